@@ -1,0 +1,1 @@
+"""Generate, virtually stain and segment microscopy images, in napari and in scripts."""

@@ -1,0 +1,85 @@
+"""The errors that reach a user, each a sentence that says what to do.
+
+None of them derives from :class:`RuntimeError`: napari's worker threads swallow that
+one, and a swallowed error leaves a widget running for ever.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Cancelled",
+    "CardTooNewError",
+    "ChecksumError",
+    "CorruptWeightsError",
+    "CytosynthError",
+    "GatedRepositoryError",
+    "InputError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NetworkError",
+    "NotSafetensorsError",
+    "OutOfMemoryError",
+    "OutputError",
+    "RecipeError",
+    "UnknownArchitectureError",
+]
+
+
+class CytosynthError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class Cancelled(CytosynthError):  # noqa: N818 - a request, not a failure
+    """The user asked to stop; raise it from a ``progress`` callable."""
+
+
+class InputError(CytosynthError, ValueError):
+    """The image, labels or parameters cannot be used as they are."""
+
+
+class OutputError(CytosynthError):
+    """A result cannot be written: no space, no permission, unknown file type."""
+
+
+class RecipeError(CytosynthError, ValueError):
+    """A training recipe or a data folder cannot be used as it is."""
+
+
+class OutOfMemoryError(CytosynthError, MemoryError):
+    """Even the smallest tile does not fit into the device's memory."""
+
+
+class ModelError(CytosynthError):
+    """A model cannot be loaded, saved or used for this task."""
+
+
+class ModelNotFoundError(ModelError):
+    """No bundled model, folder or Hub repository of that name."""
+
+
+class NotSafetensorsError(ModelError):
+    """The weights file is a pickle or another format; only safetensors is read."""
+
+
+class CorruptWeightsError(ModelError):
+    """The weights file is truncated, or its tensors do not fit the architecture."""
+
+
+class ChecksumError(ModelError):
+    """The file is intact but is not the one that the catalogue pins."""
+
+
+class UnknownArchitectureError(ModelError):
+    """The config names an architecture that this version does not have."""
+
+
+class CardTooNewError(ModelError):
+    """The model was written by a newer version of this package."""
+
+
+class GatedRepositoryError(ModelError):
+    """The Hub repository is private or gated: it needs an accepted licence or a token."""
+
+
+class NetworkError(ModelError):
+    """The Hub cannot be reached, and no cached copy is there."""

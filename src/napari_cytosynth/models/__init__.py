@@ -1,0 +1,53 @@
+"""The networks: plain torch modules, one file per architecture family.
+
+An architecture is a registered name; the module behind it is imported when the first
+network of that name is built, so that listing the names costs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import UnknownArchitectureError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ARCHITECTURES", "build_network"]
+
+ARCHITECTURES: dict[str, str] = {
+    "UNet": "napari_cytosynth.models.unet:UNet",
+}
+"""Registered name -> ``module:class``. Published names are never changed."""
+
+
+def build_network(architecture: str, arguments: dict[str, Any]) -> nn.Module:
+    """Build a freshly initialised network of a registered architecture.
+
+    Parameters
+    ----------
+    architecture
+        A key of :data:`ARCHITECTURES`.
+    arguments
+        Keyword arguments of the class, as a model's ``config.json`` holds them.
+
+    Raises
+    ------
+    UnknownArchitectureError
+        If the name is not registered, or the arguments do not fit the class.
+    """
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise UnknownArchitectureError(
+            f"This model needs the architecture “{architecture}”, which this version of "
+            f"napari-cytosynth does not have (it has: {known}). A newer version may."
+        )
+    module, _, name = ARCHITECTURES[architecture].partition(":")
+    try:
+        network: nn.Module = getattr(import_module(module), name)(**arguments)
+    except (TypeError, ValueError) as error:
+        raise UnknownArchitectureError(
+            f"The model's config does not fit the architecture “{architecture}”: {error}."
+        ) from error
+    return network

@@ -1,0 +1,148 @@
+"""The card of a model: one typed, validated record, stored as ``config.json``.
+
+The field descriptions feed tooltips, the documentation and ``cytosynth models show``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Inference",
+    "Metric",
+    "ModelCard",
+    "Normalisation",
+    "Splitting",
+    "Training",
+]
+
+FORMAT_VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Normalisation(_Record):
+    """How a plane's intensities are scaled before the network sees them."""
+
+    kind: Literal["percentile", "zscore", "fixed"] = Field(
+        "percentile",
+        description="percentile: (x - p_low) / (p_high - p_low) of the plane; zscore: "
+        "(x - plane mean) / plane std; fixed: (x / range - mean) / std, with the range of "
+        "the integer type (1 for floats)",
+    )
+    low: float = Field(1.0, ge=0, lt=100, description="lower percentile")
+    high: float = Field(99.8, gt=0, le=100, description="upper percentile")
+    mean: float = Field(0.5, description="mean that kind 'fixed' subtracts")
+    std: float = Field(0.5, gt=0, description="standard deviation that kind 'fixed' divides by")
+
+
+class Splitting(_Record):
+    """How touching objects are separated: seeds, then a watershed."""
+
+    channel: str = Field(description="output channel that marks the middle of each object")
+    seed_threshold: float = Field(
+        description="seeds are connected regions above this value of the channel"
+    )
+    smoothing: float = Field(
+        0.0, ge=0, description="sigma in px of the Gaussian smoothing of that channel"
+    )
+    min_seed_size: int = Field(0, ge=0, description="smaller seeds are dropped, in px")
+
+
+class Inference(_Record):
+    """What must be known to run the network on an image and to read its output."""
+
+    task: Literal["segment", "stain", "generate"] = Field(description="the verb it serves")
+    input_channels: list[str] = Field(description="names of the input channels")
+    output_channels: list[str] = Field(description="names of the output channels")
+    axes: str = Field("YX", description="axes of one input plane")
+    pixel_size_um: float | None = Field(
+        None, gt=0, description="pixel size of the training images in µm; null if unknown"
+    )
+    normalisation: Normalisation = Field(
+        default_factory=lambda: Normalisation(), description="scaling of the input"
+    )
+    activation: Literal["sigmoid", "linear"] = Field(
+        "sigmoid", description="what follows the network's raw output, in float32"
+    )
+    output_range: tuple[float, float] = Field(
+        (0.0, 1.0), description="range of the output after the activation"
+    )
+    total_stride: int = Field(1, ge=1, description="total stride of the network in px")
+    receptive_radius: int = Field(0, ge=0, description="receptive radius in px")
+    norm: Literal["batch", "instance", "group", "none"] = Field(
+        "batch", description="kind of normalisation layers in the network"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout probability it was trained with")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="threshold chosen on validation data"
+    )
+    objects: str = Field("objects", description="what one object is called: nuclei, cells …")
+    object_channel: str | None = Field(
+        None, description="output channel that is thresholded (the first if null)"
+    )
+    splitting: Splitting | None = Field(
+        None, description="how touching objects are separated; null: connected components"
+    )
+    classes: list[str] = Field(default_factory=list, description="classes of a conditional model")
+    prediction_type: str | None = Field(None, description="diffusion: epsilon, v or sample")
+    schedule: str | None = Field(None, description="diffusion: name of the beta schedule")
+    training_steps: int | None = Field(None, description="diffusion: number of training steps")
+    sigma_scale: float | None = Field(
+        None, description="factor that calibrates the uncertainty; null: uncalibrated"
+    )
+    example_size: tuple[int, int] = Field((256, 256), description="size of an example (Y, X)")
+
+    @model_validator(mode="after")
+    def _channels_exist(self) -> Inference:
+        named = {self.object_channel, self.splitting.channel if self.splitting else None}
+        missing = named - {None, *self.output_channels}
+        if missing:
+            raise ValueError(f"no output channel called {', '.join(map(str, missing))}")
+        return self
+
+
+class Metric(_Record):
+    """One measured figure and the command that measures it again."""
+
+    name: str = Field(description="for example: foreground IoU, AP@0.5")
+    value: float = Field(description="the figure")
+    dataset: str = Field(description="data set and split that it was measured on")
+    command: str = Field(description="the command that measures it")
+
+
+class Training(_Record):
+    """How the weights came to be."""
+
+    datasets: list[str] = Field(default_factory=list, description="training data sets")
+    data_licence: str = Field("", description="licence or terms of the training data")
+    citations: list[str] = Field(default_factory=list, description="what to cite")
+    hardware: str = Field("", description="machine it was trained on")
+    duration: str = Field("", description="wall time and steps")
+    recipe: str = Field("", description="name of the recipe that trains it")
+    remarks: str = Field("", description="what a user should know about the limits")
+
+
+class ModelCard(_Record):
+    """Everything about a model but its weights; ``config.json`` holds it as JSON."""
+
+    format_version: int = Field(FORMAT_VERSION, description="version of this record")
+    name: str = Field(min_length=1, description="short name, also of its folder")
+    title: str = Field("", description="one line: what it does to which images")
+    architecture: str = Field(description="registered name of the network class")
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments of the network class"
+    )
+    licence: str = Field("", description="licence of the weights")
+    inference: Inference = Field(description="how to run it")
+    training: Training = Field(
+        default_factory=lambda: Training(), description="how it was trained"
+    )
+    metrics: list[Metric] = Field(default_factory=list, description="measured figures")
+    tags: list[str] = Field(default_factory=list, description="Hub tags")
+    package_version: str = Field("", description="version of the package that wrote it")
