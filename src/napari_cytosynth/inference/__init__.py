@@ -1,1 +1,1 @@
-"""TODO."""
+"""Running a network on a real image: scaling, exact tiling, device and precision."""

@@ -1,0 +1,199 @@
+"""How a plane's intensities are scaled before a network sees them.
+
+Training and inference both use these functions, so that a network meets the same numbers
+in both. The scaling is measured once for a whole plane and then applied tile by tile: a
+scaling measured per tile would leave seams.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["MAX_SAMPLES", "Scaling", "normalise", "plane_scaling", "tile_transform"]
+
+MAX_SAMPLES = 1_000_000
+"""Statistics of a plane are taken from at most so many evenly spaced pixels."""
+
+
+class NormalisationLike(Protocol):
+    """What is read of a card's :class:`~napari_cytosynth.zoo.card.Normalisation`."""
+
+    @property
+    def kind(self) -> Literal["percentile", "zscore", "fixed"]:
+        """How the scaling is found."""
+
+    @property
+    def low(self) -> float:
+        """Lower percentile."""
+
+    @property
+    def high(self) -> float:
+        """Upper percentile."""
+
+    @property
+    def mean(self) -> float:
+        """Mean that kind 'fixed' subtracts."""
+
+    @property
+    def std(self) -> float:
+        """Standard deviation that kind 'fixed' divides by."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """An affine map of intensities: ``(x - offset) * scale``.
+
+    Attributes
+    ----------
+    offset
+        The intensity that becomes 0, in units of the image.
+    scale
+        Factor after the subtraction; 0 for a plane without contrast, which so becomes zeros.
+    """
+
+    offset: float
+    scale: float
+
+    def apply(self, pixels: ArrayLike) -> NDArray[np.float32]:
+        """Scale an array of any shape; NaN and infinite pixels become 0.
+
+        Raises
+        ------
+        InputError
+            If the pixels are not real numbers.
+        """
+        array = _real(np.asarray(pixels))
+        # Large integers and float64 lose too much if they are rounded before the subtraction.
+        exact = np.float64 if array.dtype.itemsize > 2 and array.dtype != np.float32 else np.float32
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = np.subtract(array.astype(exact), exact(self.offset), dtype=exact)
+            result: NDArray[np.float32] = np.multiply(scaled, exact(self.scale)).astype(np.float32)
+        result[~np.isfinite(result)] = 0
+        return result
+
+
+def plane_scaling(plane: Any, normalisation: NormalisationLike) -> Scaling:
+    """Measure the scaling of one channel of one plane.
+
+    Parameters
+    ----------
+    plane
+        Array-like (Y, X) of one channel: bool, integer or real; numpy, memmap, zarr or dask.
+        At most :data:`MAX_SAMPLES` evenly spaced pixels of it are looked at.
+    normalisation
+        The model card's block of that name.
+
+    Returns
+    -------
+    Scaling
+        ``scale`` is 0 where the plane is constant, empty or has no finite pixel. NaN and
+        infinite pixels are ignored.
+
+    Raises
+    ------
+    InputError
+        If the pixels are not real numbers.
+    """
+    if normalisation.kind == "fixed":
+        unit = _type_range(np.dtype(plane.dtype))
+        return Scaling(normalisation.mean * unit, 1 / (normalisation.std * unit))
+    samples = _samples(plane)
+    if samples.size == 0:
+        return Scaling(0.0, 0.0)
+    if normalisation.kind == "zscore":
+        return _checked(float(samples.mean()), float(samples.std()))
+    low, high = np.percentile(samples, [normalisation.low, normalisation.high])
+    if not low < high:
+        # A few objects on an empty background: their range is all there is to go by.
+        low, high = samples.min(), samples.max()
+    return _checked(float(low), float(high - low))
+
+
+def normalise(plane: Any, normalisation: NormalisationLike) -> NDArray[np.float32]:
+    """Scale a plane by its own statistics, every channel by itself.
+
+    Parameters
+    ----------
+    plane
+        (Y, X) or (C, Y, X) array of bool, integers or real numbers.
+    normalisation
+        The model card's block of that name.
+
+    Returns
+    -------
+    ndarray
+        float32 of the same shape; NaN and infinite pixels have become 0.
+
+    Raises
+    ------
+    InputError
+        If the plane has another number of axes or its pixels are not real numbers.
+    """
+    array = np.asarray(plane)
+    if array.ndim == 2:
+        return plane_scaling(array, normalisation).apply(array)
+    if array.ndim != 3:
+        raise InputError(f"A plane has the axes (Y, X) or (C, Y, X), not {array.ndim} axes.")
+    result = np.empty(array.shape, np.float32)
+    for channel, pixels in enumerate(array):
+        result[channel] = plane_scaling(pixels, normalisation).apply(pixels)
+    return result
+
+
+def tile_transform(
+    scalings: Sequence[Scaling],
+) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """Return the function (C, h, w) -> float32 (C, h, w) that scales each channel of a tile."""
+
+    def transform(tile: NDArray[Any]) -> NDArray[np.float32]:
+        result = np.empty(tile.shape, np.float32)
+        for channel, (pixels, scaling) in enumerate(zip(tile, scalings, strict=True)):
+            result[channel] = scaling.apply(pixels)
+        return result
+
+    return transform
+
+
+def _checked(offset: float, spread: float) -> Scaling:
+    """Turn a spread into a factor; no spread, or one too small to divide by, gives zeros."""
+    # Rounding alone gives a constant float plane a standard deviation of about 1e-16 of it.
+    smallest = max(1e-12 * abs(offset), float(np.finfo(np.float32).tiny))
+    if not (math.isfinite(spread) and spread > smallest):
+        return Scaling(offset, 0.0)
+    return Scaling(offset, 1 / spread)
+
+
+def _samples(plane: Any) -> NDArray[np.float64]:
+    """Return at most `MAX_SAMPLES` finite pixels of an array-like, evenly spaced, in float64."""
+    shape = tuple(int(size) for size in plane.shape)
+    step = 1
+    while math.prod(-(-size // step) for size in shape) > MAX_SAMPLES:
+        step += 1
+    pixels = _real(np.asarray(plane[tuple(slice(None, None, step) for _ in shape)]))
+    samples = pixels.astype(np.float64).ravel()
+    return samples[np.isfinite(samples)]
+
+
+def _real(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind not in "buif":
+        raise InputError(
+            f"The image holds values of type {array.dtype}; only yes/no, integer and real "
+            "numbers can be used. Convert it first (of complex numbers, take the absolute value)."
+        )
+    return array
+
+
+def _type_range(dtype: np.dtype[Any]) -> float:
+    """Return the largest value of an integer type; 1 for bool and floats."""
+    return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
