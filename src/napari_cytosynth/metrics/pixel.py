@@ -30,11 +30,9 @@ __all__ = [
     "precision_recall",
 ]
 
-DEFAULT_THRESHOLDS: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    0.01,
-    0.02,
-    0.05,
-    *(round(0.1 * k, 1) for k in range(1, 10)),
+DEFAULT_THRESHOLDS: tuple[float, ...] = (
+    *(0.01, 0.02, 0.05),
+    *(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
 )
 
 
