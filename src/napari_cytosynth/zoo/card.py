@@ -140,9 +140,7 @@ class ModelCard(_Record):
     )
     licence: str = Field("", description="licence of the weights")
     inference: Inference = Field(description="how to run it")
-    training: Training = Field(
-        default_factory=lambda: Training(), description="how it was trained"
-    )
+    training: Training = Field(default_factory=lambda: Training(), description="how it was trained")
     metrics: list[Metric] = Field(default_factory=list, description="measured figures")
     tags: list[str] = Field(default_factory=list, description="Hub tags")
     package_version: str = Field("", description="version of the package that wrote it")
