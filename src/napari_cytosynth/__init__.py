@@ -1,1 +1,64 @@
-"""Generate, virtually stain and segment microscopy images, in napari and in scripts."""
+"""Generate, virtually stain and segment microscopy images, in napari and in scripts.
+
+The public names are loaded on first use: importing the package imports neither torch
+nor Qt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cytosynth import errors, phantoms
+    from napari_cytosynth.errors import Cancelled, CytosynthError
+    from napari_cytosynth.tasks.measure import measure
+    from napari_cytosynth.tasks.segment import Segmentation, segment
+    from napari_cytosynth.zoo.catalogue import ModelInfo, list_models
+    from napari_cytosynth.zoo.loading import Model, load_model
+
+try:
+    from napari_cytosynth._version import __version__
+except ImportError:  # a source tree that was never installed
+    __version__ = "0.1.0.dev0"
+
+__all__ = [
+    "Cancelled",
+    "CytosynthError",
+    "Model",
+    "ModelInfo",
+    "Segmentation",
+    "__version__",
+    "errors",
+    "list_models",
+    "load_model",
+    "measure",
+    "phantoms",
+    "segment",
+]
+
+_WHERE = {
+    "Cancelled": "errors",
+    "CytosynthError": "errors",
+    "Model": "zoo.loading",
+    "ModelInfo": "zoo.catalogue",
+    "Segmentation": "tasks.segment",
+    "list_models": "zoo.catalogue",
+    "load_model": "zoo.loading",
+    "measure": "tasks.measure",
+    "segment": "tasks.segment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("errors", "phantoms"):
+        return import_module(f"{__name__}.{name}")
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

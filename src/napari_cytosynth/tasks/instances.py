@@ -1,0 +1,180 @@
+"""From a probability plane to labelled objects.
+
+Foreground is what is *at or above* the threshold. Objects are 8-connected, holes
+4-connected: the pair of connectivities for which a closed outline has one inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_cytosynth.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_cytosynth.zoo.card import Splitting
+
+__all__ = ["LabelOptions", "drop_labels", "label_plane"]
+
+_EIGHT = np.ones((3, 3), bool)
+_DISTANCE_SMOOTHING = 1.5  # px; enough to melt the ripples of a pixelated outline
+_DISTANCE_RADIUS = 5  # px; nearer maxima of the distance are one object's
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """What counts as an object.
+
+    Attributes
+    ----------
+    threshold
+        Pixels at or above this probability are foreground, in [0, 1].
+    min_size
+        Objects of fewer pixels are dropped.
+    fill_holes
+        Fill what an object encloses; an object inside a hole becomes part of it.
+    split_touching
+        Separate touching objects by seeds and a watershed.
+    drop_border
+        Drop objects that touch the border of the plane.
+    """
+
+    threshold: float
+    min_size: int = 0
+    fill_holes: bool = False
+    split_touching: bool = False
+    drop_border: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"The threshold must lie between 0 and 1, not {self.threshold}.")
+        if self.min_size < 0:
+            raise InputError(f"The minimum size cannot be negative ({self.min_size}).")
+
+
+def label_plane(
+    probability: npt.NDArray[np.floating],
+    seeds: npt.NDArray[np.floating] | None,
+    options: LabelOptions,
+    splitting: Splitting | None = None,
+) -> npt.NDArray[np.int32]:
+    """Label the objects of one plane.
+
+    Parameters
+    ----------
+    probability
+        (Y, X), in [0, 1]; NaN is background.
+    seeds
+        (Y, X), the output channel that marks the middle of each object, or None.
+    options
+        Threshold, minimum size in px and the rest.
+    splitting
+        How touching objects are separated, from the model's card. Where this or `seeds`
+        is None, ``split_touching`` uses the distance to the outline instead.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) int32: 0 is background, objects are 1 … n without gaps.
+
+    Raises
+    ------
+    InputError
+        If `probability` is not a plane or `seeds` has another shape.
+    """
+    if probability.ndim != 2:
+        raise InputError(f"One plane (Y, X) is labelled at a time, not {probability.ndim} axes.")
+    mask = probability >= options.threshold
+    if options.fill_holes:
+        mask = ndimage.binary_fill_holes(mask)
+    if options.split_touching and mask.any():
+        labels = _split(mask, seeds, splitting)
+    else:
+        labels = ndimage.label(mask, _EIGHT, output=np.int32)[0]
+    return drop_labels(labels, options.min_size, options.drop_border)
+
+
+def drop_labels(
+    labels: npt.NDArray[np.int32], min_size: int = 0, border: bool = False
+) -> npt.NDArray[np.int32]:
+    """Drop small objects and those at the border of a plane; close the gaps in the ids.
+
+    Parameters
+    ----------
+    labels
+        (Y, X) int32, 0 is background.
+    min_size
+        Objects of fewer pixels are dropped.
+    border
+        Drop objects with a pixel in the first or last row or column.
+    """
+    sizes = np.bincount(labels.ravel(), minlength=1)
+    keep = sizes >= max(min_size, 1)
+    if border:
+        edges = (labels[:1], labels[-1:], labels[:, :1], labels[:, -1:])
+        keep[np.concatenate([edge.ravel() for edge in edges])] = False
+    keep[0] = False
+    if keep[1:].all():
+        return labels
+    new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    return new[labels]
+
+
+def _split(
+    mask: npt.NDArray[np.bool_],
+    seeds: npt.NDArray[np.floating] | None,
+    splitting: Splitting | None,
+) -> npt.NDArray[np.int32]:
+    from skimage.segmentation import watershed
+
+    if seeds is None or splitting is None:
+        height, markers = _distance_seeds(mask)
+    else:
+        height, markers = _channel_seeds(mask, seeds, splitting)
+    labels: npt.NDArray[np.int32] = watershed(
+        -height, _seed_the_rest(mask, markers), mask=mask, connectivity=2
+    )
+    return labels.astype(np.int32, copy=False)
+
+
+def _channel_seeds(
+    mask: npt.NDArray[np.bool_], seeds: npt.NDArray[np.floating], splitting: Splitting
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    if seeds.shape != mask.shape:
+        raise InputError(f"Seeds of shape {seeds.shape} do not fit a plane of {mask.shape}.")
+    height = np.nan_to_num(np.asarray(seeds, np.float32))
+    if splitting.smoothing:
+        height = ndimage.gaussian_filter(height, splitting.smoothing)
+    # 4-connected: seeds that meet at a corner only are two objects
+    markers = ndimage.label((height > splitting.seed_threshold) & mask, output=np.int32)[0]
+    return height, drop_labels(markers, splitting.min_seed_size)
+
+
+def _distance_seeds(
+    mask: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """Seeds at the maxima of the smoothed distance to the outline."""
+    # padding: the border of the plane is no outline, a cut object is not split by it
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+    height = ndimage.gaussian_filter(distance.astype(np.float32), _DISTANCE_SMOOTHING)
+    highest = ndimage.maximum_filter(height, size=2 * _DISTANCE_RADIUS + 1)
+    peaks = (height >= highest) & mask
+    return height, ndimage.label(peaks, _EIGHT, output=np.int32)[0]
+
+
+def _seed_the_rest(
+    mask: npt.NDArray[np.bool_], markers: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int32]:
+    """Give each connected region without a seed one label, so that no object is lost."""
+    regions, count = ndimage.label(mask, _EIGHT, output=np.int32)
+    seeded = np.zeros(count + 1, bool)
+    seeded[regions[markers > 0]] = True
+    seeded[0] = True
+    new = np.zeros(count + 1, np.int32)
+    new[~seeded] = markers.max(initial=0) + 1 + np.arange((~seeded).sum())
+    return np.where(markers > 0, markers, new[regions])

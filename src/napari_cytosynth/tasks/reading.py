@@ -1,0 +1,109 @@
+"""Read an image file with what it says about its axes and pixel size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ImageFile", "read_image"]
+
+TIFF_SUFFIXES = (".tif", ".tiff")
+UNITS_IN_UM = {
+    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00B5m"), 1.0),
+    **{"nm": 1e-3, "nanometer": 1e-3, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "m": 1e6},
+    **{"Å": 1e-4, "pm": 1e-6},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """An image as its file has it.
+
+    Attributes
+    ----------
+    data
+        The array, of the file's own type.
+    axes
+        One letter of T, Z, C, Y, X for each axis; None when the file does not say.
+    pixel_size_um
+        Pixel size in Y and X in µm; None when the file does not say.
+    """
+
+    data: NDArray[Any]
+    axes: str | None
+    pixel_size_um: float | None
+
+
+def read_image(path: str | Path) -> ImageFile:
+    """Read a TIFF (plain, ImageJ, OME), PNG, JPEG or NumPy file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    ImageFile
+        Array, axes and pixel size.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or it is not an image that can be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no image file “{path}”.")
+    try:
+        if path.suffix.lower() in TIFF_SUFFIXES:
+            return _read_tiff(path)
+        if path.suffix.lower() == ".npy":
+            return ImageFile(np.load(path, allow_pickle=False), None, None)
+        from skimage.io import imread
+
+        data = np.asarray(imread(path))
+    except Exception as error:  # each reader and codec has errors of its own
+        raise InputError(f"“{path.name}” cannot be read as an image: {error}") from error
+    return ImageFile(data, {2: "YX", 3: "YXC"}.get(data.ndim), None)
+
+
+def _read_tiff(path: Path) -> ImageFile:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        axes = series.axes.replace("S", "C")
+        known = len(set(axes)) == len(axes) and set(axes) <= set("TZCYX")
+        return ImageFile(series.asarray(), axes if known else None, _pixel_size(file))
+
+
+def _pixel_size(file: Any) -> float | None:
+    size = _ome_size(file.ome_metadata) if file.is_ome else _imagej_size(file)
+    return size if size is not None and math.isfinite(size) and size > 0 else None
+
+
+def _ome_size(text: str | None) -> float | None:
+    for element in ElementTree.fromstring(text or "<none/>").iter():
+        if element.tag.endswith("Pixels") and "PhysicalSizeX" in element.attrib:
+            unit = UNITS_IN_UM.get(element.attrib.get("PhysicalSizeXUnit", "µm"))
+            return unit and float(element.attrib["PhysicalSizeX"]) * unit
+    return None
+
+
+def _imagej_size(file: Any) -> float | None:
+    unit = UNITS_IN_UM.get(str((file.imagej_metadata or {}).get("unit", "")))
+    tag = file.pages[0].tags.get("XResolution")
+    if unit is None or tag is None or not tag.value[0]:
+        return None
+    return float(tag.value[1] / tag.value[0] * unit)

@@ -1,0 +1,87 @@
+"""Fixtures for every test: a tiny random model and the real images, where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.loading import Model
+
+torch.set_num_threads(1)
+
+
+def make_tiny_card(**inference: object) -> ModelCard:
+    """Card of a tiny U-Net with a foreground and a distance channel."""
+    from napari_cytosynth.zoo.card import Inference, ModelCard, Splitting
+
+    values: dict[str, object] = {
+        "task": "segment",
+        "input_channels": ["grey"],
+        "output_channels": ["foreground", "distance"],
+        "threshold": 0.5,
+        "objects": "blobs",
+        "pixel_size_um": 0.5,
+        "total_stride": 2,
+        "splitting": Splitting(channel="distance", seed_threshold=0.6),
+    }
+    values.update(inference)
+    record = Inference(**values)  # type: ignore[arg-type]
+    return ModelCard(
+        name="tiny",
+        title="A tiny random network",
+        architecture="UNet",
+        arguments={
+            "in_channels": len(record.input_channels),
+            "out_channels": len(record.output_channels),
+            "widths": [4, 8],
+        },
+        licence="CC0-1.0",
+        inference=record,
+    )
+
+
+def make_tiny_model(**inference: object) -> Model:
+    """Model with fixed random weights whose output spreads over (0, 1)."""
+    from napari_cytosynth.models import build_network
+    from napari_cytosynth.zoo.loading import Model
+
+    card = make_tiny_card(**inference)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        network = build_network(card.architecture, card.arguments).eval()
+    with torch.no_grad():
+        network.head.weight.mul_(10)
+    return Model(
+        card=card,
+        network=network,
+        source="tiny",
+        origin="path",
+        sha256="0" * 64,
+        revision=None,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def tiny_model() -> Model:
+    return make_tiny_model()
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    """Return the function that makes a tiny model with other `inference` values."""
+    return make_tiny_model
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real images beside the checkout; the test is skipped without it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the real images are not there: {folder}")
+    return folder
