@@ -1,0 +1,5 @@
+"""Entry of ``python -m napari_cytosynth.training``."""
+
+from .cli import main
+
+raise SystemExit(main())

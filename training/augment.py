@@ -1,0 +1,112 @@
+"""Random crops with geometric and intensity changes, in plain torch.
+
+Everything is drawn from one generator a crop, seeded by (seed, epoch, index), so that a
+resumed run sees the very crops that an unbroken one would.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .recipe import AugmentRecipe
+
+__all__ = ["cut", "jitter", "warp_crop"]
+
+
+def cut(array: NDArray[np.float32], centre: tuple[int, int], size: int) -> NDArray[np.float32]:
+    """Cut a (C, size, size) window around `centre`, reflected where it leaves the image."""
+    index = []
+    for middle, length in zip(centre, array.shape[-2:], strict=True):
+        position = np.arange(middle - size // 2, middle - size // 2 + size)
+        period = max(2 * (length - 1), 1)
+        folded = np.abs(position) % period
+        index.append(np.minimum(folded, period - folded) if length > 1 else folded * 0)
+    return np.ascontiguousarray(array[:, index[0][:, None], index[1][None, :]])
+
+
+def _grid(rng: np.random.Generator, size: int, window: int, recipe: AugmentRecipe) -> torch.Tensor:
+    angle = rng.uniform(0, 2 * math.pi) if recipe.rotate else rng.integers(4) * math.pi / 2
+    zoom = math.exp(rng.uniform(math.log(recipe.scale[0]), math.log(recipe.scale[1])))
+    flip = 1 - 2 * int(rng.integers(2))
+    step = size / window / zoom
+    cosine, sine = math.cos(angle) * step, math.sin(angle) * step
+    matrix = torch.tensor([[cosine * flip, -sine, 0.0], [sine * flip, cosine, 0.0]])
+    grid = functional.affine_grid(matrix[None], [1, 1, size, size], align_corners=False)
+    if recipe.elastic:
+        coarse = torch.from_numpy(rng.uniform(-1, 1, (1, 2, 5, 5)).astype(np.float32))
+        field = functional.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)
+        grid = grid + field.permute(0, 2, 3, 1) * (2 * recipe.elastic * rng.uniform() / window)
+    return grid
+
+
+def warp_crop(
+    array: NDArray[np.float32],
+    centre: tuple[int, int],
+    size: int,
+    recipe: AugmentRecipe,
+    rng: np.random.Generator,
+) -> torch.Tensor:
+    """Cut a rotated, mirrored, scaled and bent crop.
+
+    Parameters
+    ----------
+    array
+        (C, Y, X) image and target channels.
+    centre
+        Middle of the crop in px.
+    size
+        Side of the crop in px.
+    recipe
+        Ranges of the changes.
+    rng
+        Source of all draws.
+
+    Returns
+    -------
+    Tensor
+        (C, size, size) float32, bilinear.
+    """
+    reach = math.sqrt(2) if recipe.rotate else 1.0
+    window = math.ceil(size * reach / recipe.scale[0] + 2 * recipe.elastic)
+    source = torch.from_numpy(cut(array, centre, window))[None]
+    grid = _grid(rng, size, window, recipe)
+    return functional.grid_sample(
+        source, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )[0]
+
+
+def _blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    reach = max(1, math.ceil(3 * sigma))
+    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    taps = taps / taps.sum()
+    image = functional.pad(image[:, None], (reach, reach, reach, reach), mode="reflect")
+    image = functional.conv2d(image, taps[None, None, None, :])
+    return functional.conv2d(image, taps[None, None, :, None])[:, 0]
+
+
+def jitter(image: torch.Tensor, recipe: AugmentRecipe, rng: np.random.Generator) -> torch.Tensor:
+    """Change contrast, brightness, gamma, sharpness and noise of a normalised (C, Y, X) image.
+
+    The target stays as it is: the objects are where they were.
+    """
+    if recipe.invert and rng.random() < recipe.invert:
+        image = 1 - image
+    gamma = 2 ** rng.uniform(-2 * recipe.gamma, 2 * recipe.gamma)
+    image = image.clamp(min=0) ** gamma + image.clamp(max=0)
+    image = image * (1 + rng.uniform(-recipe.contrast, recipe.contrast))
+    image = image + rng.uniform(-recipe.brightness, recipe.brightness)
+    sigma = rng.uniform(0, recipe.blur) if recipe.blur else 0.0
+    if sigma > 0.3 and rng.random() < 0.5:
+        image = _blur(image, sigma)
+    if recipe.noise and rng.random() < 0.5:
+        noise = rng.standard_normal(tuple(image.shape), dtype=np.float32)
+        image = image + torch.from_numpy(noise) * rng.uniform(0, recipe.noise)
+    return image

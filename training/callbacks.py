@@ -1,0 +1,191 @@
+"""Callbacks: averaged weights, and going back to the best after a dry spell."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+__all__ = ["Clock", "ExponentialAverage", "RevertToBest"]
+
+State = dict[str, torch.Tensor]
+
+
+def _copy(network: torch.nn.Module) -> State:
+    return {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+
+class Clock(Callback):
+    """Counts the seconds of training, over interruptions too."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._begun = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start counting."""
+        self._begun = time.monotonic()
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self.seconds += now - self._begun
+        self._begun = now
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add what the epoch took."""
+        self._count()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Add to what was counted before."""
+        self.seconds = state_dict["seconds"]
+
+
+class ExponentialAverage(Callback):
+    """Keeps a running average of the network's weights and buffers.
+
+    Parameters
+    ----------
+    decay
+        Share of the old average that one optimiser step keeps; it grows to this value
+        over the first steps.
+
+    Notes
+    -----
+    BatchNorm statistics are averaged with the weights that they belong to; integer
+    buffers are copied. Validation and export use the average.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.average: State = {}
+        self._trained: State = {}
+        self._step = 0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with the initial weights, unless a checkpoint brought an average."""
+        if not self.average:
+            self.average = _copy(pl_module.network)
+        device = pl_module.device
+        self.average = {key: value.to(device) for key, value in self.average.items()}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        """Move the average after every optimiser step."""
+        if trainer.global_step == self._step:
+            return
+        self._step = trainer.global_step
+        decay = min(self.decay, (1 + self._step) / (10 + self._step))
+        with torch.no_grad():
+            for key, value in pl_module.network.state_dict().items():
+                if value.is_floating_point():
+                    self.average[key].lerp_(value.to(self.average[key].dtype), 1 - decay)
+                else:
+                    self.average[key].copy_(value)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Swap the average in."""
+        if self.average:
+            self._trained = _copy(pl_module.network)
+            pl_module.network.load_state_dict(self.average)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Swap the trained weights back."""
+        if self._trained:
+            pl_module.network.load_state_dict(self._trained)
+            self._trained = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {"average": self.average, "step": self._step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the average of an interrupted run."""
+        self.average, self._step = state_dict["average"], state_dict["step"]
+
+
+class RevertToBest(Callback):
+    """Writes the best averaged weights, and goes back to them when nothing improves.
+
+    Parameters
+    ----------
+    folder
+        Where ``best.pt`` (averaged and trained weights, tensors only) is kept.
+    average
+        The callback that holds the averaged weights.
+    monitor
+        Name of the logged metric.
+    maximise
+        Whether larger is better.
+    revert_after
+        Validations without improvement before the weights go back to the best and the
+        learning rate is halved; 0: never.
+    stop_after
+        Validations without improvement before training stops; 0: never.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        average: ExponentialAverage,
+        monitor: str,
+        *,
+        maximise: bool,
+        revert_after: int = 0,
+        stop_after: int = 0,
+    ) -> None:
+        self.path = folder / "best.pt"
+        self.average, self.monitor, self.maximise = average, monitor, maximise
+        self.revert_after, self.stop_after = revert_after, stop_after
+        self.best: float | None = None
+        self.epoch = -1
+        self.waited = self.reverts = 0
+
+    def _better(self, value: float) -> bool:
+        return self.best is None or (value > self.best if self.maximise else value < self.best)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare, write, revert or stop."""
+        if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
+            return
+        value = float(trainer.callback_metrics[self.monitor])
+        if self._better(value):
+            self.best, self.epoch, self.waited = value, trainer.current_epoch, 0
+            state = {"average": self.average.average, "trained": _copy(pl_module.network)}
+            torch.save(state, self.path)
+            return
+        self.waited += 1
+        if self.stop_after and self.waited >= self.stop_after:
+            trainer.should_stop = True
+        elif self.revert_after and self.waited % self.revert_after == 0:
+            self._revert(trainer, pl_module)
+
+    def _revert(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        state = torch.load(self.path, weights_only=True, map_location=pl_module.device)
+        pl_module.network.load_state_dict(state["trained"])
+        self.average.average = state["average"]
+        self.reverts += 1
+        for optimiser in trainer.optimizers:
+            for group in optimiser.param_groups:
+                group["lr"] *= 0.5
+        for config in trainer.lr_scheduler_configs:
+            scheduler: Any = config.scheduler
+            if hasattr(scheduler, "base_lrs"):
+                scheduler.base_lrs = [0.5 * rate for rate in scheduler.base_lrs]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        keys = ("best", "epoch", "waited", "reverts")
+        return {key: getattr(self, key) for key in keys}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting where an interrupted run stopped."""
+        for key, value in state_dict.items():
+            setattr(self, key, value)

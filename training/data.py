@@ -1,0 +1,219 @@
+"""Images and truth from folders, split by image, served as augmented crops."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from skimage.io import imread
+from torch.utils.data import DataLoader, Dataset
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.inference.normalise import normalise
+
+from .augment import cut, jitter, warp_crop
+from .splits import hash_split
+from .targets import target_maps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .recipe import DataRecipe, Recipe
+
+__all__ = ["CropDataset", "Field", "SegmentationData", "find_pairs", "fingerprint", "read_grey"]
+
+SUFFIXES = (".tif", ".tiff", ".png")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One image with its truth, ready for training.
+
+    Attributes
+    ----------
+    name
+        Stem of the file.
+    image
+        (1, Y, X) float32, normalised as at inference.
+    maps
+        (C, Y, X) float32 in [0, 1], what the network learns.
+    truth
+        (Y, X) the first target as it was read: instances, or a mask.
+    """
+
+    name: str
+    image: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    truth: NDArray[np.generic]
+
+
+def read_grey(path: Path) -> NDArray[np.generic]:
+    """Read a (Y, X) image; refuse anything else with a sentence."""
+    image = np.asarray(imread(path))
+    if image.ndim != 2:
+        raise RecipeError(
+            f"{path.name} has the shape {image.shape}; a single grey plane (Y, X) is expected. "
+            "Convert colour images and split stacks into one file a plane."
+        )
+    return image
+
+
+def _index(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise RecipeError(f"The folder {folder} does not exist.")
+    return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+
+
+def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path]]]:
+    """Match images and truth by file name.
+
+    Raises
+    ------
+    RecipeError
+        If a folder is missing or empty, or an image has no truth.
+    """
+    images = _index(data_dir / recipe.images)
+    if not images:
+        raise RecipeError(f"No TIFF or PNG images in {data_dir / recipe.images}.")
+    truths = [_index(data_dir / target.folder) for target in recipe.targets]
+    missing = sorted({stem for found in truths for stem in images if stem not in found})
+    if missing:
+        raise RecipeError(
+            f"{len(missing)} of {len(images)} images have no truth of the same name, "
+            f"for example “{missing[0]}”."
+        )
+    return [(path, [found[stem] for found in truths]) for stem, path in images.items()]
+
+
+def fingerprint(pairs: list[tuple[Path, list[Path]]]) -> str:
+    """SHA-256 over the names and contents of all files of a data set."""
+    digest = hashlib.sha256()
+    for image, truths in pairs:
+        for path in (image, *truths):
+            digest.update(path.name.encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _load(image: Path, truths: list[Path], recipe: DataRecipe) -> Field:
+    raw = read_grey(image)
+    read = [read_grey(path) for path in truths]
+    for path, truth in zip(truths, read, strict=True):
+        if truth.shape != raw.shape:
+            raise RecipeError(
+                f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}."
+            )
+    plane = normalise(raw[None], recipe.normalisation)
+    return Field(image.stem, plane, target_maps(read, recipe.targets), read[0])
+
+
+def _validates(stems: list[str], recipe: DataRecipe) -> set[str]:
+    split = recipe.split
+    if split.kind == "hash":
+        return {stem for stem in stems if hash_split(stem) == "validation"}
+    if split.kind == "last":
+        return set(stems[-split.count :])
+    unknown = set(split.validation) - set(stems)
+    if unknown:
+        raise RecipeError(f"Validation images not found: {', '.join(sorted(unknown))}.")
+    return set(split.validation)
+
+
+class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Crops of all fields; item `index` of epoch `epoch` is always the same crop."""
+
+    def __init__(self, fields: list[Field], recipe: DataRecipe, seed: int) -> None:
+        self.recipe, self.seed, self.epoch = recipe, seed, 0
+        self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
+        areas = np.array([stack[0].size for stack in self.stacks], float)
+        self.shares = areas / areas.sum()
+        self.tiles = [
+            (number, y, x)
+            for number, stack in enumerate(self.stacks)
+            for y in range(recipe.crop_size // 2, stack.shape[1], recipe.crop_size)
+            for x in range(recipe.crop_size // 2, stack.shape[2], recipe.crop_size)
+        ]
+
+    def __len__(self) -> int:
+        """Crops in one epoch."""
+        return len(self.tiles) if self.recipe.sampling == "tiles" else self.recipe.crops_per_epoch
+
+    def _place(self, index: int, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
+        if self.recipe.sampling == "tiles":
+            number, y, x = self.tiles[index]
+            return number, (y, x)
+        number = int(rng.choice(len(self.stacks), p=self.shares))
+        stack = self.stacks[number]
+        if rng.random() < self.recipe.foreground_share:
+            inside = np.flatnonzero(stack[1] > 0.5)
+            if inside.size:
+                y, x = divmod(int(inside[rng.integers(inside.size)]), stack.shape[2])
+                return number, (y, x)
+        return number, (int(rng.integers(stack.shape[1])), int(rng.integers(stack.shape[2])))
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ((1, S, S) image, (C, S, S) target) of one crop."""
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        number, centre = self._place(index, rng)
+        size, augment = self.recipe.crop_size, self.recipe.augment
+        if augment is None:
+            crop = torch.from_numpy(cut(self.stacks[number], centre, size))
+            return crop[:1], crop[1:]
+        crop = warp_crop(self.stacks[number], centre, size, augment, rng)
+        return jitter(crop[:1], augment, rng), crop[1:]
+
+
+class SegmentationData(LightningDataModule):
+    """Training crops and whole validation images of one data folder."""
+
+    def __init__(self, recipe: Recipe, data_dir: Path) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.pairs = find_pairs(Path(data_dir), recipe.data)
+        stems = [image.stem for image, _ in self.pairs]
+        self.validation_names = _validates(stems, recipe.data)
+        self.train_names = [stem for stem in stems if stem not in self.validation_names]
+        if recipe.data.split.kind == "hash":
+            self.train_names = [s for s in self.train_names if hash_split(s) == "train"]
+        if not self.train_names or not self.validation_names:
+            raise RecipeError(
+                f"The split leaves {len(self.train_names)} images to train on and "
+                f"{len(self.validation_names)} to validate with; each needs at least one."
+            )
+        if recipe.data.split.use_all:
+            self.train_names += sorted(self.validation_names)
+        self.dataset: CropDataset | None = None
+
+    def setup(self, stage: str) -> None:
+        """Read all files into memory, once."""
+        if self.dataset is not None:
+            return
+        names = {*self.train_names, *self.validation_names}
+        fields = [_load(i, t, self.recipe.data) for i, t in self.pairs if i.stem in names]
+        train = [field for field in fields if field.name in set(self.train_names)]
+        self.validation = [field for field in fields if field.name in self.validation_names]
+        self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed)
+
+    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+        """Crops of the current epoch, in an order drawn from (seed, epoch)."""
+        assert self.dataset is not None
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        self.dataset.epoch = epoch
+        generator = torch.Generator().manual_seed(self.recipe.train.seed * 100_003 + epoch)
+        return DataLoader(
+            self.dataset,
+            batch_size=self.recipe.train.batch_size,
+            shuffle=True,
+            generator=generator,
+            num_workers=self.recipe.train.num_workers,
+            drop_last=len(self.dataset) >= self.recipe.train.batch_size,
+        )
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """Indices of :attr:`validation`; whole images are run by the module."""
+        return DataLoader(range(len(self.validation)), batch_size=None)  # type: ignore[arg-type]

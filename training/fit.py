@@ -1,0 +1,148 @@
+"""A whole training run: a folder with recipe, versions, logs, checkpoints and the model."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import torch
+import yaml
+from lightning import Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from napari_cytosynth.errors import RecipeError
+
+from .callbacks import Clock, ExponentialAverage, RevertToBest
+from .data import SegmentationData, fingerprint
+from .export import export_model
+from .segmentation import SegmentationModule
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+__all__ = ["train"]
+
+
+def _bookkeeping(recipe: Recipe, data: SegmentationData, out: Path) -> None:
+    (out / "recipe.yaml").write_text(
+        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), "utf-8"
+    )
+    facts = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "machine": platform.processor() or platform.machine(),
+        "seed": recipe.train.seed,
+        "data_sha256": fingerprint(data.pairs),
+        "train_images": data.train_names,
+        "validation_images": sorted(data.validation_names),
+    }
+    (out / "run.json").write_text(json.dumps(facts, indent=2), "utf-8")
+
+
+def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest, Clock]:
+    train = recipe.train
+    average = ExponentialAverage(train.ema)
+    best = RevertToBest(
+        out,
+        average,
+        f"validation/{train.monitor}",
+        maximise=train.monitor == "score",
+        revert_after=train.revert_after,
+        stop_after=train.stop_after,
+    )
+    last = ModelCheckpoint(
+        dirpath=out, filename="last", save_top_k=1, enable_version_counter=False
+    )
+    last.CHECKPOINT_NAME_LAST = "last"
+    clock = Clock()
+    return [average, clock, best, last, TQDMProgressBar(refresh_rate=5)], best, clock
+
+
+def _trainer(recipe: Recipe, out: Path, callbacks: list[Callback]) -> Trainer:
+    train = recipe.train
+    accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
+    return Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_epochs=train.max_epochs,
+        precision="bf16-mixed" if train.precision == "bfloat16" else "32-true",
+        accumulate_grad_batches=train.accumulate,
+        gradient_clip_val=train.gradient_clip or None,
+        check_val_every_n_epoch=train.validate_every,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        callbacks=callbacks,
+        logger=[TensorBoardLogger(out, name="", version="tensorboard"), CSVLogger(out, name="csv")],
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        default_root_dir=out,
+    )
+
+
+def _steps(recipe: Recipe, data: SegmentationData) -> int:
+    assert data.dataset is not None
+    size = recipe.train.batch_size
+    crops = len(data.dataset)
+    batches = crops // size if crops >= size else 1
+    return recipe.train.max_epochs * -(-batches // recipe.train.accumulate)
+
+
+def train(
+    recipe: Recipe, data_dir: Path, out: Path | None = None, *, resume: bool = False, **extra: Any
+) -> Path:
+    """Train, choose the checkpoint and the threshold on validation data, and export.
+
+    Parameters
+    ----------
+    recipe
+        The validated recipe.
+    data_dir
+        Folder that holds the image and truth folders named in the recipe.
+    out
+        Run folder; ``runs/<recipe name>`` by default.
+    resume
+        Go on from the run's last checkpoint; the result equals an unbroken run's.
+    **extra
+        Further arguments of the Lightning ``Trainer`` loop, for tests.
+
+    Returns
+    -------
+    Path
+        The exported model folder: config.json, model.safetensors, README.md.
+
+    Raises
+    ------
+    RecipeError
+        If the data do not fit the recipe, or there is nothing to resume.
+    """
+    out = Path(out or Path("runs") / recipe.name)
+    checkpoint = out / "last.ckpt"
+    if resume and not checkpoint.is_file():
+        raise RecipeError(f"There is no run to resume in {out}.")
+    if not resume and checkpoint.exists():
+        raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
+    data = SegmentationData(recipe, Path(data_dir))
+    out.mkdir(parents=True, exist_ok=True)
+    _bookkeeping(recipe, data, out)
+    data.setup("fit")
+    module = SegmentationModule(recipe, _steps(recipe, data))
+    callbacks, best, clock = _callbacks(recipe, out)
+    trainer = _trainer(recipe, out, callbacks)
+    trainer.fit(
+        module,
+        datamodule=data,
+        ckpt_path=str(checkpoint) if resume else None,
+        weights_only=False if resume else None,
+    )
+    if not best.path.exists():
+        raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
+    summary = {"steps": trainer.global_step, "seconds": clock.seconds, "best_epoch": best.epoch}
+    folder = export_model(recipe, module, data, best.path, out / recipe.name, summary)
+    shutil.rmtree(out / "lightning_logs", ignore_errors=True)
+    return folder

@@ -1,0 +1,240 @@
+"""A training recipe: one validated record read from YAML, before any work starts."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.zoo.card import Normalisation
+
+__all__ = [
+    "AugmentRecipe",
+    "CardRecipe",
+    "DataRecipe",
+    "NetworkRecipe",
+    "Recipe",
+    "SplitRecipe",
+    "TargetRecipe",
+    "TrainRecipe",
+    "list_recipes",
+    "load_recipe",
+]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetRecipe(_Record):
+    """One folder of truth and the output channels it is turned into."""
+
+    folder: str = Field(description="folder of masks or labels beside the image folder")
+    kind: Literal["mask", "labels"] = Field(
+        "mask",
+        description="mask: non-zero is foreground, one channel; labels: integer instances, "
+        "two channels (foreground, distance to the edge)",
+    )
+    name: str = Field("foreground", description="name of the (foreground) output channel")
+    invert: bool = Field(False, description="the object is where the mask is zero")
+    weight: float = Field(1.0, gt=0, description="weight of the channel in the loss")
+    pos_weight: float = Field(1.0, gt=0, description="weight of foreground pixels in the BCE")
+
+
+class SplitRecipe(_Record):
+    """Which images validate; neighbours in a stack must fall on the same side."""
+
+    kind: Literal["names", "hash", "last"] = Field(
+        "hash",
+        description="names: the stems listed; hash: by a hash of the file name (a tenth "
+        "validates, two tenths are left out for testing); last: the last `count` images",
+    )
+    validation: list[str] = Field(default_factory=list, description="stems that validate")
+    count: int = Field(1, ge=1, description="number of images for kind 'last'")
+    use_all: bool = Field(False, description="train on the validation images too")
+
+
+class AugmentRecipe(_Record):
+    """Random changes of every crop; all drawn from (seed, epoch, index)."""
+
+    rotate: bool = Field(True, description="any angle; otherwise multiples of 90 degrees")
+    scale: tuple[float, float] = Field((0.8, 1.25), description="range of the magnification")
+    elastic: float = Field(4.0, ge=0, description="largest elastic displacement in px")
+    gamma: float = Field(0.3, ge=0, lt=1, description="spread of log2 gamma")
+    contrast: float = Field(0.2, ge=0, lt=1, description="relative spread of the contrast")
+    brightness: float = Field(0.1, ge=0, description="spread of the offset (scaled units)")
+    noise: float = Field(0.05, ge=0, description="largest sigma of added noise")
+    blur: float = Field(1.0, ge=0, description="largest sigma of a Gaussian blur in px")
+    invert: float = Field(0.0, ge=0, le=1, description="probability of an inverted contrast")
+
+
+class DataRecipe(_Record):
+    """Where images and truth lie, and how crops are cut from them."""
+
+    images: str = Field("image", description="folder of the images")
+    targets: list[TargetRecipe] = Field(min_length=1, description="the truth")
+    normalisation: Normalisation = Field(default_factory=lambda: Normalisation())
+    split: SplitRecipe = Field(default_factory=lambda: SplitRecipe())
+    sampling: Literal["random", "tiles"] = Field(
+        "random", description="random crops, or the grid of non-overlapping tiles"
+    )
+    crop_size: int = Field(256, ge=16, description="side of a crop in px")
+    crops_per_epoch: int = Field(1000, ge=1, description="random crops that make an epoch")
+    foreground_share: float = Field(
+        0.0, ge=0, le=1, description="share of random crops centred on a foreground pixel"
+    )
+    augment: AugmentRecipe | None = Field(default_factory=lambda: AugmentRecipe())
+
+
+class NetworkRecipe(_Record):
+    """The architecture; channels follow from the data."""
+
+    architecture: str = Field("UNet", description="registered name")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments")
+
+
+class TrainRecipe(_Record):
+    """Optimiser, schedule, stopping, hardware."""
+
+    max_epochs: int = Field(30, ge=1)
+    batch_size: int = Field(8, ge=1)
+    accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    scheduler: Literal["cosine", "plateau", "constant"] = "cosine"
+    warmup_steps: int = Field(100, ge=0)
+    plateau_patience: int = Field(5, ge=1, description="validations before the rate is halved")
+    ema: float = Field(0.99, ge=0, lt=1, description="decay of the averaged weights per step")
+    monitor: Literal["loss", "score"] = Field(
+        "loss", description="what picks the checkpoint: validation loss, or IoU / AP@0.5"
+    )
+    revert_after: int = Field(
+        0, ge=0, description="validations without improvement before going back to the best; 0: off"
+    )
+    stop_after: int = Field(
+        0, ge=0, description="validations without improvement before stopping; 0: off"
+    )
+    validate_every: int = Field(1, ge=1, description="epochs between validations")
+    precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_clip: float = Field(1.0, ge=0)
+    num_workers: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0)
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+class CardRecipe(_Record):
+    """What the exported card says that cannot be measured."""
+
+    title: str = ""
+    objects: str = "objects"
+    pixel_size_um: float | None = None
+    licence: str = ""
+    datasets: list[str] = Field(default_factory=list)
+    data_licence: str = ""
+    citations: list[str] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    remarks: str = ""
+
+
+class Recipe(_Record):
+    """Everything that a training run needs but the folder of data."""
+
+    name: str = Field(min_length=1)
+    task: Literal["segment"] = "segment"
+    data: DataRecipe
+    network: NetworkRecipe = Field(default_factory=lambda: NetworkRecipe())
+    train: TrainRecipe = Field(default_factory=lambda: TrainRecipe())
+    card: CardRecipe = Field(default_factory=lambda: CardRecipe())
+
+    @model_validator(mode="after")
+    def _one_labels_target(self) -> Recipe:
+        kinds = [target.kind for target in self.data.targets]
+        if kinds.count("labels") > 1 or ("labels" in kinds and kinds[0] != "labels"):
+            raise ValueError("a target of kind 'labels' must be the first and only one of it")
+        return self
+
+    @property
+    def instances(self) -> bool:
+        """Whether the first target holds instances to be separated."""
+        return self.data.targets[0].kind == "labels"
+
+    @property
+    def output_channels(self) -> list[str]:
+        """Names of the network's output channels, in order."""
+        names = []
+        for target in self.data.targets:
+            names.append(target.name)
+            if target.kind == "labels":
+                names.append("distance")
+        return names
+
+
+def list_recipes() -> list[str]:
+    """Names of the shipped recipes."""
+    folder = files("napari_cytosynth.training") / "recipes"
+    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def _read(name_or_path: str) -> Any:
+    if name_or_path in list_recipes():
+        resource = files("napari_cytosynth.training") / "recipes" / f"{name_or_path}.yaml"
+        return yaml.safe_load(resource.read_text("utf-8"))
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise RecipeError(
+            f"There is no recipe called “{name_or_path}” and no such file. "
+            f"Shipped recipes: {', '.join(list_recipes())}."
+        )
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+
+
+def _set(tree: dict[str, Any], assignment: str) -> None:
+    key, equals, value = assignment.partition("=")
+    if not equals:
+        raise RecipeError(f"“{assignment}” should read key=value, for example train.max_epochs=5.")
+    *parents, last = key.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise RecipeError(f"“{key}” does not name a setting of the recipe.")
+    tree[last] = yaml.safe_load(value)
+
+
+def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe:
+    """Read and validate a recipe.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a shipped recipe, or the path of a YAML file.
+    overrides
+        Assignments such as ``train.max_epochs=5``.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe, or a setting is unknown or impossible.
+    """
+    tree = _read(name_or_path)
+    if not isinstance(tree, dict):
+        raise RecipeError(f"{name_or_path} does not hold a recipe (a mapping of settings).")
+    for assignment in overrides or []:
+        _set(tree, assignment)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, item['loc'])) or 'recipe'}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise RecipeError(
+            f"The recipe “{name_or_path}” cannot be used:\n" + "\n".join(lines)
+        ) from error

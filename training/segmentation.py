@@ -1,0 +1,148 @@
+"""The Lightning module that trains a segmentation network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from lightning import LightningModule
+
+from napari_cytosynth.models import build_network
+
+from .losses import bce_soft_iou, distance_loss
+from .selection import Predictions, instance_score, iou_curve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .recipe import Recipe
+
+__all__ = ["SegmentationModule", "network_arguments"]
+
+
+def network_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Arguments of the network: those of the recipe, and the channels of the data."""
+    channels = {"in_channels": 1, "out_channels": len(recipe.output_channels)}
+    return {**recipe.network.arguments, **channels}
+
+
+class SegmentationModule(LightningModule):
+    """BCE + soft IoU for masks, a soft cross-entropy + L1 for distances.
+
+    Parameters
+    ----------
+    recipe
+        The validated recipe.
+    total_steps
+        Optimiser steps of the whole run, for the schedule.
+    """
+
+    def __init__(self, recipe: Recipe, total_steps: int) -> None:
+        super().__init__()
+        torch.manual_seed(recipe.train.seed)
+        self.recipe, self.total_steps = recipe, total_steps
+        network = build_network(recipe.network.architecture, network_arguments(recipe))
+        self.stride = int(getattr(network, "total_stride", 1))
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.predictions: list[Predictions] = []
+
+    def channel_losses(
+        self, logits: torch.Tensor, target: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Weighted loss of every named output channel."""
+        losses: dict[str, torch.Tensor] = {}
+        channel = 0
+        for recipe in self.recipe.data.targets:
+            mask = bce_soft_iou(logits[:, channel], target[:, channel], recipe.pos_weight)
+            losses[recipe.name] = recipe.weight * mask
+            channel += 1
+            if recipe.kind == "labels":
+                losses["distance"] = distance_loss(logits[:, channel], target[:, channel])
+                channel += 1
+        return losses
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, 1, Y, X) to logits (N, C, Y, X) in float32."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        logits: torch.Tensor = self.network(x)
+        return logits.float()
+
+    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
+        """One batch of crops."""
+        image, target = batch
+        losses = self.channel_losses(self(image), target)
+        total = torch.stack(list(losses.values())).sum()
+        if len(losses) > 1:
+            self.log_dict({f"train/{name}": value for name, value in losses.items()})
+        self.log("train/loss", total, prog_bar=True, on_step=True, on_epoch=False)
+        return total
+
+    def _whole(self, image: NDArray[np.float32]) -> torch.Tensor:
+        """Logits (C, Y, X) of a whole image, reflected up to a multiple of the stride."""
+        height, width = image.shape[-2:]
+        pads = [(0, 0), (0, -height % self.stride), (0, -width % self.stride)]
+        padded = np.pad(image, pads, mode="reflect")
+        tensor = torch.from_numpy(padded)[None].to(self.device)
+        logits: torch.Tensor = self(tensor)[0, :, :height, :width]
+        return logits
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the predictions of the last validation."""
+        self.predictions = []
+
+    def validation_step(self, index: int, batch_idx: int) -> None:
+        """Run one whole validation image with the averaged weights."""
+        field = self.trainer.datamodule.validation[int(index)]  # type: ignore[attr-defined]
+        logits = self._whole(field.image)
+        target = torch.from_numpy(field.maps).to(self.device)
+        losses = self.channel_losses(logits[None], target[None])
+        total = torch.stack(list(losses.values())).sum()
+        self.log("validation/loss", total, batch_size=1, prog_bar=True)
+        probability = torch.sigmoid(logits).cpu().numpy()
+        self.predictions.append(Predictions(field.name, probability, field.maps, field.truth))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log IoU, and for instances AP@0.5, over all validation images."""
+        curve = iou_curve(self.predictions)
+        score = max(curve.values())
+        self.log("validation/iou", score, prog_bar=True)
+        if self.recipe.instances:
+            score = instance_score(self.predictions, 0.5, None)
+        self.log("validation/score", score, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and learning-rate schedule of the recipe."""
+        train = self.recipe.train
+        kinds: dict[str, Any] = {
+            "adam": torch.optim.Adam,
+            "adamw": torch.optim.AdamW,
+            "sgd": torch.optim.SGD,
+        }
+        extra = {"momentum": 0.9, "nesterov": True} if train.optimiser == "sgd" else {}
+        optimiser = kinds[train.optimiser](
+            self.network.parameters(),
+            lr=train.learning_rate,
+            weight_decay=train.weight_decay,
+            **extra,
+        )
+        if train.scheduler == "plateau":
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimiser, factor=0.5, patience=train.plateau_patience
+            )
+            config = {"scheduler": plateau, "monitor": "validation/loss"}
+            return {
+                "optimizer": optimiser,
+                "lr_scheduler": {**config, "frequency": train.validate_every},
+            }
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        train = self.recipe.train
+        warm = min(1.0, (step + 1) / max(train.warmup_steps, 1))
+        if train.scheduler == "constant":
+            return warm
+        done = min(step / max(self.total_steps, 1), 1.0)
+        return warm * (0.005 + 0.995 * 0.5 * (1 + float(np.cos(np.pi * done))))
+
