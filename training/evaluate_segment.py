@@ -249,6 +249,7 @@ def evaluate_segment(
             split_touching=split,
             axes="YX",
             pixel_size=options.pixel_size_um,
+            resample=options.pixel_size_um is not None,
             device=options.device,
             progress=silent,
         )

@@ -60,6 +60,7 @@ class SegmentTally:
         probability: NDArray[np.float32],
         predicted: NDArray[Any],
     ) -> None:
+        """Count one field more; all planes are (Y, X)."""
         pixels = confusion(probability >= self.threshold, truth)
         self.pixels.append(pixels)
         self.briers.append(brier(probability, truth))
@@ -97,9 +98,11 @@ class SegmentTally:
         }
 
     def worst(self) -> list[WorstField]:
+        """Return the fields with the lowest scores, worst first."""
         return [entry[2] for entry in sorted(self._worst, key=lambda e: e[:2], reverse=True)]
 
     def metrics(self) -> dict[str, float]:
+        """Return the figures over all fields, by name."""
         pooled = sum(self.pixels, Confusion())
         best = self.counts.best_threshold()
         result = {
@@ -140,6 +143,7 @@ class SegmentTally:
         } | {f"AP@{t:g} (all)": float(v) for t, v in zip(AP_THRESHOLDS, pooled_ap, strict=True)}
 
     def curve(self) -> pd.DataFrame:
+        """Return precision, recall, IoU and Dice of all pixels over the thresholds."""
         found = [(t, self.counts.confusion(t)) for t in CURVE]
         return pd.DataFrame(
             {
