@@ -1,0 +1,104 @@
+"""The command ``cytosynth``. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from napari_cytosynth.errors import Cancelled, CytosynthError
+
+from . import evaluate, models, segment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+LATER = {
+    "generate": "generate synthetic images",
+    "stain": "predict stained channels from label-free images",
+    "study": "compare settings of a training",
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    from napari_cytosynth import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="cytosynth",
+        description="Segment microscopy images with weights that come along.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    segment.add_parser(commands)
+    models.add_parser(commands)
+    evaluate.add_parser(commands)
+    # these two take over the rest of the line: see main
+    commands.add_parser("train", help="train a model from a recipe", add_help=False)
+    commands.add_parser("demo", help="open napari on a simulated image", add_help=False)
+    for name, what in LATER.items():
+        commands.add_parser(name, help=f"{what} (in a later version)", add_help=False)
+    return parser
+
+
+def _forward(module: str, argv: list[str], missing: str) -> int:
+    try:
+        function = import_module(module).main
+    except ModuleNotFoundError as error:
+        raise CytosynthError(f"{missing} ({error}).") from error
+    return int(function(argv) or 0)
+
+
+def _run(argv: list[str]) -> int:
+    match argv:
+        case ["train", *rest]:
+            return _forward(
+                "napari_cytosynth.training.cli",
+                rest,
+                "Training needs more packages: pip install “napari-cytosynth[train]”",
+            )
+        case ["demo", *rest]:
+            return _forward(
+                "napari_cytosynth.widgets.demo",
+                rest,
+                "The demo needs napari with a Qt binding: pip install “napari-cytosynth[all]”",
+            )
+        case [name, *_] if name in LATER:
+            print(f"cytosynth: “{name}” comes in a later version.", file=sys.stderr)
+            return 2
+    arguments = _parser().parse_args(argv)
+    return int(arguments.run(arguments) or 0)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command ``cytosynth``.
+
+    Parameters
+    ----------
+    argv
+        What follows the command's name; None for the arguments of this process.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 after an error that was explained on stderr, 2 for a
+        command that does not exist yet, 130 if it was stopped.
+
+    Raises
+    ------
+    SystemExit
+        With 2 if the arguments are wrong, with 0 after ``--help`` and ``--version``.
+    """
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except (Cancelled, KeyboardInterrupt):
+        print("cytosynth: stopped.", file=sys.stderr)
+        return 130
+    except CytosynthError as error:
+        print(f"cytosynth: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,62 @@
+"""Arguments that several commands share, and how their values are checked."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+__all__ = ["add_running", "fraction", "positive", "whole"]
+
+
+def fraction(text: str) -> float:
+    """Read a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, not {text}")
+    return value
+
+
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return value
+
+
+def whole(text: str) -> int:
+    """Read a whole number of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
+    return value
+
+
+def add_running(parser: argparse.ArgumentParser) -> Any:
+    """Add the arguments of a run of a segmentation model; return their group."""
+    group = parser.add_argument_group("how the model runs and what counts as an object")
+    group.add_argument(
+        "--threshold",
+        type=fraction,
+        metavar="T",
+        help="pixels at or above this probability are foreground (default: the model's own)",
+    )
+    group.add_argument(
+        "--min-size",
+        type=whole,
+        default=0,
+        metavar="PX",
+        help="drop objects of fewer pixels (default: %(default)s)",
+    )
+    group.add_argument(
+        "--pixel-size",
+        type=positive,
+        metavar="UM",
+        help="pixel size of the image in µm",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)",
+    )
+    return group

@@ -1,0 +1,147 @@
+"""``cytosynth evaluate``: measure a model on images with known truth."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.progress import resolve_progress
+
+from ._arguments import add_running, whole
+
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = ["add_parser"]
+
+PARTS = ("train", "validation", "val", "test")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's `commands`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "evaluate", help="measure a model on images with known truth"
+    )
+    tasks = parser.add_subparsers(title="tasks", metavar="TASK", required=True)
+    add = tasks.add_parser(
+        "segment",
+        help="measure a segmentation model",
+        description="Segment every image of a folder and compare with its truth. Writes "
+        "metrics.json, table.csv, curve.csv and figures of the worst fields.",
+    )
+    add.add_argument("model", metavar="MODEL", help="name, folder, or org/name[@revision]")
+    _add_data(add)
+    group = add_running(add)
+    group.add_argument(
+        "--split-touching",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="separate touching objects (default: if the model's card says how)",
+    )
+    add.add_argument(
+        "--out", type=Path, metavar="DIR", help="results (default: evaluation/MODEL/DATA)"
+    )
+    add.add_argument(
+        "--worst", type=whole, default=6, metavar="N", help="figure pages (default: %(default)s)"
+    )
+    add.set_defaults(run=run)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("the images and their truth, matched by file name")
+    data.add_argument("--data-dir", type=Path, required=True, metavar="FOLDER")
+    data.add_argument(
+        "--images", default="image", metavar="NAME", help="folder in it (default: %(default)s)"
+    )
+    data.add_argument(
+        "--masks",
+        metavar="NAME",
+        help="folder of the truth (default: what the model's objects are called, or “labels”)",
+    )
+    data.add_argument(
+        "--kind",
+        choices=("mask", "labels"),
+        help="mask: non-zero is foreground; labels: one number for each object "
+        "(default: labels for a folder called so)",
+    )
+    data.add_argument("--invert", action="store_true", help="the foreground of a mask is 0")
+    data.add_argument(
+        "--select", default="*", metavar="GLOB", help="only file names like this, without suffix"
+    )
+    data.add_argument(
+        "--split", type=Path, metavar="FILE", help="only the file names on the lines of this file"
+    )
+    data.add_argument(
+        "--hash-split",
+        choices=("train", "validation", "test"),
+        help="only this part of a split by a hash of the file name",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate a segmentation model."""
+    from napari_cytosynth.zoo.loading import load_model
+
+    pairs = import_module("napari_cytosynth.training.pairs")
+    evaluation = import_module("napari_cytosynth.training.evaluate_segment")
+    model = load_model(arguments.model, arguments.device)
+    folder, objects = arguments.data_dir, model.card.inference.objects
+    masks = pairs.find_target_folder(folder, arguments.masks, objects)
+    selection = pairs.Selection(arguments.select, arguments.split, arguments.hash_split)
+    found = pairs.pair_images(folder, arguments.images, masks, selection)
+    options = evaluation.Options(
+        kind=arguments.kind or ("labels" if masks == "labels" else "mask"),
+        invert=arguments.invert,
+        threshold=arguments.threshold,
+        min_size=arguments.min_size,
+        split_touching=arguments.split_touching,
+        pixel_size_um=arguments.pixel_size,
+        device=arguments.device,
+    )
+    report = evaluation.evaluate_segment(
+        model,
+        [pair.image for pair in found],
+        [pair.target for pair in found],
+        options,
+        keep_worst=arguments.worst,
+        progress=resolve_progress(None),
+    )
+    out = arguments.out or Path("evaluation", model.card.name, _data_name(folder).replace("/", "-"))
+    report.save(out, command=command_line(arguments, model))
+    _print(report, out)
+
+
+def _print(report: Any, out: Path) -> None:
+    model, options = report.model.card.name, report.options
+    print(f"{model} on {len(report.table)} images, threshold {options.threshold:g}")
+    for name, value in report.metrics.items():
+        shown = f"{value:.0f}" if name.endswith("objects") else f"{value:.4f}"
+        print(f"  {name}: {shown}")
+    print(f"Details and figures: {out}")
+
+
+def _data_name(folder: Path) -> str:
+    """Return the name of the data set, with its part where the folder is a part of it."""
+    folder = folder.resolve()
+    return f"{folder.parent.name}/{folder.name}" if folder.name in PARTS else folder.name
+
+
+def command_line(arguments: argparse.Namespace, model: Model) -> str:
+    """Return the command that measures this again, without paths of this machine."""
+    words = ["cytosynth", "evaluate", "segment", model.card.name]
+    words += ["--data-dir", _data_name(arguments.data_dir)]
+    defaults = {"images": "image", "select": "*", "min_size": 0}
+    for name in ("images", "masks", "kind", "select", "hash_split", "threshold", "min_size"):
+        value = getattr(arguments, name)
+        if value is not None and value != defaults.get(name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    if arguments.split is not None:
+        words += ["--split", arguments.split.name]
+    if arguments.pixel_size is not None:
+        words += ["--pixel-size", f"{arguments.pixel_size:g}"]
+    if arguments.split_touching is not None:
+        words.append("--split-touching" if arguments.split_touching else "--no-split-touching")
+    return shlex.join([*words, *(["--invert"] if arguments.invert else [])])

@@ -1,0 +1,162 @@
+"""``cytosynth models``: list, show, fetch, remove, publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import ModelNotFoundError
+from napari_cytosynth.progress import resolve_progress
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from pydantic import BaseModel
+
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["add_parser"]
+
+MODEL_HELP = "a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's `commands`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "models", help="list, show, fetch, remove and publish models"
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    add = actions.add_parser("list", help="list the models on this machine")
+    add.add_argument("--task", choices=("segment", "stain", "generate"))
+    add.set_defaults(run=list_them)
+    add = actions.add_parser("show", help="show what a model is for and how well it does")
+    add.add_argument("model", help=MODEL_HELP)
+    add.add_argument("--json", action="store_true", help="print the card as it is stored")
+    add.set_defaults(run=show)
+    add = actions.add_parser("fetch", help="download a model for later use")
+    add.add_argument("model", help="a catalogue name or org/name[@revision] of the Hub")
+    add.set_defaults(run=fetch)
+    add = actions.add_parser("remove", help="delete the downloaded copies of a model")
+    add.add_argument("model", help="a catalogue name or org/name of the Hub")
+    add.set_defaults(run=remove)
+    add = actions.add_parser("publish", help="upload a model to the Hugging Face Hub")
+    add.add_argument("folder", type=Path, help="folder of the model")
+    add.add_argument("repository", help="org/name; made if it does not exist")
+    add.add_argument("--dry-run", action="store_true", help="only check and say what would go up")
+    add.set_defaults(run=publish)
+
+
+def list_them(arguments: argparse.Namespace) -> None:
+    """Print one line for each model."""
+    from napari_cytosynth.zoo.catalogue import list_models
+
+    rows = [
+        (info.source, info.task, f"{info.size_bytes / 1e6:.1f} MB", info.licence, info.title)
+        for info in list_models(arguments.task)
+    ]
+    if not rows:
+        print("There are no models on this machine.")
+        return
+    for line in _columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
+        print(line)
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+
+
+def _split(source: str) -> tuple[str, str | None]:
+    """Return repository and revision of a catalogue name or ``org/name[@revision]``."""
+    from napari_cytosynth.zoo.catalogue import find_entry
+
+    name, _, revision = source.partition("@")
+    entry = find_entry(name)
+    if entry is not None:
+        return entry.repository, revision or entry.revision
+    if name.count("/") != 1:
+        raise ModelNotFoundError(
+            f"“{source}” is neither a model of the catalogue nor org/name of the Hub; "
+            "“cytosynth models list” shows the models on this machine."
+        )
+    return name, revision or None
+
+
+def _card(source: str) -> ModelCard:
+    from napari_cytosynth.zoo import hub
+    from napari_cytosynth.zoo.catalogue import bundled_folder
+    from napari_cytosynth.zoo.files import read_card
+
+    folder = Path(source) if Path(source).exists() else bundled_folder(source)
+    if folder is None:
+        folder = hub.cached(*_split(source))
+    if folder is None:
+        raise ModelNotFoundError(
+            f"“{source}” is not on this machine; “cytosynth models fetch {source}” downloads it."
+        )
+    return read_card(folder)
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """Print the card of one model."""
+    card = _card(arguments.model)
+    if arguments.json:
+        print(card.model_dump_json(indent=2))
+        return
+    print(f"{card.name}: {card.title}" if card.title else card.name)
+    for part in (card, card.inference, card.training):
+        _print_fields(part)
+    if card.metrics:
+        print("\nMeasured")
+    for metric in card.metrics:
+        print(f"  {metric.name} {metric.value:g} on {metric.dataset}\n    {metric.command}")
+
+
+def _print_fields(record: BaseModel) -> None:
+    from pydantic import BaseModel
+
+    print()
+    for name, info in type(record).model_fields.items():
+        value = getattr(record, name)
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        if name == "metrics" or text in (None, "", {}):
+            continue
+        if name in ("inference", "training"):
+            continue
+        if isinstance(value, BaseModel):
+            text = ", ".join(f"{key} {item}" for key, item in value)
+        print(f"  {name.replace('_', ' ')}: {text}\n      {info.description}")
+
+
+def fetch(arguments: argparse.Namespace) -> None:
+    """Download one model."""
+    from napari_cytosynth.zoo import hub
+    from napari_cytosynth.zoo.catalogue import bundled_folder
+
+    if bundled_folder(arguments.model) is not None:
+        print(f"{arguments.model} comes with this package; there is nothing to download.")
+        return
+    print(hub.fetch(*_split(arguments.model), resolve_progress(None)))
+
+
+def remove(arguments: argparse.Namespace) -> None:
+    """Delete the cached copies of one model."""
+    from napari_cytosynth.zoo import hub
+
+    repository, _ = _split(arguments.model)
+    print(f"Removed {repository}: {hub.remove(repository) / 1e6:.1f} MB are free again.")
+
+
+def publish(arguments: argparse.Namespace) -> None:
+    """Upload one model, or say what would be uploaded."""
+    from napari_cytosynth.zoo import hub
+
+    done = hub.publish(arguments.folder, arguments.repository, dry_run=arguments.dry_run)
+    for name, size in done.files.items():
+        print(f"  {name} ({size / 1e6:.2f} MB)")
+    if done.commit is None:
+        print(f"Nothing was uploaded; these files would go to {done.repository}.")
+    else:
+        print(f"Published {done.repository}@{done.commit}")

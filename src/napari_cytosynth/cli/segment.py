@@ -1,0 +1,83 @@
+"""``cytosynth segment``: an image in; probability, labels and a table out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._arguments import add_running, whole
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's `commands`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "segment",
+        help="find and measure the objects of an image",
+        description="Find and measure the objects of an image. Writes probability.tif, "
+        "labels.tif and table.csv.",
+    )
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder that the results go to"
+    )
+    parser.add_argument(
+        "--axes",
+        help="one letter of T, Z, C, Y, X for each axis, such as ZYX (default: what the file says)",
+    )
+    parser.add_argument(
+        "--channels",
+        type=whole,
+        nargs="+",
+        metavar="N",
+        help="channels of the image that the model reads, counted from 0",
+    )
+    group = add_running(parser)
+    group.add_argument(
+        "--resample",
+        action="store_true",
+        help="bring the image to the model's pixel size first",
+    )
+    group.add_argument("--split-touching", action="store_true", help="separate touching objects")
+    group.add_argument("--fill-holes", action="store_true", help="fill what an object encloses")
+    group.add_argument(
+        "--drop-border", action="store_true", help="drop objects that touch the image's border"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Segment one file."""
+    from napari_cytosynth.tasks.reading import read_image
+    from napari_cytosynth.tasks.segment import segment
+
+    file = read_image(arguments.image)
+    result = segment(
+        file.data,
+        model=arguments.model,
+        threshold=arguments.threshold,
+        min_size=arguments.min_size,
+        fill_holes=arguments.fill_holes,
+        split_touching=arguments.split_touching,
+        drop_border=arguments.drop_border,
+        axes=(arguments.axes or file.axes or "").upper() or None,
+        channels=arguments.channels,
+        pixel_size=arguments.pixel_size or file.pixel_size_um,
+        resample=arguments.resample,
+        device=arguments.device,
+    )
+    for message in result.messages:
+        print(message)
+    written = result.save(arguments.out)
+    print(f"{len(result.table)} objects at a threshold of {result.threshold:g}")
+    for path in written:
+        print(path)
