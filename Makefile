@@ -1,0 +1,45 @@
+# make demo   open napari on a simulated image with the Segment widget at work
+# make test   run the tests (in a virtual X server where there is one to be had)
+# make docs   build the documentation into site/
+# Each does its own set-up: system packages (as root on Debian or Ubuntu, else it says what
+# is missing) and a virtual environment in .venv with the versions of constraints.txt.
+
+VENV ?= .venv
+PYTHON ?= python3
+OUT ?= demo-output
+ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export VENV PYTHON
+
+HAS_DISPLAY := $(if $(filter Darwin,$(shell uname -s)),yes,$(DISPLAY)$(WAYLAND_DISPLAY))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo test docs
+
+help:
+	@sed -n '1,/^$$/s/^# //p' Makefile
+
+system:
+	@scripts/system-packages.sh
+
+$(STAMP): pyproject.toml constraints.txt scripts/make-venv.sh | system
+	@scripts/make-venv.sh
+	@touch $@
+
+setup: system $(STAMP)
+
+demo: setup
+ifneq ($(if $(filter-out 0,$(HEADLESS)),,$(HAS_DISPLAY)),)
+	$(BIN)/python -m napari_cytosynth demo
+else
+	scripts/with-display.sh $(BIN)/python -m napari_cytosynth demo --headless --out "$(OUT)"
+endif
+
+test: setup
+	@scripts/with-display.sh $(BIN)/python -m pytest $(ARGS)
+
+docs: setup
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict

@@ -1,0 +1,173 @@
+"""The demonstration: napari on simulated cells, with the Segment widget at work.
+
+With a display it leaves the viewer open. Headless it drives the same widget and writes
+what a user would see and save: screenshots, TIFFs and the table of objects.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import CytosynthError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_cytosynth.phantoms import Phantom
+
+__all__ = ["run_demo"]
+
+_TIMEOUT_S = 600.0
+_WINDOW = (1500, 1000)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One thing to show: a phantom, the model for it, and a threshold to drag to.
+
+    Attributes
+    ----------
+    name
+        Stem of the files and name of the layer.
+    model
+        Name of a bundled model.
+    make
+        Returns the phantom.
+    lower
+        A threshold below the model's own, for the second screenshot.
+    """
+
+    name: str
+    model: str
+    make: Callable[[], Phantom]
+    lower: float
+
+
+def scenes() -> tuple[Scene, ...]:
+    """Return what the demo shows, in order."""
+    from napari_cytosynth import phantoms
+
+    return (
+        Scene("nuclei", "fluo-nuclei-unet", lambda: phantoms.fluorescent_nuclei(seed=1), 0.05),
+        Scene("phase", "phase-cells-unet", lambda: phantoms.phase_contrast_cells(seed=1), 0.05),
+    )
+
+
+def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[Path]:
+    """Show the Segment widget at work on simulated cells.
+
+    Parameters
+    ----------
+    out
+        Folder for the files of a headless run; ``demo-output`` if not given.
+    headless
+        Run every scene, write files and close, instead of leaving napari open. It still
+        needs a display, which may be a virtual one (``xvfb-run``).
+
+    Returns
+    -------
+    list of Path
+        The files that were written; empty with a display.
+
+    Raises
+    ------
+    CytosynthError
+        If a model is missing or a run does not finish.
+    """
+    import napari
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(*_WINDOW)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-cytosynth", "Segment")
+    if not headless:
+        _segment(viewer, widget, scenes()[0])
+        napari.run()
+        return []
+    folder = Path(out or "demo-output")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return [path for scene in scenes() for path in _record(viewer, widget, scene, folder)]
+    finally:
+        viewer.close()
+
+
+def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]]:
+    """Add the scene's phantom, press Run and wait; return the phantom and the new layers."""
+    phantom = scene.make()
+    scale = (phantom.pixel_size_um,) * 2
+    layer = viewer.add_image(phantom.image, name=scene.name, scale=scale, units="um")
+    viewer.reset_view()
+    widget.image.value = layer
+    widget.model.value = scene.model
+    before = set(viewer.layers)
+    widget.run()
+    _wait(lambda: len(set(viewer.layers) - before) >= 2, f"Segmenting {scene.name}")
+    _settle()
+    return phantom, [added for added in viewer.layers if added not in before]
+
+
+def _record(viewer: Any, widget: Any, scene: Scene, folder: Path) -> list[Path]:
+    """Run one scene and write its screenshots, images and table."""
+    viewer.layers.clear()
+    phantom, added = _segment(viewer, widget, scene)
+    probability = next(layer for layer in added if layer._type_string == "image")
+    labels = next(layer for layer in added if layer._type_string == "labels")
+    probability.visible = False
+    written = [_screenshot(viewer, folder / f"{scene.name}.png")]
+    written += _save(folder, scene.name, phantom, probability, labels)
+    widget.threshold.value = scene.lower
+    _settle()
+    written.append(_screenshot(viewer, folder / f"{scene.name}-low-threshold.png"))
+    return written
+
+
+def _save(folder: Path, name: str, phantom: Phantom, probability: Any, labels: Any) -> list[Path]:
+    """Write the input, the truth and the result as TIFFs, and the table as CSV."""
+    import numpy as np
+    import tifffile
+
+    arrays = {
+        "image": phantom.image,
+        "truth": phantom.labels.astype(np.uint16),
+        "probability": np.asarray(probability.data, np.float32),
+        "labels": np.asarray(labels.data).astype(np.uint16),
+    }
+    metadata: dict[str, Any] = {"axes": "YX"}
+    for axis in "XY":
+        metadata[f"PhysicalSize{axis}"] = phantom.pixel_size_um
+        metadata[f"PhysicalSize{axis}Unit"] = "µm"
+    written = []
+    for kind, array in arrays.items():
+        path = folder / f"{name}-{kind}.ome.tif"
+        tifffile.imwrite(path, array, metadata=metadata)
+        written.append(path)
+    table = folder / f"{name}-table.csv"
+    labels.features.to_csv(table, index=False)
+    return [*written, table]
+
+
+def _screenshot(viewer: Any, path: Path) -> Path:
+    """Write a picture of the whole window."""
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    return path
+
+
+def _wait(done: Callable[[], bool], what: str) -> None:
+    """Process events until `done`; raise after ten minutes."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + _TIMEOUT_S
+    while not done():
+        if time.monotonic() > end:
+            raise CytosynthError(f"{what} did not finish within {_TIMEOUT_S:.0f} seconds.")
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def _settle(seconds: float = 2.0) -> None:
+    """Let the widget finish what it does after a change: relabelling, tables, drawing."""
+    end = time.monotonic() + seconds
+    _wait(lambda: time.monotonic() > end, "Drawing")
