@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_cytosynth.zoo.files import file_sha256, load_network, weights_file
+from napari_cytosynth.errors import ModelNotFoundError
+from napari_cytosynth.zoo import hub
+from napari_cytosynth.zoo.catalogue import (
+    CatalogueEntry,
+    bundled_folder,
+    check_pin,
+    find_entry,
+    unknown_name,
+)
+from napari_cytosynth.zoo.files import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    file_sha256,
+    load_network,
+    weights_file,
+)
 
 if TYPE_CHECKING:
-    import os
-
     from torch import nn
 
     from napari_cytosynth.progress import Progress
@@ -18,16 +32,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "load_model"]
 
+Origin = Literal["bundled", "path", "hub"]
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A network, the card that says how to use it, and where both came from."""
 
     card: ModelCard
+    """The typed card."""
     network: nn.Module
+    """The plain torch module: float32, on the CPU, in evaluation mode."""
     source: str
     """What `load_model` was asked for."""
-    origin: Literal["bundled", "path", "hub"]
+    origin: Origin
+    """Where the weights were found."""
     sha256: str
     """SHA-256 of the weights file."""
     revision: str | None
@@ -42,9 +61,109 @@ def load_model(
     *,
     progress: Progress | None = None,
 ) -> Model:
-    """Load a model (path only, so far)."""
+    """Load a model by name, from the Hub or from a path.
+
+    Parameters
+    ----------
+    source
+        A name of `list_models` ("em-mitochondria-unet"); a Hub repository
+        ("organisation/name" or "organisation/name@revision"); a path of a model's folder
+        or of a lone ``model.safetensors`` file; or a `Model`, which is returned as it is.
+    device
+        Device that tasks run it on: "auto", "cpu", "cuda", "mps".
+    progress
+        Called during a download with the bytes received and their total; raising
+        `Cancelled` from it stops the download. None: a bar in a console.
+
+    Returns
+    -------
+    Model
+        The network stays on the CPU in float32; tasks move a copy to the device.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no model of that name or at that path, here or on the Hub.
+    ChecksumError
+        If the weights are not those that the catalogue pins.
+    ModelError
+        If the model cannot be read; the subclasses in `napari_cytosynth.errors` tell
+        damage, pickles, newer cards, unknown networks, gates and missing networks apart.
+
+    Notes
+    -----
+    A path is tried first, then the bundled and the cached copies, and the network only
+    if there is none: nothing is ever downloaded twice or updated behind your back.
+    """
     if isinstance(source, Model):
         return source
-    path = Path(source)
-    network, card = load_network(path)
-    return Model(card, network, str(source), "path", file_sha256(weights_file(path)), None, device)
+    place = _locate(os.fspath(source), progress)
+    network, card = load_network(place.path)
+    digest = file_sha256(weights_file(place.path))
+    if place.entry is not None:
+        check_pin(place.entry, digest, place.path)
+    return Model(
+        card=card,
+        network=network,
+        source=os.fspath(source),
+        origin=place.origin,
+        sha256=digest,
+        revision=place.revision,
+        device=device,
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    path: Path
+    origin: Origin
+    revision: str | None = None
+    entry: CatalogueEntry | None = None
+    """The entry whose pinned hash these bytes must have; None for any bytes."""
+
+
+def _locate(source: str, progress: Progress | None) -> _Place:
+    path = Path(source).expanduser()
+    name, _, revision = source.partition("@")
+    entry = find_entry(name)
+    if _holds_model(path) or (path.exists() and entry is None):
+        return _Place(path, "path")
+    if _looks_like_path(source):
+        raise ModelNotFoundError(f"There is no model at “{path}”.")
+    if entry is not None:
+        return _known(entry, revision or entry.revision, progress)
+    if name.count("/") != 1:
+        raise unknown_name(source)
+    return _on_hub(name, revision or None, None, progress)
+
+
+def _holds_model(path: Path) -> bool:
+    """Tell a model from a folder of results that happens to have a model's name."""
+    return path.is_file() or (path / WEIGHTS_FILE).exists() or (path / CARD_FILE).exists()
+
+
+def _looks_like_path(source: str) -> bool:
+    return (
+        source.startswith((".", "~", "/"))
+        or Path(source).is_absolute()
+        or "\\" in source
+        or source.lower().endswith((".safetensors", ".pt", ".pth", ".ckpt", ".bin"))
+    )
+
+
+def _known(entry: CatalogueEntry, revision: str | None, progress: Progress | None) -> _Place:
+    pinned = entry if revision == entry.revision else None
+    folder = bundled_folder(entry.name)
+    if pinned is not None and folder is not None:
+        return _Place(folder, "bundled", entry.revision, entry)
+    return _on_hub(entry.repository, revision, pinned, progress)
+
+
+def _on_hub(
+    repository: str,
+    revision: str | None,
+    entry: CatalogueEntry | None,
+    progress: Progress | None,
+) -> _Place:
+    folder = hub.fetch(repository, revision, progress)
+    return _Place(folder, "hub", folder.name, entry)

@@ -1,0 +1,106 @@
+"""Say in a sentence what the Hub's client, or the disk under its cache, could not do."""
+
+from __future__ import annotations
+
+import errno
+
+from napari_cytosynth.errors import (
+    CytosynthError,
+    GatedRepositoryError,
+    ModelNotFoundError,
+    NetworkError,
+    OutputError,
+)
+
+__all__ = ["explain"]
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+
+
+def explain(error: BaseException, repository: str) -> CytosynthError:
+    """Return our error for any error of the client while it dealt with `repository`."""
+    if isinstance(error, CytosynthError):
+        return error
+    cause = error.__cause__ if _hides_its_cause(error) else None
+    if cause is not None:
+        return explain(cause, repository)
+    return (
+        _missing(error, repository)
+        or _refused(error, repository)
+        or _disk(error, repository)
+        or _unreachable(error, repository)
+    )
+
+
+def _hides_its_cause(error: BaseException) -> bool:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    return isinstance(error, LocalEntryNotFoundError)
+
+
+def _missing(error: BaseException, repository: str) -> CytosynthError | None:
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return None
+    if isinstance(error, errors.HFValidationError):
+        return ModelNotFoundError(
+            f"“{repository}” cannot be a Hub repository: give it as “organisation/name”."
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return ModelNotFoundError(
+            f"There is no model “{repository}” on the Hub, or it is private: check the name, "
+            "or log in with: hf auth login"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ModelNotFoundError(f"“{repository}” is on the Hub, but not in that revision.")
+    if isinstance(error, errors.RemoteEntryNotFoundError):
+        return ModelNotFoundError(
+            f"“{repository}” on the Hub holds no model.safetensors; no other file is read."
+        )
+    return None
+
+
+def _refused(error: BaseException, repository: str) -> CytosynthError | None:
+    from huggingface_hub import errors
+
+    denied = isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403)
+    if denied or isinstance(error, errors.GatedRepoError):
+        return GatedRepositoryError(
+            f"“{repository}” is not open to everybody: ask for access on its Hub page, then "
+            "log in with: hf auth login"
+        )
+    return None
+
+
+def _disk(error: BaseException, repository: str) -> CytosynthError | None:
+    from huggingface_hub import constants, errors
+
+    if not isinstance(error, OSError) or isinstance(error, errors.HfHubHTTPError):
+        return None
+    if error.errno in _FULL:
+        return OutputError(
+            f"There is not enough space for “{repository}” in “{constants.HF_HUB_CACHE}”. Make "
+            "space, or set HF_HOME to another disk."
+        )
+    if error.errno in _FORBIDDEN:
+        return OutputError(
+            f"“{repository}” cannot be stored: no permission to write to "
+            f"“{constants.HF_HUB_CACHE}”. Set HF_HOME to a folder of yours."
+        )
+    return None
+
+
+def _unreachable(error: BaseException, repository: str) -> CytosynthError:
+    from huggingface_hub import constants, errors
+
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return NetworkError(
+            f"“{repository}” is not on this machine, and HF_HUB_OFFLINE forbids to fetch it."
+        )
+    return NetworkError(
+        f"“{repository}” is not on this machine and could not be fetched from "
+        f"{constants.ENDPOINT}: {error or type(error).__name__}. Check your connection (and "
+        "proxy), then try again."
+    )

@@ -1,0 +1,236 @@
+"""The models that this package knows by name, and those that are already on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundError
+from napari_cytosynth.zoo.files import WEIGHTS_FILE, file_sha256, read_card, replace_file
+from napari_cytosynth.zoo.hub import Snapshot, cached_snapshots
+
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.card import Metric, ModelCard
+
+__all__ = [
+    "CATALOGUE",
+    "CatalogueEntry",
+    "ModelInfo",
+    "bundled_folder",
+    "check_pin",
+    "find_entry",
+    "list_models",
+    "pin",
+    "read_catalogue",
+    "unknown_name",
+]
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """A model known by name: where it is published, and which bytes it must be."""
+
+    name: str
+    """Name that `load_model` takes, also of the bundled folder."""
+    repository: str
+    """Hub repository, ``organisation/name``."""
+    revision: str | None
+    """Commit of the repository (40 hexadecimal digits); None until it is published."""
+    sha256: str | None
+    """SHA-256 of the weights file; None until it is pinned."""
+    task: str
+    """The verb it serves: segment, stain or generate."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a person wants to know of a model before choosing it."""
+
+    name: str
+    """Short name."""
+    task: str
+    """The verb it serves: segment, stain or generate."""
+    title: str
+    """One line: what it does to which images."""
+    source: str
+    """What to pass to `load_model`."""
+    cached: bool
+    """True if it can be loaded without a network."""
+    size_bytes: int
+    """Size of the weights file."""
+    licence: str
+    """Licence of the weights."""
+    metrics: tuple[Metric, ...]
+    """Measured figures, each with its data set and command."""
+    pixel_size_um: float | None
+    """Pixel size of the training images in µm; None if unknown."""
+    path: Path
+    """Folder on this machine."""
+
+
+def read_catalogue() -> tuple[CatalogueEntry, ...]:
+    """Return the entries of ``weights/index.json`` in the order of their names."""
+    index = _read_index()
+    return tuple(CatalogueEntry(name=name, **index[name]) for name in sorted(index))
+
+
+def find_entry(name: str) -> CatalogueEntry | None:
+    """Return the entry of a short name or of its Hub repository, or None."""
+    for entry in read_catalogue():
+        if name in (entry.name, entry.repository):
+            return entry
+    return None
+
+
+def unknown_name(name: str) -> ModelNotFoundError:
+    """Return the error for a name that is neither a model of ours nor anything else."""
+    known = [entry.name for entry in read_catalogue()]
+    close = get_close_matches(name, known, n=1)
+    hint = f" Did you mean “{close[0]}”?" if close else ""
+    return ModelNotFoundError(
+        f"There is no model called “{name}”.{hint} Give one of {', '.join(known)}; a Hub "
+        "repository as “organisation/name”; or the path of a model's folder."
+    )
+
+
+def bundled_folder(name: str) -> Path | None:
+    """Return the folder of a model that came with the package, or None."""
+    folder = _weights_folder() / name
+    return folder if (folder / WEIGHTS_FILE).is_file() else None
+
+
+def check_pin(entry: CatalogueEntry, sha256: str, path: Path) -> None:
+    """Compare a weights file with the catalogue.
+
+    Raises
+    ------
+    ChecksumError
+        If the catalogue pins other bytes; the message names both hashes.
+    """
+    if entry.sha256 is not None and entry.sha256 != sha256:
+        raise ChecksumError(
+            f"The weights of “{entry.name}” in “{path}” are not the published ones: their "
+            f"SHA-256 is {sha256}, but it should be {entry.sha256}. Install the package again, "
+            f"or remove a downloaded copy with: cytosynth models remove {entry.repository}"
+        )
+
+
+def pin(name: str, *, revision: str | None = None) -> CatalogueEntry:
+    """Write the SHA-256 of a bundled model into the catalogue; for those who publish it.
+
+    Parameters
+    ----------
+    name
+        Name of a bundled model; a new one is added to the catalogue.
+    revision
+        Commit of the Hub repository that holds the same file; None keeps what is there.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If no bundled folder of that name holds weights.
+    """
+    folder = bundled_folder(name)
+    if folder is None:
+        raise ModelNotFoundError(f"No bundled model is called “{name}”; nothing to pin.")
+    index = _read_index()
+    old = index.get(name, {"repository": f"napari-cytosynth/{name}", "revision": None})
+    index[name] = {
+        "repository": old["repository"],
+        "revision": revision or old["revision"],
+        "sha256": file_sha256(folder / WEIGHTS_FILE),
+        "task": read_card(folder).inference.task,
+    }
+    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+    replace_file(_weights_folder() / "index.json", text.encode())
+    return CatalogueEntry(name=name, **index[name])
+
+
+def list_models(task: str | None = None) -> list[ModelInfo]:
+    """List the models on this machine: the bundled ones, then the downloaded ones.
+
+    Parameters
+    ----------
+    task
+        "segment", "stain" or "generate" to list only these; None for all.
+
+    Returns
+    -------
+    list of ModelInfo
+        Sorted by name, bundled models first. Neither torch nor the network is used.
+
+    Raises
+    ------
+    ValueError
+        If `task` is none of the three.
+    """
+    if task not in (None, "segment", "stain", "generate"):
+        raise ValueError(f"task must be 'segment', 'stain', 'generate' or None, not {task!r}")
+    models = _bundled_models() + _cached_models()
+    return [model for model in models if task in (None, model.task)]
+
+
+def _bundled_models() -> list[ModelInfo]:
+    found = []
+    for entry in read_catalogue():
+        folder = bundled_folder(entry.name)
+        if folder is not None:
+            found.append(_info(read_card(folder), entry.name, entry.name, folder))
+    return found
+
+
+def _cached_models() -> list[ModelInfo]:
+    """Return our models in the Hub's cache, which other programs fill too."""
+    found = []
+    for snapshot in cached_snapshots():
+        entry = find_entry(snapshot.repository)
+        if entry is not None and bundled_folder(entry.name) is not None:
+            continue
+        try:
+            card = read_card(snapshot.folder)
+        except ModelError:  # another program's model
+            continue
+        name = entry.name if entry else card.name
+        found.append(_info(card, name, _cached_source(snapshot, entry), snapshot.folder))
+    return sorted(found, key=lambda model: (model.name, model.source))
+
+
+def _cached_source(snapshot: Snapshot, entry: CatalogueEntry | None) -> str:
+    if entry is not None and snapshot.revision == entry.revision:
+        return entry.name
+    if snapshot.is_main:
+        return snapshot.repository
+    return f"{snapshot.repository}@{snapshot.revision}"
+
+
+def _info(card: ModelCard, name: str, source: str, folder: Path) -> ModelInfo:
+    return ModelInfo(
+        name=name,
+        task=card.inference.task,
+        title=card.title,
+        source=source,
+        cached=True,
+        size_bytes=(folder / WEIGHTS_FILE).stat().st_size,
+        licence=card.licence,
+        metrics=tuple(card.metrics),
+        pixel_size_um=card.inference.pixel_size_um,
+        path=folder,
+    )
+
+
+def _weights_folder() -> Path:
+    return Path(str(files("napari_cytosynth"))) / "weights"
+
+
+def _read_index() -> dict[str, dict[str, Any]]:
+    path = _weights_folder() / "index.json"
+    index: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return index
+
+
+CATALOGUE: tuple[CatalogueEntry, ...] = read_catalogue()
+"""The models known by name, as they were when this module was imported."""
