@@ -1,0 +1,103 @@
+"""What is imported when: the manifest's names exist, and torch waits until it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from npe2 import PluginManifest
+
+import napari_cytosynth
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = Path(napari_cytosynth.__file__).parent
+MANIFEST = PluginManifest.from_file(PACKAGE / "napari.yaml")
+WIDGET_MODULES = sorted(
+    f"napari_cytosynth.widgets.{path.stem}"
+    for path in (PACKAGE / "widgets").glob("*.py")
+    if path.stem != "__init__"
+)
+
+
+def _run(code: str) -> str:
+    """Run `code` in a fresh interpreter and return what it printed."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("command", MANIFEST.contributions.commands, ids=lambda c: c.id)
+def test_every_name_in_the_manifest_exists(command):
+    module, _, attribute = command.python_name.partition(":")
+    assert callable(getattr(import_module(module), attribute))
+
+
+def test_every_contribution_uses_a_command_that_exists():
+    contributions = MANIFEST.contributions
+    commands = {command.id for command in contributions.commands}
+    used = {widget.command for widget in contributions.widgets}
+    used |= {sample.command for sample in contributions.sample_data}
+    used |= {item.command for items in contributions.menus.values() for item in items}
+    assert used <= commands
+
+
+def test_the_link_at_the_top_is_the_manifest_in_the_package():
+    link = ROOT / "napari.yaml"
+    assert link.resolve() == (ROOT / "src" / "napari_cytosynth" / "napari.yaml").resolve()
+
+
+def test_every_public_name_resolves():
+    for name in napari_cytosynth.__all__:
+        assert getattr(napari_cytosynth, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = napari_cytosynth.no_such_name
+
+
+def test_importing_the_package_imports_neither_torch_nor_qt():
+    heavy = "{'torch', 'qtpy', 'napari', 'magicgui', 'huggingface_hub'}"
+    loaded = _run(
+        "import sys, napari_cytosynth\n"
+        "from napari_cytosynth import errors, phantoms\n"
+        "napari_cytosynth.list_models\n"
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_importing_the_widgets_does_not_import_torch():
+    imports = "\n".join(f"import {module}" for module in WIDGET_MODULES)
+    loaded = _run(
+        f"import sys\n{imports}\n"
+        "print(sorted({'torch', 'diffusers', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_nothing_below_the_widgets_imports_the_gui():
+    floors = ["zoo.catalogue", "zoo.loading", "tasks.segment", "tasks.measure", "inference.engine"]
+    imports = "\n".join(f"import napari_cytosynth.{module}" for module in floors)
+    loaded = _run(
+        f"import sys\n{imports}\nprint(sorted({{'qtpy', 'napari', 'magicgui'}} & set(sys.modules)))"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_every_package_is_installed():
+    """A new folder must be named in pyproject.toml, or the wheel lacks it."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = {
+        "napari_cytosynth" + "".join(f".{part}" for part in init.parent.relative_to(base).parts)
+        for base in [ROOT / "src" / "napari_cytosynth"]
+        for init in base.rglob("__init__.py")
+    }
+    found |= {
+        ".".join(["napari_cytosynth", *init.parent.relative_to(ROOT).parts])
+        for init in (ROOT / "training").rglob("__init__.py")
+    }
+    assert found == set(settings["packages"])
