@@ -1,0 +1,167 @@
+"""A small Hub on 127.0.0.1: the routes that the real client uses, and some bad luck.
+
+A repository is a folder ``<root>/<organisation>/<name>/<commit>/`` of files with a file
+``main`` beside the commits that names the newest one. The organisation chooses the luck:
+``gated``, ``stuck`` (sends half, then nothing), ``lying``
+(announces a hash that the bytes do not have), ``down`` (status 500).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+
+from napari_cytosynth.zoo.files import save_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_cytosynth.zoo.loading import Model
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.root = root
+        self.requests: list[str] = []
+        self.released = threading.Event()
+        self.committed: dict[str, bytes] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Hub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._resolve(body=False)
+
+    def do_GET(self) -> None:
+        self._resolve(body=True)
+
+    def _resolve(self, *, body: bool) -> None:
+        self.server.requests.append(f"{self.command} {self.path}")
+        parts = unquote(self.path).strip("/").split("/")
+        if len(parts) != 5 or parts[2] != "resolve":
+            return self._refuse(404, "EntryNotFound")
+        organisation, name, _, revision, filename = parts
+        repository = self.server.root / organisation / name
+        if organisation == "down":
+            return self._refuse(500, None)
+        if organisation == "gated":
+            return self._refuse(403, "GatedRepo")
+        if not repository.is_dir():
+            return self._refuse(401, "RepoNotFound")
+        commit = (repository / "main").read_text() if revision == "main" else revision
+        if not (repository / commit).is_dir():
+            return self._refuse(404, "RevisionNotFound")
+        file = repository / commit / filename
+        if not file.is_file():
+            return self._refuse(404, "EntryNotFound", commit)
+        return self._send_file(organisation, commit, file.read_bytes(), body=body)
+
+    def _send_file(self, organisation: str, commit: str, content: bytes, *, body: bool) -> None:
+        digest = hashlib.sha256(content + b"!" * (organisation == "lying")).hexdigest()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Repo-Commit", commit)
+        self.send_header("ETag", f'"{digest}"')
+        self.end_headers()
+        if not body:
+            return
+        if organisation == "stuck" and len(content) > 10_000:
+            self.wfile.write(content[: len(content) // 2])
+            self.wfile.flush()
+            self.server.released.wait(30)
+            self.close_connection = True
+            return
+        self.wfile.write(content)
+
+    def do_POST(self) -> None:
+        """Speak enough of the commit protocol for an upload without large-file storage."""
+        self.server.requests.append(f"POST {self.path}")
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/api/repos/create":
+            if "forbidden" in content.decode():
+                return self._refuse(403, None)
+            return self._reply({"url": f"{self.server.url}/org/new"})
+        if self.path == "/api/validate-yaml":
+            return self._reply({"errors": [], "warnings": []})
+        if "/preupload/" in self.path:
+            files = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for f in json.loads(content)["files"]
+            ]
+            return self._reply({"files": files})
+        for line in content.splitlines():
+            operation = json.loads(line)
+            if operation["key"] == "file":
+                value = operation["value"]
+                self.server.committed[value["path"]] = base64.b64decode(value["content"])
+        return self._reply(
+            {"commitUrl": f"{self.server.url}/org/new/commit/{COMMIT}", "commitOid": COMMIT}
+        )
+
+    def _reply(self, answer: dict[str, Any]) -> None:
+        content = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _refuse(self, status: int, code: str | None, commit: str | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        if code:
+            self.send_header("X-Error-Code", code)
+        if commit:
+            self.send_header("X-Repo-Commit", commit)
+        self.end_headers()
+
+
+@pytest.fixture
+def model_folder(tmp_path: Path, tiny_model: Model) -> Path:
+    """Folder of a model whose weights file is several blocks long."""
+    from napari_cytosynth.models import build_network
+
+    arguments = {"in_channels": 1, "out_channels": 2, "widths": [48, 96]}
+    card = tiny_model.card.model_copy(update={"arguments": arguments})
+    return save_model(tmp_path / "model", build_network("UNet", arguments), card)
+
+
+@pytest.fixture
+def hub_server(tmp_path: Path, model_folder: Path) -> Iterator[Hub]:
+    root = tmp_path / "hub"
+    for organisation in ("org", "gated", "stuck", "lying", "down"):
+        repository = root / organisation / "tiny"
+        repository.mkdir(parents=True)
+        shutil.copytree(model_folder, repository / COMMIT)
+        (repository / "main").write_text(COMMIT)
+    server = Hub(root)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
