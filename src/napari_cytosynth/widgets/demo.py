@@ -6,6 +6,7 @@ what a user would see and save: screenshots, TIFFs and the table of objects.
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.errors import CytosynthError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_cytosynth.phantoms import Phantom
 
-__all__ = ["run_demo"]
+__all__ = ["main", "run_demo"]
 
-_TIMEOUT_S = 600.0
 _WINDOW = (1500, 1000)
 
 
@@ -104,9 +104,11 @@ def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]
     widget.model.value = scene.model
     before = set(viewer.layers)
     widget.run()
-    _wait(lambda: len(set(viewer.layers) - before) >= 2, f"Segmenting {scene.name}")
-    _settle()
-    return phantom, [added for added in viewer.layers if added not in before]
+    _settle(widget)
+    added = [new for new in viewer.layers if new not in before]
+    if not added:
+        raise CytosynthError(f"The demo could not segment “{scene.name}”: {widget.status.value}")
+    return phantom, added
 
 
 def _record(viewer: Any, widget: Any, scene: Scene, folder: Path) -> list[Path]:
@@ -119,7 +121,7 @@ def _record(viewer: Any, widget: Any, scene: Scene, folder: Path) -> list[Path]:
     written = [_screenshot(viewer, folder / f"{scene.name}.png")]
     written += _save(folder, scene.name, phantom, probability, labels)
     widget.threshold.value = scene.lower
-    _settle()
+    _settle(widget)
     written.append(_screenshot(viewer, folder / f"{scene.name}-low-threshold.png"))
     return written
 
@@ -129,7 +131,7 @@ def _save(folder: Path, name: str, phantom: Phantom, probability: Any, labels: A
     import numpy as np
     import tifffile
 
-    arrays = {
+    arrays: dict[str, Any] = {
         "image": phantom.image,
         "truth": phantom.labels.astype(np.uint16),
         "probability": np.asarray(probability.data, np.float32),
@@ -155,19 +157,44 @@ def _screenshot(viewer: Any, path: Path) -> Path:
     return path
 
 
-def _wait(done: Callable[[], bool], what: str) -> None:
-    """Process events until `done`; raise after ten minutes."""
+def _settle(widget: Any, seconds: float = 1.0) -> None:
+    """Wait for the run and the relabelling, then let the window draw itself."""
     from qtpy.QtWidgets import QApplication
 
-    end = time.monotonic() + _TIMEOUT_S
-    while not done():
-        if time.monotonic() > end:
-            raise CytosynthError(f"{what} did not finish within {_TIMEOUT_S:.0f} seconds.")
+    if not widget.wait():
+        raise CytosynthError(f"The demo did not finish: {widget.status.value}")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         QApplication.processEvents()
         time.sleep(0.01)
 
 
-def _settle(seconds: float = 2.0) -> None:
-    """Let the widget finish what it does after a change: relabelling, tables, drawing."""
-    end = time.monotonic() + seconds
-    _wait(lambda: time.monotonic() > end, "Drawing")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``cytosynth demo``.
+
+    Parameters
+    ----------
+    argv
+        What follows the command's name; None for the arguments of this process.
+
+    Returns
+    -------
+    int
+        0.
+
+    Raises
+    ------
+    CytosynthError
+        As :func:`run_demo`.
+    """
+    parser = argparse.ArgumentParser(prog="cytosynth demo", description=__doc__)
+    parser.add_argument(
+        "--headless", action="store_true", help="write files and close, instead of staying open"
+    )
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="where a headless run writes (default: demo-output)"
+    )
+    arguments = parser.parse_args(argv)
+    for path in run_demo(arguments.out, headless=arguments.headless):
+        print(path)  # noqa: T201 - the command's output
+    return 0
