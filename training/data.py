@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from lightning import LightningDataModule
 from skimage.io import imread
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.inference.normalise import normalise
@@ -21,11 +21,21 @@ from .splits import hash_split
 from .targets import target_maps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from .recipe import DataRecipe, Recipe
 
-__all__ = ["CropDataset", "Field", "SegmentationData", "find_pairs", "fingerprint", "read_grey"]
+__all__ = [
+    "CropDataset",
+    "EpochOrder",
+    "Field",
+    "SegmentationData",
+    "find_pairs",
+    "fingerprint",
+    "read_grey",
+]
 
 SUFFIXES = (".tif", ".tiff", ".png")
 
@@ -105,9 +115,7 @@ def _load(image: Path, truths: list[Path], recipe: DataRecipe) -> Field:
     read = [read_grey(path) for path in truths]
     for path, truth in zip(truths, read, strict=True):
         if truth.shape != raw.shape:
-            raise RecipeError(
-                f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}."
-            )
+            raise RecipeError(f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}.")
     plane = normalise(raw[None], recipe.normalisation)
     return Field(image.stem, plane, target_maps(read, recipe.targets), read[0])
 
@@ -168,6 +176,22 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return jitter(crop[:1], augment, rng), crop[1:]
 
 
+class EpochOrder(Sampler[int]):
+    """A random order of the crops, drawn from (seed, epoch) when an epoch begins."""
+
+    def __init__(self, dataset: CropDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        """Crops in one epoch."""
+        return len(self.dataset)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield every index once."""
+        rng = np.random.default_rng((self.dataset.seed, self.dataset.epoch))
+        return iter(rng.permutation(len(self.dataset)).tolist())
+
+
 class SegmentationData(LightningDataModule):
     """Training crops and whole validation images of one data folder."""
 
@@ -200,16 +224,12 @@ class SegmentationData(LightningDataModule):
         self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed)
 
     def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-        """Crops of the current epoch, in an order drawn from (seed, epoch)."""
+        """Crops of the epoch that :attr:`CropDataset.epoch` names when iteration begins."""
         assert self.dataset is not None
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        self.dataset.epoch = epoch
-        generator = torch.Generator().manual_seed(self.recipe.train.seed * 100_003 + epoch)
         return DataLoader(
             self.dataset,
             batch_size=self.recipe.train.batch_size,
-            shuffle=True,
-            generator=generator,
+            sampler=EpochOrder(self.dataset),
             num_workers=self.recipe.train.num_workers,
             drop_last=len(self.dataset) >= self.recipe.train.batch_size,
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
-import shutil
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning
 import torch
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 __all__ = ["train"]
+
+# Lightning's hints are about its own defaults; none of them tells the user what to do.
+_HINTS = (
+    r".*Checkpoint directory .* exists and is not empty",
+    r".*does not have many workers",
+    r".*is smaller than the logging interval",
+    r".*Experiment logs directory",
+    r".*isinstance\(treespec, LeafSpec\)",
+)
 
 
 def _bookkeeping(recipe: Recipe, data: SegmentationData, out: Path) -> None:
@@ -57,25 +67,26 @@ def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest,
         stop_after=train.stop_after,
     )
     last = ModelCheckpoint(
-        dirpath=out, filename="last", save_top_k=1, enable_version_counter=False
+        dirpath=out,
+        filename="last",
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
     )
-    last.CHECKPOINT_NAME_LAST = "last"
     clock = Clock()
     return [average, clock, best, last, TQDMProgressBar(refresh_rate=5)], best, clock
 
 
-def _trainer(recipe: Recipe, out: Path, callbacks: list[Callback]) -> Trainer:
+def _trainer(recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int) -> Trainer:
     train = recipe.train
     accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
     return Trainer(
         accelerator=accelerator,
         devices=1,
-        max_epochs=train.max_epochs,
+        max_epochs=epochs,
         precision="bf16-mixed" if train.precision == "bfloat16" else "32-true",
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.gradient_clip or None,
         check_val_every_n_epoch=train.validate_every,
-        reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         callbacks=callbacks,
         logger=[TensorBoardLogger(out, name="", version="tensorboard"), CSVLogger(out, name="csv")],
@@ -94,7 +105,12 @@ def _steps(recipe: Recipe, data: SegmentationData) -> int:
 
 
 def train(
-    recipe: Recipe, data_dir: Path, out: Path | None = None, *, resume: bool = False, **extra: Any
+    recipe: Recipe,
+    data_dir: Path,
+    out: Path | None = None,
+    *,
+    resume: bool = False,
+    stop_at_epoch: int | None = None,
 ) -> Path:
     """Train, choose the checkpoint and the threshold on validation data, and export.
 
@@ -108,8 +124,8 @@ def train(
         Run folder; ``runs/<recipe name>`` by default.
     resume
         Go on from the run's last checkpoint; the result equals an unbroken run's.
-    **extra
-        Further arguments of the Lightning ``Trainer`` loop, for tests.
+    stop_at_epoch
+        End here as an interruption would; the schedule stays that of the whole run.
 
     Returns
     -------
@@ -127,22 +143,25 @@ def train(
         raise RecipeError(f"There is no run to resume in {out}.")
     if not resume and checkpoint.exists():
         raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     data = SegmentationData(recipe, Path(data_dir))
     out.mkdir(parents=True, exist_ok=True)
     _bookkeeping(recipe, data, out)
     data.setup("fit")
     module = SegmentationModule(recipe, _steps(recipe, data))
     callbacks, best, clock = _callbacks(recipe, out)
-    trainer = _trainer(recipe, out, callbacks)
-    trainer.fit(
-        module,
-        datamodule=data,
-        ckpt_path=str(checkpoint) if resume else None,
-        weights_only=False if resume else None,
-    )
+    trainer = _trainer(recipe, out, callbacks, stop_at_epoch or recipe.train.max_epochs)
+    with warnings.catch_warnings():
+        for hint in _HINTS:
+            warnings.filterwarnings("ignore", hint)
+        trainer.fit(
+            module,
+            datamodule=data,
+            ckpt_path=str(checkpoint) if resume else None,
+            weights_only=True if resume else None,
+        )
     if not best.path.exists():
         raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
     summary = {"steps": trainer.global_step, "seconds": clock.seconds, "best_epoch": best.epoch}
     folder = export_model(recipe, module, data, best.path, out / recipe.name, summary)
-    shutil.rmtree(out / "lightning_logs", ignore_errors=True)
     return folder

@@ -8,9 +8,7 @@ from torch.nn import functional
 __all__ = ["bce_soft_iou", "distance_loss", "soft_iou_loss"]
 
 
-def soft_iou_loss(
-    logits: torch.Tensor, target: torch.Tensor, smooth: float = 1.0
-) -> torch.Tensor:
+def soft_iou_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
     """One minus the soft intersection over union (Jaccard, not Dice) over the batch.
 
     Rahman and Wang 2016, "Optimizing intersection-over-union in deep neural networks for

@@ -47,9 +47,7 @@ class SegmentationModule(LightningModule):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.predictions: list[Predictions] = []
 
-    def channel_losses(
-        self, logits: torch.Tensor, target: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def channel_losses(self, logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
         """Weighted loss of every named output channel."""
         losses: dict[str, torch.Tensor] = {}
         channel = 0
@@ -67,6 +65,10 @@ class SegmentationModule(LightningModule):
         x = x.contiguous(memory_format=torch.channels_last)
         logits: torch.Tensor = self.network(x)
         return logits.float()
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the crops which epoch it is: a resumed run must see those of an unbroken one."""
+        self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
         """One batch of crops."""
@@ -145,4 +147,3 @@ class SegmentationModule(LightningModule):
             return warm
         done = min(step / max(self.total_steps, 1), 1.0)
         return warm * (0.005 + 0.995 * 0.5 * (1 + float(np.cos(np.pi * done))))
-

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from napari_cytosynth.training.data import CropDataset, SegmentationData
+from napari_cytosynth.training.recipe import DataRecipe
+
+from napari_cytosynth.errors import RecipeError
+
+
+def _data(recipe, folder):
+    data = SegmentationData(recipe, folder)
+    data.setup("fit")
+    return data
+
+
+def test_validation_images_are_never_trained_on(make_recipe, nuclei_folder):
+    data = _data(make_recipe("labels"), nuclei_folder)
+    assert [field.name for field in data.validation] == ["03"]
+    assert data.train_names == ["00", "01", "02"]
+    assert len(data.dataset.stacks) == 3
+
+
+def test_an_item_is_a_function_of_seed_epoch_and_index(make_recipe, nuclei_folder):
+    dataset = _data(make_recipe(), nuclei_folder).dataset
+    first = dataset[3]
+    dataset.epoch = 1
+    assert not torch.equal(dataset[3][0], first[0])
+    dataset.epoch = 0
+    assert torch.equal(dataset[3][0], first[0])
+
+
+def test_tiles_cover_an_image_once():
+    recipe = DataRecipe(targets=[{"folder": "mask"}], sampling="tiles", crop_size=256, augment=None)
+    from napari_cytosynth.training.data import Field
+
+    image = np.random.default_rng(0).random((1, 768, 1024), np.float32)
+    field = Field("a", image, image, image[0])
+    dataset = CropDataset([field], recipe, seed=0)
+    assert len(dataset) == 12
+    total = sum(float(dataset[index][0].sum(dtype=torch.float64)) for index in range(12))
+    assert total == pytest.approx(image.sum(dtype=np.float64), rel=1e-9)
+
+
+def test_a_missing_folder_is_named(make_recipe, tmp_path):
+    with pytest.raises(RecipeError, match="image does not exist"):
+        SegmentationData(make_recipe(), tmp_path)
+
+
+def test_an_image_without_truth_is_named(make_recipe, nuclei_folder, tmp_path):
+    shutil.copytree(nuclei_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "mask" / "02.tif").unlink()
+    with pytest.raises(RecipeError, match="1 of 4 images have no truth.*02"):
+        SegmentationData(make_recipe(), tmp_path)
+
+
+def test_a_truth_of_another_size_is_refused(make_recipe, nuclei_folder, tmp_path):
+    shutil.copytree(nuclei_folder, tmp_path, dirs_exist_ok=True)
+    tifffile.imwrite(tmp_path / "mask" / "02.tif", np.zeros((9, 9), np.uint8))
+    with pytest.raises(RecipeError, match=r"02.tif is \(96, 112\) but its truth"):
+        _data(make_recipe(), tmp_path)
+
+
+def test_colour_images_are_refused(make_recipe, nuclei_folder, tmp_path):
+    shutil.copytree(nuclei_folder, tmp_path, dirs_exist_ok=True)
+    tifffile.imwrite(
+        tmp_path / "image" / "02.tif", np.zeros((96, 112, 3), np.uint8), photometric="rgb"
+    )
+    with pytest.raises(RecipeError, match="single grey plane"):
+        _data(make_recipe(), tmp_path)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from napari_cytosynth.training.cli import main
+from napari_cytosynth.training.fit import train
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.zoo.files import load_network
+
+
+def _weights(folder):
+    network, _ = load_network(folder)
+    return torch.cat([value.flatten().float() for value in network.state_dict().values()])
+
+
+def _column(out, name):
+    rows = []
+    for path in sorted(out.glob("csv/version_*/metrics.csv")):
+        rows += csv.DictReader(path.read_text().splitlines())
+    return [float(row[name]) for row in rows if row.get(name)]
+
+
+def test_the_loss_falls_and_the_model_finds_the_nuclei(make_recipe, nuclei_folder, tmp_path):
+    recipe = make_recipe("labels", max_epochs=12, monitor="score")
+    folder = train(recipe, nuclei_folder, tmp_path / "run")
+    losses = _column(tmp_path / "run", "validation/loss")
+    assert losses[-1] < 0.85 * losses[0]
+    _, card = load_network(folder)
+    assert card.inference.output_channels == ["foreground", "distance"]
+    assert card.inference.splitting is not None
+    chosen = json.loads((tmp_path / "run" / "validation.json").read_text())
+    assert chosen["threshold"] == card.inference.threshold
+    assert max(chosen["iou"].values()) > 0.5
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
+    make_recipe, nuclei_folder, tmp_path
+):
+    whole = make_recipe(max_epochs=4)
+    train(whole, nuclei_folder, tmp_path / "whole")
+    train(whole, nuclei_folder, tmp_path / "broken", stop_at_epoch=2)
+    torch.manual_seed(99)
+    train(whole, nuclei_folder, tmp_path / "broken", resume=True)
+    assert torch.equal(_weights(tmp_path / "whole/tiny"), _weights(tmp_path / "broken/tiny"))
+
+
+def test_the_last_partial_accumulation_is_a_step(make_recipe, nuclei_folder, tmp_path):
+    recipe = make_recipe(max_epochs=1, accumulate=3)
+    train(recipe, nuclei_folder, tmp_path / "run")
+    # 16 crops in batches of 4 are 4 batches: one step of 3 and one of the last.
+    assert json.loads((tmp_path / "run" / "validation.json").read_text())["steps"] == 2
+
+
+def test_a_run_is_never_overwritten_nor_resumed_from_nothing(make_recipe, nuclei_folder, tmp_path):
+    recipe = make_recipe(max_epochs=1)
+    with pytest.raises(RecipeError, match="no run to resume"):
+        train(recipe, nuclei_folder, tmp_path / "run", resume=True)
+    train(recipe, nuclei_folder, tmp_path / "run")
+    with pytest.raises(RecipeError, match="holds a run already"):
+        train(recipe, nuclei_folder, tmp_path / "run")
+
+
+def test_the_command_trains_from_a_file(make_recipe, nuclei_folder, tmp_path, capsys):
+    import yaml
+
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(make_recipe().model_dump(mode="json")))
+    arguments = [str(recipe), "--data-dir", str(nuclei_folder), "--out", str(tmp_path / "run")]
+    assert main([*arguments, "--set", "train.max_epochs=1", "data.crops_per_epoch=4"]) == 0
+    assert "Model written to" in capsys.readouterr().out
+    network, _ = load_network(tmp_path / "run" / "tiny")
+    image = torch.from_numpy(tifffile.imread(nuclei_folder / "image/00.tif").astype(np.float32))
+    assert torch.isfinite(network(image[None, None])).all()
+
+
+def test_the_command_says_what_is_wrong_in_one_sentence(nuclei_folder, capsys):
+    assert main(["no-such-recipe", "--data-dir", str(nuclei_folder)]) == 1
+    assert "There is no recipe called" in capsys.readouterr().err

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from napari_cytosynth.training.recipe import list_recipes, load_recipe
+
+from napari_cytosynth.errors import RecipeError
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_is_valid(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.card.licence
+    assert recipe.card.citations
+
+
+def test_an_override_reaches_its_setting():
+    recipe = load_recipe(
+        "fluo-nuclei-unet", ["train.max_epochs=3", "data.augment.scale=[0.9, 1.1]"]
+    )
+    assert recipe.train.max_epochs == 3
+    assert recipe.data.augment.scale == (0.9, 1.1)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("train.max_epoch=3", "max_epoch"),
+        ("data.crop_size=1", "crop_size"),
+        ("train.optimiser=magic", "optimiser"),
+        ("train", "key=value"),
+        ("name.x=1", "does not name a setting"),
+    ],
+)
+def test_a_wrong_setting_is_named(override, says):
+    with pytest.raises(RecipeError, match=says):
+        load_recipe("fluo-nuclei-unet", [override])
+
+
+def test_an_unknown_recipe_lists_those_there_are():
+    with pytest.raises(RecipeError, match="em-mitochondria-unet"):
+        load_recipe("no-such-recipe")
+
+
+def test_a_file_that_is_no_recipe_is_refused(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("- a\n- b\n")
+    with pytest.raises(RecipeError, match="mapping"):
+        load_recipe(str(path))
+    path.write_text("a: [1,\n")
+    with pytest.raises(RecipeError, match="not valid YAML"):
+        load_recipe(str(path))
