@@ -1,1 +1,1 @@
-"""TODO."""
+"""The dock widgets, their background jobs and the sample data."""

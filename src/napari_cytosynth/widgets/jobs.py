@@ -1,0 +1,241 @@
+"""Background jobs for dock widgets, designed once around what goes wrong in napari.
+
+A job is a plain thread that touches no Qt object. What it reports (progress, result,
+error) it leaves in plain attributes; a timer of the widget reads them twenty times a
+second. So nothing is ever emitted from a foreign thread or to a deleted widget, errors
+are values (napari's workers swallow every ``RuntimeError``), and no task manager keeps
+the job's arrays alive.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_cytosynth.errors import Cancelled, CytosynthError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtpy.QtWidgets import QWidget
+
+    from napari_cytosynth.progress import Progress
+
+__all__ = ["Job", "JobRunner", "Outcome", "Tick"]
+
+POLL_MS = 50
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """How far a job is: `done` of `total` units, and of what."""
+
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What became of a job: a value, or a sentence for the user, or it was stopped."""
+
+    value: T | None = None
+    error: str | None = None
+    stopped: bool = False
+
+
+class Job(Generic[T]):
+    """One piece of work in one thread.
+
+    Parameters
+    ----------
+    work
+        Called in the thread with a progress callable, which raises
+        :class:`~napari_cytosynth.errors.Cancelled` once the job is asked to stop.
+    after
+        A job whose thread must end before this one begins to compute.
+    """
+
+    def __init__(self, work: Callable[[Progress], T], after: Job[Any] | None = None) -> None:
+        self.tick = Tick()
+        self.outcome: Outcome[T] | None = None
+        self._work: Callable[[Progress], T] | None = work
+        self._after = after
+        self._stop = threading.Event()
+        # Not a daemon: an interpreter that shuts down under a running network crashes.
+        self._thread = threading.Thread(target=self._run, name="cytosynth-job")
+
+    def start(self) -> None:
+        """Begin to compute."""
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next report of progress; returns at once."""
+        self._stop.set()
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether the job was asked to stop."""
+        return self._stop.is_set()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait at most `timeout` seconds; return whether the thread has ended."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def report(self, done: int, total: int, message: str, /) -> None:
+        """Record progress; raise `Cancelled` if the job was asked to stop."""
+        if self._stop.is_set():
+            raise Cancelled("Stopped.")
+        self.tick = Tick(done, total, message)
+
+    def _run(self) -> None:
+        if self._after is not None:
+            self._after.join()
+        work, self._work, self._after = self._work, None, None
+        assert work is not None
+        try:
+            self.report(0, 0, "")
+            self.outcome = Outcome(value=work(self.report))
+        except Cancelled:
+            self.outcome = Outcome(stopped=True)
+        except BaseException as error:
+            # Only the sentence is kept: a traceback would keep the frames' arrays alive.
+            self.outcome = Outcome(error=explain(error))
+
+
+def explain(error: BaseException) -> str:
+    """Return the sentence that the user reads; log what is not one of our own errors."""
+    if isinstance(error, CytosynthError):
+        return str(error)
+    _log.error("Unexpected error in a background job", exc_info=error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this image. Try the current plane only."
+    detail = str(error).strip().splitlines() or [""]
+    return (
+        f"Something unexpected went wrong ({type(error).__name__}: {detail[0]}). "
+        "Your layers are unchanged; the full report is in the log."
+    )
+
+
+class JobRunner(Generic[T]):
+    """Runs one job at a time for a widget and tells it, on the GUI thread, how it went.
+
+    Starting a job while another runs cancels the other one and forgets it: a stale
+    result never arrives.
+
+    Parameters
+    ----------
+    owner
+        The Qt widget; when it is destroyed, the job is cancelled.
+    """
+
+    def __init__(self, owner: QWidget) -> None:
+        self._job: Job[T] | None = None
+        self._on_done: Callable[[Outcome[T]], None] | None = None
+        self._on_tick: Callable[[Tick], None] | None = None
+        self._shown = Tick()
+        self._timer = QTimer(owner)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        self._closed = False
+        owner.destroyed.connect(lambda *_: self._abandon())
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.cancel)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs whose outcome has not been delivered."""
+        return self._job is not None
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether the running job was asked to stop."""
+        return self._job is not None and self._job.cancelling
+
+    def start(
+        self,
+        work: Callable[[Progress], T],
+        on_done: Callable[[Outcome[T]], None],
+        on_tick: Callable[[Tick], None] | None = None,
+    ) -> None:
+        """Start `work` in a thread; `on_done` and `on_tick` are called on the GUI thread."""
+        if self._closed:
+            return
+        previous = self._job
+        self.cancel()
+        self._on_done, self._on_tick, self._shown = on_done, on_tick, Tick()
+        self._job = Job(work, after=previous)
+        self._job.start()
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Ask the running job to stop; its outcome is still delivered."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def forget(self) -> None:
+        """Ask the running job to stop and drop whatever it still returns."""
+        self._on_done = self._on_tick = None
+        self.cancel()
+
+    def close(self) -> None:
+        """Forget the running job and refuse new ones; the widget is going away."""
+        self.forget()
+        self._closed = True
+
+    def wait(self, timeout: float = 60.0) -> bool:
+        """Process events until the job's outcome was delivered.
+
+        Parameters
+        ----------
+        timeout
+            Seconds after which to give up.
+
+        Returns
+        -------
+        bool
+            Whether no job is left.
+        """
+        end = time.monotonic() + timeout
+        while self._job is not None and time.monotonic() < end:
+            if self._job.join(0.01):
+                self._poll()
+            QApplication.processEvents()
+        return self._job is None
+
+    def _poll(self) -> None:
+        job = self._job
+        if job is None:
+            self._timer.stop()
+            return
+        outcome = job.outcome
+        if job.tick != self._shown and outcome is None:
+            self._shown = job.tick
+            if self._on_tick is not None:
+                self._on_tick(job.tick)
+        if outcome is not None:
+            self._finish(outcome)
+
+    def _finish(self, outcome: Outcome[T]) -> None:
+        on_done, self._job, self._on_done, self._on_tick = self._on_done, None, None, None
+        self._timer.stop()
+        if on_done is not None:
+            on_done(outcome)
+
+    def _abandon(self) -> None:
+        # Called while Qt deletes the widget: only Python state may be touched.
+        self._closed = True
+        self.forget()
+        self._job = None

@@ -1,0 +1,169 @@
+"""Sample data for File > Open Sample: simulated cells, and open images from the web."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from napari_cytosynth.errors import InputError, NetworkError
+
+__all__ = [
+    "neurons_phase",
+    "nih3t3_phase",
+    "open_sample",
+    "phantom_nuclei",
+    "phantom_phase",
+    "u2os_brightfield",
+    "u2os_nuclei",
+    "vnc_em",
+]
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+# Files of a sample that hold object numbers or masks rather than intensities.
+_LABELS = frozenset({"labels", "mitochondria"})
+_COLOURS = {
+    "DNA": "blue",
+    "dapi": "blue",
+    "ER": "green",
+    "map2": "green",
+    "RNA": "yellow",
+    "AGP": "red",
+    "nfh": "red",
+    "Mito": "magenta",
+}
+
+
+def phantom_nuclei() -> list[LayerData]:
+    """Return simulated fluorescent nuclei and their true labels; needs no download."""
+    from napari_cytosynth.phantoms import fluorescent_nuclei
+
+    return _phantom_layers(fluorescent_nuclei(), "simulated nuclei")
+
+
+def phantom_phase() -> list[LayerData]:
+    """Return simulated cells in phase contrast and their true labels; needs no download."""
+    from napari_cytosynth.phantoms import phase_contrast_cells
+
+    return _phantom_layers(phase_contrast_cells(), "simulated phase contrast")
+
+
+def u2os_brightfield() -> list[LayerData]:
+    """Return U2OS cells in brightfield with five stains (JUMP Cell Painting)."""
+    return open_sample("u2os-brightfield")
+
+
+def nih3t3_phase() -> list[LayerData]:
+    """Return NIH-3T3 cells in phase contrast with hand-made labels (Usiigaci)."""
+    return open_sample("nih3t3-phase")
+
+
+def neurons_phase() -> list[LayerData]:
+    """Return rat neurons in phase contrast with three stains (in silico labeling)."""
+    return open_sample("neurons-phase")
+
+
+def u2os_nuclei() -> list[LayerData]:
+    """Return Hoechst-stained U2OS nuclei with labels (BBBC039)."""
+    return open_sample("u2os-nuclei")
+
+
+def vnc_em() -> list[LayerData]:
+    """Return an electron micrograph of a fly's nerve cord with mitochondria masks."""
+    return open_sample("vnc-em")
+
+
+def open_sample(key: str) -> list[LayerData]:
+    """Download one of the open samples, once, and return its layers.
+
+    Parameters
+    ----------
+    key
+        Name of the sample, as in the resource ``samples.json``.
+
+    Returns
+    -------
+    list of (data, attributes, layer type)
+        One layer for each file, all (Y, X), with pixel size in µm where it is known and
+        licence and citation in the metadata.
+
+    Raises
+    ------
+    NetworkError
+        The file is not in the cache and cannot be downloaded.
+    InputError
+        There is no sample of that name.
+    """
+    sample = _samples().get(key)
+    if sample is None:
+        raise InputError(f"There is no sample '{key}'. Known: {', '.join(_samples())}.")
+    return [_file_layer(sample, channel) for channel in sample["files"]]
+
+
+@lru_cache(maxsize=1)
+def _samples() -> dict[str, dict[str, Any]]:
+    text = resources.files(__package__).joinpath("samples.json").read_text(encoding="utf-8")
+    return {sample["key"]: sample for sample in json.loads(text)}
+
+
+def _file_layer(sample: dict[str, Any], channel: str) -> LayerData:
+    from skimage.io import imread
+
+    data = imread(_download(sample, channel))
+    attributes = _spatial(sample["pixel_size_um"])
+    attributes["name"] = f"{sample['key']} {channel}"
+    attributes["metadata"] = {
+        name: sample[name] for name in ("title", "licence", "citation", "repository", "commit")
+    }
+    if channel in _LABELS:
+        return data.astype("int32"), {**attributes, "visible": False}, "labels"
+    if channel in _COLOURS:
+        attributes |= {"colormap": _COLOURS[channel], "blending": "additive", "visible": False}
+    return data, attributes, "image"
+
+
+def _download(sample: dict[str, Any], channel: str) -> str:
+    import pooch
+
+    file = sample["files"][channel]
+    url = (
+        f"https://raw.githubusercontent.com/{sample['repository']}/{sample['commit']}/"
+        f"{quote(file['path'])}"
+    )
+    try:
+        path: str = pooch.retrieve(
+            url,
+            known_hash=f"sha256:{file['sha256']}",
+            fname=f"{sample['key']}-{channel}{Path(file['path']).suffix}",
+            path=pooch.os_cache("napari-cytosynth") / "samples",
+        )
+    except (OSError, ValueError) as error:
+        raise NetworkError(
+            f"The sample '{sample['title']}' could not be downloaded from github.com "
+            f"({type(error).__name__}). Check the network connection, or open one of the "
+            "simulated samples, which need no download."
+        ) from error
+    return path
+
+
+def _phantom_layers(phantom: Any, name: str) -> list[LayerData]:
+    attributes = _spatial(phantom.pixel_size_um)
+    return [
+        (phantom.image, {**attributes, "name": name}, "image"),
+        (
+            phantom.labels.astype("int32"),
+            {**attributes, "name": f"{name}, truth", "visible": False},
+            "labels",
+        ),
+    ]
+
+
+def _spatial(pixel_size_um: float | None) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"axis_labels": ("y", "x")}
+    if pixel_size_um is not None:
+        attributes |= {"scale": (pixel_size_um, pixel_size_um), "units": ("µm", "µm")}
+    return attributes

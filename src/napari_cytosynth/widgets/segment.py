@@ -1,0 +1,384 @@
+"""The Segment widget: an image, a model, one button; then a slider and a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog, QFrame, QLabel, QProgressBar
+
+from napari_cytosynth.errors import CytosynthError, InputError, OutputError
+from napari_cytosynth.widgets import _reading
+from napari_cytosynth.widgets._form import CURRENT, SegmentForm
+from napari_cytosynth.widgets._live import LiveResult
+from napari_cytosynth.widgets._model_choice import OTHER
+from napari_cytosynth.widgets._panels import TablePanel, ThresholdPanel, plain_label
+from napari_cytosynth.widgets._work import LayerSnapshot, Request, Toolbox, compute, relabel
+from napari_cytosynth.widgets.jobs import JobRunner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import napari.viewer
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.widgets._live import Readout
+    from napari_cytosynth.widgets._work import Answer, Update
+    from napari_cytosynth.widgets.jobs import Outcome, Tick
+
+__all__ = ["SegmentWidget"]
+
+_SETTLE_MS = 250
+
+
+class SegmentWidget(SegmentForm):
+    """Segments an image layer and lets the labels follow a threshold.
+
+    A script drives it by value: ``widget.image.value = layer``,
+    ``widget.model.value = "em-mitochondria-unet"`` (or a folder, or a Hub id),
+    ``widget.run()``, ``widget.wait()``, ``widget.threshold.value = 0.05``.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose layers are offered and that gets the result.
+    tools
+        The functions that load and run a model; the real ones by default.
+
+    Attributes
+    ----------
+    image, model, axes, planes, device, resample
+        What is run on what: magicgui widgets, each with a ``value``.
+    threshold, min_size, fill_holes, split_touching, drop_border, intensity
+        What counts as an object, and where its brightness is measured.
+    status, readout
+        The sentences that the user reads.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, tools: Toolbox | None = None) -> None:
+        self._tools = tools or Toolbox()
+        self._live: LiveResult | None = None
+        self._touched = False
+        super().__init__(napari_viewer)
+        self._lay_out()
+        self._runs: JobRunner[Answer] = JobRunner(self.native)
+        self._updates: JobRunner[Update] = JobRunner(self.native)
+        self._trees: JobRunner[Any] = JobRunner(self.native)
+        self._settle = _single_shot(self.native, _SETTLE_MS, self._relabel)
+        self._look_ahead = _single_shot(self.native, _SETTLE_MS, self._build_tree)
+        self._connect()
+        self._choose_active_layer()
+        self._on_model()
+        self._preset_for_model()
+        self._on_image()
+        self._enable_result(False)
+
+    # -- building -----------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        layout = self.native.layout()
+        self._bar = QProgressBar()
+        self._bar.setVisible(False)
+        self.status = plain_label("status")
+        self._panel = ThresholdPanel()
+        self._table = TablePanel(
+            self._image_layers,
+            (self.show_table, self.save_csv, self.copy_as_python),
+            (
+                "Shape, size and position of every object, beside the viewer.",
+                "Save the table to a file that spreadsheets open.",
+                "Copy a script that makes this result again.",
+            ),
+        )
+        for part in (
+            self._bar, self.status.native,
+            _heading("Threshold"), self._panel.native,
+            _heading("Objects"), self._table.native, self._advanced,
+        ):  # fmt: skip
+            layout.addWidget(part)
+        for name, part in self._panel.parts().items():
+            object.__setattr__(self, name, part)
+        self.readout = self._panel.readout
+        self.intensity = self._table._intensity
+
+    def _connect(self) -> None:
+        self._model.changed.connect(self._on_other_model)
+        self._run_button.changed.connect(self._on_button)
+        self._panel.moved.connect(self._on_moved)
+        self._panel.settled.connect(self._relabel)
+        self.intensity.changed.connect(self._on_intensity)
+        self._viewer.dims.events.current_step.connect(self._on_plane)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+        self.native_parent_changed.connect(self._on_parent)
+
+    # -- for scripts ----------------------------------------------------------------
+
+    @property
+    def segmentation(self) -> Any:
+        """The result that the slider works on, or None before the first run."""
+        return None if self._live is None else self._live.segmentation
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run, or relabelling after a change of the threshold, is under way."""
+        return any(job.busy for job in (self._runs, self._updates, self._trees)) or (
+            self._settle.isActive()
+        )
+
+    def run(self) -> None:
+        """Segment the chosen image in the background; `wait` waits for the result."""
+        if self._runs.busy:
+            self._say("A run is under way. Cancel it first, or wait for it.")
+            return
+        try:
+            request = self._request()
+        except CytosynthError as error:
+            self._say(f"⚠ {error}")
+            return
+        self._show_running(True)
+        self._say("Starting …")
+        tools = self._tools
+        self._runs.start(
+            lambda progress: compute(request, progress, tools), self._on_result, self._on_tick
+        )
+
+    def cancel(self) -> None:
+        """Stop the run after the tile that is being computed."""
+        if self._runs.busy:
+            self._runs.cancel()
+            self._run_button.text = "Cancelling …"
+            self._run_button.enabled = False
+
+    def wait(self, timeout: float = 600.0) -> bool:
+        """Process events until nothing is under way; return False after `timeout` seconds."""
+        done = self._runs.wait(timeout)
+        if self._settle.isActive():
+            self._relabel()
+        return done and self._updates.wait(timeout) and self._trees.wait(timeout)
+
+    def as_python(self) -> str:
+        """Return the script that makes the present result again."""
+        if self._live is None:
+            raise InputError("There is no result yet: press Run first.")
+        return str(self._live.segmentation.as_python())
+
+    def copy_as_python(self) -> None:
+        """Put the script that makes the present result again on the clipboard."""
+        clipboard = QApplication.clipboard()
+        try:
+            text = self.as_python()
+        except CytosynthError as error:
+            self._say(f"⚠ {error}")
+            return
+        if clipboard is not None:
+            clipboard.setText(text)
+        self._say("The script is on the clipboard: paste it into an editor or a notebook.")
+
+    def save_csv(self, path: str | Path | None = None) -> None:
+        """Save the table; without a path, ask for one."""
+        if self._live is None:
+            return
+        if path is None:
+            name = f"{self._live.labels_layer.name}.csv"
+            path, _ = QFileDialog.getSaveFileName(self.native, "Save table", name, "CSV (*.csv)")
+            if not path:
+                return
+        try:
+            _reading.save_table(self._live.labels_layer.features, path)
+        except OutputError as error:
+            self._say(f"⚠ {error}")
+        else:
+            self._say(f"Saved {path}")
+
+    def show_table(self) -> None:
+        """Open napari's own table of the labels layer."""
+        if self._live is not None:
+            _reading.show_table(self._viewer, self._live.labels_layer)
+
+    def reset_choices(self, *_: Any) -> None:
+        """List layers and models again; napari calls this when layers come and go."""
+        super().reset_choices()
+        if hasattr(self, "_table"):
+            self._table.reset_choices()
+
+    def _on_other_model(self, *_: Any) -> None:
+        self._touched = False
+        if self._live is None:
+            self._preset_for_model()
+
+    def _preset_for_model(self) -> None:
+        card = self._model.card()
+        if card is None:
+            return
+        inference = card.inference
+        splits = inference.splitting is not None
+        self._panel.preset(threshold=inference.threshold, split_touching=splits)
+        self._panel.slider.set_mark(inference.threshold)
+
+    # -- the run ----------------------------------------------------------------------
+
+    def _on_button(self, *_: Any) -> None:
+        if self._runs.busy:
+            self.cancel()
+        else:
+            self.run()
+
+    def _request(self) -> Request:
+        layer = self._image.value
+        if layer is None:
+            raise InputError("Open an image first, or choose one: File > Open Sample has some.")
+        if self._model.value == OTHER:
+            raise InputError("Choose a folder, or type a Hub id and press Enter.")
+        if not self._touched:
+            self._preset_for_model()
+        options = {name: part.value for name, part in self._panel.parts().items()}
+        if not self._touched:
+            options["threshold"] = None
+        plane = _reading.plane_in_view(self._viewer, layer, self._axes.value)
+        return Request(
+            image=LayerSnapshot.of(layer),
+            model=self._model.value,
+            axes=self._axes.value.strip().upper() or None,
+            planes=plane if plane and self._planes.value == CURRENT else None,
+            device=self.device.value,
+            resample=self.resample.value,
+            visible=plane,
+            intensity=self._intensity_snapshot(),
+            **options,
+        )
+
+    def _intensity_snapshot(self) -> LayerSnapshot | None:
+        layer = self.intensity.value
+        return None if layer is None else LayerSnapshot.of(layer)
+
+    def _on_tick(self, tick: Tick) -> None:
+        self._bar.setRange(0, max(tick.total, 0))
+        self._bar.setValue(tick.done)
+        if tick.message:
+            self._say(f"{tick.message} …")
+
+    def _on_result(self, outcome: Outcome[Answer]) -> None:
+        self._show_running(False)
+        if outcome.value is None:
+            stopped = "Stopped. Your layers are as they were."
+            self._say(stopped if outcome.stopped else f"⚠ {outcome.error}")
+            return
+        self._drop_live()
+        live = self._live = LiveResult(self._viewer, outcome.value)
+        self._panel.preset(threshold=live.segmentation.threshold)
+        self._panel.slider.set_mark(live.own_threshold)
+        self._panel.slider.set_counts(live.counts)
+        self._enable_result(True)
+        self._tell(live.readout())
+        self._say(" ".join(["Done.", *outcome.value.messages]))
+
+    def _show_running(self, running: bool) -> None:
+        self._run_button.text = "Cancel" if running else "Run"
+        self._run_button.enabled = True
+        self._bar.setRange(0, 0)
+        self._bar.setVisible(running)
+
+    # -- the threshold ------------------------------------------------------------------
+
+    def _on_moved(self) -> None:
+        self._touched = True
+        if self._live is None:
+            return
+        self._updates.forget()
+        self._tell(self._live.show(self._panel.label_options()))
+        if self._live.needs_tree() is not None:
+            self._build_tree()
+        self._settle.start()
+
+    def _relabel(self) -> None:
+        self._settle.stop()
+        live = self._live
+        if live is None:
+            return
+        segmentation, options = live.segmentation, self._panel.label_options()
+        intensity = self._intensity_snapshot()
+
+        def work(progress: Progress) -> Update:
+            return relabel(segmentation, options, intensity, progress)
+
+        self._updates.start(work, self._on_update)
+
+    def _on_update(self, outcome: Outcome[Update]) -> None:
+        if self._live is None or outcome.stopped:
+            return
+        if outcome.value is None:
+            self._say(f"⚠ {outcome.error}")
+        else:
+            self._tell(self._live.apply(outcome.value))
+
+    def _build_tree(self) -> None:
+        live = self._live
+        plane = None if live is None else live.needs_tree()
+        if live is None or plane is None or self._trees.busy:
+            return
+        segmentation = live.segmentation
+
+        def done(outcome: Outcome[Any]) -> None:
+            if outcome.value is not None and live is self._live:
+                live.add_tree(plane, outcome.value)
+                if self._settle.isActive():
+                    self._tell(live.show(self._panel.label_options()))
+
+        self._trees.start(lambda progress: segmentation.tree(plane), done)
+
+    def _on_intensity(self, *_: Any) -> None:
+        if self._live is not None:
+            self._settle.start()
+
+    def _tell(self, readout: Readout) -> None:
+        if self._live is not None:
+            self.readout.value = readout.sentence(*self._live.pixel_area())
+
+    # -- what happens around it -----------------------------------------------------------
+
+    def _on_plane(self, *_: Any) -> None:
+        if self._live is not None:
+            self._look_ahead.start()
+
+    def _on_removed(self, *_: Any) -> None:
+        if self._live is not None and not self._live.alive:
+            self._drop_live()
+
+    def _on_parent(self, parent: Any = None) -> None:
+        # The dock was closed: it takes this widget out of the window before it goes.
+        if self.native.parent() is None:
+            for jobs in (self._runs, self._updates, self._trees):
+                jobs.close()
+            self._drop_live()
+
+    def _drop_live(self) -> None:
+        for timer in (self._settle, self._look_ahead):
+            timer.stop()
+        for jobs in (self._updates, self._trees):
+            jobs.forget()
+        self._live = None
+        self._panel.slider.set_counts(None)
+        self.readout.value = ""
+        self._enable_result(False)
+
+    def _enable_result(self, enabled: bool) -> None:
+        for button in self._table.buttons:
+            button.enabled = enabled
+        self._panel.slider.histogram.setEnabled(enabled)
+
+    def _say(self, sentence: str) -> None:
+        self.status.value = sentence
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(f"<b>{text}</b>")
+    label.setFrameShape(QFrame.Shape.NoFrame)
+    return label
+
+
+def _single_shot(owner: Any, interval_ms: int, action: Any) -> QTimer:
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.setInterval(interval_ms)
+    timer.timeout.connect(action)
+    return timer

@@ -1,0 +1,55 @@
+"""The demo shows the bundled models at work and leaves files that other programs read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_cytosynth.phantoms import fluorescent_nuclei
+from napari_cytosynth.widgets import demo
+from napari_cytosynth.zoo.catalogue import bundled_folder, read_catalogue
+
+MODELS = [scene.model for scene in demo.scenes()]
+
+
+def test_the_demo_uses_models_of_the_catalogue():
+    assert set(MODELS) <= {entry.name for entry in read_catalogue()}
+
+
+def test_saved_images_keep_their_pixel_size(tmp_path):
+    phantom = fluorescent_nuclei((40, 50), count=2, seed=0)
+    probability = SimpleNamespace(data=np.zeros((40, 50), np.float32))
+    table = pd.DataFrame({"index": [1], "area": [20.0]})
+    labels = SimpleNamespace(data=phantom.labels, features=table)
+    written = demo._save(tmp_path, "nuclei", phantom, probability, labels)
+    assert all(path.stat().st_size for path in written)
+    with tifffile.TiffFile(tmp_path / "nuclei-labels.ome.tif") as tif:
+        assert np.array_equal(tif.asarray(), phantom.labels)
+        assert 'PhysicalSizeX="0.5"' in tif.ome_metadata
+    assert pd.read_csv(tmp_path / "nuclei-table.csv").equals(table)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    any(bundled_folder(name) is None for name in MODELS),
+    reason="the demo's weights are not in this checkout",
+)
+def test_a_headless_demo_writes_pictures_images_and_tables(tmp_path):
+    command = [sys.executable, "-m", "napari_cytosynth", "demo", "--headless"]
+    result = subprocess.run(
+        [*command, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    for name in ("nuclei", "phase"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+        assert len(pd.read_csv(tmp_path / f"{name}-table.csv")) > 10
