@@ -140,7 +140,7 @@ class SegmentTally:
             "panoptic quality, mean per image": self.instances.mean("panoptic_quality"),
             "true objects": float(pooled.tp + pooled.fn),
             "predicted objects": float(pooled.tp + pooled.fp),
-        } | {f"AP@{t:g} (all)": float(v) for t, v in zip(AP_THRESHOLDS, pooled_ap, strict=True)}
+        } | {f"AP@{t:g}": float(v) for t, v in zip(AP_THRESHOLDS, pooled_ap, strict=True)}
 
     def curve(self) -> pd.DataFrame:
         """Return precision, recall, IoU and Dice of all pixels over the thresholds."""

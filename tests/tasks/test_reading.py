@@ -31,7 +31,9 @@ def test_an_imagej_tiff_tells_its_axes_and_pixel_size(tmp_path) -> None:
 
 @pytest.mark.parametrize("shape", [(8, 9), (4, 8, 9)])
 def test_a_plain_tiff_says_nothing_that_it_does_not_know(tmp_path, shape) -> None:
-    tifffile.imwrite(tmp_path / "x.tif", np.zeros(shape, np.uint8), metadata=None)
+    tifffile.imwrite(
+        tmp_path / "x.tif", np.zeros(shape, np.uint16), metadata=None, photometric="minisblack"
+    )
     file = read_image(tmp_path / "x.tif")
     assert file.pixel_size_um is None
     assert file.axes in (None, "YX")

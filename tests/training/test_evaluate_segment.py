@@ -64,7 +64,7 @@ def test_pooled_and_mean_figures_differ_as_their_names_say(data, oracle, tiny_mo
     assert metrics["AJI"] == pytest.approx(2 / 3)
     assert metrics["panoptic quality"] == pytest.approx(2 / 2.5)
     assert metrics["calibration error (ECE)"] == pytest.approx((20 + 200) / 3200)
-    assert [f"AP@{t:g} (all)" in metrics for t in AP_THRESHOLDS] == [True] * 10
+    assert [f"AP@{t:g}" in metrics for t in AP_THRESHOLDS] == [True] * 10
     assert list(report.table["AP@0.5"]) == [1, 0]
     assert report.worst[0].name == "two"
 
