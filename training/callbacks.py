@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Clock", "ExponentialAverage", "RevertToBest"]
 
 State = dict[str, torch.Tensor]
 
 
-def _copy(network: torch.nn.Module) -> State:
-    return {key: value.detach().clone() for key, value in network.state_dict().items()}
+def _network(module: LightningModule) -> torch.nn.Module:
+    return cast("torch.nn.Module", module.network)
+
+
+def _copy(module: LightningModule) -> State:
+    return {key: value.detach().clone() for key, value in _network(module).state_dict().items()}
 
 
 class Clock(Callback):
@@ -71,7 +77,7 @@ class ExponentialAverage(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin with the initial weights, unless a checkpoint brought an average."""
         if not self.average:
-            self.average = _copy(pl_module.network)
+            self.average = _copy(pl_module)
         device = pl_module.device
         self.average = {key: value.to(device) for key, value in self.average.items()}
 
@@ -84,7 +90,7 @@ class ExponentialAverage(Callback):
         self._step = trainer.global_step
         decay = min(self.decay, (1 + self._step) / (10 + self._step))
         with torch.no_grad():
-            for key, value in pl_module.network.state_dict().items():
+            for key, value in _network(pl_module).state_dict().items():
                 if value.is_floating_point():
                     self.average[key].lerp_(value.to(self.average[key].dtype), 1 - decay)
                 else:
@@ -93,13 +99,13 @@ class ExponentialAverage(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Swap the average in."""
         if self.average:
-            self._trained = _copy(pl_module.network)
-            pl_module.network.load_state_dict(self.average)
+            self._trained = _copy(pl_module)
+            _network(pl_module).load_state_dict(self.average)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Swap the trained weights back."""
         if self._trained:
-            pl_module.network.load_state_dict(self._trained)
+            _network(pl_module).load_state_dict(self._trained)
             self._trained = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -158,7 +164,7 @@ class RevertToBest(Callback):
         value = float(trainer.callback_metrics[self.monitor])
         if self._better(value):
             self.best, self.epoch, self.waited = value, trainer.current_epoch, 0
-            state = {"average": self.average.average, "trained": _copy(pl_module.network)}
+            state = {"average": self.average.average, "trained": _copy(pl_module)}
             torch.save(state, self.path)
             return
         self.waited += 1
@@ -169,7 +175,7 @@ class RevertToBest(Callback):
 
     def _revert(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state = torch.load(self.path, weights_only=True, map_location=pl_module.device)
-        pl_module.network.load_state_dict(state["trained"])
+        _network(pl_module).load_state_dict(state["trained"])
         self.average.average = state["average"]
         self.reverts += 1
         for optimiser in trainer.optimizers:

@@ -235,5 +235,5 @@ class SegmentationData(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[int]:
-        """Indices of :attr:`validation`; whole images are run by the module."""
+        """Return indices of :attr:`validation`; whole images are run by the module."""
         return DataLoader(range(len(self.validation)), batch_size=None)  # type: ignore[arg-type]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +18,8 @@ from .segmentation import network_arguments
 from .selection import Predictions, choose_splitting, choose_threshold, iou_curve
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .data import SegmentationData
     from .recipe import Recipe
     from .segmentation import SegmentationModule

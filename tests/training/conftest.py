@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import tifffile
 from napari_cytosynth.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 from napari_cytosynth.phantoms import fluorescent_nuclei
 

@@ -54,7 +54,7 @@ def test_a_missing_folder_is_named(make_recipe, tmp_path):
 def test_an_image_without_truth_is_named(make_recipe, nuclei_folder, tmp_path):
     shutil.copytree(nuclei_folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "mask" / "02.tif").unlink()
-    with pytest.raises(RecipeError, match="1 of 4 images have no truth.*02"):
+    with pytest.raises(RecipeError, match=r"1 of 4 images have no truth.*02"):
         SegmentationData(make_recipe(), tmp_path)
 
 

@@ -10,6 +10,7 @@ Shi et al. 2016, arXiv:1609.05158.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -80,7 +81,7 @@ class UNet(nn.Module):
             ConvBlock(*args) for args in zip(sources, widths, drops, strict=True)
         )
         self.pool = nn.MaxPool2d(2)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))[::-1]
+        pairs = list(pairwise(widths))[::-1]
         self.up = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for high, low in pairs)
         self.decoder = nn.ModuleList(ConvBlock(2 * high, high) for high, _ in pairs)
         self.head = nn.Conv2d(widths[0], out_channels * stem**2, 1)
@@ -96,4 +97,5 @@ class UNet(nn.Module):
         skips.pop()
         for up, block in zip(self.up, self.decoder, strict=True):
             x = block(torch.cat([skips.pop(), up(x)], dim=1))
-        return self.to_pixels(self.head(x))
+        logits: torch.Tensor = self.to_pixels(self.head(x))
+        return logits
