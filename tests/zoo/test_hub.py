@@ -212,23 +212,21 @@ def test_cache_that_cannot_be_written(run: Any, tmp_path: Path) -> None:
     assert "permission" in answer["text"]
 
 
-def test_load_model_from_the_hub_and_again_without_it(run: Any, model_folder: Path) -> None:
-    code = """
+def test_load_model_from_the_hub_and_again_from_the_cache(
+    run: Any, hub_server: Any, model_folder: Path
+) -> None:
+    answer = run(f"""
         from napari_cytosynth.zoo.loading import load_model
-        model = load_model("org/tiny" + {suffix!r})
-        report(origin=model.origin, revision=model.revision, sha256=model.sha256,
-               source=model.source)
-    """
-    expected = {
-        "origin": "hub",
-        "revision": COMMIT,
-        "sha256": file_sha256(model_folder / "model.safetensors"),
-        "source": "org/tiny",
+        for source in ("org/tiny", "org/tiny@{COMMIT}", "org/tiny"):
+            model = load_model(source)
+            report(**{{source: [model.origin, model.revision, model.sha256, model.source]}})
+    """)
+    sha256 = file_sha256(model_folder / "model.safetensors")
+    assert answer == {
+        source: ["hub", COMMIT, sha256, source] for source in ("org/tiny", f"org/tiny@{COMMIT}")
     }
-    assert run(code.format(suffix="")) == expected
-    assert run(code.format(suffix=f"@{COMMIT}"), HF_HUB_OFFLINE="1") == expected | {
-        "source": f"org/tiny@{COMMIT}"
-    }
+    asked = [r for r in hub_server.requests if r.startswith("GET") and "safetensors" in r]
+    assert len(asked) == 1
 
 
 def test_downloaded_models_are_listed_and_can_be_removed(run: Any) -> None:

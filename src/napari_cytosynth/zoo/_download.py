@@ -49,17 +49,19 @@ class Download:
         message = f"Downloading {self.repository}"
         thread = threading.Thread(target=self._work, name=message, daemon=True)
         thread.start()
+        total = 1
         try:
             while thread.is_alive():
                 thread.join(_POLL_SECONDS)
                 # The last call comes when all is in place, so never before that.
-                progress(min(self.done, self.total - 1) if self.total else 0, self.total, message)
+                total = max(self.total, 1)
+                progress(min(self.done, total - 1), total, message)
         finally:
             self._stop.set()
         if self._error is not None:
             raise self._error
         assert self._folder is not None
-        progress(self.total, self.total, message)
+        progress(total, total, message)
         return self._folder
 
     def _work(self) -> None:
