@@ -70,12 +70,17 @@ def read_image(path: str | Path) -> ImageFile:
             return _read_tiff(path)
         if path.suffix.lower() == ".npy":
             return ImageFile(np.load(path, allow_pickle=False), None, None)
-        from skimage.io import imread
-
-        data = np.asarray(imread(path))
+        data = _read_picture(path)
     except Exception as error:  # each reader and codec has errors of its own
         raise InputError(f"“{path.name}” cannot be read as an image: {error}") from error
     return ImageFile(data, {2: "YX", 3: "YXC"}.get(data.ndim), None)
+
+
+def _read_picture(path: Path) -> NDArray[Any]:
+    from PIL import Image  # not skimage.io: it leaves files open that it cannot read
+
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
 
 
 def _read_tiff(path: Path) -> ImageFile:
