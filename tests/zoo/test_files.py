@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from napari_cytosynth.errors import (
     CardTooNewError,
@@ -19,8 +19,14 @@ from napari_cytosynth.errors import (
     UnknownArchitectureError,
 )
 from napari_cytosynth.models import build_network
-from napari_cytosynth.zoo.card import Inference, ModelCard
-from napari_cytosynth.zoo.files import file_sha256, load_network, read_card, save_model
+from napari_cytosynth.zoo.card import Inference, Metric, ModelCard
+from napari_cytosynth.zoo.files import (
+    file_sha256,
+    load_network,
+    read_card,
+    save_model,
+    update_card,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +118,26 @@ def test_saving_twice_gives_the_same_bytes(
     again = save_model(tmp_path / "again", network, make_card())
     for name in ("config.json", "model.safetensors", "README.md"):
         assert file_sha256(folder / name) == file_sha256(again / name)
+
+
+def test_new_figures_on_the_card_leave_every_tensor_as_it_was(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    before, tensors = file_sha256(weights), load_file(weights)
+    metric = Metric(name="AP@0.5", value=0.8, dataset="blobs", command="cytosynth evaluate …")
+    update_card(folder, read_card(folder).model_copy(update={"metrics": [metric]}))
+    assert file_sha256(weights) != before
+    after = load_file(weights)
+    assert all(after[k].dtype == v.dtype and after[k].equal(v) for k, v in tensors.items())
+    assert read_card(weights) == read_card(folder)
+    assert read_card(folder).metrics == [metric]
+    assert "AP@0.5" in (folder / "README.md").read_text()
+
+
+def test_a_card_that_does_not_fit_is_not_written(folder: Path) -> None:
+    card = read_card(folder)
+    with pytest.raises(CorruptWeightsError):
+        update_card(folder, card.model_copy(update={"arguments": ARGUMENTS | {"widths": [2]}}))
+    assert read_card(folder) == card
 
 
 def test_lone_weights_file_explains_itself(folder: Path, tmp_path: Path) -> None:

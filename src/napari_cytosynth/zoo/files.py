@@ -47,6 +47,7 @@ __all__ = [
     "read_card",
     "replace_file",
     "save_model",
+    "update_card",
     "weights_file",
 ]
 
@@ -87,13 +88,53 @@ def save_model(
     OutputError
         If the folder cannot be written: no space or no permission.
     """
-    from safetensors.torch import save
-
     folder = Path(folder)
     card = card if card.package_version else card.model_copy(update=_written_by())
+    _write(folder, stored_state(network, dtype), card)
+    return folder
+
+
+def update_card(folder: str | os.PathLike[str], card: ModelCard) -> Path:
+    """Write another card, with test figures for example, around the same weights.
+
+    The tensors stay as they are, bit by bit; the file's SHA-256 changes, because it holds
+    the card too: pin it afterwards.
+
+    Parameters
+    ----------
+    folder
+        Model's folder as `save_model` wrote it.
+    card
+        The new card, of the same architecture and arguments.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ModelError
+        If there is no readable model, or the card does not fit its weights.
+    OutputError
+        If the folder cannot be written: no space or no permission.
+    """
+    folder = Path(folder)
+    weights = find_weights(folder)
+    content = _read(weights)
+    read_header(content, weights)
+    tensors = read_tensors(content, weights)
+    fill_network(card, tensors, weights)
+    _write(folder, tensors, card)
+    return folder
+
+
+def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> None:
+    from safetensors.torch import save
+
     text = card.model_dump_json(indent=2)
     # A single metadata key: the order of several is random and would change the hash.
-    weights = save(stored_state(network, dtype), metadata={"card": text})
+    weights = save(tensors, metadata={"card": text})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / CARD_FILE, text.encode() + b"\n")
@@ -102,7 +143,6 @@ def save_model(
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"The model cannot be saved in “{folder}”: {reason}.") from error
-    return folder
 
 
 def read_card(source: str | os.PathLike[str]) -> ModelCard:
