@@ -1,6 +1,7 @@
-# make demo   open napari on a simulated image with the Segment widget at work
-# make test   run the tests (in a virtual X server where there is one to be had)
-# make docs   build the documentation into site/
+# make demo          open napari on a simulated image with the Segment widget at work
+# make test          run the tests (in a virtual X server where there is one to be had)
+# make docs          build the documentation into site/
+# make screenshots   draw the pictures in docs/images again
 # Each does its own set-up: system packages (as root on Debian or Ubuntu, else it says what
 # is missing) and a virtual environment in .venv with the versions of constraints.txt.
 
@@ -16,7 +17,7 @@ export VENV PYTHON
 HAS_DISPLAY := $(if $(filter Darwin,$(shell uname -s)),yes,$(DISPLAY)$(WAYLAND_DISPLAY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test docs
+.PHONY: help setup system demo test docs screenshots
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -43,3 +44,8 @@ test: setup
 docs: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m mkdocs build --strict
+
+screenshots: setup
+	scripts/with-display.sh $(BIN)/python -m napari_cytosynth demo --headless --out "$(OUT)"
+	cp "$(OUT)/nuclei.png" docs/images/segment.png
+	cp "$(OUT)/phase.png" docs/images/segment-phase.png
