@@ -1,0 +1,87 @@
+"""Which processor a network runs on, and what its running out of memory looks like."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_cytosynth.errors import InputError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+__all__ = ["available_devices", "choose_device", "exact_float32", "free_memory", "is_out_of_memory"]
+
+_MEMORY_MESSAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "unable to allocate",
+    "cannot allocate memory",
+    "bad_alloc",
+)
+
+
+def available_devices() -> list[str]:
+    """Return the usable devices, the one that ``auto`` picks first: cuda, mps, cpu."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device called ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+
+    Raises
+    ------
+    InputError
+        If this computer has no such device.
+    """
+    usable = available_devices()
+    if name == "auto":
+        return torch.device(usable[0])
+    kind, _, number = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in usable or (number and not (number.isdecimal() and int(number) < count)):
+        raise InputError(
+            f"There is no device “{name}” on this computer (or PyTorch cannot use it). "
+            f"Choose one of: auto, {', '.join(usable)}."
+        )
+    return torch.device(name)
+
+
+def free_memory(device: torch.device) -> int:
+    """Return about how many bytes can still be allocated on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        import psutil  # type: ignore[import-untyped]  # comes with napari
+    except ImportError:
+        return _free_memory_by_sysconf()
+    return int(psutil.virtual_memory().available)
+
+
+def _free_memory_by_sysconf() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 * 2**30
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception means that an allocation failed, on whatever device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(part in text for part in _MEMORY_MESSAGES)
+
+
+def exact_float32(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context without TF32, whose 10 bits would show as seams between tiles."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
