@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
 torch.set_num_threads(1)
+# No measuring of bfloat16 into the user's cache; the same numbers on every machine.
+os.environ.setdefault("CYTOSYNTH_PRECISION", "float32")
 
 
 def make_tiny_card(**inference: object) -> ModelCard:
