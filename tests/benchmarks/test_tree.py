@@ -59,7 +59,7 @@ def test_a_drag_step_is_live(size, fill_holes):
     ours = milliseconds(lambda threshold: tree.at(threshold, options, out=out))
     fresh = milliseconds(lambda threshold: tree.at(threshold, options))
     theirs = milliseconds(anew)
-    print(
+    print(  # noqa: T201 - the figures are what a benchmark is for
         f"\n{size}², {'fill holes' if fill_holes else 'plain'}: step {ours:.1f} ms "
         f"({fresh:.1f} ms with a new array), threshold + label + regionprops {theirs:.1f} ms, "
         f"{theirs / ours:.1f}x; the tree is built in {built:.2f} s"

@@ -131,7 +131,7 @@ class MaxTreeBuilder:
 
 
 def _components(left: Integers, right: Integers, size: int) -> Integers:
-    """Number the connected components of a graph; every edge is given once."""
+    """Give each vertex the number of its connected component; every edge comes once."""
     if len(left) > _SPARSE_EDGES:
         graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
         parts: Integers = connected_components(graph, directed=False)[1]

@@ -1,0 +1,180 @@
+"""Reads napari layers by duck typing, and places results where their source lies.
+
+Nothing here imports napari: a layer is any object with ``data`` and ``scale``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+__all__ = ["Source", "layer_geometry", "micrometres", "physical_pixel_size", "read_source"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An image and where it lies.
+
+    Attributes
+    ----------
+    data
+        The array; the finest level of a multiscale layer.
+    name
+        Name of the layer, or None for a plain array.
+    axis_labels
+        Of the layer, without the colour axis of an RGB layer.
+    rgb
+        The last axis of `data` holds colours.
+    geometry
+        ``scale``, ``translate``, ``rotate``, ``shear``, ``affine``, ``units`` and
+        ``axis_labels`` of the layer, for all axes but the colours; empty for an array.
+    path
+        File that the layer was read from, if known.
+    """
+
+    data: Any
+    name: str | None = None
+    axis_labels: tuple[str, ...] = ()
+    rgb: bool = False
+    geometry: dict[str, Any] = field(default_factory=dict)
+    path: str | None = None
+
+
+def read_source(image: Any) -> Source:
+    """Read a layer or an array; neither is copied.
+
+    Parameters
+    ----------
+    image
+        A napari layer, or a numpy, dask or zarr array (anything else goes through
+        ``numpy.asarray``).
+    """
+    if hasattr(image, "data") and hasattr(image, "scale") and hasattr(image, "translate"):
+        return _read_layer(image)
+    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
+        image = np.asarray(image)
+    return Source(image)
+
+
+def _read_layer(layer: Any) -> Source:
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    labels = tuple(str(label) for label in getattr(layer, "axis_labels", ()))
+    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+    geometry = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
+    if "affine" in geometry:
+        geometry["affine"] = _matrix(geometry["affine"])
+    path = getattr(getattr(layer, "source", None), "path", None)
+    return Source(
+        data,
+        str(layer.name),
+        labels,
+        bool(getattr(layer, "rgb", False)),
+        geometry,
+        None if path is None else str(path),
+    )
+
+
+def layer_geometry(
+    geometry: dict[str, Any], keep: Sequence[int], index: dict[int, int] | None = None
+) -> dict[str, Any]:
+    """Return a source's geometry for a layer that has only some of its axes.
+
+    Parameters
+    ----------
+    geometry
+        As in :class:`Source`.
+    keep
+        Axes of the source that the new layer has, ascending (a channel axis is left out).
+    index
+        For kept axes of which the new layer holds a single plane: its position there. The
+        layer is moved to that plane.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of a napari layer; empty if `geometry` is.
+    """
+    if not geometry:
+        return {}
+    kept = list(keep)
+    result: dict[str, Any] = {}
+    scale = np.asarray(geometry["scale"], float)
+    count = len(scale)
+    shear = _shear_matrix(geometry.get("shear", ()), count)
+    rotate = np.asarray(geometry.get("rotate", np.eye(count)), float)
+    translate = np.asarray(geometry["translate"], float).copy()
+    for axis, position in (index or {}).items():
+        translate += (rotate @ shear @ np.diag(scale))[:, axis] * position
+    result["scale"] = scale[kept]
+    result["translate"] = translate[kept]
+    result["rotate"] = rotate[np.ix_(kept, kept)]
+    result["shear"] = shear[np.ix_(kept, kept)][np.triu_indices(len(kept), 1)]
+    if "affine" in geometry:
+        rows = [*kept, count]
+        result["affine"] = np.asarray(geometry["affine"])[np.ix_(rows, rows)]
+    for name in ("units", "axis_labels"):
+        if name in geometry:
+            result[name] = tuple(geometry[name][axis] for axis in kept)
+    return result
+
+
+def physical_pixel_size(geometry: dict[str, Any], axes: Sequence[int]) -> tuple[float, ...] | None:
+    """Return the pixel size in µm along some axes, or None where it is not known.
+
+    Parameters
+    ----------
+    geometry
+        As in :class:`Source`.
+    axes
+        Axes of the source, for example those of Y and X.
+    """
+    if not geometry or "units" not in geometry:
+        return None
+    factors = [micrometres(geometry["units"][axis]) for axis in axes]
+    scale = np.diag(np.asarray(geometry["scale"], float))
+    linear = np.asarray(geometry.get("affine", np.eye(len(scale) + 1)), float)[:-1, :-1]
+    # a pixel's edge after the affine: as long as that column of the matrix
+    edges = np.linalg.norm(linear @ scale, axis=0)
+    sizes = [None if factor is None else factor * edges[a] for factor, a in zip(factors, axes, strict=True)]  # fmt: skip  # noqa: E501
+    if any(size is None or not np.isfinite(size) or size <= 0 for size in sizes):
+        return None
+    return tuple(float(size) for size in sizes if size is not None)
+
+
+def micrometres(unit: Any) -> float | None:
+    """Return how many µm a unit is, or None for pixels and whatever is not a length.
+
+    Parameters
+    ----------
+    unit
+        A pint unit or its name.
+    """
+    import pint
+
+    try:
+        if isinstance(unit, str):
+            unit = pint.get_application_registry().Unit(unit)
+        return float((1 * unit).to("micrometer").magnitude)
+    except (pint.PintError, AttributeError, TypeError, ValueError):
+        return None
+
+
+def _matrix(affine: Any) -> npt.NDArray[np.float64]:
+    return np.asarray(getattr(affine, "affine_matrix", affine), float)
+
+
+def _shear_matrix(shear: Any, count: int) -> npt.NDArray[np.float64]:
+    values = np.asarray(shear, float)
+    if values.shape == (count, count):
+        return values
+    matrix = np.eye(count)
+    if values.size:
+        matrix[np.triu_indices(count, 1)] = values
+    return matrix
