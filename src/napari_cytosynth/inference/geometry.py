@@ -166,8 +166,7 @@ class _Probe:
             found = self._spread(stride, offset, 1, transpose)
             return found if found is not None else span
 
-        ends = _plateau_ends(spread, 0, stride - 1, spread(0), spread(stride - 1))
-        return halo, max(max(offset - low, high - offset) for offset, (low, high) in ends)
+        return halo, _farthest(spread, stride)
 
     def _spread(
         self, stride: int, offset: int, width: int, transpose: bool
@@ -226,22 +225,23 @@ def _make_generic(network: nn.Module, random: torch.Generator) -> None:
         weights.data.uniform_(0.5 / fan_in, 1.5 / fan_in, generator=random)
 
 
-def _plateau_ends(
-    spread: Callable[[int], tuple[int, int]],
-    start: int,
-    stop: int,
-    first: tuple[int, int],
-    last: tuple[int, int],
-) -> list[tuple[int, tuple[int, int]]]:
-    """Return the offsets (and spreads) at both ends of every run of equal spreads.
+def _farthest(spread: Callable[[int], tuple[int, int]], stride: int) -> int:
+    """Return how far any offset of a stride reaches from itself, looking at few offsets.
 
-    Spreads only move on with the offset, and usually all offsets of a stride share one:
-    this looks at few of them.
+    First and last pixel reached only move on with the offset: between two offsets nothing
+    reaches farther than the earlier one's first and the later one's last pixel allow.
     """
-    ends = [(start, first), (stop, last)]
-    if first == last or stop - start <= 1:
-        return ends
-    middle = (start + stop) // 2
-    halfway = spread(middle)
-    left = _plateau_ends(spread, start, middle, first, halfway)
-    return left + _plateau_ends(spread, middle, stop, halfway, last)
+    found = {offset: spread(offset) for offset in {0, stride - 1}}
+
+    def best() -> int:
+        return max(max(offset - low, high - offset) for offset, (low, high) in found.items())
+
+    pending = [(0, stride - 1)]
+    while pending:
+        start, stop = pending.pop()
+        bound = max(stop - 1 - found[start][0], found[stop][1] - start - 1)
+        if stop - start > 1 and bound > best():
+            middle = (start + stop) // 2
+            found[middle] = spread(middle)
+            pending += [(start, middle), (middle, stop)]
+    return best()
