@@ -57,8 +57,10 @@ def make_tiny_model(**inference: object) -> Model:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         network = build_network(card.architecture, card.arguments).eval()
+        noise = torch.rand(1, len(card.inference.input_channels), 64, 64)
     with torch.no_grad():
-        network.head.weight.mul_(10)
+        network.head.weight.div_(network(noise).std(dim=(0, 2, 3))[:, None, None, None])
+        network.head.bias.sub_(network(noise).mean(dim=(0, 2, 3)))
     return Model(
         card=card,
         network=network,

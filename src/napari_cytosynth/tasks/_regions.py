@@ -1,7 +1,8 @@
 """Properties of all labelled regions of a plane at once, in whole-array operations.
 
-The figures are those of ``skimage.measure.regionprops`` (but for the solidity, whose hull
-is the exact polygon around the pixels), without its cost for each single object.
+The figures are those of ``skimage.measure.regionprops`` (the solidity within a few
+per cent: the hull's area is that of a polygon, not a count of pixels), without its cost for
+each single object.
 """
 
 from __future__ import annotations
@@ -120,24 +121,29 @@ class Regions:
                 if dy or dx:
                     code += (10 if dy and dx else 2) * (outline[y + dy, x + dx] == own)
         region = np.searchsorted(self.ids, own)
-        return np.bincount(region, _perimeter_weights()[code], minlength=len(self.ids))
+        weights = _perimeter_weights()[code]
+        return np.bincount(region, weights, minlength=len(self.ids)).astype(np.float64)
 
     def convex_area(self) -> Floats:
-        """Area of the convex hull of the pixels, taken as unit squares, in px."""
+        """Area of the convex hull of the pixels' edge midpoints, in px, plus 1/2.
+
+        That is the number of pixels of rectangles, rows and diagonal squares, and close
+        to it for whatever else is convex.
+        """
         from scipy.spatial import ConvexHull
 
         region, y, low, high = self._row_extremes()
         corners = np.stack(
             [
-                np.concatenate([y, y, y + 1, y + 1]),
-                np.concatenate([low, high + 1, low, high + 1]),
+                np.concatenate([y - 0.5, y + 0.5, y - 0.5, y + 0.5, y, y]),
+                np.concatenate([low, low, high, high, low - 0.5, high + 0.5]),
             ],
             axis=1,
         )
-        order = np.argsort(np.tile(region, 4), kind="stable")
-        ends = np.cumsum(np.bincount(region, minlength=len(self.ids)) * 4)
-        groups = np.split(corners[order].astype(float), ends[:-1]) if len(ends) else []
-        return np.array([ConvexHull(points).volume for points in groups], float)
+        order = np.argsort(np.tile(region, 6), kind="stable")
+        ends = np.cumsum(np.bincount(region, minlength=len(self.ids)) * 6)
+        groups = np.split(corners[order], ends[:-1]) if len(ends) else []
+        return np.array([ConvexHull(points).volume + 0.5 for points in groups], float)
 
     def _row_extremes(self) -> tuple[npt.NDArray[np.int64], ...]:
         """First and last column of every row of every region; the hull needs no others."""

@@ -169,7 +169,9 @@ class PlaneReader:
     def read(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
         """Return one plane as (C, Y, X); a view where `data` is a numpy array."""
         where = dict(zip(self.leading_axes, index, strict=True))
-        plane = np.asanyarray(self.data[tuple(where.get(axis, slice(None)) for axis in self.axes)])
+        plane: npt.NDArray[Any] = np.asanyarray(
+            self.data[tuple(where.get(axis, slice(None)) for axis in self.axes)]
+        )
         left = [axis for axis in self.axes if axis in "CYX"]
         if "C" not in left:
             return plane[np.newaxis]

@@ -133,8 +133,8 @@ def _write_zarr(result: Segmentation, path: Path) -> Path:
         group = root.create_group("labels")
         name = "".join(letter if letter.isalnum() else "_" for letter in result.objects)
         group.attrs["ome"] = {"version": "0.5", "labels": [name]}
-        _fill(group.create_group(name), result, result.labels, name)
-        part = group[name]
+        part: Any = group.create_group(name)
+        _fill(part, result, result.labels, name)
         part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": {"version": "0.5"}}
     return path
 

@@ -136,7 +136,7 @@ def _split(
         height, markers = _distance_seeds(mask)
     else:
         height, markers = _channel_seeds(mask, seeds, splitting)
-    labels: npt.NDArray[np.int32] = watershed(
+    labels: npt.NDArray[np.int32] = watershed(  # type: ignore[no-untyped-call]
         -height, _seed_the_rest(mask, markers), mask=mask, connectivity=2
     )
     return labels.astype(np.int32, copy=False)

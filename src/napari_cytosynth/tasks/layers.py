@@ -160,7 +160,7 @@ def micrometres(unit: Any) -> float | None:
 
     try:
         if isinstance(unit, str):
-            unit = pint.get_application_registry().Unit(unit)
+            unit = pint.get_application_registry().Unit(unit)  # type: ignore[no-untyped-call]
         return float((1 * unit).to("micrometer").magnitude)
     except (pint.PintError, AttributeError, TypeError, ValueError):
         return None

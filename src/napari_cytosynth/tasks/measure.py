@@ -137,7 +137,7 @@ def _measure_plane(
         ratio = np.where(major > 0, minor / major, 1.0)
     columns["eccentricity"] = np.sqrt(1 - ratio**2)
     columns["orientation_deg"] = np.rad2deg(angle)
-    columns["solidity"] = regions.area / regions.convex_area()
+    columns["solidity"] = np.minimum(regions.area / regions.convex_area(), 1)
     if "probability" in pixels:
         columns["mean_probability"] = regions.mean(pixels["probability"])
     if "intensity" in pixels:

@@ -66,7 +66,9 @@ def _resize(
     from skimage.transform import resize
 
     channels = [
-        resize(channel, shape, order=1, mode="edge", anti_aliasing=smooth, preserve_range=True)
+        resize(  # type: ignore[no-untyped-call]
+            channel, shape, order=1, mode="edge", anti_aliasing=smooth, preserve_range=True
+        )
         for channel in plane
     ]
     return np.stack(channels).astype(np.float32)

@@ -106,7 +106,7 @@ def segment(
 
     tick = resolve_progress(progress)
     source = read_source(image)
-    loaded = load_model(model, device, progress=progress)  # type: ignore[arg-type]
+    loaded = load_model(model, device, progress=progress)
     card = loaded.card
     if card.inference.task != "segment":
         raise InputError(
@@ -310,8 +310,12 @@ class _Run:
         if self.shape is not None:
             plane = to_shape(plane, self.shape)
         scalings = [plane_scaling(channel, inference.normalisation) for channel in plane]
-        if any(scaling.scale == 0 for scaling in scalings):
+        if all(scaling.scale == 0 for scaling in scalings):
+            # whatever the network would make of nothing is no finding
             self._say("A plane has the same value everywhere: nothing can be found in it.")
+            target.clear()
+            report(1, 1, "empty plane")
+            return
         arguments: dict[str, Any] = {
             "transform": tile_transform(scalings),
             "activation": inference.activation,
@@ -368,6 +372,10 @@ class _ChannelSplit:
         self, arrays: dict[int, Any], where: tuple[int | slice, ...], shape: tuple[int, ...]
     ) -> None:
         self._arrays, self._where, self.shape = arrays, where, shape
+
+    def clear(self) -> None:
+        for array in self._arrays.values():
+            array[self._where] = 0
 
     def __setitem__(self, key: tuple[slice, slice, slice], value: npt.NDArray[np.float32]) -> None:
         spatial = iter(key[1:])
