@@ -11,8 +11,6 @@ import pandas as pd
 import pytest
 
 from napari_cytosynth.tasks.instances import LabelOptions, label_plane
-from napari_cytosynth.widgets._work import Toolbox
-from napari_cytosynth.zoo.card import Inference, ModelCard
 
 
 class FakeTree:
@@ -38,7 +36,16 @@ class FakeSegmentation:
     def __init__(self, layer, probability, options, messages=()):
         self.layer, self.probability, self.options = layer, probability, options
         self.messages = list(messages)
-        self.provenance = {"threshold": options.threshold}
+        self.axes = "TZYX"[-probability.ndim :]
+        self.model_threshold = 0.5
+        self.position = None
+        self.provenance = {
+            "task": "segment",
+            "version": "0",
+            "model": {"source": "fake/model", "revision": None, "sha256": "0", "origin": "hub"},
+            "source": {"layer": "cells", "path": None, "shape": [64, 64], "dtype": "float32"},
+            "parameters": {"threshold": options.threshold},
+        }
         self._labels = None
 
     @property
@@ -64,7 +71,7 @@ class FakeSegmentation:
         ids, areas = np.unique(self.labels[self.labels > 0], return_counts=True)
         table = {"index": ids, "label": ids, "area_px": areas}
         if intensity is not None:
-            table["mean_intensity"] = [intensity.data[self.labels == i].mean() for i in ids]
+            table["mean_intensity"] = [intensity[self.labels == i].mean() for i in ids]
         return pd.DataFrame(table)
 
     def at_threshold(self, threshold, *, progress=None, **options):
@@ -72,9 +79,6 @@ class FakeSegmentation:
 
     def tree(self, plane=()):
         return FakeTree(self.probability[plane])
-
-    def as_python(self):
-        return f"cytosynth.segment(image, threshold={self.threshold})"
 
     def to_layers(self):
         names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -105,16 +109,6 @@ class FakeNetwork:
         self.gate.set()
         self.inside = threading.Event()
         self.error = None
-
-    def load_model(self, source, device="auto", *, progress=None):
-        inference = Inference(
-            task="segment",
-            input_channels=["grey"],
-            output_channels=["foreground"],
-            threshold=0.5,
-            objects="blobs",
-        )
-        return SimpleNamespace(card=ModelCard(name="m", architecture="UNet", inference=inference))
 
     def segment(self, image, model, *, threshold, progress, planes, axes, **options):
         self.runs.append({"threshold": threshold, "planes": planes, "axes": axes, **options})
@@ -154,8 +148,7 @@ def make_widget(viewer, network):
     from napari_cytosynth.widgets.segment import SegmentWidget
 
     def make():
-        tools = Toolbox(segment=network.segment, load_model=network.load_model)
-        widget = SegmentWidget(viewer, tools)
+        widget = SegmentWidget(viewer, network.segment)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             viewer.window.add_dock_widget(widget, name="Segment")

@@ -10,7 +10,7 @@ from superqt import QCollapsible
 
 from napari_cytosynth.widgets import _reading
 from napari_cytosynth.widgets._model_choice import OTHER, ModelChoice
-from napari_cytosynth.widgets._panels import plain_label
+from napari_cytosynth.widgets._panels import align_captions, plain_label
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT", "WHOLE", "SegmentForm"]
 
 CURRENT, WHOLE = "current plane", "whole stack"
+_MUCH = 1.5  # a difference of pixel sizes from which on a network sees another picture
 _DEVICES = (
     ("auto (fastest here)", "auto"),
     ("processor (CPU)", "cpu"),
@@ -38,6 +39,7 @@ class SegmentForm(Container[Any]):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
         super().__init__(widgets=self._make_choices(), labels=True)
+        align_captions(self)
         self._advanced = self._make_advanced()
         self._image.changed.connect(self._on_image)
         self._model.changed.connect(self._on_model)
@@ -54,13 +56,19 @@ class SegmentForm(Container[Any]):
         self._about = plain_label("about")
         self._source = LineEdit(name="source", label="from", visible=False)
         self._source.native.setPlaceholderText("organisation/name or a folder; then Enter")
-        self._browse = PushButton(name="browse", label="", text="Choose folder…", visible=False)
+        self._browse = PushButton(name="browse", text="Choose folder…", visible=False)
         self._axes = LineEdit(
             name="axes",
             tooltip="One letter for each axis of the layer: T time, Z depth, C channel, Y, X. "
             "Correct it if the line below is wrong.",
         )
         self._reading = plain_label("reading")
+        self._channel = ComboBox(
+            name="channel",
+            choices=lambda box: _reading.channel_choices(self._image.value, self._axes.value),
+            tooltip="The channel that the model is to see.",
+            visible=False,
+        )
         self._planes = RadioButtons(
             name="planes",
             label="segment",
@@ -68,10 +76,20 @@ class SegmentForm(Container[Any]):
             orientation="horizontal",
         )
         self._planes.value = WHOLE
-        self._run_button = PushButton(name="run_button", label="", text="Run")
+        self._resample = CheckBox(
+            name="resample",
+            text="resample the image",
+            tooltip="Objects in this image are much larger or smaller, in pixels, than in the "
+            "images that the model has learned from. Resampling brings them to the same size.",
+            visible=False,
+        )
+        self._run_button = PushButton(name="run_button", text="Run")
+        self._run_button.native.setMinimumHeight(30)
         return [
             self._image, self._model, self._about, self._source, self._browse,
-            self._axes, self._reading, self._planes, self._run_button,
+            self._axes, self._reading, self._channel,
+            self._planes, self._resample,
+            self._run_button,
         ]  # fmt: skip
 
     def _make_advanced(self) -> QCollapsible:
@@ -80,15 +98,9 @@ class SegmentForm(Container[Any]):
             choices=list(_DEVICES),
             tooltip="Where the network runs. Auto takes the graphics card if there is one.",
         )
-        self.resample = CheckBox(
-            name="resample",
-            label="",
-            text="resample to the model's pixel size",
-            tooltip="For images much finer or coarser than those the model has learned from.",
-        )
-        self._extras = Container(widgets=[self.device, self.resample], labels=True)
+        self._extras = Container(widgets=[self.device], labels=True)
         self._extras.margins = (0, 0, 0, 0)
-        folded = QCollapsible("Advanced")
+        folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
         folded.addWidget(self._extras.native)
         folded.collapse(animate=False)
         return folded
@@ -104,20 +116,36 @@ class SegmentForm(Container[Any]):
 
     def _on_image(self, *_: Any) -> None:
         layer = self._image.value
-        self._axes.value = "" if layer is None else _reading.guess(layer)
+        self._axes.value = "" if layer is None else _reading.guess(layer, self._channels())
         self._on_axes()
+
+        self._on_pixel_size()
+
+    def _channels(self) -> int:
+        card = self._model.card()
+        return 1 if card is None else len(card.inference.input_channels)
+
+    def _chosen_channels(self) -> tuple[int, ...] | None:
+        first = self._channel.value
+        if first is None or len(self._channel.choices) <= self._channels():
+            return None
+        return tuple(range(first, first + self._channels()))
 
     def _on_axes(self, *_: Any) -> None:
         layer = self._image.value
         text, planes = _reading.interpret(layer, self._axes.value)
         self._reading.value = text
         self._planes.visible = planes > 1
+        self._channel.reset_choices()
+        self._channel.visible = len(self._channel.choices) > self._channels()
 
     def _on_model(self, *_: Any) -> None:
         other = self._model.value == OTHER
         self._source.visible = self._browse.visible = other
         self._about.value = self._model.summary()
         self._model.tooltip = self._model.details(self._model.value)
+        self._on_axes()
+        self._on_pixel_size()
 
     def _on_source(self) -> None:
         if self._source.value.strip():
@@ -127,3 +155,12 @@ class SegmentForm(Container[Any]):
         folder = QFileDialog.getExistingDirectory(self.native, "Folder of a model")
         if folder:
             self._model.value = folder
+
+    def _on_pixel_size(self) -> None:
+        card, layer = self._model.card(), self._image.value
+        mine = None if layer is None else _reading.pixel_size_um(layer)
+        trained = card.inference.pixel_size_um if card else None
+        self._resample.visible = False
+        if mine and trained and not 1 / _MUCH < mine / trained < _MUCH:
+            self._resample.visible = True
+            self._resample.text = f"resample from {mine:.3g} to the model's {trained:.3g} µm/px"

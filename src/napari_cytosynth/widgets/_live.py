@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets._reading import position_in_view
-from napari_cytosynth.widgets._work import seen_plane
+from napari_cytosynth.tasks.axes import plane_slices
+from napari_cytosynth.widgets._reading import plane_in_view
 
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.instances import LabelOptions
@@ -36,7 +36,8 @@ class Readout:
         noun = "object" if self.count == 1 else "objects"
         where = "stack" if self.whole else "plane"
         share = 100 * self.area_px / max(self.plane_px, 1)
-        area = f"{self.area_px * pixel_area:,.5g}".replace(",", "\u2009")
+        size = self.area_px * pixel_area
+        area = (f"{size:,.0f}" if size >= 1000 else f"{size:.3g}").replace(",", "\u2009")
         return f"{self.count} {noun} · {share:.3g} % of the {where} · {area} {unit}"
 
 
@@ -55,10 +56,12 @@ class LiveResult:
         self._viewer = viewer
         self.segmentation = answer.segmentation
         self.counts = answer.counts
-        self.own_threshold = answer.own_threshold
+        self.own_threshold = answer.segmentation.model_threshold
         self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(answer.trees)
         self._edited = False
         self._probability, self._labels = (_add(viewer, *layer) for layer in answer.layers[:2])
+        # The user wants to see the objects on the image, not on a grey copy of it.
+        self._probability.visible = False
         self._attributes = {
             name: value for name, value in answer.layers[1][1].items() if name != "features"
         }
@@ -81,8 +84,10 @@ class LiveResult:
 
     def plane(self) -> Plane:
         """Return the plane of the result that is in view."""
-        position = position_in_view(self._viewer, self._labels)
-        return seen_plane(self.segmentation, position[:-2])
+        axes = self.segmentation.axes
+        if len(axes) != self._labels.ndim:
+            return ()
+        return plane_in_view(self._viewer, self._labels, axes)
 
     def needs_tree(self) -> Plane | None:
         """Return the plane in view if its component tree has yet to be built."""
@@ -104,14 +109,17 @@ class LiveResult:
         """
         layer = self._writable()
         plane = self.plane()
-        data = layer.data
-        target = data[(0,) * (data.ndim - 2 - len(plane)) + plane]
+        segmentation = self.segmentation
+        where = plane_slices(segmentation.axes, plane)
+        target = layer.data.reshape(segmentation.probability.shape)[where]
         tree = self._trees.get(plane)
         if tree is None:
-            readout = _foreground(self.segmentation.probability[plane], options, target)
+            readout = _foreground(segmentation.probability[where], options, target)
         else:
-            view = tree.at(options.threshold, options)
-            target[...] = view.labels
+            out = target if target.flags.c_contiguous else None
+            view = tree.at(options.threshold, options, out=out)
+            if view.labels is not target:
+                target[...] = view.labels
             readout = Readout(view.count, view.total_area, target.size, whole=False)
         layer.refresh(thumbnail=False, highlight=False, extent=False)
         return readout

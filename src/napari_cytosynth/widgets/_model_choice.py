@@ -39,6 +39,7 @@ class ModelChoice(ComboBox):
         self._list_models = list_models
         self._extra: list[str] = []
         self._infos: dict[str, ModelInfo] = {}
+        self._known: list[ModelInfo] | None = None
         super().__init__(choices=self._model_choices, **kwargs)
         self.native.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -59,10 +60,15 @@ class ModelChoice(ComboBox):
         _VALUE.fset(self, text)
 
     def reset_choices(self, *_: Any) -> None:
-        """List the models again and put each one's description into its tooltip."""
+        """List the choices again and put each one's description into its tooltip."""
         super().reset_choices()
         for row, source in enumerate(self.choices):
             self.native.setItemData(row, self.details(str(source)), Qt.ItemDataRole.ToolTipRole)
+
+    def refresh(self) -> None:
+        """Look again which models are on this machine; layers come and go more often."""
+        self._known = None
+        self.reset_choices()
 
     def card(self) -> ModelCard | None:
         """Return the card of the chosen model, or None where it is not on this machine."""
@@ -80,7 +86,7 @@ class ModelChoice(ComboBox):
         info, card = self._infos.get(self.value), self.card()
         if card is None:
             return "" if self.value == OTHER else f"{self.value}: downloaded at the first run"
-        size = _megabytes(info.size_bytes) if info else ""
+        size = _megabytes(_weights_size(info.path if info else Path(self.value)))
         facts = (card.title, _pixel_size(card.inference.pixel_size_um), size, card.licence)
         return " · ".join(fact for fact in facts if fact)
 
@@ -103,7 +109,7 @@ class ModelChoice(ComboBox):
         return "\n".join(line for line in lines if line)
 
     def _model_choices(self, _: Any = None) -> list[tuple[str, str]]:
-        infos = self._models()
+        infos = self._known = self._models() if self._known is None else self._known
         self._infos = {info.source: info for info in infos}
         rows = [(info.name, info.source) for info in infos]
         rows += [(_short(text), text) for text in self._extra if text not in self._infos]
@@ -131,5 +137,10 @@ def _pixel_size(size_um: float | None) -> str:
     return f"{size_um * 1000:.3g} nm/px" if size_um < 0.1 else f"{size_um:.3g} µm/px"
 
 
+def _weights_size(path: Path) -> int:
+    file = path / "model.safetensors" if path.is_dir() else path
+    return file.stat().st_size if file.is_file() else 0
+
+
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e6:.2g} MB" if size else ""

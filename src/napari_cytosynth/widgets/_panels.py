@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.tasks.instances import LabelOptions
 
-__all__ = ["TablePanel", "ThresholdPanel", "plain_label"]
+__all__ = ["TablePanel", "ThresholdPanel", "align_captions", "plain_label"]
 
 _LARGEST_OBJECT = 10_000_000
 
@@ -24,11 +24,19 @@ def plain_label(name: str, **kwargs: Any) -> Label:
     from qtpy.QtCore import Qt
     from qtpy.QtWidgets import QSizePolicy
 
-    label = Label(name=name, label="", value="", **kwargs)
+    label = Label(name=name, label=" ", value="", **kwargs)
     label.native.setWordWrap(True)
     label.native.setTextFormat(Qt.TextFormat.PlainText)
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return label
+
+
+def align_captions(container: Any, width: int = 78) -> None:
+    """Give the captions of a container's rows one width."""
+    for part in container:
+        row = part.native.parentWidget()
+        if row is not None and row is not container.native and row.layout() is not None:
+            row.layout().itemAt(0).widget().setMinimumWidth(width)
 
 
 class ThresholdPanel(Container[Any]):
@@ -73,10 +81,12 @@ class ThresholdPanel(Container[Any]):
         super().__init__(widgets=[self._threshold], labels=True)
         self.margins = (0, 0, 0, 0)
         self._lay_out()
+        self.preset()
         self._connect()
 
     def _lay_out(self) -> None:
         layout = self.native.layout()
+        align_captions(self)
         layout.addWidget(self.slider)
         layout.addWidget(self.readout.native)
         row = Container(widgets=[self._min_size], labels=True)
@@ -161,6 +171,7 @@ class TablePanel(Container[Any]):
             button.changed.connect(lambda *_, action=action: action())
         super().__init__(widgets=[self._intensity], labels=True)
         self.margins = (0, 0, 0, 0)
+        align_captions(self)
         self._row = Container(widgets=self.buttons, layout="horizontal", labels=False)
         self._row.margins = (0, 0, 0, 0)
         self.native.layout().addWidget(self._row.native)

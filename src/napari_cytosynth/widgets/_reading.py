@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import OutputError
+from napari_cytosynth.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "channel_choices",
     "guess",
     "image_layers",
     "interpret",
+    "pixel_size_um",
     "plane_in_view",
     "position_in_view",
     "save_table",
@@ -21,13 +23,12 @@ __all__ = [
 ]
 
 KEY = "napari-cytosynth"
-_LETTERS = frozenset("TZCYX")
 
 
-def image_layers(viewer: Any) -> list[Any]:
-    """Return the image layers of a viewer, newest first, without our own results."""
+def image_layers(viewer: Any, *, results: bool = False) -> list[Any]:
+    """Return the image layers of a viewer, newest first; our own results only if asked."""
     layers = [layer for layer in viewer.layers if layer._type_string == "image"]
-    return [layer for layer in reversed(layers) if KEY not in layer.metadata]
+    return [layer for layer in reversed(layers) if results or KEY not in layer.metadata]
 
 
 def shape_of(layer: Any) -> tuple[int, ...]:
@@ -36,12 +37,25 @@ def shape_of(layer: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in data.shape)
 
 
-def guess(layer: Any) -> str:
-    """Return the axes of a layer, one letter each, as far as it says."""
-    letters = [str(label)[:1].upper() for label in layer.axis_labels]
-    spatial = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}.get(layer.ndim, "YX")
-    known = len(set(letters)) == len(letters) and set("YX") <= set(letters) <= _LETTERS
-    return ("".join(letters) if known else spatial) + ("C" if layer.rgb else "")
+def guess(layer: Any, channels: int = 1) -> str:
+    """Return the axes of a layer, one letter each, as far as it says.
+
+    Parameters
+    ----------
+    layer
+        An image layer.
+    channels
+        Channels that the model needs.
+    """
+    from napari_cytosynth.tasks.axes import guess_axes
+
+    shape = shape_of(layer)
+    try:
+        return guess_axes(
+            len(shape), layer.axis_labels, rgb=layer.rgb, channels=channels, shape=shape
+        )
+    except InputError:
+        return ""
 
 
 def interpret(layer: Any, axes: str) -> tuple[str, int]:
@@ -53,25 +67,38 @@ def interpret(layer: Any, axes: str) -> tuple[str, int]:
         For example ``("12 planes of 512 × 512, axes TYX", 12)``; where the axes do not
         fit, a sentence that says why, and 0.
     """
+    from napari_cytosynth.tasks.axes import parse_axes
+
     if layer is None:
         return "Open an image, or try one: File > Open Sample > CytoSynth.", 0
-    axes, shape = axes.strip().upper(), shape_of(layer)
-    problem = _misfit(axes, shape)
-    if problem:
-        return f"⚠ {problem}", 0
-    sizes = dict(zip(axes, shape, strict=True))
-    planes = math.prod(size for letter, size in sizes.items() if letter in "TZ")
+    shape = shape_of(layer)
+    try:
+        letters = parse_axes(axes, len(shape))
+    except InputError as error:
+        return f"⚠ {error}", 0
+    sizes = dict(zip(letters, shape, strict=True))
+    planes = math.prod(size for letter, size in sizes.items() if letter not in "CYX")
     channels = f", {sizes['C']} channels" if "C" in sizes else ""
     count = "1 plane" if planes == 1 else f"{planes} planes"
-    return f"{count} of {sizes['Y']} × {sizes['X']}{channels}, axes {axes}", planes
+    return f"{count} of {sizes['Y']} × {sizes['X']}{channels}, axes {letters}", planes
 
 
-def _misfit(axes: str, shape: tuple[int, ...]) -> str:
-    if len(axes) != len(shape):
-        return f"The layer has {len(shape)} axes, but {len(axes)} letters are given."
-    if len(set(axes)) != len(axes) or not set("YX") <= set(axes) <= _LETTERS:
-        return "Give each axis one letter: T time, Z depth, C channel, Y, X."
-    return ""
+def channel_choices(layer: Any, axes: str) -> list[tuple[str, int]]:
+    """Return the channels of a layer, each with its name and index; empty without any."""
+    letters = axes.strip().upper()
+    if layer is None or "C" not in letters or len(letters) != len(shape_of(layer)):
+        return []
+    count = shape_of(layer)[letters.index("C")]
+    names = ("red", "green", "blue", "alpha") if layer.rgb else ()
+    return [(names[i] if i < len(names) else f"channel {i + 1}", i) for i in range(count)]
+
+
+def pixel_size_um(layer: Any) -> float | None:
+    """Return the width of a pixel in µm, or None where the layer has no unit of length."""
+    from napari_cytosynth.tasks.layers import physical_pixel_size, read_source
+
+    size = physical_pixel_size(read_source(layer).geometry, [layer.ndim - 1])
+    return None if size is None else size[0]
 
 
 def position_in_view(viewer: Any, layer: Any) -> tuple[int, ...]:

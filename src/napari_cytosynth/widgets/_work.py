@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import CytosynthError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.instances import LabelOptions
     from napari_cytosynth.tasks.tree import ComponentTree
 
-__all__ = ["Answer", "LayerSnapshot", "Request", "Toolbox", "Update", "compute", "relabel"]
+__all__ = ["Answer", "LayerSnapshot", "Request", "Update", "compute", "relabel"]
 
 Plane = tuple[int, ...]
 
@@ -68,6 +68,7 @@ class Request:
     image: LayerSnapshot
     model: str
     axes: str | None
+    channels: tuple[int, ...] | None
     planes: Plane | None
     device: str
     threshold: float | None
@@ -88,7 +89,6 @@ class Answer:
     layers: list[tuple[Any, dict[str, Any], str]]
     trees: dict[Plane, ComponentTree]
     counts: np.ndarray
-    own_threshold: float | None
     messages: list[str] = field(default_factory=list)
 
 
@@ -99,25 +99,20 @@ class Update:
     segmentation: Any
     labels: np.ndarray
     table: Any
+    messages: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Toolbox:
-    """The functions of `tasks` and `zoo` that a run calls; tests put others in."""
+def compute(request: Request, progress: Progress, segment: Callable[..., Any] | None) -> Answer:
+    """Run the model, and prepare everything that the slider needs.
 
-    segment: Callable[..., Any] | None = None
-    load_model: Callable[..., Any] | None = None
-
-    def resolve(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """Return ``(segment, load_model)``, the real ones where none were given."""
-        from napari_cytosynth.tasks.segment import segment
-        from napari_cytosynth.zoo.loading import load_model
-
-        return self.segment or segment, self.load_model or load_model
-
-
-def compute(request: Request, progress: Progress, tools: Toolbox) -> Answer:
-    """Load the model, run it, and prepare everything that the slider needs.
+    Parameters
+    ----------
+    request
+        What the widget asks for.
+    progress
+        Raises `Cancelled` to stop the run.
+    segment
+        What runs the network; the real one where None.
 
     Raises
     ------
@@ -125,50 +120,40 @@ def compute(request: Request, progress: Progress, tools: Toolbox) -> Answer:
         With the sentence that the user reads.
     """
     progress(0, 0, "Loading the model")
-    segment, load_model = tools.resolve()
-    model = load_model(request.model, request.device, progress=progress)
-    if model.card.inference.task != "segment":
-        raise InputError(
-            f"“{model.card.name}” is a model for another task ({model.card.inference.task}). "
-            "Choose one that segments."
-        )
-    segmentation = segment(
+    from napari_cytosynth.tasks.segment import segment as run_network
+
+    segmentation = (segment or run_network)(
         request.image,
-        model,
+        request.model,
         threshold=request.threshold,
         min_size=request.min_size,
         fill_holes=request.fill_holes,
         split_touching=request.split_touching,
         drop_border=request.drop_border,
         axes=request.axes,
+        channels=request.channels,
         planes=request.planes,
         resample=request.resample,
         device=request.device,
         progress=progress,
     )
-    own = model.card.inference.threshold
-    del model
-    return _prepare(request, segmentation, own, progress)
+    return _prepare(request, segmentation, progress)
 
 
-def _prepare(request: Request, segmentation: Any, own: float | None, progress: Progress) -> Answer:
+def _prepare(request: Request, segmentation: Any, progress: Progress) -> Answer:
     from napari_cytosynth.widgets._histogram import histogram
 
     progress(0, 0, "Measuring the objects")
     layers = segmentation.to_layers()
+    messages = list(segmentation.messages)
     if request.intensity is not None:
-        layers[1][1]["features"] = segmentation.measure(request.intensity)
+        table, warning = _measured(segmentation, request.intensity)
+        layers[1][1]["features"] = table
+        messages += warning
     progress(0, 0, "Preparing the threshold slider")
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
-    return Answer(
-        segmentation,
-        layers,
-        trees,
-        histogram(segmentation.probability),
-        own,
-        list(segmentation.messages),
-    )
+    return Answer(segmentation, layers, trees, histogram(segmentation.probability), messages)
 
 
 def relabel(
@@ -186,27 +171,32 @@ def relabel(
         drop_border=options.drop_border,
         progress=progress,
     )
-    labels = new.labels
     progress(0, 0, "Measuring the objects")
-    table = new.table if intensity is None else new.measure(intensity)
+    table, messages = _measured(new, intensity)
     progress(0, 0, "Measured")
-    return Update(new, labels, table)
+    return Update(new, new.labels, table, messages)
+
+
+def _measured(segmentation: Any, intensity: LayerSnapshot | None) -> tuple[Any, list[str]]:
+    """Return the table, without intensities where that layer does not fit, and why."""
+    if intensity is None:
+        return segmentation.table, []
+    image: Any = intensity.data[0] if intensity.multiscale else intensity.data
+    position = getattr(segmentation, "position", None)
+    if position and image.ndim == segmentation.probability.ndim + len(position):
+        image = image[position]
+    try:
+        return segmentation.measure(image), []
+    except CytosynthError as error:
+        return segmentation.table, [f"⚠ “{intensity.name}” was not measured in: {error}"]
 
 
 def seen_plane(segmentation: Any, index: Plane) -> Plane:
-    """Return the plane of a result that a position in the viewer shows.
+    """Return the plane of a result at an index into its source's leading axes.
 
-    Parameters
-    ----------
-    segmentation
-        The result, of the shape (…, Y, X).
-    index
-        Index into the leading axes of the layer that shows it.
+    A result of a single plane has no leading axes any more: there it is ().
     """
-    leading = segmentation.probability.shape[:-2]
-    index = index[len(index) - len(leading) :] if len(leading) <= len(index) else ()
-    padded = (0,) * (len(leading) - len(index)) + index
-    return tuple(min(max(i, 0), size - 1) for i, size in zip(padded, leading, strict=True))
+    return index if len(index) == segmentation.probability.ndim - 2 else ()
 
 
 def _copied(value: Any) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -118,7 +119,8 @@ def explain(error: BaseException) -> str:
     """Return the sentence that the user reads; log what is not one of our own errors."""
     if isinstance(error, CytosynthError):
         return str(error)
-    _log.error("Unexpected error in a background job", exc_info=error)
+    # As text: a log record with the traceback itself would keep the frames' arrays alive.
+    _log.error("In a background job: %s", "".join(traceback.format_exception(error)))
     if isinstance(error, MemoryError):
         return "There is not enough memory for this image. Try the current plane only."
     detail = str(error).strip().splitlines() or [""]

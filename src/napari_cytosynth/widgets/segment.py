@@ -13,10 +13,11 @@ from napari_cytosynth.widgets._form import CURRENT, SegmentForm
 from napari_cytosynth.widgets._live import LiveResult
 from napari_cytosynth.widgets._model_choice import OTHER
 from napari_cytosynth.widgets._panels import TablePanel, ThresholdPanel, plain_label
-from napari_cytosynth.widgets._work import LayerSnapshot, Request, Toolbox, compute, relabel
+from napari_cytosynth.widgets._work import LayerSnapshot, Request, compute, relabel
 from napari_cytosynth.widgets.jobs import JobRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import napari.viewer
@@ -42,8 +43,8 @@ class SegmentWidget(SegmentForm):
     ----------
     napari_viewer
         The viewer whose layers are offered and that gets the result.
-    tools
-        The functions that load and run a model; the real ones by default.
+    segment
+        What runs the network, :func:`napari_cytosynth.segment` by default.
 
     Attributes
     ----------
@@ -55,8 +56,10 @@ class SegmentWidget(SegmentForm):
         The sentences that the user reads.
     """
 
-    def __init__(self, napari_viewer: napari.viewer.Viewer, tools: Toolbox | None = None) -> None:
-        self._tools = tools or Toolbox()
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, segment: Callable[..., Any] | None = None
+    ) -> None:
+        self._segment = segment
         self._live: LiveResult | None = None
         self._touched = False
         super().__init__(napari_viewer)
@@ -92,8 +95,8 @@ class SegmentWidget(SegmentForm):
         )
         for part in (
             self._bar, self.status.native,
-            _heading("Threshold"), self._panel.native,
-            _heading("Objects"), self._table.native, self._advanced,
+            _heading("What counts as an object"), self._panel.native,
+            _heading("Table of objects"), self._table.native, self._advanced,
         ):  # fmt: skip
             layout.addWidget(part)
         for name, part in self._panel.parts().items():
@@ -137,9 +140,9 @@ class SegmentWidget(SegmentForm):
             return
         self._show_running(True)
         self._say("Starting …")
-        tools = self._tools
+        segment = self._segment
         self._runs.start(
-            lambda progress: compute(request, progress, tools), self._on_result, self._on_tick
+            lambda progress: compute(request, progress, segment), self._on_result, self._on_tick
         )
 
     def cancel(self) -> None:
@@ -160,7 +163,9 @@ class SegmentWidget(SegmentForm):
         """Return the script that makes the present result again."""
         if self._live is None:
             raise InputError("There is no result yet: press Run first.")
-        return str(self._live.segmentation.as_python())
+        from napari_cytosynth.tasks.provenance import as_python
+
+        return as_python(self._live.segmentation.provenance)
 
     def copy_as_python(self) -> None:
         """Put the script that makes the present result again on the clipboard."""
@@ -239,9 +244,10 @@ class SegmentWidget(SegmentForm):
             image=LayerSnapshot.of(layer),
             model=self._model.value,
             axes=self._axes.value.strip().upper() or None,
+            channels=self._chosen_channels(),
             planes=plane if plane and self._planes.value == CURRENT else None,
             device=self.device.value,
-            resample=self.resample.value,
+            resample=self._resample.value and self._resample.visible,
             visible=plane,
             intensity=self._intensity_snapshot(),
             **options,
@@ -264,6 +270,7 @@ class SegmentWidget(SegmentForm):
             self._say(stopped if outcome.stopped else f"⚠ {outcome.error}")
             return
         self._drop_live()
+        self._model.refresh()
         live = self._live = LiveResult(self._viewer, outcome.value)
         self._panel.preset(threshold=live.segmentation.threshold)
         self._panel.slider.set_mark(live.own_threshold)
@@ -310,6 +317,8 @@ class SegmentWidget(SegmentForm):
             self._say(f"⚠ {outcome.error}")
         else:
             self._tell(self._live.apply(outcome.value))
+            if outcome.value.messages:
+                self._say(" ".join(outcome.value.messages))
 
     def _build_tree(self) -> None:
         live = self._live

@@ -1,0 +1,138 @@
+"""The Measure widget: the table of objects for any labels layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container, PushButton
+from qtpy.QtWidgets import QFileDialog
+
+from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.widgets import _reading
+from napari_cytosynth.widgets._panels import align_captions, plain_label
+from napari_cytosynth.widgets._work import LayerSnapshot
+from napari_cytosynth.widgets.jobs import JobRunner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import napari.viewer
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.widgets.jobs import Outcome
+
+__all__ = ["MeasureWidget"]
+
+
+class MeasureWidget(Container[Any]):
+    """Measures shape, size and position of every object of a labels layer.
+
+    The table goes into the layer's ``features``, where napari's own table, its status
+    bar and other plugins find it.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        self._viewer = napari_viewer
+        self._objects = ComboBox(
+            name="objects", choices=self._labels_layers, tooltip="The labels to measure."
+        )
+        self._intensity = ComboBox(
+            name="intensity",
+            label="measure in",
+            choices=lambda _: _reading.image_layers(napari_viewer, results=True),
+            nullable=True,
+            tooltip="Also measure the brightness of every object in this layer.",
+        )
+        self._button = PushButton(name="measure_button", text="Measure")
+        self._show = PushButton(text="Show table", tooltip="Beside the viewer.")
+        self._save = PushButton(text="Save CSV…", tooltip="A file that spreadsheets open.")
+        self.status = plain_label("status")
+        super().__init__(widgets=[self._objects, self._intensity, self._button], labels=True)
+        align_captions(self)
+        self._row = Container(widgets=[self._show, self._save], layout="horizontal", labels=False)
+        self._row.margins = (0, 0, 0, 0)
+        self.native.layout().addWidget(self._row.native)
+        self.native.layout().addWidget(self.status.native)
+        self._jobs: JobRunner[Any] = JobRunner(self.native)
+        self._button.changed.connect(self.run)
+        self._show.changed.connect(self.show_table)
+        self._save.changed.connect(lambda *_: self.save_csv())
+        self.native_parent_changed.connect(self._on_parent)
+        self.reset_choices()
+
+    def run(self, *_: Any) -> None:
+        """Measure the chosen layer in the background; pressed again, cancel."""
+        if self._jobs.busy:
+            self._jobs.cancel()
+            return
+        layer = self._objects.value
+        if layer is None:
+            self.status.value = "⚠ There is no labels layer to measure. Segment an image first."
+            return
+        labels = LayerSnapshot.of(layer)
+        intensity = self._intensity.value
+        image = None if intensity is None else LayerSnapshot.of(intensity)
+        self._button.text = "Cancel"
+        self.status.value = "Measuring …"
+        self._jobs.start(
+            lambda progress: _measure(labels, image, progress),
+            lambda outcome: self._on_table(layer, outcome),
+        )
+
+    def wait(self, timeout: float = 600.0) -> bool:
+        """Process events until nothing is under way; return False after `timeout` seconds."""
+        return self._jobs.wait(timeout)
+
+    def show_table(self, *_: Any) -> None:
+        """Open napari's own table of the chosen layer."""
+        if self._objects.value is not None:
+            _reading.show_table(self._viewer, self._objects.value)
+
+    def save_csv(self, path: str | Path | None = None) -> None:
+        """Save the table of the chosen layer; without a path, ask for one."""
+        layer = self._objects.value
+        if layer is None or not len(layer.features):
+            self.status.value = "⚠ There is no table yet: press Measure first."
+            return
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(
+                self.native, "Save table", f"{layer.name}.csv", "CSV (*.csv)"
+            )
+            if not path:
+                return
+        try:
+            _reading.save_table(layer.features, path)
+        except OutputError as error:
+            self.status.value = f"⚠ {error}"
+        else:
+            self.status.value = f"Saved {path}"
+
+    def _labels_layers(self, _: Any = None) -> list[Any]:
+        layers = [layer for layer in self._viewer.layers if layer._type_string == "labels"]
+        return layers[::-1]
+
+    def _on_table(self, layer: Any, outcome: Outcome[Any]) -> None:
+        self._button.text = "Measure"
+        if outcome.value is None:
+            self.status.value = "Stopped." if outcome.stopped else f"⚠ {outcome.error}"
+            return
+        layer.features = outcome.value
+        self.status.value = f"Measured {len(outcome.value)} objects of “{layer.name}”."
+
+    def _on_parent(self, _: Any = None) -> None:
+        if self.native.parent() is None:
+            self._jobs.close()
+
+
+def _measure(labels: LayerSnapshot, image: LayerSnapshot | None, progress: Progress) -> Any:
+    from napari_cytosynth.tasks.measure import measure
+
+    progress(0, 0, "Measuring")
+    if labels.multiscale:
+        raise InputError("A multiscale labels layer cannot be measured. Convert it first.")
+    return measure(labels, image)

@@ -1,0 +1,90 @@
+"""The manifest, what opening costs, and the samples."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from npe2 import PluginManifest
+
+import napari_cytosynth
+from napari_cytosynth.errors import InputError, NetworkError
+from napari_cytosynth.widgets import samples
+
+MANIFEST = Path(napari_cytosynth.__file__).with_name("napari.yaml")
+
+
+def test_every_command_of_the_manifest_exists():
+    manifest = PluginManifest.from_file(MANIFEST)
+    for command in manifest.contributions.commands:
+        module, name = command.python_name.split(":")
+        assert callable(getattr(import_module(module), name)), command.id
+    assert {w.display_name for w in manifest.contributions.widgets} == {"Segment", "Measure"}
+    assert {"napari/layers/segment", "napari/layers/measure"} <= set(manifest.contributions.menus)
+
+
+def test_importing_every_widget_module_leaves_torch_alone():
+    code = (
+        "import sys\n"
+        "import napari_cytosynth.widgets.segment, napari_cytosynth.widgets.measure\n"
+        "import napari_cytosynth.widgets.samples\n"
+        "heavy = {'torch', 'diffusers', 'skimage.measure'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_opening_the_widget_leaves_torch_alone(tmp_path):
+    code = (
+        "import sys\n"
+        "from napari.viewer import Viewer\n"
+        "viewer = Viewer(show=False)\n"
+        "viewer.window.add_plugin_dock_widget('napari-cytosynth', 'Segment')\n"
+        "assert 'torch' not in sys.modules\n"
+        "viewer.close()\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=200)
+
+
+@pytest.mark.parametrize("sample", [samples.phantom_nuclei, samples.phantom_phase])
+def test_phantoms_come_with_their_truth(sample):
+    (image, attributes, kind), (labels, _, other) = sample()
+    assert (kind, other) == ("image", "labels")
+    assert image.shape == labels.shape
+    assert labels.max() > 5
+    assert attributes["units"] == ("µm", "µm")
+
+
+def test_an_open_sample_is_downloaded_by_its_hash(monkeypatch, tmp_path):
+    seen = []
+
+    def retrieve(url, known_hash, fname, path):
+        seen.append((url, known_hash, fname))
+        tifffile.imwrite(tmp_path / f"{fname}.tif", np.ones((4, 5), np.uint8))
+        return str(tmp_path / f"{fname}.tif")
+
+    monkeypatch.setattr("pooch.retrieve", retrieve)
+    (data, attributes, kind), (_, _, other) = samples.vnc_em()
+    assert data.shape == (4, 5)
+    assert (kind, other) == ("image", "labels")
+    np.testing.assert_allclose(attributes["scale"], 0.0046)
+    assert attributes["metadata"]["licence"] == "CC-BY-4.0"
+    url, known_hash, _ = seen[0]
+    assert "/ddfbb1ab1d69be7162f6e491c38992d0c3c4c085/stack1/raw/00.tif" in url
+    assert known_hash.startswith("sha256:b76df299")
+
+
+def test_offline_the_sample_says_what_to_do(monkeypatch):
+    def retrieve(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("pooch.retrieve", retrieve)
+    with pytest.raises(NetworkError, match="simulated samples, which need no download"):
+        samples.u2os_nuclei()
+    with pytest.raises(InputError, match="no sample 'cats'"):
+        samples.open_sample("cats")
