@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["PlaneReader", "axes_from_labels", "guess_axes", "parse_axes"]
+__all__ = ["PlaneReader", "axes_from_labels", "guess_axes", "parse_axes", "plane_slices"]
 
 _DEFAULT = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
 _WORDS = {

@@ -168,7 +168,9 @@ class Segmentation:
         from napari_cytosynth.tasks.tree import ComponentTree
 
         levels = {self.model_threshold, self.threshold}
-        return ComponentTree(self.probability_plane(plane), extra_levels=levels)
+        tree = ComponentTree(self.probability_plane(plane), extra_levels=levels)
+        tree.prepare_holes()  # here, not at the first drag with fill_holes
+        return tree
 
     def _label_all(self, progress: Progress) -> npt.NDArray[np.int32]:
         labels = np.zeros(self.probability.shape, np.int32)

@@ -90,11 +90,21 @@ class ComponentTree:
         self._objects = _Tree(self._rank, 2) if plane.size else None
         self._complement: _Tree | None = None
 
+    @property
+    def holes_ready(self) -> bool:
+        """Whether :meth:`at` with ``fill_holes`` is quick, too."""
+        return self._complement is not None or self._objects is None
+
     def prepare_holes(self) -> None:
-        """Build the complement's tree now instead of at the first ``fill_holes``."""
+        """Build the complement's tree, which the first ``fill_holes`` would do otherwise.
+
+        It takes as long as the tree itself: do it in a worker.
+        """
         if self._complement is None and self._objects is not None:
             inverse = np.uint16(len(self.levels)) - self._rank
-            self._complement = _Tree(inverse, 1)
+            complement = _Tree(inverse, 1)
+            complement.sort_pixels()
+            self._complement = complement
 
     def at(
         self,
@@ -251,17 +261,22 @@ class _Tree:
         values[1::2] = ids
         np.take(np.repeat(values, np.diff(edges)), self.node, out=out, mode="clip")
 
+    def sort_pixels(self) -> npt.NDArray[np.int32]:
+        """Return the pixels in the order of their nodes."""
+        if self._order is None:
+            self._order = np.argsort(self.node, kind="stable").astype(np.int32)
+        return self._order
+
     def repaint(
         self, roots: Integers, ids: npt.NDArray[np.int32], out: npt.NDArray[np.int32]
     ) -> None:
         """Write `ids` into the pixels of the components where not 0; leave all others."""
-        if self._order is None:
-            self._order = np.argsort(self.node, kind="stable").astype(np.int32)
+        order = self.sort_pixels()
         roots, ids = roots[ids > 0], ids[ids > 0]
         areas = self.areas(roots)
         skipped = self._start[roots] - (np.cumsum(areas) - areas)
         run = np.arange(areas.sum()) + np.repeat(skipped, areas)
-        out[self._order[run]] = np.repeat(ids, areas)
+        out[order[run]] = np.repeat(ids, areas)
 
 
 def _levels(extra: Iterable[float]) -> npt.NDArray[np.float32]:
