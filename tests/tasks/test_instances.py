@@ -96,3 +96,13 @@ def test_nonsense_is_refused():
         LabelOptions(1.5)
     with pytest.raises(InputError, match="One plane"):
         label_plane(np.zeros((2, 3, 4), np.float32), None, LabelOptions(0.5))
+
+
+def test_without_a_seed_channel_only_real_necks_are_cut():
+    rod = np.zeros((40, 90), np.float32)
+    rod[15:26, 5:85] = 0.9
+    rod[14, 20:60:7] = 0.9  # a ragged outline
+    options = LabelOptions(0.5, split_touching=True)
+    assert label_plane(rod, None, options).max() == 1
+    rod[15:18, 45:48] = rod[23:26, 45:48] = 0
+    assert label_plane(rod, None, options).max() == 2

@@ -23,7 +23,7 @@ __all__ = ["LabelOptions", "drop_labels", "label_plane"]
 
 _EIGHT = np.ones((3, 3), bool)
 _DISTANCE_SMOOTHING = 1.5  # px; enough to melt the ripples of a pixelated outline
-_DISTANCE_RADIUS = 5  # px; nearer maxima of the distance are one object's
+_DISTANCE_DEPTH = 0.75  # px; a neck that is narrower by less than twice this is no neck
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,14 @@ def _channel_seeds(
 def _distance_seeds(
     mask: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """Seeds at the maxima of the smoothed distance to the outline."""
+    """Seeds at those maxima of the smoothed distance to the outline that stand out."""
+    from skimage.morphology import local_maxima, reconstruction
+
     # padding: the border of the plane is no outline, a cut object is not split by it
     distance = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
     height = ndimage.gaussian_filter(distance.astype(np.float32), _DISTANCE_SMOOTHING)
-    highest = ndimage.maximum_filter(height, size=2 * _DISTANCE_RADIUS + 1)
-    peaks = (height >= highest) & mask
+    levelled = reconstruction(height - _DISTANCE_DEPTH, height)  # type: ignore[no-untyped-call]
+    peaks = local_maxima(levelled, connectivity=2) & mask  # type: ignore[no-untyped-call]
     return height, ndimage.label(peaks, _EIGHT, output=np.int32)[0]
 
 
