@@ -95,6 +95,9 @@ class NetworkRecipe(_Record):
 
     architecture: str = Field("UNet", description="registered name")
     arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments")
+    start_from: str | None = Field(
+        None, description="fine-tune: a model's name, folder or Hub id whose weights to start with"
+    )
 
 
 class TrainRecipe(_Record):

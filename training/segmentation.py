@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from lightning import LightningModule
 
+from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.models import build_network
+from napari_cytosynth.zoo.loading import load_model
 
 from .losses import bce_soft_iou, distance_loss
 from .selection import Predictions, instance_score, iou_curve
@@ -18,13 +20,34 @@ if TYPE_CHECKING:
 
     from .recipe import Recipe
 
-__all__ = ["SegmentationModule", "network_arguments"]
+__all__ = ["SegmentationModule", "initial_network", "network_arguments"]
 
 
 def network_arguments(recipe: Recipe) -> dict[str, Any]:
     """Arguments of the network: those of the recipe, and the channels of the data."""
     channels = {"in_channels": 1, "out_channels": len(recipe.output_channels)}
     return {**recipe.network.arguments, **channels}
+
+
+def initial_network(recipe: Recipe) -> torch.nn.Module:
+    """Build the network, with fresh weights or those that the recipe starts from.
+
+    Raises
+    ------
+    RecipeError
+        If the weights to start from belong to another network.
+    """
+    network = build_network(recipe.network.architecture, network_arguments(recipe))
+    if recipe.network.start_from:
+        source = load_model(recipe.network.start_from, "cpu")
+        try:
+            network.load_state_dict(source.network.state_dict())
+        except RuntimeError as error:
+            raise RecipeError(
+                f"The weights of “{recipe.network.start_from}” do not fit the network of the "
+                f"recipe: {source.card.architecture} with {source.card.arguments}."
+            ) from error
+    return network
 
 
 class SegmentationModule(LightningModule):
@@ -42,7 +65,7 @@ class SegmentationModule(LightningModule):
         super().__init__()
         torch.manual_seed(recipe.train.seed)
         self.recipe, self.total_steps = recipe, total_steps
-        network = build_network(recipe.network.architecture, network_arguments(recipe))
+        network = initial_network(recipe)
         self.stride = int(getattr(network, "total_stride", 1))
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.predictions: list[Predictions] = []

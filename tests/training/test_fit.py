@@ -9,6 +9,8 @@ import tifffile
 import torch
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.fit import train
+from napari_cytosynth.training.recipe import Recipe
+from napari_cytosynth.training.segmentation import SegmentationModule
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.files import load_network
@@ -83,3 +85,15 @@ def test_the_command_trains_from_a_file(make_recipe, nuclei_folder, tmp_path, ca
 def test_the_command_says_what_is_wrong_in_one_sentence(nuclei_folder, capsys):
     assert main(["no-such-recipe", "--data-dir", str(nuclei_folder)]) == 1
     assert "There is no recipe called" in capsys.readouterr().err
+
+
+def test_fine_tuning_starts_from_the_weights_of_a_model(make_recipe, nuclei_folder, tmp_path):
+    first = train(make_recipe(max_epochs=1), nuclei_folder, tmp_path / "first")
+    settings = make_recipe(max_epochs=1).model_dump()
+    settings["network"]["start_from"] = str(first)
+    tuned = SegmentationModule(Recipe.model_validate(settings), total_steps=1)
+    trained, _ = load_network(first)
+    assert torch.equal(tuned.network.head.weight, trained.head.weight)
+    settings["network"]["arguments"]["widths"] = [4, 6]
+    with pytest.raises(RecipeError, match="do not fit the network of the recipe"):
+        SegmentationModule(Recipe.model_validate(settings), total_steps=1)
