@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tifffile
+
 from napari_cytosynth.training.recipe import Recipe
 
 if TYPE_CHECKING:

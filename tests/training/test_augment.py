@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from napari_cytosynth.training.augment import cut, jitter, warp_crop
 from napari_cytosynth.training.recipe import AugmentRecipe
 

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from napari_cytosynth.training.callbacks import ExponentialAverage, RevertToBest
 from torch import nn
+
+from napari_cytosynth.training.callbacks import ExponentialAverage, RevertToBest
 
 
 class _Module(SimpleNamespace):

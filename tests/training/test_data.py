@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from napari_cytosynth.training.data import CropDataset, SegmentationData
-from napari_cytosynth.training.recipe import DataRecipe
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.data import CropDataset, SegmentationData
+from napari_cytosynth.training.recipe import DataRecipe
 
 
 def _data(recipe, folder):

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from napari_cytosynth.training import evaluate_segment as module
-from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import AP_THRESHOLDS
+from napari_cytosynth.training import evaluate_segment as module
+from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment
 
 
 def squares(*corners: tuple[int, int]) -> np.ndarray:

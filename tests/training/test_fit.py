@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+
+from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.fit import train
 from napari_cytosynth.training.recipe import Recipe
 from napari_cytosynth.training.segmentation import SegmentationModule
-
-from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.files import load_network
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from napari_cytosynth.training.losses import bce_soft_iou, distance_loss, soft_iou_loss
 
 from napari_cytosynth.metrics.pixel import iou
+from napari_cytosynth.training.losses import bce_soft_iou, distance_loss, soft_iou_loss
 
 
 def test_soft_iou_of_hard_masks_is_the_jaccard_index_not_dice():

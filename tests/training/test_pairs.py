@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from napari_cytosynth.training.pairs import Selection, find_target_folder, pair_images
-from napari_cytosynth.training.splits import hash_split
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.training.pairs import Selection, find_target_folder, pair_images
+from napari_cytosynth.training.splits import hash_split
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from napari_cytosynth.training.recipe import TargetRecipe
 from napari_cytosynth.training.targets import distance_map, target_maps
 

@@ -42,7 +42,7 @@ class FakeSegmentation:
         self.provenance = {
             "task": "segment",
             "version": "0",
-            "model": {"source": "fake/model", "revision": None, "sha256": "0", "origin": "hub"},
+            "model": {"name": "fake", "source": "fake/model", "sha256": "0" * 64},
             "source": {"layer": "cells", "path": None, "shape": [64, 64], "dtype": "float32"},
             "parameters": {"threshold": options.threshold},
         }

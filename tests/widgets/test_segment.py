@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -61,13 +62,13 @@ def test_a_double_click_returns_to_the_models_own_threshold(viewer, ran, qtbot):
 
 def test_the_slider_follows_the_pointer_and_the_last_change_wins(viewer, ran):
     track = ran._panel.slider.track
-    for step in range(1900, 500, -100):
+    for step in range(1900, 400, -100):
         track.setValue(step)
     low = ran.threshold.value
     assert 0.01 < low < 0.05
     ran.wait(20)
     assert ran.segmentation.threshold == low
-    assert labels_of(viewer)[0].data.max() in (1, 3)
+    assert labels_of(viewer)[0].data.max() == 3
     assert len(job_threads()) == 0
 
 
@@ -192,7 +193,7 @@ def test_run_without_an_image_or_with_wrong_axes_says_what_to_do(make_widget, vi
     viewer.add_image(blobs)
     assert widget.image.value is viewer.layers[0]
     widget.axes.value = "TYX"
-    assert "2 axes, but 3 letters" in widget._reading.value
+    assert "name 3 axes, but the image has 2" in widget._reading.value
 
 
 def test_the_image_may_go_and_another_be_chosen_during_a_run(viewer, make_widget, blobs, network):
@@ -266,25 +267,21 @@ def test_table_csv_intensity_and_script(viewer, ran, blobs, tmp_path, qapp):
     assert "threshold=0.5" in qapp.clipboard().text()
 
 
-def test_nothing_leaks_in_ten_runs(viewer, make_widget, network):
-    size = 257 * 263  # no other array has this size
-
-    def alive():
-        gc.collect()
-        return sum(
-            isinstance(thing, np.ndarray) and thing.size == size for thing in gc.get_objects()
-        ) + sum(type(thing).__name__ == "FakeSegmentation" for thing in gc.get_objects())
-
+def test_nothing_leaks_in_ten_runs(viewer, make_widget):
     viewer.add_image(np.zeros((257, 263), np.float32), name="cells")
     widget = make_widget()
-    counts = []
+    ghosts = []
     for _ in range(10):
         widget.run()
         widget.wait(20)
+        ghosts += [weakref.ref(layer.data) for layer in list(viewer.layers)[1:]]
         widget.threshold.value = 0.2
         widget.wait(20)
+        ghosts += [weakref.ref(widget.segmentation), weakref.ref(labels_of(viewer)[0].data)]
         for layer in list(viewer.layers)[1:]:
             viewer.layers.remove(layer)
-        counts.append(alive())
-    assert counts[-1] <= counts[1]
+    del layer
+    gc.collect()
+    assert len(ghosts) == 40
+    assert sum(ghost() is not None for ghost in ghosts) == 0
     assert not job_threads()
