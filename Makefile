@@ -48,4 +48,3 @@ docs: setup
 screenshots: setup
 	scripts/with-display.sh $(BIN)/python -m napari_cytosynth demo --headless --out "$(OUT)"
 	cp "$(OUT)/nuclei.png" docs/images/segment.png
-	cp "$(OUT)/phase.png" docs/images/segment-phase.png

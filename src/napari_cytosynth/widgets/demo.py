@@ -47,13 +47,15 @@ class Scene:
 
 
 def scenes() -> tuple[Scene, ...]:
-    """Return what the demo shows, in order."""
+    """Return what the demo shows, in order: the scenes whose models are bundled."""
     from napari_cytosynth import phantoms
+    from napari_cytosynth.zoo.catalogue import bundled_folder
 
-    return (
+    known = (
         Scene("nuclei", "fluo-nuclei-unet", lambda: phantoms.fluorescent_nuclei(seed=1), 0.05),
         Scene("phase", "phase-cells-unet", lambda: phantoms.phase_contrast_cells(seed=1), 0.05),
     )
+    return tuple(scene for scene in known if bundled_folder(scene.model) is not None)
 
 
 def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[Path]:
@@ -79,17 +81,20 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
     """
     import napari
 
+    shown = scenes()
+    if not shown:
+        raise CytosynthError("This copy of napari-cytosynth has no bundled weights for the demo.")
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*_WINDOW)
     _, widget = viewer.window.add_plugin_dock_widget("napari-cytosynth", "Segment")
     if not headless:
-        _segment(viewer, widget, scenes()[0])
+        _segment(viewer, widget, shown[0])
         napari.run()
         return []
     folder = Path(out or "demo-output")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return [path for scene in scenes() for path in _record(viewer, widget, scene, folder)]
+        return [path for scene in shown for path in _record(viewer, widget, scene, folder)]
     finally:
         viewer.close()
 
@@ -98,13 +103,14 @@ def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]
     """Add the scene's phantom, press Run and wait; return the phantom and the new layers."""
     phantom = scene.make()
     scale = (phantom.pixel_size_um,) * 2
-    layer = viewer.add_image(phantom.image, name=scene.name, scale=scale, units="um")
-    viewer.reset_view()
+    layer = viewer.add_image(phantom.image, name=f"simulated {scene.name}", scale=scale, units="um")
+    viewer.scale_bar.visible = True
     widget.image.value = layer
     widget.model.value = scene.model
     before = set(viewer.layers)
     widget.run()
     _settle(widget)
+    viewer.reset_view()
     added = [new for new in viewer.layers if new not in before]
     if not added:
         raise CytosynthError(f"The demo could not segment “{scene.name}”: {widget.status.value}")
@@ -118,6 +124,8 @@ def _record(viewer: Any, widget: Any, scene: Scene, folder: Path) -> list[Path]:
     probability = next(layer for layer in added if layer._type_string == "image")
     labels = next(layer for layer in added if layer._type_string == "labels")
     probability.visible = False
+    labels.contour = 2  # so that the picture shows the cells under their labels
+    _settle(widget)
     written = [_screenshot(viewer, folder / f"{scene.name}.png")]
     written += _save(folder, scene.name, phantom, probability, labels)
     widget.threshold.value = scene.lower

@@ -1,0 +1,58 @@
+"""What the repository promises about itself: pinned versions, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+INSTALLED = ("train", "distributed", "test", "docs")  # the extras that make and .ci/run install
+
+requires_checkout = pytest.mark.skipif(
+    not (ROOT / "constraints.txt").is_file(), reason="not a checkout of the repository"
+)
+
+
+def _pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+@requires_checkout
+def test_every_direct_dependency_is_pinned_and_the_pin_is_allowed():
+    project = PROJECT["project"]
+    wanted = [*project["dependencies"], *PROJECT["dependency-groups"]["lint"]]
+    for extra in INSTALLED:
+        wanted += project["optional-dependencies"][extra]
+    pins = _pins()
+    for line in wanted:
+        requirement = Requirement(line)
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier, line
+
+
+@requires_checkout
+def test_pins_install_anywhere():
+    assert not [version for version in _pins().values() if "+" in version or "@" in version]
+
+
+@requires_checkout
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))])
+def test_links_between_pages_lead_somewhere(page):
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), target
+
+
+@requires_checkout
+def test_every_page_is_in_the_menu():
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f": {page.name}" in menu
