@@ -29,7 +29,7 @@ class CytosynthError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
-class Cancelled(CytosynthError):  # noqa: N818 - a request, not a failure
+class Cancelled(CytosynthError):  # a request, not a failure
     """The user asked to stop; raise it from a ``progress`` callable."""
 
 
