@@ -29,6 +29,7 @@ __all__ = ["ENVIRONMENT_VARIABLE", "Format", "choose_format", "has_bfloat16", "p
 ENVIRONMENT_VARIABLE = "CYTOSYNTH_PRECISION"
 """Set it to ``float32`` or ``bfloat16`` to decide for every run in which nobody else did."""
 
+PATIENCE = 2.0  # s; on a processor so slow or busy, one round must do
 MIN_GAIN = 1.1
 """bfloat16 must be so much faster than float32 to be worth its rounding."""
 
@@ -134,8 +135,11 @@ def _measure(network: nn.Module, example: torch.Tensor) -> str:
                 image = image.contiguous(memory_format=torch.channels_last)
             runs[name] = lambda converted=converted, image=image: converted(image)  # type: ignore[misc]
     seconds = dict.fromkeys(runs, float("inf"))
+    begun = time.perf_counter()
     with torch.inference_mode():
         for _ in range(4):  # in turns, so that a busy moment does not hit one of them alone
+            if time.perf_counter() - begun > PATIENCE:
+                break
             for name, run in runs.items():
                 start = time.perf_counter()
                 run()
