@@ -135,10 +135,10 @@ def _measure(network: nn.Module, example: torch.Tensor) -> str:
                 image = image.contiguous(memory_format=torch.channels_last)
             runs[name] = lambda converted=converted, image=image: converted(image)  # type: ignore[misc]
     seconds = dict.fromkeys(runs, float("inf"))
-    begun = time.perf_counter()
+    begun = time.monotonic()
     with torch.inference_mode():
-        for _ in range(4):  # in turns, so that a busy moment does not hit one of them alone
-            if time.perf_counter() - begun > PATIENCE:
+        for turn in range(4):  # in turns, so that a busy moment does not hit one of them alone
+            if turn and time.monotonic() - begun > PATIENCE:
                 break
             for name, run in runs.items():
                 start = time.perf_counter()
