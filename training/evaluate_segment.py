@@ -17,6 +17,7 @@ from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.reading import read_image
 from napari_cytosynth.tasks.segment import segment
 from napari_cytosynth.zoo.card import Metric
+from napari_cytosynth.zoo.files import read_card, update_card
 from napari_cytosynth.zoo.loading import Model, load_model
 
 from .segment_scores import SegmentTally
@@ -116,6 +117,28 @@ class Report:
             Metric(name=name, value=round(self.metrics[name], 4), dataset=dataset, command=command)
             for name in names
         ]
+
+    def update_card(self, folder: Path, dataset: str, command: str) -> None:
+        """Write :meth:`card_metrics` into a model's card, in place of older ones of `dataset`.
+
+        Parameters
+        ----------
+        folder
+            The model's folder; its weights stay as they are.
+        dataset, command
+            As in :meth:`card_metrics`.
+
+        Raises
+        ------
+        ModelError
+            If `folder` holds no model.
+        OutputError
+            If it cannot be written.
+        """
+        card = read_card(folder)
+        kept = [metric for metric in card.metrics if metric.dataset != dataset]
+        metrics = kept + self.card_metrics(dataset, command)
+        update_card(folder, card.model_copy(update={"metrics": metrics}))
 
     def save(self, folder: Path, *, command: str = "") -> None:
         """Write ``metrics.json``, ``table.csv``, ``curve.csv`` and the figure pages.

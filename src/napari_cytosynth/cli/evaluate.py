@@ -47,6 +47,12 @@ def add_parser(commands: Any) -> None:
     add.add_argument(
         "--worst", type=whole, default=6, metavar="N", help="figure pages (default: %(default)s)"
     )
+    add.add_argument(
+        "--update-card",
+        metavar="DATASET",
+        help="write the figures into the card of the model (a folder), under this name of the "
+        "data and their split; do so only with data that the model never saw",
+    )
     add.set_defaults(run=run)
 
 
@@ -110,8 +116,13 @@ def run(arguments: argparse.Namespace) -> None:
         progress=resolve_progress(None),
     )
     out = arguments.out or Path("evaluation", model.card.name, _data_name(folder).replace("/", "-"))
-    report.save(out, command=command_line(arguments, model))
+    command = command_line(arguments, model)
+    report.save(out, command=command)
     _print(report, out)
+    if arguments.update_card:
+        folder = Path(arguments.model)
+        report.update_card(folder, arguments.update_card, command)
+        print(f"Card updated: {folder}")
 
 
 def _print(report: Any, out: Path) -> None:
