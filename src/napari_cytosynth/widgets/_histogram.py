@@ -52,7 +52,8 @@ def histogram(probability: Any) -> np.ndarray:
     """
     step = max(1, int(np.ceil(np.sqrt(max(probability.size, 1) / _MAX_SAMPLES))))
     values = np.asarray(probability[..., ::step, ::step], dtype=np.float32)
-    index = (position_of(values.ravel()) * BINS).astype(np.intp).clip(0, BINS - 1)
+    values = values[np.isfinite(values)]
+    index = (position_of(values) * BINS).astype(np.intp).clip(0, BINS - 1)
     return np.bincount(index, minlength=BINS)
 
 
