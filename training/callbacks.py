@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -155,6 +156,8 @@ class RevertToBest(Callback):
         self.waited = self.reverts = 0
 
     def _better(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
         return self.best is None or (value > self.best if self.maximise else value < self.best)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -64,7 +64,10 @@ class Field:
 
 def read_grey(path: Path) -> NDArray[np.generic]:
     """Read a (Y, X) image; refuse anything else with a sentence."""
-    image = np.asarray(imread(path))
+    try:
+        image = np.asarray(imread(path))
+    except Exception as error:  # readers raise what they like
+        raise RecipeError(f"{path} cannot be read as an image: {error}") from error
     if image.ndim != 2:
         raise RecipeError(
             f"{path.name} has the shape {image.shape}; a single grey plane (Y, X) is expected. "

@@ -53,6 +53,7 @@ def _inference(recipe: Recipe, network: torch.nn.Module, chosen: dict[str, Any])
         pixel_size_um=recipe.card.pixel_size_um,
         normalisation=recipe.data.normalisation,
         total_stride=geometry.stride,
+        dropout=float(network_arguments(recipe).get("dropout", 0.0)),
         receptive_radius=geometry.radius,
         objects=recipe.card.objects,
         object_channel=channels[0],

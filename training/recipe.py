@@ -208,7 +208,10 @@ def _set(tree: dict[str, Any], assignment: str) -> None:
         tree = tree.setdefault(parent, {})
         if not isinstance(tree, dict):
             raise RecipeError(f"“{key}” does not name a setting of the recipe.")
-    tree[last] = yaml.safe_load(value)
+    try:
+        tree[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"The value in “{assignment}” cannot be read: {error}") from error
 
 
 def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe:

@@ -72,3 +72,13 @@ def test_after_a_dry_spell_the_best_weights_come_back(tmp_path, maximise):
     for _ in range(3):
         revert.on_validation_end(trainer, module)
     assert trainer.should_stop
+
+
+def test_a_validation_without_a_number_is_never_the_best(tmp_path):
+    module, trainer, average = _module(), _trainer(), ExponentialAverage(0.5)
+    average.on_fit_start(trainer, module)
+    revert = RevertToBest(tmp_path, average, "m", maximise=False)
+    for value, best in ((float("nan"), None), (3.0, 3.0), (float("nan"), 3.0), (2.0, 2.0)):
+        trainer.callback_metrics = {"m": torch.tensor(value)}
+        revert.on_validation_end(trainer, module)
+        assert revert.best == best

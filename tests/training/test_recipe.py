@@ -29,6 +29,7 @@ def test_an_override_reaches_its_setting():
         ("data.crop_size=1", "crop_size"),
         ("train.optimiser=magic", "optimiser"),
         ("train", "key=value"),
+        ("data.augment.scale=[1, ", "cannot be read"),
         ("name.x=1", "does not name a setting"),
     ],
 )
