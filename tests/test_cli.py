@@ -194,6 +194,32 @@ def test_train_hands_its_arguments_on(monkeypatch, capsys) -> None:
     assert "napari-cytosynth[train]" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [("train", "training.cli", "train"), ("demo", "widgets.demo", "all")],
+)
+def test_packages_that_are_missed_only_while_running_are_named(
+    command, module, extra, monkeypatch, capsys
+) -> None:
+    def start(argv):
+        raise ImportError("No module named 'missing'.\nInstall it.")
+
+    monkeypatch.setitem(sys.modules, f"napari_cytosynth.{module}", SimpleNamespace(main=start))
+    assert main([command]) == 1
+    shown = capsys.readouterr().err
+    assert f'pip install "napari-cytosynth[{extra}]"' in shown
+    assert "No module named 'missing'" in shown
+    assert len(shown.splitlines()) == 1
+
+
+def test_training_without_lightning_says_what_to_install(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.delitem(sys.modules, "napari_cytosynth.training.fit", raising=False)
+    assert main(["train", "fluo-nuclei-unet", "--data-dir", "d"]) == 1
+    assert 'pip install "napari-cytosynth[train]"' in capsys.readouterr().err
+
+
 def test_ctrl_c_ends_quietly(monkeypatch, capsys) -> None:
     def interrupted(task):
         raise KeyboardInterrupt

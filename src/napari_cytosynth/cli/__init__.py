@@ -44,11 +44,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _forward(module: str, argv: list[str], missing: str) -> int:
-    try:
-        function = import_module(module).main
-    except ModuleNotFoundError as error:
-        raise CytosynthError(f"{missing} ({error}).") from error
-    return int(function(argv) or 0)
+    try:  # the call too: both import what is heavy only when they get to it
+        return int(import_module(module).main(argv) or 0)
+    except ImportError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise CytosynthError(f"{missing} ({reason}).") from error
 
 
 def _run(argv: list[str]) -> int:
@@ -57,13 +57,13 @@ def _run(argv: list[str]) -> int:
             return _forward(
                 "napari_cytosynth.training.cli",
                 rest,
-                "Training needs more packages: pip install “napari-cytosynth[train]”",
+                'Training needs more packages: pip install "napari-cytosynth[train]"',
             )
         case ["demo", *rest]:
             return _forward(
                 "napari_cytosynth.widgets.demo",
                 rest,
-                "The demo needs napari with a Qt binding: pip install “napari-cytosynth[all]”",
+                'The demo needs napari with a Qt binding: pip install "napari-cytosynth[all]"',
             )
         case [name, *_] if name in LATER:
             print(f"cytosynth: “{name}” comes in a later version.", file=sys.stderr)
