@@ -10,6 +10,7 @@ from napari.layers import Image
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import Cancelled, InputError
 from napari_cytosynth.tasks.provenance import as_python
+from napari_cytosynth.zoo.card import Normalisation
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,21 @@ def test_resampling_is_offered_never_silent(image, model):
     assert not np.allclose(done.probability, plain.probability)
     assert any("was resampled" in text for text in done.messages)
     assert run(image, model, pixel_size=0.6, resample=True).messages == []
+
+
+def test_resampling_keeps_the_range_of_the_number_type(image, make_model):
+    fixed = make_model(pixel_size_um=0.5, normalisation=Normalisation(kind="fixed"))
+    whole = run(image, fixed, pixel_size=0.2, resample=True)
+    real = run((image / 255).astype(np.float32), fixed, pixel_size=0.2, resample=True)
+    np.testing.assert_allclose(whole.probability, real.probability, atol=1e-4)
+
+
+def test_missing_pixels_do_not_shift_the_contrast_of_a_resampled_image(image, model):
+    values = image + np.float32(1000)  # raw 0 would be far outside
+    whole = run(values, model, pixel_size=0.2, resample=True).probability
+    values[:, :8] = np.nan
+    holed = run(values, model, pixel_size=0.2, resample=True).probability
+    np.testing.assert_allclose(holed[:, 40:], whole[:, 40:], atol=0.1)
 
 
 def test_cancel_stops_between_tiles(image, model):

@@ -50,9 +50,8 @@ def pixel_size_hint(pixel_size: Sequence[float], wanted: float, *, resampled: bo
 
 
 def to_shape(plane: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Resample a plane (C, Y, X) linearly, without aliasing; NaN and infinite pixels are 0."""
-    clean = np.nan_to_num(plane.astype(np.float32), nan=0, posinf=0, neginf=0)
-    return _resize(clean, shape, smooth=True)
+    """Resample a plane (C, Y, X) of finite numbers linearly, without aliasing."""
+    return _resize(plane.astype(np.float32, copy=False), shape, smooth=True)
 
 
 def back_to(result: npt.NDArray[np.float32], shape: tuple[int, int]) -> npt.NDArray[np.float32]:

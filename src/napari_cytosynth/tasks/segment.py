@@ -307,8 +307,6 @@ class _Run:
         from napari_cytosynth.inference.normalise import plane_scaling, tile_transform
 
         inference = self.model.card.inference
-        if self.shape is not None:
-            plane = to_shape(plane, self.shape)
         scalings = [plane_scaling(channel, inference.normalisation) for channel in plane]
         if all(scaling.scale == 0 for scaling in scalings):
             # whatever the network would make of nothing is no finding
@@ -316,15 +314,13 @@ class _Run:
             target.clear()
             report(1, 1, "empty plane")
             return
-        arguments: dict[str, Any] = {
-            "transform": tile_transform(scalings),
-            "activation": inference.activation,
-            "progress": report,
-        }
+        scaled = tile_transform(scalings)
+        arguments: dict[str, Any] = {"activation": inference.activation, "progress": report}
         if self.shape is None:
-            self.predictor.predict(plane, out=target, **arguments)
+            self.predictor.predict(plane, transform=scaled, out=target, **arguments)
         else:
-            small = self.predictor.predict(plane, **arguments)
+            # scaled first: resampling loses the type, and NaN pixels would become numbers
+            small = self.predictor.predict(to_shape(scaled(plane), self.shape), **arguments)
             target[:, :, :] = back_to(small, self.reader.plane_shape)
 
     def _look_at(self, plane: npt.NDArray[Any]) -> None:
