@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 
@@ -126,3 +127,25 @@ def test_a_finished_job_keeps_no_arrays(runner):
     del array, work
     assert runner.wait(10)
     assert ghost() is None
+
+
+def test_a_widget_that_is_garbage_collected_takes_its_job_along(qapp):
+    inside, stopped = threading.Event(), threading.Event()
+
+    def work(progress):
+        inside.set()
+        try:
+            while True:
+                progress(0, 1, "")
+        except Exception:
+            stopped.set()
+            raise
+
+    owner = QWidget()
+    owner.runner = JobRunner(owner)
+    owner.runner.owner = owner  # a cycle, as between a dock widget and its parts
+    owner.runner.start(work, lambda outcome: None)
+    assert inside.wait(10)
+    del owner
+    gc.collect()
+    assert stopped.wait(10)

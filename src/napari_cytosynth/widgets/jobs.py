@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 import traceback
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -143,7 +144,10 @@ class JobRunner(Generic[T]):
     """
 
     def __init__(self, owner: QWidget) -> None:
-        self._job: Job[T] | None = None
+        # The job lies in a cell of its own: the finaliser can reach it when the cycle
+        # collector takes runner and widget together and has emptied both.
+        self._cell: dict[str, Job[T] | None] = {"job": None}
+        weakref.finalize(self, _cancel_in, self._cell)
         self._on_done: Callable[[Outcome[T]], None] | None = None
         self._on_tick: Callable[[Tick], None] | None = None
         self._shown = Tick()
@@ -151,10 +155,19 @@ class JobRunner(Generic[T]):
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
         self._closed = False
-        owner.destroyed.connect(lambda *_: self._abandon())
+        alive = weakref.ref(self)
+        owner.destroyed.connect(lambda *_: _abandon(alive()))
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.cancel)
+
+    @property
+    def _job(self) -> Job[T] | None:
+        return self._cell["job"]
+
+    @_job.setter
+    def _job(self, job: Job[T] | None) -> None:
+        self._cell["job"] = job
 
     @property
     def busy(self) -> bool:
@@ -236,8 +249,15 @@ class JobRunner(Generic[T]):
         if on_done is not None:
             on_done(outcome)
 
-    def _abandon(self) -> None:
-        # Called while Qt deletes the widget: only Python state may be touched.
-        self._closed = True
-        self.forget()
-        self._job = None
+
+def _cancel_in(cell: dict[str, Job[Any] | None]) -> None:
+    job = cell["job"]
+    if job is not None:
+        job.cancel()
+
+
+def _abandon(runner: JobRunner[Any] | None) -> None:
+    # Called while Qt deletes the widget: only Python state may be touched.
+    if runner is not None:
+        runner.close()
+        runner._job = None
