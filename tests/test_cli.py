@@ -64,6 +64,7 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
             messages=["Note."], table=[1], threshold=0.05, save=lambda out: [out / "x"]
         )
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("napari_cytosynth.tasks.segment.segment", segment)
     stack = tmp_path / "stack.tif"
     metadata = {"axes": "ZYX", "unit": "um"}
@@ -77,6 +78,40 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
     assert (seen["drop_border"], seen["resample"], seen["model"]) == (True, True, "m")
     assert main([*line.split(), "--axes", "tyx", "--pixel-size", "0.7"]) == 0
     assert (seen["axes"], seen["pixel_size"]) == ("TYX", 0.7)
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/below", "taken/below.tif"])
+def test_a_folder_that_cannot_be_written_is_named_before_the_run(
+    out, monkeypatch, data_dir, tmp_path, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr(
+        "napari_cytosynth.tasks.segment.segment", lambda *a, **k: pytest.fail("the network ran")
+    )
+    image = str(data_dir / "image" / "a.png")
+    assert main(["segment", image, "--model", "m", "--out", out]) == 1
+    shown = capsys.readouterr().err
+    assert "“taken" in shown
+    assert "in the way" in shown
+
+
+def test_evaluate_checks_where_it_writes_before_the_run(
+    saved_model, data_dir, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "napari_cytosynth.training.evaluate_segment.evaluate_segment",
+        lambda *a, **k: pytest.fail("the network ran"),
+    )
+    (tmp_path / "taken").write_text("a file")
+    arguments = ["--data-dir", str(data_dir), "--device", "cpu"]
+    assert main(["evaluate", "segment", str(saved_model), *arguments, "--out", "taken"]) == 1
+    assert "“taken”" in capsys.readouterr().err
+    assert main(["evaluate", "segment", "a-name", *arguments, "--update-card", "dots"]) == 1
+    shown = capsys.readouterr().err
+    assert "--update-card needs the folder of a model" in shown
+    assert "“a-name”" in shown
 
 
 def test_evaluate_writes_its_figures_and_the_command_that_repeats_it(

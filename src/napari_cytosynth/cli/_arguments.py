@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import tempfile
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["add_running", "fraction", "positive", "whole"]
+from napari_cytosynth.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["add_running", "fraction", "make_folder", "positive", "whole"]
 
 
 def fraction(text: str) -> float:
@@ -30,6 +36,27 @@ def whole(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
     return value
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of results, and see before a long run that it can be written.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(
+            f"“{folder}” cannot be the folder of the results: a file of that name is in the way."
+        ) from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"Nothing can be written to “{folder}”: {reason}.") from error
 
 
 def add_running(parser: argparse.ArgumentParser) -> Any:

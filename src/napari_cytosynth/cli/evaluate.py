@@ -8,9 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
-from ._arguments import add_running, whole
+from ._arguments import add_running, make_folder, whole
 
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
@@ -91,6 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate a segmentation model."""
     from napari_cytosynth.zoo.loading import load_model
 
+    if arguments.update_card:
+        _check_card(Path(arguments.model))
     pairs = import_module("napari_cytosynth.training.pairs")
     evaluation = import_module("napari_cytosynth.training.evaluate_segment")
     model = load_model(arguments.model, arguments.device)
@@ -98,6 +101,8 @@ def run(arguments: argparse.Namespace) -> None:
     masks = pairs.find_target_folder(folder, arguments.masks, objects)
     selection = pairs.Selection(arguments.select, arguments.split, arguments.hash_split)
     found = pairs.pair_images(folder, arguments.images, masks, selection)
+    out = arguments.out or Path("evaluation", model.card.name, _data_name(folder).replace("/", "-"))
+    make_folder(out)
     options = evaluation.Options(
         kind=arguments.kind or ("labels" if masks == "labels" else "mask"),
         invert=arguments.invert,
@@ -115,7 +120,6 @@ def run(arguments: argparse.Namespace) -> None:
         keep_worst=arguments.worst,
         progress=resolve_progress(None),
     )
-    out = arguments.out or Path("evaluation", model.card.name, _data_name(folder).replace("/", "-"))
     command = command_line(arguments, model)
     report.save(out, command=command)
     _print(report, out)
@@ -123,6 +127,16 @@ def run(arguments: argparse.Namespace) -> None:
         folder = Path(arguments.model)
         report.update_card(folder, arguments.update_card, command)
         print(f"Card updated: {folder}")
+
+
+def _check_card(folder: Path) -> None:
+    """Refuse to update the card of what is no model's folder, before the evaluation."""
+    from napari_cytosynth.zoo.files import CARD_FILE
+
+    if not (folder / CARD_FILE).is_file():
+        raise InputError(
+            f"--update-card needs the folder of a model, with its {CARD_FILE}; “{folder}” is none."
+        )
 
 
 def _print(report: Any, out: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import add_running, whole
+from ._arguments import add_running, make_folder, whole
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["add_parser"]
+
+FILE_SUFFIXES = (".tif", ".tiff", ".zarr")  # results that lie beside each other
 
 
 def add_parser(commands: Any) -> None:
@@ -61,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.tasks.segment import segment
 
     file = read_image(arguments.image)
+    out: Path = arguments.out
+    make_folder(out.parent if out.suffix.lower() in FILE_SUFFIXES else out)
     result = segment(
         file.data,
         model=arguments.model,
@@ -77,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for message in result.messages:
         print(message)
-    written = result.save(arguments.out)
+    written = result.save(out)
     print(f"{len(result.table)} objects at a threshold of {result.threshold:g}")
     for path in written:
         print(path)
