@@ -18,6 +18,7 @@ CPU = torch.device("cpu")
 def cache(tmp_path, monkeypatch):
     path = tmp_path / "folder" / "precision.json"
     monkeypatch.setattr(precision, "cache_file", lambda: path)
+    monkeypatch.setattr(precision, "_provisional", {})
     monkeypatch.delenv(precision.ENVIRONMENT_VARIABLE, raising=False)
     return path
 
@@ -47,7 +48,7 @@ def test_another_network_is_measured_anew(cache, network):
 
 
 def test_a_damaged_or_unwritable_cache_does_no_harm(cache, network, monkeypatch):
-    monkeypatch.setattr(precision, "_measure", lambda *args: "float32")
+    monkeypatch.setattr(precision, "_measure", lambda *args: ("float32", True))
     cache.parent.mkdir()
     for content in ("{", "[]", json.dumps({precision._key(network, torch.rand(1)): "float8"})):
         cache.write_text(content)
@@ -76,6 +77,20 @@ def test_a_very_slow_processor_is_measured_for_one_round_only(cache, network, mo
     clock = iter(np.cumsum([0, 3, 0, 1, 0, 2]).tolist())  # a second round would run out of it
     monkeypatch.setattr(precision.time, "perf_counter", lambda: next(clock))
     assert choose(network) == precision.Format("bfloat16", True)
+    assert not cache.exists()  # the next start of the program may find a quieter moment
+    monkeypatch.setattr(precision, "_measure", lambda *args: pytest.fail("measured again"))
+    assert choose(network) == precision.Format("bfloat16", True)
+
+
+def test_the_first_run_of_a_format_is_not_timed(cache, network, monkeypatch):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    events = []
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: events.append("clock") or 0.0)
+    plain = UNet.forward
+    monkeypatch.setattr(UNet, "forward", lambda *args: events.append("run") or plain(*args))
+    choose(network)
+    assert events[:5] == ["run", "run", "clock", "run", "clock"]
+    assert events.count("run") == 2 * (1 + precision.TURNS)
 
 
 def test_without_the_instructions_auto_is_float32(cache, network, monkeypatch):

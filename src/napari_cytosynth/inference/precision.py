@@ -29,7 +29,9 @@ __all__ = ["ENVIRONMENT_VARIABLE", "Format", "choose_format", "has_bfloat16", "p
 ENVIRONMENT_VARIABLE = "CYTOSYNTH_PRECISION"
 """Set it to ``float32`` or ``bfloat16`` to decide for every run in which nobody else did."""
 
+TURNS = 4
 PATIENCE = 2.0  # s; on a processor so slow or busy, one round must do
+_provisional: dict[str, str] = {}  # verdicts of one round: for this process only
 MIN_GAIN = 1.1
 """bfloat16 must be so much faster than float32 to be worth its rounding."""
 
@@ -114,15 +116,26 @@ def _fastest(network: nn.Module, example: torch.Tensor) -> Format:
     """Return the remembered or newly measured fastest format on this processor."""
     path, key = cache_file(), _key(network, example)
     known = _load(path)
-    name = known.get(key)
+    name = known.get(key) or _provisional.get(key)
     if name not in FORMATS:
-        name = _measure(network, example)
-        _save(path, {**known, key: name})
+        name, certain = _measure(network, example)
+        if certain:
+            _save(path, {**known, key: name})
+        else:
+            _provisional[key] = name
     return FORMATS[name]
 
 
-def _measure(network: nn.Module, example: torch.Tensor) -> str:
-    """Time every format that this processor can run; return the name of the best."""
+def _measure(network: nn.Module, example: torch.Tensor) -> tuple[str, bool]:
+    """Time every format that this processor can run.
+
+    Returns
+    -------
+    name : str
+        The format that was the fastest.
+    certain : bool
+        False if patience ran out after one round, so that a busy moment may have decided.
+    """
     import copy
 
     cpu = torch.device("cpu")
@@ -135,18 +148,21 @@ def _measure(network: nn.Module, example: torch.Tensor) -> str:
                 image = image.contiguous(memory_format=torch.channels_last)
             runs[name] = lambda converted=converted, image=image: converted(image)  # type: ignore[misc]
     seconds = dict.fromkeys(runs, float("inf"))
-    begun = time.monotonic()
+    turn = 0
     with torch.inference_mode():
-        for turn in range(4):  # in turns, so that a busy moment does not hit one of them alone
-            if turn and time.monotonic() - begun > PATIENCE:
-                break
+        for run in runs.values():  # the first run of each also chooses kernels and takes memory
+            run()
+        begun = time.monotonic()
+        # in turns, so that a busy moment does not hit one of them alone
+        while turn < TURNS and (not turn or time.monotonic() - begun <= PATIENCE):
+            turn += 1
             for name, run in runs.items():
                 start = time.perf_counter()
                 run()
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
     if "bfloat16" in seconds:
         seconds["bfloat16"] *= MIN_GAIN
-    return min(seconds, key=seconds.__getitem__)
+    return min(seconds, key=seconds.__getitem__), turn > 1
 
 
 def _key(network: nn.Module, example: torch.Tensor) -> str:
