@@ -196,6 +196,46 @@ def test_run_without_an_image_or_with_wrong_axes_says_what_to_do(make_widget, vi
     assert "name 3 axes, but the image has 2" in widget._reading.value
 
 
+@pytest.mark.parametrize("axes", ["Z,Y,X", "z y x"])
+def test_axes_may_be_typed_with_separators(viewer, make_widget, blobs, network, axes):
+    viewer.add_image(np.stack([blobs * 0, blobs, blobs]), name="stack")
+    viewer.dims.set_current_step(0, 2)
+    widget = make_widget()
+    widget.planes.value = "current plane"
+    widget.axes.value = axes
+    widget.run()
+    assert widget.wait(20)
+    assert (network.runs[0]["axes"], network.runs[0]["planes"]) == ("ZYX", (2,))
+    assert widget.status.value.startswith("Done")
+
+
+def test_separators_do_not_hide_the_channels(viewer, make_widget, blobs):
+    viewer.add_image(np.stack([blobs, blobs]), name="pair")
+    widget = make_widget()
+    widget.axes.value = "C, Y, X"
+    assert widget._channel.choices == (0, 1)
+
+
+def test_empty_axes_are_refused_before_the_run(viewer, make_widget, blobs, network):
+    viewer.add_image(np.stack([blobs, blobs]), name="stack")
+    widget = make_widget()
+    widget.planes.value = "current plane"
+    widget.axes.value = " "
+    assert "for example ZYX" in widget._reading.value
+    widget.run()
+    assert widget.status.value.startswith("⚠ Say what the axes of the image are")
+    assert not network.runs
+
+
+def test_a_plane_that_does_not_fit_the_result_gives_its_first():
+    from types import SimpleNamespace
+
+    from napari_cytosynth.widgets._work import seen_plane
+
+    result = SimpleNamespace(probability=np.zeros((2, 3, 4, 4)))
+    assert [seen_plane(result, index) for index in [(1, 2), (), (1,)]] == [(1, 2), (0, 0), (0, 0)]
+
+
 def test_the_image_may_go_and_another_be_chosen_during_a_run(viewer, make_widget, blobs, network):
     source = viewer.add_image(blobs, name="cells")
     viewer.add_image(blobs * 0, name="other")

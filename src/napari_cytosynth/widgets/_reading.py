@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "channel_choices",
+    "checked_axes",
     "guess",
     "image_layers",
     "interpret",
@@ -67,13 +68,11 @@ def interpret(layer: Any, axes: str) -> tuple[str, int]:
         For example ``("12 planes of 512 × 512, axes TYX", 12)``; where the axes do not
         fit, a sentence that says why, and 0.
     """
-    from napari_cytosynth.tasks.axes import parse_axes
-
     if layer is None:
         return "Open an image, or try one: File > Open Sample > CytoSynth.", 0
     shape = shape_of(layer)
     try:
-        letters = parse_axes(axes, len(shape))
+        letters = checked_axes(layer, axes)
     except InputError as error:
         return f"⚠ {error}", 0
     sizes = dict(zip(letters, shape, strict=True))
@@ -83,10 +82,33 @@ def interpret(layer: Any, axes: str) -> tuple[str, int]:
     return f"{count} of {sizes['Y']} × {sizes['X']}{channels}, axes {letters}", planes
 
 
+def checked_axes(layer: Any, axes: str) -> str:
+    """Return the axes that the user gave for a layer as bare capitals.
+
+    Raises
+    ------
+    InputError
+        The field is empty, or its letters do not fit the layer.
+    """
+    from napari_cytosynth.tasks.axes import parse_axes
+
+    if not axes.strip():
+        hint = guess(layer) or "YX"
+        raise InputError(f"Say what the axes of the image are, for example {hint}.")
+    return parse_axes(axes, len(shape_of(layer)))
+
+
+def _letters(layer: Any, axes: str) -> str:
+    try:
+        return checked_axes(layer, axes)
+    except InputError:
+        return ""
+
+
 def channel_choices(layer: Any, axes: str) -> list[tuple[str, int]]:
     """Return the channels of a layer, each with its name and index; empty without any."""
-    letters = axes.strip().upper()
-    if layer is None or "C" not in letters or len(letters) != len(shape_of(layer)):
+    letters = "" if layer is None else _letters(layer, axes)
+    if "C" not in letters:
         return []
     count = shape_of(layer)[letters.index("C")]
     names = ("red", "green", "blue", "alpha") if layer.rgb else ()
@@ -111,11 +133,12 @@ def position_in_view(viewer: Any, layer: Any) -> tuple[int, ...]:
 
 
 def plane_in_view(viewer: Any, layer: Any, axes: str) -> tuple[int, ...]:
-    """Return the index, into the axes that are neither C, Y nor X, of the plane in view."""
+    """Return the index, into the axes that are neither C, Y nor X, of the plane in view.
+
+    `axes` are letters as `checked_axes` returns them.
+    """
     position = position_in_view(viewer, layer)
-    return tuple(
-        i for i, letter in zip(position, axes.strip().upper(), strict=False) if letter not in "CYX"
-    )
+    return tuple(i for i, letter in zip(position, axes, strict=False) if letter not in "CYX")
 
 
 def save_table(table: Any, path: str | Path) -> None:

@@ -194,9 +194,11 @@ def _measured(segmentation: Any, intensity: LayerSnapshot | None) -> tuple[Any, 
 def seen_plane(segmentation: Any, index: Plane) -> Plane:
     """Return the plane of a result at an index into its source's leading axes.
 
-    A result of a single plane has no leading axes any more: there it is ().
+    A result of a single plane has no leading axes any more: there it is (). An index that
+    does not fit gives the first plane, since a finished result must not be lost for it.
     """
-    return index if len(index) == segmentation.probability.ndim - 2 else ()
+    leading = segmentation.probability.ndim - 2
+    return index if len(index) == leading else (0,) * leading
 
 
 def _copied(value: Any) -> Any:

@@ -239,11 +239,12 @@ class SegmentWidget(SegmentForm):
         options = {name: part.value for name, part in self._panel.parts().items()}
         if not self._touched:
             options["threshold"] = None
-        plane = _reading.plane_in_view(self._viewer, layer, self._axes.value)
+        axes = _reading.checked_axes(layer, self._axes.value)
+        plane = _reading.plane_in_view(self._viewer, layer, axes)
         return Request(
             image=LayerSnapshot.of(layer),
             model=self._model.value,
-            axes=self._axes.value.strip().upper() or None,
+            axes=axes,
             channels=self._chosen_channels(),
             planes=plane if plane and self._planes.value == CURRENT else None,
             device=self.device.value,
