@@ -37,6 +37,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.root = root
         self.requests: list[str] = []
+        self.tells_commit_of_missing_files = True  # a mirror or proxy may not
         self.released = threading.Event()
         self.committed: dict[str, bytes] = {}
 
@@ -76,7 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(404, "RevisionNotFound")
         file = repository / commit / filename
         if not file.is_file():
-            return self._refuse(404, "EntryNotFound", commit)
+            told = commit if self.server.tells_commit_of_missing_files else None
+            return self._refuse(404, "EntryNotFound", told)
         return self._send_file(organisation, commit, file.read_bytes(), body=body)
 
     def _send_file(self, organisation: str, commit: str, content: bytes, *, body: bool) -> None:

@@ -148,12 +148,18 @@ def test_repository_with_pickles_only(run: Any, hub_server: Any) -> None:
     assert "no model.safetensors" in answer["text"]
 
 
-def test_a_lone_weights_file_is_enough(run: Any, hub_server: Any) -> None:
+@pytest.mark.parametrize("tells", [True, False], ids=["commit told", "commit not told"])
+def test_a_lone_weights_file_is_enough(run: Any, hub_server: Any, tells: bool) -> None:
+    hub_server.tells_commit_of_missing_files = tells
     for name in ("config.json", "README.md"):
         (hub_server.root / "org" / "tiny" / COMMIT / name).unlink()
     first = fetch(run, "org/tiny")
     assert first["folder"].endswith(COMMIT)
+    hub_server.requests.clear()
+    assert run("report(folder=hub.cached('org/tiny'))") == first
+    assert fetch(run, "org/tiny") == first
     assert fetch(run, "org/tiny", HF_HUB_OFFLINE="1") == first
+    assert hub_server.requests == []
 
 
 def test_no_network_and_offline_mode(run: Any, hub_server: Any) -> None:

@@ -82,9 +82,10 @@ class Download:
         remote = get_hf_file_metadata(url)
         self.total = remote.size or 0
         # The card comes first and by branch, so that the cache remembers which commit the
-        # branch was; the weights come last: a folder that has them is complete.
+        # branch was; the weights come last: a folder that has them is complete. Without a
+        # card it is the weights that have to come by branch.
         card = self._file(CARD_FILE, self.revision)
-        commit = card.parent.name if card else remote.commit_hash
+        commit = card.parent.name if card else self.revision
         self._file(README_FILE, commit)
         weights = self._file(WEIGHTS_FILE, commit, counted=True)
         assert weights is not None
