@@ -73,8 +73,9 @@ def test_body_says_what_a_user_must_know() -> None:
         "Sees blobs everywhere.",
         "**Training data:** CC0-1.0",
         "**Weights:** CC-BY-4.0",
-        'cytosynth.segment(image, model="blob-unet")',
-        "cytosynth segment IMAGE.tif --model blob-unet",
+        "*Plugins › CytoSynth › Segment*",
+        'cytosynth.segment(image, model="blob-unet", split_touching=True)',
+        "cytosynth segment IMAGE.tif --model blob-unet --split-touching --out",
         "cytosynth train blob-unet",
     ):
         assert text in body

@@ -23,14 +23,14 @@ _HUB_LICENCES = frozenset(
     "cc0-1.0 gpl-3.0 mit pddl unlicense".split()
 )
 _PYTHON = {
-    "segment": 'result = cytosynth.segment(image, model="{name}")\n'
+    "segment": 'result = cytosynth.segment(image, model="{name}"{split})\n'
     "result.labels  # one integer per object\n"
     "result.table  # size, shape and position of every object",
     "stain": 'result = cytosynth.stain(image, model="{name}")\nresult.mean, result.std',
     "generate": 'result = cytosynth.generate(model="{name}", count=16, seed=0)\nresult.images',
 }
 _COMMANDS = {
-    "segment": "cytosynth segment IMAGE.tif --model {name} --out out/",
+    "segment": "cytosynth segment IMAGE.tif --model {name}{split} --out out/",
     "stain": "cytosynth stain IMAGE.tif --model {name} --out out/",
     "generate": "cytosynth generate --model {name} --count 16 --seed 0 --out out/",
 }
@@ -101,12 +101,13 @@ def _results(card: ModelCard) -> list[dict[str, Any]]:
 
 def _use(card: ModelCard) -> str:
     task = card.inference.task
-    python = _PYTHON[task].format(name=card.name)
-    command = _COMMANDS[task].format(name=card.name)
+    splits = card.inference.splitting is not None
+    python = _PYTHON[task].format(name=card.name, split=", split_touching=True" * splits)
+    command = _COMMANDS[task].format(name=card.name, split=" --split-touching" * splits)
     return _section(
         "How to use it",
         '**In napari:** `pip install "napari-cytosynth[all]"`, open an image, then choose '
-        f"*Plugins › napari-cytosynth › {task.capitalize()}* and the model `{card.name}`. Or "
+        f"*Plugins › CytoSynth › {task.capitalize()}* and the model `{card.name}`. Or "
         "give the path of this folder, or its Hub name, to “folder or Hub id…”.\n\n"
         f"**In Python:**\n\n```python\nimport napari_cytosynth as cytosynth\n\n{python}\n```\n\n"
         f"**On the command line:**\n\n```sh\n{command}\n```",
