@@ -134,6 +134,32 @@ def test_single_plane_of_a_stack(image, model):
         run(layer, model, planes=(2,))
 
 
+@pytest.mark.parametrize("axes", ["TCYX", "ZCYX", "TZCYX", "CYX", "CZYX"])
+@pytest.mark.parametrize("as_layer", [True, False])
+@pytest.mark.parametrize("single", [True, False])
+def test_results_lie_on_the_slider_of_their_plane(image, model, axes, as_layer, single):
+    sizes = dict(zip("TZCYX", (3, 2, 2, *image.shape), strict=True))
+    stack = np.broadcast_to(image, [sizes[axis] for axis in axes]).copy()
+    planes = tuple(sizes[axis] - 1 for axis in axes if axis not in "CYX")
+    scale = np.array([5, 4, 3, 0.5, 0.25])[["TZCYX".index(axis) for axis in axes]]
+    viewer = ViewerModel()
+    layer = viewer.add_image(stack, scale=scale if as_layer else None, translate=scale * 2)
+    if not as_layer:
+        layer.translate = np.zeros(len(axes))
+    options = {"planes": planes} if single else {}
+    result = run(layer if as_layer else stack, model, axes=axes.lower(), channels=[1], **options)
+    assert "C" not in result.axes
+    place = dict(zip([a for a in axes if a not in "CYX"], planes, strict=True)) | {"C": 1}
+    point = np.array([place.get(axis, 7) for axis in axes])
+    for added in result.add_to(viewer):
+        # napari lines the axes of layers up from the last
+        local = added.world_to_data(layer.data_to_world(point)[-added.ndim :])
+        there = np.where(np.array(added.data.shape) == 1, 0, point[-added.ndim :])
+        np.testing.assert_allclose(local, there)
+        assert added.ndim == len(axes) - axes.startswith("C")
+    assert viewer.dims.ndim == len(axes)
+
+
 @pytest.mark.parametrize("kind", ["dask", "zarr", "memmap"])
 def test_lazy_arrays_give_the_same(image, model, kind, tmp_path):
     stack = np.stack([image, image[::-1]])

@@ -75,7 +75,7 @@ def measure(
         if other is not None
     }
     reader = PlaneReader(data, axes)
-    if "C" in axes:
+    if "C" in axes and data.shape[axes.index("C")] != 1:
         raise InputError("Labels have no channels: name their axes without C.")
     tables = []
     for index in reader.indices():

@@ -354,6 +354,7 @@ class _Run:
             source=self.source,
             source_axes=self.reader.axes,
             position=None if self.planes is None else self.position,
+            channel=(self.reader.channels or (0,))[0],
             messages=self.messages,
             base_provenance=record("segment", self.model, self.source, parameters, engine),
         )

@@ -57,6 +57,8 @@ class Segmentation:
         The image, and the letters of its axes.
     position
         Index of the plane into the axes that count planes, if it is a single one.
+    channel
+        Index into the axis ``C`` of the (first) channel that the model saw.
     messages
         What the user should know about this run.
     """
@@ -72,6 +74,7 @@ class Segmentation:
     source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
     source_axes: str = "YX"
     position: tuple[int, ...] | None = None
+    channel: int = 0
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -187,45 +190,59 @@ class Segmentation:
     # ------------------------------------------------------------------ layers and files
 
     @property
+    def layer_axes(self) -> str:
+        """Letters of the axes of the layers that :meth:`to_layers` returns.
+
+        napari lines axes up from the last one. A channel axis that stands between the axes
+        that count planes and Y therefore stays, with length 1; one in front can go.
+        """
+        before, _, after = self.source_axes.partition("C")
+        between = before and not set("YX") & set(before) and "Y" in after
+        return self.source_axes if between else self.source_axes.replace("C", "")
+
+    @property
     def geometry(self) -> dict[str, Any]:
         """Keyword arguments that place a layer of the result where its source lies.
 
-        The result of one plane of a stack gets leading axes of length 1 (see
-        :meth:`to_layers`) and is moved to that plane.
+        Axes of length 1 (see :meth:`to_layers`) are moved to the plane and the channel that
+        the result is of.
         """
-        keep = [number for number, axis in enumerate(self.source_axes) if axis != "C"]
+        axes = self.layer_axes
+        leading = [axis for axis in axes if axis not in "CYX"]
+        index = dict(zip(leading, self.position or (), strict=False)) | {"C": self.channel}
         if not self.source.geometry:
-            return self._plain_geometry(len(keep))
-        leading = [n for n in keep if self.source_axes[n] not in "YX"]
-        index = dict(zip(leading, self.position or (), strict=False))
-        return layer_geometry(self.source.geometry, keep, index)
+            return self._plain_geometry(axes, index)
+        number = self.source_axes.index
+        return layer_geometry(
+            self.source.geometry,
+            [number(axis) for axis in axes],
+            {number(axis): place for axis, place in index.items() if axis in axes},
+        )
 
-    def _plain_geometry(self, ndim: int) -> dict[str, Any]:
-        axes = self.source_axes.replace("C", "")
-        translate = np.zeros(ndim)
-        if self.position:
-            translate[[n for n, axis in enumerate(axes) if axis not in "YX"]] = self.position
+    def _plain_geometry(self, axes: str, index: dict[str, int]) -> dict[str, Any]:
         sizes = dict(zip("YX", self.pixel_size or (), strict=False))
         return {
             "scale": np.array([sizes.get(axis, 1.0) for axis in axes]),
-            "translate": translate,
+            "translate": np.array([float(index.get(axis, 0)) for axis in axes]),
             "units": tuple("um" if axis in sizes else "pixel" for axis in axes),
             "axis_labels": tuple(axes.lower()),
         }
 
     def _placed(self, array: Any) -> Any:
-        if not self.position:
+        if self.layer_axes == self.axes:
             return array
-        axes = self.source_axes.replace("C", "")
-        where = tuple(slice(None) if axis in "YX" else np.newaxis for axis in axes)
-        return array[where]
+        # a zarr array cannot be given new axes
+        array = array if isinstance(array, np.ndarray) else np.asarray(array)
+        return array[tuple(slice(None) if a in self.axes else np.newaxis for a in self.layer_axes)]
 
     def to_layers(self) -> list[tuple[Any, dict[str, Any], str]]:
         """Return layer data: the probability as an image, the objects as labels.
 
         Both carry the source's geometry and, under ``metadata["napari-cytosynth"]``, the
         record; the labels have the table as ``features``. The result of one plane of a
-        stack comes with leading axes of length 1, so that it lies where the plane lies.
+        stack comes with leading axes of length 1, so that it lies where the plane lies,
+        and a channel axis behind others that count planes stays with length 1
+        (see :attr:`layer_axes`).
         """
         prefix = f"{self.source.name} – " if self.source.name else ""
         shared = {"metadata": {KEY: self.provenance}, **self.geometry}

@@ -85,8 +85,10 @@ class LiveResult:
     def plane(self) -> Plane:
         """Return the plane of the result that is in view."""
         axes = self.segmentation.axes
-        if len(axes) != self._labels.ndim:
+        if axes == "YX":
             return ()
+        if len(axes) != self._labels.ndim:  # a channel axis of length 1 is among them
+            axes = self.segmentation.layer_axes
         return plane_in_view(self._viewer, self._labels, axes)
 
     def needs_tree(self) -> Plane | None:
