@@ -268,6 +268,19 @@ def test_script_makes_the_result_again(image, model):
     np.testing.assert_array_equal(again.labels, result.labels)
 
 
+def test_script_that_reads_a_file_knows_the_layers_pixel_size(image, model):
+    layer = Image(image, scale=(200, 200), units=("nm", "nm"))
+    layer._source = layer.source.model_copy(update={"path": "cells.tif"})
+    result = run(layer, model, resample=True)
+    script = as_python(result.provenance)
+    assert "imread('cells.tif')" in script
+    size = eval(script.partition("pixel_size=")[2].partition("]")[0] + "]")
+    np.testing.assert_allclose(size, 0.2)
+    again = run(image, model, resample=True, pixel_size=size)
+    np.testing.assert_array_equal(again.labels, result.labels)
+    assert "pixel_size" not in as_python(run(image, model).provenance)
+
+
 def test_tree_follows_the_labels(image, model):
     result = run(np.stack([image, image[::-1]]), model)
     view = result.tree((1,)).at(0.55)

@@ -128,7 +128,8 @@ def segment(
     given = {
         "axes": reader.axes,
         "channels": None if channels is None else list(reader.channels or ()),
-        "pixel_size": None if pixel_size is None else np.asarray(pixel_size, float).tolist(),
+        # the one in use: a script that reads the layer's file would not know it
+        "pixel_size": None if run.pixel_size is None else list(run.pixel_size),
         "resample": bool(resample),
         "planes": None if planes is None else run.position,
         "device": device,
