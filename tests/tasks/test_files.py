@@ -10,6 +10,7 @@ import tifffile
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.tasks.files import write_tiff
 from napari_cytosynth.tasks.instances import LabelOptions
+from napari_cytosynth.tasks.reading import read_image
 from napari_cytosynth.tasks.segmentation import Segmentation
 
 
@@ -62,8 +63,18 @@ def test_zarr_holds_image_and_labels(result, tmp_path):
 
 
 def test_axes_that_ome_does_not_know(tmp_path):
-    write_tiff(tmp_path / "p.tif", np.ones((2, 3, 4, 5), np.float32), "PTYX", (1, 1))
+    write_tiff(tmp_path / "p.tif", np.ones((2, 3, 4, 5), np.float32), "PTYX", (2, 0.5))
     assert tifffile.imread(tmp_path / "p.tif").shape == (2, 3, 4, 5)
+    assert read_image(tmp_path / "p.tif").pixel_size_um == (2, 0.5)
+
+
+@pytest.mark.parametrize("axes", ["YXZ", "YZX"])
+def test_rows_and_columns_come_last_in_the_file(tmp_path, axes):
+    array = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+    write_tiff(tmp_path / "p.tif", array, axes, (2, 0.5))
+    file = read_image(tmp_path / "p.tif")
+    assert (file.axes, file.pixel_size_um) == ("ZYX", (2, 0.5))
+    np.testing.assert_array_equal(file.data, array.transpose([axes.index(a) for a in "ZYX"]))
 
 
 def test_what_cannot_be_written_is_explained(result, tmp_path):

@@ -29,6 +29,17 @@ def test_an_imagej_tiff_tells_its_axes_and_pixel_size(tmp_path) -> None:
     assert (file.axes, file.pixel_size_um) == ("TCYX", pytest.approx(0.2))
 
 
+def test_pixels_that_are_not_square_keep_both_sizes(tmp_path) -> None:
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 2000, "PhysicalSizeYUnit": "nm"}  # fmt: skip  # noqa: E501
+    tifffile.imwrite(tmp_path / "x.ome.tif", STACK[0, 0], metadata=metadata)
+    assert read_image(tmp_path / "x.ome.tif").pixel_size_um == pytest.approx((2, 0.5))
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(
+        path, STACK[0, 0], imagej=True, resolution=(5, 2), metadata={"axes": "YX", "unit": "um"}
+    )
+    assert read_image(path).pixel_size_um == pytest.approx((0.5, 0.2))
+
+
 @pytest.mark.parametrize("shape", [(8, 9), (4, 8, 9)])
 def test_a_plain_tiff_says_nothing_that_it_does_not_know(tmp_path, shape) -> None:
     tifffile.imwrite(

@@ -78,8 +78,9 @@ def write_tiff(
     array
         Array with these axes; integers are compressed without loss.
     axes
-        One letter for each axis. Of axes that OME does not know (a position …), the file
-        keeps the order but not the name.
+        One letter for each axis; in the file, Y and X come last. With axes that OME does
+        not know (a position …), it is a plain TIFF whose description names them and the
+        pixel size.
     pixel_size
         Along Y and X in µm, or None.
 
@@ -90,13 +91,17 @@ def write_tiff(
     """
     import tifffile
 
-    array = np.asarray(array)
+    array = np.moveaxis(np.asarray(array), [axes.index(axis) for axis in "YX"], [-2, -1])
+    axes = "".join(axis for axis in axes if axis not in "YX") + "YX"
     metadata: dict[str, Any] = {"axes": axes}
     if pixel_size is not None:
         for axis, size in zip("YX", pixel_size, strict=True):
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     ome = set(axes) <= set(_OME_AXES)
-    options: dict[str, Any] = {"ome": True, "metadata": metadata} if ome else {"ome": False}
+    options: dict[str, Any] = {"ome": ome, "metadata": metadata}
+    if not ome and pixel_size is not None:
+        per_cm = (1e4 / pixel_size[1], 1e4 / pixel_size[0])
+        options |= {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
     if array.dtype.kind in "iu":
         options["compression"] = "zlib"
     with _replacing(path) as temporary:

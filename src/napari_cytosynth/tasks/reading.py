@@ -13,6 +13,8 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 __all__ = ["ImageFile", "read_image"]
@@ -36,12 +38,12 @@ class ImageFile:
     axes
         One letter of T, Z, C, Y, X for each axis; None when the file does not say.
     pixel_size_um
-        Pixel size in Y and X in µm; None when the file does not say.
+        Pixel size in µm, (Y, X) where these differ; None when the file does not say.
     """
 
     data: NDArray[Any]
     axes: str | None
-    pixel_size_um: float | None
+    pixel_size_um: float | tuple[float, float] | None
 
 
 def read_image(path: str | Path) -> ImageFile:
@@ -93,22 +95,39 @@ def _read_tiff(path: Path) -> ImageFile:
         return ImageFile(series.asarray(), axes if known else None, _pixel_size(file))
 
 
-def _pixel_size(file: Any) -> float | None:
-    size = _ome_size(file.ome_metadata) if file.is_ome else _imagej_size(file)
-    return size if size is not None and math.isfinite(size) and size > 0 else None
+def _pixel_size(file: Any) -> float | tuple[float, float] | None:
+    if file.is_ome:
+        y, x = _ome_sizes(file.ome_metadata)
+    elif file.is_shaped:
+        y, x = _named_sizes(file.shaped_metadata[0])  # as `write_tiff` names them
+    else:
+        y, x = (_imagej_size(file, axis) for axis in "YX")
+    y, x = (size if size and math.isfinite(size) and size > 0 else None for size in (y, x))
+    if x is None or y is None:
+        return x or y
+    return x if math.isclose(x, y, rel_tol=1e-6) else (y, x)
 
 
-def _ome_size(text: str | None) -> float | None:
+def _ome_sizes(text: str | None) -> tuple[float | None, float | None]:
     for element in ElementTree.fromstring(text or "<none/>").iter():
-        if element.tag.endswith("Pixels") and "PhysicalSizeX" in element.attrib:
-            unit = UNITS_IN_UM.get(element.attrib.get("PhysicalSizeXUnit", "µm"))
-            return unit and float(element.attrib["PhysicalSizeX"]) * unit
-    return None
+        if element.tag.endswith("Pixels"):
+            return _named_sizes(element.attrib)
+    return None, None
 
 
-def _imagej_size(file: Any) -> float | None:
+def _named_sizes(attributes: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    y, x = (_named_size(attributes, f"PhysicalSize{axis}") for axis in "YX")
+    return y, x
+
+
+def _named_size(attributes: Mapping[str, Any], name: str) -> float | None:
+    unit = UNITS_IN_UM.get(attributes.get(f"{name}Unit", "µm"))
+    return None if unit is None or name not in attributes else float(attributes[name]) * unit
+
+
+def _imagej_size(file: Any, axis: str) -> float | None:
     unit = UNITS_IN_UM.get(str((file.imagej_metadata or {}).get("unit", "")))
-    tag = file.pages[0].tags.get("XResolution")
+    tag = file.pages[0].tags.get(f"{axis}Resolution")
     if unit is None or tag is None or not tag.value[0]:
         return None
     return float(tag.value[1] / tag.value[0] * unit)
