@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -28,6 +29,9 @@ __all__ = [
     "read_catalogue",
     "unknown_name",
 ]
+
+_LOG = logging.getLogger(__name__)
+_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -178,9 +182,21 @@ def _bundled_models() -> list[ModelInfo]:
     found = []
     for entry in read_catalogue():
         folder = bundled_folder(entry.name)
-        if folder is not None:
-            found.append(_info(read_card(folder), entry.name, entry.name, folder))
+        if folder is None:
+            continue
+        try:
+            card = read_card(folder)
+        except ModelError as error:  # the other models are none the worse for it
+            _warn_once(entry.name, error)
+            continue
+        found.append(_info(card, entry.name, entry.name, folder))
     return found
+
+
+def _warn_once(name: str, error: ModelError) -> None:
+    if name not in _warned:
+        _warned.add(name)
+        _LOG.warning("The model “%s” is left out of the list: %s", name, error)
 
 
 def _cached_models() -> list[ModelInfo]:
