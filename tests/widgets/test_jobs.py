@@ -108,8 +108,10 @@ def test_a_destroyed_widget_cancels_its_job_and_hears_nothing(runner, owner, qtb
 
     runner.start(work, seen.append)
     assert inside.wait(10)
-    with qtbot.waitSignal(owner.destroyed):
-        owner.deleteLater()
+    gone: list[bool] = []
+    owner.destroyed.connect(lambda *_: gone.append(True))
+    owner.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone))
     gate.set()
     assert not runner.busy
     assert seen == []
