@@ -26,7 +26,8 @@ _MAX_TREES = 2
 class Readout:
     """What is told of the objects while the slider moves."""
 
-    count: int
+    count: int | None
+    """None until they are counted."""
     area_px: int
     plane_px: int
     whole: bool
@@ -34,11 +35,12 @@ class Readout:
     def sentence(self, pixel_area: float, unit: str) -> str:
         """Return for example '212 objects · 34 % of the plane · 4 567 µm²'."""
         noun = "object" if self.count == 1 else "objects"
+        count = "counting …" if self.count is None else f"{self.count} {noun}"
         where = "stack" if self.whole else "plane"
         share = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
         area = (f"{size:,.0f}" if size >= 1000 else f"{size:.3g}").replace(",", "\u2009")
-        return f"{self.count} {noun} · {share:.3g} % of the {where} · {area} {unit}"
+        return f"{count} · {share:.3g} % of the {where} · {area} {unit}"
 
 
 class LiveResult:
@@ -144,12 +146,9 @@ class LiveResult:
         return Readout(len(self.segmentation.table), area, labels.size, whole)
 
     def pixel_area(self) -> tuple[float, str]:
-        """Return the area of a pixel and its unit, as the labels layer has them."""
-        height, width = (abs(float(s)) for s in self._labels.scale[-2:])
-        units = self._labels.units
-        unit = f"{units[-1]:~P}" if units is not None else "px"
-        unit = "px" if unit in ("pixel", "px", "") else f"{unit}²"
-        return (1.0, "px") if unit == "px" else (height * width, unit)
+        """Return the area of a pixel and its unit, as the table has them."""
+        size = self.segmentation.pixel_size
+        return (1.0, "px") if size is None else (float(size[0] * size[1]), "µm²")
 
     def _writable(self) -> Any:
         """Return the labels layer, or a new one where the user painted in it or deleted it."""
@@ -169,7 +168,7 @@ class LiveResult:
 def _foreground(probability: np.ndarray, options: LabelOptions, target: np.ndarray) -> Readout:
     np.greater_equal(probability, options.threshold, out=target, casting="unsafe")
     area = int(np.count_nonzero(target))
-    return Readout(0, area, target.size, whole=False)
+    return Readout(None, area, target.size, whole=False)
 
 
 def _add(viewer: Any, data: Any, attributes: dict[str, Any], kind: str) -> Any:
