@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from napari_cytosynth.tasks.instances import LabelOptions, label_plane
+from napari_cytosynth.tasks.layers import physical_pixel_size, read_source
 
 
 class FakeTree:
@@ -33,12 +34,14 @@ class FakeTree:
 class FakeSegmentation:
     """What `tasks.segment` returns, with the image itself as the probability."""
 
-    def __init__(self, layer, probability, options, messages=()):
+    def __init__(self, layer, probability, options, messages=(), pixel_size=None):
         self.layer, self.probability, self.options = layer, probability, options
         self.messages = list(messages)
         self.axes = "TZYX"[-probability.ndim :]
         self.model_threshold = 0.5
         self.position = None
+        geometry, last = read_source(layer).geometry, [layer.ndim - 2, layer.ndim - 1]
+        self.pixel_size = pixel_size or physical_pixel_size(geometry, last)
         self.provenance = {
             "task": "segment",
             "version": "0",
@@ -75,7 +78,8 @@ class FakeSegmentation:
         return pd.DataFrame(table)
 
     def at_threshold(self, threshold, *, progress=None, **options):
-        return FakeSegmentation(self.layer, self.probability, LabelOptions(threshold, **options))
+        options = LabelOptions(threshold, **options)
+        return FakeSegmentation(self.layer, self.probability, options, pixel_size=self.pixel_size)
 
     def tree(self, plane=()):
         return FakeTree(self.probability[plane])
@@ -125,8 +129,13 @@ class FakeNetwork:
         names = ("min_size", "fill_holes", "split_touching", "drop_border")
         kept = {name: options[name] for name in names}
         value = 0.5 if threshold is None else threshold
+        size = options["pixel_size"]
         return FakeSegmentation(
-            image, np.array(data, np.float32), LabelOptions(value, **kept), ["All went well."]
+            image,
+            np.array(data, np.float32),
+            LabelOptions(value, **kept),
+            ["All went well."],
+            None if size is None else (size, size),
         )
 
 

@@ -115,7 +115,7 @@ def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, mak
     viewer.add_image(np.stack([blobs, blobs, blobs]), name="stack")
     viewer.dims.set_current_step(0, 1)
     widget = make_widget()
-    assert widget._reading.value == "3 planes of 64 × 64, axes ZYX"
+    assert widget._reading.value == "3 planes of 64 × 64, axes ZYX, pixel size unknown"
     widget.run()
     widget.wait(20)
     widget.threshold.value = 0.2
@@ -123,6 +123,7 @@ def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, mak
     assert "of the plane" in widget.readout.value
     viewer.dims.set_current_step(0, 2)  # no tree for this plane yet
     widget.threshold.value = 0.25
+    assert widget.readout.value.startswith("counting … · ")
     assert np.count_nonzero(labels_of(viewer)[0].data[2]) == 300
     widget.wait(20)
     assert [plane.max() for plane in labels_of(viewer)[0].data] == [3, 3, 3]
@@ -194,6 +195,39 @@ def test_run_without_an_image_or_with_wrong_axes_says_what_to_do(make_widget, vi
     assert widget.image.value is viewer.layers[0]
     widget.axes.value = "TYX"
     assert "name 3 axes, but the image has 2" in widget._reading.value
+
+
+def test_a_typed_pixel_size_is_used(viewer, make_widget, blobs, network):
+    viewer.add_image(blobs, name="cells")
+    widget = make_widget()
+    assert "pixel size unknown" in widget._reading.value
+    widget.pixel_size.value = 0.5
+    assert "unknown" not in widget._reading.value
+    widget.run()
+    assert widget.wait(20)
+    assert network.runs[0]["pixel_size"] == 0.5
+    assert widget.readout.value.endswith("50 µm²")
+
+
+def test_the_layers_own_pixel_size_is_shown_and_left_to_it(viewer, make_widget, blobs, network):
+    viewer.add_image(blobs, name="cells", scale=(0.2, 0.1), units=("µm", "µm"))
+    widget = make_widget()
+    assert widget.pixel_size.value == 0.1
+    widget.run()
+    assert widget.wait(20)
+    assert network.runs[0]["pixel_size"] is None
+    assert widget.readout.value.endswith("4 µm²")
+
+
+def test_the_file_of_a_layer_is_remembered(viewer, make_widget, tmp_path, blobs):
+    from skimage.io import imsave
+
+    from napari_cytosynth.tasks.layers import read_source
+    from napari_cytosynth.widgets._work import LayerSnapshot
+
+    imsave(tmp_path / "cells.tif", blobs)
+    [layer] = viewer.open(tmp_path / "cells.tif", plugin="napari")
+    assert read_source(LayerSnapshot.of(layer)).path == str(tmp_path / "cells.tif")
 
 
 @pytest.mark.parametrize("axes", ["Z,Y,X", "z y x"])

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, RadioButtons
+from magicgui.widgets import (
+    CheckBox,
+    ComboBox,
+    Container,
+    FloatSpinBox,
+    LineEdit,
+    PushButton,
+    RadioButtons,
+)
 from qtpy.QtWidgets import QFileDialog
 from superqt import QCollapsible
 
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT", "WHOLE", "SegmentForm"]
 
 CURRENT, WHOLE = "current plane", "whole stack"
-_MUCH = 1.5  # a difference of pixel sizes from which on a network sees another picture
+_LARGEST_PIXEL = 100_000.0
 _DEVICES = (
     ("auto (fastest here)", "auto"),
     ("processor (CPU)", "cpu"),
@@ -44,6 +52,7 @@ class SegmentForm(Container[Any]):
         self._image.changed.connect(self._on_image)
         self._model.changed.connect(self._on_model)
         self._axes.changed.connect(self._on_axes)
+        self.pixel_size.changed.connect(self._on_pixel_size)
         self._source.native.returnPressed.connect(self._on_source)
         self._browse.changed.connect(self._on_browse)
 
@@ -98,7 +107,18 @@ class SegmentForm(Container[Any]):
             choices=list(_DEVICES),
             tooltip="Where the network runs. Auto takes the graphics card if there is one.",
         )
-        self._extras = Container(widgets=[self.device], labels=True)
+        self.pixel_size = FloatSpinBox(
+            name="pixel_size",
+            label="pixel size, µm",
+            max=_LARGEST_PIXEL,
+            step=0.01,
+            tooltip="Width of a pixel, for areas and lengths in the table and for resampling. "
+            "0: as the layer says, or unknown.",
+        )
+        self.pixel_size.native.setDecimals(5)
+        self.pixel_size.native.setKeyboardTracking(False)
+        self._prefilled = 0.0
+        self._extras = Container(widgets=[self.pixel_size, self.device], labels=True)
         self._extras.margins = (0, 0, 0, 0)
         folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
         folded.addWidget(self._extras.native)
@@ -117,9 +137,21 @@ class SegmentForm(Container[Any]):
     def _on_image(self, *_: Any) -> None:
         layer = self._image.value
         self._axes.value = "" if layer is None else _reading.guess(layer, self._channels())
-        self._on_axes()
-
+        own = None if layer is None else _reading.pixel_size_um(layer)
+        self.pixel_size.value = min(own[-1], _LARGEST_PIXEL) if own else 0.0
+        self._prefilled = self.pixel_size.value
         self._on_pixel_size()
+
+    def _given_pixel_size(self) -> float | None:
+        """Return what the user typed; None where it is still the layer's own, or 0."""
+        value = float(self.pixel_size.value)
+        return None if value in (0.0, self._prefilled) else value
+
+    def _known_pixel_size(self) -> tuple[float, ...] | None:
+        given, layer = self._given_pixel_size(), self._image.value
+        if given is not None:
+            return (given, given)
+        return None if layer is None else _reading.pixel_size_um(layer)
 
     def _channels(self) -> int:
         card = self._model.card()
@@ -134,7 +166,8 @@ class SegmentForm(Container[Any]):
     def _on_axes(self, *_: Any) -> None:
         layer = self._image.value
         text, planes = _reading.interpret(layer, self._axes.value)
-        self._reading.value = text
+        unknown = planes > 0 and self._known_pixel_size() is None
+        self._reading.value = f"{text}, pixel size unknown" if unknown else text
         self._planes.visible = planes > 1
         self._channel.reset_choices()
         self._channel.visible = len(self._channel.choices) > self._channels()
@@ -144,7 +177,6 @@ class SegmentForm(Container[Any]):
         self._source.visible = self._browse.visible = other
         self._about.value = self._model.summary()
         self._model.tooltip = self._model.details(self._model.value)
-        self._on_axes()
         self._on_pixel_size()
 
     def _on_source(self) -> None:
@@ -156,11 +188,17 @@ class SegmentForm(Container[Any]):
         if folder:
             self._model.value = folder
 
-    def _on_pixel_size(self) -> None:
-        card, layer = self._model.card(), self._image.value
-        mine = None if layer is None else _reading.pixel_size_um(layer)
+    def _on_pixel_size(self, *_: Any) -> None:
+        from napari_cytosynth.tasks.resample import TOLERANCE
+
+        self._on_axes()
+        card, mine = self._model.card(), self._known_pixel_size()
         trained = card.inference.pixel_size_um if card else None
-        self._resample.visible = False
-        if mine and trained and not 1 / _MUCH < mine / trained < _MUCH:
-            self._resample.visible = True
-            self._resample.text = f"resample from {mine:.3g} to the model's {trained:.3g} µm/px"
+        differs = bool(mine and trained) and not all(
+            1 / TOLERANCE <= size / (trained or 1) <= TOLERANCE for size in mine or ()
+        )
+        self._resample.visible = differs
+        if not differs:
+            self._resample.value = False
+        elif mine:
+            self._resample.text = f"resample from {mine[-1]:.3g} to the model's {trained:.3g} µm/px"

@@ -115,12 +115,11 @@ def channel_choices(layer: Any, axes: str) -> list[tuple[str, int]]:
     return [(names[i] if i < len(names) else f"channel {i + 1}", i) for i in range(count)]
 
 
-def pixel_size_um(layer: Any) -> float | None:
-    """Return the width of a pixel in µm, or None where the layer has no unit of length."""
+def pixel_size_um(layer: Any) -> tuple[float, ...] | None:
+    """Return a pixel's height and width in µm, or None where the layer has no unit of length."""
     from napari_cytosynth.tasks.layers import physical_pixel_size, read_source
 
-    size = physical_pixel_size(read_source(layer).geometry, [layer.ndim - 1])
-    return None if size is None else size[0]
+    return physical_pixel_size(read_source(layer).geometry, [layer.ndim - 2, layer.ndim - 1])
 
 
 def position_in_view(viewer: Any, layer: Any) -> tuple[int, ...]:

@@ -26,6 +26,13 @@ Plane = tuple[int, ...]
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """Where a layer came from; napari's own record holds on to widgets."""
+
+    path: str | None
+
+
 @dataclass(frozen=True, eq=False)
 class LayerSnapshot:
     """A layer as it was when the run began, whatever the user does to it meanwhile.
@@ -46,6 +53,7 @@ class LayerSnapshot:
     units: Any
     axis_labels: Any
     metadata: dict[str, Any]
+    source: _Origin
 
     @classmethod
     def of(cls, layer: Any) -> LayerSnapshot:
@@ -57,6 +65,7 @@ class LayerSnapshot:
             multiscale=bool(getattr(layer, "multiscale", False)),
             ndim=int(layer.ndim),
             metadata=dict(layer.metadata),
+            source=_Origin(getattr(getattr(layer, "source", None), "path", None)),
             **{name: _copied(getattr(layer, name)) for name in _GEOMETRY},
         )
 
@@ -77,6 +86,7 @@ class Request:
     split_touching: bool
     drop_border: bool
     resample: bool
+    pixel_size: float | None
     visible: Plane
     intensity: LayerSnapshot | None = None
 
@@ -134,6 +144,7 @@ def compute(request: Request, progress: Progress, segment: Callable[..., Any] | 
         channels=request.channels,
         planes=request.planes,
         resample=request.resample,
+        pixel_size=request.pixel_size,
         device=request.device,
         progress=progress,
     )

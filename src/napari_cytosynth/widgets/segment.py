@@ -48,7 +48,7 @@ class SegmentWidget(SegmentForm):
 
     Attributes
     ----------
-    image, model, axes, planes, device, resample
+    image, model, axes, planes, device, pixel_size, resample
         What is run on what: magicgui widgets, each with a ``value``.
     threshold, min_size, fill_holes, split_touching, drop_border, intensity
         What counts as an object, and where its brightness is measured.
@@ -248,7 +248,8 @@ class SegmentWidget(SegmentForm):
             channels=self._chosen_channels(),
             planes=plane if plane and self._planes.value == CURRENT else None,
             device=self.device.value,
-            resample=self._resample.value and self._resample.visible,
+            resample=self._resample.value,
+            pixel_size=self._given_pixel_size(),
             visible=plane,
             intensity=self._intensity_snapshot(),
             **options,
@@ -272,6 +273,7 @@ class SegmentWidget(SegmentForm):
             return
         self._drop_live()
         self._model.refresh()
+        self._on_pixel_size()  # a downloaded model's own is known only now
         live = self._live = LiveResult(self._viewer, outcome.value)
         self._panel.preset(threshold=live.segmentation.threshold)
         self._panel.slider.set_mark(live.own_threshold)
