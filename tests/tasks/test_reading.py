@@ -67,3 +67,12 @@ def test_what_is_no_image_is_refused(tmp_path) -> None:
             read_image(tmp_path / name)
     with pytest.raises(InputError, match="no image file"):
         read_image(tmp_path / "none.tif")
+
+
+def test_a_picture_may_have_any_number_of_pixels(tmp_path, monkeypatch):
+    from PIL import Image
+
+    Image.fromarray(np.zeros((8, 9), np.uint8)).save(tmp_path / "mosaic.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert read_image(tmp_path / "mosaic.png").data.shape == (8, 9)
+    assert Image.MAX_IMAGE_PIXELS == 10

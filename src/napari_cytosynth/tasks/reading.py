@@ -81,8 +81,13 @@ def read_image(path: str | Path) -> ImageFile:
 def _read_picture(path: Path) -> NDArray[Any]:
     from PIL import Image  # not skimage.io: it leaves files open that it cannot read
 
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
+    # The limit guards web servers; a microscopist's 16k × 16k mosaic is no attack.
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _read_tiff(path: Path) -> ImageFile:
