@@ -17,6 +17,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.inference.normalise import normalise
 
 from .augment import cut, jitter, warp_crop
+from .pairs import image_files
 from .splits import hash_split
 from .targets import target_maps
 
@@ -36,8 +37,6 @@ __all__ = [
     "fingerprint",
     "read_grey",
 ]
-
-SUFFIXES = (".tif", ".tiff", ".png")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def read_grey(path: Path) -> NDArray[np.generic]:
 def _index(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise RecipeError(f"The folder {folder} does not exist.")
-    return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+    return image_files(folder)
 
 
 def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path]]]:

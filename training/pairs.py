@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Pair", "Selection", "find_target_folder", "pair_images"]
+__all__ = ["Pair", "Selection", "find_target_folder", "image_files", "pair_images"]
 
 SUFFIXES = (".tif", ".tiff", ".png")
 
@@ -81,7 +81,8 @@ def _without_suffix(name: str) -> str:
     return name
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def image_files(folder: Path) -> dict[str, Path]:
+    """Return the TIFF and PNG files of a folder by name without suffix, in order."""
     return {
         _without_suffix(path.name): path
         for path in sorted(folder.iterdir())
@@ -160,9 +161,9 @@ def pair_images(
     InputError
         If a folder is missing, nothing is selected, or an image has no truth.
     """
-    image_files = _files(_image_folder(data_dir, images))
-    targets = _files(data_dir / masks) if (data_dir / masks).is_dir() else {}
-    stems = (selection or Selection()).apply(list(image_files))
+    found = image_files(_image_folder(data_dir, images))
+    targets = image_files(data_dir / masks) if (data_dir / masks).is_dir() else {}
+    stems = (selection or Selection()).apply(list(found))
     if not stems:
         raise InputError(f"No TIFF or PNG image in “{data_dir / images}” was selected.")
     missing = [stem for stem in stems if stem not in targets]
@@ -171,4 +172,4 @@ def pair_images(
             f"{len(missing)} of {len(stems)} images have no truth of the same name in "
             f"“{data_dir / masks}”, for example “{missing[0]}”."
         )
-    return [Pair(image_files[stem], targets[stem]) for stem in stems]
+    return [Pair(found[stem], targets[stem]) for stem in stems]
