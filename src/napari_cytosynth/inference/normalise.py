@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
 
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MAX_SAMPLES", "Scaling", "normalise", "plane_scaling", "tile_transform"]
+__all__ = [
+    "MAX_SAMPLES",
+    "Scaling",
+    "local_contrast",
+    "normalise",
+    "plane_scaling",
+    "tile_transform",
+]
 
 MAX_SAMPLES = 1_000_000
 """Statistics of a plane are taken from at most so many evenly spaced pixels."""
@@ -30,7 +38,7 @@ class NormalisationLike(Protocol):
     """What is read of a card's :class:`~napari_cytosynth.zoo.card.Normalisation`."""
 
     @property
-    def kind(self) -> Literal["percentile", "zscore", "fixed"]:
+    def kind(self) -> Literal["percentile", "zscore", "fixed", "local"]:
         """How the scaling is found."""
 
     @property
@@ -47,7 +55,11 @@ class NormalisationLike(Protocol):
 
     @property
     def std(self) -> float:
-        """Standard deviation that kind 'fixed' divides by."""
+        """Number that the kinds 'fixed' and 'local' divide by."""
+
+    @property
+    def sigma(self) -> float:
+        """Sigma in px of the local mean of kind 'local'."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +115,11 @@ def plane_scaling(plane: Any, normalisation: NormalisationLike) -> Scaling:
     Raises
     ------
     InputError
-        If the pixels are not real numbers.
+        If the pixels are not real numbers, or the kind is 'local': that one looks at
+        neighbours, so that only :func:`normalise` can apply it.
     """
+    if normalisation.kind == "local":
+        raise InputError("A local contrast is measured on a whole plane, not as one scaling.")
     if normalisation.kind == "fixed":
         unit = _type_range(np.dtype(plane.dtype))
         return Scaling(normalisation.mean * unit, 1 / (normalisation.std * unit))
@@ -121,7 +136,7 @@ def plane_scaling(plane: Any, normalisation: NormalisationLike) -> Scaling:
 
 
 def normalise(plane: Any, normalisation: NormalisationLike) -> NDArray[np.float32]:
-    """Scale a plane by its own statistics, every channel by itself.
+    """Scale a whole plane as a card says, every channel by itself.
 
     Parameters
     ----------
@@ -142,12 +157,52 @@ def normalise(plane: Any, normalisation: NormalisationLike) -> NDArray[np.float3
     """
     array = np.asarray(plane)
     if array.ndim == 2:
-        return plane_scaling(array, normalisation).apply(array)
+        return _scaled(array, normalisation)
     if array.ndim != 3:
         raise InputError(f"A plane has the axes (Y, X) or (C, Y, X), not {array.ndim} axes.")
     result = np.empty(array.shape, np.float32)
     for channel, pixels in enumerate(array):
-        result[channel] = plane_scaling(pixels, normalisation).apply(pixels)
+        result[channel] = _scaled(pixels, normalisation)
+    return result
+
+
+def _scaled(plane: NDArray[Any], normalisation: NormalisationLike) -> NDArray[np.float32]:
+    if normalisation.kind == "local":
+        return local_contrast(plane, normalisation.sigma, normalisation.std)
+    return plane_scaling(plane, normalisation).apply(plane)
+
+
+def local_contrast(plane: NDArray[Any], sigma: float, std: float = 1.0) -> NDArray[np.float32]:
+    """Return (x / local mean - 1) / std of a transmitted-light image.
+
+    The lamp's brightness, the camera's gain and slow shading all cancel; what is left is
+    how much darker or brighter than its surroundings each pixel is.
+
+    Parameters
+    ----------
+    plane
+        (Y, X) of real numbers, proportional to the light.
+    sigma
+        Of the Gaussian local mean, in px.
+    std
+        The contrast that becomes 1.
+
+    Returns
+    -------
+    ndarray
+        float32 (Y, X); 0 where a pixel is not finite or its surroundings are dark.
+    """
+    pixels = Scaling(0.0, 1.0).apply(plane)
+    known = np.isfinite(plane)
+    weight: Any = 1.0
+    if not known.all():  # a hole must not darken its surroundings
+        weight = ndimage.gaussian_filter(known.astype(np.float32), sigma, truncate=3.0)
+        weight = np.maximum(weight, 1e-6)
+    mean = ndimage.gaussian_filter(pixels, sigma, mode="reflect", truncate=3.0) / weight
+    lit = known & (mean > 1e-6 * max(float(np.abs(pixels).max(initial=0)), 1e-30))
+    result = np.zeros(pixels.shape, np.float32)
+    np.divide(pixels, mean, out=result, where=lit)
+    result[lit] = (result[lit] - 1) / np.float32(std)
     return result
 
 

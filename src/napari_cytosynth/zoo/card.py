@@ -15,6 +15,7 @@ __all__ = [
     "Metric",
     "ModelCard",
     "Normalisation",
+    "OutputScaling",
     "Splitting",
     "Training",
 ]
@@ -29,16 +30,27 @@ class _Record(BaseModel):
 class Normalisation(_Record):
     """How a plane's intensities are scaled before the network sees them."""
 
-    kind: Literal["percentile", "zscore", "fixed"] = Field(
+    kind: Literal["percentile", "zscore", "fixed", "local"] = Field(
         "percentile",
         description="percentile: (x - p_low) / (p_high - p_low) of the plane; zscore: "
         "(x - plane mean) / plane std; fixed: (x / range - mean) / std, with the range of "
-        "the integer type (1 for floats)",
+        "the integer type (1 for floats); local: (x / local mean - 1) / std, the relative "
+        "contrast of a transmitted-light image",
     )
     low: float = Field(1.0, ge=0, lt=100, description="lower percentile")
     high: float = Field(99.8, gt=0, le=100, description="upper percentile")
     mean: float = Field(0.5, description="mean that kind 'fixed' subtracts")
-    std: float = Field(0.5, gt=0, description="standard deviation that kind 'fixed' divides by")
+    std: float = Field(0.5, gt=0, description="number that the kinds 'fixed' and 'local' divide by")
+    sigma: float = Field(
+        40.0, gt=0, description="sigma in px of the Gaussian local mean of kind 'local'"
+    )
+
+
+class OutputScaling(_Record):
+    """From a stainer's output back to the intensities of the target's own images."""
+
+    offset: float = Field(0.0, description="intensity that the output 0 stands for")
+    scale: float = Field(1.0, gt=0, description="intensity per unit of output")
 
 
 class Splitting(_Record):
@@ -93,8 +105,27 @@ class Inference(_Record):
     prediction_type: str | None = Field(None, description="diffusion: epsilon, v or sample")
     schedule: str | None = Field(None, description="diffusion: name of the beta schedule")
     training_steps: int | None = Field(None, description="diffusion: number of training steps")
-    sigma_scale: float | None = Field(
-        None, description="factor that calibrates the uncertainty; null: uncalibrated"
+    modality: str = Field("", description="kind of microscopy of the training images")
+    input_quantiles: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="quantiles (in %) of the scaled training images: the smallest and the "
+        "largest over the images; a new image is compared with them",
+    )
+    output_scaling: list[OutputScaling] = Field(
+        default_factory=list,
+        description="one for each output channel, to the target's own units; empty: as they are",
+    )
+    output_unit: str = Field("", description="unit of the output, for example camera counts")
+    sigma_scale: list[float] | None = Field(
+        None,
+        description="one factor for each output channel that calibrates the uncertainty: "
+        "sigma² = (factor · s)² + floor², s being the samples' spread; null: uncalibrated",
+    )
+    sigma_floor: list[float] | None = Field(
+        None, description="the floor in that formula, in units of the network's output"
+    )
+    sigma_samples: int | None = Field(
+        None, ge=2, description="number of samples that the calibration was fitted with"
     )
     example_size: tuple[int, int] = Field((256, 256), description="size of an example (Y, X)")
 
@@ -104,6 +135,12 @@ class Inference(_Record):
         missing = named - {None, *self.output_channels}
         if missing:
             raise ValueError(f"no output channel called {', '.join(map(str, missing))}")
+        for name in ("output_scaling", "sigma_scale", "sigma_floor"):
+            values = getattr(self, name)
+            if values and len(values) != len(self.output_channels):
+                raise ValueError(f"{name} needs one value for each output channel")
+        if (self.sigma_scale is None) != (self.sigma_floor is None):
+            raise ValueError("sigma_scale and sigma_floor belong together")
         return self
 
 
