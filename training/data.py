@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .recipe import DataRecipe, Recipe
+    from .recipe import AugmentRecipe, DataRecipe, Recipe
 
 __all__ = [
     "CropDataset",
@@ -48,11 +48,12 @@ class Field:
     name
         Stem of the file.
     image
-        (1, Y, X) float32, normalised as at inference.
+        (K, Y, X) float32, normalised as at inference.
     maps
-        (C, Y, X) float32 in [0, 1], what the network learns.
+        (C, Y, X) float32, what the network learns: in [0, 1] for masks, scaled
+        intensities for stains.
     truth
-        (Y, X) the first target as it was read: instances, or a mask.
+        The first target as it was read: (Y, X) instances or a mask, (C, Y, X) intensities.
     """
 
     name: str
@@ -134,11 +135,40 @@ def _validates(stems: list[str], recipe: DataRecipe) -> set[str]:
     return set(split.validation)
 
 
+class CropRecipe(Protocol):
+    """What :class:`CropDataset` reads of a recipe."""
+
+    @property
+    def sampling(self) -> str:
+        """Either random or tiles."""
+
+    @property
+    def crop_size(self) -> int:
+        """Side of a crop in px."""
+
+    @property
+    def crops_per_epoch(self) -> int:
+        """Random crops that make an epoch."""
+
+    @property
+    def foreground_share(self) -> float:
+        """Share of random crops centred on a foreground pixel."""
+
+    @property
+    def foreground_level(self) -> float:
+        """Value of the first target channel from which a pixel is foreground."""
+
+    @property
+    def augment(self) -> AugmentRecipe | None:
+        """Random changes of every crop."""
+
+
 class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Crops of all fields; item `index` of epoch `epoch` is always the same crop."""
 
-    def __init__(self, fields: list[Field], recipe: DataRecipe, seed: int) -> None:
+    def __init__(self, fields: list[Field], recipe: CropRecipe, seed: int) -> None:
         self.recipe, self.seed, self.epoch = recipe, seed, 0
+        self.inputs = len(fields[0].image)
         self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
         areas = np.array([stack[0].size for stack in self.stacks], float)
         self.shares = areas / areas.sum()
@@ -160,22 +190,22 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         number = int(rng.choice(len(self.stacks), p=self.shares))
         stack = self.stacks[number]
         if rng.random() < self.recipe.foreground_share:
-            inside = np.flatnonzero(stack[1] > 0.5)
+            inside = np.flatnonzero(stack[self.inputs] > self.recipe.foreground_level)
             if inside.size:
                 y, x = divmod(int(inside[rng.integers(inside.size)]), stack.shape[2])
                 return number, (y, x)
         return number, (int(rng.integers(stack.shape[1])), int(rng.integers(stack.shape[2])))
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ((1, S, S) image, (C, S, S) target) of one crop."""
+        """Return ((K, S, S) image, (C, S, S) target) of one crop."""
         rng = np.random.default_rng((self.seed, self.epoch, index))
         number, centre = self._place(index, rng)
         size, augment = self.recipe.crop_size, self.recipe.augment
         if augment is None:
             crop = torch.from_numpy(cut(self.stacks[number], centre, size))
-            return crop[:1], crop[1:]
+            return crop[: self.inputs], crop[self.inputs :]
         crop = warp_crop(self.stacks[number], centre, size, augment, rng)
-        return jitter(crop[:1], augment, rng), crop[1:]
+        return jitter(crop[: self.inputs], augment, rng), crop[self.inputs :]
 
 
 class EpochOrder(Sampler[int]):

@@ -87,6 +87,9 @@ class DataRecipe(_Record):
     foreground_share: float = Field(
         0.0, ge=0, le=1, description="share of random crops centred on a foreground pixel"
     )
+    foreground_level: float = Field(
+        0.5, description="value of the first target channel from which a pixel is foreground"
+    )
     augment: AugmentRecipe | None = Field(default_factory=lambda: AugmentRecipe())
 
 

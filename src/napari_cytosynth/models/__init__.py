@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ARCHITECTURES", "build_network"]
 
 ARCHITECTURES: dict[str, str] = {
+    "Pix2PixHD": "napari_cytosynth.models.pix2pixhd:Pix2PixHD",
     "UNet": "napari_cytosynth.models.unet:UNet",
 }
 """Registered name -> ``module:class``. Published names are never changed."""

@@ -11,7 +11,7 @@ Shi et al. 2016, arXiv:1609.05158.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
@@ -33,10 +33,17 @@ class ConvBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(out_channels)
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
 
+    def first_half(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the dropout is applied to."""
+        return torch.relu(self.norm1(self.conv1(x)))
+
+    def second_half(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Go on from :meth:`first_half`."""
+        return torch.relu(self.norm2(self.conv2(self.dropout(hidden))))
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to (N, out_channels, Y, X)."""
-        x = torch.relu(self.norm1(self.conv1(x)))
-        return torch.relu(self.norm2(self.conv2(self.dropout(x))))
+        return self.second_half(self.first_half(x))
 
 
 class UNet(nn.Module):
@@ -53,7 +60,10 @@ class UNet(nn.Module):
         back after the last (1: none). A stem of 2 works at half resolution inside, at
         a quarter of the cost, and still returns every pixel.
     dropout
-        Probability of channel dropout inside the two coarsest levels; 0 for none.
+        Probability of channel dropout; 0 for none.
+    dropout_at
+        Where it sits: inside the two ``coarsest`` levels of the encoder, or inside the
+        ``last`` block of the decoder, where many samples cost little more than one.
 
     Notes
     -----
@@ -69,13 +79,21 @@ class UNet(nn.Module):
         widths: Sequence[int] = (16, 32, 64, 128, 256),
         stem: int = 1,
         dropout: float = 0.0,
+        dropout_at: Literal["coarsest", "last"] = "coarsest",
     ) -> None:
         super().__init__()
+        if dropout_at not in ("coarsest", "last"):
+            raise ValueError(f"dropout_at must be coarsest or last, not {dropout_at}")
+        if dropout_at == "last" and len(widths) < 2:
+            raise ValueError("dropout_at last needs at least two levels")
+        self.dropout_at = dropout_at
         if len(widths) < 1 or min(widths) < 1 or stem < 1:
             raise ValueError("widths must be positive and stem at least 1")
         self.total_stride = stem * 2 ** (len(widths) - 1)
         sources = [in_channels * stem**2, *widths[:-1]]
-        drops = [dropout if level >= len(widths) - 2 else 0.0 for level in range(len(widths))]
+        deep = dropout if dropout_at == "coarsest" else 0.0
+        drops = [deep if level >= len(widths) - 2 else 0.0 for level in range(len(widths))]
+        lasts = [0.0] * (len(widths) - 2) + [dropout if dropout_at == "last" else 0.0]
         self.to_channels = nn.PixelUnshuffle(stem)
         self.encoder = nn.ModuleList(
             ConvBlock(*args) for args in zip(sources, widths, drops, strict=True)
@@ -83,19 +101,42 @@ class UNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         pairs = list(pairwise(widths))[::-1]
         self.up = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for high, low in pairs)
-        self.decoder = nn.ModuleList(ConvBlock(2 * high, high) for high, _ in pairs)
+        self.decoder = nn.ModuleList(
+            ConvBlock(2 * high, high, drop) for (high, _), drop in zip(pairs, lasts, strict=False)
+        )
         self.head = nn.Conv2d(widths[0], out_channels * stem**2, 1)
         self.to_pixels = nn.PixelShuffle(stem)
 
+    def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        """Run everything up to a dropout in the last block: the same for every sample."""
+        if self.dropout_at != "last":
+            return (x,)
+        return (self.decoder[-1].first_half(self._to_last_block(x)),)  # type: ignore[operator]
+
+    def after_dropout(self, x: torch.Tensor) -> torch.Tensor:
+        """Go on from :meth:`before_dropout` to the output (N, out_channels, Y, X)."""
+        if self.dropout_at != "last":
+            x = self.decoder[-1](self._to_last_block(x)) if self.decoder else self._encode(x)[-1]
+        else:
+            x = self.decoder[-1].second_half(x)  # type: ignore[operator]
+        output: torch.Tensor = self.to_pixels(self.head(x))
+        return output
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to logits (N, out_channels, Y, X)."""
+        return self.after_dropout(*self.before_dropout(x))
+
+    def _encode(self, x: torch.Tensor) -> list[torch.Tensor]:
         x = self.to_channels(x)
-        skips = []
+        levels = []
         for level, block in enumerate(self.encoder):
             x = block(self.pool(x) if level else x)
-            skips.append(x)
-        skips.pop()
-        for up, block in zip(self.up, self.decoder, strict=True):
+            levels.append(x)
+        return levels
+
+    def _to_last_block(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the input of the decoder's last block."""
+        *skips, x = self._encode(x)
+        for up, block in zip(self.up[:-1], self.decoder[:-1], strict=True):
             x = block(torch.cat([skips.pop(), up(x)], dim=1))
-        logits: torch.Tensor = self.to_pixels(self.head(x))
-        return logits
+        return torch.cat([skips.pop(), self.up[-1](x)], dim=1)

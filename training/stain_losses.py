@@ -1,0 +1,117 @@
+"""Losses of virtual stainers, in float32."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["feature_matching", "ms_ssim", "r1_penalty", "verdict_loss"]
+
+Features = list[list[torch.Tensor]]
+
+# of the five scales, from the finest on (Wang, Simoncelli, Bovik 2003)
+_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_TAPS, _SIGMA = 11, 1.5
+
+
+def _window(like: torch.Tensor) -> torch.Tensor:
+    position = torch.arange(_TAPS, dtype=like.dtype, device=like.device) - _TAPS // 2
+    taps = torch.exp(-0.5 * (position / _SIGMA) ** 2)
+    return taps / taps.sum()
+
+
+def _smooth(planes: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """Filter planes (M, 1, Y, X) without padding."""
+    planes = functional.conv2d(planes, taps[None, None, :, None])
+    return functional.conv2d(planes, taps[None, None, None, :])
+
+
+def _scale(
+    first: torch.Tensor, second: torch.Tensor, taps: torch.Tensor, data_range: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean luminance·structure and structure terms of every plane (M,)."""
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    moments = torch.cat([first, second, first * first, second * second, first * second])
+    mean1, mean2, square1, square2, product = _smooth(moments, taps).chunk(5)
+    covariance = product - mean1 * mean2
+    variances = (square1 - mean1**2).clamp(min=0) + (square2 - mean2**2).clamp(min=0)
+    structure = (2 * covariance + c2) / (variances + c2)
+    luminance = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
+    return (luminance * structure).mean((1, 2, 3)), structure.mean((1, 2, 3))
+
+
+def ms_ssim(first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0) -> torch.Tensor:
+    """Multi-scale structural similarity, mean over images and channels.
+
+    Wang, Simoncelli and Bovik 2003. As many of the five scales as the image has room for
+    (five need 176 px); their weights are made to sum to 1.
+
+    Parameters
+    ----------
+    first, second
+        (N, C, Y, X).
+    data_range
+        Range of the intensities.
+    """
+    room = min(first.shape[-2:])
+    scales = max(1, sum(room // 2**level >= _TAPS for level in range(len(_WEIGHTS))))
+    weights = torch.tensor(_WEIGHTS[:scales], device=first.device)
+    weights = weights / weights.sum()
+    first, second = (x.float().flatten(0, 1)[:, None] for x in (first, second))
+    taps = _window(first)
+    result = torch.ones(len(first), device=first.device)
+    for level in range(scales):
+        if level:
+            first, second = (functional.avg_pool2d(x, 2) for x in (first, second))
+        both, structure = _scale(first, second, taps, data_range)
+        term = both if level == scales - 1 else structure
+        # a negative correlation to a broken power is no number
+        result = result * term.clamp(min=1e-4) ** weights[level]
+    return result.mean()
+
+
+def verdict_loss(features: Features, wanted: float) -> torch.Tensor:
+    """Least-squares GAN loss, mean over the levels (Mao et al. 2017, arXiv:1611.04076).
+
+    Parameters
+    ----------
+    features
+        From :class:`~napari_cytosynth.models.discriminator.MultiScaleDiscriminator`.
+    wanted
+        1 for real, 0 for virtual.
+    """
+    terms = [(level[-1].float() - wanted).square().mean() for level in features]
+    return torch.stack(terms).mean()
+
+
+def feature_matching(virtual: Features, real: Features) -> torch.Tensor:
+    """Mean absolute difference of the features, over all layers of all levels.
+
+    The real image's features get no gradient, and the verdicts themselves are left out.
+    """
+    terms = [
+        functional.l1_loss(ours.float(), theirs.detach().float())
+        for ours_level, theirs_level in zip(virtual, real, strict=True)
+        for ours, theirs in zip(ours_level[:-1], theirs_level[:-1], strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+def r1_penalty(verdicts: Sequence[torch.Tensor], stain: torch.Tensor) -> torch.Tensor:
+    """Squared gradient of the verdicts on real images (Mescheder et al. 2018, arXiv:1801.04406).
+
+    Parameters
+    ----------
+    verdicts
+        One tensor for each level, computed from `stain` in float32.
+    stain
+        (N, C, Y, X) real stain that requires a gradient.
+    """
+    total = torch.stack([verdict.float().mean((1, 2, 3)).sum() for verdict in verdicts]).sum()
+    (gradient,) = torch.autograd.grad(total, stain, create_graph=True)
+    return 0.5 * gradient.float().square().sum((1, 2, 3)).mean()
