@@ -223,7 +223,7 @@ def test_the_file_of_a_layer_is_remembered(viewer, make_widget, tmp_path, blobs)
     from skimage.io import imsave
 
     from napari_cytosynth.tasks.layers import read_source
-    from napari_cytosynth.widgets._work import LayerSnapshot
+    from napari_cytosynth.widgets._snapshot import LayerSnapshot
 
     imsave(tmp_path / "cells.tif", blobs)
     [layer] = viewer.open(tmp_path / "cells.tif", plugin="napari")

@@ -1,4 +1,4 @@
-"""The upper part of the Segment widget: which image, which model, run how."""
+"""The upper part of a widget that runs a model: which image, which model, run how."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from superqt import QCollapsible
 
 from napari_cytosynth.widgets import _reading
 from napari_cytosynth.widgets._model_choice import OTHER, ModelChoice
-from napari_cytosynth.widgets._panels import align_captions, plain_label
+from napari_cytosynth.widgets._parts import align_captions, plain_label
 
 if TYPE_CHECKING:
     import napari.viewer
 
-__all__ = ["CURRENT", "WHOLE", "SegmentForm"]
+__all__ = ["CURRENT", "WHOLE", "RunForm"]
 
 CURRENT, WHOLE = "current plane", "whole stack"
 _LARGEST_PIXEL = 100_000.0
@@ -35,14 +35,18 @@ _DEVICES = (
 )
 
 
-class SegmentForm(Container[Any]):
+class RunForm(Container[Any]):
     """Image, model, axes, planes, device: what a run needs to know.
+
+    A subclass says by ``_task`` which models it offers, and adds rows of its own.
 
     Parameters
     ----------
     viewer
         The viewer whose layers are offered.
     """
+
+    _task = "segment"
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
@@ -58,10 +62,10 @@ class SegmentForm(Container[Any]):
 
     def _make_choices(self) -> list[Any]:
         self._image = ComboBox(
-            name="image", choices=self._image_layers, tooltip="The image layer to segment."
+            name="image", choices=self._image_layers, tooltip=f"The image layer to {self._task}."
         )
         self._image.native.setMinimumContentsLength(16)
-        self._model = ModelChoice(name="model")
+        self._model = ModelChoice(name="model", task=self._task)
         self._about = plain_label("about")
         self._source = LineEdit(name="source", label="from", visible=False)
         self._source.native.setPlaceholderText("organisation/name or a folder; then Enter")
@@ -80,7 +84,7 @@ class SegmentForm(Container[Any]):
         )
         self._planes = RadioButtons(
             name="planes",
-            label="segment",
+            label=self._task,
             choices=[CURRENT, WHOLE],
             orientation="horizontal",
         )
@@ -97,9 +101,17 @@ class SegmentForm(Container[Any]):
         return [
             self._image, self._model, self._about, self._source, self._browse,
             self._axes, self._reading, self._channel,
-            self._planes, self._resample,
+            *self._own_choices(), self._planes, self._resample,
             self._run_button,
         ]  # fmt: skip
+
+    def _own_choices(self) -> list[Any]:
+        """Return further rows of a task, to come before the planes."""
+        return []
+
+    def _own_advanced(self) -> list[Any]:
+        """Return further rows of a task for the folded part."""
+        return []
 
     def _make_advanced(self) -> QCollapsible:
         self.device = ComboBox(
@@ -118,7 +130,8 @@ class SegmentForm(Container[Any]):
         self.pixel_size.native.setDecimals(5)
         self.pixel_size.native.setKeyboardTracking(False)
         self._prefilled = 0.0
-        self._extras = Container(widgets=[self.pixel_size, self.device], labels=True)
+        rows = [*self._own_advanced(), self.pixel_size, self.device]
+        self._extras = Container(widgets=rows, labels=True)
         self._extras.margins = (0, 0, 0, 0)
         folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
         folded.addWidget(self._extras.native)

@@ -31,12 +31,19 @@ class ModelChoice(ComboBox):
     ----------
     list_models
         Lists the models of a task; the real one where None.
+    task
+        The task that they must serve.
     """
 
     def __init__(
-        self, list_models: Callable[[str], list[ModelInfo]] | None = None, **kwargs: Any
+        self,
+        list_models: Callable[[str], list[ModelInfo]] | None = None,
+        *,
+        task: str = "segment",
+        **kwargs: Any,
     ) -> None:
         self._list_models = list_models
+        self._task = task
         self._extra: list[str] = []
         self._infos: dict[str, ModelInfo] = {}
         self._known: list[ModelInfo] | None = None
@@ -117,11 +124,11 @@ class ModelChoice(ComboBox):
 
     def _models(self) -> list[ModelInfo]:
         if self._list_models is not None:
-            return self._list_models("segment")
+            return self._list_models(self._task)
         from napari_cytosynth.zoo.catalogue import list_models
 
         try:
-            return list_models("segment")
+            return list_models(self._task)
         except CytosynthError:  # one broken copy must not close the way to all the others
             return []
 

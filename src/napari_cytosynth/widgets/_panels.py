@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, Label, PushButton, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
 from psygnal import Signal
 
+from napari_cytosynth.widgets._parts import align_captions, plain_label
 from napari_cytosynth.widgets._threshold_slider import ThresholdSlider
 
 if TYPE_CHECKING:
@@ -14,29 +15,9 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.tasks.instances import LabelOptions
 
-__all__ = ["TablePanel", "ThresholdPanel", "align_captions", "plain_label"]
+__all__ = ["TablePanel", "ThresholdPanel"]
 
 _LARGEST_OBJECT = 10_000_000
-
-
-def plain_label(name: str, **kwargs: Any) -> Label:
-    """Return a label that wraps, takes no markup and has no caption of its own."""
-    from qtpy.QtCore import Qt
-    from qtpy.QtWidgets import QSizePolicy
-
-    label = Label(name=name, label=" ", value="", **kwargs)
-    label.native.setWordWrap(True)
-    label.native.setTextFormat(Qt.TextFormat.PlainText)
-    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label
-
-
-def align_captions(container: Any, width: int = 78) -> None:
-    """Give the captions of a container's rows one width."""
-    for part in container:
-        row = part.native.parentWidget()
-        if row is not None and row is not container.native and row.layout() is not None:
-            row.layout().itemAt(0).widget().setMinimumWidth(width)
 
 
 class ThresholdPanel(Container[Any]):

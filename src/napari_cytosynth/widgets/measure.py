@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.widgets import _reading
-from napari_cytosynth.widgets._panels import align_captions, plain_label
-from napari_cytosynth.widgets._work import LayerSnapshot
+from napari_cytosynth.widgets._parts import align_captions, plain_label
+from napari_cytosynth.widgets._snapshot import LayerSnapshot
 from napari_cytosynth.widgets.jobs import JobRunner
 
 if TYPE_CHECKING:

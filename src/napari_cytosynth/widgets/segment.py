@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QFileDialog, QFrame, QLabel, QProgressBar
+from qtpy.QtWidgets import QFileDialog
 
-from napari_cytosynth.errors import CytosynthError, InputError, OutputError
+from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets import _reading
-from napari_cytosynth.widgets._form import CURRENT, SegmentForm
 from napari_cytosynth.widgets._live import LiveResult
-from napari_cytosynth.widgets._model_choice import OTHER
-from napari_cytosynth.widgets._panels import TablePanel, ThresholdPanel, plain_label
-from napari_cytosynth.widgets._work import LayerSnapshot, Request, compute, relabel
+from napari_cytosynth.widgets._panels import TablePanel, ThresholdPanel
+from napari_cytosynth.widgets._parts import heading, single_shot
+from napari_cytosynth.widgets._run_widget import RunWidget
+from napari_cytosynth.widgets._snapshot import LayerSnapshot
+from napari_cytosynth.widgets._work import Request, compute, relabel
 from napari_cytosynth.widgets.jobs import JobRunner
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets._live import Readout
     from napari_cytosynth.widgets._work import Answer, Update
-    from napari_cytosynth.widgets.jobs import Outcome, Tick
+    from napari_cytosynth.widgets.jobs import Outcome
 
 __all__ = ["SegmentWidget"]
 
 _SETTLE_MS = 250
 
 
-class SegmentWidget(SegmentForm):
+class SegmentWidget(RunWidget):
     """Segments an image layer and lets the labels follow a threshold.
 
     A script drives it by value: ``widget.image.value = layer``,
@@ -64,11 +64,10 @@ class SegmentWidget(SegmentForm):
         self._touched = False
         super().__init__(napari_viewer)
         self._lay_out()
-        self._runs: JobRunner[Answer] = JobRunner(self.native)
         self._updates: JobRunner[Update] = JobRunner(self.native)
         self._trees: JobRunner[Any] = JobRunner(self.native)
-        self._settle = _single_shot(self.native, _SETTLE_MS, self._relabel)
-        self._look_ahead = _single_shot(self.native, _SETTLE_MS, self._build_tree)
+        self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
+        self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
         self._connect()
         self._choose_active_layer()
         self._on_model()
@@ -80,9 +79,6 @@ class SegmentWidget(SegmentForm):
 
     def _lay_out(self) -> None:
         layout = self.native.layout()
-        self._bar = QProgressBar()
-        self._bar.setVisible(False)
-        self.status = plain_label("status")
         self._panel = ThresholdPanel()
         self._table = TablePanel(
             self._image_layers,
@@ -95,8 +91,8 @@ class SegmentWidget(SegmentForm):
         )
         for part in (
             self._bar, self.status.native,
-            _heading("What counts as an object"), self._panel.native,
-            _heading("Table of objects"), self._table.native, self._advanced,
+            heading("What counts as an object"), self._panel.native,
+            heading("Table of objects"), self._table.native, self._advanced,
         ):  # fmt: skip
             layout.addWidget(part)
         for name, part in self._panel.parts().items():
@@ -106,13 +102,11 @@ class SegmentWidget(SegmentForm):
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
-        self._run_button.changed.connect(self._on_button)
         self._panel.moved.connect(self._on_moved)
         self._panel.settled.connect(self._relabel)
         self.intensity.changed.connect(self._on_intensity)
         self._viewer.dims.events.current_step.connect(self._on_plane)
         self._viewer.layers.events.removed.connect(self._on_removed)
-        self.native_parent_changed.connect(self._on_parent)
 
     # -- for scripts ----------------------------------------------------------------
 
@@ -124,33 +118,7 @@ class SegmentWidget(SegmentForm):
     @property
     def busy(self) -> bool:
         """Whether a run, or relabelling after a change of the threshold, is under way."""
-        return any(job.busy for job in (self._runs, self._updates, self._trees)) or (
-            self._settle.isActive()
-        )
-
-    def run(self) -> None:
-        """Segment the chosen image in the background; `wait` waits for the result."""
-        if self._runs.busy:
-            self._say("A run is under way. Cancel it first, or wait for it.")
-            return
-        try:
-            request = self._request()
-        except CytosynthError as error:
-            self._say(f"⚠ {error}")
-            return
-        self._show_running(True)
-        self._say("Starting …")
-        segment = self._segment
-        self._runs.start(
-            lambda progress: compute(request, progress, segment), self._on_result, self._on_tick
-        )
-
-    def cancel(self) -> None:
-        """Stop the run after the tile that is being computed."""
-        if self._runs.busy:
-            self._runs.cancel()
-            self._run_button.text = "Cancelling …"
-            self._run_button.enabled = False
+        return any(job.busy for job in self._all_jobs()) or (self._settle.isActive())
 
     def wait(self, timeout: float = 600.0) -> bool:
         """Process events until nothing is under way; return False after `timeout` seconds."""
@@ -158,26 +126,6 @@ class SegmentWidget(SegmentForm):
         if self._settle.isActive():
             self._relabel()
         return done and self._updates.wait(timeout) and self._trees.wait(timeout)
-
-    def as_python(self) -> str:
-        """Return the script that makes the present result again."""
-        if self._live is None:
-            raise InputError("There is no result yet: press Run first.")
-        from napari_cytosynth.tasks.provenance import as_python
-
-        return as_python(self._live.segmentation.provenance)
-
-    def copy_as_python(self) -> None:
-        """Put the script that makes the present result again on the clipboard."""
-        clipboard = QApplication.clipboard()
-        try:
-            text = self.as_python()
-        except CytosynthError as error:
-            self._say(f"⚠ {error}")
-            return
-        if clipboard is not None:
-            clipboard.setText(text)
-        self._say("The script is on the clipboard: paste it into an editor or a notebook.")
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table; without a path, ask for one."""
@@ -222,71 +170,37 @@ class SegmentWidget(SegmentForm):
 
     # -- the run ----------------------------------------------------------------------
 
-    def _on_button(self, *_: Any) -> None:
-        if self._runs.busy:
-            self.cancel()
-        else:
-            self.run()
+    def _work(self) -> Callable[[Progress], Answer]:
+        request, segment = self._request(), self._segment
+        return lambda progress: compute(request, progress, segment)
 
     def _request(self) -> Request:
-        layer = self._image.value
-        if layer is None:
-            raise InputError("Open an image first, or choose one: File > Open Sample has some.")
-        if self._model.value == OTHER:
-            raise InputError("Choose a folder, or type a Hub id and press Enter.")
+        common = self._common_request()
         if not self._touched:
             self._preset_for_model()
         options = {name: part.value for name, part in self._panel.parts().items()}
         if not self._touched:
             options["threshold"] = None
-        axes = _reading.checked_axes(layer, self._axes.value)
-        plane = _reading.plane_in_view(self._viewer, layer, axes)
-        return Request(
-            image=LayerSnapshot.of(layer),
-            model=self._model.value,
-            axes=axes,
-            channels=self._chosen_channels(),
-            planes=plane if plane and self._planes.value == CURRENT else None,
-            device=self.device.value,
-            resample=self._resample.value,
-            pixel_size=self._given_pixel_size(),
-            visible=plane,
-            intensity=self._intensity_snapshot(),
-            **options,
-        )
+        return Request(intensity=self._intensity_snapshot(), **common, **options)
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
         layer = self.intensity.value
         return None if layer is None else LayerSnapshot.of(layer)
 
-    def _on_tick(self, tick: Tick) -> None:
-        self._bar.setRange(0, max(tick.total, 0))
-        self._bar.setValue(tick.done)
-        if tick.message:
-            self._say(f"{tick.message} …")
-
-    def _on_result(self, outcome: Outcome[Answer]) -> None:
-        self._show_running(False)
-        if outcome.value is None:
-            stopped = "Stopped. Your layers are as they were."
-            self._say(stopped if outcome.stopped else f"⚠ {outcome.error}")
-            return
-        self._drop_live()
-        self._model.refresh()
-        self._on_pixel_size()  # a downloaded model's own is known only now
-        live = self._live = LiveResult(self._viewer, outcome.value)
+    def _accept(self, value: Answer) -> None:
+        self._forget_result()
+        live = self._live = LiveResult(self._viewer, value)
         self._panel.preset(threshold=live.segmentation.threshold)
         self._panel.slider.set_mark(live.own_threshold)
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
         self._tell(live.readout())
-        self._say(" ".join(["Done.", *outcome.value.messages]))
 
-    def _show_running(self, running: bool) -> None:
-        self._run_button.text = "Cancel" if running else "Run"
-        self._run_button.enabled = True
-        self._bar.setRange(0, 0)
-        self._bar.setVisible(running)
+    def _provenance(self) -> dict[str, Any] | None:
+        return None if self._live is None else dict(self._live.segmentation.provenance)
+
+    def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
+        return (self._runs, self._updates, self._trees)
 
     # -- the threshold ------------------------------------------------------------------
 
@@ -354,16 +268,9 @@ class SegmentWidget(SegmentForm):
 
     def _on_removed(self, *_: Any) -> None:
         if self._live is not None and not self._live.alive:
-            self._drop_live()
+            self._forget_result()
 
-    def _on_parent(self, parent: Any = None) -> None:
-        # The dock was closed: it takes this widget out of the window before it goes.
-        if self.native.parent() is None:
-            for jobs in (self._runs, self._updates, self._trees):
-                jobs.close()
-            self._drop_live()
-
-    def _drop_live(self) -> None:
+    def _forget_result(self) -> None:
         for timer in (self._settle, self._look_ahead):
             timer.stop()
         for jobs in (self._updates, self._trees):
@@ -377,20 +284,3 @@ class SegmentWidget(SegmentForm):
         for button in self._table.buttons:
             button.enabled = enabled
         self._panel.slider.histogram.setEnabled(enabled)
-
-    def _say(self, sentence: str) -> None:
-        self.status.value = sentence
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(f"<b>{text}</b>")
-    label.setFrameShape(QFrame.Shape.NoFrame)
-    return label
-
-
-def _single_shot(owner: Any, interval_ms: int, action: Any) -> QTimer:
-    timer = QTimer(owner)
-    timer.setSingleShot(True)
-    timer.setInterval(interval_ms)
-    timer.timeout.connect(action)
-    return timer

@@ -1,0 +1,44 @@
+"""Small parts that the forms of all widgets are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import Label
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFrame, QLabel, QSizePolicy
+
+__all__ = ["align_captions", "heading", "plain_label", "single_shot"]
+
+
+def plain_label(name: str, **kwargs: Any) -> Label:
+    """Return a label that wraps, takes no markup and has no caption of its own."""
+    label = Label(name=name, label=" ", value="", **kwargs)
+    label.native.setWordWrap(True)
+    label.native.setTextFormat(Qt.TextFormat.PlainText)
+    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label
+
+
+def align_captions(container: Any, width: int = 78) -> None:
+    """Give the captions of a container's rows one width."""
+    for part in container:
+        row = part.native.parentWidget()
+        if row is not None and row is not container.native and row.layout() is not None:
+            row.layout().itemAt(0).widget().setMinimumWidth(width)
+
+
+def heading(text: str) -> QLabel:
+    """Return a bold line above a group of parts."""
+    label = QLabel(f"<b>{text}</b>")
+    label.setFrameShape(QFrame.Shape.NoFrame)
+    return label
+
+
+def single_shot(owner: Any, interval_ms: int, action: Any) -> QTimer:
+    """Return a timer of `owner` that calls `action` once, each time that it is started."""
+    timer = QTimer(owner)
+    timer.setSingleShot(True)
+    timer.setInterval(interval_ms)
+    timer.timeout.connect(action)
+    return timer

@@ -1,0 +1,186 @@
+"""What every widget that runs a model does around its run: start, tell, cancel, let go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QApplication, QProgressBar
+
+from napari_cytosynth.errors import CytosynthError, InputError
+from napari_cytosynth.widgets import _reading
+from napari_cytosynth.widgets._form import CURRENT, RunForm
+from napari_cytosynth.widgets._model_choice import OTHER
+from napari_cytosynth.widgets._parts import plain_label
+from napari_cytosynth.widgets._snapshot import LayerSnapshot
+from napari_cytosynth.widgets.jobs import JobRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.widgets.jobs import Outcome, Tick
+
+__all__ = ["RunWidget"]
+
+
+class RunWidget(RunForm):
+    """A form whose button starts a job, shows how far it is, and cancels it.
+
+    A subclass says what is computed (`_work`), what becomes of it (`_accept`, `_reject`),
+    and what it holds (`_forget_result`).
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose layers are offered and that gets the result.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer)
+        self._bar = QProgressBar()
+        self._bar.setVisible(False)
+        self.status = plain_label("status")
+        self._runs: JobRunner[Any] = JobRunner(self.native)
+        self._run_button.changed.connect(self._on_button)
+        self.native_parent_changed.connect(self._on_parent)
+
+    # -- what a subclass says -----------------------------------------------------------
+
+    def _work(self) -> Callable[[Progress], Any]:
+        """Return what the job computes; raise `CytosynthError` where something is missing."""
+        raise NotImplementedError
+
+    def _accept(self, value: Any) -> None:
+        """Show the result of a run."""
+        raise NotImplementedError
+
+    def _reject(self) -> None:
+        """Take back what an unfinished run has shown."""
+
+    def _provenance(self) -> dict[str, Any] | None:
+        """Return the record of the present result; None without one."""
+        return None
+
+    def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
+        """Return every runner, to be stopped when the dock is closed."""
+        return (self._runs,)
+
+    def _forget_result(self) -> None:
+        """Let go of the present result; its layers stay."""
+
+    # -- the run --------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run the model on the chosen image in the background; `wait` waits for the result."""
+        if self._runs.busy:
+            self._say("A run is under way. Cancel it first, or wait for it.")
+            return
+        try:
+            work = self._work()
+        except CytosynthError as error:
+            self._say(f"⚠ {error}")
+            return
+        self._show_running(True)
+        self._say("Starting …")
+        self._runs.start(work, self._on_result, self._on_tick)
+
+    def cancel(self) -> None:
+        """Stop the run after the tile that is being computed."""
+        if self._runs.busy:
+            self._runs.cancel()
+            self._run_button.text = "Cancelling …"
+            self._run_button.enabled = False
+
+    def _on_button(self, *_: Any) -> None:
+        if self._runs.busy:
+            self.cancel()
+        else:
+            self.run()
+
+    def _on_tick(self, tick: Tick) -> None:
+        self._bar.setRange(0, max(tick.total, 0))
+        self._bar.setValue(tick.done)
+        if tick.message:
+            self._say(f"{tick.message} …")
+
+    def _on_result(self, outcome: Outcome[Any]) -> None:
+        self._show_running(False)
+        if outcome.value is None:
+            self._reject()
+            stopped = "Stopped. Your layers are as they were."
+            self._say(stopped if outcome.stopped else f"⚠ {outcome.error}")
+            return
+        self._model.refresh()
+        self._on_pixel_size()  # a downloaded model's own is known only now
+        self._accept(outcome.value)
+        self._say(" ".join(["Done.", *outcome.value.messages]))
+
+    def _show_running(self, running: bool) -> None:
+        self._run_button.text = "Cancel" if running else "Run"
+        self._run_button.enabled = True
+        self._bar.setRange(0, 0)
+        self._bar.setVisible(running)
+
+    def _common_request(self) -> dict[str, Any]:
+        """Return what every task is told of image, model and machine, as it is now.
+
+        Raises
+        ------
+        InputError
+            No image or no model is chosen, or the axes do not fit.
+        """
+        layer = self._image.value
+        if layer is None:
+            raise InputError("Open an image first, or choose one: File > Open Sample has some.")
+        if self._model.value == OTHER:
+            raise InputError("Choose a folder, or type a Hub id and press Enter.")
+        axes = _reading.checked_axes(layer, self._axes.value)
+        plane = _reading.plane_in_view(self._viewer, layer, axes)
+        return {
+            "image": LayerSnapshot.of(layer),
+            "model": self._model.value,
+            "axes": axes,
+            "channels": self._chosen_channels(),
+            "planes": plane if plane and self._planes.value == CURRENT else None,
+            "device": self.device.value,
+            "resample": self._resample.value,
+            "pixel_size": self._given_pixel_size(),
+            "visible": plane,
+        }
+
+    # -- the script -------------------------------------------------------------------------
+
+    def as_python(self) -> str:
+        """Return the script that makes the present result again."""
+        provenance = self._provenance()
+        if provenance is None:
+            raise InputError("There is no result yet: press Run first.")
+        from napari_cytosynth.tasks.provenance import as_python
+
+        return as_python(provenance)
+
+    def copy_as_python(self) -> None:
+        """Put the script that makes the present result again on the clipboard."""
+        clipboard = QApplication.clipboard()
+        try:
+            text = self.as_python()
+        except CytosynthError as error:
+            self._say(f"⚠ {error}")
+            return
+        if clipboard is not None:
+            clipboard.setText(text)
+        self._say("The script is on the clipboard: paste it into an editor or a notebook.")
+
+    # -- what happens around it -----------------------------------------------------------
+
+    def _on_parent(self, parent: Any = None) -> None:
+        # The dock was closed: it takes this widget out of the window before it goes.
+        if self.native.parent() is None:
+            for jobs in self._all_jobs():
+                jobs.close()
+            self._forget_result()
+
+    def _say(self, sentence: str) -> None:
+        self.status.value = sentence
