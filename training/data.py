@@ -108,8 +108,10 @@ def fingerprint(pairs: list[tuple[Path, list[Path]]]) -> str:
     digest = hashlib.sha256()
     for image, truths in pairs:
         for path in (image, *truths):
-            digest.update(path.name.encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            inside = sorted(part for part in path.rglob("*") if part.is_file())
+            for file in inside or [path]:  # an OME-Zarr is a folder of files
+                digest.update(file.name.encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from .data import SegmentationData
     from .recipe import Recipe
     from .segmentation import SegmentationModule
+    from .stain_recipe import StainRecipe
 
-__all__ = ["export_model"]
+__all__ = ["export_model", "training_record"]
 
 
 def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predictions]:
@@ -62,7 +63,8 @@ def _inference(recipe: Recipe, network: torch.nn.Module, chosen: dict[str, Any])
     )
 
 
-def _training(recipe: Recipe, summary: dict[str, Any]) -> Training:
+def training_record(recipe: Recipe | StainRecipe, summary: dict[str, Any]) -> Training:
+    """Return what a card says about the training run that ends."""
     minutes = summary["seconds"] / 60
     return Training(
         datasets=recipe.card.datasets,
@@ -120,7 +122,7 @@ def export_model(
         arguments=network_arguments(recipe),
         licence=recipe.card.licence,
         inference=_inference(recipe, network, chosen),
-        training=_training(recipe, summary),
+        training=training_record(recipe, summary),
         tags=recipe.card.tags,
     )
     return save_model(folder, network, card)

@@ -7,24 +7,32 @@ import logging
 import platform
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
 import yaml
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from napari_cytosynth.errors import RecipeError
 
+from .adversarial import AdversarialModule
 from .callbacks import Clock, ExponentialAverage, RevertToBest
 from .data import SegmentationData, fingerprint
 from .export import export_model
 from .segmentation import SegmentationModule
+from .stain_data import StainData
+from .stain_export import export_stainer
+from .stain_module import RegressionModule
+from .stain_recipe import StainRecipe
 
 if TYPE_CHECKING:
     from .recipe import Recipe
+
+    AnyRecipe = Recipe | StainRecipe
+    AnyData = SegmentationData | StainData
 
 __all__ = ["train"]
 
@@ -38,7 +46,20 @@ _HINTS = (
 )
 
 
-def _bookkeeping(recipe: Recipe, data: SegmentationData, out: Path) -> None:
+def _data(recipe: AnyRecipe, data_dir: Path) -> AnyData:
+    if isinstance(recipe, StainRecipe):
+        return StainData(recipe, data_dir)
+    return SegmentationData(recipe, data_dir)
+
+
+def _module(recipe: AnyRecipe, steps: int) -> LightningModule:
+    if not isinstance(recipe, StainRecipe):
+        return SegmentationModule(recipe, steps)
+    kind = AdversarialModule if recipe.adversarial else RegressionModule
+    return kind(recipe, steps)
+
+
+def _bookkeeping(recipe: AnyRecipe, data: AnyData, out: Path) -> None:
     (out / "recipe.yaml").write_text(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), "utf-8"
     )
@@ -55,7 +76,7 @@ def _bookkeeping(recipe: Recipe, data: SegmentationData, out: Path) -> None:
     (out / "run.json").write_text(json.dumps(facts, indent=2), "utf-8")
 
 
-def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest, Clock]:
+def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBest, Clock]:
     train = recipe.train
     average = ExponentialAverage(train.ema)
     best = RevertToBest(
@@ -76,16 +97,18 @@ def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest,
     return [average, clock, best, last, TQDMProgressBar(refresh_rate=5)], best, clock
 
 
-def _trainer(recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int) -> Trainer:
+def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: int) -> Trainer:
     train = recipe.train
+    # two optimisers take their steps by themselves
+    manual = isinstance(recipe, StainRecipe) and recipe.adversarial is not None
     accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
     return Trainer(
         accelerator=accelerator,
         devices=1,
         max_epochs=epochs,
         precision="bf16-mixed" if train.precision == "bfloat16" else "32-true",
-        accumulate_grad_batches=train.accumulate,
-        gradient_clip_val=train.gradient_clip or None,
+        accumulate_grad_batches=1 if manual else train.accumulate,
+        gradient_clip_val=None if manual else train.gradient_clip or None,
         check_val_every_n_epoch=train.validate_every,
         num_sanity_val_steps=0,
         callbacks=callbacks,
@@ -96,7 +119,7 @@ def _trainer(recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int) 
     )
 
 
-def _steps(recipe: Recipe, data: SegmentationData) -> int:
+def _steps(recipe: AnyRecipe, data: AnyData) -> int:
     assert data.dataset is not None
     size = recipe.train.batch_size
     crops = len(data.dataset)
@@ -105,14 +128,14 @@ def _steps(recipe: Recipe, data: SegmentationData) -> int:
 
 
 def train(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     data_dir: Path,
     out: Path | None = None,
     *,
     resume: bool = False,
     stop_at_epoch: int | None = None,
 ) -> Path:
-    """Train, choose the checkpoint and the threshold on validation data, and export.
+    """Train, choose what there is to choose on validation data, and export.
 
     Parameters
     ----------
@@ -144,11 +167,11 @@ def train(
     if not resume and checkpoint.exists():
         raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    data = SegmentationData(recipe, Path(data_dir))
+    data = _data(recipe, Path(data_dir))
     out.mkdir(parents=True, exist_ok=True)
     _bookkeeping(recipe, data, out)
     data.setup("fit")
-    module = SegmentationModule(recipe, _steps(recipe, data))
+    module = _module(recipe, _steps(recipe, data))
     callbacks, best, clock = _callbacks(recipe, out)
     trainer = _trainer(recipe, out, callbacks, stop_at_epoch or recipe.train.max_epochs)
     with warnings.catch_warnings():
@@ -163,5 +186,6 @@ def train(
     if not best.path.exists():
         raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
     summary = {"steps": trainer.global_step, "seconds": clock.seconds, "best_epoch": best.epoch}
-    folder = export_model(recipe, module, data, best.path, out / recipe.name, summary)
+    export: Any = export_stainer if isinstance(recipe, StainRecipe) else export_model
+    folder: Path = export(recipe, module, data, best.path, out / recipe.name, summary)
     return folder

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.card import Normalisation
+
+if TYPE_CHECKING:
+    from .stain_recipe import StainRecipe
 
 __all__ = [
     "AugmentRecipe",
@@ -217,7 +220,7 @@ def _set(tree: dict[str, Any], assignment: str) -> None:
         raise RecipeError(f"The value in “{assignment}” cannot be read: {error}") from error
 
 
-def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe | StainRecipe:
     """Read and validate a recipe.
 
     Parameters
@@ -237,8 +240,11 @@ def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe
         raise RecipeError(f"{name_or_path} does not hold a recipe (a mapping of settings).")
     for assignment in overrides or []:
         _set(tree, assignment)
+    from .stain_recipe import StainRecipe
+
+    kind = StainRecipe if tree.get("task") == "stain" else Recipe
     try:
-        return Recipe.model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         lines = [
             f"  {'.'.join(map(str, item['loc'])) or 'recipe'}: {item['msg']}"

@@ -13,23 +13,28 @@ from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.loading import load_model
 
 from .losses import bce_soft_iou, distance_loss
+from .optimisers import optimiser_config
 from .selection import Predictions, instance_score, iou_curve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .recipe import Recipe
+    from .stain_recipe import StainRecipe
 
-__all__ = ["SegmentationModule", "initial_network", "network_arguments"]
+    AnyRecipe = Recipe | StainRecipe
+
+__all__ = ["SegmentationModule", "initial_network", "network_arguments", "run_whole"]
 
 
-def network_arguments(recipe: Recipe) -> dict[str, Any]:
+def network_arguments(recipe: AnyRecipe) -> dict[str, Any]:
     """Arguments of the network: those of the recipe, and the channels of the data."""
-    channels = {"in_channels": 1, "out_channels": len(recipe.output_channels)}
+    inputs = len(getattr(recipe.data, "input_channels", ["grey"]))
+    channels = {"in_channels": inputs, "out_channels": len(recipe.output_channels)}
     return {**recipe.network.arguments, **channels}
 
 
-def initial_network(recipe: Recipe) -> torch.nn.Module:
+def initial_network(recipe: AnyRecipe) -> torch.nn.Module:
     """Build the network, with fresh weights or those that the recipe starts from.
 
     Raises
@@ -48,6 +53,22 @@ def initial_network(recipe: Recipe) -> torch.nn.Module:
                 f"recipe: {source.card.architecture} with {source.card.arguments}."
             ) from error
     return network
+
+
+def run_whole(module: LightningModule, image: NDArray[np.float32], stride: int) -> torch.Tensor:
+    """Run a module on a whole (K, Y, X) image, reflected up to a multiple of the stride.
+
+    Returns
+    -------
+    Tensor
+        (C, Y, X), on the module's device.
+    """
+    height, width = image.shape[-2:]
+    pads = [(0, 0), (0, -height % stride), (0, -width % stride)]
+    padded = np.pad(image, pads, mode="reflect")
+    tensor = torch.from_numpy(padded)[None].to(module.device)
+    output: torch.Tensor = module(tensor)[0, :, :height, :width]
+    return output
 
 
 class SegmentationModule(LightningModule):
@@ -105,12 +126,7 @@ class SegmentationModule(LightningModule):
 
     def _whole(self, image: NDArray[np.float32]) -> torch.Tensor:
         """Logits (C, Y, X) of a whole image, reflected up to a multiple of the stride."""
-        height, width = image.shape[-2:]
-        pads = [(0, 0), (0, -height % self.stride), (0, -width % self.stride)]
-        padded = np.pad(image, pads, mode="reflect")
-        tensor = torch.from_numpy(padded)[None].to(self.device)
-        logits: torch.Tensor = self(tensor)[0, :, :height, :width]
-        return logits
+        return run_whole(self, image, self.stride)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the predictions of the last validation."""
@@ -138,35 +154,4 @@ class SegmentationModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and learning-rate schedule of the recipe."""
-        train = self.recipe.train
-        kinds: dict[str, Any] = {
-            "adam": torch.optim.Adam,
-            "adamw": torch.optim.AdamW,
-            "sgd": torch.optim.SGD,
-        }
-        extra = {"momentum": 0.9, "nesterov": True} if train.optimiser == "sgd" else {}
-        optimiser = kinds[train.optimiser](
-            self.network.parameters(),
-            lr=train.learning_rate,
-            weight_decay=train.weight_decay,
-            **extra,
-        )
-        if train.scheduler == "plateau":
-            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimiser, factor=0.5, patience=train.plateau_patience
-            )
-            config = {"scheduler": plateau, "monitor": "validation/loss"}
-            return {
-                "optimizer": optimiser,
-                "lr_scheduler": {**config, "frequency": train.validate_every},
-            }
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        train = self.recipe.train
-        warm = min(1.0, (step + 1) / max(train.warmup_steps, 1))
-        if train.scheduler == "constant":
-            return warm
-        done = min(step / max(self.total_steps, 1), 1.0)
-        return warm * (0.005 + 0.995 * 0.5 * (1 + float(np.cos(np.pi * done))))
+        return optimiser_config(self.network.parameters(), self.recipe.train, self.total_steps)

@@ -35,6 +35,9 @@ class PairRecipe(_Record):
 
     inputs: str = Field("phase", description="folder of the input images")
     input_channels: list[str] = Field(default_factory=lambda: ["phase"], min_length=1)
+    input_pick: list[int] | None = Field(
+        None, description="which channels of the input files these are; null: all, in order"
+    )
     targets: str = Field("fluorescence", description="folder of the stained images")
     target_channels: list[str] = Field(min_length=1, description="names of the stains")
     pick: list[int] | None = Field(
@@ -68,6 +71,8 @@ class PairRecipe(_Record):
     def _pick_fits(self) -> PairRecipe:
         if self.pick is not None and len(self.pick) != len(self.target_channels):
             raise ValueError("pick needs one index for each of target_channels")
+        if self.input_pick is not None and len(self.input_pick) != len(self.input_channels):
+            raise ValueError("input_pick needs one index for each of input_channels")
         return self
 
 
