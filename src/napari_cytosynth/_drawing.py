@@ -11,11 +11,15 @@ from scipy import ndimage
 __all__ = [
     "Float",
     "Labels",
+    "Outline",
+    "Place",
     "body_outline",
     "chromatin",
     "draw",
     "edge_distance",
+    "ellipse",
     "noise",
+    "nucleolus_map",
     "nucleus_outline",
     "phase_map",
     "place",
@@ -64,14 +68,14 @@ def place(
 def nucleus_outline(rng: np.random.Generator) -> Outline:
     """Return a rounded, slightly bean-like outline."""
     long_axis = rng.uniform(-np.pi, np.pi)
-    outline = _ellipse(rng.uniform(1.05, 1.6), long_axis) * _wobble(rng, (2, 3, 4), 0.05)
+    outline = ellipse(rng.uniform(1.05, 1.6), long_axis) * _wobble(rng, (2, 3, 4), 0.05)
     return np.asarray(outline, np.float32)
 
 
 def body_outline(rng: np.random.Generator) -> Outline:
     """Return a spindle whose ends, and now and then a side, are drawn out into tips."""
     long_axis = rng.uniform(-np.pi, np.pi)
-    outline = _ellipse(rng.uniform(1.3, 3.6), long_axis) * _wobble(rng, (2, 3, 4, 5), 0.07)
+    outline = ellipse(rng.uniform(1.3, 3.6), long_axis) * _wobble(rng, (2, 3, 4, 5), 0.07)
     ends = [long_axis, long_axis + np.pi, *rng.uniform(-np.pi, np.pi, rng.integers(0, 3))]
     for end in ends:
         tip = np.exp(rng.uniform(15.0, 60.0) * (np.cos(_ANGLES - end - rng.normal(0, 0.2)) - 1.0))
@@ -79,7 +83,7 @@ def body_outline(rng: np.random.Generator) -> Outline:
     return np.asarray(0.9 * outline, np.float32)
 
 
-def _ellipse(aspect: float, long_axis: float) -> Outline:
+def ellipse(aspect: float, long_axis: float) -> Outline:
     """Return an ellipse of the unit circle's area with its long axis at an angle."""
     turned = _ANGLES - long_axis
     a, b = np.sqrt(aspect), 1.0 / np.sqrt(aspect)
@@ -143,7 +147,9 @@ def noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Flo
     return np.asarray((smooth - smooth.mean()) / (smooth.std() + 1e-12), np.float32)
 
 
-def chromatin(rng: np.random.Generator, nuclei: Labels, per_um: float) -> Float:
+def chromatin(
+    rng: np.random.Generator, nuclei: Labels, per_um: float, spread: float = 0.3
+) -> Float:
     """Stain of each nucleus: flat-topped, textured, with dark nucleoli, some dim or bright."""
     distance = edge_distance(nuclei)
     # half a pixel off the distance makes the edge pixel half covered
@@ -151,12 +157,23 @@ def chromatin(rng: np.random.Generator, nuclei: Labels, per_um: float) -> Float:
     dome = np.sqrt(1.0 - (1.0 - depth) ** 2)
     texture = 1.0 + 0.13 * noise(rng, nuclei.shape, 0.9 * per_um)
     nucleoli = 1.0 - 0.4 / (1.0 + np.exp(-8.0 * (noise(rng, nuclei.shape, 1.3 * per_um) - 1.5)))
-    brightness = np.exp(rng.normal(0.0, 0.3, int(nuclei.max(initial=0)) + 1))
+    brightness = np.exp(rng.normal(0.0, spread, int(nuclei.max(initial=0)) + 1))
     stain = dome * texture * nucleoli * brightness[nuclei]
     return np.asarray(np.clip(stain, 0.0, None), np.float32)
 
 
-def phase_map(rng: np.random.Generator, bodies: Labels, nuclei: Labels, per_um: float) -> Float:
+def nucleolus_map(rng: np.random.Generator, shape: tuple[int, ...], per_um: float) -> Float:
+    """Dense spots, 0 to 1, everywhere: only those inside a nucleus count."""
+    return np.asarray(np.clip(noise(rng, shape, 0.8 * per_um) - 1.5, 0.0, 1.0), np.float32)
+
+
+def phase_map(
+    rng: np.random.Generator,
+    bodies: Labels,
+    nuclei: Labels,
+    per_um: float,
+    nucleoli: Float | None = None,
+) -> Float:
     """Phase delay in radians of flat cells with granules and nuclei, and of debris."""
     distance, nuclear = edge_distance(bodies), edge_distance(nuclei)
     body = np.clip((distance - 0.5) / (4.0 * per_um), 0.0, 1.0) ** 0.6
@@ -167,8 +184,8 @@ def phase_map(rng: np.random.Generator, bodies: Labels, nuclei: Labels, per_um: 
     cytoplasm = body * (1.0 + uneven + 0.9 * granules * crowd * (nuclear == 0)) + 0.3 * ruffle
     lens = np.clip(nuclear / (3.0 * per_um), 0.0, 1.0)
     rim = np.exp(-(((nuclear / per_um - 0.5) / 0.5) ** 2)) * (nuclear > 0)
-    nucleoli = np.clip(noise(rng, bodies.shape, 0.8 * per_um) - 1.5, 0.0, 1.0) * lens
-    organs = 0.02 * lens + 0.02 * rim + 0.2 * nucleoli
+    spots = nucleolus_map(rng, bodies.shape, per_um) if nucleoli is None else nucleoli
+    organs = 0.02 * lens + 0.02 * rim + 0.2 * spots * lens
     thickness = np.exp(rng.normal(0.0, 0.3, int(bodies.max(initial=0)) + 1))[bodies]
     debris = (rng.random(bodies.shape) < 1e-4 / per_um**2).astype(np.float32)
     specks = ndimage.gaussian_filter(debris, 0.5 * per_um) * 0.5 * per_um**2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import Cancelled, CytosynthError
 
-from . import evaluate, models, segment
+from . import evaluate, models, phantoms, segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_parser(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
+    phantoms.add_parser(commands)
     # these two take over the rest of the line: see main
     commands.add_parser("train", help="train a model from a recipe", add_help=False)
     commands.add_parser("demo", help="open napari on a simulated image", add_help=False)

@@ -11,7 +11,7 @@ from napari_cytosynth.errors import OutputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["add_running", "fraction", "make_folder", "positive", "whole"]
+__all__ = ["add_running", "at_least_one", "fraction", "make_folder", "positive", "whole"]
 
 
 def fraction(text: str) -> float:
@@ -35,6 +35,14 @@ def whole(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
+    return value
+
+
+def at_least_one(text: str) -> int:
+    """Read a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
     return value
 
 

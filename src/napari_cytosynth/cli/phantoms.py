@@ -1,0 +1,103 @@
+"""``cytosynth phantoms``: simulated pairs of images that a virtual stainer can learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import OutputError
+from napari_cytosynth.progress import resolve_progress
+
+from ._arguments import at_least_one, make_folder, positive, whole
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_cytosynth.phantoms import StainedCells
+
+__all__ = ["add_parser"]
+
+KINDS = ("phase", "fluorescence", "nuclei", "cells")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's `commands`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "phantoms",
+        help="simulate pairs of phase contrast and fluorescence images",
+        description="Simulate cells under phase contrast and with their DNA and membrane "
+        "stained, to train and to test a virtual stainer. Writes phase/NAME.tif, "
+        "fluorescence/NAME.tif, and the true labels nuclei/NAME.tif and cells/NAME.tif.",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder that the images go to"
+    )
+    parser.add_argument(
+        "--count",
+        type=at_least_one,
+        default=100,
+        metavar="N",
+        help="number of fields (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        type=at_least_one,
+        default=512,
+        metavar="PX",
+        help="side of a field in pixels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole,
+        default=0,
+        metavar="S",
+        help="fields of different seeds are independent (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pixel-size",
+        type=positive,
+        default=0.5,
+        metavar="UM",
+        help="pixel size in µm (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the fields, each of them whole or not at all."""
+    from napari_cytosynth.phantoms import stained_field
+
+    folder: Path = arguments.out
+    names = [f"seed{arguments.seed}-field{index:04d}" for index in range(arguments.count)]
+    _refuse_to_overwrite(folder, names)
+    make_folder(folder)
+    progress = resolve_progress(None)
+    for index, name in enumerate(names):
+        progress(index, len(names), "Fields simulated")
+        shape = (arguments.size, arguments.size)
+        _write(folder, name, stained_field(index, shape, arguments.seed, arguments.pixel_size))
+    progress(len(names), len(names), "Fields simulated")
+    print(f"{len(names)} fields in {folder}: {', '.join(KINDS)}")
+
+
+def _refuse_to_overwrite(folder: Path, names: list[str]) -> None:
+    paths = (folder / kind / f"{name}.tif" for name in names for kind in KINDS)
+    taken = next((path for path in paths if path.exists()), None)
+    if taken is not None:
+        raise OutputError(
+            f"“{taken}” is there already. Choose another folder or another --seed, or delete it."
+        )
+
+
+def _write(folder: Path, name: str, field: StainedCells) -> None:
+    import numpy as np
+
+    from napari_cytosynth.tasks.files import write_tiff
+
+    for kind in KINDS:
+        image = getattr(field, kind)
+        if kind in ("nuclei", "cells"):  # uint16 where it is enough: more programs read it
+            image = image.astype(np.min_scalar_type(max(256, int(image.max()))))
+        axes = "CYX" if image.ndim == 3 else "YX"
+        pixel_size = (field.pixel_size_um, field.pixel_size_um)
+        write_tiff(folder / kind / f"{name}.tif", image, axes, pixel_size)
