@@ -139,6 +139,98 @@ class FakeNetwork:
         )
 
 
+class FakeStaining:
+    """What `tasks.stain` returns: 100 × image for DNA, image for AGP, sigma = image."""
+
+    def __init__(self, layer, mean, std, channels, *, count=0, messages=(), position=None):
+        self.layer, self.mean, self.std = layer, mean, std
+        self.channels, self.count, self.messages = channels, count, list(messages)
+        self.axes = "C" + "TZYX"[-(mean.ndim - 1) :]
+        self.calibrated, self.samples, self.position = True, None, position
+        self.provenance = {
+            "task": "stain",
+            "version": "0",
+            "model": {"name": "fake", "source": "fake/model", "sha256": "0" * 64},
+            "source": {"layer": "cells", "path": None, "shape": [64, 64], "dtype": "float32"},
+            "parameters": {"samples": count, "seed": 3},
+        }
+
+    def to_layers(self):
+        geometry = read_source(self.layer).geometry
+        lead = (1,) * (self.layer.ndim - self.mean.ndim + 1)
+        layers = []
+        for role, values, colormap in (
+            ("mean", self.mean, "blue"),
+            ("uncertainty", self.std, "magma"),
+        ):
+            for name, plane in zip(self.channels, () if values is None else values, strict=False):
+                record = {**self.provenance, "stain": name, "role": role}
+                if role == "mean":
+                    record["uncertainty_layer"] = self._name(name, "uncertainty")
+                attributes = {
+                    "name": self._name(name, role),
+                    "colormap": colormap,
+                    "blending": "additive",
+                    "metadata": {"napari-cytosynth": record},
+                    **geometry,
+                }
+                layers.append((plane.reshape(lead + plane.shape), attributes, "image"))
+        return layers
+
+    def _name(self, channel, role):
+        return f"{self.layer.name} – virtual {channel} ({role})"
+
+
+class FakeStainer:
+    """Counts its runs; can be held after a number of samples, or fail."""
+
+    def __init__(self):
+        self.runs = []
+        self.hold_at = None
+        self.gate = threading.Event()
+        self.held = threading.Event()
+        self.error = None
+
+    def stain(self, image, model, *, samples, stains, planes, on_update=None, on_start=None,
+              enough=None, progress=None, first_plane=None, **options):  # fmt: skip
+        self.runs.append(
+            {"model": model, "samples": samples, "stains": stains, "planes": planes,
+             "first_plane": first_plane, **options}
+        )  # fmt: skip
+        data = np.asarray(image.data if planes is None else image.data[planes], np.float32)
+        channels = stains or ("DNA", "AGP")
+        factors = {"DNA": 100.0, "AGP": 1.0}
+        mean = np.stack([factors[name] * data for name in channels])
+        std = np.stack([data for _ in channels]) if samples else None
+        if on_start is not None:
+            empty = np.zeros_like(mean)
+            on_start(FakeStaining(image, empty, empty if samples else None, channels))
+        count = 0
+        for count in range(1, max(samples, 1) + 1):
+            if self.error is not None:
+                raise self.error
+            for plane in np.ndindex(data.shape[:-2]):
+                if on_update is not None:
+                    where = (slice(None), *plane)
+                    spread = std[where] if std is not None and count > 1 else None
+                    on_update(plane, count, mean[where], spread)
+            self._hold(count, progress, samples)
+            if enough is not None and enough():
+                break
+        messages = [f"{count} samples." if samples else "One prediction."]
+        count = count if samples else 0
+        return FakeStaining(image, mean, std, channels, count=count, messages=messages)
+
+    def _hold(self, count, progress, samples):
+        for _ in range(2000):
+            progress(count, samples, f"sample {count} of {samples}")
+            if count != self.hold_at or self.gate.is_set():
+                return
+            self.held.set()
+            self.gate.wait(0.01)
+        raise AssertionError("the test held the stainer for too long")
+
+
 @pytest.fixture
 def network():
     fake = FakeNetwork()
@@ -175,3 +267,38 @@ def blobs():
     image[30:40, 30:40] = 0.9
     image[50:60, 5:15] = 0.3
     return image
+
+
+@pytest.fixture
+def stainer():
+    fake = FakeStainer()
+    yield fake
+    fake.gate.set()
+
+
+@pytest.fixture
+def make_stain_widget(viewer, stainer):
+    """Return a function that docks a Stain widget which runs the fake stainer."""
+    from napari_cytosynth.widgets.stain import StainWidget
+
+    def make(stain=None, check=lambda *_: []):
+        widget = StainWidget(viewer, stain or stainer.stain, check)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            viewer.window.add_dock_widget(widget, name="Stain")
+        widget.model.value = "fake/model"
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def tiny_folder(make_model, tmp_path):
+    """Folder of a model that stains DNA and AGP, trained at 0.5 µm per pixel."""
+    from napari_cytosynth.zoo.files import save_model
+
+    model = make_model(
+        task="stain", output_channels=["DNA", "AGP"], splitting=None, threshold=None
+    )
+    save_model(tmp_path / "tiny", model.network, model.card)
+    return tmp_path / "tiny"

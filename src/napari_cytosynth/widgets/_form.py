@@ -101,17 +101,9 @@ class RunForm(Container[Any]):
         return [
             self._image, self._model, self._about, self._source, self._browse,
             self._axes, self._reading, self._channel,
-            *self._own_choices(), self._planes, self._resample,
+            self._planes, self._resample,
             self._run_button,
         ]  # fmt: skip
-
-    def _own_choices(self) -> list[Any]:
-        """Return further rows of a task, to come before the planes."""
-        return []
-
-    def _own_advanced(self) -> list[Any]:
-        """Return further rows of a task for the folded part."""
-        return []
 
     def _make_advanced(self) -> QCollapsible:
         self.device = ComboBox(
@@ -130,13 +122,15 @@ class RunForm(Container[Any]):
         self.pixel_size.native.setDecimals(5)
         self.pixel_size.native.setKeyboardTracking(False)
         self._prefilled = 0.0
-        rows = [*self._own_advanced(), self.pixel_size, self.device]
-        self._extras = Container(widgets=rows, labels=True)
+        self._extras = Container(widgets=self._advanced_rows(), labels=True)
         self._extras.margins = (0, 0, 0, 0)
         folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
         folded.addWidget(self._extras.native)
         folded.collapse(animate=False)
         return folded
+
+    def _advanced_rows(self) -> list[Any]:
+        return [self.pixel_size, self.device]
 
     def _image_layers(self, _: Any = None) -> list[Any]:
         return _reading.image_layers(self._viewer)

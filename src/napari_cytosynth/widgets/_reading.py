@@ -13,23 +13,48 @@ if TYPE_CHECKING:
 __all__ = [
     "channel_choices",
     "checked_axes",
+    "fitting_axes",
     "guess",
     "image_layers",
     "interpret",
+    "label_layers",
     "pixel_size_um",
     "plane_in_view",
     "position_in_view",
     "save_table",
     "show_table",
+    "uncertainty_layer",
 ]
 
 KEY = "napari-cytosynth"
 
 
-def image_layers(viewer: Any, *, results: bool = False) -> list[Any]:
-    """Return the image layers of a viewer, newest first; our own results only if asked."""
-    layers = [layer for layer in viewer.layers if layer._type_string == "image"]
-    return [layer for layer in reversed(layers) if results or KEY not in layer.metadata]
+def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) -> list[Any]:
+    """Return the image layers of a viewer, newest first.
+
+    Our own results are among them only if asked for: all of them, or virtual stains.
+    """
+    layers = [layer for layer in reversed(viewer.layers) if layer._type_string == "image"]
+    return [
+        layer
+        for layer in layers
+        if results or KEY not in layer.metadata or (stains and _role(layer) == "mean")
+    ]
+
+
+def uncertainty_layer(viewer: Any, stain: Any) -> Any:
+    """Return the layer with the uncertainty of a virtual stain; None where there is none."""
+    name = stain.metadata[KEY].get("uncertainty_layer") if _role(stain) == "mean" else None
+    return viewer.layers[name] if name is not None and name in viewer.layers else None
+
+
+def _role(layer: Any) -> str | None:
+    return layer.metadata.get(KEY, {}).get("role")
+
+
+def label_layers(viewer: Any) -> list[Any]:
+    """Return the labels layers of a viewer, newest first."""
+    return [layer for layer in reversed(viewer.layers) if layer._type_string == "labels"]
 
 
 def shape_of(layer: Any) -> tuple[int, ...]:
@@ -98,7 +123,8 @@ def checked_axes(layer: Any, axes: str) -> str:
     return parse_axes(axes, len(shape_of(layer)))
 
 
-def _letters(layer: Any, axes: str) -> str:
+def fitting_axes(layer: Any, axes: str) -> str:
+    """Return the axes as `checked_axes` does; empty where they do not fit the layer."""
     try:
         return checked_axes(layer, axes)
     except InputError:
@@ -107,7 +133,7 @@ def _letters(layer: Any, axes: str) -> str:
 
 def channel_choices(layer: Any, axes: str) -> list[tuple[str, int]]:
     """Return the channels of a layer, each with its name and index; empty without any."""
-    letters = "" if layer is None else _letters(layer, axes)
+    letters = "" if layer is None else fitting_axes(layer, axes)
     if "C" not in letters:
         return []
     count = shape_of(layer)[letters.index("C")]

@@ -38,6 +38,7 @@ class RunWidget(RunForm):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._run_text = "Run"
         super().__init__(viewer)
         self._bar = QProgressBar()
         self._bar.setVisible(False)
@@ -118,7 +119,7 @@ class RunWidget(RunForm):
         self._say(" ".join(["Done.", *outcome.value.messages]))
 
     def _show_running(self, running: bool) -> None:
-        self._run_button.text = "Cancel" if running else "Run"
+        self._run_button.text = "Cancel" if running else self._run_text
         self._run_button.enabled = True
         self._bar.setRange(0, 0)
         self._bar.setVisible(running)
@@ -180,6 +181,7 @@ class RunWidget(RunForm):
         if self.native.parent() is None:
             for jobs in self._all_jobs():
                 jobs.close()
+            self._reject()
             self._forget_result()
 
     def _say(self, sentence: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LayerSnapshot"]
+__all__ = ["LayerSnapshot", "forget_whole", "remember_whole", "whole_data"]
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -44,7 +45,7 @@ class LayerSnapshot:
         """Copy everything but the pixels."""
         return cls(
             name=str(layer.name),
-            data=layer.data,
+            data=whole_data(layer),
             rgb=bool(getattr(layer, "rgb", False)),
             multiscale=bool(getattr(layer, "multiscale", False)),
             ndim=int(layer.ndim),
@@ -56,3 +57,23 @@ class LayerSnapshot:
 
 def _copied(value: Any) -> Any:
     return value.copy() if hasattr(value, "copy") else value
+
+
+# Of layers that show only a part of their values: what they show, and all of it.
+_WHOLE: weakref.WeakKeyDictionary[Any, tuple[Any, Any]] = weakref.WeakKeyDictionary()
+
+
+def remember_whole(layer: Any, shown: Any, whole: Any) -> None:
+    """Remember what a layer's data are while it shows `shown`, where some are hidden."""
+    _WHOLE[layer] = shown, whole
+
+
+def whole_data(layer: Any) -> Any:
+    """Return a layer's data, with what is merely hidden from view."""
+    shown, whole = _WHOLE.get(layer, (None, None))
+    return whole if shown is not None and layer.data is shown else layer.data
+
+
+def forget_whole(layer: Any) -> None:
+    """Forget it: the layer shows all that it has."""
+    _WHOLE.pop(layer, None)

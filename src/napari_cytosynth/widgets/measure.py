@@ -39,7 +39,9 @@ class MeasureWidget(Container[Any]):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self._viewer = napari_viewer
         self._objects = ComboBox(
-            name="objects", choices=self._labels_layers, tooltip="The labels to measure."
+            name="objects",
+            choices=lambda _: _reading.label_layers(napari_viewer),
+            tooltip="The labels to measure.",
         )
         self._intensity = ComboBox(
             name="intensity",
@@ -111,10 +113,6 @@ class MeasureWidget(Container[Any]):
             self.status.value = f"⚠ {error}"
         else:
             self.status.value = f"Saved {path}"
-
-    def _labels_layers(self, _: Any = None) -> list[Any]:
-        layers = [layer for layer in self._viewer.layers if layer._type_string == "labels"]
-        return layers[::-1]
 
     def _on_table(self, layer: Any, outcome: Outcome[Any]) -> None:
         self._button.text = "Measure"

@@ -159,6 +159,9 @@ class SegmentWidget(RunWidget):
         if self._live is None:
             self._preset_for_model()
 
+    def _image_layers(self, _: Any = None) -> list[Any]:
+        return _reading.image_layers(self._viewer, stains=True)
+
     def _preset_for_model(self) -> None:
         card = self._model.card()
         if card is None:

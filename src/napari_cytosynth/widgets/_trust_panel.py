@@ -1,0 +1,141 @@
+"""The lower part of the Stain widget: how far the virtual stain can be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container, FloatSlider, PushButton, Table
+from superqt import QCollapsible
+
+from napari_cytosynth.widgets._model_choice import ModelChoice
+from napari_cytosynth.widgets._parts import align_captions, plain_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["TrustPanel"]
+
+_TABLE_PX = 150
+
+
+class TrustPanel(Container[Any]):
+    """A slider that hides what is uncertain; a real stain to compare with; another model.
+
+    Parameters
+    ----------
+    images, labels
+        Return the layers that can be compared with, and those whose objects are measured.
+    """
+
+    def __init__(
+        self,
+        images: Callable[[Any], Sequence[Any]],
+        labels: Callable[[Any], Sequence[Any]],
+    ) -> None:
+        self.hide_uncertain = FloatSlider(
+            name="hide_uncertain",
+            label="hide, %",
+            max=100.0,
+            step=0.5,
+            tooltip="Where uncertain, hide: the share of pixels to hide, those with the largest "
+            "uncertainty first. Nothing is lost: on the left all of it is back.",
+        )
+        self.hidden = plain_label("hidden")
+        super().__init__(widgets=[self.hide_uncertain, self.hidden], labels=True)
+        self.margins = (0, 0, 0, 0)
+        align_captions(self)
+        self._make_compare(images, labels)
+        self._make_opinion()
+
+    def _make_compare(self, images: Any, labels: Any) -> None:
+        self.compare_with = ComboBox(
+            name="compare_with",
+            label="real stain",
+            choices=images,
+            nullable=True,
+            tooltip="A layer with the real fluorescence of the same field.",
+        )
+        self.compare_as = ComboBox(
+            name="compare_as", label="is", choices=(), tooltip="The virtual stain it stands for."
+        )
+        self.compare_cells = ComboBox(
+            name="compare_cells",
+            label="each object of",
+            choices=labels,
+            nullable=True,
+            tooltip="A labels layer: also compare object by object.",
+        )
+        for box in (self.compare_with, self.compare_as, self.compare_cells):
+            box.native.setMinimumContentsLength(10)
+        self.agreement = plain_label("agreement")
+        rows = [self.compare_with, self.compare_as, self.compare_cells, self.agreement]
+        self._comparison = Container(widgets=rows, labels=True)
+        self._comparison.margins = (0, 0, 0, 0)
+        align_captions(self._comparison)
+        self.cells = Table(name="cells")
+        self.cells.native.setFixedHeight(_TABLE_PX)
+        self.save_cells = PushButton(
+            text="Save CSV…", tooltip="Save the table to a file that spreadsheets open."
+        )
+        self._fold("Compare with a real stain", self._comparison, self.cells, self.save_cells)
+        self.show_cells(None)
+
+    def _make_opinion(self) -> None:
+        self.other_model = ModelChoice(
+            name="other_model",
+            label="model",
+            task="stain",
+            tooltip="A model of another kind, for the same image. What only one of two models "
+            "paints may not be there.",
+        )
+        self.ask = PushButton(
+            text="Ask it",
+            tooltip="Stain the same image with this model, show where the two disagree, and mark "
+            "the places where they disagree by more than the uncertainty allows.",
+        )
+        self.opinion = plain_label("opinion")
+        self._other = Container(widgets=[self.other_model, self.ask, self.opinion], labels=True)
+        self._other.margins = (0, 0, 0, 0)
+        align_captions(self._other)
+        self._fold("Second opinion of another model", self._other)
+
+    def _fold(self, title: str, *parts: Any) -> QCollapsible:
+        folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
+        for part in parts:
+            folded.addWidget(part.native)
+        folded.collapse(animate=False)
+        self.native.layout().addWidget(folded)
+        return folded
+
+    def parts(self) -> dict[str, Any]:
+        """Return the widgets that a script may set, by name."""
+        named = (
+            self.hide_uncertain, self.compare_with, self.compare_as, self.compare_cells,
+            self.other_model,
+        )  # fmt: skip
+        return {part.name: part for part in named}
+
+    def reset_choices(self, *_: Any) -> None:
+        """List layers again."""
+        super().reset_choices()
+        for part in (self.compare_with, self.compare_cells):
+            part.reset_choices()
+
+    def offer_stains(self, names: Sequence[str]) -> None:
+        """Offer the stains of a result, keeping the chosen one if it is among them."""
+        self.compare_as.choices = list(names)
+
+    def show_cells(self, table: Any) -> None:
+        """Show a table of objects; None hides it."""
+        self.table = table
+        there = table is not None
+        if there:
+            self.cells.value = table.round(3)
+        self.cells.native.setVisible(there)
+        self.save_cells.native.setVisible(there)
+
+    def enable(self, *, result: bool, uncertainty: bool) -> None:
+        """Switch on what the present result allows."""
+        self.hide_uncertain.enabled = uncertainty
+        for part in (self.compare_with, self.compare_as, self.compare_cells, self.ask):
+            part.enabled = result
