@@ -18,6 +18,7 @@ __all__ = ["ARCHITECTURES", "build_network"]
 
 ARCHITECTURES: dict[str, str] = {
     "Pix2PixHD": "napari_cytosynth.models.pix2pixhd:Pix2PixHD",
+    "Pix2PixHDGlobal": "napari_cytosynth.models.pix2pixhd:Pix2PixHDGlobal",
     "UNet": "napari_cytosynth.models.unet:UNet",
 }
 """Registered name -> ``module:class``. Published names are never changed."""

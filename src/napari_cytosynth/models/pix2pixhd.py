@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-__all__ = ["GlobalGenerator", "Pix2PixHD", "ResidualBlock"]
+__all__ = ["GlobalGenerator", "Pix2PixHD", "Pix2PixHDGlobal", "ResidualBlock"]
 
 Norm = Literal["batch", "instance", "none"]
 Padding = Literal["zeros", "reflect"]
@@ -58,6 +58,12 @@ def _up(inputs: int, outputs: int, norm: Norm) -> _Stage:
     return _Stage(turned, norm, outputs)
 
 
+def _head(inputs: int, outputs: int, kernel: int, padding: Padding) -> nn.Conv2d:
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError("head_kernel must be odd")
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode=padding)
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions around a channel-wise dropout, added to the input."""
 
@@ -95,8 +101,10 @@ class GlobalGenerator(nn.Module):
         Channels of the first level; doubled by each of the `downsamplings`.
     downsamplings, blocks
         Number of halvings of the size, and of residual blocks at the smallest.
-    norm, padding, dropout
-        As in :class:`Pix2PixHD`; the dropout sits in every block (None: in none).
+    norm, padding
+        As in :class:`Pix2PixHD`.
+    dropout, dropout_blocks
+        Probability of the dropout, and in how many of the last blocks it sits.
     """
 
     def __init__(
@@ -107,17 +115,38 @@ class GlobalGenerator(nn.Module):
         blocks: int,
         norm: Norm = "batch",
         padding: Padding = "zeros",
-        dropout: float | None = None,
+        dropout: float = 0.0,
+        dropout_blocks: int = 0,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout_blocks <= blocks:
+            raise ValueError("dropout_blocks must not be more than there are blocks")
         widths = [width * 2**level for level in range(downsamplings + 1)]
         self.first = _first(in_channels, width, norm, padding)
         self.down = nn.ModuleList(_down(low, high, norm) for low, high in pairwise(widths))
+        self.dropout_blocks, quiet = dropout_blocks, blocks - dropout_blocks
         self.blocks = nn.ModuleList(
-            ResidualBlock(widths[-1], norm, padding, dropout) for _ in range(blocks)
+            ResidualBlock(widths[-1], norm, padding, dropout if number >= quiet else None)
+            for number in range(blocks)
         )
         falling = widths[::-1]
         self.up = nn.ModuleList(_up(high, low, norm) for high, low in pairwise(falling))
+
+    def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run everything up to the first block with dropout, of which there must be one."""
+        x = self.first(x)
+        quiet = len(self.blocks) - self.dropout_blocks
+        for part in (*self.down, *self.blocks[:quiet]):
+            x = part(x)
+        return x, self.blocks[quiet].first_half(x)  # type: ignore[operator]
+
+    def after_dropout(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Go on from :meth:`before_dropout` to the features."""
+        quiet = len(self.blocks) - self.dropout_blocks
+        x = self.blocks[quiet].second_half(x, hidden)  # type: ignore[operator]
+        for part in (*self.blocks[quiet + 1 :], *self.up):
+            x = part(x)
+        return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to features (N, width, Y, X)."""
@@ -125,6 +154,65 @@ class GlobalGenerator(nn.Module):
         for part in (*self.down, *self.blocks, *self.up):
             x = part(x)
         return x
+
+
+class Pix2PixHDGlobal(nn.Module):
+    """The global generator alone, at full resolution and with a head of its own.
+
+    Many published models of the pix2pixHD family are no more than this.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Number of image channels and of stains.
+    width
+        Channels at full resolution; doubled by each of the `downsamplings`.
+    downsamplings, blocks
+        Halvings and residual blocks.
+    norm, padding, dropout, dropout_blocks, head_kernel, tanh
+        As in :class:`Pix2PixHD`.
+
+    Notes
+    -----
+    Y and X must be multiples of ``2 ** downsamplings``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        width: int = 64,
+        downsamplings: int = 3,
+        blocks: int = 9,
+        norm: Norm = "batch",
+        padding: Padding = "zeros",
+        dropout: float = 0.0,
+        dropout_blocks: int = 1,
+        head_kernel: int = 7,
+        tanh: bool = False,
+    ) -> None:
+        super().__init__()
+        if min(width, downsamplings, blocks, dropout_blocks) < 1:
+            raise ValueError("width, downsamplings, blocks, dropout_blocks must be at least 1")
+        self.total_stride = 2**downsamplings
+        self.coarse = GlobalGenerator(
+            in_channels, width, downsamplings, blocks, norm, padding, dropout, dropout_blocks
+        )
+        self.head = _head(width, out_channels, head_kernel, padding)
+        self.tanh = tanh
+
+    def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run everything up to the first dropout: the same for every sample."""
+        return self.coarse.before_dropout(x)
+
+    def after_dropout(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Go on from :meth:`before_dropout` to the image (N, out_channels, Y, X)."""
+        image: torch.Tensor = self.head(self.coarse.after_dropout(x, hidden))
+        return torch.tanh(image) if self.tanh else image
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, in_channels, Y, X) to the stains (N, out_channels, Y, X)."""
+        return self.after_dropout(*self.before_dropout(x))
 
 
 class Pix2PixHD(nn.Module):
@@ -153,16 +241,18 @@ class Pix2PixHD(nn.Module):
     dropout
         Probability of the channel-wise dropout in the last `dropout_blocks` blocks.
     dropout_blocks
-        How many of the local enhancer's last blocks have dropout; all that comes before
-        them is deterministic, so that many samples cost little more than one.
+        How many of the last blocks have dropout, the local enhancer's and, beyond those,
+        the global generator's; all that comes before them is deterministic, so that with
+        one or two of them many samples cost little more than one.
     head_kernel
         Side of the last convolution, 7 in the paper. It runs for every sample and at full
         resolution: 3 makes samples three times as fast.
+    tanh
+        Whether a tanh follows, as in the paper. It clips bright nuclei.
 
     Notes
     -----
-    Y and X must be multiples of ``2 ** (downsamplings + 1)``. The output is linear: a
-    tanh would clip bright nuclei.
+    Y and X must be multiples of ``2 ** (downsamplings + 1)``.
     """
 
     def __init__(
@@ -178,51 +268,57 @@ class Pix2PixHD(nn.Module):
         dropout: float = 0.0,
         dropout_blocks: int = 1,
         head_kernel: int = 7,
+        tanh: bool = False,
     ) -> None:
         super().__init__()
-        if head_kernel < 1 or head_kernel % 2 == 0:
-            raise ValueError("head_kernel must be odd")
         if min(width, downsamplings, global_blocks, local_blocks) < 1:
             raise ValueError("width, downsamplings and blocks must be at least 1")
-        if not 1 <= dropout_blocks <= local_blocks:
-            raise ValueError("dropout_blocks must lie between 1 and local_blocks")
+        if not 1 <= dropout_blocks <= local_blocks + global_blocks:
+            raise ValueError("dropout_blocks must lie between 1 and the number of blocks")
         self.total_stride = 2 ** (downsamplings + 1)
         self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+        further = max(0, dropout_blocks - local_blocks)
         self.coarse = GlobalGenerator(
-            in_channels, 2 * width, downsamplings, global_blocks, norm, padding
+            in_channels, 2 * width, downsamplings, global_blocks, norm, padding, dropout, further
         )
         self.first = _first(in_channels, width, norm, padding)
         self.down = _down(width, 2 * width, norm)
-        quiet = local_blocks - dropout_blocks
+        quiet = max(0, local_blocks - dropout_blocks)
         self.blocks = nn.ModuleList(
             ResidualBlock(2 * width, norm, padding, dropout if number >= quiet else None)
             for number in range(local_blocks)
         )
         self.quiet_blocks = quiet
         self.up = _up(2 * width, width, norm)
-        self.head = nn.Conv2d(
-            width, out_channels, head_kernel, padding=head_kernel // 2, padding_mode=padding
-        )
+        self.head = _head(width, out_channels, head_kernel, padding)
+        self.tanh = tanh
 
     def coarse_features(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, Y, X) to the global generator's (N, 2·width, Y/2, X/2)."""
         features: torch.Tensor = self.coarse(self.pool(x))
         return features
 
-    def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Run everything up to the first dropout: the same for every sample."""
-        y = self.down(self.first(x)) + self.coarse_features(x)
+        fine = self.down(self.first(x))
+        if self.coarse.dropout_blocks:
+            return (fine, *self.coarse.before_dropout(self.pool(x)))
+        y = fine + self.coarse_features(x)
         for block in self.blocks[: self.quiet_blocks]:
             y = block(y)
         return y, self.blocks[self.quiet_blocks].first_half(y)  # type: ignore[operator]
 
-    def after_dropout(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    def after_dropout(self, x: torch.Tensor, *features: torch.Tensor) -> torch.Tensor:
         """Go on from :meth:`before_dropout` to the image (N, out_channels, Y, X)."""
-        x = self.blocks[self.quiet_blocks].second_half(x, hidden)  # type: ignore[operator]
-        for block in self.blocks[self.quiet_blocks + 1 :]:
+        if self.coarse.dropout_blocks:
+            x, blocks = x + self.coarse.after_dropout(*features), self.blocks
+        else:
+            x = self.blocks[self.quiet_blocks].second_half(x, *features)  # type: ignore[operator]
+            blocks = self.blocks[self.quiet_blocks + 1 :]
+        for block in blocks:
             x = block(x)
         image: torch.Tensor = self.head(self.up(x))
-        return image
+        return torch.tanh(image) if self.tanh else image
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to the stains (N, out_channels, Y, X)."""
