@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.errors import Cancelled, CytosynthError
     from napari_cytosynth.tasks.measure import measure
     from napari_cytosynth.tasks.segment import Segmentation, segment
+    from napari_cytosynth.tasks.stain import Staining, stain
     from napari_cytosynth.zoo.catalogue import ModelInfo, list_models
     from napari_cytosynth.zoo.loading import Model, load_model
 
@@ -28,6 +29,7 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Segmentation",
+    "Staining",
     "__version__",
     "errors",
     "list_models",
@@ -35,6 +37,7 @@ __all__ = [
     "measure",
     "phantoms",
     "segment",
+    "stain",
 ]
 
 _WHERE = {
@@ -43,10 +46,12 @@ _WHERE = {
     "Model": "zoo.loading",
     "ModelInfo": "zoo.catalogue",
     "Segmentation": "tasks.segment",
+    "Staining": "tasks.stain",
     "list_models": "zoo.catalogue",
     "load_model": "zoo.loading",
     "measure": "tasks.measure",
     "segment": "tasks.segment",
+    "stain": "tasks.stain",
 }
 
 
