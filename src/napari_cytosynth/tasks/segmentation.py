@@ -12,8 +12,9 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.axes import plane_slices
 from napari_cytosynth.tasks.instances import LabelOptions, label_plane
-from napari_cytosynth.tasks.layers import Source, layer_geometry
+from napari_cytosynth.tasks.layers import Source
 from napari_cytosynth.tasks.measure import measure
+from napari_cytosynth.tasks.placement import Placement
 from napari_cytosynth.tasks.provenance import KEY
 
 if TYPE_CHECKING:
@@ -190,50 +191,16 @@ class Segmentation:
     # ------------------------------------------------------------------ layers and files
 
     @property
-    def layer_axes(self) -> str:
-        """Letters of the axes of the layers that :meth:`to_layers` returns.
-
-        napari lines axes up from the last one. A channel axis that stands between the axes
-        that count planes and Y therefore stays, with length 1; one in front can go.
-        """
-        before, _, after = self.source_axes.partition("C")
-        between = before and not set("YX") & set(before) and "Y" in after
-        return self.source_axes if between else self.source_axes.replace("C", "")
-
-    @property
-    def geometry(self) -> dict[str, Any]:
-        """Keyword arguments that place a layer of the result where its source lies.
-
-        Axes of length 1 (see :meth:`to_layers`) are moved to the plane and the channel that
-        the result is of.
-        """
-        axes = self.layer_axes
-        leading = [axis for axis in axes if axis not in "CYX"]
-        index = dict(zip(leading, self.position or (), strict=False)) | {"C": self.channel}
-        if not self.source.geometry:
-            return self._plain_geometry(axes, index)
-        number = self.source_axes.index
-        return layer_geometry(
-            self.source.geometry,
-            [number(axis) for axis in axes],
-            {number(axis): place for axis, place in index.items() if axis in axes},
+    def placement(self) -> Placement:
+        """Where the layers of the result lie."""
+        return Placement(
+            self.source, self.source_axes, self.axes, self.position, self.channel, self.pixel_size
         )
 
-    def _plain_geometry(self, axes: str, index: dict[str, int]) -> dict[str, Any]:
-        sizes = dict(zip("YX", self.pixel_size or (), strict=False))
-        return {
-            "scale": np.array([sizes.get(axis, 1.0) for axis in axes]),
-            "translate": np.array([float(index.get(axis, 0)) for axis in axes]),
-            "units": tuple("um" if axis in sizes else "pixel" for axis in axes),
-            "axis_labels": tuple(axes.lower()),
-        }
-
-    def _placed(self, array: Any) -> Any:
-        if self.layer_axes == self.axes:
-            return array
-        # a zarr array cannot be given new axes
-        array = array if isinstance(array, np.ndarray) else np.asarray(array)
-        return array[tuple(slice(None) if a in self.axes else np.newaxis for a in self.layer_axes)]
+    @property
+    def layer_axes(self) -> str:
+        """Letters of the axes of the layers that :meth:`to_layers` returns."""
+        return self.placement.layer_axes
 
     def to_layers(self) -> list[tuple[Any, dict[str, Any], str]]:
         """Return layer data: the probability as an image, the objects as labels.
@@ -245,7 +212,7 @@ class Segmentation:
         (see :attr:`layer_axes`).
         """
         prefix = f"{self.source.name} – " if self.source.name else ""
-        shared = {"metadata": {KEY: self.provenance}, **self.geometry}
+        shared = {"metadata": {KEY: self.provenance}, **self.placement.geometry}
         probability = {
             "name": f"{prefix}probability",
             "contrast_limits": (0.0, 1.0),
@@ -255,8 +222,8 @@ class Segmentation:
         }
         labels = {"name": f"{prefix}{self.objects}", "features": self.table, **shared}
         return [
-            (self._placed(self.probability), probability, "image"),
-            (self._placed(self.labels), labels, "labels"),
+            (self.placement.placed(self.probability), probability, "image"),
+            (self.placement.placed(self.labels), labels, "labels"),
         ]
 
     def add_to(self, viewer: Any) -> list[Any]:
