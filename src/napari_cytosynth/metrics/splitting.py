@@ -1,0 +1,84 @@
+"""Objects that were cut into several, and objects that were taken for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cytosynth.metrics.instance import overlaps
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Partition", "partition"]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Counts of one or, added up, of several images.
+
+    Attributes
+    ----------
+    splits
+        True objects that several predicted ones share.
+    merges
+        Predicted objects that several true ones share.
+    true, predicted
+        Numbers of objects.
+    """
+
+    splits: int = 0
+    merges: int = 0
+    true: int = 0
+    predicted: int = 0
+
+    def __add__(self, other: Partition) -> Partition:
+        return Partition(
+            self.splits + other.splits,
+            self.merges + other.merges,
+            self.true + other.true,
+            self.predicted + other.predicted,
+        )
+
+    @property
+    def count_error(self) -> float:
+        """Predicted minus true objects, over the true ones; nan without any of those."""
+        return (self.predicted - self.true) / self.true if self.true else float("nan")
+
+
+def partition(true: ArrayLike, pred: ArrayLike, share: float = 0.2) -> Partition:
+    """Count splits and merges.
+
+    A predicted object belongs to a true one if more than half of it lies inside and it
+    covers at least `share` of the true one; a true object that two or more belong to is
+    split. Merges are the same with the roles exchanged.
+
+    Parameters
+    ----------
+    true, pred
+        Label images of the same shape, 0 is background.
+    share
+        Least share of an object that a part of it covers; smaller parts are crumbs.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, or labels are negative or not integers.
+    """
+    pairs = overlaps(true, pred)
+    true_area, pred_area = pairs.true_area, pairs.pred_area
+    of_true = pairs.intersection / true_area[pairs.true_index]
+    of_pred = pairs.intersection / pred_area[pairs.pred_index]
+    return Partition(
+        _shared(pairs.true_index[(of_pred > 0.5) & (of_true >= share)]),
+        _shared(pairs.pred_index[(of_true > 0.5) & (of_pred >= share)]),
+        len(true_area),
+        len(pred_area),
+    )
+
+
+def _shared(owners: NDArray[np.int64]) -> int:
+    """Return how many owners occur at least twice."""
+    return int(np.count_nonzero(np.bincount(owners, minlength=1) > 1))
