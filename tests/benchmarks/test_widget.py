@@ -68,3 +68,18 @@ def test_opening_the_widget(make_napari_viewer, capsys):
     with capsys.disabled():
         print(f"\nopening the widget: {1000 * cost:.0f} ms of CPU, {1000 * wall:.0f} ms of wall")  # noqa: T201
     assert cost <= 0.3
+
+
+@pytest.mark.slow
+def test_a_drag_step_that_hides_what_is_uncertain(make_napari_viewer, capsys):
+    from napari_cytosynth.widgets._trust import StainedLayer, TrustMask
+
+    viewer = make_napari_viewer()
+    layers = [viewer.add_image(100 * blobs(1024), blending="additive") for _ in range(2)]
+    mask = TrustMask(viewer, [StainedLayer("DNA", one, one.data, blobs(1024)) for one in layers])
+    mask.hide(0.5)
+    ours = best_ms(mask.hide)
+    with capsys.disabled():
+        print(f"\n1024², two stains: {ours:.1f} ms a step of hiding")  # noqa: T201
+    mask.restore()
+    assert ours <= 16

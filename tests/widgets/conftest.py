@@ -70,11 +70,13 @@ class FakeSegmentation:
     def table(self):
         return self.measure()
 
-    def measure(self, intensity=None):
+    def measure(self, intensity=None, uncertainty=None):
         ids, areas = np.unique(self.labels[self.labels > 0], return_counts=True)
         table = {"index": ids, "label": ids, "area_px": areas}
         if intensity is not None:
             table["mean_intensity"] = [intensity[self.labels == i].mean() for i in ids]
+        if uncertainty is not None:
+            table["mean_uncertainty"] = [uncertainty[self.labels == i].mean() for i in ids]
         return pd.DataFrame(table)
 
     def at_threshold(self, threshold, *, progress=None, **options):
@@ -201,6 +203,8 @@ class FakeStainer:
         channels = stains or ("DNA", "AGP")
         factors = {"DNA": 100.0, "AGP": 1.0}
         mean = np.stack([factors[name] * data for name in channels])
+        if model == "fake/rival":
+            mean[..., 20:28, 20:28] += 5
         std = np.stack([data for _ in channels]) if samples else None
         if on_start is not None:
             empty = np.zeros_like(mean)
@@ -297,8 +301,6 @@ def tiny_folder(make_model, tmp_path):
     """Folder of a model that stains DNA and AGP, trained at 0.5 µm per pixel."""
     from napari_cytosynth.zoo.files import save_model
 
-    model = make_model(
-        task="stain", output_channels=["DNA", "AGP"], splitting=None, threshold=None
-    )
+    model = make_model(task="stain", output_channels=["DNA", "AGP"], splitting=None, threshold=None)
     save_model(tmp_path / "tiny", model.network, model.card)
     return tmp_path / "tiny"

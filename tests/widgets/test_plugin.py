@@ -24,14 +24,17 @@ def test_every_command_of_the_manifest_exists():
     for command in manifest.contributions.commands:
         module, name = command.python_name.split(":")
         assert callable(getattr(import_module(module), name)), command.id
-    assert {w.display_name for w in manifest.contributions.widgets} == {"Segment", "Measure"}
-    assert {"napari/layers/segment", "napari/layers/measure"} <= set(manifest.contributions.menus)
+    widgets = {w.display_name for w in manifest.contributions.widgets}
+    assert widgets == {"Segment", "Stain", "Measure"}
+    menus = {f"napari/layers/{name}" for name in ("segment", "filter", "measure")}
+    assert menus <= set(manifest.contributions.menus)
 
 
 def test_importing_every_widget_module_leaves_torch_alone():
     code = (
         "import sys\n"
         "import napari_cytosynth.widgets.segment, napari_cytosynth.widgets.measure\n"
+        "import napari_cytosynth.widgets.stain\n"
         "import napari_cytosynth.widgets.samples\n"
         "heavy = {'torch', 'diffusers', 'skimage.measure'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
@@ -39,12 +42,13 @@ def test_importing_every_widget_module_leaves_torch_alone():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_opening_the_widget_leaves_torch_alone(tmp_path):
+@pytest.mark.parametrize("name", ["Segment", "Stain"])
+def test_opening_the_widget_leaves_torch_alone(name):
     code = (
         "import sys\n"
         "from napari.viewer import Viewer\n"
         "viewer = Viewer(show=False)\n"
-        "viewer.window.add_plugin_dock_widget('napari-cytosynth', 'Segment')\n"
+        "viewer.window.add_plugin_dock_widget('napari-cytosynth', '" + name + "')\n"
         "assert 'torch' not in sys.modules\n"
         "viewer.close()\n"
     )

@@ -78,9 +78,7 @@ def test_enough_keeps_the_samples_drawn_so_far(viewer, cells, make_stain_widget,
     assert not widget._enough_button.native.isVisibleTo(widget.native)
 
 
-def test_cancel_takes_the_unfinished_layers_away(
-    viewer, cells, make_stain_widget, stainer, qtbot
-):
+def test_cancel_takes_the_unfinished_layers_away(viewer, cells, make_stain_widget, stainer, qtbot):
     stainer.hold_at = 2
     widget = make_stain_widget()
     widget._run_button.native.click()
@@ -172,7 +170,7 @@ def test_only_the_plane_in_view(viewer, make_stain_widget, blobs, stainer):
 def test_hiding_is_live_and_loses_nothing(viewer, ran, cells):
     mean = viewer.layers[1]
     whole = mean.data.copy()
-    ran.hide_uncertain.value = 4.0  # the 200 brightest of 4096 pixels are the least certain
+    ran.hide_uncertain.value = 4  # the 200 brightest of 4096 pixels are the least certain
     hidden = np.isnan(mean.data)
     assert 0 < hidden.sum() <= 0.05 * hidden.size
     assert cells.data[hidden].min() == pytest.approx(0.9)
@@ -205,7 +203,7 @@ def test_hiding_follows_the_plane_in_view_and_the_layer_shown(viewer, make_stain
     assert widget.wait(20)
     dna, agp = viewer.layers[1], viewer.layers[2]
     agp.visible = False
-    widget.hide_uncertain.value = 4.0
+    widget.hide_uncertain.value = 4
     assert [bool(np.isnan(plane).any()) for plane in dna.data] == [True, False]
     viewer.dims.set_current_step(0, 1)
     assert np.isnan(dna.data[1]).any()
@@ -214,13 +212,57 @@ def test_hiding_follows_the_plane_in_view_and_the_layer_shown(viewer, make_stain
     assert np.isnan(agp.data[1]).any()
 
 
-def test_segment_sees_what_is_hidden(viewer, ran, make_widget):
+def test_segment_sees_what_is_hidden_and_how_certain_it_is(viewer, ran, make_widget):
     ran.hide_uncertain.value = 50
     segment = make_widget()
     segment.image.value = viewer.layers[1]
     segment.run()
     assert segment.wait(20)
     assert np.isfinite(segment.segmentation.probability).all()
+    segment.threshold.value = 0.95
+    assert segment.wait(20)
+    features = next(layer.features for layer in viewer.layers if layer._type_string == "labels")
+    np.testing.assert_allclose(features["mean_uncertainty"], viewer.layers["cells"].data.mean())
+
+
+def test_a_real_stain_beside_the_virtual_one(viewer, ran, cells, tmp_path):
+    real = viewer.add_image(100 * cells.data + 1, name="Hoechst", scale=cells.scale)
+    labels = np.zeros((64, 64), np.int32)
+    labels[5:15, 5:15], labels[30:40, 30:40] = 1, 2
+    viewer.add_labels(labels, name="nuclei")
+    ran.compare_with.value = real
+    assert ran.wait(20)
+    assert ran.agreement.value.startswith("DNA against “Hoechst”: PCC 1.000 · SSIM ")
+    difference = viewer.layers["virtual DNA − Hoechst"]
+    np.testing.assert_allclose(difference.data, -1, atol=1e-4)
+    ran.compare_cells.value = viewer.layers["nuclei"]
+    assert ran.wait(20)
+    table = ran._panel.table
+    np.testing.assert_allclose(table["real"], 91, rtol=1e-5)
+    np.testing.assert_allclose(table["virtual"], 90, rtol=1e-5)
+    np.testing.assert_allclose(table["uncertainty"], 0.9, rtol=1e-5)
+    ran.save_csv(tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_text().startswith("label,area_px,real,virtual,difference")
+    assert sum(layer.name == "virtual DNA − Hoechst" for layer in viewer.layers) == 1
+
+
+def test_a_real_image_of_another_size_is_refused(viewer, ran):
+    ran.compare_with.value = viewer.add_image(np.eye(30), name="other field")
+    assert ran.wait(20)
+    assert ran.agreement.value.startswith("⚠ ")
+
+
+def test_a_second_opinion_marks_what_only_one_model_paints(viewer, ran, stainer):
+    ran.other_model.value = "fake/rival"
+    ran._panel.ask.native.click()
+    assert ran.wait(20)
+    assert stainer.runs[-1]["model"] == "fake/rival"
+    assert stainer.runs[-1]["samples"] == 0
+    assert ran.opinion.value.startswith("2 places where the two models disagree")
+    assert viewer.layers["DNA: disagreement of two models"].data.max() == pytest.approx(5)
+    points = viewer.layers["possible hallucinations"]
+    np.testing.assert_allclose(points.data, [[23.5, 23.5]] * 2)
+    assert list(points.features["stain"]) == ["DNA", "AGP"]
 
 
 # -- before the run ---------------------------------------------------------------------------

@@ -124,6 +124,7 @@ class RunForm(Container[Any]):
         self._prefilled = 0.0
         self._extras = Container(widgets=self._advanced_rows(), labels=True)
         self._extras.margins = (0, 0, 0, 0)
+        align_captions(self._extras)
         folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
         folded.addWidget(self._extras.native)
         folded.collapse(animate=False)

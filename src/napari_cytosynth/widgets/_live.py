@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.axes import plane_slices
-from napari_cytosynth.widgets._reading import plane_in_view
+from napari_cytosynth.widgets._reading import amount, plane_in_view
 
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.instances import LabelOptions
@@ -39,8 +39,7 @@ class Readout:
         where = "stack" if self.whole else "plane"
         share = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
-        area = (f"{size:,.0f}" if size >= 1000 else f"{size:.3g}").replace(",", "\u2009")
-        return f"{count} · {share:.3g} % of the {where} · {area} {unit}"
+        return f"{count} · {share:.3g} % of the {where} · {amount(size)} {unit}"
 
 
 class LiveResult:
@@ -58,6 +57,7 @@ class LiveResult:
         self._viewer = viewer
         self.segmentation = answer.segmentation
         self.counts = answer.counts
+        self.uncertainty = answer.uncertainty
         self.own_threshold = answer.segmentation.model_threshold
         self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(answer.trees)
         self._edited = False

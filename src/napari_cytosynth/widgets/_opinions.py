@@ -21,6 +21,7 @@ __all__ = ["Compared", "Opinion", "ask_other", "compare_with"]
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _POINT_PX = 16
+_SAMPLES = 16
 
 
 @dataclass(eq=False)
@@ -70,7 +71,7 @@ def compare_with(
     from napari_cytosynth.tasks.opinion import compare
 
     progress(0, 0, "Comparing")
-    image = _same_plane(staining, real)
+    image = real.pixels(staining.mean.ndim - 1, staining.position)
     comparison = compare(staining, stain, image)
     sentence = (
         f"{stain} against “{real.name}”: PCC {comparison.pcc:.3f} · SSIM {comparison.ssim:.3f} "
@@ -88,7 +89,7 @@ def _by_object(staining: Any, stain: str, real: Any, cells: LayerSnapshot) -> An
     from napari_cytosynth.tasks.measure import measure
 
     number = list(staining.channels).index(stain)
-    labels = _same_plane(staining, cells)
+    labels = cells.pixels(staining.mean.ndim - 1, staining.position)
     images = {"real": real, "virtual": staining.mean[number]}
     if staining.std is not None:
         images["uncertainty"] = staining.std[number]
@@ -99,15 +100,6 @@ def _by_object(staining: Any, stain: str, real: Any, cells: LayerSnapshot) -> An
         table[name] = measured["mean_intensity"]
     table.insert(4, "difference", table["virtual"] - table["real"])
     return table
-
-
-def _same_plane(staining: Any, layer: LayerSnapshot) -> Any:
-    """Return a layer's data; of a stack, the plane that a result of one plane is of."""
-    data: Any = layer.data[0] if layer.multiscale else layer.data
-    position = staining.position
-    if position and data.ndim == staining.mean.ndim - 1 + len(position):
-        return data[tuple(position)]
-    return data
 
 
 def _difference(staining: Any, stain: str, real: str, difference: Any) -> LayerData:
@@ -153,7 +145,9 @@ def ask_other(
     """
     from napari_cytosynth.tasks.opinion import second_opinion
 
-    arguments = request.arguments() | {"samples": 0, "keep_samples": False, "stains": None}
+    # one of the two must know how uncertain it is
+    samples = 0 if staining.std is not None else _SAMPLES
+    arguments = request.arguments() | {"samples": samples, "keep_samples": False, "stains": None}
     other = run_stainer(stain)(request.image, model, progress=progress, **arguments)
     progress(0, 0, "Comparing the two models")
     found = second_opinion(staining, other)

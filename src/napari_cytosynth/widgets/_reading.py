@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "amount",
     "channel_choices",
     "checked_axes",
     "fitting_axes",
@@ -48,7 +49,7 @@ def uncertainty_layer(viewer: Any, stain: Any) -> Any:
     return viewer.layers[name] if name is not None and name in viewer.layers else None
 
 
-def _role(layer: Any) -> str | None:
+def _role(layer: Any) -> Any:
     return layer.metadata.get(KEY, {}).get("role")
 
 
@@ -164,6 +165,12 @@ def plane_in_view(viewer: Any, layer: Any, axes: str) -> tuple[int, ...]:
     """
     position = position_in_view(viewer, layer)
     return tuple(i for i, letter in zip(position, axes, strict=False) if letter not in "CYX")
+
+
+def amount(value: float) -> str:
+    """Return a number for people: three digits, thousands apart, no powers of ten."""
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace(",", "\u2009")
 
 
 def save_table(table: Any, path: str | Path) -> None:

@@ -54,6 +54,21 @@ class LayerSnapshot:
             **{name: _copied(getattr(layer, name)) for name in _GEOMETRY},
         )
 
+    def pixels(self, ndim: int, position: tuple[int, ...] | None) -> Any:
+        """Return the data at full resolution that belong to a result.
+
+        Parameters
+        ----------
+        ndim
+            Number of axes of the result.
+        position
+            Of the plane that the result is of, where it is a single one of a stack; it is
+            taken out of the data if they are a stack.
+        """
+        data: Any = self.data[0] if self.multiscale else self.data
+        single = bool(position) and data.ndim == ndim + len(position or ())
+        return data[tuple(position or ())] if single else data
+
 
 def _copied(value: Any) -> Any:
     return value.copy() if hasattr(value, "copy") else value

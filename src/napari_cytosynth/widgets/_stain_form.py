@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, FloatSpinBox, PushButton, Select, SpinBox
-from qtpy.QtWidgets import QAbstractItemView, QListView
+from qtpy.QtWidgets import QAbstractItemView, QListView, QSizePolicy
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets import _reading
@@ -121,6 +121,7 @@ class StainForm(RunWidget):
         view.setWrapping(True)
         view.setResizeMode(QListView.ResizeMode.Adjust)
         view.setSpacing(2)
+        view.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     # -- stains ---------------------------------------------------------------------------
 
@@ -176,7 +177,8 @@ class StainForm(RunWidget):
             self._show_check(outcome.value or [])
 
     def _show_check(self, sentences: list[str]) -> None:
-        hint = "Resample, or run anyway." if self._resample.visible else "You can run it anyway."
+        can_resample = self._resample.native.isVisibleTo(self.native)
+        hint = "Resample it, or run anyway." if can_resample else "You can run it anyway."
         self._check.value = f"⚠ {' '.join(sentences)} {hint}" if sentences else ""
         self._check.visible = bool(sentences)
         self._run_text = "Run anyway" if sentences else "Run"

@@ -60,6 +60,8 @@ class LiveStain:
                 # without the axes of length 1 that the layer may have besides
                 layer.data.reshape(preview.shape)[preview.where] = plane
                 layer.refresh(thumbnail=False, highlight=False, extent=False)
+                if "contrast_limits" not in preview.layers[key][1]:
+                    layer.reset_contrast_limits()
 
     def discard(self) -> None:
         """Take the layers of an unfinished run away again."""

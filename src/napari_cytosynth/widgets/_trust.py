@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets._reading import position_in_view
+from napari_cytosynth.widgets._reading import amount, position_in_view
 from napari_cytosynth.widgets._snapshot import forget_whole, remember_whole
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class TrustMask:
         self._follow()
         if share <= 0:
             return "Nothing is hidden."
-        limits = ", ".join(f"{stain.name} ±{stain.limit(share):.3g}" for stain in self._stains)
+        limits = ", ".join(f"{stain.name} ±{amount(stain.limit(share))}" for stain in self._stains)
         return f"Hidden: the {100 * share:.3g} % least certain, from {limits} on."
 
     def restore(self) -> None:

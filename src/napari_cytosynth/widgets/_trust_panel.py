@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, FloatSlider, PushButton, Table
+from magicgui.widgets import ComboBox, Container, PushButton, Slider, Table
 from superqt import QCollapsible
 
 from napari_cytosynth.widgets._model_choice import ModelChoice
@@ -32,11 +32,10 @@ class TrustPanel(Container[Any]):
         images: Callable[[Any], Sequence[Any]],
         labels: Callable[[Any], Sequence[Any]],
     ) -> None:
-        self.hide_uncertain = FloatSlider(
+        self.hide_uncertain = Slider(
             name="hide_uncertain",
-            label="hide, %",
-            max=100.0,
-            step=0.5,
+            label="hide where\nuncertain, %",
+            max=100,
             tooltip="Where uncertain, hide: the share of pixels to hide, those with the largest "
             "uncertainty first. Nothing is lost: on the left all of it is back.",
         )
@@ -44,6 +43,7 @@ class TrustPanel(Container[Any]):
         super().__init__(widgets=[self.hide_uncertain, self.hidden], labels=True)
         self.margins = (0, 0, 0, 0)
         align_captions(self)
+        self._folds: list[QCollapsible] = []
         self._make_compare(images, labels)
         self._make_opinion()
 
@@ -99,13 +99,20 @@ class TrustPanel(Container[Any]):
         align_captions(self._other)
         self._fold("Second opinion of another model", self._other)
 
-    def _fold(self, title: str, *parts: Any) -> QCollapsible:
+    def _fold(self, title: str, *parts: Any) -> None:
         folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
         for part in parts:
             folded.addWidget(part.native)
         folded.collapse(animate=False)
+        folded.toggled.connect(lambda opened: self._fold_others(folded) if opened else None)
+        self._folds.append(folded)
         self.native.layout().addWidget(folded)
-        return folded
+
+    def _fold_others(self, opened: QCollapsible) -> None:
+        # so that all of it fits a laptop's screen
+        for folded in self._folds:
+            if folded is not opened:
+                folded.collapse(animate=False)
 
     def parts(self) -> dict[str, Any]:
         """Return the widgets that a script may set, by name."""

@@ -44,6 +44,8 @@ class Request:
     pixel_size: float | None
     visible: Plane
     intensity: LayerSnapshot | None = None
+    uncertainty: LayerSnapshot | None = None
+    """Of the virtual stain that is segmented."""
 
 
 @dataclass(eq=False)
@@ -55,6 +57,7 @@ class Answer:
     trees: dict[Plane, ComponentTree]
     counts: np.ndarray
     messages: list[str] = field(default_factory=list)
+    uncertainty: LayerSnapshot | None = None
 
 
 @dataclass(eq=False)
@@ -112,14 +115,14 @@ def _prepare(request: Request, segmentation: Any, progress: Progress) -> Answer:
     progress(0, 0, "Measuring the objects")
     layers = segmentation.to_layers()
     messages = list(segmentation.messages)
-    if request.intensity is not None:
-        table, warning = _measured(segmentation, request.intensity)
-        layers[1][1]["features"] = table
-        messages += warning
+    table, warning = _measured(segmentation, request.intensity, request.uncertainty)
+    layers[1][1]["features"] = table
+    messages += warning
     progress(0, 0, "Preparing the threshold slider")
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
-    return Answer(segmentation, layers, trees, histogram(segmentation.probability), messages)
+    counts = histogram(segmentation.probability)
+    return Answer(segmentation, layers, trees, counts, messages, request.uncertainty)
 
 
 def relabel(
@@ -127,6 +130,7 @@ def relabel(
     options: LabelOptions,
     intensity: LayerSnapshot | None,
     progress: Progress,
+    uncertainty: LayerSnapshot | None = None,
 ) -> Update:
     """Label and measure the whole stack at another threshold; the network is not run."""
     new = segmentation.at_threshold(
@@ -138,23 +142,30 @@ def relabel(
         progress=progress,
     )
     progress(0, 0, "Measuring the objects")
-    table, messages = _measured(new, intensity)
+    table, messages = _measured(new, intensity, uncertainty)
     progress(0, 0, "Measured")
     return Update(new, new.labels, table, messages)
 
 
-def _measured(segmentation: Any, intensity: LayerSnapshot | None) -> tuple[Any, list[str]]:
-    """Return the table, without intensities where that layer does not fit, and why."""
-    if intensity is None:
-        return segmentation.table, []
-    image: Any = intensity.data[0] if intensity.multiscale else intensity.data
-    position = getattr(segmentation, "position", None)
-    if position and image.ndim == segmentation.probability.ndim + len(position):
-        image = image[position]
-    try:
-        return segmentation.measure(image), []
-    except CytosynthError as error:
-        return segmentation.table, [f"⚠ “{intensity.name}” was not measured in: {error}"]
+def _measured(
+    segmentation: Any, intensity: LayerSnapshot | None, uncertainty: LayerSnapshot | None
+) -> tuple[Any, list[str]]:
+    """Return the table, without what was to be measured in a layer that does not fit, and why."""
+    layers = {"intensity": intensity, "uncertainty": uncertainty}
+    images: dict[str, Any] = {}
+    messages: list[str] = []
+    for name, layer in layers.items():
+        if layer is None:
+            continue
+        position = getattr(segmentation, "position", None)
+        image = layer.pixels(segmentation.probability.ndim, position)
+        try:
+            table = segmentation.measure(**images, **{name: image})
+        except CytosynthError as error:
+            messages.append(f"⚠ “{layer.name}” was not measured in: {error}")
+        else:
+            images[name] = image
+    return (table if images else segmentation.table), messages
 
 
 def seen_plane(segmentation: Any, index: Plane) -> Plane:

@@ -184,7 +184,9 @@ class SegmentWidget(RunWidget):
         options = {name: part.value for name, part in self._panel.parts().items()}
         if not self._touched:
             options["threshold"] = None
-        return Request(intensity=self._intensity_snapshot(), **common, **options)
+        layers = (self.intensity.value, _reading.uncertainty_layer(self._viewer, self._image.value))
+        intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
+        return Request(intensity=intensity, uncertainty=uncertainty, **common, **options)
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
         layer = self.intensity.value
@@ -226,7 +228,7 @@ class SegmentWidget(RunWidget):
         intensity = self._intensity_snapshot()
 
         def work(progress: Progress) -> Update:
-            return relabel(segmentation, options, intensity, progress)
+            return relabel(segmentation, options, intensity, progress, live.uncertainty)
 
         self._updates.start(work, self._on_update)
 

@@ -223,7 +223,7 @@ class StainWidget(StainForm):
 
     # -- trust --------------------------------------------------------------------------------
 
-    def _on_hide(self, percent: float) -> None:
+    def _on_hide(self, percent: int) -> None:
         if self._live is not None:
             self._panel.hidden.value = self._live.hide(percent / 100)
 
@@ -297,7 +297,7 @@ class StainWidget(StainForm):
             self._live.let_go()
             self._live = None
         with self._panel.hide_uncertain.changed.blocked():
-            self._panel.hide_uncertain.value = 0.0
+            self._panel.hide_uncertain.value = 0
         for label in (self._panel.hidden, self._panel.agreement, self._panel.opinion):
             label.value = ""
         self._panel.ask.text = "Ask it"
