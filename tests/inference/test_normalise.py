@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.inference.normalise import (
@@ -129,3 +130,83 @@ def test_the_input_is_not_changed():
     kept = plane.copy()
     normalise(plane, Normalisation())
     np.testing.assert_array_equal(plane, kept)
+
+
+LOCAL = Normalisation(kind="local", sigma=6, std=0.05)
+
+
+def transmitted(size=96):
+    """Light of 1 with a contrast of a few percent."""
+    texture = np.random.default_rng(4).normal(0, 0.05, (size, size))
+    return (1 + texture).astype(np.float32)
+
+
+def test_local_contrast_is_the_deviation_from_the_surroundings():
+    plane = transmitted()
+    mean = gaussian_filter(plane.astype(np.float64), 6, truncate=3)
+    np.testing.assert_allclose(normalise(plane, LOCAL), (plane / mean - 1) / 0.05, atol=1e-4)
+
+
+@pytest.mark.parametrize("gain", [0.01, 37, 60000])
+def test_local_contrast_does_not_depend_on_lamp_and_gain(gain):
+    plane = transmitted()
+    np.testing.assert_allclose(normalise(plane * gain, LOCAL), normalise(plane, LOCAL), atol=1e-3)
+
+
+def test_local_contrast_does_not_depend_on_slow_shading():
+    plane = transmitted()
+    shading = 1 + 0.3 * np.linspace(-1, 1, 96)[:, None] * np.linspace(0, 1, 96)[None]
+    inside = np.s_[20:-20, 20:-20]  # at the border the mirrored shading has a kink
+    difference = normalise(plane * shading, LOCAL) - normalise(plane, LOCAL)
+    assert np.abs(difference[inside]).max() < 0.1 * normalise(plane, LOCAL).std()
+
+
+def test_local_contrast_around_holes_is_that_of_the_pixels_that_are_known():
+    plane = transmitted()
+    hole = np.s_[40:50, 40:60]
+    holed = plane.copy()
+    holed[hole] = np.nan
+    holed[0, 0] = np.inf
+    scaled = normalise(holed, LOCAL)
+    assert not scaled[hole].any()
+    assert scaled[0, 0] == 0
+    assert np.isfinite(scaled).all()
+    assert abs(scaled[51:53, 40:60].mean()) < 1  # no bright rim around a hole taken for black
+    flat = np.where(np.isnan(holed), np.nan, 7.0)
+    np.testing.assert_allclose(normalise(flat, LOCAL), 0, atol=1e-3)
+    assert not normalise(np.full((8, 8), np.nan), LOCAL).any()
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.1, -3.0, 1e30])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 9), (40, 40)])
+def test_local_contrast_of_a_constant_plane_is_zero(shape, value):
+    np.testing.assert_allclose(normalise(np.full(shape, value), LOCAL), 0, atol=1e-3)
+
+
+def test_local_contrast_of_the_dark_is_zero_not_noise():
+    plane = np.zeros((200, 60), np.uint16)
+    plane[:40] = np.random.default_rng(5).integers(900, 1100, (40, 60))
+    scaled = normalise(plane, LOCAL)
+    assert scaled[:40].std() > 0.5
+    assert not scaled[100:].any()
+    assert np.isfinite(scaled).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float16", "float64"])
+def test_local_contrast_takes_every_dtype(dtype):
+    counts = np.random.default_rng(6).integers(90, 110, (32, 32))
+    expected = normalise(counts.astype(np.float32), LOCAL)
+    np.testing.assert_allclose(normalise(counts.astype(dtype), LOCAL), expected, atol=1e-4)
+
+
+def test_local_contrast_scales_channels_one_by_one_and_refuses_what_is_no_image():
+    plane = transmitted()
+    both = normalise(np.stack([plane, 5 * plane[::-1]]), LOCAL)
+    np.testing.assert_allclose(both[1], both[0][::-1], atol=1e-3)
+    with pytest.raises(InputError, match="complex"):
+        normalise(np.zeros((3, 3), complex), LOCAL)
+
+
+def test_local_contrast_is_no_single_scaling():
+    with pytest.raises(InputError, match="whole plane"):
+        plane_scaling(transmitted(), LOCAL)

@@ -1,16 +1,26 @@
-"""The staged generator: what is computed once must really be the same for every sample."""
+"""The coarse-to-fine generator: both halves work, and its first stage is never random."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from napari_cytosynth.errors import UnknownArchitectureError
+from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.models import build_network
+from napari_cytosynth.models.pix2pixhd import GlobalGenerator, Pix2PixHD
+from napari_cytosynth.training.recipe import load_recipe
+from napari_cytosynth.training.segmentation import network_arguments
 
-TINY = {"width": 4, "global_blocks": 2, "local_blocks": 2, "downsamplings": 1, "dropout": 0.5}
+TINY = {"width": 4, "downsamplings": 1, "global_blocks": 1, "local_blocks": 3}
+STAGED = {"width": 4, "global_blocks": 2, "local_blocks": 2, "downsamplings": 1, "dropout": 0.5}
 NETWORKS = [
-    *(("Pix2PixHD", TINY | {"dropout_blocks": blocks}, min(blocks, 4)) for blocks in (1, 2, 3, 4)),
+    *(
+        ("Pix2PixHD", STAGED | {"dropout_blocks": blocks}, min(blocks, 4))
+        for blocks in (1, 2, 3, 4)
+    ),
     ("Pix2PixHDGlobal", {"width": 4, "blocks": 3, "downsamplings": 1, "dropout": 0.5}, 1),
     (
         "Pix2PixHDGlobal",
@@ -18,6 +28,36 @@ NETWORKS = [
         3,
     ),
 ]
+SHIPPED = ["u2os-brightfield-pix2pixhd", "phantom-phase-pix2pixhd"]
+
+
+def tiny(**arguments):
+    torch.manual_seed(0)
+    return Pix2PixHD(**{**TINY, **arguments})
+
+
+def shipped_arguments(name):
+    return network_arguments(load_recipe(name))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"in_channels": 2, "out_channels": 5, "downsamplings": 2, "head_kernel": 3},
+        {"norm": "instance", "padding": "reflect", "dropout": 0.3, "dropout_blocks": 3},
+        {"norm": "none", "local_blocks": 1},
+    ],
+)
+def test_every_pixel_gets_every_stain(arguments):
+    network = tiny(**arguments).eval()
+    stride = 2 ** (arguments.get("downsamplings", 1) + 1)
+    assert network.total_stride == stride
+    image = torch.randn(2, arguments.get("in_channels", 1), 4 * stride, 6 * stride)
+    with torch.inference_mode():
+        stains = network(image)
+    assert stains.shape == (2, arguments.get("out_channels", 1), *image.shape[-2:])
+    assert stains.std() > 0
 
 
 @pytest.fixture(params=NETWORKS, ids=lambda n: f"{n[0]}-{n[2]}")
@@ -41,6 +81,10 @@ def test_nothing_before_the_first_dropout_is_random_and_something_after_it_is(ne
         first, second = network.before_dropout(image), network.before_dropout(image)
         assert all(map(torch.equal, first, second))
         assert not torch.equal(network.after_dropout(*first), network.after_dropout(*first))
+        torch.manual_seed(5)
+        sample = network(image)
+        torch.manual_seed(5)
+        assert torch.equal(network.after_dropout(*first), sample)
         for layer in dropouts:
             layer.eval()
         assert torch.equal(network.after_dropout(*first), still)
@@ -59,11 +103,119 @@ def test_tanh_bounds_the_output(name) -> None:
         assert torch.equal(bounded(image), torch.tanh(linear(image)))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"dropout_blocks": 0}, {"dropout_blocks": 5}, {"head_kernel": 4}, {"width": 0}]
-)
-def test_arguments_that_make_no_network_are_named(wrong) -> None:
-    from napari_cytosynth.errors import UnknownArchitectureError
+def test_all_dropout_lies_in_the_second_stage():
+    network = tiny(dropout=0.25, dropout_blocks=2)
+    ran = []
+    for name, part in network.named_modules():
+        if isinstance(part, nn.Dropout2d):
+            assert part.p == 0.25
+            part.register_forward_hook(lambda *_, name=name: ran.append(name))
+    features = network.before_dropout(torch.randn(1, 1, 16, 16))
+    assert ran == []
+    network.after_dropout(*features)
+    assert ran == ["blocks.1.dropout", "blocks.2.dropout"]
 
-    with pytest.raises(UnknownArchitectureError, match=next(iter(wrong))):
-        build_network("Pix2PixHD", TINY | wrong)
+
+def test_a_network_without_dropout_still_has_the_places_for_it():
+    places = [part for part in tiny().modules() if isinstance(part, nn.Dropout2d)]
+    assert [part.p for part in places] == [0.0]
+
+
+def test_gradients_reach_every_weight_of_both_halves():
+    network = tiny(dropout=0.1)
+    network(torch.randn(2, 1, 32, 32)).square().sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+    # a bias before BatchNorm moves nothing, but for rounding
+    weights = {name: p for name, p in network.named_parameters() if name.endswith("weight")}
+    assert {name for name, p in weights.items() if p.grad.abs().max() < 1e-4} == set()
+    assert any(name.startswith("coarse.down") for name in weights)
+
+
+@pytest.mark.parametrize("half", ["coarse", "first"])
+def test_both_halves_shape_the_stain(half):
+    network = tiny().eval()
+    image = torch.randn(1, 1, 16, 16)
+    with torch.inference_mode():
+        before = network(image)
+        for weights in getattr(network, half).parameters():
+            weights.mul_(0.5).add_(0.01)
+        change = (network(image) - before).abs().mean()
+    assert change > 0.01 * before.std()
+
+
+def test_the_global_generator_sees_the_image_at_half_the_resolution():
+    network = tiny().eval()
+    image = torch.randn(1, 1, 32, 32)
+    seen = []
+    network.coarse.register_forward_hook(lambda _, inputs, output: seen.append((*inputs, output)))
+    with torch.inference_mode():
+        features = network.coarse_features(image)
+        network(image)
+    pooled = nn.functional.avg_pool2d(image, 3, 2, 1, count_include_pad=False)
+    for source, output in seen:
+        assert torch.equal(source, pooled)
+        assert torch.equal(output, features)
+    assert features.shape == (1, 8, 16, 16)
+
+
+def test_the_enhancer_adds_its_features_to_those_of_the_global_generator():
+    network = tiny(dropout_blocks=3).eval()
+    image = torch.randn(1, 1, 16, 16)
+    with torch.inference_mode():
+        fine = network.down(network.first(image))
+        summed, _ = network.before_dropout(image)
+        torch.testing.assert_close(summed, fine + network.coarse_features(image))
+
+
+def test_the_global_generator_alone_returns_features_of_the_size_it_got():
+    network = GlobalGenerator(2, 4, downsamplings=2, blocks=2, dropout=0.5, dropout_blocks=1)
+    assert network(torch.randn(1, 2, 16, 24)).shape == (1, 4, 16, 24)
+    assert sum(isinstance(part, nn.Dropout2d) for part in network.modules()) == 1
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_ships_is_small_and_looks_only_so_far(name):
+    arguments = shipped_arguments(name)
+    with torch.device("meta"):
+        network = build_network("Pix2PixHD", arguments)
+    assert 2 * sum(tensor.numel() for tensor in network.state_dict().values()) <= 4_000_000
+    # how far a network sees does not depend on its width
+    thin = build_network("Pix2PixHD", {**arguments, "width": 1})
+    geometry = network_geometry(thin, arguments["in_channels"])
+    assert geometry.radius <= 130
+    assert geometry.stride == network.total_stride
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_ships_repeats_at_most_a_sixth_of_its_work_for_a_sample(name):
+    arguments = shipped_arguments(name)
+    assert arguments["dropout"] > 0
+    with torch.device("meta"):
+        network = build_network("Pix2PixHD", arguments).eval()
+        image = torch.empty(1, arguments["in_channels"], 128, 128)
+    with FlopCounterMode(display=False) as once:
+        features = network.before_dropout(image)
+    with FlopCounterMode(display=False) as each:
+        network.after_dropout(*features)
+    assert each.get_total_flops() * 6 <= once.get_total_flops() + each.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"head_kernel": 4}, "head_kernel"),
+        ({"head_kernel": -1}, "head_kernel"),
+        ({"width": 0}, "width"),
+        ({"downsamplings": 0}, "downsamplings"),
+        ({"global_blocks": 0}, "blocks"),
+        ({"dropout_blocks": 5}, "dropout_blocks"),
+        ({"dropout_blocks": 0}, "dropout_blocks"),
+        ({"norm": "group"}, "norm"),
+        ({"dropout": 1.5}, "dropout"),
+        ({"padding": "nothing"}, "padding"),
+        ({"ngf": 64}, "ngf"),
+    ],
+)
+def test_impossible_arguments_are_named(arguments, complaint):
+    with pytest.raises(UnknownArchitectureError, match=rf"“Pix2PixHD”.*{complaint}"):
+        build_network("Pix2PixHD", {**TINY, **arguments})

@@ -43,7 +43,50 @@ def test_dropout_sits_in_the_two_coarsest_levels_only():
     assert found == ["encoder.1.dropout", "encoder.2.dropout"]
 
 
-@pytest.mark.parametrize("arguments", [{"widths": ()}, {"stem": 0}, {"width": 3}])
+def test_dropout_at_the_end_sits_in_the_last_block_only():
+    network = UNet(widths=(4, 6, 8), dropout=0.25, dropout_at="last")
+    found = {name: m.p for name, m in network.named_modules() if isinstance(m, torch.nn.Dropout2d)}
+    assert found == {"decoder.1.dropout": 0.25}
+
+
+@pytest.mark.parametrize("where", ["coarsest", "last"])
+@pytest.mark.parametrize("widths", [(4, 6), (4, 6, 8)])
+def test_the_two_stages_are_the_whole_network(widths, where):
+    torch.manual_seed(0)
+    network = UNet(widths=widths, stem=2, dropout=0.5, dropout_at=where).eval()
+    image = torch.randn(1, 1, 32, 32)
+    for part in network.modules():
+        if isinstance(part, torch.nn.Dropout2d):
+            part.train()
+    with torch.inference_mode():
+        features = network.before_dropout(image)
+        assert torch.equal(features[0], network.before_dropout(image)[0])
+        torch.manual_seed(5)
+        whole = network(image)
+        assert not torch.equal(network(image), whole)
+        torch.manual_seed(5)
+        assert torch.equal(network.after_dropout(*features), whole)
+
+
+def test_where_the_dropout_sits_does_not_change_the_weights():
+    early, late = (UNet(widths=(4, 6), dropout=0.2, dropout_at=w) for w in ("coarsest", "last"))
+    late.load_state_dict(early.state_dict())
+    image = torch.randn(1, 1, 16, 16)
+    with torch.inference_mode():
+        assert torch.equal(early.eval()(image), late.eval()(image))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"widths": ()},
+        {"stem": 0},
+        {"width": 3},
+        {"dropout_at": "first"},
+        {"widths": (4,), "dropout_at": "last"},
+        {"dropout": 1.5},
+    ],
+)
 def test_arguments_that_do_not_fit_are_named(arguments):
     with pytest.raises(UnknownArchitectureError, match="does not fit the architecture “UNet”"):
         build_network("UNet", arguments)
