@@ -5,21 +5,20 @@ The images go through :func:`napari_cytosynth.tasks.segment.segment`, as a user'
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.reading import read_image
 from napari_cytosynth.tasks.segment import segment
 from napari_cytosynth.zoo.card import Metric
-from napari_cytosynth.zoo.files import read_card, update_card
 from napari_cytosynth.zoo.loading import Model, load_model
 
+from .evaluation import model_record, replace_metrics, results_folder, write_json
 from .segment_scores import SegmentTally
 
 if TYPE_CHECKING:
@@ -135,10 +134,7 @@ class Report:
         OutputError
             If it cannot be written.
         """
-        card = read_card(folder)
-        kept = [metric for metric in card.metrics if metric.dataset != dataset]
-        metrics = kept + self.card_metrics(dataset, command)
-        update_card(folder, card.model_copy(update={"metrics": metrics}))
+        replace_metrics(folder, dataset, self.card_metrics(dataset, command))
 
     def save(self, folder: Path, *, command: str = "") -> None:
         """Write ``metrics.json``, ``table.csv``, ``curve.csv`` and the figure pages.
@@ -157,23 +153,16 @@ class Report:
         """
         from .figures import save_figures
 
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        with results_folder(folder):
             self.table.to_csv(folder / "table.csv", index=False)
             self.curve.to_csv(folder / "curve.csv", index=False)
-            text = json.dumps(self._summary(command), indent=2, ensure_ascii=False)
-            (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
+            write_json(folder / "metrics.json", self._summary(command))
             save_figures(self, folder)
-        except OSError as error:
-            raise OutputError(f"The results cannot be written to “{folder}”: {error}") from error
 
     def _summary(self, command: str) -> dict[str, Any]:
         from napari_cytosynth import __version__
 
-        return {
-            "model": self.model.card.name,
-            "revision": self.model.revision,
-            "sha256": self.model.sha256,
+        return model_record(self.model) | {
             "version": __version__,
             "command": command,
             "truth": self.options.kind,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .evaluation import FOUND, MISSED, SPURIOUS, grey, label_edges
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
     from .segment_scores import WorstField
 
 __all__ = ["save_figures"]
-
-# told apart with any kind of colour vision (Okabe and Ito)
-FOUND, SPURIOUS, MISSED = (0.0, 0.62, 0.45), (0.9, 0.62, 0.0), (0.34, 0.71, 0.91)
 
 
 def save_figures(report: Report, folder: Path) -> list[Path]:
@@ -50,17 +49,10 @@ def save_figures(report: Report, folder: Path) -> list[Path]:
     return [path for path, _ in pages]
 
 
-def _grey(image: NDArray[Any]) -> NDArray[np.float32]:
-    plane = np.nan_to_num(image.astype(np.float32))
-    low, high = np.percentile(plane, (0.5, 99.5))
-    scaled: NDArray[np.float32] = np.clip((plane - low) / max(high - low, 1e-9), 0, 1)
-    return scaled
-
-
 def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:
     """Return (Y, X, 3): found, spurious and missed pixels over the image."""
     true, found = field.truth != 0, field.probability >= threshold
-    canvas = np.repeat(_grey(field.image)[..., None], 3, axis=2)
+    canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
     for where, colour in (
         (true & found, FOUND),
         (~true & found, SPURIOUS),
@@ -70,19 +62,11 @@ def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:
     return canvas
 
 
-def _edges(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return the pixels of objects that touch another label below or to the right."""
-    edges = np.zeros(labels.shape, bool)
-    edges[:-1] |= labels[:-1] != labels[1:]
-    edges[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    return edges
-
-
 def _outlines(field: WorstField) -> NDArray[np.float32]:
     """Return (Y, X, 3): outlines of the true objects, and of the predicted ones on top."""
-    canvas = np.repeat(_grey(field.image)[..., None], 3, axis=2)
+    canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
     for labels, colour in ((field.truth, MISSED), (field.predicted, SPURIOUS)):
-        canvas[_edges(labels)] = colour
+        canvas[label_edges(labels)] = colour
     return canvas
 
 
@@ -92,7 +76,7 @@ def _field_page(figure_class: Any, field: WorstField, report: Report) -> Any:
     figure = figure_class(figsize=(11, 9), layout="constrained")
     figure.suptitle(f"{report.model.card.name} · {field.name} · {name} {field.score:.3f}")
     axes = figure.subplots(2, 2)
-    axes[0, 0].imshow(_grey(field.image), cmap="gray")
+    axes[0, 0].imshow(grey(field.image), cmap="gray")
     axes[0, 0].set_title("image")
     shown = axes[0, 1].imshow(field.probability, cmap="magma", vmin=0, vmax=1)
     figure.colorbar(shown, ax=axes[0, 1], shrink=0.8)
