@@ -1,11 +1,11 @@
-"""``cytosynth models``: list, show, fetch, remove, publish."""
+"""``cytosynth models``: list, show, fetch, remove, publish, convert."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import ModelNotFoundError
+from napari_cytosynth.errors import InputError, ModelNotFoundError
 from napari_cytosynth.progress import resolve_progress
 
 if TYPE_CHECKING:
@@ -45,6 +45,31 @@ def add_parser(commands: Any) -> None:
     add.add_argument("repository", help="org/name; made if it does not exist")
     add.add_argument("--dry-run", action="store_true", help="only check and say what would go up")
     add.set_defaults(run=publish)
+    add = actions.add_parser(
+        "convert",
+        help="turn weights that another program wrote into a model",
+        description="Turn a .pth file of a pix2pixHD generator or a U-Net into a model folder. "
+        "The file is opened in a process of its own by a reader that runs no code of it. What "
+        "weights do not tell is said with --set: at least input_channels, output_channels and "
+        "normalisation.",
+    )
+    add.add_argument("file", type=Path, metavar="FILE", help="the weights: .pth, .pt, .safetensors")
+    add.add_argument(
+        "--as", dest="architecture", required=True, choices=("Pix2PixHD", "UNet"), help="network"
+    )
+    add.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the model (default: ./NAME)"
+    )
+    add.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="for example input_channels=brightfield output_channels=nuclei,membrane "
+        "normalisation=fixed mean=0.5 std=0.5 dropout=0.2",
+    )
+    add.set_defaults(run=convert)
 
 
 def list_them(arguments: argparse.Namespace) -> None:
@@ -160,3 +185,25 @@ def publish(arguments: argparse.Namespace) -> None:
         print(f"Nothing was uploaded; these files would go to {done.repository}.")
     else:
         print(f"Published {done.repository}@{done.commit}")
+
+
+def convert(arguments: argparse.Namespace) -> None:
+    """Convert one weights file."""
+    from napari_cytosynth.inference.geometry import network_geometry
+    from napari_cytosynth.zoo import convert as converting
+    from napari_cytosynth.zoo.files import update_card
+
+    pairs = [setting.partition("=") for setting in arguments.set]
+    wrong = [key for key, sign, _ in pairs if not sign]
+    if wrong:
+        raise InputError(f"--set takes KEY=VALUE; “{wrong[0]}” has no “=”.")
+    settings = {key: value for key, _, value in pairs}
+    done = converting.convert(arguments.file, arguments.architecture, arguments.out, settings)
+    inference = done.card.inference
+    if inference.norm == "batch":  # otherwise it sees the whole image
+        radius = network_geometry(done.network, len(inference.input_channels)).radius
+        inference = inference.model_copy(update={"receptive_radius": radius})
+        update_card(done.folder, done.card.model_copy(update={"inference": inference}))
+    for message in done.messages:
+        print(message)
+    print(f"{done.card.architecture} in {done.folder}")

@@ -125,10 +125,15 @@ def _input_and_output(inference: Inference) -> str:
         ("Threshold (chosen on validation data)", _number(inference.threshold)),
         ("Touching objects", _splitting(inference)),
         ("Classes", ", ".join(inference.classes) or None),
-        ("Receptive radius", f"{inference.receptive_radius} px"),
+        ("Receptive radius", _radius(inference)),
     ]
     lines = [f"| {name} | {_cell(value)} |" for name, value in rows if value is not None]
     return _section("What goes in and what comes out", "\n".join(["| | |", "|---|---|", *lines]))
+
+
+def _radius(inference: Inference) -> str:
+    whole = inference.norm in ("instance", "group") and not inference.receptive_radius
+    return "the whole image" if whole else f"{inference.receptive_radius} px"
 
 
 def _scaling(normalisation: Normalisation) -> str:
