@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -232,7 +235,7 @@ def test_a_real_stain_beside_the_virtual_one(viewer, ran, cells, tmp_path):
     viewer.add_labels(labels, name="nuclei")
     ran.compare_with.value = real
     assert ran.wait(20)
-    assert ran.agreement.value.startswith("DNA against “Hoechst”: PCC 1.000 · SSIM ")
+    assert ran.agreement.value.startswith("DNA: PCC 1.000 · SSIM ")
     difference = viewer.layers["virtual DNA − Hoechst"]
     np.testing.assert_allclose(difference.data, -1, atol=1e-4)
     ran.compare_cells.value = viewer.layers["nuclei"]
@@ -300,3 +303,21 @@ def test_the_script_makes_the_result_again(ran, qapp):
     ran.copy_as_python()
     assert "cytosynth.stain(" in qapp.clipboard().text()
     assert "samples=4" in qapp.clipboard().text()
+
+
+def test_nothing_leaks(viewer, make_stain_widget):
+    viewer.add_image(np.ones((257, 263), np.float32), name="cells")
+    widget = make_stain_widget()
+    ghosts = []
+    for _ in range(3):
+        widget.run()
+        assert widget.wait(20)
+        widget.hide_uncertain.value = 30
+        ghosts += [weakref.ref(layer.data) for layer in list(viewer.layers)[1:]]
+        ghosts += [weakref.ref(widget.staining), weakref.ref(widget.staining.mean)]
+        for layer in list(viewer.layers)[1:]:
+            viewer.layers.remove(layer)
+    del layer
+    gc.collect()
+    assert len(ghosts) == 18
+    assert sum(ghost() is not None for ghost in ghosts) == 0

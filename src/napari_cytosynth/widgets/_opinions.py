@@ -74,7 +74,7 @@ def compare_with(
     image = real.pixels(staining.mean.ndim - 1, staining.position)
     comparison = compare(staining, stain, image)
     sentence = (
-        f"{stain} against “{real.name}”: PCC {comparison.pcc:.3f} · SSIM {comparison.ssim:.3f} "
+        f"{stain}: PCC {comparison.pcc:.3f} · SSIM {comparison.ssim:.3f} "
         f"· PSNR {comparison.psnr:.1f} dB"
     )
     layers = [_difference(staining, stain, real.name, comparison.difference)]

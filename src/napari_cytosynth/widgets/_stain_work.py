@@ -211,6 +211,7 @@ def check(
         What looks at it; the real one where None.
     """
     from napari_cytosynth.tasks.axes import PlaneReader
+    from napari_cytosynth.tasks.resample import model_shape, to_shape
 
     if not axes:
         return []
@@ -220,7 +221,11 @@ def check(
         check_image = real.check_image
     data: Any = image.data[0] if image.multiscale else image.data
     pixels = PlaneReader(data, axes, channels).read(plane)
-    return check_image(pixels, card, None if resampled else pixel_size)
+    wanted = card.inference.pixel_size_um
+    shape = model_shape(pixels.shape[1:], pixel_size, wanted) if resampled else None
+    if shape is not None:
+        return check_image(to_shape(pixels, shape), card, wanted)
+    return check_image(pixels, card, pixel_size)
 
 
 def run_stainer(stain: Callable[..., Any] | None) -> Callable[..., Any]:

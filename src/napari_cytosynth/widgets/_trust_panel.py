@@ -9,6 +9,7 @@ from superqt import QCollapsible
 
 from napari_cytosynth.widgets._model_choice import ModelChoice
 from napari_cytosynth.widgets._parts import align_captions, plain_label
+from napari_cytosynth.widgets._reading import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,11 +57,14 @@ class TrustPanel(Container[Any]):
             tooltip="A layer with the real fluorescence of the same field.",
         )
         self.compare_as = ComboBox(
-            name="compare_as", label="is", choices=(), tooltip="The virtual stain it stands for."
+            name="compare_as",
+            label="stands for",
+            choices=(),
+            tooltip="The virtual stain it stands for.",
         )
         self.compare_cells = ComboBox(
             name="compare_cells",
-            label="each object of",
+            label="objects of",
             choices=labels,
             nullable=True,
             tooltip="A labels layer: also compare object by object.",
@@ -68,12 +72,15 @@ class TrustPanel(Container[Any]):
         for box in (self.compare_with, self.compare_as, self.compare_cells):
             box.native.setMinimumContentsLength(10)
         self.agreement = plain_label("agreement")
+        # two lines, which a full panel would squeeze away
+        self.agreement.native.setMinimumHeight(2 * self.agreement.native.fontMetrics().height())
         rows = [self.compare_with, self.compare_as, self.compare_cells, self.agreement]
         self._comparison = Container(widgets=rows, labels=True)
         self._comparison.margins = (0, 0, 0, 0)
         align_captions(self._comparison)
         self.cells = Table(name="cells")
         self.cells.native.setFixedHeight(_TABLE_PX)
+        self.cells.native.verticalHeader().hide()
         self.save_cells = PushButton(
             text="Save CSV…", tooltip="Save the table to a file that spreadsheets open."
         )
@@ -137,7 +144,8 @@ class TrustPanel(Container[Any]):
         self.table = table
         there = table is not None
         if there:
-            self.cells.value = table.round(3)
+            self.cells.value = table.map(amount)
+            self.cells.native.resizeColumnsToContents()
         self.cells.native.setVisible(there)
         self.save_cells.native.setVisible(there)
 
