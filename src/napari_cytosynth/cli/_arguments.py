@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from napari_cytosynth.errors import OutputError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = [
+    "add_device",
+    "add_image",
+    "add_running",
+    "at_least_one",
+    "fraction",
+    "make_folder",
+    "make_room_for",
+    "positive",
+    "whole",
+]
 
-__all__ = ["add_running", "at_least_one", "fraction", "make_folder", "positive", "whole"]
+FILE_SUFFIXES = (".tif", ".tiff", ".zarr")  # results that lie beside each other
 
 
 def fraction(text: str) -> float:
@@ -83,6 +93,12 @@ def add_running(parser: argparse.ArgumentParser) -> Any:
         metavar="PX",
         help="drop objects of fewer pixels (default: %(default)s)",
     )
+    add_device(group)
+    return group
+
+
+def add_device(group: Any) -> None:
+    """Add what says how large a pixel is and where a network runs."""
     group.add_argument(
         "--pixel-size",
         type=positive,
@@ -94,4 +110,32 @@ def add_running(parser: argparse.ArgumentParser) -> Any:
         default="auto",
         help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)",
     )
-    return group
+
+
+def add_image(parser: argparse.ArgumentParser) -> None:
+    """Add the image, the model that runs on it, and where the results go."""
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder that the results go to"
+    )
+    parser.add_argument(
+        "--axes",
+        help="one letter of T, Z, C, Y, X for each axis, such as ZYX (default: what the file says)",
+    )
+    parser.add_argument(
+        "--channels",
+        type=whole,
+        nargs="+",
+        metavar="N",
+        help="channels of the image that the model reads, counted from 0",
+    )
+
+
+def make_room_for(out: Path) -> None:
+    """Make the folder of results that go to a folder or, by its suffix, beside a file."""
+    make_folder(out.parent if out.suffix.lower() in FILE_SUFFIXES else out)

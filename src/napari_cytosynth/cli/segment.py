@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import add_running, make_folder, whole
+from ._arguments import add_image, add_running, make_room_for
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 __all__ = ["add_parser"]
-
-FILE_SUFFIXES = (".tif", ".tiff", ".zarr")  # results that lie beside each other
 
 
 def add_parser(commands: Any) -> None:
@@ -23,26 +21,7 @@ def add_parser(commands: Any) -> None:
         description="Find and measure the objects of an image. Writes probability.tif, "
         "labels.tif and table.csv.",
     )
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder that the results go to"
-    )
-    parser.add_argument(
-        "--axes",
-        help="one letter of T, Z, C, Y, X for each axis, such as ZYX (default: what the file says)",
-    )
-    parser.add_argument(
-        "--channels",
-        type=whole,
-        nargs="+",
-        metavar="N",
-        help="channels of the image that the model reads, counted from 0",
-    )
+    add_image(parser)
     group = add_running(parser)
     group.add_argument(
         "--resample",
@@ -64,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     file = read_image(arguments.image)
     out: Path = arguments.out
-    make_folder(out.parent if out.suffix.lower() in FILE_SUFFIXES else out)
+    make_room_for(out)
     result = segment(
         file.data,
         model=arguments.model,

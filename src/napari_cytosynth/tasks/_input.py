@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = [
     "PlaneRun",
     "engine_record",
-    "is_colour",
     "is_constant",
     "known_pixel_size",
+    "looks_like_colour",
     "make_reader",
 ]
 
@@ -62,7 +62,7 @@ def make_reader(
     if 0 in data.shape:
         shape = " × ".join(map(str, data.shape))
         raise InputError(f"The image is empty ({shape} pixels): there is nothing to work on.")
-    if axes is None and channels is None and len(wanted) == 1 and is_colour(source):
+    if axes is None and channels is None and len(wanted) == 1 and _is_colour(source):
         raise InputError(
             "This is a colour (RGB) image, and the model expects one grey channel. Convert it "
             "first (in napari: right-click the layer, “Split RGB”, and choose one channel; in "
@@ -72,7 +72,7 @@ def make_reader(
         axes = guess_axes(
             data.ndim,
             source.axis_labels,
-            rgb=is_colour(source),
+            rgb=_is_colour(source),
             channels=len(wanted),
             shape=data.shape,
         )
@@ -80,11 +80,17 @@ def make_reader(
     return PlaneReader(data, axes, _channels(data.shape, axes, wanted, channels))
 
 
-def is_colour(source: Source) -> bool:
-    """RGB layers, and plain arrays that can hardly be anything else."""
-    shape = source.data.shape
-    plain = source.name is None and source.data.dtype == np.uint8 and len(shape) == 3
-    return source.rgb or (plain and shape[-1] in (3, 4) and min(shape[:2]) > 4)
+def _is_colour(source: Source) -> bool:
+    """Return whether it is an RGB layer, or an array that can hardly be anything else."""
+    return source.rgb or (source.name is None and looks_like_colour(source.data))
+
+
+def looks_like_colour(array: Any) -> bool:
+    """Return whether an array has the shape and type of a colour picture (Y, X, 3 or 4)."""
+    shape = array.shape
+    return (
+        array.dtype == np.uint8 and len(shape) == 3 and shape[-1] in (3, 4) and min(shape[:2]) > 4
+    )
 
 
 def _channels(

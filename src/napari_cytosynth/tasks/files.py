@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.tasks.segmentation import Segmentation
+    from napari_cytosynth.tasks.staining import Staining
 
-__all__ = ["save_segmentation", "write_tiff"]
+__all__ = ["save_segmentation", "save_staining", "write_tiff"]
 
 _OME_AXES = "TCZYX"
 _TILE = 1024  # px, side of a chunk in a zarr array
+_SAMPLE_AXIS = "Q"  # OME has no letter for the samples of one prediction
+_PREDICTED = "virtual stain (predicted, not measured)"
 
 
 def save_segmentation(result: Segmentation, path: str | Path) -> list[Path]:
@@ -45,29 +48,84 @@ def save_segmentation(result: Segmentation, path: str | Path) -> list[Path]:
         If it cannot be written, or the file type is unknown.
     """
     path = Path(path)
+    if path.suffix.lower() == ".zarr":
+        files, stem = [_write_segmentation_zarr(result, path)], _stem(path)
+    else:
+        names, stem = _names(path, ("probability", "labels"))
+        files = list(names.values())
+        for file, array in zip(files, (result.probability, _compact(result.labels)), strict=True):
+            write_tiff(file, array, result.axes, result.pixel_size)
+    return [*files, *_write_records(result, files[0].parent, stem)]
+
+
+def save_staining(result: Staining, path: str | Path) -> list[Path]:
+    """Write a virtual stain; see :meth:`Staining.save`.
+
+    Returns
+    -------
+    list of Path
+        The files, or the one ``.zarr`` folder, and the record.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written, or the file type is unknown.
+    """
+    path = Path(path)
+    arrays = {"mean": result.mean, "std": result.std, "samples": result.samples}
+    there = {name: array for name, array in arrays.items() if array is not None}
+    if path.suffix.lower() == ".zarr":
+        files, stem = [_write_staining_zarr(result, there, path)], _stem(path)
+    else:
+        names, stem = _names(path, tuple(there))
+        files = list(names.values())
+        for name, file in names.items():
+            axes = _SAMPLE_AXIS + result.axes if name == "samples" else result.axes
+            about = f"{_PREDICTED}: {_describe(result, name)}"
+            write_tiff(file, there[name], axes, result.pixel_size, result.channels, about)
+    folder = files[0].parent
+    return [*files, _write_record(result.provenance, folder / _prefixed(stem, "provenance.json"))]
+
+
+def _names(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Path], str]:
+    """Return the TIFF files of a result and the stem of what lies beside them.
+
+    A folder gets one file for each name; a TIFF's name is that of the first, and the stem
+    of the others.
+    """
     suffix = path.suffix.lower()
-    if suffix == ".zarr":
-        return [_write_zarr(result, path), *_write_records(result, path.parent, _stem(path))]
     if suffix in (".tif", ".tiff"):
-        files = {"probability": path, "labels": path.with_name(f"{_stem(path)}-labels.tif")}
-        folder, stem = path.parent, _stem(path)
+        stem = _stem(path)
+        others = {name: path.with_name(f"{stem}-{name}.tif") for name in names[1:]}
+        files = {names[0]: path} | others
     elif suffix and not path.is_dir() and suffix in (".png", ".jpg", ".npy", ".h5", ".csv"):
         raise OutputError(
             f"A result cannot be written as “{suffix}”: give a folder, or a name that ends in "
             ".tif or .zarr."
         )
     else:
-        files = {name: path / f"{name}.tif" for name in ("probability", "labels")}
-        folder, stem = path, ""
+        files, stem = {name: path / f"{name}.tif" for name in names}, ""
+    folder = files[names[0]].parent
     with _explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_tiff(files["probability"], result.probability, result.axes, result.pixel_size)
-    write_tiff(files["labels"], _compact(result.labels), result.axes, result.pixel_size)
-    return [*files.values(), *_write_records(result, folder, stem)]
+    return files, stem
+
+
+def _describe(result: Staining, name: str) -> str:
+    unit = f", in {result.unit}" if result.unit else ""
+    if name != "std":
+        return ("single samples" if name == "samples" else "mean") + unit
+    kind = "calibrated" if result.calibrated else "uncalibrated"
+    return f"{kind} uncertainty, one standard deviation{unit}"
 
 
 def write_tiff(
-    path: Path, array: Any, axes: str, pixel_size: Sequence[float] | None = None
+    path: Path,
+    array: Any,
+    axes: str,
+    pixel_size: Sequence[float] | None = None,
+    channels: Sequence[str] = (),
+    description: str = "",
 ) -> None:
     """Write an OME-TIFF.
 
@@ -83,6 +141,10 @@ def write_tiff(
         pixel size.
     pixel_size
         Along Y and X in µm, or None.
+    channels
+        Names along the axis C.
+    description
+        What a reader of the file should know of it.
 
     Raises
     ------
@@ -97,6 +159,10 @@ def write_tiff(
     if pixel_size is not None:
         for axis, size in zip("YX", pixel_size, strict=True):
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    if channels:
+        metadata["Channel"] = {"Name": list(channels)}
+    if description:
+        metadata["Description"] = description
     ome = set(axes) <= set(_OME_AXES)
     options: dict[str, Any] = {"ome": ome, "metadata": metadata}
     if not ome and pixel_size is not None:
@@ -109,14 +175,21 @@ def write_tiff(
 
 
 def _write_records(result: Segmentation, folder: Path, stem: str) -> list[Path]:
-    prefix = f"{stem}-" if stem else ""
-    table, record = folder / f"{prefix}table.csv", folder / f"{prefix}provenance.json"
+    table = folder / _prefixed(stem, "table.csv")
     with _replacing(table) as temporary:
         result.table.drop(columns="index").to_csv(temporary, index=False)
-    with _replacing(record) as temporary:
-        text = json.dumps(result.provenance, indent=2, ensure_ascii=False)
+    return [table, _write_record(result.provenance, folder / _prefixed(stem, "provenance.json"))]
+
+
+def _write_record(provenance: dict[str, Any], path: Path) -> Path:
+    with _replacing(path) as temporary:
+        text = json.dumps(provenance, indent=2, ensure_ascii=False)
         temporary.write_text(text, encoding="utf-8")
-    return [table, record]
+    return path
+
+
+def _prefixed(stem: str, name: str) -> str:
+    return f"{stem}-{name}" if stem else name
 
 
 def _compact(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.integer]:
@@ -124,7 +197,9 @@ def _compact(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.integer]:
     return labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
 
 
-def _write_zarr(result: Segmentation, path: Path) -> Path:
+@contextmanager
+def _zarr_root(path: Path, provenance: dict[str, Any]) -> Iterator[Any]:
+    """Yield the root group of a new OME-Zarr, which replaces an older one."""
     try:
         import zarr
     except ImportError as error:
@@ -133,48 +208,72 @@ def _write_zarr(result: Segmentation, path: Path) -> Path:
         ) from error
     with _replacing(path) as temporary:
         root = zarr.open_group(temporary, mode="w", zarr_format=3)
-        _fill(root, result, result.probability, "probability")
-        root.attrs["napari-cytosynth"] = result.provenance
+        root.attrs["napari-cytosynth"] = provenance
+        yield root
+
+
+def _write_segmentation_zarr(result: Segmentation, path: Path) -> Path:
+    axes, size = result.axes, result.pixel_size
+    with _zarr_root(path, result.provenance) as root:
+        _fill(root, result.probability, axes, size, "probability")
         group = root.create_group("labels")
         name = "".join(letter if letter.isalnum() else "_" for letter in result.objects)
         group.attrs["ome"] = {"version": "0.5", "labels": [name]}
         part: Any = group.create_group(name)
-        _fill(part, result, result.labels, name)
+        _fill(part, result.labels, axes, size, name)
         part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": {"version": "0.5"}}
     return path
 
 
-def _fill(group: Any, result: Segmentation, array: Any, name: str) -> None:
-    axes = result.axes
-    chunks = tuple(
-        min(_TILE, size) if axis in "YX" else 1
-        for axis, size in zip(axes, array.shape, strict=True)
-    )
+def _write_staining_zarr(result: Staining, arrays: dict[str, Any], path: Path) -> Path:
+    """Write the mean as the image, and the rest as further images in groups of their own."""
+    with _zarr_root(path, result.provenance) as root:
+        for name, array in arrays.items():
+            group = root if name == "mean" else root.create_group(name)
+            axes = _SAMPLE_AXIS + result.axes if name == "samples" else result.axes
+            about = f"{_PREDICTED}: {_describe(result, name)}"
+            _fill(group, array, axes, result.pixel_size, about, result.channels)
+    return path
+
+
+def _fill(
+    group: Any,
+    array: Any,
+    axes: str,
+    pixel_size: Sequence[float] | None,
+    name: str,
+    channels: Sequence[str] = (),
+) -> None:
+    """Write an array into an image group, plane by plane."""
+    sizes = list(zip(axes, array.shape, strict=True))
     target = group.create_array(
         "0",
         shape=array.shape,
-        chunks=chunks,
+        chunks=tuple(min(_TILE, size) if axis in "YX" else 1 for axis, size in sizes),
         dtype=array.dtype,
         dimension_names=list(axes.lower()),
     )
-    for plane in result.plane_indices():
+    for plane in np.ndindex(*(size for axis, size in sizes if axis not in "YX")):
         where = plane_slices(axes, plane)
         target[where] = np.asarray(array[where])
-    group.attrs["ome"] = {"version": "0.5", "multiscales": [_multiscale(result, name)]}
+    ome: dict[str, Any] = {"version": "0.5", "multiscales": [_multiscale(axes, pixel_size, name)]}
+    if channels:
+        ome["omero"] = {"channels": [{"label": label} for label in channels]}
+    group.attrs["ome"] = ome
 
 
-def _multiscale(result: Segmentation, name: str) -> dict[str, Any]:
-    sizes = dict(zip("YX", result.pixel_size or (), strict=False))
-    kinds = {"T": "time", "C": "channel"}
-    axes: list[dict[str, str]] = []
-    for axis in result.axes:
+def _multiscale(axes: str, pixel_size: Sequence[float] | None, name: str) -> dict[str, Any]:
+    sizes = dict(zip("YX", pixel_size or (), strict=False))
+    kinds = {"T": "time", "C": "channel", _SAMPLE_AXIS: "sample"}
+    entries: list[dict[str, str]] = []
+    for axis in axes:
         entry = {"name": axis.lower(), "type": kinds.get(axis, "space")}
-        axes.append(entry | ({"unit": "micrometer"} if axis in sizes else {}))
-    scale = [float(sizes.get(axis, 1.0)) for axis in result.axes]
+        entries.append(entry | ({"unit": "micrometer"} if axis in sizes else {}))
+    scale = [float(sizes.get(axis, 1.0)) for axis in axes]
     transforms = [{"type": "scale", "scale": scale}]
     return {
         "name": name,
-        "axes": axes,
+        "axes": entries,
         "datasets": [{"path": "0", "coordinateTransformations": transforms}],
     }
 

@@ -27,6 +27,7 @@ def measure(
     *,
     axes: str | None = None,
     probability: Any = None,
+    uncertainty: Any = None,
 ) -> pd.DataFrame:
     """Measure every object of a label image.
 
@@ -44,6 +45,9 @@ def measure(
         Axes of `labels`, for example ``"TYX"``; None guesses (see `guess_axes`).
     probability
         Array of the same shape for ``mean_probability``, or None.
+    uncertainty
+        Array or layer of the same shape for ``mean_uncertainty``, or None: that of a
+        virtual stain in which the objects were found.
 
     Returns
     -------
@@ -54,8 +58,9 @@ def measure(
         the same second moments), ``perimeter_px``, and the same as ``…_um2`` and ``…_um``.
         ``eccentricity`` in [0, 1); ``orientation_deg``: from the row axis (Y) to the major
         axis, counter-clockwise, in (-90, 90]; ``solidity``: area over that of the convex
-        hull of the pixels. ``mean_probability``; ``mean_intensity``, ``max_intensity``,
-        ``sum_intensity``. Centroids count from the centre of the first pixel.
+        hull of the pixels. ``mean_probability``, ``mean_uncertainty``; ``mean_intensity``,
+        ``max_intensity``, ``sum_intensity``. Centroids count from the centre of the first
+        pixel.
 
     Raises
     ------
@@ -71,7 +76,11 @@ def measure(
     size = resolve_pixel_size(pixel_size) or physical_pixel_size(source.geometry, where)
     readers = {
         name: _like(other, data.shape, axes, name)
-        for name, other in (("intensity", intensity), ("probability", probability))
+        for name, other in (
+            ("intensity", intensity),
+            ("probability", probability),
+            ("uncertainty", uncertainty),
+        )
         if other is not None
     }
     reader = PlaneReader(data, axes)
@@ -138,8 +147,9 @@ def _measure_plane(
     columns["eccentricity"] = np.sqrt(1 - ratio**2)
     columns["orientation_deg"] = np.rad2deg(angle)
     columns["solidity"] = np.minimum(regions.area / regions.convex_area(), 1)
-    if "probability" in pixels:
-        columns["mean_probability"] = regions.mean(pixels["probability"])
+    for name in ("probability", "uncertainty"):
+        if name in pixels:
+            columns[f"mean_{name}"] = regions.mean(pixels[name])
     if "intensity" in pixels:
         columns |= _intensities(regions, pixels["intensity"])
     return columns

@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.metrics.image import psnr, ssim
+from napari_cytosynth.metrics.pixel import pcc
+from napari_cytosynth.tasks.layers import read_source
+
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
-    import pandas as pd
 
     from napari_cytosynth.tasks.staining import Staining
 
 __all__ = ["Comparison", "Disagreement", "compare", "second_opinion"]
+
+_COLUMNS = ["stain", "area_px", "difference", "sigmas"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +89,44 @@ def compare(staining: Staining, channel: str, real: Any) -> Comparison:
     InputError
         If there is no such stain, the shapes differ, or the real image is constant.
     """
-    raise NotImplementedError
+    number = _number_of(staining, channel)
+    virtual = staining.mean[number]
+    measured = _measured(real, virtual.shape, channel)
+    known = np.isfinite(measured)
+    values = measured[known]
+    span = float(np.ptp(values)) if values.size else 0.0
+    if span == 0:
+        raise InputError("The real image has the same value everywhere: nothing can be compared.")
+    whole = np.where(known, measured, virtual)
+    flat = (-1, *virtual.shape[-2:])
+    planes = zip(virtual.reshape(flat), whole.reshape(flat), strict=True)
+    # the window of the structural similarity is 11 px wide
+    likeness = [ssim(*pair, data_range=span) for pair in planes if min(flat[1:]) > 11]
+    return Comparison(
+        pcc=pcc(virtual[known], values),
+        ssim=float(np.mean(likeness)) if likeness else float("nan"),
+        psnr=psnr(virtual[known], values, span),
+        difference=np.where(known, virtual - measured, np.nan).astype(np.float32),
+    )
+
+
+def _number_of(staining: Staining, channel: str) -> int:
+    if channel not in staining.channels:
+        names = ", ".join(staining.channels)
+        raise InputError(f"There is no stain “{channel}” in this result, only {names}.")
+    return staining.channels.index(channel)
+
+
+def _measured(real: Any, shape: tuple[int, ...], channel: str) -> npt.NDArray[np.float32]:
+    data = np.asarray(read_source(real).data)
+    if tuple(n for n in data.shape if n > 1) != tuple(n for n in shape if n > 1):
+        raise InputError(
+            f"The real image has the shape {tuple(data.shape)}, but the virtual {channel} has "
+            f"{shape}: choose an image of the same field and size."
+        )
+    if data.dtype.kind not in "buif":
+        raise InputError(f"The real image holds {data.dtype} values, not intensities.")
+    return data.reshape(shape).astype(np.float32)
 
 
 def second_opinion(
@@ -106,4 +152,68 @@ def second_opinion(
         If they are of different shapes, have no stain in common, or neither has an
         uncertainty.
     """
-    raise NotImplementedError
+    names = tuple(name for name in first.channels if name in second.channels)
+    if not names:
+        raise InputError(
+            f"The two models have no stain in common: {', '.join(first.channels)} against "
+            f"{', '.join(second.channels)}."
+        )
+    if first.axes != second.axes or first.mean.shape[1:] != second.mean.shape[1:]:
+        raise InputError("The two results are not of the same image: their shapes differ.")
+    if first.std is None and second.std is None:
+        raise InputError(
+            "Neither result has an uncertainty to measure the difference with: stain with at "
+            "least 2 samples."
+        )
+    maps, places = [], []
+    for name in names:
+        one, other = first.channels.index(name), second.channels.index(name)
+        difference = first.mean[one] - second.mean[other]
+        sigma = _together(first, one, second, other)
+        maps.append(np.abs(difference))
+        places.append(_places(name, difference, sigma, sigmas, min_area))
+    points = np.concatenate([points for points, _ in places])
+    tables = [rows for _, rows in places if len(rows)]
+    empty = pd.DataFrame(columns=_COLUMNS)
+    features = pd.concat(tables, ignore_index=True) if tables else empty
+    return Disagreement(np.stack(maps), names, first.axes, points, features)
+
+
+def _together(first: Staining, one: int, second: Staining, other: int) -> npt.NDArray[np.float32]:
+    """Return the σ of the difference of two stains."""
+    parts = [
+        staining.std[number]
+        for staining, number in ((first, one), (second, other))
+        if staining.std is not None
+    ]
+    sigma: npt.NDArray[np.float32] = parts[0] if len(parts) == 1 else np.hypot(*parts)
+    return sigma
+
+
+def _places(
+    name: str,
+    difference: npt.NDArray[np.float32],
+    sigma: npt.NDArray[np.float32],
+    sigmas: float,
+    min_area: int,
+) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
+    """Return the middles and a table of the places where a difference is too large."""
+    middles, rows = [], []
+    for plane in np.ndindex(difference.shape[:-2]):
+        here, spread = difference[plane], sigma[plane]
+        for sign in (1, -1):  # a place is too bright or too dark, not both
+            labels, count = ndimage.label(sign * here > sigmas * spread)
+            ids = np.arange(1, count + 1)
+            area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+            ids, area = ids[area >= min_area], area[area >= min_area]
+            if not ids.size:
+                continue
+            centres = np.array(ndimage.center_of_mass(labels > 0, labels, ids))
+            middles += [(*plane, *centre) for centre in centres]
+            size = ndimage.mean(here, labels, ids)
+            doubt = np.maximum(ndimage.mean(spread, labels, ids), np.finfo(np.float32).tiny)
+            rows.append(
+                {"stain": name, "area_px": area, "difference": size, "sigmas": size / doubt}
+            )
+    table = pd.concat([pd.DataFrame(row) for row in rows]) if rows else pd.DataFrame()
+    return np.array(middles, float).reshape(-1, difference.ndim), table

@@ -20,6 +20,7 @@ _DEFAULTS: dict[str, Any] = {
     "split_touching": False,
     "drop_border": False,
     "resample": False,
+    "keep_samples": False,
     "device": "auto",
     "precision": "auto",
 }

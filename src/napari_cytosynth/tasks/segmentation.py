@@ -62,6 +62,9 @@ class Segmentation:
         Index into the axis ``C`` of the (first) channel that the model saw.
     messages
         What the user should know about this run.
+    uncertainty
+        If the image is a virtual stain: its uncertainty, of the shape of `probability`, for
+        the column ``mean_uncertainty`` of the table. Set it before the table is used.
     """
 
     probability: Any
@@ -78,6 +81,7 @@ class Segmentation:
     channel: int = 0
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
+    uncertainty: Any = None
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.probability.shape))
@@ -112,6 +116,7 @@ class Segmentation:
             self.pixel_size,
             axes=self.axes,
             probability=self.probability,
+            uncertainty=self.uncertainty,
         )
 
     def at_threshold(

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.tasks._input import (
+    PlaneRun,
+    engine_record,
+    is_constant,
+    known_pixel_size,
+    make_reader,
+)
+from napari_cytosynth.tasks._units import Units
+from napari_cytosynth.tasks.axes import plane_slices
+from napari_cytosynth.tasks.layers import read_source
+from napari_cytosynth.tasks.provenance import record
+from napari_cytosynth.tasks.resample import back_to, to_shape
 from napari_cytosynth.tasks.staining import Staining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
+    from napari_cytosynth.inference.sampling import Sampled, Sampler
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import Model
 
     Floats = npt.NDArray[np.float32]
     OnUpdate = Callable[[tuple[int, ...], int, Floats, Floats | None], None]
 
-__all__ = ["Staining", "stain"]
+__all__ = ["Staining", "first_plane_of", "stain"]
 
 
 def stain(
@@ -121,4 +139,252 @@ def stain(
     Cancelled
         From `progress`.
     """
-    raise NotImplementedError
+    from napari_cytosynth.zoo.loading import load_model
+
+    tick = resolve_progress(progress)
+    source = read_source(image)
+    loaded = load_model(model, device, progress=progress)
+    card = loaded.card
+    if card.inference.task != "stain":
+        raise InputError(
+            f"The model “{card.name}” does not stain: it is made to {card.inference.task}."
+        )
+    plan = _Plan(int(samples), int(seed), tolerance, bool(keep_samples), inject_dropout)
+    plan.check(card)
+    reader = make_reader(source, card, axes, channels)
+    size = known_pixel_size(source, reader, pixel_size)
+    run = _Run(source, reader, loaded, size, planes, plan=plan)
+    run.choose(stains)
+    run.start_with(first_plane)
+    run.resample_if_asked(resample)
+    run.make_sampler(device if device != "auto" else loaded.device, precision, tile_size)
+    run.allocate()
+    given = run.given(channels, resample, device, precision)
+    if on_start is not None:
+        on_start(run.result(given))
+    run.execute(tick, on_update or _tell_nobody, enough or _never)
+    return run.result(given)
+
+
+def first_plane_of(
+    image: Any, card: ModelCard, *, axes: str | None = None, channels: Sequence[int] | None = None
+) -> npt.NDArray[Any]:
+    """Return the first plane (C, Y, X) of an image as the model would see it, unscaled.
+
+    Parameters and errors as for :func:`stain`.
+    """
+    reader = make_reader(read_source(image), card, axes, channels)
+    return reader.read(next(reader.indices()))
+
+
+def _tell_nobody(index: tuple[int, ...], count: int, mean: Floats, std: Floats | None) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be sampled."""
+
+    samples: int
+    seed: int
+    tolerance: float | None
+    keep_samples: bool
+    inject_dropout: float | None
+
+    def check(self, card: ModelCard) -> None:
+        """Raise InputError for what cannot be, or cannot be trusted."""
+        if self.samples < 0 or self.samples == 1:
+            raise InputError(
+                f"The number of samples must be 0 (one prediction, no uncertainty) or at least 2, "
+                f"not {self.samples}: one sample has no spread."
+            )
+        if self.tolerance is not None and not 0 < self.tolerance < 1:
+            raise InputError(
+                "The tolerance is the relative error that the uncertainty may have, between 0 "
+                f"and 1 (0.1 for 10 %), not {self.tolerance}."
+            )
+        if self.inject_dropout is not None and not 0 < self.inject_dropout < 1:
+            raise InputError(
+                "The probability of the injected dropout must lie between 0 and 1, not be "
+                f"{self.inject_dropout}."
+            )
+        if self.samples and card.inference.dropout == 0 and self.inject_dropout is None:
+            raise InputError(
+                f"The model “{card.name}” was trained without dropout, so that its samples would "
+                "say nothing of how uncertain it is. Take 0 samples for one prediction, or force "
+                "it with inject_dropout=0.2: the uncertainty is then not calibrated."
+            )
+
+
+@dataclass(eq=False)
+class _Run(PlaneRun):
+    """One run of a staining model over the planes of an image."""
+
+    plan: _Plan = _Plan(0, 0, None, False, None)
+
+    def choose(self, stains: Sequence[str] | None) -> None:
+        """Check the names of the wanted stains; None takes all."""
+        names = self.model.card.inference.output_channels
+        wanted = list(names if stains is None else dict.fromkeys(stains))
+        unknown = [name for name in wanted if name not in names]
+        if unknown or not wanted:
+            what = f"no stain {', '.join(unknown)}" if unknown else "no stain chosen"
+            raise InputError(f"There is {what}: this model predicts {', '.join(names)}.")
+        self.units = Units.of(self.model.card, wanted, injected=self.injected)
+        self.wanted_stains = None if stains is None else wanted
+
+    @property
+    def injected(self) -> bool:
+        """Whether dropout is forced on the model."""
+        return self.plan.samples > 0 and self.plan.inject_dropout is not None
+
+    def start_with(self, first: tuple[int, ...] | None) -> None:
+        """Move a plane to the front of those to compute."""
+        if first is not None and self.planes is None:
+            first = self.checked_index(first)
+            self.indices.sort(key=lambda index: index != first)
+
+    def make_sampler(self, device: str, precision: str, tile_size: int | None) -> None:
+        from napari_cytosynth.inference.sampling import Sampler
+
+        self.sampler: Sampler = Sampler(
+            self.model.network,
+            len(self.model.card.inference.input_channels),
+            device=device,
+            precision=precision,
+            tile_size=tile_size,
+            inject=self.plan.inject_dropout if self.injected else None,
+        )
+
+    def allocate(self) -> None:
+        shape = (len(self.units.names), *self.whole_shape)
+        count = self.plan.samples
+        self.mean = np.zeros(shape, np.float32)
+        self.std = np.zeros(shape, np.float32) if count else None
+        self.samples: Floats | None = None
+        if count and self.plan.keep_samples:
+            self.samples = np.zeros((count, *shape), np.float32)
+        self.counts: list[int] = []
+        self.cut_short = False
+
+    def execute(self, tick: Progress, on_update: OnUpdate, enough: Callable[[], bool]) -> None:
+        limit = self.plan.samples
+        for index, plane, report in self.each_plane(tick):
+            if is_constant(plane):
+                # whatever the network would make of nothing is no prediction
+                self.say("A plane has the same value everywhere: its stains were left at 0.")
+                report(1, 1, "empty plane")
+                continue
+            drawn = self._draw(index, plane, limit, on_update, enough, report)
+            self._keep(self.place(index), drawn)
+            self.counts.append(drawn.count)
+            if drawn.stopped == "enough":
+                self.cut_short, limit = True, drawn.count
+        self.say(*self.sampler.messages, *self._remarks())
+
+    def _draw(
+        self,
+        index: tuple[int, ...],
+        plane: npt.NDArray[Any],
+        limit: int,
+        on_update: OnUpdate,
+        enough: Callable[[], bool],
+        report: Progress,
+    ) -> Sampled:
+        scaled = self.normalised(plane)
+        if self.shape is not None:
+            scaled = to_shape(scaled, self.shape)
+        drawn = 0
+
+        def tell(count: int, mean: Floats, std: Floats | None) -> None:
+            nonlocal drawn
+            drawn = count
+            spread = None if std is None or count < 2 else self._on_grid(self.units.sigma(std))
+            on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), spread)
+
+        result = self.sampler.run(
+            scaled,
+            samples=limit,
+            seed=self.plan.seed,
+            tolerance=self.plan.tolerance,
+            keep_samples=self.plan.keep_samples,
+            on_sample=tell,
+            enough=lambda: drawn >= 2 and not self.cut_short and enough(),
+            progress=report,
+        )
+        self.say(*result.messages)
+        return result
+
+    def _on_grid(self, values: Floats) -> Floats:
+        """Bring a result (C, Y, X) back to the image's own pixels."""
+        return values if self.shape is None else back_to(values, self.reader.plane_shape)
+
+    def _keep(self, place: tuple[int, ...], drawn: Sampled) -> None:
+        where = (slice(None), *plane_slices(self.axes, place))
+        self.mean[where] = self._on_grid(self.units.mean(drawn.mean))
+        if self.std is not None and drawn.std is not None:
+            self.std[where] = self._on_grid(self.units.sigma(drawn.std))
+        if self.samples is not None and drawn.samples is not None:
+            for number, sample in enumerate(drawn.samples):
+                self.samples[(number, *where)] = self._on_grid(self.units.mean(sample))
+
+    def _remarks(self) -> list[str]:
+        """Say what the user should know about the uncertainty."""
+        inference = self.model.card.inference
+        if not self.plan.samples:
+            return []
+        remarks = []
+        if self.injected:
+            remarks.append("The uncertainty comes from dropout injection, uncalibrated.")
+        elif not self.units.calibrated:
+            remarks.append(
+                "The uncertainty is not calibrated for this model: it shows where to doubt, not "
+                "how large the errors are."
+            )
+        elif self.counts and inference.sigma_samples and self.count < inference.sigma_samples // 2:
+            remarks.append(
+                f"The uncertainty was calibrated with {inference.sigma_samples} samples; with "
+                f"{self.count} it is noisier than that."
+            )
+        if self.counts and self.count < max(self.counts):
+            remarks.append(f"Samples in each plane: {self.count} to {max(self.counts)}.")
+        return remarks
+
+    @property
+    def count(self) -> int:
+        """Samples drawn in each plane at least."""
+        return min(self.counts, default=0)
+
+    def result(self, parameters: dict[str, Any]) -> Staining:
+        plan, inference = self.plan, self.model.card.inference
+        # stopped by hand: as many samples give the same result, where all planes have them
+        same = self.cut_short and len(set(self.counts)) == 1
+        own = {
+            "samples": self.count if same else plan.samples,
+            "seed": plan.seed,
+            "stains": self.wanted_stains,
+            "tolerance": None if same else plan.tolerance,
+            "keep_samples": plan.keep_samples,
+            "inject_dropout": plan.inject_dropout if self.injected else None,
+        }
+        engine = engine_record(self.sampler) | {"samples": sorted(set(self.counts))}
+        kept = None
+        if self.samples is not None:
+            kept = self.samples[: self.count]
+        return Staining(
+            mean=self.mean,
+            std=self.std,
+            channels=self.units.names,
+            axes="C" + self.axes,
+            calibrated=self.std is not None and self.units.calibrated,
+            count=self.count,
+            samples=kept,
+            unit=inference.output_unit,
+            display_range=self.units.display_range,
+            provenance=record("stain", self.model, self.source, own | parameters, engine),
+            **self.result_place(),
+        )

@@ -1,0 +1,120 @@
+"""``cytosynth stain``: a label-free image in; virtual stains and their uncertainty out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ._arguments import add_device, add_image, fraction, make_room_for, positive, whole
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from napari_cytosynth.tasks.reading import ImageFile
+    from napari_cytosynth.tasks.staining import Staining
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's `commands`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "stain",
+        help="predict stained channels from label-free images",
+        description="Predict fluorescent stains from a label-free image, and how uncertain "
+        "they are. Writes mean.tif, std.tif and provenance.json.",
+    )
+    add_image(parser)
+    group = parser.add_argument_group("how the model runs")
+    group.add_argument(
+        "--samples",
+        type=whole,
+        default=16,
+        metavar="N",
+        help="samples that the uncertainty is taken from; 0 for a single prediction "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed", type=whole, default=0, help="the same seed gives the same result (default: 0)"
+    )
+    group.add_argument(
+        "--stains", nargs="+", metavar="NAME", help="stains to predict (default: all of the model)"
+    )
+    group.add_argument(
+        "--tolerance",
+        type=positive,
+        metavar="F",
+        help="stop early once the uncertainty is known to this fraction, such as 0.1",
+    )
+    group.add_argument(
+        "--resample", action="store_true", help="bring the image to the model's pixel size first"
+    )
+    group.add_argument(
+        "--keep-samples", action="store_true", help="write each sample too, as samples.tif"
+    )
+    group.add_argument(
+        "--inject-dropout",
+        type=fraction,
+        metavar="P",
+        help="force dropout on a model that was trained without it (uncalibrated)",
+    )
+    add_device(group)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Stain one file."""
+    from napari_cytosynth.tasks.reading import read_image
+    from napari_cytosynth.tasks.stain import stain
+    from napari_cytosynth.zoo.loading import load_model
+
+    file = read_image(arguments.image)
+    out: Path = arguments.out
+    make_room_for(out)
+    axes = (arguments.axes or file.axes or "").upper() or None
+    size = arguments.pixel_size or file.pixel_size_um
+    model = load_model(arguments.model, arguments.device)
+    for warning in _unlike(file, model.card, arguments, axes, size):
+        print(f"Warning: {warning}", file=sys.stderr)
+    result = stain(
+        file.data,
+        model=model,
+        samples=arguments.samples,
+        seed=arguments.seed,
+        stains=arguments.stains,
+        tolerance=arguments.tolerance,
+        keep_samples=arguments.keep_samples,
+        inject_dropout=arguments.inject_dropout,
+        axes=axes,
+        channels=arguments.channels,
+        pixel_size=size,
+        resample=arguments.resample,
+        device=arguments.device,
+    )
+    for message in result.messages:
+        print(message)
+    written = result.save(out)
+    print(_sentence(result))
+    for path in written:
+        print(path)
+
+
+def _unlike(
+    file: ImageFile, card: ModelCard, arguments: argparse.Namespace, axes: str | None, size: Any
+) -> list[str]:
+    """Check the first plane; what is done about the pixel size is no surprise any more."""
+    from napari_cytosynth.tasks.check import check_image
+    from napari_cytosynth.tasks.stain import first_plane_of
+
+    plane = first_plane_of(file.data, card, axes=axes, channels=arguments.channels)
+    return check_image(plane, card, None if arguments.resample else size)
+
+
+def _sentence(result: Staining) -> str:
+    what = f"Predicted {', '.join(result.channels)} (virtual stains: predicted, not measured)"
+    if result.std is None:
+        return f"{what}, without an uncertainty."
+    kind = "calibrated" if result.calibrated else "uncalibrated"
+    return f"{what}, with {kind} uncertainty from {result.count} samples."
