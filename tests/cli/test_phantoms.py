@@ -23,6 +23,9 @@ def test_writes_pairs_that_say_their_axes_and_pixel_size(tmp_path, capsys) -> No
         assert first.data.dtype == np.uint16
         assert first.pixel_size_um == pytest.approx(0.65)
         assert not np.array_equal(first.data, second.data)
+    with tifffile.TiffFile(tmp_path / "pairs" / "fluorescence" / "seed7-field0000.tif") as file:
+        assert 'Name="nuclei"' in (file.ome_metadata or "")
+        assert 'Name="membrane"' in (file.ome_metadata or "")
 
 
 def test_a_seed_gives_the_same_fields_and_another_seed_others(tmp_path) -> None:

@@ -98,6 +98,6 @@ def _write(folder: Path, name: str, field: StainedCells) -> None:
         image = getattr(field, kind)
         if kind in ("nuclei", "cells"):  # uint16 where it is enough: more programs read it
             image = image.astype(np.min_scalar_type(max(256, int(image.max()))))
-        axes = "CYX" if image.ndim == 3 else "YX"
+        axes, channels = ("CYX", field.channels) if image.ndim == 3 else ("YX", ())
         pixel_size = (field.pixel_size_um, field.pixel_size_um)
-        write_tiff(folder / kind / f"{name}.tif", image, axes, pixel_size)
+        write_tiff(folder / kind / f"{name}.tif", image, axes, pixel_size, channels)
