@@ -83,6 +83,68 @@ def make_model():
     return make_tiny_model
 
 
+def make_tiny_stainer(**inference: object) -> Model:
+    """Model with fixed random weights that stains DNA and AGP, trained with dropout."""
+    from napari_cytosynth.models import build_network
+    from napari_cytosynth.zoo.card import Inference, ModelCard, Normalisation, OutputScaling
+    from napari_cytosynth.zoo.loading import Model
+
+    values: dict[str, object] = {
+        "task": "stain",
+        "input_channels": ["phase"],
+        "output_channels": ["DNA", "AGP"],
+        "activation": "linear",
+        "pixel_size_um": 0.5,
+        "total_stride": 4,
+        "dropout": 0.2,
+        "normalisation": Normalisation(kind="zscore"),
+        "output_scaling": [
+            OutputScaling(offset=100, scale=1000),
+            OutputScaling(offset=50, scale=200),
+        ],
+        "output_unit": "camera counts",
+        "sigma_scale": [2.0, 0.5],
+        "sigma_floor": [0.1, 0.01],
+    }
+    values.update(inference)
+    record = Inference(**values)  # type: ignore[arg-type]
+    arguments = {
+        "in_channels": len(record.input_channels),
+        "out_channels": len(record.output_channels),
+        "width": 4,
+        "global_blocks": 1,
+        "local_blocks": 1,
+        "downsamplings": 1,
+        "dropout": record.dropout,
+    }
+    card = ModelCard(
+        name="tiny-stainer", architecture="Pix2PixHD", arguments=arguments, inference=record
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        network = build_network(card.architecture, card.arguments).eval()
+    return Model(
+        card=card,
+        network=network,
+        source="tiny-stainer",
+        origin="path",
+        sha256="0" * 64,
+        revision=None,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def tiny_stainer() -> Model:
+    return make_tiny_stainer()
+
+
+@pytest.fixture(scope="session")
+def make_stainer():
+    """Return the function that makes a tiny stainer with other `inference` values."""
+    return make_tiny_stainer
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the real images beside the checkout; the test is skipped without it."""

@@ -117,7 +117,7 @@ def stain(
     on_update
         Called after each sample with the plane's index (``()`` with `planes`), the number
         of samples so far, and mean and std (C, Y, X) of that plane as the final ones will
-        be; std is None after the first sample and without samples.
+        be; std is None after the first sample. Not without samples.
     enough
         Polled between samples: once it is true, no more are drawn (two at least are), and
         the planes that follow get as many.
@@ -162,7 +162,7 @@ def stain(
     given = run.given(channels, resample, device, precision)
     if on_start is not None:
         on_start(run.result(given))
-    run.execute(tick, on_update or _tell_nobody, enough or _never)
+    run.execute(tick, on_update, enough)
     return run.result(given)
 
 
@@ -175,14 +175,6 @@ def first_plane_of(
     """
     reader = make_reader(read_source(image), card, axes, channels)
     return reader.read(next(reader.indices()))
-
-
-def _tell_nobody(index: tuple[int, ...], count: int, mean: Floats, std: Floats | None) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False
 
 
 @dataclass(frozen=True)
@@ -271,7 +263,9 @@ class _Run(PlaneRun):
         self.counts: list[int] = []
         self.cut_short = False
 
-    def execute(self, tick: Progress, on_update: OnUpdate, enough: Callable[[], bool]) -> None:
+    def execute(
+        self, tick: Progress, on_update: OnUpdate | None, enough: Callable[[], bool] | None
+    ) -> None:
         limit = self.plan.samples
         for index, plane, report in self.each_plane(tick):
             if is_constant(plane):
@@ -283,7 +277,8 @@ class _Run(PlaneRun):
             self._keep(self.place(index), drawn)
             self.counts.append(drawn.count)
             if drawn.stopped == "enough":
-                self.cut_short, limit = True, drawn.count
+                # all planes with as many: a stack is to be of one kind
+                self.cut_short, limit, enough = True, drawn.count, None
         self.say(*self.sampler.messages, *self._remarks())
 
     def _draw(
@@ -291,19 +286,17 @@ class _Run(PlaneRun):
         index: tuple[int, ...],
         plane: npt.NDArray[Any],
         limit: int,
-        on_update: OnUpdate,
-        enough: Callable[[], bool],
+        on_update: OnUpdate | None,
+        enough: Callable[[], bool] | None,
         report: Progress,
     ) -> Sampled:
         scaled = self.normalised(plane)
         if self.shape is not None:
             scaled = to_shape(scaled, self.shape)
-        drawn = 0
 
         def tell(count: int, mean: Floats, std: Floats | None) -> None:
-            nonlocal drawn
-            drawn = count
-            spread = None if std is None or count < 2 else self._on_grid(self.units.sigma(std))
+            assert on_update is not None
+            spread = None if std is None else self._on_grid(self.units.sigma(std))
             on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), spread)
 
         result = self.sampler.run(
@@ -312,8 +305,8 @@ class _Run(PlaneRun):
             seed=self.plan.seed,
             tolerance=self.plan.tolerance,
             keep_samples=self.plan.keep_samples,
-            on_sample=tell,
-            enough=lambda: drawn >= 2 and not self.cut_short and enough(),
+            on_sample=None if on_update is None else tell,
+            enough=enough,
             progress=report,
         )
         self.say(*result.messages)

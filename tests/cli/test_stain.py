@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_cytosynth.cli import main
+from napari_cytosynth.tasks.files import write_tiff
+from napari_cytosynth.tasks.reading import read_image
+from napari_cytosynth.zoo.files import save_model
+
+
+@pytest.fixture
+def folder(tiny_stainer, tmp_path):
+    save_model(tmp_path / "model", tiny_stainer.network, tiny_stainer.card)
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def picture(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 56)).astype(np.uint8)
+    write_tiff(tmp_path / "phase.tif", pixels, "YX", (0.5, 0.5))
+    return tmp_path / "phase.tif"
+
+
+def stain(picture, folder, out, *more):
+    return main(["stain", str(picture), "--model", str(folder), "--out", str(out), *more])
+
+
+def test_mean_uncertainty_and_record_are_written(picture, folder, tmp_path, capsys):
+    assert stain(picture, folder, tmp_path / "out", "--samples", "3", "--seed", "7") == 0
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "mean.tif",
+        "provenance.json",
+        "std.tif",
+    ]
+    for name in ("mean.tif", "std.tif"):
+        file = read_image(out / name)
+        assert (file.data.shape, file.axes, file.pixel_size_um) == ((2, 40, 56), "CYX", 0.5)
+    parameters = json.loads((out / "provenance.json").read_text())["parameters"]
+    assert (parameters["samples"], parameters["seed"]) == (3, 7)
+    said = capsys.readouterr()
+    assert "Predicted DNA, AGP" in said.out
+    assert "calibrated uncertainty from 3 samples" in said.out
+    assert said.err == ""
+
+
+def test_one_stain_without_samples(picture, folder, tmp_path, capsys):
+    assert stain(picture, folder, tmp_path / "o", "--samples", "0", "--stains", "AGP") == 0
+    assert not (tmp_path / "o" / "std.tif").exists()
+    assert read_image(tmp_path / "o" / "mean.tif").data.shape == (40, 56)
+    assert "Predicted AGP" in capsys.readouterr().out
+
+
+def test_an_unusual_image_is_warned_of(picture, folder, tmp_path, capsys):
+    more = ("--samples", "0", "--pixel-size", "0.1")
+    assert stain(picture, folder, tmp_path / "o", *more) == 0
+    assert "Warning: This looks unlike what the model was trained on: pixel size 0.1 µm" in (
+        capsys.readouterr().err
+    )
+    assert stain(picture, folder, tmp_path / "o", *more, "--resample") == 0
+    assert "Warning" not in capsys.readouterr().err
+
+
+def test_what_cannot_be_done_is_explained(picture, folder, tmp_path, capsys):
+    assert stain(picture, folder, tmp_path / "o", "--samples", "1") == 1
+    assert "at least 2" in capsys.readouterr().err
+    assert stain(picture, folder, tmp_path / "o", "--stains", "ER") == 1
+    assert "no stain ER" in capsys.readouterr().err
