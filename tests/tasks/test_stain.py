@@ -392,13 +392,14 @@ def test_script_makes_the_result_again(image, model):
 def test_objects_of_a_virtual_stain_know_their_uncertainty(image, model, tiny_model):
     stained = run(image, model)
     found = cytosynth.segment(stained.mean[0], tiny_model, precision="float32")
-    found.uncertainty = stained.std[0]
-    table = found.table
+    table = found.measure(uncertainty=stained.std[0])
     for row in table.itertuples():
         expected = stained.std[0][found.labels == row.label].mean()
         assert row.mean_uncertainty == pytest.approx(expected, rel=1e-4)
-    assert "mean_uncertainty" in found.at_threshold(0.6).table.columns
-    assert "mean_uncertainty" not in cytosynth.measure(found.labels).columns
+    assert "mean_uncertainty" not in found.table.columns
+    layer = Image(stained.std[0])
+    by_hand = cytosynth.measure(found.labels, uncertainty=layer)
+    np.testing.assert_allclose(by_hand["mean_uncertainty"], table["mean_uncertainty"])
 
 
 def test_segment_takes_models_of_local_contrast(image, make_model):

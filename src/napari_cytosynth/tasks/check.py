@@ -64,9 +64,9 @@ def check_image(
         return ["This is a colour (RGB) image; the model expects one grey channel."]
     pixels = pixels[np.newaxis] if pixels.ndim == 2 else pixels
     if len(pixels) != len(wanted):
-        return [
-            f"The model needs {len(wanted)} channel(s) ({', '.join(wanted)}), not {len(pixels)}."
-        ]
+        plural = "s" * (len(wanted) != 1)
+        names = ", ".join(wanted)
+        return [f"The model needs {len(wanted)} channel{plural} ({names}), not {len(pixels)}."]
     reasons = _pixel_size(card, pixel_size)
     sentences = _missing(pixels)
     if is_constant(pixels):

@@ -62,9 +62,6 @@ class Segmentation:
         Index into the axis ``C`` of the (first) channel that the model saw.
     messages
         What the user should know about this run.
-    uncertainty
-        If the image is a virtual stain: its uncertainty, of the shape of `probability`, for
-        the column ``mean_uncertainty`` of the table. Set it before the table is used.
     """
 
     probability: Any
@@ -81,7 +78,6 @@ class Segmentation:
     channel: int = 0
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
-    uncertainty: Any = None
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.probability.shape))
@@ -108,15 +104,28 @@ class Segmentation:
         """Every object's shape, size and position (see :func:`measure`)."""
         return self.measure()
 
-    def measure(self, intensity: Any = None) -> pd.DataFrame:
-        """Return the table with intensities of another array or layer of the same shape."""
+    def measure(self, intensity: Any = None, uncertainty: Any = None) -> pd.DataFrame:
+        """Return the table with what else was measured in the same place.
+
+        Parameters
+        ----------
+        intensity, uncertainty
+            Arrays or layers of the shape of `probability`, or None: an image to measure
+            intensities in, and, where the image is a virtual stain, its uncertainty
+            (see :func:`~napari_cytosynth.tasks.measure.measure`).
+
+        Raises
+        ------
+        InputError
+            If their shape does not fit.
+        """
         return measure(
             self.labels,
             intensity,
             self.pixel_size,
             axes=self.axes,
             probability=self.probability,
-            uncertainty=self.uncertainty,
+            uncertainty=uncertainty,
         )
 
     def at_threshold(
