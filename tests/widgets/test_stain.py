@@ -67,6 +67,18 @@ def test_layers_appear_with_the_first_sample_and_sharpen(
     assert [layer.name for layer in viewer.layers] == ["cells", *NAMES]
 
 
+def test_every_plane_sharpens(viewer, make_stain_widget, stainer, blobs, qtbot):
+    stack = viewer.add_image(np.stack([blobs, blobs + 1, blobs + 2]), name="cells")
+    stainer.hold_at = 2
+    widget = make_stain_widget()
+    widget.run()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=10_000)
+    np.testing.assert_allclose(viewer.layers[1].data, 100 * stack.data)
+    np.testing.assert_allclose(viewer.layers[3].data, stack.data)
+    stainer.gate.set()
+    assert widget.wait(20)
+
+
 def test_enough_keeps_the_samples_drawn_so_far(viewer, cells, make_stain_widget, stainer):
     stainer.hold_at = 3
     widget = make_stain_widget()

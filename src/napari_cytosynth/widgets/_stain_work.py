@@ -91,22 +91,22 @@ class Stained:
 
 
 class Mailbox:
-    """Holds the newest preview until the GUI thread fetches it; older ones are dropped."""
+    """Holds each plane's newest preview until the GUI thread fetches them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._latest: Preview | None = None
+        self._latest: dict[Plane, Preview] = {}
 
-    def put(self, preview: Preview) -> None:
-        """Leave a preview, from any thread."""
+    def put(self, plane: Plane, preview: Preview) -> None:
+        """Leave a preview in place of the plane's last one, from any thread."""
         with self._lock:
-            self._latest = preview
+            self._latest[plane] = preview
 
-    def take(self) -> Preview | None:
-        """Return the newest preview and forget it; None where there is no new one."""
+    def take(self) -> list[Preview]:
+        """Return the previews that are new, oldest plane first, and forget them."""
         with self._lock:
-            latest, self._latest = self._latest, None
-        return latest
+            latest, self._latest = self._latest, {}
+        return list(latest.values())
 
 
 class _Painter:
@@ -134,7 +134,7 @@ class _Painter:
             planes |= {(name, "uncertainty"): std[i].copy() for i, name in enumerate(self._names)}
         layers = {key: self._layers[key] for key in planes}
         where = plane_slices(self._axes, tuple(index))
-        self._box.put(Preview(layers, planes, self._shape, where))
+        self._box.put(tuple(index), Preview(layers, planes, self._shape, where))
 
 
 def compute(

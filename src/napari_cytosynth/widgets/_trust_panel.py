@@ -72,9 +72,9 @@ class TrustPanel(Container[Any]):
         for box in (self.compare_with, self.compare_as, self.compare_cells):
             box.native.setMinimumContentsLength(10)
         self.agreement = plain_label("agreement")
-        # two lines, which a full panel would squeeze away
-        self.agreement.native.setMinimumHeight(2 * self.agreement.native.fontMetrics().height())
-        rows = [self.compare_with, self.compare_as, self.compare_cells, self.agreement]
+        # a line that a full panel would otherwise squeeze away
+        self.agreement.native.setMinimumHeight(self.agreement.native.fontMetrics().height() + 4)
+        rows = [self.compare_with, self.compare_as, self.compare_cells]
         self._comparison = Container(widgets=rows, labels=True)
         self._comparison.margins = (0, 0, 0, 0)
         align_captions(self._comparison)
@@ -84,7 +84,8 @@ class TrustPanel(Container[Any]):
         self.save_cells = PushButton(
             text="Save CSV…", tooltip="Save the table to a file that spreadsheets open."
         )
-        self._fold("Compare with a real stain", self._comparison, self.cells, self.save_cells)
+        shown = (self.agreement, self.cells, self.save_cells)
+        self._fold("Compare with a real stain", self._comparison, *shown)
         self.show_cells(None)
 
     def _make_opinion(self) -> None:
@@ -101,10 +102,10 @@ class TrustPanel(Container[Any]):
             "the places where they disagree by more than the uncertainty allows.",
         )
         self.opinion = plain_label("opinion")
-        self._other = Container(widgets=[self.other_model, self.ask, self.opinion], labels=True)
+        self._other = Container(widgets=[self.other_model, self.ask], labels=True)
         self._other.margins = (0, 0, 0, 0)
         align_captions(self._other)
-        self._fold("Second opinion of another model", self._other)
+        self._fold("Second opinion of another model", self._other, self.opinion)
 
     def _fold(self, title: str, *parts: Any) -> None:
         folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")

@@ -196,9 +196,9 @@ class StainWidget(StainForm):
     def _on_tick(self, tick: Tick) -> None:
         if not self._enough.is_set():
             super()._on_tick(tick)
-        preview = self._box.take()
-        if preview is not None and self._running is not None:
-            self._running.update(preview)
+        for preview in self._box.take():
+            if self._running is not None:
+                self._running.update(preview)
 
     def _accept(self, value: Stained) -> None:
         self._forget_result()

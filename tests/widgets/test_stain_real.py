@@ -1,0 +1,116 @@
+"""The Stain widget with the real task and tiny random networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+NAMES = ("DNA (mean)", "AGP (mean)", "DNA (uncertainty)", "AGP (uncertainty)")
+
+
+@pytest.fixture
+def cells(viewer, blobs):
+    return viewer.add_image(blobs, name="cells", scale=(0.5, 0.5), units=("µm", "µm"))
+
+
+@pytest.fixture
+def make_stainer(tmp_path):
+    """Return a function that saves a tiny random stainer and returns its folder."""
+    from napari_cytosynth.models import build_network
+    from napari_cytosynth.zoo.card import Inference, ModelCard, OutputScaling
+    from napari_cytosynth.zoo.files import save_model
+
+    def make(dropout=0.2, name="tiny-stainer"):
+        arguments = {
+            "in_channels": 1, "out_channels": 2, "width": 4, "global_blocks": 1,
+            "local_blocks": 1, "downsamplings": 1, "dropout": dropout,
+        }  # fmt: skip
+        record = Inference(
+            task="stain",
+            input_channels=["phase"],
+            output_channels=["DNA", "AGP"],
+            activation="linear",
+            pixel_size_um=0.5,
+            dropout=dropout,
+            total_stride=4,
+            output_scaling=[OutputScaling(offset=100, scale=50), OutputScaling()],
+        )
+        card = ModelCard(name=name, architecture="Pix2PixHD", arguments=arguments, inference=record)
+        network = build_network("Pix2PixHD", arguments).eval()
+        save_model(tmp_path / name, network, card)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def make_real_widget(make_stain_widget):
+    from napari_cytosynth.tasks.check import check_image
+    from napari_cytosynth.tasks.stain import stain
+
+    return lambda: make_stain_widget(stain, check_image)
+
+
+def test_a_real_network_from_the_first_sample_to_the_second_opinion(
+    viewer, cells, make_real_widget, make_stainer
+):
+    widget = make_real_widget()
+    widget.model.value = make_stainer()
+    widget.samples.value = 4
+    widget.run()
+    assert widget.wait(60)
+    assert [layer.name for layer in viewer.layers] == [
+        "cells",
+        *(f"cells – virtual {n}" for n in NAMES),
+    ]
+    mean, sigma = viewer.layers[1].data, viewer.layers[3].data
+    np.testing.assert_array_equal(mean, widget.staining.mean[0])
+    assert sigma.max() > 0
+    np.testing.assert_allclose(viewer.layers[1].extent.world, cells.extent.world)
+    widget.hide_uncertain.value = 25
+    assert np.isnan(viewer.layers[1].data).mean() == pytest.approx(0.25, abs=0.05)
+    widget.other_model.value = make_stainer(name="rival")
+    widget.ask_other()
+    assert widget.wait(60)
+    assert "where the two models disagree" in widget.opinion.value
+
+
+def test_a_model_without_dropout_is_refused_unless_forced(
+    viewer, cells, make_real_widget, make_stainer
+):
+    widget = make_real_widget()
+    widget.model.value = make_stainer(dropout=0.0)
+    widget.run()
+    assert widget.wait(60)
+    assert widget.status.value.startswith("⚠ ")
+    assert len(viewer.layers) == 1
+    widget.inject_dropout.value = 0.2
+    widget.run()
+    assert widget.wait(60)
+    assert "uncalibrated" in widget.status.value
+    assert len(viewer.layers) == 5
+
+
+def test_a_model_for_another_task_is_refused(viewer, cells, make_real_widget, make_model, tmp_path):
+    from napari_cytosynth.zoo.files import save_model
+
+    model = make_model()
+    save_model(tmp_path / "segmenter", model.network, model.card)
+    widget = make_real_widget()
+    widget.model.value = tmp_path / "segmenter"
+    widget.run()
+    assert widget.wait(60)
+    assert widget.status.value.startswith("⚠ ")
+    assert len(viewer.layers) == 1
+
+
+def test_another_pixel_size_offers_to_resample(viewer, blobs, make_real_widget, make_stainer):
+    viewer.add_image(blobs, name="cells", scale=(0.16, 0.16), units=("µm", "µm"))
+    widget = make_real_widget()
+    widget.model.value = make_stainer()
+    assert widget.wait(20)
+    assert "pixel size 0.16 µm against 0.5 µm. Resample it, or run anyway." in widget._check.value
+    widget.resample.value = True
+    assert widget.wait(20)
+    assert widget._check.value == ""
+    assert widget._run_button.text == "Run"
