@@ -8,17 +8,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
 from ._arguments import add_running, make_folder, whole
+from ._evaluating import (
+    add_output,
+    add_selection,
+    check_card,
+    data_name,
+    given_words,
+    print_updated,
+)
+from .evaluate_stain import add_stain
 
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_parser"]
-
-PARTS = ("train", "validation", "val", "test")
 
 
 def add_parser(commands: Any) -> None:
@@ -42,19 +48,12 @@ def add_parser(commands: Any) -> None:
         default=None,
         help="separate touching objects (default: if the model's card says how)",
     )
-    add.add_argument(
-        "--out", type=Path, metavar="DIR", help="results (default: evaluation/MODEL/DATA)"
-    )
+    add_output(add, "evaluation/MODEL/DATA")
     add.add_argument(
         "--worst", type=whole, default=6, metavar="N", help="figure pages (default: %(default)s)"
     )
-    add.add_argument(
-        "--update-card",
-        metavar="DATASET",
-        help="write the figures into the card of the model (a folder), under this name of the "
-        "data and their split; do so only with data that the model never saw",
-    )
     add.set_defaults(run=run)
+    add_stain(tasks)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -75,17 +74,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "(default: labels for a folder called so)",
     )
     data.add_argument("--invert", action="store_true", help="the foreground of a mask is 0")
-    data.add_argument(
-        "--select", default="*", metavar="GLOB", help="only file names like this, without suffix"
-    )
-    data.add_argument(
-        "--split", type=Path, metavar="FILE", help="only the file names on the lines of this file"
-    )
-    data.add_argument(
-        "--hash-split",
-        choices=("train", "validation", "test"),
-        help="only this part of a split by a hash of the file name",
-    )
+    add_selection(data)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -93,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo.loading import load_model
 
     if arguments.update_card:
-        _check_card(Path(arguments.model))
+        check_card(Path(arguments.model))
     pairs = import_module("napari_cytosynth.training.pairs")
     evaluation = import_module("napari_cytosynth.training.evaluate_segment")
     model = load_model(arguments.model, arguments.device)
@@ -101,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
     masks = pairs.find_target_folder(folder, arguments.masks, objects)
     selection = pairs.Selection(arguments.select, arguments.split, arguments.hash_split)
     found = pairs.pair_images(folder, arguments.images, masks, selection)
-    out = arguments.out or Path("evaluation", model.card.name, _data_name(folder).replace("/", "-"))
+    out = arguments.out or Path("evaluation", model.card.name, data_name(folder).replace("/", "-"))
     make_folder(out)
     options = evaluation.Options(
         kind=arguments.kind or ("labels" if masks == "labels" else "mask"),
@@ -126,17 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.update_card:
         folder = Path(arguments.model)
         report.update_card(folder, arguments.update_card, command)
-        print(f"Card updated: {folder}")
-
-
-def _check_card(folder: Path) -> None:
-    """Refuse to update the card of what is no model's folder, before the evaluation."""
-    from napari_cytosynth.zoo.files import CARD_FILE
-
-    if not (folder / CARD_FILE).is_file():
-        raise InputError(
-            f"--update-card needs the folder of a model, with its {CARD_FILE}; “{folder}” is none."
-        )
+        print_updated(folder)
 
 
 def _print(report: Any, out: Path) -> None:
@@ -148,23 +127,13 @@ def _print(report: Any, out: Path) -> None:
     print(f"Details and figures: {out}")
 
 
-def _data_name(folder: Path) -> str:
-    """Return the name of the data set, with its part where the folder is a part of it."""
-    folder = folder.resolve()
-    return f"{folder.parent.name}/{folder.name}" if folder.name in PARTS else folder.name
-
-
 def command_line(arguments: argparse.Namespace, model: Model) -> str:
     """Return the command that measures this again, without paths of this machine."""
     words = ["cytosynth", "evaluate", "segment", model.card.name]
-    words += ["--data-dir", _data_name(arguments.data_dir)]
+    words += ["--data-dir", data_name(arguments.data_dir)]
     defaults = {"images": "image", "select": "*", "min_size": 0}
-    for name in ("images", "masks", "kind", "select", "hash_split", "threshold", "min_size"):
-        value = getattr(arguments, name)
-        if value is not None and value != defaults.get(name):
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    if arguments.split is not None:
-        words += ["--split", arguments.split.name]
+    names = ("images", "masks", "kind", "select", "hash_split", "threshold", "min_size")
+    words += given_words(arguments, names, defaults)
     if arguments.pixel_size is not None:
         words += ["--pixel-size", f"{arguments.pixel_size:g}"]
     if arguments.split_touching is not None:

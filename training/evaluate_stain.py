@@ -1,0 +1,369 @@
+"""Measure virtual stainers on fields whose real stain is known, several side by side.
+
+The images go through :func:`napari_cytosynth.tasks.stain.stain`, as a user's do. No image is
+rescaled by itself: a stain that is too dim counts as wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.progress import silent
+from napari_cytosynth.zoo.card import Metric
+
+from .evaluation import model_record, replace_metrics, results_folder, write_json
+from .stain_objects import ObjectTally, Segmenter, default_object_stain, object_features
+from .stain_scores import ChannelTally, Prediction
+from .stain_spool import ShownField, Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_cytosynth.progress import Progress
+
+    from .stain_fields import FieldReader, Stainer, StainField
+
+__all__ = ["ModelScores", "StainOptions", "StainReport", "evaluate_stain"]
+
+_CARD_FIGURES = ("PCC", "SSIM, mean per image", "NRMSE", "coverage of 68 %", "coverage of 95 %")
+_CARD_OBJECTS = ("F1@0.5", "AP@0.5:0.95")
+
+
+@dataclass(frozen=True)
+class StainOptions:
+    """What is compared beside the pixels.
+
+    Attributes
+    ----------
+    segmenter
+        Finds the same objects in the real and the virtual stain: a segmentation model's
+        name, ``otsu`` (a threshold and a watershed), or None for no objects.
+    object_stain
+        Name of the stain that shows the objects; None: that of the nuclei, or the first.
+    pixel_size_um
+        Of the fields; None if unknown, and then the segmenter resamples nothing.
+    device
+        Where the segmenter runs.
+    """
+
+    segmenter: str | None = "fluo-nuclei-unet"
+    object_stain: str | None = None
+    pixel_size_um: float | None = None
+    device: str = "auto"
+
+
+@dataclass(eq=False)
+class ModelScores:
+    """All figures of one model.
+
+    Attributes
+    ----------
+    stainer
+        The model and how it was run.
+    channels
+        For each stain its sums.
+    objects
+        Sums over the objects; None if none were looked for.
+    """
+
+    stainer: Stainer
+    channels: dict[str, ChannelTally]
+    objects: ObjectTally | None
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Return name -> value for each stain, and for the objects under ``objects``."""
+        found = {name: tally.metrics() for name, tally in self.channels.items()}
+        return found | ({"objects": self.objects.metrics()} if self.objects else {})
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        populations = self.objects.differences() if self.objects else pd.DataFrame()
+        return model_record(self.stainer.model) | {
+            "samples": self.stainer.samples,
+            "calibrated": bool(self.stainer.samples and self.stainer.calibrated),
+            "figures": self.figures(),
+            "populations": populations.to_dict("records"),
+        }
+
+
+@dataclass(eq=False)
+class StainReport:
+    """What an evaluation found.
+
+    Attributes
+    ----------
+    models
+        Name -> scores, in the order given.
+    options
+        What it was evaluated with; names the stain of the objects that was used.
+    data_ranges
+        For each stain the range that SSIM, PSNR and NRMSE refer to, in the stain's own
+        units: that of the first model's training scaling, the same for all models.
+    table
+        One row for each field, model and stain.
+    shown
+        The best, the median and the worst field, by the mean PCC of all models and stains.
+    """
+
+    models: dict[str, ModelScores]
+    options: StainOptions
+    data_ranges: dict[str, float]
+    table: pd.DataFrame
+    shown: list[ShownField] = field(default_factory=list)
+
+    def comparison(self) -> pd.DataFrame:
+        """Return one row for each figure of each stain, one column for each model."""
+        columns = {}
+        for name, scores in self.models.items():
+            rows = {
+                (stain, figure): value
+                for stain, figures in scores.figures().items()
+                for figure, value in figures.items()
+            }
+            columns[name] = pd.Series(rows)
+        table = pd.DataFrame(columns)
+        # the order of the first model; what only others have follows
+        order = list(dict.fromkeys(key for series in columns.values() for key in series.index))
+        return table.loc[order].rename_axis(["stain", "figure"]).reset_index()
+
+    def card_metrics(self, name: str, dataset: str, command: str) -> list[Metric]:
+        """Return the figures of one model that its card shows.
+
+        Parameters
+        ----------
+        name
+            One of :attr:`models`.
+        dataset
+            Data set and split.
+        command
+            The command that measures them again.
+        """
+        figures = self.models[name].figures()
+        objects = figures.pop("objects", {})
+        wanted = [
+            (f"{stain}: {figure}", values[figure])
+            for stain, values in figures.items()
+            for figure in _CARD_FIGURES
+            if figure in values
+        ]
+        stain = self.options.object_stain
+        wanted += [
+            (f"{figure} of objects in {stain}", objects[figure])
+            for figure in _CARD_OBJECTS
+            if figure in objects
+        ]
+        return [
+            Metric(name=figure, value=round(value, 4), dataset=dataset, command=command)
+            for figure, value in wanted
+            if np.isfinite(value)
+        ]
+
+    def update_card(self, name: str, folder: Path, dataset: str, command: str) -> None:
+        """Write :meth:`card_metrics` into a model's card, in place of older ones of `dataset`.
+
+        Raises
+        ------
+        ModelError
+            If `folder` holds no model.
+        OutputError
+            If it cannot be written.
+        """
+        replace_metrics(folder, dataset, self.card_metrics(name, dataset, command))
+
+    def save(self, folder: Path, *, command: str = "") -> None:
+        """Write ``metrics.json``, ``comparison.csv``, ``table.csv``, curves and figures.
+
+        Parameters
+        ----------
+        folder
+            Made if it does not exist; files of the same names are replaced.
+        command
+            The command that measures this again, kept in ``metrics.json``.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written.
+        """
+        from .stain_figures import save_figures
+
+        with results_folder(folder):
+            self.table.to_csv(folder / "table.csv", index=False)
+            self.comparison().to_csv(folder / "comparison.csv", index=False)
+            self.populations().to_csv(folder / "populations.csv", index=False)
+            write_json(folder / "metrics.json", self._summary(command))
+            save_figures(self, folder)
+
+    def populations(self) -> pd.DataFrame:
+        """Return one row for each model and feature of the objects."""
+        tables = [
+            scores.objects.differences().assign(model=name)
+            for name, scores in self.models.items()
+            if scores.objects is not None
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def _summary(self, command: str) -> dict[str, Any]:
+        from napari_cytosynth import __version__
+
+        return {
+            "version": __version__,
+            "command": command,
+            "images": list(dict.fromkeys(self.table["image"])),
+            "options": asdict(self.options),
+            "data_range": self.data_ranges,
+            "shown": {shown.rank: shown.name for shown in self.shown},
+            "models": {name: scores.record() for name, scores in self.models.items()},
+        }
+
+
+def evaluate_stain(
+    stainers: Sequence[Stainer],
+    fields: Sequence[StainField],
+    reader: FieldReader,
+    options: StainOptions | None = None,
+    *,
+    progress: Progress | None = None,
+) -> StainReport:
+    """Stain fields with every model and score the results against the real stains.
+
+    Parameters
+    ----------
+    stainers
+        The models; all their stains must be among the reader's.
+    fields
+        Input and stained images.
+    reader
+        Reads both.
+    options
+        What is compared beside the pixels; None for the defaults.
+    progress
+        Called after each field and model; may raise Cancelled.
+
+    Returns
+    -------
+    StainReport
+        Figures over the set and for each field; :meth:`StainReport.save` writes them.
+
+    Raises
+    ------
+    InputError
+        If there are no fields or models, or a field cannot be used.
+    ModelError
+        If the segmenter cannot be loaded.
+    """
+    if not stainers or not fields:
+        raise InputError("There must be at least one model, and at least one field.")
+    run = _Evaluation(stainers, len(fields), reader, options or StainOptions())
+    tick, total = progress or silent, len(fields) * len(stainers)
+    tick(0, total, "Evaluating")
+    with TemporaryDirectory() as folder:
+        spool = Spool(folder)
+        for number, one in enumerate(fields):
+            for step, message in enumerate(run.add(one, spool), start=1):
+                tick(number * len(stainers) + step, total, message)
+        shown = spool.chosen()
+    return StainReport(run.models, run.options, run.ranges, pd.DataFrame(run.rows), shown)
+
+
+class _Evaluation:
+    """One evaluation on its way from field to field."""
+
+    def __init__(
+        self, stainers: Sequence[Stainer], fields: int, reader: FieldReader, options: StainOptions
+    ) -> None:
+        self.reader = reader
+        names = list(dict.fromkeys(name for stainer in stainers for name in stainer.names))
+        if missing := [name for name in names if name not in reader.stains]:
+            raise InputError(
+                f"The stained images have no channel called {', '.join(missing)}; theirs are "
+                f"{', '.join(reader.stains)}. Name them as the model does."
+            )
+        self.ranges: dict[str, float] = {}
+        for stainer in stainers:
+            self.ranges = stainer.scales | self.ranges
+        self.options = _with_object_stain(options, names)
+        self.segmenter = None
+        if options.segmenter is not None:
+            self.segmenter = Segmenter(options.segmenter, options.pixel_size_um, options.device)
+        self.models: dict[str, ModelScores] = {}
+        for stainer in stainers:
+            channels = {name: ChannelTally(self.ranges[name], fields) for name in stainer.names}
+            looked_for = self.segmenter is not None and self.options.object_stain in stainer.names
+            scores = ModelScores(stainer, channels, ObjectTally() if looked_for else None)
+            self.models[_unused(stainer.model.card.name, self.models)] = scores
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, one: StainField, spool: Spool) -> Iterator[str]:
+        """Count one field more; yields a message after each model."""
+        image = self.reader.image(one)
+        real = self.reader.targets(one, image.shape[1:])
+        labels = self._labels(real)
+        predictions = {}
+        found: list[float] = []
+        for name, scores in self.models.items():
+            predictions[name] = scores.stainer(image)
+            found += self._count(one.name, name, real, predictions[name], labels)
+            yield f"Evaluating {one.name} with {name}"
+        spool.keep(ShownField("", one.name, float(np.mean(found)), image[0], real, predictions))
+
+    def _labels(self, real: dict[str, NDArray[np.float32]]) -> NDArray[np.integer] | None:
+        stain = self.options.object_stain
+        if self.segmenter is None or stain is None:
+            return None
+        return self.segmenter(real[stain])
+
+    def _count(
+        self,
+        field_name: str,
+        model: str,
+        real: dict[str, NDArray[np.float32]],
+        predicted: dict[str, Prediction],
+        labels: NDArray[np.integer] | None,
+    ) -> list[float]:
+        """Add the rows of one field and model; return its PCC for each stain."""
+        scores, found = self.models[model], []
+        for name, tally in scores.channels.items():
+            row = tally.add(real[name], predicted[name])
+            found.append(row["PCC"])
+            if name == self.options.object_stain and scores.objects and labels is not None:
+                assert self.segmenter is not None
+                virtual = self.segmenter(predicted[name].mean)
+                means = {stain: predicted[stain].mean for stain in scores.channels}
+                features = (
+                    object_features(labels, {stain: real[stain] for stain in means}),
+                    object_features(virtual, means),
+                )
+                row = row | scores.objects.add(labels, virtual, features)
+            self.rows.append({"image": field_name, "model": model, "stain": name, **row})
+        return found
+
+
+def _with_object_stain(options: StainOptions, names: list[str]) -> StainOptions:
+    if options.segmenter is None:
+        return options
+    stain = options.object_stain or default_object_stain(names)
+    if stain not in names:
+        raise InputError(
+            f"No model predicts “{stain}”, in which objects are to be found; there are "
+            f"{', '.join(names)}."
+        )
+    return StainOptions(**{**vars(options), "object_stain": stain})
+
+
+def _unused(name: str, taken: dict[str, Any]) -> str:
+    """Return the name, numbered if a model of that name is there already."""
+    number, result = 1, name
+    while result in taken:
+        number += 1
+        result = f"{name} ({number})"
+    return result

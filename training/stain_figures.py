@@ -1,0 +1,176 @@
+"""Figure pages of an evaluation of virtual stainers: fields, uncertainty, populations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.metrics import Reliability, Sparsification
+
+from .evaluation import grey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .evaluate_stain import StainReport
+    from .stain_spool import ShownField
+
+__all__ = ["save_figures"]
+
+_SIDE = 540
+_SHARE_OF_RANGE = 0.3  # error and sigma at their brightest, of the stain's range
+
+
+def save_figures(report: StainReport, folder: Path) -> list[Path]:
+    """Write the pages as PNG files and, all together, as ``figures.pdf``.
+
+    ``field-RANK-NAME.png`` for the best, the median and the worst field; ``uncertainty.png``;
+    ``populations.png`` where objects were measured.
+
+    Parameters
+    ----------
+    report
+        What an evaluation found.
+    folder
+        An existing folder.
+
+    Returns
+    -------
+    list of Path
+        The files; none where matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_pdf import PdfPages
+        from matplotlib.figure import Figure
+    except ImportError:
+        return []
+    for old in folder.glob("field-*.png"):
+        old.unlink()
+    pages = {
+        f"field-{shown.rank}-{shown.name.replace('/', '-')}": _field_page(Figure, shown, report)
+        for shown in report.shown
+    }
+    pages["uncertainty"] = _uncertainty_page(Figure, report)
+    if any(scores.objects for scores in report.models.values()):
+        pages["populations"] = _population_page(Figure, report)
+    paths = [folder / "figures.pdf"]
+    with PdfPages(paths[0]) as together:
+        for name, figure in pages.items():
+            paths.append(folder / f"{name}.png")
+            figure.savefig(paths[-1], dpi=110)
+            together.savefig(figure, dpi=110)
+    return paths
+
+
+def _small(plane: NDArray[Any]) -> NDArray[Any]:
+    """Take every n-th pixel, so that a page stays a page."""
+    step = max(1, max(plane.shape) // _SIDE)
+    return plane[::step, ::step]
+
+
+def _field_page(figure_class: Any, shown: ShownField, report: StainReport) -> Any:
+    """Draw a row for each stain: input, real, and of each model mean, error and sigma."""
+    stains = list(report.data_ranges)
+    columns = 2 + 3 * len(report.models)
+    figure = figure_class(figsize=(2.4 * columns, 2.5 * len(stains) + 0.7), layout="constrained")
+    figure.suptitle(f"{shown.rank} field: {shown.name} · mean PCC {shown.score:.3f}")
+    axes = figure.subplots(len(stains), columns, squeeze=False)
+    for row, stain in zip(axes, stains, strict=True):
+        _stain_row(row, stain, shown, report)
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    return figure
+
+
+def _stain_row(row: Any, stain: str, shown: ShownField, report: StainReport) -> None:
+    real, reach = shown.real[stain], report.data_ranges[stain]
+    # one scale for real and virtual: what is too dim looks too dim
+    low = float(np.percentile(real, 1))
+    limits = {"cmap": "gray", "vmin": low, "vmax": low + 0.7 * reach}
+    doubt = {"cmap": "magma", "vmin": 0, "vmax": _SHARE_OF_RANGE * reach}
+    row[0].imshow(_small(grey(shown.image)), cmap="gray")
+    row[0].set(title="input", ylabel=stain)
+    row[1].imshow(_small(real), **limits)
+    row[1].set_title(f"real {stain}")
+    for number, (model, predicted) in enumerate(shown.predictions.items()):
+        place = row[2 + 3 * number : 5 + 3 * number]
+        if stain not in predicted:
+            for axis in place:
+                axis.set_visible(False)
+            continue
+        one = predicted[stain]
+        place[0].imshow(_small(one.mean), **limits)
+        place[0].set_title(model, fontsize="small")
+        place[1].imshow(_small(np.abs(one.mean - real)), **doubt)
+        place[1].set_title("|error|")
+        if one.uncertainty is None:
+            place[2].set_visible(False)
+            continue
+        place[2].imshow(_small(one.uncertainty), **doubt)
+        place[2].set_title("sigma" if one.sigma is not None else "spread, uncalibrated")
+
+
+def _uncertainty_page(figure_class: Any, report: StainReport) -> Any:
+    """Draw a column for each stain: sparsification above, reliability below."""
+    stains = list(report.data_ranges)
+    figure = figure_class(figsize=(3.6 * len(stains), 7), layout="constrained")
+    figure.suptitle("Does the uncertainty know where the errors are, and how large?")
+    axes = figure.subplots(2, len(stains), squeeze=False)
+    for number, (model, scores) in enumerate(report.models.items()):
+        for column, stain in enumerate(stains):
+            if stain in scores.channels:
+                curves = scores.channels[stain].curves()
+                _draw_curves(axes[:, column], model, f"C{number}", curves)
+    for column, stain in enumerate(stains):
+        above, below = axes[:, column]
+        above.set(title=stain, xlabel="share left out", ylabel="remaining error", xlim=(0, 1))
+        below.set(xlabel="sigma", ylabel="root mean squared error")
+        if below.lines:
+            most = max(below.get_xlim()[1], below.get_ylim()[1])
+            below.plot([0, most], [0, most], color="0.7", linestyle=":", zorder=0)
+    axes[0, 0].legend(fontsize="x-small")
+    return figure
+
+
+def _draw_curves(
+    axes: Any, model: str, colour: str, curves: dict[str, Sparsification | Reliability]
+) -> None:
+    styles = {"sigma": "-", "predicted intensity": ":"}
+    for name, curve in curves.items():
+        if isinstance(curve, Reliability):
+            axes[1].plot(curve.predicted, curve.found, color=colour, marker="o", markersize=3)
+            continue
+        label = f"{model}: {name}, AUSE {curve.ause:.3f}"
+        axes[0].plot(curve.removed, curve.remaining, styles[name], color=colour, label=label)
+        if name == "predicted intensity":
+            axes[0].plot(curve.removed, curve.oracle, "--", color=colour, alpha=0.4)
+
+
+def _population_page(figure_class: Any, report: StainReport) -> Any:
+    """Draw the cumulative distribution of every feature, real and virtual."""
+    found = {
+        name: scores.objects.populations()
+        for name, scores in report.models.items()
+        if scores.objects is not None
+    }
+    features = list(dict.fromkeys(name for real, _ in found.values() for name in real))
+    rows = -(-len(features) // 4)
+    figure = figure_class(figsize=(13, 3 * rows + 0.6), layout="constrained")
+    figure.suptitle(f"Objects in {report.options.object_stain}: real (black) and virtual")
+    axes = figure.subplots(rows, 4, squeeze=False).ravel()
+    for axis, feature in zip(axes, features, strict=False):
+        for number, (model, (real, virtual)) in enumerate(found.items()):
+            # the real objects are the same for all models, their features may not be
+            for values, colour in ((real, "black"), (virtual, f"C{number}")):
+                ranked = np.sort(values.get(feature, np.empty(0)))
+                share = np.arange(1, ranked.size + 1) / max(ranked.size, 1)
+                axis.plot(ranked, share, color=colour, label=model if colour != "black" else None)
+        axis.set(xlabel=feature, ylim=(0, 1))
+    for axis in axes[len(features) :]:
+        axis.set_visible(False)
+    axes[0].legend(fontsize="x-small")
+    return figure

@@ -1,0 +1,206 @@
+"""Sums over the fields of one evaluation of a virtual stainer: one stain, pixel by pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.metrics import (
+    COVERAGE_GOALS,
+    Reliability,
+    Sparsification,
+    coverage,
+    mae,
+    ms_ssim,
+    nrmse,
+    pcc,
+    psnr,
+    reliability,
+    sparsification,
+    spearman,
+    ssim,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["MAX_POOLED", "ChannelTally", "Moments", "Prediction", "thinned"]
+
+MAX_POOLED = 2_000_000
+"""Order statistics over all fields look at about so many evenly spaced pixels of a stain."""
+
+COVERAGE_NAMES = ("coverage of 68 %", "coverage of 95 %")
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One virtual stain of one field; all planes (Y, X), in the units of the real stain.
+
+    Attributes
+    ----------
+    mean
+        The virtual stain.
+    spread
+        Standard deviation of the samples; None without samples.
+    sigma
+        The same, calibrated as the model's card says; None where the card does not.
+    """
+
+    mean: Floats
+    spread: Floats | None = None
+    sigma: Floats | None = None
+
+    @property
+    def uncertainty(self) -> Floats | None:
+        """The calibrated sigma, or else the bare spread."""
+        return self.spread if self.sigma is None else self.sigma
+
+
+@dataclass
+class Moments:
+    """Sums over all pixels of all fields, in float64."""
+
+    count: int = 0
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(6))
+
+    def add(self, pred: NDArray[Any], true: NDArray[Any]) -> None:
+        """Count one plane more."""
+        p, t = (x.astype(np.float64).ravel() for x in (pred, true))
+        self.count += p.size
+        self.sums += [p.sum(), t.sum(), p @ p, t @ t, p @ t, np.abs(p - t).sum()]
+
+    @property
+    def pcc(self) -> float:
+        """Pearson's correlation over all pixels; 0 if one side is constant."""
+        p, t, pp, tt, pt, _ = self.sums / max(self.count, 1)
+        norm = (pp - p * p) * (tt - t * t)
+        return float((pt - p * t) / np.sqrt(norm)) if norm > 0 else 0.0
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute difference, in the units of the planes."""
+        return float(self.sums[5]) / max(self.count, 1)
+
+    @property
+    def rmse(self) -> float:
+        """Root mean squared difference, in the units of the planes."""
+        _, _, pp, tt, pt, _ = self.sums / max(self.count, 1)
+        return float(np.sqrt(max(pp + tt - 2 * pt, 0.0)))
+
+
+def thinned(plane: NDArray[Any], limit: int) -> Floats:
+    """Return at most `limit` evenly spaced values of an array."""
+    step = max(1, -(-plane.size // max(limit, 1)))
+    return np.ravel(plane)[::step].astype(np.float32)
+
+
+class ChannelTally:
+    """Scores of one stain by one model, field by field and pooled.
+
+    Parameters
+    ----------
+    data_range
+        Range of the intensities that SSIM, PSNR and NRMSE refer to, in the stain's units.
+    fields
+        Number of fields to come: each gives its share of :data:`MAX_POOLED`.
+    """
+
+    def __init__(self, data_range: float, fields: int) -> None:
+        self.data_range = data_range
+        self.rows: list[dict[str, float]] = []
+        self._share = MAX_POOLED // max(fields, 1)
+        self._moments = Moments()
+        self._pixels: list[tuple[Floats, ...]] = []
+        self._sizes: list[int] = []
+        self.calibrated = False
+
+    def add(self, real: NDArray[Any], prediction: Prediction) -> dict[str, float]:
+        """Count one field more and return its own scores."""
+        mean, reach = prediction.mean, self.data_range
+        self._moments.add(mean, real)
+        self._sizes.append(mean.size)
+        row = {
+            "PCC": pcc(mean, real),
+            "SSIM": ssim(mean, real, reach),
+            "MS-SSIM": ms_ssim(mean, real, reach),
+            "PSNR": psnr(mean, real, reach),
+            "NRMSE": nrmse(mean, real, reach),
+            "MAE": mae(mean, real),
+        }
+        error = mean - real.astype(np.float32)
+        kept = [error, mean]
+        if prediction.uncertainty is not None and prediction.spread is not None:
+            self.calibrated = prediction.sigma is not None
+            row |= _coverages(error, prediction.uncertainty)
+            kept += [prediction.uncertainty, prediction.spread]
+        self._pixels.append(tuple(thinned(plane, self._share) for plane in kept))
+        self.rows.append(row)
+        return row
+
+    def metrics(self) -> dict[str, float]:
+        """Return the figures over all fields, by name."""
+        moments, reach = self._moments, self.data_range
+        relative = moments.rmse / reach
+        result = {
+            "PCC": moments.pcc,
+            "PCC, mean per image": self._mean("PCC"),
+            "SSIM, mean per image": self._mean("SSIM"),
+            "MS-SSIM, mean per image": self._mean("MS-SSIM"),
+            "PSNR": -20 * float(np.log10(relative)) if relative else float("inf"),
+            "NRMSE": relative,
+            "MAE": moments.mae,
+        }
+        return result | self._uncertainty()
+
+    def _mean(self, name: str) -> float:
+        return float(np.mean([row[name] for row in self.rows]))
+
+    def pooled(self) -> list[Floats]:
+        """Return error and prediction, and with samples sigma and spread, of the kept pixels."""
+        return [np.concatenate(parts) for parts in zip(*self._pixels, strict=True)]
+
+    def _uncertainty(self) -> dict[str, float]:
+        error, mean, *uncertain = self.pooled()
+        rival = {
+            "Spearman of error and predicted intensity": spearman(error, mean),
+            "AUSE of predicted intensity": sparsification(error, mean).ause,
+        }
+        if not uncertain:
+            return rival
+        sigma, spread = uncertain
+        covered = {
+            name: float(np.average([row[name] for row in self.rows], weights=self._sizes))
+            for name in COVERAGE_NAMES
+        }
+        if self.calibrated:
+            bare = _coverages(error, spread)
+            covered |= {f"{name} before calibration": bare[name] for name in COVERAGE_NAMES}
+        return {
+            **covered,
+            "ENCE": reliability(error, sigma).ence,
+            "Spearman of error and sigma": spearman(error, sigma),
+            "AUSE of sigma": sparsification(error, sigma).ause,
+            **rival,
+        }
+
+    def curves(self) -> dict[str, Sparsification | Reliability]:
+        """Return the sparsification curves of sigma and of its rival, and the reliability."""
+        error, mean, *uncertain = self.pooled()
+        found: dict[str, Sparsification | Reliability] = {
+            "predicted intensity": sparsification(error, mean)
+        }
+        if uncertain:
+            found["sigma"] = sparsification(error, uncertain[0])
+            found["reliability"] = reliability(error, uncertain[0])
+        return found
+
+
+def _coverages(error: Floats, sigma: Floats) -> dict[str, float]:
+    return {
+        name: coverage(error, sigma, factor)
+        for name, (factor, _) in zip(COVERAGE_NAMES, COVERAGE_GOALS, strict=True)
+    }
