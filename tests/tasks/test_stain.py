@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_result(image, model):
 def test_samples_can_be_kept(image, model):
     result = run(image, model, keep_samples=True)
     assert result.samples.shape == (3, 2, *image.shape)
-    np.testing.assert_allclose(result.samples.mean(0), result.mean, rtol=1e-4)
+    np.testing.assert_allclose(result.samples.mean(0), result.mean, rtol=1e-4, atol=1e-3)
 
 
 def test_only_the_wanted_stains(image, model):
