@@ -128,7 +128,7 @@ class AdversarialModule(StainModule):
 
     def _r1(self, source: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         with torch.autocast(real.device.type, enabled=False):
-            stain = real.float().requires_grad_()
+            stain = real.detach().float().requires_grad_()
             levels = self.discriminator(source.float(), stain)
             return r1_penalty([level[-1] for level in levels], stain)
 
@@ -145,9 +145,11 @@ class AdversarialModule(StainModule):
         if real_features is not None:
             self.discriminator.requires_grad_(False)
             features = self.discriminator(source, virtual)
-            losses["adversarial"] = weights.adversarial * verdict_loss(features, 1.0)
-            matching = feature_matching(features, real_features)
-            losses["feature_matching"] = weights.feature_matching * matching
+            if weights.adversarial:
+                losses["adversarial"] = weights.adversarial * verdict_loss(features, 1.0)
+            if weights.feature_matching:
+                matching = feature_matching(features, real_features)
+                losses["feature_matching"] = weights.feature_matching * matching
         total = torch.stack(list(losses.values())).sum()
         self.log_dict({f"train/{name}": value for name, value in losses.items()})
         self.log("train/loss", total, prog_bar=True)
@@ -165,18 +167,13 @@ class AdversarialModule(StainModule):
     # -- validation -------------------------------------------------------------------
 
     def validation_step(self, index: int, batch_idx: int) -> None:
-        """Run one whole field; also ask the discriminator about it."""
-        if self.phase == "coarse":
-            return
-        super().validation_step(index, batch_idx)
-        field = self.trainer.datamodule.validation[int(index)]  # type: ignore[attr-defined]
-        height, width = (size // 32 * 32 for size in field.image.shape[-2:])
-        source, real = (
-            torch.from_numpy(planes[None, :, :height, :width]).to(self.device)
-            for planes in (field.image, field.maps)
-        )
-        virtual = self.predict_field(field.image[:, :height, :width])[None]
-        judged = [self.discriminator(source, stain) for stain in (real, virtual)]
+        """Run one whole field, but not before the local enhancer has begun to learn."""
+        if self.phase != "coarse":
+            super().validation_step(index, batch_idx)
+
+    def examine(self, image: torch.Tensor, real: torch.Tensor, virtual: torch.Tensor) -> None:
+        """Ask the discriminator about a whole field."""
+        judged = [self.discriminator(image[None], stain[None]) for stain in (real, virtual)]
         self.log_dict(_verdicts("validation", *judged), batch_size=1)
 
     def on_validation_epoch_end(self) -> None:

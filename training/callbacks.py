@@ -6,13 +6,14 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Clock", "ExponentialAverage", "RevertToBest"]
+__all__ = ["Clock", "EpochSeed", "ExponentialAverage", "RevertToBest"]
 
 State = dict[str, torch.Tensor]
 
@@ -52,6 +53,21 @@ class Clock(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Add to what was counted before."""
         self.seconds = state_dict["seconds"]
+
+
+class EpochSeed(Callback):
+    """Seeds the dropout of every epoch, so that a resumed run draws as an unbroken one would."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed at the first batch: before it, loaders draw too, and differently once resumed."""
+        if batch_idx == 0:
+            draws = np.random.default_rng((self.seed, trainer.current_epoch))
+            torch.manual_seed(int(draws.integers(2**63)))
 
 
 class ExponentialAverage(Callback):

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .recipe import AugmentRecipe, DataRecipe, Recipe
+    from .stain_recipe import StainRecipe
 
 __all__ = [
+    "CropData",
     "CropDataset",
     "EpochOrder",
     "Field",
@@ -226,8 +228,41 @@ class EpochOrder(Sampler[int]):
         return iter(rng.permutation(len(self.dataset)).tolist())
 
 
-class SegmentationData(LightningDataModule):
+class CropData(LightningDataModule):
+    """Serves training crops, and the indices of whole validation fields.
+
+    Attributes
+    ----------
+    dataset, validation
+        What :meth:`setup` of a subclass reads.
+    """
+
+    recipe: Recipe | StainRecipe
+    dataset: CropDataset | None = None
+    validation: list[Field]
+
+    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+        """Crops of the epoch that :attr:`CropDataset.epoch` names when iteration begins."""
+        assert self.dataset is not None
+        if self.trainer is not None:  # workers of a resumed run copy the crops before its epoch
+            self.dataset.epoch = self.trainer.current_epoch
+        return DataLoader(
+            self.dataset,
+            batch_size=self.recipe.train.batch_size,
+            sampler=EpochOrder(self.dataset),
+            num_workers=self.recipe.train.num_workers,
+            drop_last=len(self.dataset) >= self.recipe.train.batch_size,
+        )
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """Return indices of :attr:`validation`; whole fields are run by the module."""
+        return DataLoader(range(len(self.validation)), batch_size=None)  # type: ignore[arg-type]
+
+
+class SegmentationData(CropData):
     """Training crops and whole validation images of one data folder."""
+
+    recipe: Recipe
 
     def __init__(self, recipe: Recipe, data_dir: Path) -> None:
         super().__init__()
@@ -245,7 +280,6 @@ class SegmentationData(LightningDataModule):
             )
         if recipe.data.split.use_all:
             self.train_names += sorted(self.validation_names)
-        self.dataset: CropDataset | None = None
 
     def setup(self, stage: str) -> None:
         """Read all files into memory, once."""
@@ -256,18 +290,3 @@ class SegmentationData(LightningDataModule):
         train = [field for field in fields if field.name in set(self.train_names)]
         self.validation = [field for field in fields if field.name in self.validation_names]
         self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed)
-
-    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-        """Crops of the epoch that :attr:`CropDataset.epoch` names when iteration begins."""
-        assert self.dataset is not None
-        return DataLoader(
-            self.dataset,
-            batch_size=self.recipe.train.batch_size,
-            sampler=EpochOrder(self.dataset),
-            num_workers=self.recipe.train.num_workers,
-            drop_last=len(self.dataset) >= self.recipe.train.batch_size,
-        )
-
-    def val_dataloader(self) -> DataLoader[int]:
-        """Return indices of :attr:`validation`; whole images are run by the module."""
-        return DataLoader(range(len(self.validation)), batch_size=None)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from napari_cytosynth.errors import RecipeError
 
 from .adversarial import AdversarialModule
-from .callbacks import Clock, ExponentialAverage, RevertToBest
+from .callbacks import Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .data import SegmentationData, fingerprint
 from .export import export_model
 from .segmentation import SegmentationModule
@@ -94,7 +94,8 @@ def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBe
         save_on_train_epoch_end=True,
     )
     clock = Clock()
-    return [average, clock, best, last, TQDMProgressBar(refresh_rate=5)], best, clock
+    seed, bar = EpochSeed(train.seed), TQDMProgressBar(refresh_rate=5)
+    return [seed, average, clock, best, last, bar], best, clock
 
 
 def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: int) -> Trainer:
@@ -185,7 +186,9 @@ def train(
         )
     if not best.path.exists():
         raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
-    summary = {"steps": trainer.global_step, "seconds": clock.seconds, "best_epoch": best.epoch}
+    # Lightning counts the steps of every optimiser
+    steps = trainer.global_step // len(trainer.optimizers)
+    summary = {"steps": steps, "seconds": clock.seconds, "best_epoch": best.epoch}
     export: Any = export_stainer if isinstance(recipe, StainRecipe) else export_model
     folder: Path = export(recipe, module, data, best.path, out / recipe.name, summary)
     return folder

@@ -6,19 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from lightning import LightningDataModule
-from torch.utils.data import DataLoader
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.zoo.card import OutputScaling
 
-from .data import CropDataset, EpochOrder, Field
+from .data import CropData, CropDataset, Field
 from .splits import hash_split
 from .stain_files import field_files, read_channels
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
     from .stain_recipe import PairRecipe, StainRecipe
@@ -76,14 +73,18 @@ def target_scaling(targets: list[NDArray[np.float32]], recipe: PairRecipe) -> li
         step = max(1, sum(plane.size for plane in planes) // _MAX_SAMPLES)
         pixels = np.concatenate([plane[::step] for plane in planes])
         low, high = np.percentile(pixels, [recipe.low, recipe.high])
+        if not low < high:  # a few objects on an empty background, or nearly all saturated
+            low, high = pixels.min(), pixels.max()
         if not low < high:
             raise RecipeError(f"The stain “{name}” has the same value everywhere.")
         scalings.append(OutputScaling(offset=float(low), scale=float(high - low)))
     return scalings
 
 
-class StainData(LightningDataModule):
+class StainData(CropData):
     """Training crops and whole validation fields of one data folder."""
+
+    recipe: StainRecipe
 
     def __init__(self, recipe: StainRecipe, data_dir: Path) -> None:
         super().__init__()
@@ -95,7 +96,6 @@ class StainData(LightningDataModule):
                 f"The split leaves {len(self.train_names)} fields to train on and "
                 f"{len(self.validation_names)} to validate with; each needs at least one."
             )
-        self.dataset: CropDataset | None = None
         self.scaling: list[OutputScaling] = []
         self.quantiles: dict[str, tuple[float, float]] = {}
 
@@ -127,6 +127,8 @@ class StainData(LightningDataModule):
         target = read_channels(target_path, data.pick, len(data.target_channels))
         if image.shape[1:] != target.shape[1:]:
             raise RecipeError(f"“{name}” is {image.shape[1:]}, its stain {target.shape[1:]}.")
+        if not np.isfinite(target).all():
+            raise RecipeError(f"The stain of “{name}” has pixels without a number (NaN).")
         return normalise(image, data.normalisation), target.astype(np.float32)
 
     def setup(self, stage: str) -> None:
@@ -149,21 +151,6 @@ class StainData(LightningDataModule):
             for key in ("offset", "scale")
         )
         return Field(name, image, (target - offsets) / scales, target)
-
-    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-        """Crops of the epoch that :attr:`CropDataset.epoch` names when iteration begins."""
-        assert self.dataset is not None
-        return DataLoader(
-            self.dataset,
-            batch_size=self.recipe.train.batch_size,
-            sampler=EpochOrder(self.dataset),
-            num_workers=self.recipe.train.num_workers,
-            drop_last=len(self.dataset) >= self.recipe.train.batch_size,
-        )
-
-    def val_dataloader(self) -> DataLoader[int]:
-        """Return indices of :attr:`validation`; whole fields are run by the module."""
-        return DataLoader(range(len(self.validation)), batch_size=None)  # type: ignore[arg-type]
 
 
 def _quantiles(images: list[NDArray[np.float32]]) -> dict[str, tuple[float, float]]:

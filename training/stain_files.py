@@ -53,7 +53,7 @@ def _plate(folder: Path) -> dict[str, Path]:
     found = {}
     for well in attributes["plate"]["wells"]:
         place = folder / well["path"]
-        for field in _attributes(place)["well"]["images"]:
+        for field in _attributes(place, "well")["images"]:
             name = f"{well['path'].replace('/', '-')}-{field['path']}"
             found[name] = place / field["path"]
     return dict(sorted(found.items()))
@@ -70,17 +70,23 @@ def _zarr() -> Any:
     return zarr
 
 
-def _attributes(folder: Path) -> dict[str, Any]:
+def _attributes(folder: Path, key: str | None = None) -> Any:
+    """Return the metadata of a group, or the entry of that name in it."""
     try:
         attributes = dict(_zarr().open_group(str(folder), mode="r").attrs)
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(f"{folder} cannot be read as OME-Zarr: {error}") from error
     # version 0.5 keeps everything under one key
-    return dict(attributes.get("ome", attributes))
+    attributes = dict(attributes.get("ome", attributes))
+    if key is None:
+        return attributes
+    if key not in attributes:
+        raise RecipeError(f"{folder} cannot be read as OME-Zarr: its metadata lack “{key}”.")
+    return attributes[key]
 
 
 def _read_zarr(path: Path) -> tuple[NDArray[Any], str]:
-    multiscale = _attributes(path)["multiscales"][0]
+    multiscale = _attributes(path, "multiscales")[0]
     names = [axis["name"] if isinstance(axis, dict) else axis for axis in multiscale["axes"]]
     array = _zarr().open_group(str(path), mode="r")[multiscale["datasets"][0]["path"]]
     return np.asarray(array[:]), "".join(names).upper()
@@ -114,8 +120,10 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
     stack = _channels_first(data, axes, path)
     there = len(stack)
     if pick is not None:
-        if max(pick) >= there:
-            raise RecipeError(f"{path.name} has {there} channels; there is no {max(pick)}.")
+        if beyond := [index for index in pick if not 0 <= index < there]:
+            raise RecipeError(
+                f"{path.name} has {there} channels, counted from 0; there is no {beyond[0]}."
+            )
         stack = stack[pick]
     if len(stack) != count:
         raise RecipeError(

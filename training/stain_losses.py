@@ -19,25 +19,27 @@ _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _TAPS, _SIGMA = 11, 1.5
 
 
-def _window(size: int, like: torch.Tensor) -> torch.Tensor:
-    """Return the Gaussian window as a band matrix (size, size - 10).
+def _window(size: int, count: int, like: torch.Tensor) -> torch.Tensor:
+    """Return the Gaussian window of `count` taps as a band matrix (size, size - count + 1).
 
     As a product of matrices the filter is ten times as fast on a CPU as a convolution of
     single channels.
     """
-    position = torch.arange(_TAPS, dtype=like.dtype, device=like.device) - _TAPS // 2
+    position = torch.arange(count, dtype=like.dtype, device=like.device) - count // 2
     taps = torch.exp(-0.5 * (position / _SIGMA) ** 2)
     taps = taps / taps.sum()
-    matrix = torch.zeros(size, size - _TAPS + 1, dtype=like.dtype, device=like.device)
+    matrix = torch.zeros(size, size - count + 1, dtype=like.dtype, device=like.device)
     for offset, tap in enumerate(taps):
-        matrix.diagonal(-offset)[: size - _TAPS + 1] = tap
+        matrix.diagonal(-offset)[: size - count + 1] = tap
     return matrix
 
 
 def _smooth(planes: torch.Tensor) -> torch.Tensor:
     """Filter planes (M, Y, X) without padding."""
     height, width = planes.shape[-2:]
-    return _window(height, planes).T @ (planes @ _window(width, planes))
+    room = min(height, width)
+    count = min(_TAPS, room - (room + 1) % 2)  # a tiny crop has no room for the whole window
+    return _window(height, count, planes).T @ (planes @ _window(width, count, planes))
 
 
 def _scale(

@@ -9,6 +9,7 @@ import torch
 from lightning import LightningModule
 from torch.nn import functional
 
+from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.metrics.pixel import pcc
 
 from .optimisers import optimiser_config
@@ -43,6 +44,8 @@ class StainModule(LightningModule):
         self.recipe, self.total_steps = recipe, total_steps
         network = initial_network(recipe)
         self.stride = int(getattr(network, "total_stride", 1))
+        if recipe.data.crop_size % self.stride:
+            raise RecipeError(f"crop_size must be a multiple of {self.stride} for this network.")
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._correlations: list[list[float]] = []
 
@@ -88,8 +91,12 @@ class StainModule(LightningModule):
             self.log(f"validation/{name}", value, batch_size=1)
         guess, truth = virtual.cpu().numpy(), field.maps
         self._correlations.append([pcc(*pair) for pair in zip(guess, truth, strict=True)])
+        self.examine(torch.from_numpy(field.image).to(self.device), real, virtual)
         if int(index) == 0:
             self._show(field.image, truth, guess)
+
+    def examine(self, image: torch.Tensor, real: torch.Tensor, virtual: torch.Tensor) -> None:
+        """Look further at a validation field (K, Y, X) and its stains (C, Y, X); nothing here."""
 
     def on_validation_epoch_end(self) -> None:
         """Log the correlation of every stain, mean over the fields."""

@@ -73,6 +73,8 @@ class PairRecipe(_Record):
             raise ValueError("pick needs one index for each of target_channels")
         if self.input_pick is not None and len(self.input_pick) != len(self.input_channels):
             raise ValueError("input_pick needs one index for each of input_channels")
+        if not self.low < self.high:
+            raise ValueError("low must lie below high")
         return self
 
 
@@ -106,6 +108,12 @@ class AdversarialRecipe(_Record):
         0.1, ge=0, lt=1, description="share of the epochs, at the end, with fixed BatchNorm"
     )
 
+    @model_validator(mode="after")
+    def _room_for_both(self) -> AdversarialRecipe:
+        if self.coarse_share + self.frozen_share >= 1:
+            raise ValueError("coarse_share and frozen_share leave no epochs for both halves")
+        return self
+
 
 class StainRecipe(_Record):
     """Everything that training a virtual stainer needs but the folder of data."""
@@ -126,6 +134,17 @@ class StainRecipe(_Record):
     def _two_halves(self) -> StainRecipe:
         if self.adversarial and self.network.architecture != "Pix2PixHD":
             raise ValueError("adversarial training needs the architecture Pix2PixHD")
+        if self.adversarial and self.train.scheduler == "plateau":
+            raise ValueError("adversarial training has no plateau: choose cosine or constant")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> StainRecipe:
+        loss = self.loss
+        if self.adversarial and not loss.adversarial + loss.feature_matching:
+            raise ValueError("adversarial training needs the loss adversarial or feature_matching")
+        if not self.adversarial and not loss.l1 + loss.ms_ssim:
+            raise ValueError("without adversarial training, the loss l1 or ms_ssim must not be 0")
         return self
 
     @property
