@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-__all__ = ["available_devices", "choose_device", "exact_float32", "free_memory", "is_out_of_memory"]
+__all__ = [
+    "available_devices",
+    "choose_device",
+    "exact_float32",
+    "free_memory",
+    "is_out_of_memory",
+    "unless_out_of_memory",
+]
+
+T = TypeVar("T")
 
 _MEMORY_MESSAGES = (
     "out of memory",
@@ -78,6 +88,16 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(part in text for part in _MEMORY_MESSAGES)
+
+
+def unless_out_of_memory(task: Callable[[], T]) -> T | None:
+    """Return what `task` returns, or None if it runs out of memory."""
+    try:
+        return task()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    return None  # outside of the except block: the error's frames hold the tensors
 
 
 def exact_float32(device: torch.device) -> AbstractContextManager[Any]:

@@ -13,13 +13,19 @@ from napari_cytosynth.inference.device import (
     choose_device,
     exact_float32,
     free_memory,
-    is_out_of_memory,
+    unless_out_of_memory,
 )
 from napari_cytosynth.inference.folding import folded_copy
 from napari_cytosynth.inference.geometry import network_geometry, round_up
 from napari_cytosynth.inference.normalise import Scaling
 from napari_cytosynth.inference.precision import choose_format, prepare
-from napari_cytosynth.inference.tiling import plan_tiles, read_tile, split_tile
+from napari_cytosynth.inference.tiling import (
+    core_of,
+    place_of,
+    plan_tiles,
+    read_tile,
+    split_tile,
+)
 from napari_cytosynth.progress import silent
 
 if TYPE_CHECKING:
@@ -92,12 +98,12 @@ class Predictor:
         if tile_size is not None and tile_size < 1:
             raise InputError(f"A tile must have at least 1 pixel, not {tile_size}.")
         self.device = choose_device(device)
-        self.geometry: Geometry = network_geometry(network, in_channels)
+        self.geometry: Geometry = self._measure(network, in_channels)
         self.in_channels = in_channels
         random = torch.Generator().manual_seed(0)
         size = round_up(256, self.geometry.stride)
         example = torch.rand(1, in_channels, size, size, generator=random)
-        folded = folded_copy(network, example[..., : 4 * self.geometry.stride, :])
+        folded = folded_copy(self._variant(network), example[..., : 4 * self.geometry.stride, :])
         self._format = choose_format(folded, example, self.device, precision)
         self._network = prepare(folded, self._format, self.device)
         wanted = tile_size or default_tile_size(self.geometry, self.device)
@@ -164,12 +170,18 @@ class Predictor:
             if result is None:
                 waiting = self._smaller_tiles(waiting, shape)
                 continue
-            tile = waiting.popleft()
-            (_, rows, columns), top, left = result.shape, tile.y.start, tile.x.start
-            out[:, top : top + rows, left : left + columns] = result
+            out[:, *place_of(waiting.popleft(), shape)] = result
             done += 1
             report(done, done + len(waiting), f"Tile {done} of {done + len(waiting)}")
         return out
+
+    def _measure(self, network: nn.Module, in_channels: int) -> Geometry:
+        """Return the geometry of the network, which decides on the tiles."""
+        return network_geometry(network, in_channels)
+
+    def _variant(self, network: nn.Module) -> nn.Module:
+        """Return what is to be run: the network itself, or a copy that was altered."""
+        return network
 
     def _check(self, plane: Any, out: Any, activation: str) -> tuple[int, int]:
         """Return (Y, X) of a plane that can be used, else raise InputError."""
@@ -190,17 +202,29 @@ class Predictor:
         self, plane: Any, tile: Tile, transform: Transform, activation: Activation
     ) -> NDArray[np.float32] | None:
         """Return the result of one tile, cropped to its core, or None without memory for it."""
-        try:
-            pixels = read_tile(plane, tile, self.geometry, transform)
-            if len(pixels) != self.in_channels:
-                raise InputError(
-                    f"The model needs {self.in_channels} channels, the image has {len(pixels)}."
-                )
+
+        def run() -> NDArray[np.float32]:
+            pixels = self._read(plane, tile, transform)
             return self._run(pixels, tile, plane.shape[1:], activation)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        return None  # outside of the except block: the error's frames hold the tensors
+
+        return unless_out_of_memory(run)
+
+    def _read(self, plane: Any, tile: Tile, transform: Transform) -> NDArray[np.float32]:
+        """Return the scaled pixels (C, y, x) of a tile with its halo."""
+        pixels = read_tile(plane, tile, self.geometry, transform)
+        if len(pixels) != self.in_channels:
+            raise InputError(
+                f"The model needs {self.in_channels} channels, the image has {len(pixels)}."
+            )
+        return pixels
+
+    def _to_device(self, pixels: NDArray[np.float32]) -> torch.Tensor:
+        """Return pixels (C, y, x) as a batch of one in the network's own format."""
+        image = torch.from_numpy(np.ascontiguousarray(pixels, np.float32))[None]
+        image = image.to(self.device, getattr(torch, self.precision))
+        if self._format.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        return image
 
     @torch.inference_mode()
     def _run(
@@ -211,17 +235,10 @@ class Predictor:
         activation: Activation,
     ) -> NDArray[np.float32]:
         """Run the network on a tile with its halo; return (K, y, x) of the core."""
-        image = torch.from_numpy(np.ascontiguousarray(pixels, np.float32))[None]
-        image = image.to(self.device, getattr(torch, self.precision))
-        if self._format.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
+        image = self._to_device(pixels)
         with exact_float32(self.device):
             logits = self._network(image)[0]
-        halo, (height, width) = self.geometry.halo, shape
-        top, left = min(halo, tile.y.start), min(halo, tile.x.start)
-        rows = min(tile.y.stop, height) - tile.y.start
-        columns = min(tile.x.stop, width) - tile.x.start
-        core = logits[:, top : top + rows, left : left + columns].float()
+        core = logits[:, *core_of(tile, shape, self.geometry.halo)].float()
         result: NDArray[np.float32] = (
             (core.sigmoid() if activation == "sigmoid" else core).cpu().numpy()
         )

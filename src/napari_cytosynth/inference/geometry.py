@@ -20,7 +20,7 @@ from napari_cytosynth.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Geometry", "network_geometry", "round_up"]
+__all__ = ["Geometry", "network_geometry", "round_up", "whole_plane_geometry"]
 
 MAX_STRIDE = 128
 MAX_STRIP = 4096
@@ -77,6 +77,26 @@ def network_geometry(network: nn.Module, in_channels: int) -> Geometry:
     if network not in _known:
         _known[network] = _measure(network, in_channels)
     return _known[network]
+
+
+def whole_plane_geometry(network: nn.Module, in_channels: int) -> Geometry:
+    """Return stride and channels of a network that only runs on whole planes.
+
+    For a network that :func:`network_geometry` refuses because each output pixel depends on
+    the whole image; radius and halo, which it has not, are 0.
+
+    Raises
+    ------
+    ModelError
+        If the output has another size than the input for every size tried.
+    """
+    probe = _Probe(network, in_channels)
+    with torch.inference_mode():
+        stride = probe.smallest_size(1)
+        image = torch.zeros(1, in_channels, 2 * stride, 2 * stride, dtype=torch.float64)
+        with _Watch(probe.network) as watch:
+            probe.network(image)
+    return Geometry(0, stride, 0, probe.out_channels, watch.largest / (4 * stride**2))
 
 
 def round_up(value: int, step: int) -> int:

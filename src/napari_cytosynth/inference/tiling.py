@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.inference.geometry import Geometry
 
-__all__ = ["Span", "Tile", "plan_tiles", "read_tile", "split_tile"]
+__all__ = ["Span", "Tile", "core_of", "place_of", "plan_tiles", "read_tile", "split_tile"]
 
 
 class Span(NamedTuple):
@@ -107,6 +107,24 @@ def read_tile(
     if all(int(axis[-1] - axis[0]) == len(axis) - 1 for axis in (rows, columns)):
         return pixels  # nothing to reflect
     return pixels[:, (rows - top)[:, None], columns - left]
+
+
+def place_of(tile: Tile, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return where the core of a tile lies in a plane of `shape` (Y, X), without its padding."""
+    rows, columns = (
+        slice(span.start, min(span.stop, size)) for span, size in zip(tile, shape, strict=True)
+    )
+    return rows, columns
+
+
+def core_of(tile: Tile, shape: tuple[int, int], halo: int) -> tuple[slice, slice]:
+    """Return where the core lies in the result of a tile that was run with a halo."""
+    starts = [min(halo, span.start) for span in tile]
+    rows, columns = (
+        slice(start, start + place.stop - place.start)
+        for start, place in zip(starts, place_of(tile, shape), strict=True)
+    )
+    return rows, columns
 
 
 def _cut(whole: Span, size: int, geometry: Geometry, tile_size: int) -> list[Span]:

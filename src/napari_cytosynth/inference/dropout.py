@@ -1,0 +1,131 @@
+"""Dropout whose masks are the same in every tile of a sample, and for ever.
+
+A mask follows from seed, sample, layer and channel alone, never from a global generator:
+neither tiles nor batches, nor what else the program does, change a sample.
+"""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["SharedDropout", "dropout_mask", "has_dropout", "sampling", "with_shared_dropout"]
+
+DROPOUTS = (nn.Dropout, nn.Dropout2d)
+SMALLEST_SHARE = 1e-6  # of channels kept; avoids 0 / 0 where all are dropped
+
+
+def dropout_mask(
+    seed: int, sample: int, layer: int, channels: int, p: float
+) -> NDArray[np.float32]:
+    """Return the factors that one sample's channels are multiplied by in one layer.
+
+    Parameters
+    ----------
+    seed, sample, layer
+        Integers from 0 on; `layer` counts the dropout layers in the order of
+        ``network.modules()``.
+    channels
+        How many channels the layer sees.
+    p
+        Probability of 0; the other factors are ``1 / (1 - p)``.
+
+    Returns
+    -------
+    ndarray
+        float32 (channels,).
+    """
+    sequence = np.random.SeedSequence(seed, spawn_key=(sample, layer))
+    drawn = np.random.Generator(np.random.Philox(sequence)).random(channels)
+    return ((drawn >= p) / max(1 - p, SMALLEST_SHARE)).astype(np.float32)
+
+
+class SharedDropout(nn.Module):
+    """Stands in for a dropout layer: does nothing, or multiplies each channel by its mask.
+
+    Parameters
+    ----------
+    p
+        Probability of dropping a channel.
+    layer
+        Number of the layer among all of the network's dropout layers.
+    """
+
+    def __init__(self, p: float, layer: int) -> None:
+        super().__init__()
+        self.p = p
+        self.layer = layer
+        self._drawn: tuple[int, tuple[int, ...]] | None = None
+        self._mask: torch.Tensor | None = None
+
+    def draw(self, seed: int, samples: Sequence[int]) -> None:
+        """Go on with the masks of these samples, one for each image of a batch."""
+        self._drawn, self._mask = (seed, tuple(samples)), None
+
+    def rest(self) -> None:
+        """Go on without masks."""
+        self._drawn = self._mask = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, Y, X) to the same shape."""
+        if self._drawn is None or self.p == 0:
+            # A tensor of its own: a BatchNorm after it must not be taken for one that
+            # follows the convolution before it, or it would be folded across the mask.
+            return x.view_as(x)
+        channels = x.shape[1]
+        if self._mask is None or self._mask.shape[1] != channels:
+            seed, samples = self._drawn
+            rows = [dropout_mask(seed, one, self.layer, channels, self.p) for one in samples]
+            self._mask = torch.from_numpy(np.stack(rows))[..., None, None].to(x.device, x.dtype)
+        return x * self._mask
+
+
+def has_dropout(network: nn.Module) -> bool:
+    """Tell whether a network has a dropout layer, be it of probability 0."""
+    return any(isinstance(part, DROPOUTS) for part in network.modules())
+
+
+def with_shared_dropout(network: nn.Module, inject: float | None = None) -> nn.Module:
+    """Return a copy with :class:`SharedDropout` in place of each dropout layer.
+
+    Whole channels are dropped, also where the layer was one that drops single pixels.
+
+    Parameters
+    ----------
+    network
+        Not changed.
+    inject
+        Probability for all of the layers; None keeps each one's own.
+    """
+    altered = copy.deepcopy(network)
+    names = [name for name, part in altered.named_modules() if isinstance(part, DROPOUTS)]
+    for layer, name in enumerate(names):
+        part = altered.get_submodule(name)
+        assert isinstance(part, DROPOUTS)
+        parent, _, leaf = name.rpartition(".")
+        p = part.p if inject is None else inject
+        setattr(altered.get_submodule(parent), leaf, SharedDropout(p, layer))
+    return altered
+
+
+@contextmanager
+def sampling(network: nn.Module, seed: int, samples: Sequence[int]) -> Iterator[None]:
+    """Switch the masks of these samples on, and off again however it ends."""
+    layers = [part for part in network.modules() if isinstance(part, SharedDropout)]
+    try:
+        for layer in layers:
+            layer.draw(seed, samples)
+        yield
+    finally:
+        for layer in layers:
+            layer.rest()
