@@ -69,3 +69,12 @@ def test_what_cannot_be_done_is_explained(picture, folder, tmp_path, capsys):
     assert "at least 2" in capsys.readouterr().err
     assert stain(picture, folder, tmp_path / "o", "--stains", "ER") == 1
     assert "no stain ER" in capsys.readouterr().err
+
+
+def test_a_real_phase_contrast_image(shared_data, folder, tmp_path):
+    picture = min((shared_data / "phase-usiigaci").rglob("*.tif"))
+    assert stain(picture, folder, tmp_path / "out", "--samples", "2") == 0
+    mean, std = (read_image(tmp_path / "out" / name).data for name in ("mean.tif", "std.tif"))
+    assert mean.shape == std.shape == (2, *read_image(picture).data.shape)
+    assert np.isfinite(mean).all()
+    assert std.min() > 0

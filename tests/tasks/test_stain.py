@@ -14,6 +14,7 @@ from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.inference.sampling import Sampler
 from napari_cytosynth.tasks.provenance import KEY, as_python
 from napari_cytosynth.tasks.reading import read_image
+from napari_cytosynth.tasks.staining import Staining
 from napari_cytosynth.zoo.card import Normalisation
 
 
@@ -329,6 +330,16 @@ def test_results_lie_on_the_slider_of_their_plane(image, model, axes):
         local = added.world_to_data(layer.data_to_world(point)[-added.ndim :])
         there = np.where(np.array(added.data.shape) == 1, 0, point[-added.ndim :])
         np.testing.assert_allclose(local, there)
+
+
+@pytest.mark.parametrize(
+    ("stain", "colormap"),
+    [("DAPI", "blue"), ("nuclei", "blue"), ("nucleoli (RNA)", "yellow"), ("ER", "green"),
+     ("membrane", "red"), ("Mito", "magenta"), ("water", "gray")],
+)  # fmt: skip
+def test_stains_have_their_usual_colours(stain, colormap):
+    result = Staining(np.zeros((1, 4, 4), np.float32), None, (stain,), "CYX")
+    assert result.to_layers()[0][1]["colormap"] == colormap
 
 
 def test_files_carry_names_pixel_size_and_a_warning(image, model, tmp_path):

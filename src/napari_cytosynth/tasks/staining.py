@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Staining"]
 
-_COLOURS = {
+_COLOURS = {  # the first that fits: nucleoli before nuclei
+    "yellow": ("rna", "syto", "nucleoli"),
     "blue": ("dna", "dapi", "hoechst", "nucle"),
     "green": ("er", "map2", "gfp", "fitc", "tubulin"),
     "red": ("agp", "actin", "membrane", "cellmask", "rfp", "mcherry"),
-    "yellow": ("rna", "syto", "nucleoli"),
     "magenta": ("mito", "nfh", "cy5", "tmrm"),
 }
 _SHARE_OF_RANGE = 0.25
