@@ -19,6 +19,7 @@ from napari_cytosynth.metrics import (
     partition,
 )
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.instances import LabelOptions, label_plane
 from napari_cytosynth.tasks.measure import measure
 from napari_cytosynth.tasks.segment import segment
 from napari_cytosynth.zoo.loading import Model, load_model
@@ -94,25 +95,14 @@ def threshold_objects(
     min_size
         Smaller objects are dropped, in px.
     """
-    from skimage.feature import peak_local_max
     from skimage.filters import threshold_otsu
-    from skimage.segmentation import watershed
 
     smooth = ndimage.gaussian_filter(plane.astype(np.float32), smoothing)
     if smooth.min() == smooth.max():
         return np.zeros(plane.shape, np.int32)
-    bright = ndimage.binary_fill_holes(smooth > threshold_otsu(smooth))
-    assert bright is not None
-    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(bright), smoothing)
-    regions, _ = ndimage.label(bright)
-    distance = max(3, round(np.sqrt(min_size)))
-    peaks = peak_local_max(depth, min_distance=distance, labels=regions)
-    seeds = np.zeros(plane.shape, np.int32)
-    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    labels = watershed(-depth, seeds, mask=bright)
-    small = np.bincount(labels.ravel()) < min_size
-    labels[small[labels]] = 0
-    return np.asarray(labels, np.int32)
+    limit = float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]
+    options = LabelOptions(0.5, min_size, fill_holes=True, split_touching=True)
+    return label_plane((smooth > limit).astype(np.float32), None, options)
 
 
 def object_features(
