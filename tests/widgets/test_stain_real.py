@@ -114,3 +114,27 @@ def test_another_pixel_size_offers_to_resample(viewer, blobs, make_real_widget, 
     assert widget.wait(20)
     assert widget._check.value == ""
     assert widget._run_button.text == "Run"
+
+
+def test_objects_in_a_virtual_stain_say_how_certain_they_are(
+    viewer, cells, make_real_widget, make_stainer, make_model, tmp_path
+):
+    from napari_cytosynth.widgets.segment import SegmentWidget
+    from napari_cytosynth.zoo.files import save_model
+
+    widget = make_real_widget()
+    widget.model.value = make_stainer()
+    widget.samples.value = 3
+    widget.run()
+    assert widget.wait(60)
+    model = make_model()
+    save_model(tmp_path / "segmenter", model.network, model.card)
+    segment = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(segment, name="Segment")
+    segment.model.value = tmp_path / "segmenter"
+    segment.image.value = viewer.layers[f"cells – virtual {NAMES[0]}"]
+    segment.run()
+    assert segment.wait(60)
+    features = next(layer.features for layer in viewer.layers if layer._type_string == "labels")
+    assert (features["mean_uncertainty"] > 0).all()
+    assert len(features)
