@@ -7,6 +7,7 @@ rescaled by itself: a stain that is too dim counts as wrong.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -79,19 +80,24 @@ class ModelScores:
     channels: dict[str, ChannelTally]
     objects: ObjectTally | None
 
+    @cached_property
     def figures(self) -> dict[str, dict[str, float]]:
-        """Return name -> value for each stain, and for the objects under ``objects``."""
+        """Name -> value for each stain, and for the objects under ``objects``."""
         found = {name: tally.metrics() for name, tally in self.channels.items()}
         return found | ({"objects": self.objects.metrics()} if self.objects else {})
 
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """One row for each feature of the objects; see :class:`.ObjectTally`."""
+        return self.objects.differences() if self.objects else pd.DataFrame()
+
     def record(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        populations = self.objects.differences() if self.objects else pd.DataFrame()
         return model_record(self.stainer.model) | {
             "samples": self.stainer.samples,
             "calibrated": bool(self.stainer.samples and self.stainer.calibrated),
-            "figures": self.figures(),
-            "populations": populations.to_dict("records"),
+            "figures": self.figures,
+            "populations": self.differences.to_dict("records"),
         }
 
 
@@ -126,7 +132,7 @@ class StainReport:
         for name, scores in self.models.items():
             rows = {
                 (stain, figure): value
-                for stain, figures in scores.figures().items()
+                for stain, figures in scores.figures.items()
                 for figure, value in figures.items()
             }
             columns[name] = pd.Series(rows)
@@ -147,7 +153,7 @@ class StainReport:
         command
             The command that measures them again.
         """
-        figures = self.models[name].figures()
+        figures = dict(self.models[name].figures)
         objects = figures.pop("objects", {})
         wanted = [
             (f"{stain}: {figure}", values[figure])
@@ -206,7 +212,7 @@ class StainReport:
     def populations(self) -> pd.DataFrame:
         """Return one row for each model and feature of the objects."""
         tables = [
-            scores.objects.differences().assign(model=name)
+            scores.differences.assign(model=name)
             for name, scores in self.models.items()
             if scores.objects is not None
         ]

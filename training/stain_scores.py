@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_POOLED", "ChannelTally", "Moments", "Prediction", "thinned"]
 
-MAX_POOLED = 2_000_000
+MAX_POOLED = 1_000_000
 """Order statistics over all fields look at about so many evenly spaced pixels of a stain."""
 
 COVERAGE_NAMES = ("coverage of 68 %", "coverage of 95 %")

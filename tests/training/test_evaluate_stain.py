@@ -102,7 +102,7 @@ def test_figures_of_a_stain_that_is_a_tenth_too_dim(folder: Path, tmp_path: Path
     perfect(stainer, folder)
     fields = find_stain_fields(folder, "phase", "fluorescence", ["test"])
     report = evaluate_stain([stainer], fields, FieldReader(STAINS), StainOptions(segmenter="otsu"))
-    figures = report.models["dim"].figures()
+    figures = report.models["dim"].figures
     real = np.stack([tifffile.imread(field.target)[0] for field in fields]).astype(float)
     assert figures["DNA"]["PCC"] == pytest.approx(1)
     assert figures["DNA"]["MAE"] == pytest.approx(0.1 * real.mean(), rel=1e-3)
@@ -148,7 +148,7 @@ def test_a_model_without_dropout_is_measured_without_uncertainty(
     fields = find_stain_fields(folder, "phase", "fluorescence", ["test"])
     reader = FieldReader(STAINS)
     report = evaluate_stain([stainer], fields, reader, StainOptions(segmenter=None))
-    figures = report.models["plain"].figures()["AGP"]
+    figures = report.models["plain"].figures["AGP"]
     assert "coverage of 68 %" not in figures
     assert "AUSE of predicted intensity" in figures
     with pytest.raises(InputError, match="without dropout"):
