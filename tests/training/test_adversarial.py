@@ -164,7 +164,8 @@ def test_the_last_partial_accumulation_is_a_step_of_both(
     assert json.loads((tmp_path / "run" / "validation.json").read_text())["steps"] == 2
 
 
-def test_the_generators_step_leaves_the_discriminator_alone(recipe):
+def test_the_generators_step_leaves_the_discriminator_alone(make_stain_recipe):
+    recipe = make_stain_recipe(adversarial=PLAN, loss={"r1": 1.0})
     module = AdversarialModule(recipe, total_steps=4)
     module.manual_backward = lambda loss: loss.backward()
     module.log = module.log_dict = lambda *args, **kwargs: None
