@@ -47,12 +47,13 @@ def _scale(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean luminance·structure and structure terms of every plane (M,)."""
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    moments = torch.cat([first, second, first * first, second * second, first * second])
-    mean1, mean2, square1, square2, product = _smooth(moments).chunk(5)
-    covariance = product - mean1 * mean2
-    variances = (square1 - mean1**2).clamp(min=0) + (square2 - mean2**2).clamp(min=0)
-    structure = (2 * covariance + c2) / (variances + c2)
-    luminance = (2 * mean1 * mean2 + c1) / (mean1**2 + mean2**2 + c1)
+    # only the sum of both variances is needed; and the real stain's mean has no gradient
+    moments = torch.cat([first, first * first + second * second, first * second])
+    mean1, squares, product = _smooth(moments).chunk(3)
+    mean2 = _smooth(second)
+    both, cross = mean1**2 + mean2**2, mean1 * mean2
+    structure = (2 * (product - cross) + c2) / ((squares - both).clamp(min=0) + c2)
+    luminance = (2 * cross + c1) / (both + c1)
     return (luminance * structure).mean((1, 2)), structure.mean((1, 2))
 
 
