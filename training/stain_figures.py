@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["save_figures"]
 
 _SIDE = 540
-_SHARE_OF_RANGE = 0.3  # error and sigma at their brightest, of the stain's range
+_SHARE_OF_RANGE = 0.5  # error and sigma at their brightest, of what the real stain is shown with
 
 
 def save_figures(report: StainReport, folder: Path) -> list[Path]:
@@ -79,19 +79,19 @@ def _field_page(figure_class: Any, shown: ShownField, report: StainReport) -> An
     figure.suptitle(f"{shown.rank} field: {shown.name} · mean PCC {shown.score:.3f}")
     axes = figure.subplots(len(stains), columns, squeeze=False)
     for row, stain in zip(axes, stains, strict=True):
-        _stain_row(row, stain, shown, report)
+        _stain_row(row, stain, shown)
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
     return figure
 
 
-def _stain_row(row: Any, stain: str, shown: ShownField, report: StainReport) -> None:
-    real, reach = shown.real[stain], report.data_ranges[stain]
-    # one scale for real and virtual: what is too dim looks too dim
-    low = float(np.percentile(real, 1))
-    limits = {"cmap": "gray", "vmin": low, "vmax": low + 0.7 * reach}
-    doubt = {"cmap": "magma", "vmin": 0, "vmax": _SHARE_OF_RANGE * reach}
+def _stain_row(row: Any, stain: str, shown: ShownField) -> None:
+    real = shown.real[stain]
+    # the scale of the real stain for all: what is too dim looks too dim
+    low, high = (float(value) for value in np.percentile(real, (1, 99.7)))
+    limits = {"cmap": "gray", "vmin": low, "vmax": high}
+    doubt = {"cmap": "magma", "vmin": 0, "vmax": _SHARE_OF_RANGE * (high - low)}
     row[0].imshow(_small(grey(shown.image)), cmap="gray")
     row[0].set(title="input", ylabel=stain)
     row[1].imshow(_small(real), **limits)
@@ -120,34 +120,44 @@ def _uncertainty_page(figure_class: Any, report: StainReport) -> Any:
     figure = figure_class(figsize=(3.6 * len(stains), 7), layout="constrained")
     figure.suptitle("Does the uncertainty know where the errors are, and how large?")
     axes = figure.subplots(2, len(stains), squeeze=False)
-    for number, (model, scores) in enumerate(report.models.items()):
-        for column, stain in enumerate(stains):
-            if stain in scores.channels:
-                curves = scores.channels[stain].curves()
-                _draw_curves(axes[:, column], model, f"C{number}", curves)
     for column, stain in enumerate(stains):
         above, below = axes[:, column]
-        above.set(title=stain, xlabel="share left out", ylabel="remaining error", xlim=(0, 1))
+        areas = []
+        for number, (model, scores) in enumerate(report.models.items()):
+            if stain in scores.channels:
+                curves = scores.channels[stain].curves()
+                areas.append(_draw_curves((above, below), model, f"C{number}", curves))
+        above.set_title("\n".join([f"{stain}: AUSE of sigma, of intensity", *areas]), fontsize=9)
+        above.set(xlabel="share left out", ylabel="remaining error", xlim=(0, 1), ylim=(0, 1.3))
         below.set(xlabel="sigma", ylabel="root mean squared error")
         if below.lines:
-            most = max(below.get_xlim()[1], below.get_ylim()[1])
-            below.plot([0, most], [0, most], color="0.7", linestyle=":", zorder=0)
-    axes[0, 0].legend(fontsize="x-small")
+            below.set(xscale="log", yscale="log")
+            ends = [*below.get_xlim(), *below.get_ylim()]
+            below.plot([min(ends), max(ends)], [min(ends), max(ends)], color="0.7", zorder=0)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 
 def _draw_curves(
-    axes: Any, model: str, colour: str, curves: dict[str, Sparsification | Reliability]
-) -> None:
-    styles = {"sigma": "-", "predicted intensity": ":"}
+    axes: tuple[Any, Any],
+    model: str,
+    colour: str,
+    curves: dict[str, Sparsification | Reliability],
+) -> str:
+    """Draw one model's curves of one stain; return its AUSEs in words."""
+    styles, areas = {"sigma": "-", "predicted intensity": ":"}, {}
     for name, curve in curves.items():
         if isinstance(curve, Reliability):
             axes[1].plot(curve.predicted, curve.found, color=colour, marker="o", markersize=3)
             continue
-        label = f"{model}: {name}, AUSE {curve.ause:.3f}"
+        areas[name] = f"{curve.ause:.3f}"
+        label = f"{model}: {name} left out first"
         axes[0].plot(curve.removed, curve.remaining, styles[name], color=colour, label=label)
         if name == "predicted intensity":
-            axes[0].plot(curve.removed, curve.oracle, "--", color=colour, alpha=0.4)
+            label = f"{model}: the errors themselves left out first"
+            axes[0].plot(curve.removed, curve.oracle, "--", color=colour, alpha=0.4, label=label)
+    return f"{model}: {areas.get('sigma', '–')}, {areas['predicted intensity']}"
 
 
 def _population_page(figure_class: Any, report: StainReport) -> Any:
