@@ -86,7 +86,7 @@ class AdversarialModule(StainModule):
     # -- one step ---------------------------------------------------------------------
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
-        """One batch of crops: the discriminator first, then the generator."""
+        """One batch of crops, for the discriminator and for the generator."""
         ours, theirs = self._optimisers()
         source, real, virtual = self._pair(batch)
         self._waiting += 1
@@ -96,10 +96,11 @@ class AdversarialModule(StainModule):
         real_features: Features | None = None
         if self.recipe.loss.adversarial or self.recipe.loss.feature_matching:
             real_features = self._judge(source, real, virtual.detach(), share)
-        if step and real_features is not None:
-            self._advance(theirs, self.discriminator)
         self._generate(source, real, virtual, real_features, share)
         if step:
+            # both step at the end: features of one discriminator are compared, not of two
+            if real_features is not None:
+                self._advance(theirs, self.discriminator)
             self._advance(ours, self.generator, self.coarse_head)
             self._waiting = 0
             for schedule in cast("list[Any]", self.lr_schedulers()):

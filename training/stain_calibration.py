@@ -35,7 +35,7 @@ _PIXELS = 400_000
 def calibrate(
     folds: Sequence[Fold], reader: FieldReader, *, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """Fit a scale and a floor for each stain, on all fields of all folds together.
+    """Fit scale, floor and slope for each stain, on all fields of all folds together.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def calibrate(
     Returns
     -------
     DataFrame
-        One row for each stain: ``scale``, ``floor`` (in units of the network's output), and
-        coverage and ENCE of these very fields before and after.
+        One row for each stain: ``scale``, ``slope``, ``floor`` (in units of the network's
+        output), and coverage and ENCE of these very fields before and after.
 
     Raises
     ------
@@ -62,15 +62,19 @@ def calibrate(
     names, total = _check(folds), sum(len(fields) for _, fields in folds)
     errors: Pairs = {name: [] for name in names}
     spreads: Pairs = {name: [] for name in names}
+    levels: Pairs = {name: [] for name in names}
     tick, done = progress or silent, 0
     tick(0, total, "Calibrating")
     for stainer, fields in folds:
         for field in fields:
-            _collect(stainer, field, reader, errors, spreads, _PIXELS // total)
+            _collect(stainer, field, reader, (errors, spreads, levels), _PIXELS // total)
             done += 1
             tick(done, total, f"Calibrating on {field.name}")
     return pd.DataFrame(
-        [_row(name, np.concatenate(errors[name]), np.concatenate(spreads[name])) for name in names]
+        [
+            _row(name, *(np.concatenate(values[name]) for values in (errors, spreads, levels)))
+            for name in names
+        ]
     )
 
 
@@ -94,10 +98,10 @@ def _collect(
     stainer: Stainer,
     field: StainField,
     reader: FieldReader,
-    errors: Pairs,
-    spreads: Pairs,
+    into: tuple[Pairs, Pairs, Pairs],
     limit: int,
 ) -> None:
+    errors, spreads, levels = into
     image = reader.image(field)
     real, scales = reader.targets(field, image.shape[1:]), stainer.scales
     for name, prediction in stainer(image).items():
@@ -107,14 +111,19 @@ def _collect(
         error = (prediction.mean - real[name]) / scales[name]
         errors[name].append(thinned(error, limit))
         spreads[name].append(thinned(prediction.spread / scales[name], limit))
+        level = (prediction.mean - stainer.offsets[name]) / scales[name]
+        levels[name].append(thinned(level, limit))
 
 
 def _row(
-    name: str, error: NDArray[np.float32], spread: NDArray[np.float32]
+    name: str,
+    error: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    level: NDArray[np.float32],
 ) -> dict[str, str | float]:
-    scale, floor = fit_sigma(error, spread)
-    sigma = calibrated_sigma(spread, scale, floor)
-    row: dict[str, str | float] = {"stain": name, "scale": scale, "floor": floor}
+    fit = fit_sigma(error, spread, level)
+    sigma = calibrated_sigma(spread, *fit, level)
+    row: dict[str, str | float] = {"stain": name, **fit._asdict()}
     for (factor, _), size in zip(COVERAGE_GOALS, ("68", "95"), strict=True):
         row[f"coverage of {size} %"] = coverage(error, sigma, factor)
         row[f"coverage of {size} % before"] = coverage(error, spread, factor)
@@ -158,6 +167,7 @@ def calibrate_card(
     fitted = {
         "sigma_scale": [round(float(value), 5) for value in table["scale"]],
         "sigma_floor": [round(float(value), 6) for value in table["floor"]],
+        "sigma_slope": [round(float(value), 5) for value in table["slope"]],
         "sigma_samples": min(stainer.samples for stainer, _ in folds),
     }
     inference = card.inference.model_copy(update=fitted)

@@ -115,10 +115,17 @@ class StainData(CropData):
         elif split.kind == "last":
             validates = set(names[-split.count :])
         else:
-            validates = {name for name in names if hash_split(name) == "validation"}
-            names = [name for name in names if hash_split(name) != "test"]
+            parts = {name: hash_split(self._well(name)) for name in names}
+            validates = {name for name in names if parts[name] == "validation"}
+            names = [name for name in names if parts[name] != "test"]
         train = [name for name in names if split.use_all or name not in validates]
         return train, [name for name in names if name in validates]
+
+    def _well(self, name: str) -> str:
+        """Return what must not be split: the well of a plate's field, else the field."""
+        path = self.fields[name][0]
+        plate = [parent for parent in path.parents if parent.suffix == ".zarr"]
+        return "-".join(path.parent.relative_to(plate[0]).parts) if plate else name
 
     def _read(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         image_path, target_path = self.fields[name]

@@ -11,6 +11,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import calibrated_sigma
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.stain import stain
+from napari_cytosynth.tasks.units import sigma_fits
 
 from .pairs import Selection
 from .stain_files import field_files, read_channels
@@ -166,7 +167,9 @@ class Stainer:
         self.model, self.inference = model, inference
         self.names = tuple(inference.output_channels)
         self.samples = samples if inference.dropout else 0
-        bare = inference.model_copy(update={"sigma_scale": None, "sigma_floor": None})
+        bare = inference.model_copy(
+            update={"sigma_scale": None, "sigma_floor": None, "sigma_slope": None}
+        )
         card = model.card.model_copy(update={"inference": bare})
         self._bare = replace(model, card=card)
         self._arguments: dict[str, Any] = {
@@ -199,14 +202,24 @@ class Stainer:
             return {name: Prediction(mean) for name, mean in planes}
         stains = zip(result.channels, result.mean, result.std, strict=True)
         return {
-            name: Prediction(mean, spread, self._sigma(k, spread))
+            name: Prediction(mean, spread, self._sigma(k, spread, mean))
             for k, (name, mean, spread) in enumerate(stains)
         }
 
-    def _sigma(self, channel: int, spread: Floats) -> Floats | None:
-        scales, floors = self.inference.sigma_scale, self.inference.sigma_floor
-        if scales is None or floors is None:
+    def _sigma(self, channel: int, spread: Floats, mean: Floats) -> Floats | None:
+        fits = sigma_fits(self.inference)
+        if fits is None:
             return None
-        unit = self.scales[self.names[channel]]
-        sigma: Floats = calibrated_sigma(spread, scales[channel], floors[channel] * unit)
+        unit, offset = self.scales[self.names[channel]], self._offset(channel)
+        output = (mean - offset) / unit
+        sigma: Floats = calibrated_sigma(spread / unit, *fits[channel], output) * unit
         return sigma
+
+    def _offset(self, channel: int) -> float:
+        scaling = self.inference.output_scaling
+        return scaling[channel].offset if scaling else 0.0
+
+    @property
+    def offsets(self) -> dict[str, float]:
+        """For each stain the intensity that the network's output 0 stands for."""
+        return {name: self._offset(k) for k, name in enumerate(self.names)}

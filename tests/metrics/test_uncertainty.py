@@ -5,10 +5,8 @@ import pytest
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import (
-    calibrated_sigma,
     coverage,
     ence,
-    fit_sigma,
     reliability,
     sparsification,
     spearman,
@@ -66,35 +64,6 @@ def test_sparsification_by_hand() -> None:
 def test_equal_scores_share_their_errors() -> None:
     curve = sparsification([0, 10, 5, 5], [1, 1, 2, 2], steps=4)
     np.testing.assert_allclose(curve.remaining, 1)
-
-
-def test_fit_finds_scale_and_floor_again() -> None:
-    spread = rng.gamma(2, 0.02, 100_000)
-    error = rng.normal(0, calibrated_sigma(spread, 2.0, 0.05))
-    scale, floor = fit_sigma(error, spread)
-    assert scale == pytest.approx(2, rel=0.2)
-    assert floor == pytest.approx(0.05, rel=0.2)
-
-
-def test_fit_shares_the_miss_where_no_sigma_could_meet_both_goals() -> None:
-    """Of errors with heavy tails either too many lie within one sigma, or too few in two."""
-    spread = rng.gamma(2, 0.02, 100_000)
-    error = rng.laplace(0, 1, spread.size) * np.hypot(spread, 0.01)
-    sigma = calibrated_sigma(spread, *fit_sigma(error, spread))
-    assert coverage(error, sigma) == pytest.approx(0.70, abs=0.03)
-    assert coverage(error, sigma, 1.96) == pytest.approx(0.91, abs=0.02)
-
-
-def test_a_spread_that_says_nothing_gets_a_floor_only() -> None:
-    scale, floor = fit_sigma(rng.normal(0, 3, 50_000), np.zeros(50_000))
-    assert scale == 0
-    assert floor == pytest.approx(3, rel=0.02)
-
-
-def test_pixels_without_spread_still_have_an_uncertainty() -> None:
-    spread = np.where(np.arange(20_000) % 2, 0.1, 0.0)
-    _, floor = fit_sigma(rng.normal(0, 0.1, spread.size), spread)
-    assert floor > 0
 
 
 def test_what_cannot_be_judged_is_refused() -> None:

@@ -196,8 +196,13 @@ def test_calibration_is_pooled_over_folds_and_written(folder: Path, tmp_path: Pa
     # the card's sigma, in the stain's own units, is used from now on
     stainer = Stainer(load_model(path), 4)
     found = stainer(reader.image(folds[0][1][0]))["AGP"]
-    scale, floor = inference.sigma_scale[1], inference.sigma_floor[1] * 600
-    np.testing.assert_allclose(found.sigma, calibrated_sigma(found.spread, scale, floor), rtol=1e-5)
+    fit = [
+        values[1]
+        for values in (inference.sigma_scale, inference.sigma_floor, inference.sigma_slope)
+    ]
+    offset = inference.output_scaling[1].offset
+    expected = 600 * calibrated_sigma(found.spread / 600, *fit, (found.mean - offset) / 600)
+    np.testing.assert_allclose(found.sigma, expected, rtol=1e-4)
 
 
 def test_the_command_writes_a_table_side_by_side(

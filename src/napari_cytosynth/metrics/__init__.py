@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .calibration import SigmaFit, calibrated_sigma, fit_sigma
 from .image import ms_ssim, nrmse, psnr, rmse, ssim
 from .instance import (
     AP_THRESHOLDS,
@@ -31,10 +32,8 @@ from .uncertainty import (
     COVERAGE_GOALS,
     Reliability,
     Sparsification,
-    calibrated_sigma,
     coverage,
     ence,
-    fit_sigma,
     reliability,
     sparsification,
     spearman,
@@ -50,6 +49,7 @@ __all__ = [
     "Partition",
     "ProbabilityCounts",
     "Reliability",
+    "SigmaFit",
     "Sparsification",
     "aji",
     "average_precision",

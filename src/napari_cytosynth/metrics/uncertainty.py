@@ -22,10 +22,8 @@ __all__ = [
     "COVERAGE_GOALS",
     "Reliability",
     "Sparsification",
-    "calibrated_sigma",
     "coverage",
     "ence",
-    "fit_sigma",
     "reliability",
     "sparsification",
     "spearman",
@@ -33,10 +31,6 @@ __all__ = [
 
 COVERAGE_GOALS: tuple[tuple[float, float], ...] = ((1.0, 0.6827), (1.96, 0.95))
 """Number of sigmas, and the share of a Gaussian's errors within them."""
-
-_MAX_FITTED = 200_000
-_FLOORS = np.geomspace(0.02, 100, 50)
-_NEAR = 0.005  # misses that differ by less than half a percent point count as equal
 
 
 def _flat(error: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -212,91 +206,3 @@ def _by(error: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.fl
     count = np.diff([*starts, len(errors)])
     shared: NDArray[np.float64] = np.repeat(np.add.reduceat(errors, starts) / count, count)
     return shared
-
-
-def calibrated_sigma(spread: ArrayLike, scale: float, floor: float) -> NDArray[np.float32]:
-    """Return ``sqrt((scale * spread)² + floor²)``: sigma of the error, from samples' spread.
-
-    Parameters
-    ----------
-    spread
-        Standard deviation of the samples, in any units.
-    scale
-        Factor without unit.
-    floor
-        The part of the error that no sample shows, in the units of `spread`.
-    """
-    sigma: NDArray[np.float32] = np.hypot(
-        np.asarray(spread, np.float32) * np.float32(scale), np.float32(floor)
-    )
-    return sigma
-
-
-def fit_sigma(error: ArrayLike, spread: ArrayLike) -> tuple[float, float]:
-    """Find the scale and floor that make a samples' spread cover the errors.
-
-    ``sigma² = (scale * spread)² + floor²`` is fitted so that the shares of the errors within
-    1 and 1.96 sigma come as near as possible to a Gaussian's 68.3 and 95 % (least squares of
-    the two misses). Of all pairs within half a percent point of the best the one under which
-    the errors are the most likely, as Gaussian ones, is taken.
-
-    Parameters
-    ----------
-    error
-        Prediction minus truth, on images that the network did not learn from. At most
-        200,000 evenly spaced ones are used.
-    spread
-        Standard deviation of the samples, in the same units.
-
-    Returns
-    -------
-    tuple of float
-        Scale (no unit) and floor (in the units of `error`).
-
-    Raises
-    ------
-    InputError
-        As :func:`coverage`.
-    """
-    e, s = _flat(error, spread)
-    step = -(-e.size // _MAX_FITTED)
-    e, s = e[::step], s[::step]
-    positive = s[s > 0]
-    if not positive.size:  # samples that all agree say nothing: a constant sigma
-        return 0.0, _best_factor(np.sort(e))[0]
-    unit = float(np.median(positive))
-    # the floor in units of the scaled spread; 0 only where every pixel has a spread
-    floors = unit * np.array([*([0.0] if positive.size == s.size else []), *_FLOORS])
-    found = [_best_factor(np.sort(e / np.hypot(s, floor))) for floor in floors]
-    best = min(miss for _, miss in found)
-    near = [
-        (factor, floor)
-        for (factor, miss), floor in zip(found, floors, strict=True)
-        if miss <= best + _NEAR
-    ]
-    scale, floor = min(near, key=lambda pair: _likelihood(e, pair[0] * np.hypot(s, pair[1])))
-    return float(scale), float(scale * floor)
-
-
-def _best_factor(ratios: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the best factor for sorted |error| / sigma, and how far its coverage misses.
-
-    Below the smaller of the two exact factors both shares are too small, above the larger
-    both are too large: the best lies in between.
-    """
-    exact = [np.quantile(ratios, share) / factor for factor, share in COVERAGE_GOALS]
-    tried = np.linspace(min(exact), max(exact), 41)
-    misses = [
-        np.searchsorted(ratios, factor * tried, side="right") / ratios.size - share
-        for factor, share in COVERAGE_GOALS
-    ]
-    miss = np.hypot(*misses)
-    best = int(np.argmin(miss))
-    return float(tried[best]), float(miss[best])
-
-
-def _likelihood(error: NDArray[np.float64], sigma: NDArray[np.float64]) -> float:
-    """Return the mean negative logarithm of a Gaussian's likelihood, without its constant."""
-    sigma = np.maximum(sigma, np.finfo(np.float64).tiny)
-    with np.errstate(over="ignore"):
-        return float(np.mean(np.log(sigma) + 0.5 * (error / sigma) ** 2))

@@ -16,12 +16,12 @@ from napari_cytosynth.tasks._input import (
     known_pixel_size,
     make_reader,
 )
-from napari_cytosynth.tasks._units import Units
 from napari_cytosynth.tasks.axes import plane_slices
 from napari_cytosynth.tasks.layers import read_source
 from napari_cytosynth.tasks.provenance import record
 from napari_cytosynth.tasks.resample import back_to, to_shape
 from napari_cytosynth.tasks.staining import Staining
+from napari_cytosynth.tasks.units import Units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -296,7 +296,7 @@ class _Run(PlaneRun):
 
         def tell(count: int, mean: Floats, std: Floats | None) -> None:
             assert on_update is not None
-            spread = None if std is None else self._on_grid(self.units.sigma(std))
+            spread = None if std is None else self._on_grid(self.units.sigma(std, mean))
             on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), spread)
 
         result = self.sampler.run(
@@ -320,7 +320,7 @@ class _Run(PlaneRun):
         where = (slice(None), *plane_slices(self.axes, place))
         self.mean[where] = self._on_grid(self.units.mean(drawn.mean))
         if self.std is not None and drawn.std is not None:
-            self.std[where] = self._on_grid(self.units.sigma(drawn.std))
+            self.std[where] = self._on_grid(self.units.sigma(drawn.std, drawn.mean))
         if self.samples is not None and drawn.samples is not None:
             for number, sample in enumerate(drawn.samples):
                 self.samples[(number, *where)] = self._on_grid(self.units.mean(sample))

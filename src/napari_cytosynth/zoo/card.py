@@ -119,7 +119,11 @@ class Inference(_Record):
     sigma_scale: list[float] | None = Field(
         None,
         description="one factor for each output channel that calibrates the uncertainty: "
-        "sigma² = (factor · s)² + floor², s being the samples' spread; null: uncalibrated",
+        "sigma² = (factor · s)² + (slope · y)² + floor², s being the samples' spread and y "
+        "their mean where it is positive, in units of the output; null: uncalibrated",
+    )
+    sigma_slope: list[float] | None = Field(
+        None, description="the slope in that formula, one for each output channel; null: 0"
     )
     sigma_floor: list[float] | None = Field(
         None, description="the floor in that formula, in units of the network's output"
@@ -135,7 +139,7 @@ class Inference(_Record):
         missing = named - {None, *self.output_channels}
         if missing:
             raise ValueError(f"no output channel called {', '.join(map(str, missing))}")
-        for name in ("output_scaling", "sigma_scale", "sigma_floor"):
+        for name in ("output_scaling", "sigma_scale", "sigma_floor", "sigma_slope"):
             values = getattr(self, name)
             if values and len(values) != len(self.output_channels):
                 raise ValueError(f"{name} needs one value for each output channel")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cytosynth.metrics.uncertainty import calibrated_sigma
+from napari_cytosynth.metrics.calibration import SigmaFit, calibrated_sigma
 from napari_cytosynth.zoo.card import OutputScaling
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.card import Inference, ModelCard
 
     Floats = npt.NDArray[np.float32]
 
-__all__ = ["Units"]
+__all__ = ["Units", "sigma_fits"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class _Channel:
     index: int
     offset: float
     scale: float
-    factor: float
-    floor: float
+    fit: SigmaFit
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +69,10 @@ class Units:
         scaling = inference.output_scaling or [OutputScaling()] * len(inference.output_channels)
         pairs = [(scaling[i].offset, scaling[i].scale) for i in picked]
         fitted = not injected and inference.sigma_scale is not None
-        ones, zeros = [1.0] * len(scaling), [0.0] * len(scaling)
-        factors = (inference.sigma_scale if fitted else None) or ones
-        floors = (inference.sigma_floor if fitted else None) or zeros
+        fits = sigma_fits(inference) if fitted else None
         known = tuple((low, low + size) for low, size in pairs) if inference.output_scaling else ()
         channels = (
-            _Channel(i, low, size, factors[i], floors[i])
+            _Channel(i, low, size, fits[i] if fits else SigmaFit(1.0, 0.0, 0.0))
             for i, (low, size) in zip(picked, pairs, strict=True)
         )
         return cls(tuple(names), fitted, known, tuple(channels))
@@ -87,11 +84,26 @@ class Units:
         ]
         return np.stack(chosen)
 
-    def sigma(self, spread: Floats) -> Floats:
-        """Return the (calibrated) uncertainty of the wanted stains, in their units."""
+    def sigma(self, spread: Floats, output: Floats) -> Floats:
+        """Return the (calibrated) uncertainty of the wanted stains, in their units.
+
+        Parameters
+        ----------
+        spread, output
+            Standard deviation and mean of the samples, (K, Y, X).
+        """
         return np.stack(
             [
-                calibrated_sigma(spread[c.index], c.factor, c.floor) * np.float32(c.scale)
+                calibrated_sigma(spread[c.index], *c.fit, output[c.index]) * np.float32(c.scale)
                 for c in self._channels
             ]
         )
+
+
+def sigma_fits(inference: Inference) -> list[SigmaFit] | None:
+    """Return the calibration of each output channel as a card has it, or None."""
+    scales, floors = inference.sigma_scale, inference.sigma_floor
+    if scales is None or floors is None:
+        return None
+    slopes = inference.sigma_slope or [0.0] * len(scales)
+    return [SigmaFit(*numbers) for numbers in zip(scales, floors, slopes, strict=True)]
