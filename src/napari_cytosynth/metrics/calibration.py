@@ -140,10 +140,11 @@ def _quantile_regression(error: Values, spread: Values, level: Values) -> SigmaF
         # a term that helps nothing goes to nothing, not to minus infinity
         return total + 1e-6 * float(np.square(parameters).sum())
 
-    start = np.zeros(1 + len(used))
-    options = {"xatol": 1e-3, "fatol": 1e-6, "maxiter": 400}
-    found = minimize(loss, start, method="Nelder-Mead", options=options)
-    return unpack(found.x)
+    # from small and from large factors: the loss has more than one valley
+    starts = [[0.0] + [first] * len(used) for first in (0.0, 2.0)]
+    options = {"xatol": 1e-3, "fatol": 1e-6, "maxiter": 600}
+    found = [minimize(loss, start, method="Nelder-Mead", options=options) for start in starts]
+    return unpack(min(found, key=lambda result: float(result.fun)).x)
 
 
 def _best_factor(ratios: Values) -> float:
