@@ -165,6 +165,13 @@ def test_a_constant_plane_is_reported(image, make_stainer, kind):
     assert result.count == 3
 
 
+def test_an_empty_image_has_no_samples_to_keep(image, model, tmp_path):
+    result = run(np.full_like(image, 7), model, keep_samples=True)
+    assert result.samples is None
+    assert any("uncertainty too, which says nothing" in text for text in result.messages)
+    assert "samples.tif" not in [path.name for path in result.save(tmp_path / "out")]
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
@@ -366,6 +373,14 @@ def test_files_carry_names_pixel_size_and_a_warning(image, model, tmp_path):
     assert json.loads(files[3].read_text())["parameters"]["samples"] == 3
     names = [path.name for path in result.save(tmp_path / "cells.ome.tif")]
     assert names[:2] == ["cells.ome.tif", "cells-std.tif"]
+
+
+@pytest.mark.parametrize("name", ["out", "cells.tif"])
+def test_no_older_uncertainty_stays_beside_a_new_mean(image, model, tmp_path, name):
+    older = run(image, model, keep_samples=True).save(tmp_path / name)
+    newer = run(image, model, samples=0).save(tmp_path / name)
+    assert [path.exists() for path in older] == [True, False, False, True]
+    assert newer == [older[0], older[3]]
 
 
 def test_zarr_holds_mean_and_uncertainty(image, model, tmp_path):

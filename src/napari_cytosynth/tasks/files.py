@@ -83,8 +83,17 @@ def save_staining(result: Staining, path: str | Path) -> list[Path]:
             axes = _SAMPLE_AXIS + result.axes if name == "samples" else result.axes
             about = f"{_PREDICTED}: {_describe(result, name)}"
             write_tiff(file, there[name], axes, result.pixel_size, result.channels, about)
+        _forget(_names(path, tuple(arrays))[0], there)
     folder = files[0].parent
     return [*files, _write_record(result.provenance, folder / _prefixed(stem, "provenance.json"))]
+
+
+def _forget(files: dict[str, Path], there: dict[str, Any]) -> None:
+    """Remove what an older result left: its uncertainty is not that of the new mean."""
+    for name, file in files.items():
+        if name not in there:
+            with _explained(file):
+                file.unlink(missing_ok=True)
 
 
 def _names(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Path], str]:

@@ -270,7 +270,10 @@ class _Run(PlaneRun):
         for index, plane, report in self.each_plane(tick):
             if is_constant(plane):
                 # whatever the network would make of nothing is no prediction
-                self.say("A plane has the same value everywhere: its stains were left at 0.")
+                self.say(
+                    "A plane has the same value everywhere: its stains were left at 0"
+                    + (", and their uncertainty too, which says nothing." if limit else ".")
+                )
                 report(1, 1, "empty plane")
                 continue
             drawn = self._draw(index, plane, limit, on_update, enough, report)
@@ -365,9 +368,8 @@ class _Run(PlaneRun):
             "inject_dropout": plan.inject_dropout if self.injected else None,
         }
         engine = engine_record(self.sampler) | {"samples": sorted(set(self.counts))}
-        kept = None
-        if self.samples is not None:
-            kept = self.samples[: self.count]
+        # of an empty plane there are none
+        kept = self.samples[: self.count] if self.samples is not None and self.count else None
         return Staining(
             mean=self.mean,
             std=self.std,

@@ -160,7 +160,9 @@ class Staining:
         path
             A folder (made if needed) gets ``mean.tif``, ``std.tif``, ``samples.tif`` and
             ``provenance.json``; ``name.tif`` the same as ``name-std.tif`` …; ``name.zarr``
-            one OME-Zarr of the mean with the uncertainty inside.
+            one OME-Zarr of the mean with the uncertainty inside. An older result of that
+            name is replaced as a whole: a ``std.tif`` or ``samples.tif`` that the new one
+            has not is removed.
 
         Raises
         ------
