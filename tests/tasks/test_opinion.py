@@ -88,6 +88,14 @@ def test_both_uncertainties_count(staining):
     assert len(second_opinion(staining, other).points) == 2
 
 
+def test_it_is_known_whether_the_uncertainty_was_calibrated(staining):
+    staining.calibrated = True
+    other = Staining(staining.mean, None, ("DNA", "AGP"), "CYX")
+    assert second_opinion(staining, other).calibrated
+    other.std = staining.std  # of both, and this one is not
+    assert not second_opinion(staining, other).calibrated
+
+
 def test_points_of_a_stack_know_their_plane():
     mean = np.zeros((1, 3, 20, 20), np.float32)
     first = Staining(mean, np.ones_like(mean), ("DNA",), "CTYX")

@@ -62,6 +62,9 @@ class Disagreement:
     features
         One row for each place: ``stain``, ``area_px``, ``difference`` (mean over the place,
         signed: first minus second) and ``sigmas`` (the same in multiples of σ).
+    calibrated
+        Whether every σ that was used is calibrated. If not, σ is usually too small, and
+        more places are listed than deserve it.
     """
 
     map: npt.NDArray[np.float32]
@@ -69,6 +72,7 @@ class Disagreement:
     axes: str
     points: npt.NDArray[np.float64]
     features: pd.DataFrame
+    calibrated: bool = False
 
 
 def compare(staining: Staining, channel: str, real: Any) -> Comparison:
@@ -176,7 +180,8 @@ def second_opinion(
     tables = [rows for _, rows in places if len(rows)]
     empty = pd.DataFrame(columns=_COLUMNS)
     features = pd.concat(tables, ignore_index=True) if tables else empty
-    return Disagreement(np.stack(maps), names, first.axes, points, features)
+    known = all(one.calibrated for one in (first, second) if one.std is not None)
+    return Disagreement(np.stack(maps), names, first.axes, points, features, known)
 
 
 def _together(first: Staining, one: int, second: Staining, other: int) -> npt.NDArray[np.float32]:
