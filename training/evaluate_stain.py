@@ -296,7 +296,7 @@ class _Evaluation:
             )
         self.ranges: dict[str, float] = {}
         for stainer in stainers:
-            self.ranges = stainer.scales | self.ranges
+            self.ranges = stainer.ranges | self.ranges
         self.options = _with_object_stain(options, names)
         self.segmenter = None
         if options.segmenter is not None:

@@ -139,6 +139,8 @@ def calibrate_card(
 ) -> pd.DataFrame:
     """Calibrate as :func:`calibrate` does, and write the result on a model's card.
 
+    Coverages that were measured before leave the card: they are those of another sigma.
+
     Parameters
     ----------
     folder
@@ -171,5 +173,7 @@ def calibrate_card(
         "sigma_samples": min(stainer.samples for stainer, _ in folds),
     }
     inference = card.inference.model_copy(update=fitted)
-    update_card(folder, card.model_copy(update={"inference": inference}))
+    # they were measured with the sigma that was there before
+    metrics = [metric for metric in card.metrics if "coverage" not in metric.name]
+    update_card(folder, card.model_copy(update={"inference": inference, "metrics": metrics}))
     return table

@@ -186,13 +186,17 @@ class Stainer:
         return self.inference.sigma_scale is not None
 
     @property
-    def scales(self) -> dict[str, float]:
+    def ranges(self) -> dict[str, float]:
         """For each stain the range of the training's scaling, in the stain's own units."""
-        scaling = self.inference.output_scaling
         low, high = self.inference.output_range
-        return {
-            name: scaling[k].scale if scaling else high - low for k, name in enumerate(self.names)
-        }
+        span = 1.0 if self.inference.output_scaling else high - low
+        return {name: span * scale for name, scale in self.scales.items()}
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """For each stain its intensity per unit of the network's output."""
+        scaling = self.inference.output_scaling
+        return {name: scaling[k].scale if scaling else 1.0 for k, name in enumerate(self.names)}
 
     def __call__(self, image: NDArray[Any]) -> dict[str, Prediction]:
         """Stain one field (C, Y, X); return the stains by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,8 +94,12 @@ class Moments:
 
 
 def thinned(plane: NDArray[Any], limit: int) -> Floats:
-    """Return at most `limit` evenly spaced values of an array."""
+    """Return at most `limit` evenly spaced values of a plane (Y, X), from all of its columns."""
     step = max(1, -(-plane.size // max(limit, 1)))
+    # a step that shares a factor with the width would see a few columns only: in a montage
+    # of single cells always the same edge of each
+    while gcd(step, plane.shape[-1]) > 1:
+        step += 1
     return np.ravel(plane)[::step].astype(np.float32)
 
 

@@ -14,19 +14,21 @@ from napari_cytosynth.cli import main
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import calibrated_sigma
 from napari_cytosynth.models import build_network
+from napari_cytosynth.tasks.stain import stain
 from napari_cytosynth.training.evaluate_stain import StainOptions, evaluate_stain
 from napari_cytosynth.training.stain_calibration import calibrate, calibrate_card
 from napari_cytosynth.training.stain_fields import FieldReader, Stainer, find_stain_fields
 from napari_cytosynth.training.stain_objects import threshold_objects
-from napari_cytosynth.training.stain_scores import ChannelTally, Prediction
-from napari_cytosynth.zoo.card import Inference, ModelCard, OutputScaling
-from napari_cytosynth.zoo.files import read_card, save_model
+from napari_cytosynth.training.stain_scores import ChannelTally, Prediction, thinned
+from napari_cytosynth.zoo.card import Inference, Metric, ModelCard, OutputScaling
+from napari_cytosynth.zoo.files import read_card, save_model, update_card
 from napari_cytosynth.zoo.loading import load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STAINS = ("DNA", "AGP")
+FOLDERS = ("phase", "fluorescence")
 
 
 def blobs(seed: int, shape: tuple[int, int] = (48, 56)) -> np.ndarray:
@@ -169,6 +171,15 @@ def test_pooled_correlation_is_that_of_all_pixels() -> None:
     assert found["MAE"] == pytest.approx(np.abs(real - mean).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("limit", [200, 1000, 10_000])
+def test_kept_pixels_come_from_all_places_of_a_montage(limit: int) -> None:
+    column = np.tile(np.arange(40), (400, 10))  # 10 × 10 cells of 40 px
+    kept = thinned(column, limit)
+    assert 0 < kept.size <= limit
+    assert len(np.unique(kept)) == 40
+    assert kept.mean() == pytest.approx(column.mean(), rel=0.05)
+
+
 def test_touching_spots_are_told_apart_without_a_network() -> None:
     y, x = np.mgrid[:40, :60]
     discs = [(y - 20) ** 2 + (x - c) ** 2 < 81 for c in (20, 36)]
@@ -203,6 +214,27 @@ def test_calibration_is_pooled_over_folds_and_written(folder: Path, tmp_path: Pa
     offset = inference.output_scaling[1].offset
     expected = 600 * calibrated_sigma(found.spread / 600, *fit, (found.mean - offset) / 600)
     np.testing.assert_allclose(found.sigma, expected, rtol=1e-4)
+
+
+def test_the_measured_sigma_is_the_one_that_users_get(folder: Path, tmp_path: Path) -> None:
+    path = save_stainer(tmp_path, "a")
+    card = read_card(path)
+    # as a converted network that ends in a tanh
+    changes = {"output_range": (-1.0, 1.0), "output_scaling": []}
+    inference = card.inference.model_copy(update=changes)
+    metrics = [
+        Metric(name=f"DNA: {name}", value=0.5, dataset="blobs", command="")
+        for name in ("PCC", "coverage of 68 %")
+    ]
+    update_card(path, card.model_copy(update={"inference": inference, "metrics": metrics}))
+    reader, fields = FieldReader(STAINS), find_stain_fields(folder / "test", *FOLDERS)
+    calibrate_card(path, [(Stainer(load_model(path), 4), fields)], reader)
+    assert [metric.name for metric in read_card(path).metrics] == ["DNA: PCC"]
+    model, image = load_model(path), reader.image(fields[0])
+    measured = Stainer(model, 4)(image)["AGP"].sigma
+    assert Stainer(model).ranges == {"DNA": 2, "AGP": 2}
+    used = stain(image, model, axes="CYX", samples=4)
+    np.testing.assert_allclose(measured, used.std[1], rtol=1e-5)
 
 
 def test_the_command_writes_a_table_side_by_side(

@@ -63,8 +63,9 @@ def add_stain(tasks: Any) -> None:
     calibration.add_argument(
         "--calibrate",
         action="store_true",
-        help="fit the scale and the floor of sigma on these fields and write them on the card "
-        "of the model (one folder); only with fields that the model did not learn from",
+        help="fit the calibration of sigma on these fields and write it on the card "
+        "of the model (one folder), which loses its older coverages; only with fields that the "
+        "model did not learn from",
     )
     calibration.add_argument(
         "--fold",
