@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_cytosynth.errors import ModelError
 from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.card import Inference, ModelCard, Training
 from napari_cytosynth.zoo.files import save_model
 
-from .segmentation import network_arguments
+from .module import network_arguments
 from .selection import Predictions, choose_splitting, choose_threshold, iou_curve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .data import SegmentationData
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from .segmentation import SegmentationModule
     from .stain_recipe import StainRecipe
 
-__all__ = ["export_model", "training_record"]
+    AnyRecipe = Recipe | StainRecipe
+
+__all__ = ["export_model", "network_facts", "save_trained"]
 
 
 def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predictions]:
@@ -33,7 +37,7 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     result = []
     with torch.inference_mode():
         for field in data.validation:
-            probability = torch.sigmoid(module._whole(field.image)).cpu().numpy()
+            probability = torch.sigmoid(module.predict_field(field.image)).cpu().numpy()
             result.append(Predictions(field.name, probability, field.maps, field.truth))
     return result
 
@@ -44,26 +48,28 @@ def _hardware() -> str:
     return f"CPU, {os.cpu_count()} cores ({platform.machine()})"
 
 
-def _inference(recipe: Recipe, network: torch.nn.Module, chosen: dict[str, Any]) -> Inference:
-    geometry = network_geometry(network, 1)
-    channels = recipe.output_channels
-    return Inference(
-        task=recipe.task,
-        input_channels=["grey"],
-        output_channels=channels,
-        pixel_size_um=recipe.card.pixel_size_um,
-        normalisation=recipe.data.normalisation,
-        total_stride=geometry.stride,
-        dropout=float(network_arguments(recipe).get("dropout", 0.0)),
-        receptive_radius=geometry.radius,
-        objects=recipe.card.objects,
-        object_channel=channels[0],
-        example_size=(recipe.data.crop_size, recipe.data.crop_size),
-        **chosen,
-    )
+def network_facts(recipe: AnyRecipe, network: torch.nn.Module) -> dict[str, Any]:
+    """Return what a card says of a network and its crops, as arguments of `Inference`."""
+    arguments = network_arguments(recipe)
+    try:
+        geometry = network_geometry(network, arguments["in_channels"])
+        stride, radius = geometry.stride, geometry.radius
+    except ModelError:  # it sees the whole image
+        stride, radius = int(getattr(network, "total_stride", 1)), 0
+    return {
+        "output_channels": recipe.output_channels,
+        "pixel_size_um": recipe.card.pixel_size_um,
+        "normalisation": recipe.data.normalisation,
+        "total_stride": stride,
+        "receptive_radius": radius,
+        "norm": arguments.get("norm", "batch"),
+        "dropout": float(arguments.get("dropout", 0.0)),
+        "objects": recipe.card.objects,
+        "example_size": (recipe.data.crop_size, recipe.data.crop_size),
+    }
 
 
-def training_record(recipe: Recipe | StainRecipe, summary: dict[str, Any]) -> Training:
+def _training_record(recipe: AnyRecipe, summary: dict[str, Any]) -> Training:
     """Return what a card says about the training run that ends."""
     minutes = summary["seconds"] / 60
     return Training(
@@ -75,6 +81,45 @@ def training_record(recipe: Recipe | StainRecipe, summary: dict[str, Any]) -> Tr
         recipe=recipe.name,
         remarks=recipe.card.remarks,
     )
+
+
+def save_trained(
+    recipe: AnyRecipe,
+    checkpoint: Path,
+    folder: Path,
+    summary: dict[str, Any],
+    inference: Callable[[torch.nn.Module], Inference],
+) -> Path:
+    """Write the three-file model of the best averaged weights.
+
+    Parameters
+    ----------
+    recipe
+        Of the run that ends.
+    checkpoint
+        ``best.pt`` of :class:`~.callbacks.RevertToBest`.
+    folder
+        Where to write.
+    summary
+        ``steps`` and ``seconds`` of the run.
+    inference
+        Makes the card's block of that name for the network.
+    """
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    network = build_network(recipe.network.architecture, network_arguments(recipe))
+    network.load_state_dict(state["average"])
+    network.eval()
+    card = ModelCard(
+        name=recipe.name,
+        title=recipe.card.title,
+        architecture=recipe.network.architecture,
+        arguments=network_arguments(recipe),
+        licence=recipe.card.licence,
+        inference=inference(network),
+        training=_training_record(recipe, summary),
+        tags=recipe.card.tags,
+    )
+    return save_model(folder, network, card)
 
 
 def export_model(
@@ -112,17 +157,14 @@ def export_model(
         found = {"threshold": threshold}
     found |= {"iou": {f"{t:.2f}": iou for t, iou in iou_curve(predictions).items()}, **summary}
     folder.parent.joinpath("validation.json").write_text(json.dumps(found, indent=2), "utf-8")
-    network = build_network(recipe.network.architecture, network_arguments(recipe))
-    network.load_state_dict(state["average"])
-    network.eval()
-    card = ModelCard(
-        name=recipe.name,
-        title=recipe.card.title,
-        architecture=recipe.network.architecture,
-        arguments=network_arguments(recipe),
-        licence=recipe.card.licence,
-        inference=_inference(recipe, network, chosen),
-        training=training_record(recipe, summary),
-        tags=recipe.card.tags,
-    )
-    return save_model(folder, network, card)
+
+    def inference(network: torch.nn.Module) -> Inference:
+        return Inference(
+            task=recipe.task,
+            input_channels=["grey"],
+            object_channel=recipe.output_channels[0],
+            **network_facts(recipe, network),
+            **chosen,
+        )
+
+    return save_trained(recipe, checkpoint, folder, summary, inference)

@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning import LightningModule
 from torch.nn import functional
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.metrics.pixel import pcc
 
-from .optimisers import optimiser_config
-from .segmentation import initial_network, run_whole
+from .module import FieldModule
 from .stain_losses import ms_ssim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .data import Field
     from .stain_recipe import StainRecipe
 
 __all__ = ["RegressionModule", "StainModule"]
@@ -27,7 +24,7 @@ __all__ = ["RegressionModule", "StainModule"]
 _PANEL = 256  # px, the middle of the first validation field
 
 
-class StainModule(LightningModule):
+class StainModule(FieldModule):
     """Validates on whole fields: correlation and error of every stain, and image panels.
 
     Parameters
@@ -38,22 +35,13 @@ class StainModule(LightningModule):
         Optimiser steps of the whole run, for the schedule.
     """
 
+    recipe: StainRecipe
+
     def __init__(self, recipe: StainRecipe, total_steps: int) -> None:
-        super().__init__()
-        torch.manual_seed(recipe.train.seed)
-        self.recipe, self.total_steps = recipe, total_steps
-        network = initial_network(recipe)
-        self.stride = int(getattr(network, "total_stride", 1))
+        super().__init__(recipe, total_steps)
         if recipe.data.crop_size % self.stride:
             raise RecipeError(f"crop_size must be a multiple of {self.stride} for this network.")
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._correlations: list[list[float]] = []
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, K, Y, X) to scaled stains (N, C, Y, X) in float32."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        output: torch.Tensor = self.network(x)
-        return output.float()
 
     def image_losses(self, virtual: torch.Tensor, real: torch.Tensor) -> dict[str, torch.Tensor]:
         """Weighted terms that compare a virtual stain with the real one."""
@@ -66,21 +54,13 @@ class StainModule(LightningModule):
                 losses["ms_ssim"] = weights.ms_ssim * (1 - ms_ssim(virtual, real))
         return losses
 
-    def on_train_epoch_start(self) -> None:
-        """Tell the crops which epoch it is: a resumed run must see those of an unbroken one."""
-        self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
-
     def on_validation_epoch_start(self) -> None:
         """Forget the figures of the last validation."""
         self._correlations = []
 
-    def predict_field(self, image: NDArray[np.float32]) -> torch.Tensor:
-        """Scaled stains (C, Y, X) of a whole field."""
-        return run_whole(self, image, self.stride)
-
     def validation_step(self, index: int, batch_idx: int) -> None:
         """Run one whole validation field with the averaged weights."""
-        field: Field = self.trainer.datamodule.validation[int(index)]  # type: ignore[attr-defined]
+        field = self.validation_field(index)
         virtual = self.predict_field(field.image)
         real = torch.from_numpy(field.maps).to(self.device)
         losses = self.image_losses(virtual[None], real[None])
@@ -115,10 +95,6 @@ class StainModule(LightningModule):
         panels = np.concatenate([np.pad(row, [(0, 0), (0, widest - row.shape[1])]) for row in rows])
         step = self.current_epoch
         board.add_image("validation: input, real, virtual", panels, step, dataformats="HW")
-
-    def configure_optimizers(self) -> Any:
-        """Optimiser and learning-rate schedule of the recipe."""
-        return optimiser_config(self.network.parameters(), self.recipe.train, self.total_steps)
 
 
 class RegressionModule(StainModule):

@@ -1,0 +1,108 @@
+"""What the Lightning modules of all tasks share: the network, its data's epochs, its optimiser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from lightning import LightningModule
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.models import build_network
+from napari_cytosynth.zoo.loading import load_model
+
+from .optimisers import optimiser_config
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .data import Field
+    from .recipe import Recipe
+    from .stain_recipe import StainRecipe
+
+    AnyRecipe = Recipe | StainRecipe
+
+__all__ = ["FieldModule", "network_arguments"]
+
+
+def network_arguments(recipe: AnyRecipe) -> dict[str, Any]:
+    """Arguments of the network: those of the recipe, and the channels of the data."""
+    inputs = len(getattr(recipe.data, "input_channels", ["grey"]))
+    channels = {"in_channels": inputs, "out_channels": len(recipe.output_channels)}
+    return {**recipe.network.arguments, **channels}
+
+
+def _initial_network(recipe: AnyRecipe) -> torch.nn.Module:
+    """Build the network, with fresh weights or those that the recipe starts from."""
+    network = build_network(recipe.network.architecture, network_arguments(recipe))
+    if recipe.network.start_from:
+        source = load_model(recipe.network.start_from, "cpu")
+        try:
+            network.load_state_dict(source.network.state_dict())
+        except RuntimeError as error:
+            raise RecipeError(
+                f"The weights of “{recipe.network.start_from}” do not fit the network of the "
+                f"recipe: {source.card.architecture} with {source.card.arguments}."
+            ) from error
+    return network
+
+
+class FieldModule(LightningModule):
+    """Learns from crops, and is validated on whole fields.
+
+    Parameters
+    ----------
+    recipe
+        The validated recipe.
+    total_steps
+        Optimiser steps of the whole run, for the schedule.
+
+    Raises
+    ------
+    RecipeError
+        If the weights to start from belong to another network.
+    """
+
+    def __init__(self, recipe: AnyRecipe, total_steps: int) -> None:
+        super().__init__()
+        torch.manual_seed(recipe.train.seed)
+        self.recipe: Any = recipe
+        self.total_steps = total_steps
+        network = _initial_network(recipe)
+        self.stride = int(getattr(network, "total_stride", 1))
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, K, Y, X) to the network's output (N, C, Y, X) in float32."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        output: torch.Tensor = self.network(x)
+        return output.float()
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the crops which epoch it is: a resumed run must see those of an unbroken one."""
+        self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
+
+    def validation_field(self, index: int) -> Field:
+        """Return one of the whole fields to validate on."""
+        field: Field = self.trainer.datamodule.validation[int(index)]  # type: ignore[attr-defined]
+        return field
+
+    def predict_field(self, image: NDArray[np.float32]) -> torch.Tensor:
+        """Run on a whole (K, Y, X) image, reflected up to a multiple of the stride.
+
+        Returns
+        -------
+        Tensor
+            (C, Y, X), on the module's device.
+        """
+        height, width = image.shape[-2:]
+        pads = [(0, 0), (0, -height % self.stride), (0, -width % self.stride)]
+        padded = np.pad(image, pads, mode="reflect")
+        tensor = torch.from_numpy(padded)[None].to(self.device)
+        output: torch.Tensor = self(tensor)[0, :, :height, :width]
+        return output
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and learning-rate schedule of the recipe."""
+        return optimiser_config(self.network.parameters(), self.recipe.train, self.total_steps)
