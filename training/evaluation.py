@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from napari_cytosynth.errors import OutputError
 from napari_cytosynth.zoo.files import read_card, update_card
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ __all__ = [
     "replace_metrics",
     "results_folder",
     "write_json",
+    "write_pages",
 ]
 
 # told apart with any kind of colour vision (Okabe and Ito)
@@ -93,6 +94,45 @@ def _finite(value: Any) -> Any:
 def model_record(model: Model) -> dict[str, Any]:
     """Return what tells a model apart from all others."""
     return {"model": model.card.name, "revision": model.revision, "sha256": model.sha256}
+
+
+def write_pages(
+    folder: Path, kind: str, draw: Callable[[Any], dict[str, Any]], together: str = ""
+) -> list[Path]:
+    """Draw figure pages and write each as a PNG file.
+
+    Parameters
+    ----------
+    folder
+        An existing folder; ``KIND-*.png`` of an older evaluation are removed from it.
+    kind
+        What the names of the pages of single fields begin with.
+    draw
+        Called with matplotlib's class ``Figure``; returns the pages by name.
+    together
+        Name of a PDF file that all pages go into as well; empty for none.
+
+    Returns
+    -------
+    list of Path
+        The files; none where matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_pdf import PdfPages
+        from matplotlib.figure import Figure
+    except ImportError:
+        return []
+    for old in folder.glob(f"{kind}-*.png"):
+        old.unlink()
+    paths = [folder / together] if together else []
+    with PdfPages(paths[0]) if together else nullcontext() as book:
+        for name, figure in draw(Figure).items():
+            # fields of several folders are called folder/field
+            paths.append(folder / f"{name.replace('/', '-')}.png")
+            figure.savefig(paths[-1], dpi=110)
+            if book is not None:
+                book.savefig(figure, dpi=110)
+    return paths
 
 
 def grey(image: NDArray[Any]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .evaluation import FOUND, MISSED, SPURIOUS, grey, label_edges
+from .evaluation import FOUND, MISSED, SPURIOUS, grey, label_edges, write_pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,19 +34,14 @@ def save_figures(report: Report, folder: Path) -> list[Path]:
     list of Path
         The files; none where matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return []
-    for old in folder.glob("worst-*.png"):
-        old.unlink()
-    pages = [(folder / "curves.png", _curves(Figure, report))]
-    for rank, field in enumerate(report.worst, start=1):
-        page = _field_page(Figure, field, report)
-        pages.append((folder / f"worst-{rank:02d}-{field.name}.png", page))
-    for path, figure in pages:
-        figure.savefig(path, dpi=110)
-    return [path for path, _ in pages]
+
+    def draw(figure_class: Any) -> dict[str, Any]:
+        pages = {"curves": _curves(figure_class, report)}
+        for rank, field in enumerate(report.worst, start=1):
+            pages[f"worst-{rank:02d}-{field.name}"] = _field_page(figure_class, field, report)
+        return pages
+
+    return write_pages(folder, "worst", draw)
 
 
 def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:

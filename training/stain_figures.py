@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cytosynth.metrics import Reliability, Sparsification
 
-from .evaluation import grey
+from .evaluation import grey, write_pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,27 +42,18 @@ def save_figures(report: StainReport, folder: Path) -> list[Path]:
     list of Path
         The files; none where matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_pdf import PdfPages
-        from matplotlib.figure import Figure
-    except ImportError:
-        return []
-    for old in folder.glob("field-*.png"):
-        old.unlink()
-    pages = {
-        f"field-{shown.rank}-{shown.name.replace('/', '-')}": _field_page(Figure, shown, report)
-        for shown in report.shown
-    }
-    pages["uncertainty"] = _uncertainty_page(Figure, report)
-    if any(scores.objects for scores in report.models.values()):
-        pages["populations"] = _population_page(Figure, report)
-    paths = [folder / "figures.pdf"]
-    with PdfPages(paths[0]) as together:
-        for name, figure in pages.items():
-            paths.append(folder / f"{name}.png")
-            figure.savefig(paths[-1], dpi=110)
-            together.savefig(figure, dpi=110)
-    return paths
+
+    def draw(figure_class: Any) -> dict[str, Any]:
+        pages = {
+            f"field-{shown.rank}-{shown.name}": _field_page(figure_class, shown, report)
+            for shown in report.shown
+        }
+        pages["uncertainty"] = _uncertainty_page(figure_class, report)
+        if any(scores.objects for scores in report.models.values()):
+            pages["populations"] = _population_page(figure_class, report)
+        return pages
+
+    return write_pages(folder, "field", draw, together="figures.pdf")
 
 
 def _small(plane: NDArray[Any]) -> NDArray[Any]:
