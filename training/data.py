@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from skimage.io import imread
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.inference.normalise import normalise
 
 from .augment import cut, jitter, warp_crop
-from .pairs import image_files
+from .pairs import image_files, read_plane
 from .splits import hash_split
 from .targets import target_maps
 
@@ -37,7 +36,6 @@ __all__ = [
     "SegmentationData",
     "find_pairs",
     "fingerprint",
-    "read_grey",
 ]
 
 
@@ -64,18 +62,11 @@ class Field:
     truth: NDArray[np.generic]
 
 
-def read_grey(path: Path) -> NDArray[np.generic]:
-    """Read a (Y, X) image; refuse anything else with a sentence."""
+def _read_grey(path: Path) -> NDArray[np.generic]:
     try:
-        image = np.asarray(imread(path))
-    except Exception as error:  # readers raise what they like
-        raise RecipeError(f"{path} cannot be read as an image: {error}") from error
-    if image.ndim != 2:
-        raise RecipeError(
-            f"{path.name} has the shape {image.shape}; a single grey plane (Y, X) is expected. "
-            "Convert colour images and split stacks into one file a plane."
-        )
-    return image
+        return read_plane(path)
+    except InputError as error:
+        raise RecipeError(f"In “{path.parent}”: {error}") from error
 
 
 def _index(folder: Path) -> dict[str, Path]:
@@ -118,8 +109,8 @@ def fingerprint(pairs: list[tuple[Path, list[Path]]]) -> str:
 
 
 def _load(image: Path, truths: list[Path], recipe: DataRecipe) -> Field:
-    raw = read_grey(image)
-    read = [read_grey(path) for path in truths]
+    raw = _read_grey(image)
+    read = [_read_grey(path) for path in truths]
     for path, truth in zip(truths, read, strict=True):
         if truth.shape != raw.shape:
             raise RecipeError(f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}.")

@@ -13,12 +13,12 @@ import pandas as pd
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
-from napari_cytosynth.tasks.reading import read_image
 from napari_cytosynth.tasks.segment import segment
 from napari_cytosynth.zoo.card import Metric
 from napari_cytosynth.zoo.loading import Model, load_model
 
 from .evaluation import model_record, replace_metrics, results_folder, write_json
+from .pairs import read_plane
 from .segment_scores import SegmentTally
 
 if TYPE_CHECKING:
@@ -172,18 +172,8 @@ class Report:
         }
 
 
-def _read_plane(path: Path) -> NDArray[Any]:
-    plane = read_image(path).data
-    if plane.ndim != 2:
-        raise InputError(
-            f"“{path.name}” has the shape {plane.shape}; one grey plane (Y, X) is expected. "
-            "Convert colour images to grey and stacks into one file for each plane."
-        )
-    return plane
-
-
 def _read_truth(path: Path, shape: tuple[int, ...], options: Options) -> NDArray[Any]:
-    truth = _read_plane(path)
+    truth = read_plane(path)
     if truth.shape != shape:
         raise InputError(f"The truth “{path.name}” has {truth.shape} pixels, its image {shape}.")
     if options.kind == "labels":
@@ -251,7 +241,7 @@ def evaluate_segment(
     tally = SegmentTally(options.kind, threshold, keep_worst)
     tick(0, len(images), "Evaluating")
     for done, (path, target) in enumerate(zip(images, targets, strict=True), start=1):
-        plane = _read_plane(path)
+        plane = read_plane(path)
         truth = _read_truth(target, plane.shape, options)
         result = segment(
             plane,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.reading import read_image
 
 from .splits import hash_split
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Pair", "Selection", "find_target_folder", "image_files", "pair_images"]
+    from numpy.typing import NDArray
+
+__all__ = ["Pair", "Selection", "find_target_folder", "image_files", "pair_images", "read_plane"]
 
 SUFFIXES = (".tif", ".tiff", ".png")
 
@@ -88,6 +91,23 @@ def image_files(folder: Path) -> dict[str, Path]:
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in SUFFIXES
     }
+
+
+def read_plane(path: Path) -> NDArray[Any]:
+    """Read a grey plane (Y, X) as all commands read images.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is anything else.
+    """
+    plane = read_image(path).data
+    if plane.ndim != 2:
+        raise InputError(
+            f"“{path.name}” has the shape {plane.shape}; one grey plane (Y, X) is expected. "
+            "Convert colour images to grey and stacks into one file for each plane."
+        )
+    return plane
 
 
 def _folders(data_dir: Path) -> str:
