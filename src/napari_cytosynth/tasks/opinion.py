@@ -34,7 +34,8 @@ class Comparison:
         Pearson's correlation coefficient over all pixels.
     ssim, psnr
         Structural similarity, mean over the planes; peak signal-to-noise ratio in dB. Both
-        take the range of the real image for the range of the data.
+        take the range of the real image for the range of the data. Where the real image has
+        no number, the similarity counts both as equal; the other figures leave it out.
     difference
         float32 (…, Y, X): virtual minus real, in the target's own units.
     """
