@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import yaml
 
-from napari_cytosynth.zoo.card import Inference, Metric, ModelCard, Splitting, Training
+from napari_cytosynth.zoo.card import (
+    Inference,
+    Metric,
+    ModelCard,
+    Normalisation,
+    Splitting,
+    Training,
+)
 from napari_cytosynth.zoo.readme import render_readme
 
 COMMAND = "cytosynth evaluate segment blob-unet --data-dir blobs/test"
@@ -100,3 +107,10 @@ def test_text_cannot_break_a_table() -> None:
     metric = CARD.metrics[0].model_copy(update={"dataset": "a | b\nc"})
     text = render_readme(CARD.model_copy(update={"metrics": [metric]}))
     assert "| a \\| b c |" in text
+
+
+def test_local_contrast_is_told_as_it_is_computed():
+    local = Normalisation(kind="local", sigma=40, std=0.15)
+    inference = CARD.inference.model_copy(update={"normalisation": local})
+    text = render_readme(CARD.model_copy(update={"inference": inference}))
+    assert "surroundings (blurred by a Gaussian of 40 px), divided by 0.15" in text

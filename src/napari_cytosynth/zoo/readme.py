@@ -142,6 +142,11 @@ def _scaling(normalisation: Normalisation) -> str:
         return f"each plane's percentiles {low:g} and {high:g} become 0 and 1"
     if normalisation.kind == "zscore":
         return "each plane gets mean 0 and standard deviation 1"
+    if normalisation.kind == "local":
+        return (
+            "contrast against the surroundings (blurred by a Gaussian of "
+            f"{normalisation.sigma:g} px), divided by {normalisation.std:g}"
+        )
     return (
         "divided by the range of the image's type, then "
         f"minus {normalisation.mean:g} and divided by {normalisation.std:g}"
