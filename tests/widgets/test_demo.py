@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import tifffile
 
+from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.phantoms import fluorescent_nuclei
-from napari_cytosynth.widgets import demo
+from napari_cytosynth.widgets import _demo_stain, demo
 from napari_cytosynth.zoo.catalogue import bundled_folder, read_catalogue
 
 
@@ -20,6 +21,15 @@ def test_the_demo_shows_what_is_bundled():
     bundled = {entry.name for entry in read_catalogue() if bundled_folder(entry.name) is not None}
     wanted = {"fluo-nuclei-unet", "phase-cells-unet"}
     assert {scene.model for scene in demo.scenes()} == bundled & wanted
+
+
+def test_the_demo_stains_only_with_a_model_that_is_there(monkeypatch):
+    assert _demo_stain.can_stain() == (bundled_folder(_demo_stain.MODEL) is not None)
+    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.bundled_folder", lambda name: None)
+    assert not _demo_stain.can_stain()
+    assert not demo.scenes()
+    with pytest.raises(CytosynthError, match="no bundled weights"):
+        demo.run_demo(headless=True)
 
 
 def test_saved_images_keep_their_pixel_size(tmp_path):
@@ -53,3 +63,10 @@ def test_a_headless_demo_writes_pictures_images_and_tables(tmp_path):
     for scene in demo.scenes():
         assert (tmp_path / f"{scene.name}.png").stat().st_size > 10_000
         assert len(pd.read_csv(tmp_path / f"{scene.name}-table.csv")) > 10
+    if _demo_stain.can_stain():
+        for name in ("stain", "stain-trust", "stain-second-opinion", "stain-segment"):
+            assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+        nuclei = pd.read_csv(tmp_path / "stain-table.csv")
+        assert {"real", "virtual", "uncertainty"} <= set(nuclei)
+        assert len(nuclei) > 10
+        assert tifffile.imread(tmp_path / "stain" / "std.tif").shape == (2, 512, 512)

@@ -64,6 +64,15 @@ def test_phantoms_come_with_their_truth(sample):
     assert attributes["units"] == ("µm", "µm")
 
 
+def test_the_stained_phantom_comes_with_its_true_stains_and_masks():
+    layers = samples.phantom_stained()
+    assert [kind for _, _, kind in layers] == ["image", "labels", "labels", "image", "image"]
+    shown = [attributes["name"] for _, attributes, _ in layers if attributes.get("visible", True)]
+    assert shown == ["phase"]
+    assert len({data.shape for data, _, _ in layers}) == 1
+    assert {tuple(attributes["units"]) for _, attributes, _ in layers} == {("µm", "µm")}
+
+
 def test_an_open_sample_is_downloaded_by_its_hash(monkeypatch, tmp_path):
     seen = []
 

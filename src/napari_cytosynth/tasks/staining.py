@@ -28,7 +28,7 @@ _COLOURS = {  # the first that fits: nucleoli before nuclei
     "red": ("agp", "actin", "membrane", "cellmask", "rfp", "mcherry"),
     "magenta": ("mito", "nfh", "cy5", "tmrm"),
 }
-_SHARE_OF_RANGE = 0.25
+_SHARE_OF_RANGE = 0.5
 """Of the stain's range: the uncertainty that is shown at its brightest."""
 
 

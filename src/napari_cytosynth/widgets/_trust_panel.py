@@ -14,8 +14,10 @@ from napari_cytosynth.widgets._reading import amount
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["TrustPanel"]
+__all__ = ["COMPARISON", "OPINION", "TrustPanel"]
 
+COMPARISON, OPINION = "Compare with a real stain", "Second opinion of another model"
+"""Titles of the parts that fold."""
 _TABLE_PX = 150
 
 
@@ -85,7 +87,7 @@ class TrustPanel(Container[Any]):
             text="Save CSV…", tooltip="Save the table to a file that spreadsheets open."
         )
         shown = (self.agreement, self.cells, self.save_cells)
-        self._fold("Compare with a real stain", self._comparison, *shown)
+        self._fold(COMPARISON, self._comparison, *shown)
         self.show_cells(None)
 
     def _make_opinion(self) -> None:
@@ -105,7 +107,7 @@ class TrustPanel(Container[Any]):
         self._other = Container(widgets=[self.other_model, self.ask], labels=True)
         self._other.margins = (0, 0, 0, 0)
         align_captions(self._other)
-        self._fold("Second opinion of another model", self._other, self.opinion)
+        self._fold(OPINION, self._other, self.opinion)
 
     def _fold(self, title: str, *parts: Any) -> None:
         folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
@@ -115,6 +117,12 @@ class TrustPanel(Container[Any]):
         folded.toggled.connect(lambda opened: self._fold_others(folded) if opened else None)
         self._folds.append(folded)
         self.native.layout().addWidget(folded)
+
+    def unfold(self, title: str) -> None:
+        """Open the part of this title."""
+        for folded in self._folds:
+            if folded.text() == title:
+                folded.expand(animate=False)
 
     def _fold_others(self, opened: QCollapsible) -> None:
         # so that all of it fits a laptop's screen

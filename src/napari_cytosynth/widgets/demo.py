@@ -1,18 +1,18 @@
-"""The demonstration: napari on simulated cells, with the Segment widget at work.
+"""The demonstration: napari on simulated cells, with the widgets at work.
 
-With a display it leaves the viewer open. Headless it drives the same widget and writes
-what a user would see and save: screenshots, TIFFs and the table of objects.
+With a display it leaves the viewer open. Headless it drives the same widgets and writes
+what a user would see and save: screenshots, TIFFs and tables of objects.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.widgets._demo_parts import dock, screenshot, settle, write_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "run_demo"]
 
-_WINDOW = (1500, 1000)
+_WINDOW = (1600, 1000)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One thing to show: a phantom, the model for it, and a threshold to drag to.
+    """Objects to find: a phantom, the model for it, and a threshold to drag to.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Scene:
 
 
 def scenes() -> tuple[Scene, ...]:
-    """Return what the demo shows, in order: the scenes whose models are bundled."""
+    """Return what the demo segments, in order: the scenes whose models are bundled."""
     from napari_cytosynth import phantoms
     from napari_cytosynth.zoo.catalogue import bundled_folder
 
@@ -59,7 +59,7 @@ def scenes() -> tuple[Scene, ...]:
 
 
 def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[Path]:
-    """Show the Segment widget at work on simulated cells.
+    """Show the widgets at work on simulated cells: Stain, and Segment in the virtual stain.
 
     Parameters
     ----------
@@ -81,22 +81,52 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
     """
     import napari
 
-    shown = scenes()
-    if not shown:
+    from napari_cytosynth.widgets._demo_stain import can_stain
+
+    if not scenes() and not can_stain():
         raise CytosynthError("This copy of napari-cytosynth has no bundled weights for the demo.")
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*_WINDOW)
-    _, widget = viewer.window.add_plugin_dock_widget("napari-cytosynth", "Segment")
     if not headless:
-        _segment(viewer, widget, shown[0])
+        _show(viewer)
         napari.run()
         return []
     folder = Path(out or "demo-output")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return [path for scene in shown for path in _record(viewer, widget, scene, folder)]
+        return _record_all(viewer, folder)
     finally:
         viewer.close()
+
+
+def _show(viewer: Any) -> None:
+    """Fill the viewer for somebody who looks at it, with the first widget in front."""
+    from napari_cytosynth.widgets._demo_stain import StainScene, can_stain
+
+    if not can_stain():
+        _segment(viewer, dock(viewer, "Segment")[1], scenes()[0])
+        return
+    scene = StainScene(viewer)
+    scene.run()
+    scene.compare()
+    scene.segment()
+    scene.come_to_front()
+
+
+def _record_all(viewer: Any, folder: Path) -> list[Path]:
+    """Run every scene, each in an empty viewer, and write its files."""
+    from napari_cytosynth.widgets._demo_stain import StainScene, can_stain
+
+    written: list[Path] = []
+    if scenes():
+        _, widget = dock(viewer, "Segment")
+        for scene in scenes():
+            written += _record(viewer, widget, scene, folder)
+        viewer.window.remove_dock_widget("all")
+        viewer.layers.clear()
+    if can_stain():
+        written += StainScene(viewer).record(folder)
+    return written
 
 
 def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]]:
@@ -109,7 +139,7 @@ def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]
     widget.model.value = scene.model
     before = set(viewer.layers)
     widget.run()
-    _settle(widget)
+    settle(widget)
     viewer.reset_view()
     added = [new for new in viewer.layers if new not in before]
     if not added:
@@ -125,56 +155,29 @@ def _record(viewer: Any, widget: Any, scene: Scene, folder: Path) -> list[Path]:
     labels = next(layer for layer in added if layer._type_string == "labels")
     probability.visible = False
     labels.contour = 2  # so that the picture shows the cells under their labels
-    _settle(widget)
-    written = [_screenshot(viewer, folder / f"{scene.name}.png")]
+    settle(widget)
+    written = [screenshot(viewer, folder / f"{scene.name}.png")]
     written += _save(folder, scene.name, phantom, probability, labels)
     widget.threshold.value = scene.lower
-    _settle(widget)
-    written.append(_screenshot(viewer, folder / f"{scene.name}-low-threshold.png"))
+    settle(widget)
+    written.append(screenshot(viewer, folder / f"{scene.name}-low-threshold.png"))
     return written
 
 
 def _save(folder: Path, name: str, phantom: Phantom, probability: Any, labels: Any) -> list[Path]:
     """Write the input, the truth and the result as TIFFs, and the table as CSV."""
     import numpy as np
-    import tifffile
 
-    arrays: dict[str, Any] = {
+    images = {
         "image": phantom.image,
         "truth": phantom.labels.astype(np.uint16),
         "probability": np.asarray(probability.data, np.float32),
         "labels": np.asarray(labels.data).astype(np.uint16),
     }
-    metadata: dict[str, Any] = {"axes": "YX"}
-    for axis in "XY":
-        metadata[f"PhysicalSize{axis}"] = phantom.pixel_size_um
-        metadata[f"PhysicalSize{axis}Unit"] = "µm"
-    written = []
-    for kind, array in arrays.items():
-        path = folder / f"{name}-{kind}.ome.tif"
-        tifffile.imwrite(path, array, metadata=metadata)
-        written.append(path)
+    written = write_images(folder, name, images, phantom.pixel_size_um)
     table = folder / f"{name}-table.csv"
     labels.features.to_csv(table, index=False)
     return [*written, table]
-
-
-def _screenshot(viewer: Any, path: Path) -> Path:
-    """Write a picture of the whole window."""
-    viewer.screenshot(str(path), canvas_only=False, flash=False)
-    return path
-
-
-def _settle(widget: Any, seconds: float = 1.0) -> None:
-    """Wait for the run and the relabelling, then let the window draw itself."""
-    from qtpy.QtWidgets import QApplication
-
-    if not widget.wait():
-        raise CytosynthError(f"The demo did not finish: {widget.status.value}")
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        QApplication.processEvents()
-        time.sleep(0.01)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

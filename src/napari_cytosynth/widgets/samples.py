@@ -6,10 +6,13 @@ import json
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from napari_cytosynth.errors import InputError, NetworkError
+
+if TYPE_CHECKING:
+    from napari_cytosynth.phantoms import StainedCells
 
 __all__ = [
     "neurons_phase",
@@ -17,6 +20,8 @@ __all__ = [
     "open_sample",
     "phantom_nuclei",
     "phantom_phase",
+    "phantom_stained",
+    "stained_layers",
     "u2os_brightfield",
     "u2os_nuclei",
     "vnc_em",
@@ -35,6 +40,8 @@ _COLOURS = {
     "AGP": "red",
     "nfh": "red",
     "Mito": "magenta",
+    "nuclei": "blue",
+    "membrane": "red",
 }
 
 
@@ -50,6 +57,47 @@ def phantom_phase() -> list[LayerData]:
     from napari_cytosynth.phantoms import phase_contrast_cells
 
     return _phantom_layers(phase_contrast_cells(), "simulated phase contrast")
+
+
+def phantom_stained() -> list[LayerData]:
+    """Return simulated cells in phase contrast, their true stains and masks; no download."""
+    from napari_cytosynth.phantoms import stained_cells
+
+    return stained_layers(stained_cells())
+
+
+def stained_layers(phantom: StainedCells) -> list[LayerData]:
+    """Return the layers of simulated cells: phase contrast, masks and true stains.
+
+    Parameters
+    ----------
+    phantom
+        The cells.
+
+    Returns
+    -------
+    list of (data, attributes, layer type)
+        All (Y, X) with the pixel size in µm; all but the phase contrast are hidden.
+    """
+    import numpy as np
+
+    spatial = _spatial(phantom.pixel_size_um) | {"visible": False}
+    phase = {"name": "phase", "visible": True}
+    # haloes of rounded cells are so bright that the others would be dim
+    phase |= {"contrast_limits": tuple(np.percentile(phantom.phase, (0.1, 99.5)))}
+    masks = {"cells": phantom.cells, "nuclei": phantom.nuclei}
+    layers: list[LayerData] = [(phantom.phase, {**spatial, **phase}, "image")]
+    for name, labels in masks.items():
+        layers.append((labels, {**spatial, "name": f"masks of {name}"}, "labels"))
+    for name, stain in zip(phantom.channels, phantom.fluorescence, strict=True):
+        look = {
+            "name": f"true {name}",
+            "colormap": _COLOURS[name],
+            "blending": "additive",
+            "contrast_limits": tuple(np.percentile(stain, (50, 99.9))),
+        }
+        layers.append((stain, {**spatial, **look}, "image"))
+    return layers
 
 
 def u2os_brightfield() -> list[LayerData]:

@@ -148,6 +148,10 @@ class StainWidget(StainForm):
             self._start_check()
         return all(jobs.wait(timeout) for jobs in self._all_jobs())
 
+    def unfold(self, title: str) -> None:
+        """Open a folded part by its title, such as “Compare with a real stain”."""
+        self._panel.unfold(title)
+
     def enough(self, *_: Any) -> None:
         """Stop drawing samples and keep those that were drawn."""
         if self._runs.busy:
