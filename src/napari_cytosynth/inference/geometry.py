@@ -92,7 +92,8 @@ def whole_plane_geometry(network: nn.Module, in_channels: int) -> Geometry:
     """
     probe = _Probe(network, in_channels)
     with torch.inference_mode():
-        stride = probe.smallest_size(1)
+        # not tried on one stride: InstanceNorm refuses a single pixel at the coarsest level
+        stride = probe.smallest_size(1, (2, 3))
         image = torch.zeros(1, in_channels, 2 * stride, 2 * stride, dtype=torch.float64)
         with _Watch(probe.network) as watch:
             probe.network(image)
@@ -133,10 +134,10 @@ class _Probe:
         self.blocks = 8
         _make_generic(self.network, self.random)
 
-    def smallest_size(self, start: int) -> int:
-        """Return the smallest size from `start` on that the network returns unchanged."""
+    def smallest_size(self, start: int, factors: tuple[int, int] = (1, 3)) -> int:
+        """Return the smallest size from `start` on whose multiples the network keeps."""
         for size in range(start, MAX_STRIDE + 1):
-            if all(self._keeps(size * factor) for factor in (1, 3)):
+            if all(self._keeps(size * factor) for factor in factors):
                 return size
         raise ModelError(
             f"The network returns no image of the size of its input, or shifts its pattern by "
