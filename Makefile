@@ -1,4 +1,4 @@
-# make demo          open napari on a simulated image with the Segment widget at work
+# make demo          open napari on simulated cells with the Stain and Segment widgets at work
 # make test          run the tests (in a virtual X server where there is one to be had)
 # make docs          build the documentation into site/
 # make screenshots   draw the pictures in docs/images again
@@ -48,3 +48,9 @@ docs: setup
 screenshots: setup
 	scripts/with-display.sh $(BIN)/python -m napari_cytosynth demo --headless --out "$(OUT)"
 	cp "$(OUT)/nuclei.png" docs/images/segment.png
+	cp "$(OUT)/stain.png" "$(OUT)/stain-trust.png" "$(OUT)/stain-second-opinion.png" docs/images/
+	rm -rf "$(OUT)/phantoms"
+	$(BIN)/python -m napari_cytosynth phantoms --out "$(OUT)/phantoms/test" --count 12 --seed 3
+	$(BIN)/python -m napari_cytosynth evaluate stain phantom-phase-pix2pixhd phantom-phase-unet \
+		--data-dir "$(OUT)/phantoms" --part test --out "$(OUT)/phantoms/evaluation"
+	cp "$(OUT)/phantoms/evaluation/overview.png" docs/images/stain-phantom.png
