@@ -9,6 +9,7 @@ import numpy as np
 from napari_cytosynth.metrics import Reliability, Sparsification
 
 from .evaluation import grey, write_pages
+from .stain_overview import SHARE_OF_RANGE, overview_page, shown_limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["save_figures"]
 
 _SIDE = 540
-_SHARE_OF_RANGE = 0.5  # error and sigma at their brightest, of what the real stain is shown with
 
 
 def save_figures(report: StainReport, folder: Path) -> list[Path]:
     """Write the pages as PNG files and, all together, as ``figures.pdf``.
 
-    ``field-RANK-NAME.png`` for the best, the median and the worst field; ``uncertainty.png``;
-    ``populations.png`` where objects were measured.
+    ``field-RANK-NAME.png`` for the best, the median and the worst field; ``overview.png``
+    with all models side by side; ``uncertainty.png``; ``populations.png`` where objects were
+    measured.
 
     Parameters
     ----------
@@ -48,6 +49,7 @@ def save_figures(report: StainReport, folder: Path) -> list[Path]:
             f"field-{shown.rank}-{shown.name}": _field_page(figure_class, shown, report)
             for shown in report.shown
         }
+        pages["overview"] = overview_page(figure_class, report)
         pages["uncertainty"] = _uncertainty_page(figure_class, report)
         if any(scores.objects for scores in report.models.values()):
             pages["populations"] = _population_page(figure_class, report)
@@ -79,10 +81,9 @@ def _field_page(figure_class: Any, shown: ShownField, report: StainReport) -> An
 
 def _stain_row(row: Any, stain: str, shown: ShownField) -> None:
     real = shown.real[stain]
-    # the scale of the real stain for all: what is too dim looks too dim
-    low, high = (float(value) for value in np.percentile(real, (1, 99.7)))
+    low, high = shown_limits(real)
     limits = {"cmap": "gray", "vmin": low, "vmax": high}
-    doubt = {"cmap": "magma", "vmin": 0, "vmax": _SHARE_OF_RANGE * (high - low)}
+    doubt = {"cmap": "magma", "vmin": 0, "vmax": SHARE_OF_RANGE * (high - low)}
     row[0].imshow(_small(grey(shown.image)), cmap="gray")
     row[0].set(title="input", ylabel=stain)
     row[1].imshow(_small(real), **limits)

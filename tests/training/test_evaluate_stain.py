@@ -283,7 +283,7 @@ def test_the_command_writes_a_table_side_by_side(
     assert summary["command"].startswith("cytosynth evaluate stain one two --data-dir ")
     assert "--part test" in summary["command"]
     pages = {path.name.split("-")[0] for path in out.glob("*.png")}
-    assert pages == {"field", "uncertainty.png", "populations.png"}
+    assert pages == {"field", "overview.png", "uncertainty.png", "populations.png"}
     assert len(list(out.glob("field-*.png"))) == 3
     assert (out / "figures.pdf").stat().st_size > 1000
     metrics = {metric.name: metric for metric in read_card(models[1]).metrics}
