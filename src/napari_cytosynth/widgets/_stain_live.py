@@ -104,9 +104,13 @@ class LiveStain:
     def _make_mask(self, answer: Stained) -> TrustMask | None:
         stains = [
             StainedLayer(
-                name, self._layers[name, "mean"], data, answer.layers[name, "uncertainty"][0]
+                name,
+                self._layers[name, "mean"],
+                data,
+                answer.layers[name, "uncertainty"][0],
+                attributes.get("contrast_limits"),
             )
-            for (name, role), (data, _, _) in answer.layers.items()
+            for (name, role), (data, attributes, _) in answer.layers.items()
             if role == "mean" and (name, "uncertainty") in answer.layers
         ]
         return TrustMask(self._viewer, stains) if stains else None

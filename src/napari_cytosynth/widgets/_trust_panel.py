@@ -39,8 +39,8 @@ class TrustPanel(Container[Any]):
             name="hide_uncertain",
             label="hide where\nuncertain, %",
             max=100,
-            tooltip="Where uncertain, hide: the share of pixels to hide, those with the largest "
-            "uncertainty first. Nothing is lost: on the left all of it is back.",
+            tooltip="Where uncertain, hide: the share of the stain to hide, what is least certain "
+            "for its brightness first. Nothing is lost: on the left all of it is back.",
         )
         self.hidden = plain_label("hidden")
         super().__init__(widgets=[self.hide_uncertain, self.hidden], labels=True)
