@@ -47,10 +47,12 @@ docs: setup
 
 screenshots: setup
 	scripts/with-display.sh $(BIN)/python -m napari_cytosynth demo --headless --out "$(OUT)"
-	cp "$(OUT)/nuclei.png" docs/images/segment.png
-	cp "$(OUT)/stain.png" "$(OUT)/stain-trust.png" "$(OUT)/stain-second-opinion.png" docs/images/
 	rm -rf "$(OUT)/phantoms"
 	$(BIN)/python -m napari_cytosynth phantoms --out "$(OUT)/phantoms/test" --count 12 --seed 3
 	$(BIN)/python -m napari_cytosynth evaluate stain phantom-phase-pix2pixhd phantom-phase-unet \
 		--data-dir "$(OUT)/phantoms" --part test --out "$(OUT)/phantoms/evaluation"
-	cp "$(OUT)/phantoms/evaluation/overview.png" docs/images/stain-phantom.png
+	cp "$(OUT)/nuclei.png" "$(OUT)/segment.png"
+	cp "$(OUT)/phantoms/evaluation/overview.png" "$(OUT)/stain-phantom.png"
+	cd "$(OUT)" && "$(abspath $(BIN))/python" "$(CURDIR)/scripts/shrink-pictures.py" \
+		"$(CURDIR)/docs/images" segment.png stain.png stain-trust.png stain-second-opinion.png \
+		stain-phantom.png

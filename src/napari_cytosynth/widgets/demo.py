@@ -110,7 +110,7 @@ def _show(viewer: Any) -> None:
     scene.run()
     scene.compare()
     scene.segment()
-    scene.come_to_front()
+    scene.present()
 
 
 def _record_all(viewer: Any, folder: Path) -> list[Path]:
