@@ -76,7 +76,9 @@ def check_image(
         sentences += _saturation(pixels)
     if reasons:
         about = "; ".join(reasons)
-        sentences.insert(0, f"This looks unlike what the model was trained on: {about}.")
+        kind = card.inference.modality
+        known = f" (it knows {kind} only)" if kind else ""
+        sentences.insert(0, f"This looks unlike what the model was trained on: {about}{known}.")
     return sentences
 
 

@@ -157,7 +157,9 @@ def ask_other(
         layers.append(_points(staining, found))
     places = "1 place" if count == 1 else f"{count} places"
     return Opinion(
-        f"{places} where the two models disagree by more than the uncertainty allows"
+        f"{places} where the two models disagree by more than the "
+        + ("" if found.calibrated else "(uncalibrated) ")
+        + "uncertainty allows"
         + (": the layer “possible hallucinations” marks them." if count else "."),
         layers,
     )
