@@ -72,7 +72,7 @@ def cell_study(model: str, folder: Path, side: int = 40, samples: int = 16) -> p
         if result.std is not None:
             sigma.append(_tiles(result.std[0], side))
     truth, guess = np.concatenate(real), np.concatenate(virtual)
-    level = threshold_otsu(truth)
+    level = float(threshold_otsu(truth))  # type: ignore[no-untyped-call]
     rows = []
     for pairs, other in (("right pairs", guess), ("mispaired", np.roll(guess, 1, axis=0))):
         rows.append(
