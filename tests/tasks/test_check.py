@@ -50,6 +50,19 @@ def test_contrast_and_brightness(card, plane, change, words):
     assert words in sentence
 
 
+def test_rare_extremes_matter_only_where_they_are_more_extreme(make_stainer):
+    """Debris makes the darkest pixels of the training images; a clean field has none."""
+    rng = np.random.default_rng(0)
+    quantiles = {"0.1": (-12.0, -8.0), "5": (-1.7, -1.6), "95": (1.6, 1.7), "99.9": (8.0, 12.0)}
+    kind = {"kind": "fixed", "mean": 0.0, "std": 1.0}
+    card = make_stainer(input_quantiles=quantiles, normalisation=kind, modality="brightfield").card
+    plane = rng.standard_normal((200, 200)).astype(np.float32)
+    assert check_image(plane, card) == []
+    plane[:2] = -40
+    (sentence,) = check_image(plane, card)
+    assert sentence.startswith("This looks unlike what the model was trained on (brightfield): its")
+
+
 def test_several_reasons_make_one_sentence(card, plane):
     (sentence,) = check_image((plane // 8), card, 0.16)
     assert "pixel size" in sentence

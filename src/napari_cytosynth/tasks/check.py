@@ -22,6 +22,7 @@ __all__ = ["check_image"]
 
 _TOO_FLAT, _TOO_STEEP = 0.5, 2.0  # of the training images' smallest and largest contrast
 _SLACK = 0.25  # beyond the training images' quantiles, in units of their spread
+_RARE = (5.0, 95.0)  # quantiles below and above these are of rare, extreme pixels
 _SATURATED = 0.005  # share of the pixels at the camera's end that is worth a word
 _CAMERA_BITS = (8, 10, 12, 14, 16)
 
@@ -77,8 +78,8 @@ def check_image(
     if reasons:
         about = "; ".join(reasons)
         kind = card.inference.modality
-        known = f" (it knows {kind} only)" if kind else ""
-        sentences.insert(0, f"This looks unlike what the model was trained on: {about}{known}.")
+        known = f" ({kind})" if kind else ""
+        sentences.insert(0, f"This looks unlike what the model was trained on{known}: {about}.")
     return sentences
 
 
@@ -132,8 +133,12 @@ def _shape(
     found: dict[float, float], known: dict[float, tuple[float, float]], slack: float
 ) -> list[str]:
     """Find the quantile that lies farthest outside those of the training images."""
+    # of the rarest pixels only more extreme ones matter: a field without debris is no fault
     outside = {
-        percent: max(low - found[percent], found[percent] - high)
+        percent: max(
+            low - found[percent] if percent <= _RARE[1] else 0.0,
+            found[percent] - high if percent >= _RARE[0] else 0.0,
+        )
         for percent, (low, high) in known.items()
     }
     worst = max(outside, key=outside.__getitem__)

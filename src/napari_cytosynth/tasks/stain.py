@@ -348,6 +348,8 @@ class _Run(PlaneRun):
             )
         if self.counts and self.count < max(self.counts):
             remarks.append(f"Samples in each plane: {self.count} to {max(self.counts)}.")
+        elif self.counts and self.count < self.plan.samples:
+            remarks.append(f"Stopped after {self.count} of {self.plan.samples} samples.")
         return remarks
 
     @property
