@@ -48,10 +48,23 @@ def make_tiny_card(**inference: object) -> ModelCard:
     )
 
 
+def _model(card: ModelCard, network: torch.nn.Module) -> Model:
+    from napari_cytosynth.zoo.loading import Model
+
+    return Model(
+        card=card,
+        network=network,
+        source=card.name,
+        origin="path",
+        sha256="0" * 64,
+        revision=None,
+        device="cpu",
+    )
+
+
 def make_tiny_model(**inference: object) -> Model:
     """Model with fixed random weights whose output spreads over (0, 1)."""
     from napari_cytosynth.models import build_network
-    from napari_cytosynth.zoo.loading import Model
 
     card = make_tiny_card(**inference)
     with torch.random.fork_rng(devices=[]):
@@ -61,15 +74,7 @@ def make_tiny_model(**inference: object) -> Model:
     with torch.no_grad():
         network.head.weight.div_(network(noise).std(dim=(0, 2, 3))[:, None, None, None])
         network.head.bias.sub_(network(noise).mean(dim=(0, 2, 3)))
-    return Model(
-        card=card,
-        network=network,
-        source="tiny",
-        origin="path",
-        sha256="0" * 64,
-        revision=None,
-        device="cpu",
-    )
+    return _model(card, network)
 
 
 @pytest.fixture
@@ -83,11 +88,13 @@ def make_model():
     return make_tiny_model
 
 
-def make_tiny_stainer(**inference: object) -> Model:
-    """Model with fixed random weights that stains DNA and AGP, trained with dropout."""
+def make_tiny_stainer(*, name: str = "tiny-stainer", seed: int = 5, **inference: object) -> Model:
+    """Model with fixed random weights that stains DNA and AGP, trained with dropout.
+
+    Not all random weights are alive: with some seeds no sample differs from another.
+    """
     from napari_cytosynth.models import build_network
     from napari_cytosynth.zoo.card import Inference, ModelCard, Normalisation, OutputScaling
-    from napari_cytosynth.zoo.loading import Model
 
     values: dict[str, object] = {
         "task": "stain",
@@ -117,21 +124,11 @@ def make_tiny_stainer(**inference: object) -> Model:
         "downsamplings": 1,
         "dropout": record.dropout,
     }
-    card = ModelCard(
-        name="tiny-stainer", architecture="Pix2PixHD", arguments=arguments, inference=record
-    )
+    card = ModelCard(name=name, architecture="Pix2PixHD", arguments=arguments, inference=record)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(5)
+        torch.manual_seed(seed)
         network = build_network(card.architecture, card.arguments).eval()
-    return Model(
-        card=card,
-        network=network,
-        source="tiny-stainer",
-        origin="path",
-        sha256="0" * 64,
-        revision=None,
-        device="cpu",
-    )
+    return _model(card, network)
 
 
 @pytest.fixture

@@ -7,20 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-import torch
 from scipy import ndimage
 
 from napari_cytosynth.cli import main
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import calibrated_sigma
-from napari_cytosynth.models import build_network
 from napari_cytosynth.tasks.stain import stain
 from napari_cytosynth.training.evaluate_stain import StainOptions, evaluate_stain
 from napari_cytosynth.training.stain_calibration import calibrate, calibrate_card
 from napari_cytosynth.training.stain_fields import FieldReader, Stainer, find_stain_fields
 from napari_cytosynth.training.stain_objects import threshold_objects
 from napari_cytosynth.training.stain_scores import ChannelTally, Prediction, thinned
-from napari_cytosynth.zoo.card import Inference, Metric, ModelCard, OutputScaling
+from napari_cytosynth.zoo.card import Metric, Normalisation, OutputScaling
 from napari_cytosynth.zoo.files import read_card, save_model, update_card
 from napari_cytosynth.zoo.loading import load_model
 
@@ -56,31 +54,27 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def save_stainer(folder: Path, name: str, *, dropout: float = 0.2, seed: int = 0) -> Path:
-    arguments = {
-        **{"in_channels": 1, "out_channels": 2, "width": 4, "dropout": dropout},
-        **{"global_blocks": 1, "local_blocks": 1, "downsamplings": 1},
-    }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = build_network("Pix2PixHD", arguments)
-    card = ModelCard(
-        name=name,
-        architecture="Pix2PixHD",
-        arguments=arguments,
-        inference=Inference(
-            task="stain",
-            input_channels=["phase"],
-            output_channels=list(STAINS),
-            activation="linear",
+@pytest.fixture
+def save_stainer(make_stainer, tmp_path: Path):
+    """Return a function that saves a tiny random stainer without calibration."""
+
+    def save(name: str, *, dropout: float = 0.2, seed: int = 0) -> Path:
+        model = make_stainer(
+            name=name,
+            seed=seed,
             dropout=dropout,
+            pixel_size_um=None,
+            normalisation=Normalisation(),
             output_scaling=[
                 OutputScaling(offset=300, scale=1500),
                 OutputScaling(offset=200, scale=600),
             ],
-        ),
-    )
-    return save_model(folder / name, network.eval(), card)
+            sigma_scale=None,
+            sigma_floor=None,
+        )
+        return save_model(tmp_path / name, model.network, model.card)
+
+    return save
 
 
 def perfect(stainer: Stainer, folder: Path) -> None:
@@ -99,8 +93,8 @@ def perfect(stainer: Stainer, folder: Path) -> None:
     stainer.__class__ = type("Perfect", (Stainer,), {"__call__": lambda _, image: stains(image)})
 
 
-def test_figures_of_a_stain_that_is_a_tenth_too_dim(folder: Path, tmp_path: Path) -> None:
-    stainer = Stainer(load_model(save_stainer(tmp_path, "dim")))
+def test_figures_of_a_stain_that_is_a_tenth_too_dim(save_stainer, folder: Path) -> None:
+    stainer = Stainer(load_model(save_stainer("dim")))
     perfect(stainer, folder)
     fields = find_stain_fields(folder, "phase", "fluorescence", ["test"])
     report = evaluate_stain([stainer], fields, FieldReader(STAINS), StainOptions(segmenter="otsu"))
@@ -126,8 +120,8 @@ def test_figures_of_a_stain_that_is_a_tenth_too_dim(folder: Path, tmp_path: Path
     assert report.data_ranges == {"DNA": 1500, "AGP": 600}
 
 
-def test_the_best_median_and_worst_fields_are_shown(folder: Path, tmp_path: Path) -> None:
-    stainers = [Stainer(load_model(save_stainer(tmp_path, name)), 2) for name in ("a", "b")]
+def test_the_best_median_and_worst_fields_are_shown(save_stainer, folder: Path) -> None:
+    stainers = [Stainer(load_model(save_stainer(name)), 2) for name in ("a", "b")]
     perfect(stainers[0], folder)
     fields = find_stain_fields(folder, "phase", "fluorescence", ["test", "calibration"])
     report = evaluate_stain(stainers, fields, FieldReader(STAINS), StainOptions(segmenter=None))
@@ -144,9 +138,9 @@ def test_the_best_median_and_worst_fields_are_shown(folder: Path, tmp_path: Path
 
 
 def test_a_model_without_dropout_is_measured_without_uncertainty(
-    folder: Path, tmp_path: Path
+    save_stainer, folder: Path
 ) -> None:
-    stainer = Stainer(load_model(save_stainer(tmp_path, "plain", dropout=0)))
+    stainer = Stainer(load_model(save_stainer("plain", dropout=0)))
     fields = find_stain_fields(folder, "phase", "fluorescence", ["test"])
     reader = FieldReader(STAINS)
     report = evaluate_stain([stainer], fields, reader, StainOptions(segmenter=None))
@@ -189,8 +183,8 @@ def test_touching_spots_are_told_apart_without_a_network() -> None:
     assert not threshold_objects(np.ones((20, 20))).any()
 
 
-def test_calibration_is_pooled_over_folds_and_written(folder: Path, tmp_path: Path) -> None:
-    path = save_stainer(tmp_path, "a")
+def test_calibration_is_pooled_over_folds_and_written(save_stainer, folder: Path) -> None:
+    path = save_stainer("a")
     reader = FieldReader(STAINS)
     folds = [
         (Stainer(load_model(path), 4), find_stain_fields(folder, "phase", "fluorescence", [part]))
@@ -216,8 +210,8 @@ def test_calibration_is_pooled_over_folds_and_written(folder: Path, tmp_path: Pa
     np.testing.assert_allclose(found.sigma, expected, rtol=1e-4)
 
 
-def test_the_measured_sigma_is_the_one_that_users_get(folder: Path, tmp_path: Path) -> None:
-    path = save_stainer(tmp_path, "a")
+def test_the_measured_sigma_is_the_one_that_users_get(save_stainer, folder: Path) -> None:
+    path = save_stainer("a")
     card = read_card(path)
     # as a converted network that ends in a tanh
     changes = {"output_range": (-1.0, 1.0), "output_scaling": []}
@@ -238,9 +232,9 @@ def test_the_measured_sigma_is_the_one_that_users_get(folder: Path, tmp_path: Pa
 
 
 def test_the_command_writes_a_table_side_by_side(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    save_stainer, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models = [str(save_stainer(tmp_path, name, seed=k)) for k, name in enumerate(("one", "two"))]
+    models = [str(save_stainer(name, seed=k)) for k, name in enumerate(("one", "two"))]
     data = ["--data-dir", str(folder)]
     common = ["--samples", "3", "--device", "cpu"]
     assert (
@@ -291,9 +285,9 @@ def test_the_command_writes_a_table_side_by_side(
     assert metrics["DNA: PCC"].command.startswith("cytosynth evaluate stain two --data-dir")
 
 
-def test_what_cannot_be_evaluated_is_named(folder: Path, tmp_path: Path, tiny_model) -> None:
+def test_what_cannot_be_evaluated_is_named(save_stainer, folder: Path, tiny_model) -> None:
     fields = find_stain_fields(folder, "phase", "fluorescence", ["test"])
-    stainer = Stainer(load_model(save_stainer(tmp_path, "a")))
+    stainer = Stainer(load_model(save_stainer("a")))
     with pytest.raises(InputError, match="made to segment"):
         Stainer(tiny_model)
     with pytest.raises(InputError, match="no channel called AGP"):

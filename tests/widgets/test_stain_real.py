@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-SEEDS = {"tiny-stainer": 5, "rival": 6}
 NAMES = ("DNA (mean)", "AGP (mean)", "DNA (uncertainty)", "AGP (uncertainty)")
 
 
@@ -16,36 +14,23 @@ def cells(viewer, blobs):
 
 
 @pytest.fixture
-def make_stainer(tmp_path):
-    """Return a function that saves a tiny random stainer and returns its folder."""
-    from napari_cytosynth.models import build_network
-    from napari_cytosynth.zoo.card import Inference, ModelCard, OutputScaling
+def save_stainer(make_stainer, tmp_path):
+    """Return a function that saves a tiny random stainer without calibration."""
+    from napari_cytosynth.zoo.card import OutputScaling
     from napari_cytosynth.zoo.files import save_model
 
-    def make(dropout=0.2, name="tiny-stainer"):
-        arguments = {
-            "in_channels": 1, "out_channels": 2, "width": 4, "global_blocks": 1,
-            "local_blocks": 1, "downsamplings": 1, "dropout": dropout,
-        }  # fmt: skip
-        record = Inference(
-            task="stain",
-            input_channels=["phase"],
-            output_channels=["DNA", "AGP"],
-            activation="linear",
-            pixel_size_um=0.5,
+    def save(dropout=0.2, name="tiny-stainer", seed=5):
+        model = make_stainer(
+            name=name,
+            seed=seed,
             dropout=dropout,
-            total_stride=4,
             output_scaling=[OutputScaling(offset=100, scale=50), OutputScaling()],
+            sigma_scale=None,
+            sigma_floor=None,
         )
-        card = ModelCard(name=name, architecture="Pix2PixHD", arguments=arguments, inference=record)
-        with torch.random.fork_rng():
-            # not all random weights are alive: with some, no sample differs from another
-            torch.manual_seed(SEEDS[name])
-            network = build_network("Pix2PixHD", arguments).eval()
-        save_model(tmp_path / name, network, card)
-        return tmp_path / name
+        return save_model(tmp_path / name, model.network, model.card)
 
-    return make
+    return save
 
 
 @pytest.fixture
@@ -57,10 +42,10 @@ def make_real_widget(make_stain_widget):
 
 
 def test_a_real_network_from_the_first_sample_to_the_second_opinion(
-    viewer, cells, make_real_widget, make_stainer
+    viewer, cells, make_real_widget, save_stainer
 ):
     widget = make_real_widget()
-    widget.model.value = make_stainer()
+    widget.model.value = save_stainer()
     widget.samples.value = 4
     widget.run()
     assert widget.wait(60)
@@ -74,17 +59,17 @@ def test_a_real_network_from_the_first_sample_to_the_second_opinion(
     np.testing.assert_allclose(viewer.layers[1].extent.world, cells.extent.world)
     widget.hide_uncertain.value = 25
     assert np.isnan(viewer.layers[1].data).mean() == pytest.approx(0.25, abs=0.05)
-    widget.other_model.value = make_stainer(name="rival")
+    widget.other_model.value = save_stainer(name="rival", seed=6)
     widget.ask_other()
     assert widget.wait(60)
     assert "where the two models disagree" in widget.opinion.value
 
 
 def test_a_model_without_dropout_is_refused_unless_forced(
-    viewer, cells, make_real_widget, make_stainer
+    viewer, cells, make_real_widget, save_stainer
 ):
     widget = make_real_widget()
-    widget.model.value = make_stainer(dropout=0.0)
+    widget.model.value = save_stainer(dropout=0.0)
     widget.run()
     assert widget.wait(60)
     assert widget.status.value.startswith("⚠ ")
@@ -109,10 +94,10 @@ def test_a_model_for_another_task_is_refused(viewer, cells, make_real_widget, ma
     assert len(viewer.layers) == 1
 
 
-def test_another_pixel_size_offers_to_resample(viewer, blobs, make_real_widget, make_stainer):
+def test_another_pixel_size_offers_to_resample(viewer, blobs, make_real_widget, save_stainer):
     viewer.add_image(blobs, name="cells", scale=(0.16, 0.16), units=("µm", "µm"))
     widget = make_real_widget()
-    widget.model.value = make_stainer()
+    widget.model.value = save_stainer()
     assert widget.wait(20)
     assert "pixel size 0.16 µm against 0.5 µm. Resample it, or run anyway." in widget._check.value
     widget.resample.value = True
@@ -122,13 +107,13 @@ def test_another_pixel_size_offers_to_resample(viewer, blobs, make_real_widget, 
 
 
 def test_objects_in_a_virtual_stain_say_how_certain_they_are(
-    viewer, cells, make_real_widget, make_stainer, make_model, tmp_path
+    viewer, cells, make_real_widget, save_stainer, make_model, tmp_path
 ):
     from napari_cytosynth.widgets.segment import SegmentWidget
     from napari_cytosynth.zoo.files import save_model
 
     widget = make_real_widget()
-    widget.model.value = make_stainer()
+    widget.model.value = save_stainer()
     widget.samples.value = 3
     widget.run()
     assert widget.wait(60)
