@@ -12,7 +12,6 @@ from torch import nn
 from napari_cytosynth.errors import Cancelled, InputError, OutOfMemoryError
 from napari_cytosynth.inference import sampling as module
 from napari_cytosynth.inference.engine import Predictor
-from napari_cytosynth.inference.moments import relative_error_of_std
 from napari_cytosynth.inference.sampling import Sampler
 from napari_cytosynth.inference.tiling import plan_tiles
 from napari_cytosynth.models import build_network
@@ -368,14 +367,6 @@ def test_it_stops_by_itself_once_the_spread_is_known_the_same_however_it_is_cut(
     stricter = run(make(), samples=60, tolerance=0.12)
     assert stricter.count > results[0].count
     assert run(make(), samples=5, tolerance=1e-4).stopped == "all"
-
-
-def test_the_error_of_the_std_is_that_of_normal_samples():
-    random = np.random.default_rng(0)
-    for count in (10, 40):
-        found = relative_error_of_std(random.normal(size=(count, 2, 4000)))
-        assert found == pytest.approx(1 / np.sqrt(2 * (count - 1)), rel=0.08)
-    assert relative_error_of_std(np.ones((5, 2, 10))) == 0
 
 
 @pytest.mark.parametrize("budget", [None, 0], ids=["whole", "tile by tile"])
