@@ -302,7 +302,7 @@ class _Run(PlaneRun):
             spread = None if std is None else self._on_grid(self.units.sigma(std, mean))
             on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), spread)
 
-        result = self.sampler.run(
+        return self.sampler.run(
             scaled,
             samples=limit,
             seed=self.plan.seed,
@@ -312,8 +312,6 @@ class _Run(PlaneRun):
             enough=enough,
             progress=report,
         )
-        self.say(*result.messages)
-        return result
 
     def _on_grid(self, values: Floats) -> Floats:
         """Bring a result (C, Y, X) back to the image's own pixels."""
