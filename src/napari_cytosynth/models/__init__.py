@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["ARCHITECTURES", "build_network"]
 
 ARCHITECTURES: dict[str, str] = {
+    "Autoencoder": "napari_cytosynth.models.latent:Autoencoder",
+    "BetaVAE": "napari_cytosynth.models.beta_vae:BetaVAE",
+    "DiffusionUNet": "napari_cytosynth.models.diffusion_unet:DiffusionUNet",
+    "LatentDiffusion": "napari_cytosynth.models.latent:LatentDiffusion",
     "Pix2PixHD": "napari_cytosynth.models.pix2pixhd:Pix2PixHD",
     "Pix2PixHDGlobal": "napari_cytosynth.models.pix2pixhd:Pix2PixHDGlobal",
     "UNet": "napari_cytosynth.models.unet:UNet",
+    "WGAN": "napari_cytosynth.models.wgan:WGAN",
 }
 """Registered name -> ``module:class``. Published names are never changed."""
 

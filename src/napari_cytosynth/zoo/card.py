@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
     "FORMAT_VERSION",
+    "Condition",
+    "Generation",
     "Inference",
     "Metric",
     "ModelCard",
@@ -66,6 +68,54 @@ class Splitting(_Record):
     min_seed_size: int = Field(0, ge=0, description="smaller seeds are dropped, in px")
 
 
+class Condition(_Record):
+    """A continuous property that a generator can be asked for."""
+
+    name: str = Field(description="for example: foreground fraction")
+    description: str = Field("", description="what it measures, and its unit")
+    mean: float = Field(0.0, description="mean over the training images")
+    std: float = Field(1.0, gt=0, description="spread; the network is told (value - mean) / std")
+    low: float = Field(description="smallest value that the training images show often")
+    high: float = Field(description="largest value that the training images show often")
+
+
+class Generation(_Record):
+    """How a generative model is sampled."""
+
+    family: Literal["vae", "gan", "diffusion", "latent_diffusion"] = Field(
+        description="kind of generative model"
+    )
+    zero_terminal_snr: bool = Field(
+        False, description="diffusion: betas rescaled so that the last step is pure noise"
+    )
+    sampler: Literal["ddpm", "ddim", "dpm++", "unipc"] = Field(
+        "dpm++", description="diffusion: sampler used if none is chosen"
+    )
+    steps: int = Field(25, ge=1, description="diffusion: sampling steps used if none are chosen")
+    guidance: float = Field(
+        1.0,
+        ge=0,
+        description="diffusion: strength of the class or condition (classifier-free guidance); "
+        "0: none, 1: as trained, more: exaggerated",
+    )
+    mask_channel: str | None = Field(
+        None, description="output channel that is the signed mask, positive inside"
+    )
+    mask_objects: str = Field("objects", description="what the mask outlines")
+    conditions: list[Condition] = Field(
+        default_factory=list, description="continuous properties that can be asked for"
+    )
+    unit: str = Field("", description="what the intensities 0 and 1 stand for")
+    encoder: str = Field(
+        "", description="model whose encoder made the embeddings of the training images"
+    )
+    real_distances: tuple[float, ...] = Field(
+        (),
+        description="distance of real images never trained on to their nearest training image: "
+        "the quantiles 5, 25, 50, 75 and 95 %",
+    )
+
+
 class Inference(_Record):
     """What must be known to run the network on an image and to read its output."""
 
@@ -102,9 +152,18 @@ class Inference(_Record):
         None, description="how touching objects are separated; null: connected components"
     )
     classes: list[str] = Field(default_factory=list, description="classes of a conditional model")
-    prediction_type: str | None = Field(None, description="diffusion: epsilon, v or sample")
-    schedule: str | None = Field(None, description="diffusion: name of the beta schedule")
-    training_steps: int | None = Field(None, description="diffusion: number of training steps")
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = Field(
+        None, description="diffusion: what the network predicts"
+    )
+    schedule: Literal["linear", "scaled_linear", "cosine", "sigmoid"] | None = Field(
+        None, description="diffusion: the beta schedule it was trained with"
+    )
+    training_steps: int | None = Field(
+        None, ge=2, description="diffusion: number of time steps it was trained with"
+    )
+    generation: Generation | None = Field(
+        None, description="how a generative model is sampled; null for the other tasks"
+    )
     modality: str = Field("", description="kind of microscopy of the training images")
     input_quantiles: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
@@ -134,8 +193,18 @@ class Inference(_Record):
     example_size: tuple[int, int] = Field((256, 256), description="size of an example (Y, X)")
 
     @model_validator(mode="after")
+    def _generation_is_described(self) -> Inference:
+        if self.task == "generate" and self.generation is None:
+            raise ValueError("a generator's card needs the block generation")
+        known = (self.prediction_type, self.schedule, self.training_steps)
+        if self.generation and "diffusion" in self.generation.family and None in known:
+            raise ValueError("diffusion needs prediction_type, schedule and training_steps")
+        return self
+
+    @model_validator(mode="after")
     def _channels_exist(self) -> Inference:
         named = {self.object_channel, self.splitting.channel if self.splitting else None}
+        named.add(self.generation.mask_channel if self.generation else None)
         missing = named - {None, *self.output_channels}
         if missing:
             raise ValueError(f"no output channel called {', '.join(map(str, missing))}")

@@ -1,0 +1,160 @@
+"""The forward process of diffusion models, and what a network's output says about the image.
+
+References
+----------
+Ho et al. 2020, arXiv:2006.11239. Cosine schedule: Nichol and Dhariwal 2021,
+arXiv:2102.09672. Velocity: Salimans and Ho 2022, arXiv:2202.00512. Zero terminal SNR: Lin
+et al. 2024, arXiv:2305.08891. The schedules themselves are those of `diffusers`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["NoiseSchedule", "PredictionType", "ScheduleName", "betas"]
+
+ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
+
+_NAMES = {
+    "linear": ("linear", 1e-4, 0.02),
+    "scaled_linear": ("scaled_linear", 0.00085, 0.012),
+    "cosine": ("squaredcos_cap_v2", 1e-4, 0.02),
+    "sigmoid": ("sigmoid", 1e-4, 0.02),
+}
+_REFERENCE_STEPS = 1000  # the ends of the linear schedules are meant for as many steps
+# What is left of the signal's variance where none may be left: samplers divide by its root.
+_NOTHING = 2.0**-24
+
+
+def betas(
+    name: ScheduleName, steps: int = 1000, *, zero_terminal_snr: bool = False
+) -> torch.Tensor:
+    """Noise variance that each training step adds.
+
+    Parameters
+    ----------
+    name
+        Schedule: linear, scaled_linear (linear in the standard deviation), cosine, sigmoid.
+    steps
+        Number of steps T. The linear schedules are stretched for T other than
+        1000, so that the last step is as noisy as with 1000.
+    zero_terminal_snr
+        Rescale so that the last step holds nothing of the image.
+
+    Returns
+    -------
+    Tensor
+        (T,) float64 in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If the schedule is unknown, or there are fewer than two steps.
+    """
+    if name not in _NAMES:
+        raise ValueError(f"the schedule must be one of {', '.join(_NAMES)}, not {name}")
+    if steps < 2:
+        raise ValueError("a diffusion needs at least two steps")
+    from diffusers import DDPMScheduler
+    from diffusers.schedulers.scheduling_ddpm import rescale_zero_terminal_snr
+
+    kind, start, end = _NAMES[name]
+    stretch = _REFERENCE_STEPS / steps
+    scheduler = DDPMScheduler(
+        num_train_timesteps=steps,
+        beta_schedule=kind,
+        beta_start=min(start * stretch, 0.5),
+        beta_end=min(end * stretch, 0.999),
+    )
+    result: torch.Tensor = scheduler.betas.double()
+    if zero_terminal_snr:
+        result = rescale_zero_terminal_snr(result)
+        result[-1] = min(float(result[-1]), 1 - _NOTHING)
+    return result
+
+
+class NoiseSchedule:
+    """The mixture of image and noise at each step: √ᾱ · image + √(1 - ᾱ) · noise.
+
+    Parameters
+    ----------
+    name, steps, zero_terminal_snr
+        As of :func:`betas`.
+    prediction_type
+        What the network predicts: the noise (epsilon), the velocity (v_prediction) or the
+        clean image (sample).
+
+    Attributes
+    ----------
+    alphas_cumprod
+        (T,) float32: the share ᾱ of the image's variance at each step.
+    """
+
+    def __init__(
+        self,
+        name: ScheduleName,
+        steps: int = 1000,
+        prediction_type: PredictionType = "epsilon",
+        *,
+        zero_terminal_snr: bool = False,
+    ) -> None:
+        if prediction_type not in ("epsilon", "v_prediction", "sample"):
+            raise ValueError(f"unknown prediction type {prediction_type}")
+        if prediction_type == "epsilon" and zero_terminal_snr:
+            raise ValueError(
+                "from pure noise nothing can be learned by predicting the noise: "
+                "with zero_terminal_snr choose v_prediction or sample"
+            )
+        self.betas = betas(name, steps, zero_terminal_snr=zero_terminal_snr)
+        self.steps, self.prediction_type = steps, prediction_type
+        self.alphas_cumprod = (1 - self.betas).cumprod(0).float()
+
+    def mixture(self, like: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return √ᾱ and √(1 - ᾱ) at (N,) steps, shaped to multiply (N, C, Y, X)."""
+        share = self.alphas_cumprod.to(like.device)[time.long()].reshape(-1, 1, 1, 1)
+        return share.sqrt(), (1 - share).sqrt()
+
+    def signal_to_noise(self, time: torch.Tensor) -> torch.Tensor:
+        """Return ᾱ / (1 - ᾱ) at (N,) steps."""
+        share = self.alphas_cumprod.to(time.device)[time.long()]
+        return share / (1 - share)
+
+    def noised(self, x: torch.Tensor, noise: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        """Mix (N, C, Y, X) images and noise as at (N,) steps."""
+        signal, sigma = self.mixture(x, time)
+        return signal * x + sigma * noise
+
+    def target(self, x: torch.Tensor, noise: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        """Return what the network should predict."""
+        if self.prediction_type == "epsilon":
+            return noise
+        if self.prediction_type == "sample":
+            return x
+        signal, sigma = self.mixture(x, time)
+        return signal * noise - sigma * x
+
+    def to_clean(
+        self, output: torch.Tensor, noisy: torch.Tensor, time: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the image that the network's output stands for."""
+        if self.prediction_type == "sample":
+            return output
+        signal, sigma = self.mixture(noisy, time)
+        if self.prediction_type == "epsilon":
+            return (noisy - sigma * output) / signal
+        return signal * noisy - sigma * output
+
+    def to_noise(
+        self, output: torch.Tensor, noisy: torch.Tensor, time: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the noise that the network's output stands for."""
+        if self.prediction_type == "epsilon":
+            return output
+        signal, sigma = self.mixture(noisy, time)
+        if self.prediction_type == "sample":
+            return (noisy - signal * output) / sigma
+        return sigma * noisy + signal * output
