@@ -142,6 +142,105 @@ def make_stainer():
     return make_tiny_stainer
 
 
+GENERATORS = {
+    "diffusion": ("DiffusionUNet", ["DNA"]),
+    "latent": ("LatentDiffusion", ["EM"]),
+    "vae": ("BetaVAE", ["DNA"]),
+    "gan": ("WGAN", ["DNA"]),
+    "classes": ("DiffusionUNet", ["red", "green", "blue"]),
+    "pairs": ("DiffusionUNet", ["EM", "mask"]),
+    "five": ("DiffusionUNet", ["DNA", "RNA", "ER", "AGP", "Mito"]),
+}
+FAMILIES = {"vae": "vae", "gan": "gan", "latent": "latent_diffusion"}
+
+
+def make_tiny_generator(kind: str = "diffusion", *, seed: int = 5, **inference: object) -> Model:
+    """Generator of 16 x 16 px with fixed random weights and 20 time steps.
+
+    `kind` is a key of GENERATORS: "classes" knows two classes, "pairs" makes an image and
+    its mask and is told the foreground fraction.
+    """
+    from napari_cytosynth.models import build_network
+    from napari_cytosynth.zoo.card import Condition, Generation, Inference, ModelCard
+
+    architecture, channels = GENERATORS[kind]
+    classes = ["non-cancerous", "cancerous"] if kind == "classes" else []
+    fraction = Condition(name="foreground fraction", mean=0.2, std=0.1, low=0.05, high=0.4)
+    generation = Generation(
+        family=FAMILIES.get(kind, "diffusion"),  # type: ignore[arg-type]
+        sampler="dpm++",
+        steps=4,
+        guidance=1.0,
+        mask_channel="mask" if kind == "pairs" else None,
+        mask_objects="mitochondria" if kind == "pairs" else "objects",
+        conditions=[fraction] if kind == "pairs" else [],
+        unit="share of the brightest training pixels",
+        real_distances=(0.1, 0.2, 0.3, 0.4, 0.5),
+    )
+    values: dict[str, object] = {
+        "task": "generate",
+        "input_channels": [],
+        "output_channels": channels,
+        "activation": "linear",
+        "pixel_size_um": 0.5,
+        "total_stride": 4,
+        "classes": classes,
+        "prediction_type": "v_prediction",
+        "schedule": "cosine",
+        "training_steps": 20,
+        "generation": generation,
+        "example_size": (16, 16),
+    }
+    values.update(inference)
+    record = Inference(**values)  # type: ignore[arg-type]
+    unet = {"width": 4, "dim_mults": [1, 2], "blocks": 1, "kernel": 3, "expansion": 1}
+    unet |= {"attention": "none", "time_widths": [4, 8]}
+    told = {"classes": len(classes), "conditions": len(generation.conditions)}
+    arguments: dict[str, object] = {"channels": len(channels)}
+    if architecture == "DiffusionUNet":
+        arguments |= {"patch": 2, **unet, **told}
+    elif architecture == "LatentDiffusion":
+        small = {"widths": [4, 4], "latent_channels": 2, "groups": 2}
+        arguments |= {"autoencoder": small, "denoiser": unet, **told}
+    else:
+        arguments |= {"size": 16, "latent": 4, "widths": [4, 4]}
+    card = ModelCard(
+        name=f"tiny-{kind}",
+        title="A tiny random generator",
+        architecture=architecture,
+        arguments=arguments,
+        licence="CC0-1.0",
+        inference=record,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_network(architecture, arguments).eval().requires_grad_(False)
+        # A fresh denoiser predicts nothing but 0, a fresh decoder nearly always the same.
+        for part in network.modules():
+            if type(part).__name__ in ("DiffusionUNet", "Decoder"):
+                for parameter in part.parameters():
+                    torch.nn.init.normal_(parameter, std=0.3)
+    return _model(card, network)
+
+
+@pytest.fixture(scope="session")
+def make_generator():
+    """Return the function that makes a tiny generator with other `inference` values."""
+    return make_tiny_generator
+
+
+@pytest.fixture
+def tiny_generator(tmp_path: Path):
+    """Return the function that saves a tiny generator of some kind and returns its folder."""
+    from napari_cytosynth.zoo.files import save_model
+
+    def save(kind: str = "diffusion", **inference: object) -> Path:
+        model = make_tiny_generator(kind, **inference)
+        return save_model(tmp_path / "models" / model.card.name, model.network, model.card)
+
+    return save
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the real images beside the checkout; the test is skipped without it."""
