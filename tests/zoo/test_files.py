@@ -24,8 +24,10 @@ from napari_cytosynth.zoo.files import (
     file_sha256,
     load_network,
     read_card,
+    read_reference,
     save_model,
     update_card,
+    write_reference,
 )
 
 if TYPE_CHECKING:
@@ -138,6 +140,26 @@ def test_a_card_that_does_not_fit_is_not_written(folder: Path) -> None:
     with pytest.raises(CorruptWeightsError):
         update_card(folder, card.model_copy(update={"arguments": ARGUMENTS | {"widths": [2]}}))
     assert read_card(folder) == card
+
+
+def test_a_model_carries_embeddings_that_are_no_weights(folder: Path, tmp_path: Path) -> None:
+    assert read_reference(folder) == {}
+    before = load_network(folder)[0].state_dict()
+    embeddings, index = torch.rand(7, 3), torch.arange(28, dtype=torch.int32).reshape(7, 4)
+    write_reference(folder, {"embeddings": embeddings, "index": index})
+    update_card(folder, read_card(folder).model_copy(update={"title": "With embeddings"}))
+    lone = tmp_path / "lone.safetensors"
+    lone.write_bytes((folder / "model.safetensors").read_bytes())
+    for source in (folder, lone):
+        found = read_reference(source)
+        assert found["embeddings"].dtype == torch.float16
+        torch.testing.assert_close(found["embeddings"].float(), embeddings, atol=1e-3, rtol=0)
+        assert found["index"].equal(index)
+        network, card = load_network(source)
+        assert card.title == "With embeddings"
+        torch.testing.assert_close(network.state_dict(), before, atol=0, rtol=0)
+    write_reference(folder, {})
+    assert read_reference(folder) == {}
 
 
 def test_lone_weights_file_explains_itself(folder: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class UNet(nn.Module):
     def after_dropout(self, x: torch.Tensor) -> torch.Tensor:
         """Go on from :meth:`before_dropout` to the output (N, out_channels, Y, X)."""
         if self.dropout_at != "last":
-            x = self.decoder[-1](self._to_last_block(x)) if self.decoder else self._encode(x)[-1]
+            x = self.decoder[-1](self._to_last_block(x)) if self.decoder else self.encode(x)[-1]
         else:
             x = self.decoder[-1].second_half(x)  # type: ignore[operator]
         output: torch.Tensor = self.to_pixels(self.head(x))
@@ -126,7 +126,8 @@ class UNet(nn.Module):
         """Map (N, in_channels, Y, X) to logits (N, out_channels, Y, X)."""
         return self.after_dropout(*self.before_dropout(x))
 
-    def _encode(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def encode(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the encoder's feature maps (N, widths[level], y, x), finest level first."""
         x = self.to_channels(x)
         levels = []
         for level, block in enumerate(self.encoder):
@@ -136,7 +137,7 @@ class UNet(nn.Module):
 
     def _to_last_block(self, x: torch.Tensor) -> torch.Tensor:
         """Return the input of the decoder's last block."""
-        *skips, x = self._encode(x)
+        *skips, x = self.encode(x)
         for up, block in zip(self.up[:-1], self.decoder[:-1], strict=True):
             x = block(torch.cat([skips.pop(), up(x)], dim=1))
         return torch.cat([skips.pop(), self.up[-1](x)], dim=1)

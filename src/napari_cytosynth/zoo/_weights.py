@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import ModelCard
 
 __all__ = [
+    "REFERENCE",
     "WEIGHTS_FILE",
     "fill_network",
     "find_weights",
     "read_header",
     "read_tensors",
     "stored_state",
+    "stored_tensor",
 ]
 
 WEIGHTS_FILE = "model.safetensors"
+REFERENCE = "reference."
+"""What the names of tensors begin with that are no weights: see `files.read_reference`."""
 
 _FOREIGN_SUFFIXES = frozenset(
     {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".h5", ".hdf5", ".keras", ".onnx", ".npz"}
@@ -90,9 +94,8 @@ def stored_state(network: nn.Module, dtype: torch.dtype | None) -> dict[str, tor
     """Return the state dict as it is stored: contiguous, unshared, on the CPU."""
     import torch
 
-    dtype = torch.float16 if dtype is None else dtype
     return {
-        name: _stored(tensor, torch.float32 if _is_statistic(name) else dtype)
+        name: stored_tensor(tensor, torch.float32 if _is_statistic(name) else dtype)
         for name, tensor in network.state_dict().items()
     }
 
@@ -103,6 +106,7 @@ def fill_network(card: ModelCard, state: dict[str, torch.Tensor], path: Path) ->
 
     from napari_cytosynth.models import build_network
 
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(REFERENCE)}
     _check_channels(card, path)
     try:
         with torch.device("meta"):  # no memory: a wrong config cannot ask for all of it
@@ -140,9 +144,11 @@ def _corrupt(path: Path, reason: str) -> CorruptWeightsError:
     )
 
 
-def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def stored_tensor(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """Return a tensor as it is stored: floats of a `dtype` (None: float16) that holds them."""
     import torch
 
+    dtype = torch.float16 if dtype is None else dtype
     tensor = tensor.detach().cpu()
     if not tensor.is_floating_point():
         return tensor.clone(memory_format=torch.contiguous_format)

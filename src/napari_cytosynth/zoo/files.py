@@ -22,18 +22,21 @@ from napari_cytosynth.errors import (
     OutputError,
 )
 from napari_cytosynth.zoo._weights import (
+    REFERENCE,
     WEIGHTS_FILE,
     fill_network,
     find_weights,
     read_header,
     read_tensors,
     stored_state,
+    stored_tensor,
 )
 from napari_cytosynth.zoo.card import FORMAT_VERSION, ModelCard
 from napari_cytosynth.zoo.readme import render_readme
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     import torch
     from torch import nn
@@ -45,10 +48,12 @@ __all__ = [
     "file_sha256",
     "load_network",
     "read_card",
+    "read_reference",
     "replace_file",
     "save_model",
     "update_card",
     "weights_file",
+    "write_reference",
 ]
 
 CARD_FILE = "config.json"
@@ -121,12 +126,75 @@ def update_card(folder: str | os.PathLike[str], card: ModelCard) -> Path:
     """
     folder = Path(folder)
     weights = find_weights(folder)
-    content = _read(weights)
-    read_header(content, weights)
-    tensors = read_tensors(content, weights)
+    tensors = _stored_tensors(weights)
     fill_network(card, tensors, weights)
     _write(folder, tensors, card)
     return folder
+
+
+def read_reference(source: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Read what a generator carries of its training images beside its weights: embeddings.
+
+    Parameters
+    ----------
+    source
+        A model's folder, or a lone ``model.safetensors`` file.
+
+    Returns
+    -------
+    dict of str to Tensor
+        As `write_reference` stored it; empty for a model that carries none.
+
+    Raises
+    ------
+    ModelError
+        If there is no readable model.
+    """
+    tensors = _stored_tensors(find_weights(Path(source)))
+    return {
+        name.removeprefix(REFERENCE): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(REFERENCE)
+    }
+
+
+def write_reference(folder: str | os.PathLike[str], reference: Mapping[str, torch.Tensor]) -> Path:
+    """Store embeddings of training images, never their pixels, in a model's weights file.
+
+    Weights and card stay as they are; the file's SHA-256 changes: pin it afterwards.
+
+    Parameters
+    ----------
+    folder
+        Model's folder as `save_model` wrote it; an older reference is replaced.
+    reference
+        ``embeddings`` (M, D), a row for each training image, and what belongs to them, such
+        as ``index``; empty to remove the reference. Floats are stored as float16.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ModelError
+        If there is no readable model.
+    OutputError
+        If the folder cannot be written: no space or no permission.
+    """
+    folder = Path(folder)
+    tensors = _stored_tensors(find_weights(folder))
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(REFERENCE)}
+    added = {f"{REFERENCE}{name}": stored_tensor(value) for name, value in reference.items()}
+    _write(folder, kept | added, read_card(folder))
+    return folder
+
+
+def _stored_tensors(weights: Path) -> dict[str, torch.Tensor]:
+    content = _read(weights)
+    read_header(content, weights)
+    return read_tensors(content, weights)
 
 
 def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> None:
