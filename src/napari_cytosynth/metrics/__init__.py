@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from .calibration import SigmaFit, calibrated_sigma, fit_sigma
+from .distribution import (
+    area_distance,
+    bootstrap_interval,
+    foreground_fractions,
+    frechet_distance,
+    intensity_distance,
+    kernel_distance,
+)
+from .diversity import pair_similarities, pairwise_diversity
 from .image import ms_ssim, nrmse, psnr, rmse, ssim
 from .instance import (
     AP_THRESHOLDS,
@@ -13,6 +22,14 @@ from .instance import (
     f1,
     matching,
     panoptic_quality,
+)
+from .manifold import ManifoldScores, manifold_scores
+from .memorisation import (
+    Memorisation,
+    memorisation,
+    nearest_distances,
+    nearest_images,
+    usual_distances,
 )
 from .pixel import (
     Confusion,
@@ -27,6 +44,7 @@ from .pixel import (
     precision_recall,
 )
 from .population import Difference, compare_populations
+from .spectrum import gaussian_matched, radial_frequencies, radial_spectrum, spectrum_distance
 from .splitting import Partition, partition
 from .uncertainty import (
     COVERAGE_GOALS,
@@ -45,14 +63,18 @@ __all__ = [
     "Confusion",
     "Difference",
     "InstanceScores",
+    "ManifoldScores",
     "Matching",
+    "Memorisation",
     "Partition",
     "ProbabilityCounts",
     "Reliability",
     "SigmaFit",
     "Sparsification",
     "aji",
+    "area_distance",
     "average_precision",
+    "bootstrap_interval",
     "brier",
     "calibrated_sigma",
     "compare_populations",
@@ -63,19 +85,34 @@ __all__ = [
     "ence",
     "f1",
     "fit_sigma",
+    "foreground_fractions",
+    "frechet_distance",
+    "gaussian_matched",
+    "intensity_distance",
     "iou",
+    "kernel_distance",
     "mae",
+    "manifold_scores",
     "matching",
+    "memorisation",
     "ms_ssim",
+    "nearest_distances",
+    "nearest_images",
     "nrmse",
+    "pair_similarities",
+    "pairwise_diversity",
     "panoptic_quality",
     "partition",
     "pcc",
     "precision_recall",
     "psnr",
+    "radial_frequencies",
+    "radial_spectrum",
     "reliability",
     "rmse",
     "sparsification",
     "spearman",
+    "spectrum_distance",
     "ssim",
+    "usual_distances",
 ]

@@ -1,0 +1,229 @@
+"""Whether a generator gives back its training images.
+
+A generated image is suspicious when it lies nearer to a training image than real images
+that the model has never seen. The held-out images must come from other fields or patients
+than the training images, and be cut in the same way; else they lie too near themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+
+from ._samples import same_width, stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Memorisation",
+    "memorisation",
+    "nearest_distances",
+    "nearest_images",
+    "usual_distances",
+]
+
+_ONE_IN = 100  # held-out images lie nearer than the limit
+_USUAL = (0.05, 0.25, 0.5, 0.75, 0.95)
+_ROWS = 1024  # images compared at a time
+
+
+def nearest_distances(
+    generated: ArrayLike, training: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the nearest training image of every generated one, by their features.
+
+    Parameters
+    ----------
+    generated, training
+        (N, D) and (M, D), one row for each image.
+
+    Returns
+    -------
+    distance
+        (N,) Euclidean, in the units of the features.
+    index
+        (N,) rows of `training`.
+
+    Raises
+    ------
+    InputError
+        If a set is empty, the widths differ, or a value is not finite.
+    """
+    a, b = same_width(generated, training)
+    middle = b.mean(axis=0)
+    return _nearest(a - middle, b - middle)
+
+
+def _nearest(
+    a: NDArray[np.float64], b: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    norms = (b**2).sum(axis=1)
+    index = np.concatenate(
+        [
+            (norms - 2 * (a[start : start + _ROWS] @ b.T)).argmin(axis=1)
+            for start in range(0, len(a), _ROWS)
+        ]
+    )
+    # anew from the difference: the expanded square does not make a copy's distance 0
+    return np.sqrt(((a - b[index]) ** 2).sum(axis=1)), index
+
+
+def nearest_images(
+    generated: ArrayLike, training: ArrayLike, side: int = 32
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find the nearest training image of every generated one, pixel by pixel.
+
+    Each generated image is compared in all its views: mirrored, and turned by quarters (by
+    halves, if it is not square).
+
+    Parameters
+    ----------
+    generated, training
+        (N, C, Y, X) and (M, C, Y, X), in the same units.
+    side
+        Images are averaged down to about as many px on their shorter side, never below.
+
+    Returns
+    -------
+    distance
+        (N,) root mean squared difference of the averaged pixels, in the images' units.
+    index
+        (N,) rows of `training`.
+
+    Raises
+    ------
+    InputError
+        If a set is empty, the channels or sizes differ, or a pixel is not a number.
+    """
+    images = stack(generated)
+    a, b = (_shrunk(x, side) for x in (images, stack(training, images)))
+    flat = b.reshape(len(b), -1)
+    middle = flat.mean(axis=0)
+    flat = flat - middle
+    found = [_nearest(view.reshape(len(a), -1) - middle, flat) for view in _views(a)]
+    distances, indices = (np.stack(values) for values in zip(*found, strict=True))
+    best = distances.argmin(axis=0), np.arange(len(a))
+    return distances[best] / math.sqrt(flat.shape[1]), indices[best]
+
+
+def _shrunk(images: NDArray[Any], side: int) -> NDArray[np.float64]:
+    height, width = images.shape[-2:]
+    factor = max(min(height, width) // max(side, 1), 1)
+    rows, columns = height // factor, width // factor
+    # an equal rest is left out on both sides, so that a mirrored image stays one
+    top, left = (height - rows * factor) // 2, (width - columns * factor) // 2
+    inner = images[..., top : top + rows * factor, left : left + columns * factor]
+    blocks = inner.reshape(*images.shape[:2], rows, factor, columns, factor)
+    result: NDArray[np.float64] = blocks.mean(axis=(3, 5), dtype=np.float64)
+    return result
+
+
+def _views(images: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    square = images.shape[-1] == images.shape[-2]
+    for turns in range(0, 4, 1 if square else 2):
+        turned = np.rot90(images, turns, axes=(-2, -1))
+        yield turned
+        yield turned[..., ::-1]
+
+
+def usual_distances(distances: ArrayLike) -> tuple[float, ...]:
+    """Return the 5, 25, 50, 75 and 95 % quantiles, as a model's card holds them."""
+    return tuple(float(q) for q in np.quantile(np.asarray(distances, np.float64), _USUAL))
+
+
+@dataclass(frozen=True, eq=False)
+class Memorisation:
+    """The distances of generated images to training images, beside those of real ones.
+
+    Attributes
+    ----------
+    distances
+        (N,) of each generated image to its nearest training image.
+    index
+        (N,) that training image.
+    real_distances
+        (H,) of each held-out real image to its nearest training image.
+    limit
+        The 1 % quantile of `real_distances`.
+    suspicious
+        (N,) bool: nearer than the limit.
+    p
+        Probability of as many suspicious images, or more, if the generated images lay no
+        nearer than the held-out ones.
+    """
+
+    distances: NDArray[np.float64]
+    index: NDArray[np.int64]
+    real_distances: NDArray[np.float64]
+    limit: float
+    suspicious: NDArray[np.bool_]
+    p: float
+
+    @property
+    def share(self) -> float:
+        """Share of suspicious images, in [0, 1]; about 0.01 without any copying."""
+        return float(self.suspicious.mean())
+
+    @property
+    def usual(self) -> tuple[float, ...]:
+        """The 5, 25, 50, 75 and 95 % quantiles of the held-out images' distances."""
+        return usual_distances(self.real_distances)
+
+
+def memorisation(
+    generated: ArrayLike, training: ArrayLike, held_out: ArrayLike, *, side: int = 32
+) -> Memorisation:
+    """Compare how near generated, and unseen real, images lie to the training images.
+
+    Parameters
+    ----------
+    generated, training, held_out
+        Either features, (N, D), or images, (N, C, Y, X); see :func:`nearest_distances` and
+        :func:`nearest_images`. Features find what looks alike; pixels find copies, in any
+        of the eight views.
+    side
+        As of :func:`nearest_images`.
+
+    Raises
+    ------
+    InputError
+        If a set is empty, the shapes do not fit each other, or a value is not finite.
+    """
+    sets = [np.asarray(values) for values in (generated, training, held_out)]
+    if {array.ndim for array in sets} == {4}:
+        distances, index = nearest_images(sets[0], sets[1], side)
+        real, _ = nearest_images(sets[2], sets[1], side)
+    elif {array.ndim for array in sets} == {2}:
+        distances, index = nearest_distances(sets[0], sets[1])
+        real, _ = nearest_distances(sets[2], sets[1])
+    else:
+        raise InputError("Give either three tables of features, or three stacks of images.")
+    limit = float(np.sort(real)[_rank(len(real)) - 1])
+    suspicious = distances < limit
+    chance = _chance(int(suspicious.sum()), len(distances), len(real))
+    return Memorisation(distances, index, real, limit, suspicious, chance)
+
+
+def _rank(real: int) -> int:
+    """Return which of the held-out distances, from the smallest on, is the 1 % quantile."""
+    return -(-real // _ONE_IN)
+
+
+def _chance(found: int, generated: int, real: int) -> float:
+    """Return the probability of `found` or more below the limit, if all are alike.
+
+    The limit is the r-th nearest real image. As many generated ones lie before it exactly
+    if they are among the first ``found + r - 1`` of all: a hypergeometric probability.
+    """
+    from scipy.stats import hypergeom
+
+    first = min(found + _rank(real) - 1, generated + real)
+    return float(hypergeom.sf(found - 1, generated + real, generated, first))

@@ -1,0 +1,189 @@
+"""Texture as power at each spatial frequency, and noise that has the same texture.
+
+References
+----------
+Durall, Keuper, Keuper 2020, arXiv:2003.01826: generators miss the spectrum of real images.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import fft
+
+from napari_cytosynth.errors import InputError
+
+from ._samples import stack
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["gaussian_matched", "radial_frequencies", "radial_spectrum", "spectrum_distance"]
+
+# the rounding noise of 8-bit images in [0, 1]: below it a logarithm measures nothing
+_FLOOR = (1 / 255) ** 2 / 12
+
+
+def _check_size(array: NDArray[Any]) -> None:
+    if min(array.shape[-2:]) < 4:
+        raise InputError(f"A spectrum needs at least 4 px on a side, not {array.shape[-2:]}.")
+
+
+def _rings(shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the ring of each frequency of a real transform; 0 is the mean alone."""
+    y, x = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None]
+    rings: NDArray[np.int64] = np.rint(np.hypot(y, x) * min(shape)).astype(np.int64)
+    rings[(rings == 0) & (np.hypot(y, x) > 0)] = 1  # of an oblong image
+    return rings
+
+
+def _weights(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return how often each frequency of a real transform stands in the full one."""
+    weights = np.full((shape[0], shape[1] // 2 + 1), 2.0)
+    weights[:, 0] = 1
+    if shape[1] % 2 == 0:
+        weights[:, -1] = 1
+    return weights
+
+
+def _window(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return a Hann window: without it the edges of a crop pass for fine texture."""
+    sides = [0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.5) / n) for n in shape]
+    window: NDArray[np.float64] = np.outer(*sides)
+    return window
+
+
+def _ring_powers(array: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean cross power of the channels in every ring, (R, C, C), without the means.
+
+    White noise of variance s² has s² on the diagonal of every ring.
+    """
+    shape = array.shape[-2:]
+    window, rings, weights = _window(shape), _rings(shape).ravel(), _weights(shape).ravel()
+    number, channels = int(rings.max()) + 1, array.shape[1]
+    total = np.zeros((channels, channels, rings.size))
+    for image in array.astype(np.float64, copy=False):
+        means = (image * window).sum(axis=(1, 2), keepdims=True) / window.sum()
+        waves = fft.rfft2((image - means) * window).reshape(channels, -1)
+        total += (waves[:, None] * waves[None].conj()).real
+    total *= weights / (len(array) * (window**2).sum())
+    counts = np.bincount(rings, weights, number)
+    powers = [np.bincount(rings, row, number) / counts for row in total.reshape(-1, rings.size)]
+    return np.reshape(powers, (channels, channels, number)).transpose(2, 0, 1)
+
+
+def radial_frequencies(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the frequencies of :func:`radial_spectrum` for images of (Y, X), in cycles/px."""
+    side = min(shape)
+    return np.arange(1, side // 2 + 1) / side
+
+
+def radial_spectrum(images: ArrayLike) -> NDArray[np.float64]:
+    """Return the mean power of a set of images at each spatial frequency.
+
+    Every image's own mean is removed and its edges are faded out (Hann window).
+
+    Parameters
+    ----------
+    images
+        (N, C, Y, X).
+
+    Returns
+    -------
+    ndarray
+        (C, R) with R = min(Y, X) // 2, at the frequencies of :func:`radial_frequencies`, in
+        squared units of the images: white noise of variance s² has the power s² everywhere.
+
+    Raises
+    ------
+    InputError
+        If the images are smaller than 4 px on a side, or a pixel is not a number.
+    """
+    array = stack(images)
+    _check_size(array)
+    powers = _ring_powers(array)[1 : min(array.shape[-2:]) // 2 + 1]
+    return np.diagonal(powers, axis1=1, axis2=2).T.copy()
+
+
+def spectrum_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Return the log-spectral distance of two sets of images, channel by channel.
+
+    Parameters
+    ----------
+    first, second
+        (N, C, Y, X) and (M, C, Y, X), intensities on a range of about 1.
+
+    Returns
+    -------
+    ndarray
+        (C,): root mean square over the frequencies of the difference in dB.
+
+    Raises
+    ------
+    InputError
+        If the channels or sizes differ, the images are too small or not finite.
+    """
+    a = stack(first)
+    one, other = (10 * np.log10(radial_spectrum(x) + _FLOOR) for x in (a, stack(second, a)))
+    distances: NDArray[np.float64] = np.sqrt(((one - other) ** 2).mean(axis=1))
+    return distances
+
+
+def gaussian_matched(images: ArrayLike, seed: int = 0, count: int | None = None) -> NDArray[Any]:
+    """Return noise with the means, covariances and radial spectra of a set of images.
+
+    The baseline that a generator has to beat: everything of second order is right, and
+    nothing has a shape.
+
+    Parameters
+    ----------
+    images
+        (N, C, Y, X), at least two.
+    seed
+        Of the noise.
+    count
+        Number of noise images; as many as there are images if it is not given.
+
+    Returns
+    -------
+    ndarray
+        (count, C, Y, X) float32, in the units of the images. Nothing is clipped: clipping
+        would change the statistics.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two images, or they are too small or not finite.
+    """
+    array = stack(images).astype(np.float64)
+    _check_size(array)
+    if len(array) < 2:
+        raise InputError("Noise can be matched to two images or more, not to one.")
+    shape, channels = array.shape[-2:], array.shape[1]
+    filters = _filters(array)[_rings(shape)]  # (Y, X / 2 + 1, C, C)
+    middle = array.mean(axis=(0, 2, 3))[:, None, None]
+    rng = np.random.default_rng(seed)
+    result = np.empty((len(array) if count is None else count, *array.shape[1:]), np.float32)
+    for noise in result:
+        waves = fft.rfft2(rng.standard_normal((channels, *shape)))
+        noise[:] = middle + fft.irfft2(np.einsum("yxij,jyx->iyx", filters, waves), shape)
+    return result
+
+
+def _filters(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each ring the (C, C) that turns white noise into the images' second order."""
+    shape = array.shape[-2:]
+    powers = _ring_powers(array)
+    # the window hides the brightness of whole images, and what lies at the edges
+    brightness = array.mean(axis=(2, 3))
+    powers[0] = np.cov(brightness, rowvar=False).reshape(powers[0].shape) * np.prod(shape)
+    inside = array.var(axis=(2, 3)).mean(axis=0)
+    counts = np.bincount(_rings(shape).ravel(), _weights(shape).ravel())
+    given = np.einsum("r,rcc->c", counts[1:], powers[1:]) / np.prod(shape)
+    gain = np.sqrt(np.divide(inside, given, out=np.zeros_like(inside), where=given > 0))
+    powers[1:] *= gain[:, None] * gain[None]
+    values, vectors = np.linalg.eigh(powers)
+    roots: NDArray[np.float64] = np.sqrt(values.clip(0))[:, None] * vectors
+    filters: NDArray[np.float64] = roots @ vectors.transpose(0, 2, 1)
+    return filters
