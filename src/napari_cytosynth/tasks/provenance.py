@@ -21,13 +21,18 @@ _DEFAULTS: dict[str, Any] = {
     "drop_border": False,
     "resample": False,
     "keep_samples": False,
+    "keep_trajectory": False,
     "device": "auto",
     "precision": "auto",
 }
 
 
 def record(
-    task: str, model: Model, source: Source, parameters: dict[str, Any], engine: dict[str, Any]
+    task: str,
+    model: Model,
+    source: Source | None,
+    parameters: dict[str, Any],
+    engine: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the record of a run; all its values can be written as JSON.
 
@@ -38,7 +43,7 @@ def record(
     model
         The model that ran.
     source
-        The image that it ran on.
+        The image that it ran on; None if it made one from nothing.
     parameters
         Keyword arguments of the public function.
     engine
@@ -58,14 +63,18 @@ def record(
             "revision": model.revision,
             "sha256": model.sha256,
         },
-        "source": {
-            "layer": source.name,
-            "path": source.path,
-            "shape": [int(size) for size in source.data.shape],
-            "dtype": str(source.data.dtype),
-        },
+        "source": None if source is None else _about(source),
         "parameters": parameters,
         "engine": engine,
+    }
+
+
+def _about(source: Source) -> dict[str, Any]:
+    return {
+        "layer": source.name,
+        "path": source.path,
+        "shape": [int(size) for size in source.data.shape],
+        "dtype": str(source.data.dtype),
     }
 
 
@@ -82,10 +91,10 @@ def as_python(provenance: dict[str, Any]) -> str:
         f"# {model['name']}, weights {model['sha256'][:12]}, "
         f"made by napari-cytosynth {provenance['version']}",
         "import napari_cytosynth as cytosynth",
-        *_read_image(source),
+        *([] if source is None else _read_image(source)),
         "",
         f"result = cytosynth.{provenance['task']}(",
-        "    image,",
+        *([] if source is None else ["    image,"]),
         f"    model={model['source']!r},",
     ]
     for name, value in provenance["parameters"].items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.tasks.colours import usual_colour
 from napari_cytosynth.tasks.layers import Source
 from napari_cytosynth.tasks.placement import Placement
 from napari_cytosynth.tasks.provenance import KEY
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Staining"]
 
-_COLOURS = {  # the first that fits: nucleoli before nuclei
-    "yellow": ("rna", "syto", "nucleoli"),
-    "blue": ("dna", "dapi", "hoechst", "nucle"),
-    "green": ("er", "map2", "gfp", "fitc", "tubulin"),
-    "red": ("agp", "actin", "membrane", "cellmask", "rfp", "mcherry"),
-    "magenta": ("mito", "nfh", "cy5", "tmrm"),
-}
 _SHARE_OF_RANGE = 0.5
 """Of the stain's range: the uncertainty that is shown at its brightest."""
 
@@ -136,7 +130,7 @@ class Staining:
             record["uncertainty_layer"] = self.layer_name(stain, "uncertainty")
         attributes = {
             "name": self.layer_name(stain, role),
-            "colormap": _colour(stain) if role == "mean" else "magma",
+            "colormap": usual_colour(stain) if role == "mean" else "magma",
             "blending": "additive",
             "visible": role == "mean" or number == 0,
             "metadata": {KEY: record},
@@ -172,12 +166,3 @@ class Staining:
         from napari_cytosynth.tasks.files import save_staining
 
         return save_staining(self, path)
-
-
-def _colour(stain: str) -> str:
-    """Return the colormap that a stain is usually shown in."""
-    name = stain.lower()
-    for colour, words in _COLOURS.items():
-        if any(name == word or (len(word) > 2 and word in name) for word in words):
-            return colour
-    return "gray"
