@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .data import SegmentationData
+    from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
     from .segmentation import SegmentationModule
     from .stain_recipe import StainRecipe
 
-    AnyRecipe = Recipe | StainRecipe
+    FieldRecipe = Recipe | StainRecipe
+    AnyRecipe = FieldRecipe | GenerateRecipe
 
 __all__ = ["export_model", "network_facts", "save_trained"]
 
@@ -48,7 +50,7 @@ def _hardware() -> str:
     return f"CPU, {os.cpu_count()} cores ({platform.machine()})"
 
 
-def network_facts(recipe: AnyRecipe, network: torch.nn.Module) -> dict[str, Any]:
+def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, Any]:
     """Return what a card says of a network and its crops, as arguments of `Inference`."""
     arguments = network_arguments(recipe)
     try:

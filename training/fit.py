@@ -22,6 +22,18 @@ from .adversarial import AdversarialModule
 from .callbacks import Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .data import SegmentationData, fingerprint
 from .export import export_model
+from .gan_module import GanModule
+from .generate_data import GenerateData
+from .generate_export import export_generator
+from .generate_module import AutoencoderModule, DiffusionModule, VaeModule
+from .generate_recipe import GenerateRecipe
+from .latent_stage import (
+    LatentData,
+    autoencoder_folder,
+    autoencoder_recipe,
+    load_autoencoder,
+    with_autoencoder,
+)
 from .segmentation import SegmentationModule
 from .stain_data import StainData
 from .stain_export import export_stainer
@@ -29,10 +41,11 @@ from .stain_module import RegressionModule
 from .stain_recipe import StainRecipe
 
 if TYPE_CHECKING:
+    from .module import NetworkModule
     from .recipe import Recipe
 
-    AnyRecipe = Recipe | StainRecipe
-    AnyData = SegmentationData | StainData
+    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
+    AnyData = SegmentationData | StainData | GenerateData
 
 __all__ = ["train"]
 
@@ -46,13 +59,27 @@ _HINTS = (
 )
 
 
-def _data(recipe: AnyRecipe, data_dir: Path) -> AnyData:
+def _data(recipe: AnyRecipe, data_dir: Path, out: Path) -> AnyData:
     if isinstance(recipe, StainRecipe):
         return StainData(recipe, data_dir)
+    if isinstance(recipe, GenerateRecipe):
+        if recipe.autoencoder:
+            return LatentData(recipe, data_dir, out)
+        return GenerateData(recipe, data_dir)
     return SegmentationData(recipe, data_dir)
 
 
+_GENERATORS: dict[str, type[NetworkModule]] = {
+    "vae": VaeModule,
+    "gan": GanModule,
+    "diffusion": DiffusionModule,
+    "autoencoder": AutoencoderModule,
+}
+
+
 def _module(recipe: AnyRecipe, steps: int) -> LightningModule:
+    if isinstance(recipe, GenerateRecipe):
+        return _GENERATORS[recipe.objective.kind](recipe, steps)
     if not isinstance(recipe, StainRecipe):
         return SegmentationModule(recipe, steps)
     kind = AdversarialModule if recipe.adversarial else RegressionModule
@@ -101,7 +128,9 @@ def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBe
 def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: int) -> Trainer:
     train = recipe.train
     # two optimisers take their steps by themselves
-    manual = isinstance(recipe, StainRecipe) and recipe.adversarial is not None
+    manual = (isinstance(recipe, StainRecipe) and recipe.adversarial is not None) or (
+        isinstance(recipe, GenerateRecipe) and recipe.objective.kind == "gan"
+    )
     accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
     return Trainer(
         accelerator=accelerator,
@@ -126,6 +155,18 @@ def _steps(recipe: AnyRecipe, data: AnyData) -> int:
     crops = len(data.dataset)
     batches = crops // size if crops >= size else 1
     return recipe.train.max_epochs * -(-batches // recipe.train.accumulate)
+
+
+_EXPORTS = {"segment": export_model, "stain": export_stainer, "generate": export_generator}
+
+
+def _train_autoencoder(recipe: GenerateRecipe, data_dir: Path, out: Path) -> GenerateRecipe:
+    """Train the first stage unless it is done; return the recipe with the latents' scale."""
+    stage, folder = autoencoder_recipe(recipe), autoencoder_folder(out)
+    if not (folder / "validation.json").is_file():
+        train(stage, data_dir, folder, resume=(folder / "last.ckpt").is_file())
+    data = GenerateData(stage, data_dir)
+    return with_autoencoder(recipe, data, out)
 
 
 def train(
@@ -168,11 +209,15 @@ def train(
     if not resume and checkpoint.exists():
         raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    data = _data(recipe, Path(data_dir))
+    if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
+        recipe = _train_autoencoder(recipe, Path(data_dir), out)
+    data = _data(recipe, Path(data_dir), out)
     out.mkdir(parents=True, exist_ok=True)
     _bookkeeping(recipe, data, out)
     data.setup("fit")
     module = _module(recipe, _steps(recipe, data))
+    if isinstance(data, LatentData):
+        load_autoencoder(module.network, out)  # type: ignore[arg-type]
     callbacks, best, clock = _callbacks(recipe, out)
     trainer = _trainer(recipe, out, callbacks, stop_at_epoch or recipe.train.max_epochs)
     with warnings.catch_warnings():
@@ -189,6 +234,6 @@ def train(
     # Lightning counts the steps of every optimiser
     steps = trainer.global_step // len(trainer.optimizers)
     summary = {"steps": steps, "seconds": clock.seconds, "best_epoch": best.epoch}
-    export: Any = export_stainer if isinstance(recipe, StainRecipe) else export_model
+    export: Any = _EXPORTS[recipe.task]
     folder: Path = export(recipe, module, data, best.path, out / recipe.name, summary)
     return folder

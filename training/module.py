@@ -12,6 +12,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.loading import load_model
 
+from .generate_recipe import GenerateRecipe
 from .optimisers import optimiser_config
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from .recipe import Recipe
     from .stain_recipe import StainRecipe
 
-    AnyRecipe = Recipe | StainRecipe
+    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
-__all__ = ["FieldModule", "network_arguments"]
+__all__ = ["FieldModule", "NetworkModule", "network_arguments"]
 
 
 def network_arguments(recipe: AnyRecipe) -> dict[str, Any]:
-    """Arguments of the network: those of the recipe, and the channels of the data."""
+    """Arguments of the network: those of the recipe, and those that follow from the data."""
+    if isinstance(recipe, GenerateRecipe):
+        return {**recipe.network.arguments, **recipe.told}
     inputs = len(getattr(recipe.data, "input_channels", ["grey"]))
     channels = {"in_channels": inputs, "out_channels": len(recipe.output_channels)}
     return {**recipe.network.arguments, **channels}
@@ -48,8 +51,8 @@ def _initial_network(recipe: AnyRecipe) -> torch.nn.Module:
     return network
 
 
-class FieldModule(LightningModule):
-    """Learns from crops, and is validated on whole fields.
+class NetworkModule(LightningModule):
+    """The network of a recipe, with its optimiser.
 
     Parameters
     ----------
@@ -73,15 +76,23 @@ class FieldModule(LightningModule):
         self.stride = int(getattr(network, "total_stride", 1))
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def on_train_epoch_start(self) -> None:
+        """Tell the crops which epoch it is: a resumed run must see those of an unbroken one."""
+        self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and learning-rate schedule of the recipe."""
+        return optimiser_config(self.network.parameters(), self.recipe.train, self.total_steps)
+
+
+class FieldModule(NetworkModule):
+    """Learns from crops, and is validated on whole fields."""
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, K, Y, X) to the network's output (N, C, Y, X) in float32."""
         x = x.contiguous(memory_format=torch.channels_last)
         output: torch.Tensor = self.network(x)
         return output.float()
-
-    def on_train_epoch_start(self) -> None:
-        """Tell the crops which epoch it is: a resumed run must see those of an unbroken one."""
-        self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
 
     def validation_field(self, index: int) -> Field:
         """Return one of the whole fields to validate on."""
@@ -102,7 +113,3 @@ class FieldModule(LightningModule):
         tensor = torch.from_numpy(padded)[None].to(self.device)
         output: torch.Tensor = self(tensor)[0, :, :height, :width]
         return output
-
-    def configure_optimizers(self) -> Any:
-        """Optimiser and learning-rate schedule of the recipe."""
-        return optimiser_config(self.network.parameters(), self.recipe.train, self.total_steps)

@@ -13,6 +13,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.card import Normalisation
 
 if TYPE_CHECKING:
+    from .generate_recipe import GenerateRecipe
     from .stain_recipe import StainRecipe
 
 __all__ = [
@@ -220,7 +221,9 @@ def _set(tree: dict[str, Any], assignment: str) -> None:
         raise RecipeError(f"The value in “{assignment}” cannot be read: {error}") from error
 
 
-def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe | StainRecipe:
+def load_recipe(
+    name_or_path: str, overrides: list[str] | None = None
+) -> Recipe | StainRecipe | GenerateRecipe:
     """Read and validate a recipe.
 
     Parameters
@@ -240,9 +243,14 @@ def load_recipe(name_or_path: str, overrides: list[str] | None = None) -> Recipe
         raise RecipeError(f"{name_or_path} does not hold a recipe (a mapping of settings).")
     for assignment in overrides or []:
         _set(tree, assignment)
+    from .generate_recipe import GenerateRecipe
     from .stain_recipe import StainRecipe
 
-    kind = StainRecipe if tree.get("task") == "stain" else Recipe
+    kinds: dict[str, type[Recipe | StainRecipe | GenerateRecipe]] = {
+        "stain": StainRecipe,
+        "generate": GenerateRecipe,
+    }
+    kind = kinds.get(str(tree.get("task")), Recipe)
     try:
         return kind.model_validate(tree)
     except ValidationError as error:

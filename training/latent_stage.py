@@ -1,0 +1,157 @@
+"""The first stage of latent diffusion: train the autoencoder, encode the images once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.utils.data import Dataset
+
+from napari_cytosynth.models import build_network
+
+from .generate_data import VALIDATION_CROPS, GenerateData, GenerateDataset, Item
+from .generate_recipe import GenerateRecipe
+from .module import network_arguments
+from .recipe import NetworkRecipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_cytosynth.models.latent import Autoencoder, LatentDiffusion
+
+__all__ = [
+    "LatentData",
+    "LatentDataset",
+    "autoencoder_folder",
+    "autoencoder_recipe",
+    "load_autoencoder",
+    "with_autoencoder",
+]
+
+_BATCH = 8
+_SCALE_CROPS = 64
+
+
+def autoencoder_folder(out: Path) -> Path:
+    """Return the run folder of the first stage."""
+    return out / "autoencoder"
+
+
+def autoencoder_recipe(recipe: GenerateRecipe) -> GenerateRecipe:
+    """Return the recipe of the first stage."""
+    stage = recipe.autoencoder
+    assert stage is not None
+    data = {
+        "crop_size": stage.crop_size,
+        "crops_per_epoch": stage.crops_per_epoch,
+        "condition_on_fraction": False,
+        "conditional": False,
+    }
+    network = NetworkRecipe(
+        architecture="Autoencoder",
+        arguments=recipe.network.arguments.get("autoencoder", {}),
+    )
+    changed = {
+        "name": f"{recipe.name}-autoencoder",
+        "data": recipe.data.model_copy(update=data),
+        "network": network,
+        "objective": stage.objective,
+        "autoencoder": None,
+        "train": stage.train,
+    }
+    return GenerateRecipe.model_validate({**recipe.model_dump(), **_dumped(changed)})
+
+
+def _dumped(values: dict[str, object]) -> dict[str, object]:
+    return {k: v.model_dump() if hasattr(v, "model_dump") else v for k, v in values.items()}
+
+
+def _trained(recipe: GenerateRecipe, out: Path) -> Autoencoder:
+    network: Autoencoder = build_network(  # type: ignore[assignment]
+        "Autoencoder", network_arguments(autoencoder_recipe(recipe))
+    )
+    best = autoencoder_folder(out) / "best.pt"
+    state = torch.load(best, weights_only=True, map_location="cpu")
+    network.load_state_dict(state["average"])
+    return network.eval()
+
+
+def with_autoencoder(recipe: GenerateRecipe, data: GenerateData, out: Path) -> GenerateRecipe:
+    """Return the recipe with ``latent_scale``: one over the spread of the latents.
+
+    Parameters
+    ----------
+    recipe
+        Of the latent diffusion model.
+    data
+        Of the first stage.
+    out
+        Run folder that the first stage's folder is in.
+    """
+    autoencoder = _trained(recipe, out)
+    images = torch.from_numpy(data.crops("train", _SCALE_CROPS).images)
+    with torch.inference_mode():
+        latents = torch.cat([autoencoder.encode(part)[0] for part in images.split(_BATCH)])
+    scale = round(1 / float(latents.std()), 6)
+    arguments = {**recipe.network.arguments, "latent_scale": scale}
+    network = recipe.network.model_copy(update={"arguments": arguments})
+    return recipe.model_copy(update={"network": network})
+
+
+def load_autoencoder(network: LatentDiffusion, out: Path) -> None:
+    """Put the trained first stage into the network that learns to denoise its latents."""
+    state = torch.load(autoencoder_folder(out) / "best.pt", weights_only=True, map_location="cpu")
+    network.autoencoder.load_state_dict(state["average"])
+
+
+class LatentDataset(Dataset[Item]):
+    """Crops encoded once; every item is the same in every epoch."""
+
+    def __init__(
+        self, latents: torch.Tensor, told: list[tuple[torch.Tensor, torch.Tensor]]
+    ) -> None:
+        self.latents, self.told = latents, told
+        self.seed = self.epoch = 0
+
+    def __len__(self) -> int:
+        """Crops in one epoch."""
+        return len(self.latents)
+
+    def __getitem__(self, index: int) -> Item:
+        """Return the (L, y, x) latents of a crop, its class, and its conditions."""
+        return self.latents[index].float(), *self.told[index]
+
+
+class LatentData(GenerateData):
+    """As :class:`~.generate_data.GenerateData`, in latents of the trained first stage."""
+
+    def __init__(self, recipe: GenerateRecipe, data_dir: Path, out: Path) -> None:
+        super().__init__(recipe, data_dir)
+        self.out = out
+
+    def setup(self, stage: str) -> None:
+        """Read the images into memory and encode crops of them, once."""
+        if self.dataset is not None:
+            return
+        assert self.recipe.autoencoder is not None
+        network = _trained(self.recipe, self.out)
+        scale = float(self.recipe.network.arguments["latent_scale"])
+        train, held_out = self.part("train"), self.part("validation")
+        dataset = _encoded(network, scale, train, self.recipe.autoencoder.latents)
+        dataset.seed = self.recipe.train.seed
+        self.dataset = dataset
+        shown = _encoded(network, scale, held_out, VALIDATION_CROPS)
+        self.validation = [shown[index] for index in range(len(shown))]
+
+
+def _encoded(
+    network: Autoencoder, scale: float, crops: GenerateDataset, count: int
+) -> LatentDataset:
+    latents, told = [], []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for start in range(0, count, _BATCH):
+            items = [crops[index] for index in range(start, min(start + _BATCH, count))]
+            mean, _ = network.encode(torch.stack([image for image, _, _ in items]))
+            latents.append((mean.float() * scale).half())
+            told += [(label, condition) for _, label, condition in items]
+    return LatentDataset(torch.cat(latents).clone(), told)
