@@ -104,29 +104,27 @@ def nearest_images(
         If a set is empty, the channels or sizes differ, or a pixel is not a number.
     """
     images = stack(generated)
-    a, b = (_shrunk(x, side) for x in (images, stack(training, images)))
-    flat = b.reshape(len(b), -1)
-    middle = flat.mean(axis=0)
-    flat = flat - middle
-    found = [_nearest(view.reshape(len(a), -1) - middle, flat) for view in _views(a)]
+    rows = _shrunk(stack(training, images), side)
+    middle = rows.mean(axis=0)
+    rows -= middle
+    found = [_nearest(_shrunk(view, side) - middle, rows) for view in _views(images)]
     distances, indices = (np.stack(values) for values in zip(*found, strict=True))
-    best = distances.argmin(axis=0), np.arange(len(a))
-    return distances[best] / math.sqrt(flat.shape[1]), indices[best]
+    best = distances.argmin(axis=0), np.arange(len(images))
+    return distances[best] / math.sqrt(rows.shape[1]), indices[best]
 
 
 def _shrunk(images: NDArray[Any], side: int) -> NDArray[np.float64]:
+    """Return the averaged pixels of each image in a row."""
     height, width = images.shape[-2:]
     factor = max(min(height, width) // max(side, 1), 1)
     rows, columns = height // factor, width // factor
-    # an equal rest is left out on both sides, so that a mirrored image stays one
-    top, left = (height - rows * factor) // 2, (width - columns * factor) // 2
-    inner = images[..., top : top + rows * factor, left : left + columns * factor]
+    inner = images[..., : rows * factor, : columns * factor]
     blocks = inner.reshape(*images.shape[:2], rows, factor, columns, factor)
-    result: NDArray[np.float64] = blocks.mean(axis=(3, 5), dtype=np.float64)
-    return result
+    means: NDArray[np.float64] = blocks.mean(axis=(3, 5), dtype=np.float64)
+    return means.reshape(len(images), -1)
 
 
-def _views(images: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _views(images: NDArray[Any]) -> Iterator[NDArray[Any]]:
     square = images.shape[-1] == images.shape[-2]
     for turns in range(0, 4, 1 if square else 2):
         turned = np.rot90(images, turns, axes=(-2, -1))
