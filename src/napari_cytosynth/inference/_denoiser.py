@@ -1,0 +1,196 @@
+"""A diffusion network, made ready to say which image it sees in a noisy one."""
+
+from __future__ import annotations
+
+import copy
+import math
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_cytosynth.errors import InputError, ModelError
+from napari_cytosynth.inference._windows import fuse
+from napari_cytosynth.inference.device import exact_float32
+from napari_cytosynth.inference.schedule import NoiseSchedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from napari_cytosynth.zoo.card import Generation, Inference
+
+__all__ = ["Denoiser", "generation_of"]
+
+
+def generation_of(inference: Inference) -> Generation:
+    """Return how a generator is sampled, or raise ModelError if it is none."""
+    if inference.generation is None:
+        raise ModelError(
+            "This model does not generate images: it works on images of yours. Choose a "
+            "generative model, for example nuclei-ddpm."
+        )
+    return inference.generation
+
+
+class Denoiser:
+    """A diffusion network of pixels or latents, its schedule, classes and conditions.
+
+    Parameters
+    ----------
+    network
+        Maps noisy (N, C, Y, X), (N,) time steps, (N,) classes and (N, K) conditions to its
+        prediction; copied, never changed.
+    inference
+        The block of its card.
+    device, precision
+        Where and in which number format (``float32`` or ``bfloat16``) it runs.
+
+    Attributes
+    ----------
+    schedule : NoiseSchedule
+    downsampling : int
+        Image pixels for each pixel of what it denoises, along an axis; 1 without latents.
+    channels : int
+        Of what it denoises.
+    window : tuple of int
+        Size (y, x) that it was trained with, of what it denoises.
+    """
+
+    def __init__(
+        self, network: nn.Module, inference: Inference, device: torch.device, precision: str
+    ) -> None:
+        generation = generation_of(inference)
+        assert inference.schedule is not None  # the card's validation sees to these
+        assert inference.training_steps is not None
+        assert inference.prediction_type is not None
+        self.schedule = NoiseSchedule(
+            inference.schedule,
+            inference.training_steps,
+            inference.prediction_type,
+            zero_terminal_snr=generation.zero_terminal_snr,
+        )
+        self.device, self.precision = device, precision
+        self.classes, self.conditions = len(inference.classes), len(generation.conditions)
+        self._latent = generation.family == "latent_diffusion"
+        self._network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
+        self.downsampling = 1
+        self.channels = len(inference.output_channels)
+        if self._latent:
+            self.downsampling = int(network.autoencoder.downsampling)  # type: ignore[union-attr, arg-type]
+            self.channels = int(network.autoencoder.latent_channels)  # type: ignore[union-attr, arg-type]
+        height, width = inference.example_size
+        self.window = (height // self.downsampling, width // self.downsampling)
+
+    def check(self, label: int | None, condition: tuple[float, ...] | None) -> None:
+        """Raise InputError if the model cannot be asked for this class or condition."""
+        if label is not None and not self.classes:
+            raise InputError("This model knows no classes: leave the class out.")
+        if label is not None and not 0 <= label < self.classes:
+            raise InputError(
+                f"This model has {self.classes} classes, counted from 0: there is no class {label}."
+            )
+        if condition is not None and len(condition) != self.conditions:
+            raise InputError(
+                f"This model can be asked for {self.conditions} properties, not for "
+                f"{len(condition)}."
+            )
+
+    def guided(
+        self,
+        noisy: torch.Tensor,
+        time: int,
+        label: int | None,
+        condition: tuple[float, ...] | None,
+        guidance: float,
+        *,
+        between: Callable[[], None] | None = None,
+    ) -> torch.Tensor:
+        """Return the clean images that the network sees, with classifier-free guidance.
+
+        Parameters
+        ----------
+        noisy
+            (N, C, Y, X) at the same time step, not smaller than :attr:`window`; larger
+            ones are seen through overlapping windows.
+        time
+            The time step.
+        label, condition
+            What all of them are to be; None, and NaN, for no wish.
+        guidance
+            0: no wish counts; 1: as trained; more: exaggerated (Ho and Salimans 2022,
+            arXiv:2207.12598).
+        between
+            Called between windows; may raise to stop.
+        """
+        told = label is not None or any(not math.isnan(value) for value in condition or ())
+        strength = guidance if told else 0.0
+        # Which halves a batch has: without (False) and with (True) what it is told.
+        halves = [False] if strength == 0 else [True] if strength == 1 else [False, True]
+        labels, conditions = self._told(halves, len(noisy), label, condition)
+        times = torch.full((len(halves) * len(noisy),), time, device=self.device)
+
+        def look(part: torch.Tensor) -> torch.Tensor:
+            if between is not None:
+                between()
+            output = self.output(part.repeat(len(halves), 1, 1, 1), times, labels, conditions)
+            if len(halves) == 1:
+                return output
+            without, told = output.chunk(2)
+            return without + strength * (told - without)
+
+        return self.clean(fuse(look, noisy, self.window), noisy, times[: len(noisy)])
+
+    def output(
+        self,
+        noisy: torch.Tensor,
+        time: torch.Tensor,
+        label: torch.Tensor | None = None,
+        condition: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the network's own prediction from (N, C, Y, X) at (N,) steps, in float32."""
+        with ExitStack() as stack:
+            stack.enter_context(exact_float32(self.device))
+            if self.precision == "bfloat16":
+                stack.enter_context(torch.autocast(self.device.type, torch.bfloat16))
+            result: torch.Tensor = self._network(noisy, time, label, condition)
+        if not bool(result.isfinite().all()):
+            raise ModelError(
+                "The model gave values that are no numbers, so that there is no image. Its "
+                "weights may be damaged: fetch the model again, or choose another one or the "
+                "precision float32."
+            )
+        return result.float()
+
+    def clean(
+        self, output: torch.Tensor, noisy: torch.Tensor, time: torch.Tensor, *, clip: bool = True
+    ) -> torch.Tensor:
+        """Return the images that a prediction stands for; pixels clipped to [-1, 1]."""
+        result = self.schedule.to_clean(output, noisy, time)
+        return result.clamp(-1, 1) if clip and not self._latent else result
+
+    def decode(self, field: torch.Tensor) -> torch.Tensor:
+        """Return the images (N, K, Y, X), about [-1, 1], of what is denoised."""
+        if not self._latent:
+            return field
+        with exact_float32(self.device):
+            return fuse(self._network.decode, field, self.window, scale=self.downsampling)  # type: ignore[arg-type]
+
+    def _told(
+        self,
+        halves: list[bool],
+        count: int,
+        label: int | None,
+        condition: tuple[float, ...] | None,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Return (N,) classes and (N, K) conditions of a batch's halves; None for no wish."""
+        labels = conditions = None
+        if label is not None:
+            rows = [label if told else self.classes for told in halves for _ in range(count)]
+            labels = torch.tensor(rows, device=self.device)
+        if condition:
+            nothing = (math.nan,) * len(condition)
+            told_rows = [condition if told else nothing for told in halves for _ in range(count)]
+            conditions = torch.tensor(told_rows, dtype=torch.float32, device=self.device)
+        return labels, conditions
