@@ -1,75 +1,47 @@
-"""The upper part of a widget that runs a model: which image, which model, run how."""
+"""The upper part of a widget that runs a model on an image: which image, and how it is read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import (
-    CheckBox,
-    ComboBox,
-    Container,
-    FloatSpinBox,
-    LineEdit,
-    PushButton,
-    RadioButtons,
-)
-from qtpy.QtWidgets import QFileDialog
-from superqt import QCollapsible
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, RadioButtons
 
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets import _reading
-from napari_cytosynth.widgets._model_choice import OTHER, ModelChoice
-from napari_cytosynth.widgets._parts import align_captions, plain_label
+from napari_cytosynth.widgets._parts import plain_label
+from napari_cytosynth.widgets._run_widget import RunWidget
+from napari_cytosynth.widgets._snapshot import LayerSnapshot
 
 if TYPE_CHECKING:
     import napari.viewer
 
-__all__ = ["CURRENT", "WHOLE", "RunForm"]
+__all__ = ["CURRENT", "WHOLE", "ImageForm"]
 
 CURRENT, WHOLE = "current plane", "whole stack"
 _LARGEST_PIXEL = 100_000.0
-_DEVICES = (
-    ("auto (fastest here)", "auto"),
-    ("processor (CPU)", "cpu"),
-    ("NVIDIA graphics card (CUDA)", "cuda"),
-    ("Apple graphics (MPS)", "mps"),
-)
 
 
-class RunForm(Container[Any]):
-    """Image, model, axes, planes, device: what a run needs to know.
-
-    A subclass says by ``_task`` which models it offers, and adds rows of its own.
+class ImageForm(RunWidget):
+    """Image, model, axes, planes, device: what a run on an image needs to know.
 
     Parameters
     ----------
     viewer
-        The viewer whose layers are offered.
+        The viewer whose layers are offered and that gets the result.
     """
 
-    _task = "segment"
-
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._viewer = viewer
-        super().__init__(widgets=self._make_choices(), labels=True)
-        align_captions(self)
-        self._advanced = self._make_advanced()
+        super().__init__(viewer)
         self._image.changed.connect(self._on_image)
-        self._model.changed.connect(self._on_model)
         self._axes.changed.connect(self._on_axes)
         self.pixel_size.changed.connect(self._on_pixel_size)
-        self._source.native.returnPressed.connect(self._on_source)
-        self._browse.changed.connect(self._on_browse)
 
     def _make_choices(self) -> list[Any]:
+        *model, run = super()._make_choices()
         self._image = ComboBox(
             name="image", choices=self._image_layers, tooltip=f"The image layer to {self._task}."
         )
         self._image.native.setMinimumContentsLength(16)
-        self._model = ModelChoice(name="model", task=self._task)
-        self._about = plain_label("about")
-        self._source = LineEdit(name="source", label="from", visible=False)
-        self._source.native.setPlaceholderText("organisation/name or a folder; then Enter")
-        self._browse = PushButton(name="browse", text="Choose folder…", visible=False)
         self._axes = LineEdit(
             name="axes",
             tooltip="One letter for each axis of the layer: T time, Z depth, C channel, Y, X. "
@@ -96,21 +68,10 @@ class RunForm(Container[Any]):
             "images that the model has learned from. Resampling brings them to the same size.",
             visible=False,
         )
-        self._run_button = PushButton(name="run_button", text="Run")
-        self._run_button.native.setMinimumHeight(30)
-        return [
-            self._image, self._model, self._about, self._source, self._browse,
-            self._axes, self._reading, self._channel,
-            self._planes, self._resample,
-            self._run_button,
-        ]  # fmt: skip
+        rows = [self._axes, self._reading, self._channel, self._planes, self._resample]
+        return [self._image, *model, *rows, run]
 
-    def _make_advanced(self) -> QCollapsible:
-        self.device = ComboBox(
-            name="device",
-            choices=list(_DEVICES),
-            tooltip="Where the network runs. Auto takes the graphics card if there is one.",
-        )
+    def _advanced_rows(self) -> list[Any]:
         self.pixel_size = FloatSpinBox(
             name="pixel_size",
             label="pixel size, µm",
@@ -122,16 +83,7 @@ class RunForm(Container[Any]):
         self.pixel_size.native.setDecimals(5)
         self.pixel_size.native.setKeyboardTracking(False)
         self._prefilled = 0.0
-        self._extras = Container(widgets=self._advanced_rows(), labels=True)
-        self._extras.margins = (0, 0, 0, 0)
-        align_captions(self._extras)
-        folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
-        folded.addWidget(self._extras.native)
-        folded.collapse(animate=False)
-        return folded
-
-    def _advanced_rows(self) -> list[Any]:
-        return [self.pixel_size, self.device]
+        return [self.pixel_size, *super()._advanced_rows()]
 
     def _image_layers(self, _: Any = None) -> list[Any]:
         return _reading.image_layers(self._viewer)
@@ -181,20 +133,8 @@ class RunForm(Container[Any]):
         self._channel.visible = len(self._channel.choices) > self._channels()
 
     def _on_model(self, *_: Any) -> None:
-        other = self._model.value == OTHER
-        self._source.visible = self._browse.visible = other
-        self._about.value = self._model.summary()
-        self._model.tooltip = self._model.details(self._model.value)
+        super()._on_model()
         self._on_pixel_size()
-
-    def _on_source(self) -> None:
-        if self._source.value.strip():
-            self._model.value = self._source.value.strip()
-
-    def _on_browse(self, *_: Any) -> None:
-        folder = QFileDialog.getExistingDirectory(self.native, "Folder of a model")
-        if folder:
-            self._model.value = folder
 
     def _on_pixel_size(self, *_: Any) -> None:
         from napari_cytosynth.tasks.resample import TOLERANCE
@@ -210,3 +150,28 @@ class RunForm(Container[Any]):
             self._resample.value = False
         elif mine:
             self._resample.text = f"resample from {mine[-1]:.3g} to the model's {trained:.3g} µm/px"
+
+    def _common_request(self) -> dict[str, Any]:
+        """Return what every task is told of image, model and machine, as it is now.
+
+        Raises
+        ------
+        InputError
+            No image or no model is chosen, or the axes do not fit.
+        """
+        layer = self._image.value
+        if layer is None:
+            raise InputError("Open an image first, or choose one: File > Open Sample has some.")
+        axes = _reading.checked_axes(layer, self._axes.value)
+        plane = _reading.plane_in_view(self._viewer, layer, axes)
+        return {
+            "image": LayerSnapshot.of(layer),
+            "model": self._chosen_model(),
+            "axes": axes,
+            "channels": self._chosen_channels(),
+            "planes": plane if plane and self._planes.value == CURRENT else None,
+            "device": self.device.value,
+            "resample": self._resample.value,
+            "pixel_size": self._given_pixel_size(),
+            "visible": plane,
+        }

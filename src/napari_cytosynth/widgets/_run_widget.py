@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QApplication, QProgressBar
 
 from napari_cytosynth.errors import CytosynthError, InputError
-from napari_cytosynth.widgets import _reading
-from napari_cytosynth.widgets._form import CURRENT, RunForm
 from napari_cytosynth.widgets._model_choice import OTHER
+from napari_cytosynth.widgets._model_form import ModelForm
 from napari_cytosynth.widgets._parts import plain_label
-from napari_cytosynth.widgets._snapshot import LayerSnapshot
 from napari_cytosynth.widgets.jobs import JobRunner
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RunWidget"]
 
 
-class RunWidget(RunForm):
+class RunWidget(ModelForm):
     """A form whose button starts a job, shows how far it is, and cancels it.
 
     A subclass says what is computed (`_work`), what becomes of it (`_accept`, `_reject`),
@@ -34,7 +32,7 @@ class RunWidget(RunForm):
     Parameters
     ----------
     viewer
-        The viewer whose layers are offered and that gets the result.
+        The viewer that gets the result.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
@@ -74,12 +72,16 @@ class RunWidget(RunForm):
     # -- the run --------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Run the model on the chosen image in the background; `wait` waits for the result."""
+        """Run the model in the background; `wait` waits for the result."""
+        self._launch(self._work)
+
+    def _launch(self, prepare: Callable[[], Callable[[Progress], Any]]) -> None:
+        """Start the work that `prepare` returns; say so where there is none to be done now."""
         if self._runs.busy:
             self._say("A run is under way. Cancel it first, or wait for it.")
             return
         try:
-            work = self._work()
+            work = prepare()
         except CytosynthError as error:
             self._say(f"⚠ {error}")
             return
@@ -88,7 +90,7 @@ class RunWidget(RunForm):
         self._runs.start(work, self._on_result, self._on_tick)
 
     def cancel(self) -> None:
-        """Stop the run after the tile that is being computed."""
+        """Stop the run after the tile, or the step, that is being computed."""
         if self._runs.busy:
             self._runs.cancel()
             self._run_button.text = "Cancelling …"
@@ -114,7 +116,7 @@ class RunWidget(RunForm):
             self._say(stopped if outcome.stopped else f"⚠ {outcome.error}")
             return
         self._model.refresh()
-        self._on_pixel_size()  # a downloaded model's own is known only now
+        self._on_model()  # a downloaded model's card is known only now
         self._accept(outcome.value)
         self._say(" ".join(["Done.", *outcome.value.messages]))
 
@@ -124,32 +126,17 @@ class RunWidget(RunForm):
         self._bar.setRange(0, 0)
         self._bar.setVisible(running)
 
-    def _common_request(self) -> dict[str, Any]:
-        """Return what every task is told of image, model and machine, as it is now.
+    def _chosen_model(self) -> str:
+        """Return what `load_model` takes.
 
         Raises
         ------
         InputError
-            No image or no model is chosen, or the axes do not fit.
+            No model is chosen.
         """
-        layer = self._image.value
-        if layer is None:
-            raise InputError("Open an image first, or choose one: File > Open Sample has some.")
         if self._model.value == OTHER:
             raise InputError("Choose a folder, or type a Hub id and press Enter.")
-        axes = _reading.checked_axes(layer, self._axes.value)
-        plane = _reading.plane_in_view(self._viewer, layer, axes)
-        return {
-            "image": LayerSnapshot.of(layer),
-            "model": self._model.value,
-            "axes": axes,
-            "channels": self._chosen_channels(),
-            "planes": plane if plane and self._planes.value == CURRENT else None,
-            "device": self.device.value,
-            "resample": self._resample.value,
-            "pixel_size": self._given_pixel_size(),
-            "visible": plane,
-        }
+        return self._model.value
 
     # -- the script -------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QAbstractItemView, QListView, QSizePolicy
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets import _reading
+from napari_cytosynth.widgets._form import ImageForm
 from napari_cytosynth.widgets._parts import plain_label, single_shot
-from napari_cytosynth.widgets._run_widget import RunWidget
 from napari_cytosynth.widgets._snapshot import LayerSnapshot
 from napari_cytosynth.widgets.jobs import JobRunner
 
@@ -28,7 +28,7 @@ _MAX_SAMPLES = 256
 _ROW_PX, _MAX_ROWS, _PER_ROW = 26, 3, 3
 
 
-class StainForm(RunWidget):
+class StainForm(ImageForm):
     """What a virtual stain needs to know, and whether the image is one for this model.
 
     Parameters

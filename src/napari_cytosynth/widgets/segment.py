@@ -8,10 +8,10 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets import _reading
+from napari_cytosynth.widgets._form import ImageForm
 from napari_cytosynth.widgets._live import LiveResult
 from napari_cytosynth.widgets._panels import TablePanel, ThresholdPanel
 from napari_cytosynth.widgets._parts import heading, single_shot
-from napari_cytosynth.widgets._run_widget import RunWidget
 from napari_cytosynth.widgets._snapshot import LayerSnapshot
 from napari_cytosynth.widgets._work import Request, compute, relabel
 from napari_cytosynth.widgets.jobs import JobRunner
@@ -32,7 +32,7 @@ __all__ = ["SegmentWidget"]
 _SETTLE_MS = 250
 
 
-class SegmentWidget(RunWidget):
+class SegmentWidget(ImageForm):
     """Segments an image layer and lets the labels follow a threshold.
 
     A script drives it by value: ``widget.image.value = layer``,
