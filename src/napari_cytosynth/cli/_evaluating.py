@@ -84,7 +84,7 @@ def given_words(
     """Return the options that are not at their default, without paths of this machine."""
     words = []
     for name in (*names, "split"):
-        value = getattr(arguments, name)
+        value = getattr(arguments, name, None)
         if value is None or value == defaults.get(name):
             continue
         option = f"--{name.replace('_', '-')}"

@@ -19,6 +19,7 @@ from ._evaluating import (
     given_words,
     print_updated,
 )
+from .evaluate_generate import add_generate
 from .evaluate_stain import add_stain
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def add_parser(commands: Any) -> None:
     )
     add.set_defaults(run=run)
     add_stain(tasks)
+    add_generate(tasks)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
