@@ -49,6 +49,8 @@ class Decoder(nn.Module):
 
     def __init__(self, channels: int, size: int, latent: int, widths: Sequence[int]) -> None:
         super().__init__()
+        if min(channels, latent) < 1:
+            raise ValueError("an image needs a channel, and a latent vector a number")
         self.base = check_size(size, widths)
         self.first = nn.Linear(latent, widths[-1] * self.base**2)
         layers: list[nn.Module] = [nn.BatchNorm2d(widths[-1]), nn.LeakyReLU(0.2)]

@@ -131,8 +131,9 @@ class DiffusionUNet(nn.Module):
         patch: int = 1,
     ) -> None:
         super().__init__()
-        if min(channels, width, blocks, patch, *dim_mults) < 1 or kernel % 2 == 0:
-            raise ValueError("sizes must be positive and kernel odd")
+        sizes = (channels, width, blocks, kernel, expansion, heads, head_width, patch)
+        if not dim_mults or min(*sizes, *dim_mults) < 1 or kernel % 2 == 0:
+            raise ValueError("sizes must be positive, kernel odd, and dim_mults not empty")
         self.channels, self.classes, self.conditions = channels, classes, conditions
         self.total_stride = patch * 2 ** (len(dim_mults) - 1)
         self.embedding = Embedding(time_widths, classes, conditions)

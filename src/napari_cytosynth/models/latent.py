@@ -48,6 +48,8 @@ class Autoencoder(nn.Module):
         groups: int = 8,
     ) -> None:
         super().__init__()
+        if not widths:
+            raise ValueError("an autoencoder needs one level or more: widths is empty")
         from diffusers import AutoencoderKL
 
         self.channels, self.latent_channels = channels, latent_channels
@@ -108,6 +110,8 @@ class LatentDiffusion(nn.Module):
         conditions: int = 0,
     ) -> None:
         super().__init__()
+        if not latent_scale > 0:
+            raise ValueError(f"latent_scale must be above 0, not {latent_scale}")
         self.autoencoder = Autoencoder(channels=channels, **(autoencoder or {}))
         latents = self.autoencoder.latent_channels
         told = {"classes": classes, "conditions": conditions}
