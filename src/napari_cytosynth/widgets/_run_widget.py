@@ -118,7 +118,11 @@ class RunWidget(ModelForm):
         self._model.refresh()
         self._on_model()  # a downloaded model's card is known only now
         self._accept(outcome.value)
-        self._say(" ".join(["Done.", *outcome.value.messages]))
+        self._say(" ".join([self._headline(outcome.value), *outcome.value.messages]))
+
+    def _headline(self, value: Any) -> str:
+        """Return what to say of a finished run before its own messages."""
+        return "Done."
 
     def _show_running(self, running: bool) -> None:
         self._run_button.text = "Cancel" if running else self._run_text

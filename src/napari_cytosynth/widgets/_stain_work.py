@@ -5,24 +5,24 @@ Nothing heavy is imported before a job runs, so that the widget opens at once.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.widgets._reading import KEY
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     import numpy as np
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.widgets._mailbox import Mailbox
     from napari_cytosynth.widgets._snapshot import LayerSnapshot
     from napari_cytosynth.zoo.card import ModelCard
 
 __all__ = [
-    "Mailbox",
     "Preview",
     "StainRequest",
     "Stained",
@@ -90,29 +90,10 @@ class Stained:
     messages: list[str] = field(default_factory=list)
 
 
-class Mailbox:
-    """Holds each plane's newest preview until the GUI thread fetches them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._latest: dict[Plane, Preview] = {}
-
-    def put(self, plane: Plane, preview: Preview) -> None:
-        """Leave a preview in place of the plane's last one, from any thread."""
-        with self._lock:
-            self._latest[plane] = preview
-
-    def take(self) -> list[Preview]:
-        """Return the previews that are new, oldest plane first, and forget them."""
-        with self._lock:
-            latest, self._latest = self._latest, {}
-        return list(latest.values())
-
-
 class _Painter:
     """Turns what the stainer tells of its samples into previews, in its thread."""
 
-    def __init__(self, box: Mailbox) -> None:
+    def __init__(self, box: Mailbox[Preview]) -> None:
         self._box = box
         self._layers: Keyed = {}
         self._names: tuple[str, ...] = ()
@@ -140,7 +121,7 @@ class _Painter:
 def compute(
     request: StainRequest,
     progress: Progress,
-    box: Mailbox,
+    box: Mailbox[Preview],
     enough: threading.Event,
     stain: Callable[..., Any] | None,
 ) -> Stained:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, PushButton, Slider, Table
-from superqt import QCollapsible
 
+from napari_cytosynth.widgets._folds import Folds
 from napari_cytosynth.widgets._model_choice import ModelChoice
 from napari_cytosynth.widgets._parts import align_captions, plain_label
 from napari_cytosynth.widgets._reading import amount
@@ -46,7 +46,7 @@ class TrustPanel(Container[Any]):
         super().__init__(widgets=[self.hide_uncertain, self.hidden], labels=True)
         self.margins = (0, 0, 0, 0)
         align_captions(self)
-        self._folds: list[QCollapsible] = []
+        self._folds = Folds(self.native.layout())
         self._make_compare(images, labels)
         self._make_opinion()
 
@@ -87,7 +87,7 @@ class TrustPanel(Container[Any]):
             text="Save CSV…", tooltip="Save the table to a file that spreadsheets open."
         )
         shown = (self.agreement, self.cells, self.save_cells)
-        self._fold(COMPARISON, self._comparison, *shown)
+        self._folds.add(COMPARISON, self._comparison, *shown)
         self.show_cells(None)
 
     def _make_opinion(self) -> None:
@@ -107,28 +107,11 @@ class TrustPanel(Container[Any]):
         self._other = Container(widgets=[self.other_model, self.ask], labels=True)
         self._other.margins = (0, 0, 0, 0)
         align_captions(self._other)
-        self._fold(OPINION, self._other, self.opinion)
-
-    def _fold(self, title: str, *parts: Any) -> None:
-        folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
-        for part in parts:
-            folded.addWidget(part.native)
-        folded.collapse(animate=False)
-        folded.toggled.connect(lambda opened: self._fold_others(folded) if opened else None)
-        self._folds.append(folded)
-        self.native.layout().addWidget(folded)
+        self._folds.add(OPINION, self._other, self.opinion)
 
     def unfold(self, title: str) -> None:
         """Open the part of this title."""
-        for folded in self._folds:
-            if folded.text() == title:
-                folded.expand(animate=False)
-
-    def _fold_others(self, opened: QCollapsible) -> None:
-        # so that all of it fits a laptop's screen
-        for folded in self._folds:
-            if folded is not opened:
-                folded.collapse(animate=False)
+        self._folds.unfold(title)
 
     def parts(self) -> dict[str, Any]:
         """Return the widgets that a script may set, by name."""

@@ -10,13 +10,14 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets import _reading
+from napari_cytosynth.widgets._mailbox import Mailbox
 from napari_cytosynth.widgets._model_choice import OTHER
 from napari_cytosynth.widgets._opinions import ask_other, compare_with
 from napari_cytosynth.widgets._parts import heading
 from napari_cytosynth.widgets._snapshot import LayerSnapshot
 from napari_cytosynth.widgets._stain_form import StainForm
 from napari_cytosynth.widgets._stain_live import LiveStain
-from napari_cytosynth.widgets._stain_work import Mailbox, StainRequest, compute
+from napari_cytosynth.widgets._stain_work import StainRequest, compute
 from napari_cytosynth.widgets._trust_panel import TrustPanel
 from napari_cytosynth.widgets.jobs import JobRunner
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets._opinions import Compared, Opinion
-    from napari_cytosynth.widgets._stain_work import Stained
+    from napari_cytosynth.widgets._stain_work import Preview, Stained
     from napari_cytosynth.widgets.jobs import Outcome, Tick
 
 __all__ = ["StainWidget"]
@@ -75,7 +76,7 @@ class StainWidget(StainForm):
         self._stain = stain
         self._live: LiveStain | None = None
         self._running: LiveStain | None = None
-        self._box = Mailbox()
+        self._box: Mailbox[Preview] = Mailbox()
         self._enough = threading.Event()
         super().__init__(napari_viewer, check_image)
         self._lay_out()
