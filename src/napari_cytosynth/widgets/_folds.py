@@ -1,0 +1,49 @@
+"""Folded parts of a panel, of which one is open at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from superqt import QCollapsible
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QLayout
+
+__all__ = ["Folds"]
+
+
+class Folds:
+    """Adds folded parts to a layout; opening one closes the others.
+
+    So all of a panel fits a laptop's screen.
+
+    Parameters
+    ----------
+    layout
+        Gets the parts.
+    """
+
+    def __init__(self, layout: QLayout) -> None:
+        self._layout = layout
+        self._folds: list[QCollapsible] = []
+
+    def add(self, title: str, *parts: Any) -> None:
+        """Add magicgui widgets under a title."""
+        folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
+        for part in parts:
+            folded.addWidget(part.native)
+        folded.collapse(animate=False)
+        folded.toggled.connect(lambda opened: self._close_others(folded) if opened else None)
+        self._folds.append(folded)
+        self._layout.addWidget(folded)
+
+    def unfold(self, title: str) -> None:
+        """Open the part of this title."""
+        for folded in self._folds:
+            if folded.text() == title:
+                folded.expand(animate=False)
+
+    def _close_others(self, opened: QCollapsible) -> None:
+        for folded in self._folds:
+            if folded is not opened:
+                folded.collapse(animate=False)
