@@ -24,7 +24,7 @@ from .data import SegmentationData, fingerprint
 from .export import export_model
 from .gan_module import GanModule
 from .generate_data import GenerateData
-from .generate_export import export_generator
+from .generate_export import export_generator, generator_inference
 from .generate_module import AutoencoderModule, DiffusionModule, VaeModule
 from .generate_recipe import GenerateRecipe
 from .latent_stage import (
@@ -34,6 +34,7 @@ from .latent_stage import (
     load_autoencoder,
     with_autoencoder,
 )
+from .sample_grid import SampleGrid
 from .segmentation import SegmentationModule
 from .stain_data import StainData
 from .stain_export import export_stainer
@@ -219,6 +220,8 @@ def train(
     if isinstance(data, LatentData):
         load_autoencoder(module.network, out)  # type: ignore[arg-type]
     callbacks, best, clock = _callbacks(recipe, out)
+    if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
+        callbacks.append(SampleGrid(generator_inference(recipe, data, module.network)))  # type: ignore[arg-type]
     trainer = _trainer(recipe, out, callbacks, stop_at_epoch or recipe.train.max_epochs)
     with warnings.catch_warnings():
         for hint in _HINTS:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from napari_cytosynth.metrics.distribution import kernel_distance
 from napari_cytosynth.models.wgan import Critic
+from napari_cytosynth.tasks.features import load_features
 
 from .module import NetworkModule
 from .optimisers import make_optimiser, make_schedule
@@ -130,14 +132,11 @@ class GanModule(NetworkModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the kernel distance of as many generated images, from fixed latents."""
-        from napari_cytosynth.inference.features import Features
-        from napari_cytosynth.metrics.distribution import kernel_distance
-
         real = torch.cat(self._real)
         draws = torch.Generator().manual_seed(0)
         latents = torch.randn(len(real), self.generator.latent, generator=draws)
         made = [self.generator.decode(part.to(self.device)).cpu() for part in latents.split(32)]
-        features = Features(self.recipe.encoder)
+        features = load_features(self.recipe.encoder, str(self.device))
         sides = [
             features.embed((images.float().clamp(-1, 1).numpy() + 1) / 2)
             for images in (real, torch.cat(made))

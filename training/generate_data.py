@@ -145,10 +145,14 @@ class GenerateData(LightningDataModule):
                 f"The split leaves {len(self.files['train'])} images to train on and "
                 f"{len(self.files['validation'])} to validate with; each needs at least one."
             )
+        # a file of many images counts once
         self.pairs = [
-            (file.path, [file.mask] if file.mask else [])
-            for part in ("train", "validation")
-            for file in self.files[part]
+            (path, [mask] if mask else [])
+            for path, mask in dict.fromkeys(
+                (file.path, file.mask)
+                for part in ("train", "validation")
+                for file in self.files[part]
+            )
         ]
         self.train_names = [file.name for file in self.files["train"]]
         self.validation_names = {file.name for file in self.files["validation"]}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .generate_recipe import GenerateRecipe
     from .module import NetworkModule
 
-__all__ = ["export_generator", "generation_facts"]
+__all__ = ["export_generator", "generation_facts", "generator_inference"]
 
 _FAMILIES = {
     "BetaVAE": "vae",
@@ -75,6 +75,27 @@ def generation_facts(recipe: GenerateRecipe, data: GenerateData) -> dict[str, An
     }
 
 
+def generator_inference(
+    recipe: GenerateRecipe, data: GenerateData, network: torch.nn.Module
+) -> Inference:
+    """Return what a card says of running the network."""
+    latent = recipe.network.architecture == "LatentDiffusion"
+    return Inference(
+        task="generate",
+        input_channels=[],
+        output_channels=recipe.output_channels,
+        pixel_size_um=recipe.card.pixel_size_um,
+        activation="linear",
+        total_stride=int(getattr(network, "total_stride", 1)),
+        norm="group" if latent else "none",
+        objects=recipe.card.objects,
+        classes=recipe.data.classes if recipe.data.conditional else [],
+        modality=recipe.modality,
+        example_size=(recipe.data.crop_size, recipe.data.crop_size),
+        **generation_facts(recipe, data),
+    )
+
+
 def export_generator(
     recipe: GenerateRecipe,
     module: NetworkModule,
@@ -98,21 +119,7 @@ def export_generator(
     """
 
     def inference(network: torch.nn.Module) -> Inference:
-        latent = recipe.network.architecture == "LatentDiffusion"
-        return Inference(
-            task="generate",
-            input_channels=[],
-            output_channels=recipe.output_channels,
-            pixel_size_um=recipe.card.pixel_size_um,
-            activation="linear",
-            total_stride=int(getattr(network, "total_stride", 1)),
-            norm="group" if latent else "none",
-            objects=recipe.card.objects,
-            classes=recipe.data.classes if recipe.data.conditional else [],
-            modality=recipe.modality,
-            example_size=(recipe.data.crop_size, recipe.data.crop_size),
-            **generation_facts(recipe, data),
-        )
+        return generator_inference(recipe, data, network)
 
     saved = save_trained(recipe, checkpoint, folder, summary, inference)
     text = json.dumps(summary, indent=2)

@@ -10,6 +10,7 @@ import tifffile
 import torch
 
 from napari_cytosynth.phantoms import fluorescent_nuclei
+from napari_cytosynth.training.generate_recipe import GenerateRecipe
 from napari_cytosynth.training.recipe import Recipe
 from napari_cytosynth.training.stain_recipe import StainRecipe
 from napari_cytosynth.zoo.files import load_network
@@ -151,3 +152,87 @@ def weights_of():
         return torch.cat([value.flatten().float() for value in network.state_dict().values()])
 
     return flatten
+
+
+@pytest.fixture(scope="session")
+def generator_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six images of bright blobs with their masks, in the folders image and mask."""
+    folder = tmp_path_factory.mktemp("blobs")
+    for part in ("image", "mask"):
+        (folder / part).mkdir()
+    for seed in range(6):
+        phantom = fluorescent_nuclei((64, 72), count=6, seed=seed)
+        tifffile.imwrite(folder / "image" / f"{seed}.tif", phantom.image)
+        mask = (phantom.labels > 0).astype(np.uint8) * 255
+        tifffile.imwrite(folder / "mask" / f"{seed}.tif", mask)
+    return folder
+
+
+_DENOISER = {
+    "width": 8,
+    "dim_mults": [1, 2],
+    "blocks": 1,
+    "expansion": 2,
+    "kernel": 3,
+    "attention": "none",
+    "time_widths": [8, 16],
+}
+_TINY_GENERATORS: dict[str, dict[str, object]] = {
+    "vae": {
+        "network": {"architecture": "BetaVAE", "arguments": {"latent": 4, "widths": [4, 8]}},
+        "objective": {"kind": "vae", "beta": 0.01},
+    },
+    "gan": {
+        "network": {"architecture": "WGAN", "arguments": {"latent": 4, "widths": [4, 8]}},
+        "objective": {"kind": "gan", "critic_steps": 2, "critic_widths": [4, 8]},
+    },
+    "diffusion": {
+        "network": {"architecture": "DiffusionUNet", "arguments": _DENOISER},
+        "objective": {"kind": "diffusion", "steps": 20, "sampling_steps": 4},
+    },
+    "latent": {
+        "network": {
+            "architecture": "LatentDiffusion",
+            "arguments": {
+                "autoencoder": {"widths": [4, 4], "latent_channels": 2, "groups": 2},
+                "denoiser": _DENOISER,
+            },
+        },
+        "objective": {"kind": "diffusion", "steps": 20, "sampling_steps": 4},
+        "autoencoder": {
+            "crop_size": 16,
+            "crops_per_epoch": 16,
+            "latents": 16,
+            "train": {"max_epochs": 2, "batch_size": 4, "accelerator": "cpu", "ema": 0.5},
+        },
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def make_generate_recipe():
+    """Return a function that makes a tiny recipe of a family; keywords change its sections."""
+
+    def make(family: str = "diffusion", **changes: dict) -> GenerateRecipe:
+        sections: dict[str, dict] = {
+            "data": {
+                "parts": {"train": ["image"], "validation_names": ["4", "5"]},
+                "channels": ["nuclei"],
+                "crop_size": 16,
+                "crops_per_epoch": 16,
+            },
+            "train": {
+                "max_epochs": 2,
+                "batch_size": 4,
+                "warmup_steps": 1,
+                "learning_rate": 0.01,
+                "ema": 0.5,
+                "accelerator": "cpu",
+            },
+            **_TINY_GENERATORS[family],  # type: ignore[dict-item]
+        }
+        for section, values in changes.items():
+            sections[section] = sections.get(section, {}) | values
+        return GenerateRecipe.model_validate({"name": "tiny", "task": "generate", **sections})
+
+    return make
