@@ -29,7 +29,8 @@ def check_size(size: int, widths: Sequence[int]) -> int:
     """
     if not widths or min(widths) < 1 or size < 2 ** len(widths) or size % 2 ** len(widths):
         raise ValueError(f"a size of {size} px cannot be halved {len(widths)} times")
-    return size // 2 ** len(widths)
+    base: int = size // 2 ** len(widths)
+    return base
 
 
 class Decoder(nn.Module):

@@ -69,7 +69,7 @@ class Embedding(nn.Module):
         if len(widths) < 2 or min(widths) < 2 or widths[0] % 2:
             raise ValueError("time_widths needs an even number of sinusoids and a layer or more")
         self.sinusoids, self.width = widths[0], widths[-1]
-        self.null_class = classes
+        self.null_class, self.condition_count = classes, conditions
         self.time = _mlp(widths)
         self.label = nn.Embedding(classes + 1, self.width) if classes else None
         self.conditions = _mlp((2 * conditions, self.width, self.width)) if conditions else None
@@ -87,9 +87,9 @@ class Embedding(nn.Module):
                 label = torch.full_like(time, self.null_class, dtype=torch.long)
             result = result + self.label(label)
         if self.conditions is not None:
-            count = self.conditions[0].in_features // 2
             if condition is None:
-                condition = torch.full((len(time), count), math.nan, device=time.device)
+                shape = len(time), self.condition_count
+                condition = torch.full(shape, math.nan, device=time.device)
             known = ~condition.isnan()
             given = torch.cat([condition.nan_to_num(0.0), known.to(condition.dtype)], dim=1)
             result = result + self.conditions(given)

@@ -54,7 +54,7 @@ class Autoencoder(nn.Module):
 
         self.channels, self.latent_channels = channels, latent_channels
         self.downsampling = 2 ** (len(widths) - 1)
-        self.kl: Any = AutoencoderKL(
+        self.kl: Any = AutoencoderKL(  # type: ignore[no-untyped-call]
             in_channels=channels,
             out_channels=channels,
             down_block_types=("DownEncoderBlock2D",) * len(widths),
@@ -114,7 +114,7 @@ class LatentDiffusion(nn.Module):
             raise ValueError(f"latent_scale must be above 0, not {latent_scale}")
         self.autoencoder = Autoencoder(channels=channels, **(autoencoder or {}))
         latents = self.autoencoder.latent_channels
-        told = {"classes": classes, "conditions": conditions}
+        told: dict[str, Any] = {"classes": classes, "conditions": conditions}
         self.denoiser = DiffusionUNet(channels=latents, **told, **(denoiser or {}))
         self.latent_scale = latent_scale
         self.channels, self.classes, self.conditions = channels, classes, conditions
