@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,13 +15,13 @@ from napari_cytosynth.inference.device import exact_float32
 from napari_cytosynth.inference.schedule import NoiseSchedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
     from napari_cytosynth.zoo.card import Generation, Inference
 
-__all__ = ["Denoiser", "generation_of"]
+__all__ = ["Denoiser", "check_finite", "generation_of", "number_format"]
 
 
 def generation_of(inference: Inference) -> Generation:
@@ -32,6 +32,26 @@ def generation_of(inference: Inference) -> Generation:
             "generative model, for example nuclei-ddpm."
         )
     return inference.generation
+
+
+@contextmanager
+def number_format(device: torch.device, precision: str) -> Iterator[None]:
+    """Run networks in ``float32`` (without TF32) or ``bfloat16`` where that loses little."""
+    with ExitStack() as stack:
+        stack.enter_context(exact_float32(device))
+        if precision == "bfloat16":
+            stack.enter_context(torch.autocast(device.type, torch.bfloat16))
+        yield
+
+
+def check_finite(values: torch.Tensor) -> None:
+    """Raise ModelError if there is a NaN or an infinite value."""
+    if not bool(values.isfinite().all()):
+        raise ModelError(
+            "The model gave values that are no numbers, so that there is no image. Its weights "
+            "may be damaged: fetch the model again, or choose another one or the precision "
+            "float32."
+        )
 
 
 class Denoiser:
@@ -150,17 +170,9 @@ class Denoiser:
         condition: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the network's own prediction from (N, C, Y, X) at (N,) steps, in float32."""
-        with ExitStack() as stack:
-            stack.enter_context(exact_float32(self.device))
-            if self.precision == "bfloat16":
-                stack.enter_context(torch.autocast(self.device.type, torch.bfloat16))
+        with number_format(self.device, self.precision):
             result: torch.Tensor = self._network(noisy, time, label, condition)
-        if not bool(result.isfinite().all()):
-            raise ModelError(
-                "The model gave values that are no numbers, so that there is no image. Its "
-                "weights may be damaged: fetch the model again, or choose another one or the "
-                "precision float32."
-            )
+        check_finite(result)
         return result.float()
 
     def clean(

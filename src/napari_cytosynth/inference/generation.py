@@ -7,16 +7,17 @@ those of the training are seen through overlapping windows (Bar-Tal et al. 2023,
 
 from __future__ import annotations
 
-import copy
+import math
 import os
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from napari_cytosynth.errors import InputError, ModelError, OutOfMemoryError
-from napari_cytosynth.inference._denoiser import Denoiser, generation_of
+from napari_cytosynth.errors import InputError, OutOfMemoryError
+from napari_cytosynth.inference._denoiser import generation_of
+from napari_cytosynth.inference._families import Decoding, Diffusing
 from napari_cytosynth.inference._generation_run import (
     Beginning,
     Enough,
@@ -26,10 +27,10 @@ from napari_cytosynth.inference._generation_run import (
     noise_from,
     slerp,
 )
-from napari_cytosynth.inference._steps import SAMPLERS, Steps
+from napari_cytosynth.inference._request import Generated, Request
+from napari_cytosynth.inference._steps import SAMPLERS
 from napari_cytosynth.inference.device import (
     choose_device,
-    exact_float32,
     free_memory,
     unless_out_of_memory,
 )
@@ -38,89 +39,20 @@ from napari_cytosynth.inference.precision import ENVIRONMENT_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
     from torch import nn
 
+    from napari_cytosynth.inference._families import Drawn, Floats, States
     from napari_cytosynth.inference._generation_run import OnImage, OnPreview
     from napari_cytosynth.inference._steps import SamplerName
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import Inference
 
-    Floats = NDArray[np.float32]
-
 __all__ = ["SAMPLERS", "Generated", "Generator", "Request"]
 
-KEPT_STATES = 50
-LATENT_PREVIEWS = 8  # of one batch: decoding takes about as long as a step
 # Images of 64 x 64 px at a time; more are no faster and delay a cancellation.
 BATCH_PIXELS = {"cpu": 8 * 64 * 64}
 BATCH_PIXELS_ELSEWHERE = 64 * 64 * 64
 BYTES_PER_PIXEL = 16 * 2**10  # of a large denoiser's activations, in float32
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """What to draw.
-
-    Attributes
-    ----------
-    count
-        Number of images.
-    seeds
-        One of each image.
-    size
-        (Y, X) in px; None for the size of the training images, the only one of β-VAEs and
-        WGANs.
-    label
-        Number of the class, from 0; None for no wish.
-    condition
-        The conditions of the card, standardised: (value - mean) / std, NaN for no wish;
-        None for no wish at all.
-    sampler, steps, guidance
-        Of diffusion models; None for what the card says. Guidance 0 is unconditional, 1 as
-        trained, more exaggerates class and conditions.
-    keep_trajectory
-        Keep the states between noise and image, about 50 at most.
-    batch_size
-        Images that run at the same time; None chooses by the memory. It changes no image.
-    """
-
-    count: int
-    seeds: tuple[int, ...]
-    size: tuple[int, int] | None = None
-    label: int | None = None
-    condition: tuple[float, ...] | None = None
-    sampler: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    keep_trajectory: bool = False
-    batch_size: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Generated:
-    """Images that a model made up.
-
-    Attributes
-    ----------
-    images
-        float32 (N, C, Y, X) in [0, 1], the channels as the card names them; a mask channel
-        is above 0.5 inside. Fewer than asked for if the run was stopped.
-    seeds
-        One of each image; of a walk, those of its two ends.
-    trajectory
-        float16 (S + 1, N, C, Y, X) in [0, 1] from noise to image, or None.
-    messages
-        What the user should be told.
-    positions
-        Of a walk, how far each image is from the first end (0) to the second (1).
-    """
-
-    images: Floats
-    seeds: tuple[int, ...]
-    trajectory: NDArray[np.float16] | None
-    messages: tuple[str, ...]
-    positions: tuple[float, ...] | None = None
 
 
 class Generator:
@@ -170,12 +102,8 @@ class Generator:
         self.device = choose_device(device)
         self.precision = _choose_precision(precision)
         self.messages: list[str] = []
-        self._denoiser: Denoiser | None = None
-        self._decoder: nn.Module | None = None
-        if "diffusion" in self._generation.family:
-            self._denoiser = Denoiser(network, inference, self.device, self.precision)
-        else:
-            self._decoder = copy.deepcopy(network).eval().requires_grad_(False).to(self.device)
+        family = Diffusing if "diffusion" in self._generation.family else Decoding
+        self._family: Diffusing | Decoding = family(network, inference, self.device, self.precision)
 
     def run(
         self,
@@ -220,7 +148,7 @@ class Generator:
             raise InputError("Ask for at least one image, and for one seed of each.")
         for seed in request.seeds:
             check_seed(seed)
-        shape = self._latent_shape(self._size(request.size))
+        shape = self._family.latent_shape(self._size(request.size))
 
         def begin(number: int) -> Beginning:
             return noise_from(request.seeds[number], shape)
@@ -273,7 +201,7 @@ class Generator:
             raise InputError("A walk between two images needs at least 2 images: its ends.")
         check_seed(seed_a)
         check_seed(seed_b)
-        shape = self._latent_shape(self._size(size))
+        shape = self._family.latent_shape(self._size(size))
         ends = [noise_from(seed, shape) for seed in (seed_a, seed_b)]
         positions = tuple(number / (count - 1) for number in range(count))
 
@@ -302,33 +230,30 @@ class Generator:
 
     def _order(self, request: Request, begin: Callable[[int], Beginning]) -> Order:
         """Fill in what the card decides, or raise InputError."""
-        card = self._generation
-        if self._denoiser is not None:
-            self._denoiser.check(request.label, request.condition)
-        elif request.label is not None or request.condition:
-            raise InputError("This model knows no classes or properties: leave them out.")
+        card, size = self._generation, self._size(request.size)
+        self._family.check(request.label, request.condition, size)
         guidance = card.guidance if request.guidance is None else request.guidance
-        if not (np.isfinite(guidance) and guidance >= 0):
+        if not (math.isfinite(guidance) and guidance >= 0):
             raise InputError(f"The guidance must be a number from 0 on, not {guidance}.")
         keep = request.keep_trajectory
-        if keep and self._denoiser is None:
+        if keep and self._family.most_steps is None:
             self._tell("This model makes an image in one step: there is no trajectory to keep.")
         return Order(
             count=request.count,
-            size=self._size(request.size),
+            size=size,
             begin=begin,
             label=request.label,
             condition=request.condition,
             sampler=_choose_sampler(request.sampler or card.sampler),
             steps=self._steps(request.steps),
             guidance=float(guidance),
-            keep_trajectory=keep and self._denoiser is not None,
+            keep_trajectory=keep and self._family.most_steps is not None,
         )
 
     def _steps(self, wanted: int | None) -> int:
-        if self._denoiser is None:
+        most = self._family.most_steps
+        if most is None:
             return 1
-        most = self._denoiser.schedule.steps
         steps = min(self._generation.steps, most) if wanted is None else wanted
         if not 1 <= steps <= most:
             raise InputError(
@@ -338,25 +263,11 @@ class Generator:
         return steps
 
     def _size(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
-        native = self.inference.example_size
         if wanted is None:
-            return native
+            return self.inference.example_size
         if min(wanted) < 1:
             raise InputError("An image must have at least 1 pixel along each axis.")
-        if self._denoiser is None and tuple(wanted) != native:
-            raise InputError(
-                f"This model only makes images of {native[0]} × {native[1]} pixels. For others, "
-                "choose a diffusion model (ddpm or ldm)."
-            )
         return wanted[0], wanted[1]
-
-    def _latent_shape(self, size: tuple[int, int]) -> tuple[int, ...]:
-        """Return the shape of what is random: a field that covers size and window, or (L,)."""
-        if self._denoiser is None:
-            return (int(self._decoder.latent),)  # type: ignore[union-attr, arg-type]
-        down = self._denoiser.downsampling
-        field = (max(-(-a // down), b) for a, b in zip(size, self._denoiser.window, strict=True))
-        return (self._denoiser.channels, *field)
 
     def _tell(self, message: str) -> None:
         if message not in self.messages:
@@ -364,34 +275,33 @@ class Generator:
 
     # -- drawing ----------------------------------------------------------------------------
 
-    def _draw(
-        self, order: Order, run: Run, batch: int | None
-    ) -> tuple[Floats, NDArray[np.float16] | None]:
+    def _draw(self, order: Order, run: Run, batch: int | None) -> Drawn:
         """Draw batch after batch; smaller ones once the memory does not suffice."""
         if batch is not None and batch < 1:
             raise InputError(f"A batch needs at least 1 image, not {batch}.")
         size = batch or self._batch(order)
         images = self._room(order)
-        kept: list[NDArray[np.float16]] = []
+        kept: list[States] = []
         done = 0
         run.expect(0, "Running the model")
         while done < order.count:
             numbers = list(range(done, min(done + size, order.count)))
             try:
-                part = unless_out_of_memory(lambda numbers=numbers: self._try(order, run, numbers))  # type: ignore[misc]
+                part = unless_out_of_memory(partial(self._family.draw, order, run, numbers))
             except Enough:
                 break
             if part is None:
                 size = self._smaller(len(numbers))
                 continue
-            images[numbers] = part[0]
-            kept += part[1:]
+            images[numbers], states = part
+            if states is not None:
+                kept.append(states)
             done += len(numbers)
             if run.on_image is not None:
                 for number in numbers:
                     run.on_image(number, images[number].copy())
         run.finish()
-        return images[:done], np.concatenate(kept, axis=1) if kept else None
+        return images[:done], self._joined(kept)
 
     def _room(self, order: Order) -> Floats:
         shape = (order.count, len(self.inference.output_channels), *order.size)
@@ -403,10 +313,23 @@ class Generator:
                 f"{order.size[1]} pixels. Ask for fewer or smaller ones."
             ) from error
 
+    def _joined(self, kept: list[States]) -> States | None:
+        """Return the states of all batches, or None and a message without room for them."""
+        try:
+            return np.concatenate(kept, axis=1) if kept else None
+        except MemoryError:
+            self._tell(
+                "There was not enough memory for the trajectory: the images are there, but not "
+                "the steps towards them."
+            )
+            return None
+
     def _batch(self, order: Order) -> int:
-        """Return how many images run at the same time."""
+        """Return how many images run at the same time: few latents cost what few pixels do."""
         pixels = order.size[0] * order.size[1]
-        wanted = BATCH_PIXELS.get(self.device.type, BATCH_PIXELS_ELSEWHERE) // pixels
+        field = self._family.latent_shape(order.size)[1:]
+        most = BATCH_PIXELS.get(self.device.type, BATCH_PIXELS_ELSEWHERE)
+        wanted = most // (math.prod(field) if field else pixels)
         fitting = free_memory(self.device) // 4 // (BYTES_PER_PIXEL * pixels)
         return max(min(wanted, fitting), 1)
 
@@ -425,80 +348,6 @@ class Generator:
             "it only takes longer."
         )
         return size // 2
-
-    def _try(
-        self, order: Order, run: Run, numbers: list[int]
-    ) -> tuple[Floats] | tuple[Floats, NDArray[np.float16]]:
-        """Draw the images of these numbers; with the states in between if they are kept."""
-        if self._denoiser is not None:
-            return self._diffuse(self._denoiser, order, run, numbers)
-        run.poll()
-        images = self._decode(order, numbers)
-        run.expect(numbers[-1] + 1, f"Image {numbers[-1] + 1} of {order.count}")
-        return (images,)
-
-    @torch.inference_mode()
-    def _decode(self, order: Order, numbers: list[int]) -> Floats:
-        """Decode latent vectors in one pass."""
-        latents = torch.stack([order.begin(number).latent for number in numbers])
-        with exact_float32(self.device):
-            images = self._decoder.decode(latents.to(self.device))  # type: ignore[union-attr, operator]
-        if not bool(images.isfinite().all()):
-            raise ModelError(
-                "The model gave values that are no numbers, so that there is no image. Its "
-                "weights may be damaged: fetch the model again, or choose another one."
-            )
-        return _to_unit(images)
-
-    @torch.inference_mode()
-    def _diffuse(
-        self, denoiser: Denoiser, order: Order, run: Run, numbers: list[int]
-    ) -> tuple[Floats] | tuple[Floats, NDArray[np.float16]]:
-        """Walk from noise to images."""
-        steps = Steps(order.sampler, order.steps, denoiser.schedule)
-        begun = [order.begin(number) for number in numbers]
-        field = torch.stack([each.latent for each in begun]).to(self.device)
-        generators = [each.generator for each in begun]
-        count = len(steps.times)
-        to_keep = _spread(count + 1, KEPT_STATES) if order.keep_trajectory else set()
-        to_show = _spread(count, LATENT_PREVIEWS if denoiser.downsampling > 1 else count)
-        states: list[NDArray[np.float16]] = []
-        told = (order.label, order.condition, order.guidance)
-        for number, time in enumerate(steps.times):
-            run.poll()
-            if number in to_keep:
-                states.append(self._picture(denoiser, field, order).astype(np.float16))
-            clean = denoiser.guided(field, time, *told, between=run.breathe)
-            field = steps.step(number, clean, field, generators)
-            if run.on_preview is not None and number in to_show:
-                run.on_preview(number + 1, count, self._picture(denoiser, clean, order), numbers)
-            done = numbers[0] * order.steps + (number + 1) * len(numbers) * order.steps // count
-            run.expect(done, _message(number + 1, count, numbers, order.count))
-        images = self._picture(denoiser, field, order)
-        if not order.keep_trajectory:
-            return (images,)
-        return images, np.stack([*states, images.astype(np.float16)])
-
-    def _picture(self, denoiser: Denoiser, field: torch.Tensor, order: Order) -> Floats:
-        """Return (N, C, Y, X) in [0, 1] of what is denoised, cut to size."""
-        return _to_unit(denoiser.decode(field)[..., : order.size[0], : order.size[1]])
-
-
-def _to_unit(images: torch.Tensor) -> Floats:
-    result: Floats = ((images.float() + 1) / 2).clamp(0, 1).cpu().numpy()
-    return result
-
-
-def _spread(count: int, most: int) -> set[int]:
-    """Return at most `most` of the numbers below `count`, first and last among them."""
-    return {round(place) for place in np.linspace(0, count - 1, min(count, most))}
-
-
-def _message(step: int, steps: int, numbers: list[int], count: int) -> str:
-    which = f"image {numbers[0] + 1}"
-    if len(numbers) > 1:
-        which = f"images {numbers[0] + 1}–{numbers[-1] + 1}"
-    return f"Step {step} of {steps}, {which} of {count}"
 
 
 def _choose_sampler(name: str) -> SamplerName:
