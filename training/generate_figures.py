@@ -132,19 +132,19 @@ def _nearest_page(figure_class: Any, name: str, scores: ModelScores, report: Gen
     figure.suptitle(f"{name}: the synthetic images nearest to a training image, and that image")
     axes = figure.subplots(2, 2, width_ratios=[3, 1])
     for (left, right), (by, search) in zip(axes, searches.items(), strict=True):
-        nearest = np.argsort(search.distances)[:_ROW]
+        nearest = np.argsort(search.relative)[:_ROW]
         pairs = (scores.found, nearest), (judge.training, search.index[nearest])
         pictures = np.concatenate(
             [pictures_of(found, judge.channels, rows.tolist()) for found, rows in pairs]
         )
         title = f"by {by}: synthetic above, nearest training crop below"
         _show(left, pictures, len(nearest), title)
-        both = [search.distances, search.real_distances]
+        both = [search.relative, search.real_relative]
         bins = np.histogram_bin_edges(np.concatenate(both), 30)
         right.hist(both[1], bins, color=_REAL, alpha=0.4, density=True, label="unseen real")
         right.hist(both[0], bins, color="C0", alpha=0.6, density=True, label="synthetic")
         right.axvline(search.limit, color="C3", label="nearer than 99 % of real")
-        right.set(xlabel=f"distance by {by}", yticks=[])
+        right.set(xlabel=f"distance by {by}, over that to the next", yticks=[])
         right.legend(fontsize="x-small")
     return figure
 

@@ -81,7 +81,7 @@ def test_a_planted_copy_is_caught_among_new_images(view) -> None:
     result = memorisation(generated, TRAINING, HELD_OUT)
     assert result.suspicious[11]
     assert result.index[11] == 7
-    assert result.distances[11] < 0.5 * result.limit
+    assert result.relative[11] < 0.5 * result.limit
     assert result.share < 0.1
 
 
@@ -100,6 +100,35 @@ def test_a_generator_that_only_copies_is_found_out() -> None:
     result = memorisation(TRAINING[:20] + noise, TRAINING, HELD_OUT)
     assert result.share == 1
     assert result.p < 1e-10
+
+
+def test_a_copy_of_a_crowded_image_is_caught_though_empty_images_lie_nearer() -> None:
+    """As in real micrographs: some crops hold next to nothing."""
+    training, held_out, generated = TRAINING.copy(), HELD_OUT.copy(), NEW.copy()
+    for images in (training, held_out, generated):
+        images[::4] = 0.01 * (images[::4] - 0.5)
+    noise = np.random.default_rng(9).normal(0, 0.02, training[7].shape)
+    generated[11] = training[7] + noise
+    result = memorisation(generated, training, held_out)
+    assert result.distances[11] > np.median(result.real_distances[::4])
+    assert result.suspicious[11]
+    assert result.share < 0.1
+
+
+def test_a_blank_image_among_blank_training_images_is_no_copy() -> None:
+    training, generated = TRAINING.copy(), NEW.copy()
+    training[:20], generated[:3] = 0.1, 0.1
+    result = memorisation(generated, training, HELD_OUT)
+    assert (result.distances[:3] < 1e-9).all()
+    assert not result.suspicious[:3].any()
+
+
+def test_the_relative_distance_is_that_to_the_nearest_over_that_to_the_next() -> None:
+    training = np.arange(12.0)[:, None]  # of which a tenth is one neighbour
+    result = memorisation([[3.2], [14.0]], training, [[20.0]])
+    np.testing.assert_allclose(result.distances, [0.2, 3])
+    np.testing.assert_allclose(result.relative, [0.2 / 0.8, 3 / 4])
+    np.testing.assert_allclose(result.real_relative, [9 / 10])
 
 
 def test_new_images_are_not_accused() -> None:

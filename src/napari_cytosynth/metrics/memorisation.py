@@ -1,14 +1,22 @@
 """Whether a generator gives back its training images.
 
-A generated image is suspicious when it lies nearer to a training image than real images
+A generated image is suspicious when it lies nearer to a training image than real images do
 that the model has never seen. The held-out images must come from other fields or patients
 than the training images, and be cut in the same way; else they lie too near themselves.
+
+A nearly empty image lies near every other empty one, a copy of a crowded image may not lie
+as near to it. So it is not the distance that is judged, but the distance over that to the
+next neighbours.
+
+References
+----------
+Carlini et al. 2023, arXiv:2301.13188 (distance relative to that of the neighbours).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +26,7 @@ from napari_cytosynth.errors import InputError
 from ._samples import same_width, stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -33,6 +41,8 @@ __all__ = [
 _ONE_IN = 100  # held-out images lie nearer than the limit
 _USUAL = (0.05, 0.25, 0.5, 0.75, 0.95)
 _ROWS = 1024  # images compared at a time
+_NEIGHBOURS = 50  # as Carlini et al.; no more than a tenth of the training images
+_ROUNDING = 1e-6  # of the training images' spread: less is no distance
 
 
 def nearest_distances(
@@ -58,22 +68,54 @@ def nearest_distances(
         If a set is empty, the widths differ, or a value is not finite.
     """
     a, b = same_width(generated, training)
-    middle = b.mean(axis=0)
-    return _nearest(a - middle, b - middle)
+    found = _search([a], b)
+    return found.distance, found.index
 
 
-def _nearest(
-    a: NDArray[np.float64], b: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    norms = (b**2).sum(axis=1)
-    index = np.concatenate(
-        [
-            (norms - 2 * (a[start : start + _ROWS] @ b.T)).argmin(axis=1)
-            for start in range(0, len(a), _ROWS)
-        ]
-    )
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The nearest training image, and how near the next ones are."""
+
+    distance: NDArray[np.float64]
+    index: NDArray[np.int64]
+    relative: NDArray[np.float64]
+
+
+def _search(views: Sequence[NDArray[np.float64]], training: NDArray[np.float64]) -> _Found:
+    """Search (M, D) for the nearest of each image, given as one (N, D) for each of its views."""
+    middle = training.mean(axis=0)
+    rows = training - middle
+    norms = (rows**2).sum(axis=1)
+    nothing = _ROUNDING * math.sqrt(norms.mean())
+    parts = [
+        _search_part([view[start : start + _ROWS] - middle for view in views], rows, norms, nothing)
+        for start in range(0, len(views[0]), _ROWS)
+    ]
+    return _Found(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _search_part(
+    views: Sequence[NDArray[np.float64]],
+    rows: NDArray[np.float64],
+    norms: NDArray[np.float64],
+    nothing: float,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    squares = np.full((len(views[0]), len(rows)), np.inf)
+    for view in views:
+        here = norms + (view**2).sum(axis=1)[:, None] - 2 * (view @ rows.T)
+        np.minimum(squares, here, out=squares)
+    index = squares.argmin(axis=1)
     # anew from the difference: the expanded square does not make a copy's distance 0
-    return np.sqrt(((a - b[index]) ** 2).sum(axis=1)), index
+    exact = [((view - rows[index]) ** 2).sum(axis=1) for view in views]
+    distance = np.sqrt(np.min(exact, axis=0))
+    if len(rows) == 1:
+        return distance, index, distance
+    count = min(_NEIGHBOURS, max(len(rows) // 10, 1))
+    nearest = np.partition(squares, count, axis=1)[:, : count + 1]
+    nearest = np.sqrt(np.sort(nearest, axis=1)[:, 1:].clip(0)).mean(axis=1)
+    # among equal training images to be equal too is nothing special
+    relative = np.divide(distance, nearest, out=np.ones_like(distance), where=nearest > nothing)
+    return distance, index, relative
 
 
 def nearest_images(
@@ -103,14 +145,15 @@ def nearest_images(
     InputError
         If a set is empty, the channels or sizes differ, or a pixel is not a number.
     """
+    found = _search_images(generated, training, side)
+    return found.distance, found.index
+
+
+def _search_images(generated: ArrayLike, training: ArrayLike, side: int) -> _Found:
     images = stack(generated)
     rows = _shrunk(stack(training, images), side)
-    middle = rows.mean(axis=0)
-    rows -= middle
-    found = [_nearest(_shrunk(view, side) - middle, rows) for view in _views(images)]
-    distances, indices = (np.stack(values) for values in zip(*found, strict=True))
-    best = distances.argmin(axis=0), np.arange(len(images))
-    return distances[best] / math.sqrt(rows.shape[1]), indices[best]
+    found = _search([_shrunk(view, side) for view in _views(images)], rows)
+    return replace(found, distance=found.distance / math.sqrt(rows.shape[1]))
 
 
 def _shrunk(images: NDArray[Any], side: int) -> NDArray[np.float64]:
@@ -149,10 +192,13 @@ class Memorisation:
         (N,) that training image.
     real_distances
         (H,) of each held-out real image to its nearest training image.
+    relative, real_relative
+        The same over the mean distance to the next neighbours among the training images
+        (up to 50 of them): near 1 where nothing is special, near 0 for a copy.
     limit
-        The 1 % quantile of `real_distances`.
+        The 1 % quantile of `real_relative`.
     suspicious
-        (N,) bool: nearer than the limit.
+        (N,) bool: `relative` lies below the limit.
     p
         Probability of as many suspicious images, or more, if the generated images lay no
         nearer than the held-out ones.
@@ -161,6 +207,8 @@ class Memorisation:
     distances: NDArray[np.float64]
     index: NDArray[np.int64]
     real_distances: NDArray[np.float64]
+    relative: NDArray[np.float64]
+    real_relative: NDArray[np.float64]
     limit: float
     suspicious: NDArray[np.bool_]
     p: float
@@ -197,17 +245,23 @@ def memorisation(
     """
     sets = [np.asarray(values) for values in (generated, training, held_out)]
     if {array.ndim for array in sets} == {4}:
-        distances, index = nearest_images(sets[0], sets[1], side)
-        real, _ = nearest_images(sets[2], sets[1], side)
+        found, real = (_search_images(sets[i], sets[1], side) for i in (0, 2))
     elif {array.ndim for array in sets} == {2}:
-        distances, index = nearest_distances(sets[0], sets[1])
-        real, _ = nearest_distances(sets[2], sets[1])
+        found, real = (_search([a], b) for a, b in (same_width(sets[i], sets[1]) for i in (0, 2)))
     else:
         raise InputError("Give either three tables of features, or three stacks of images.")
-    limit = float(np.sort(real)[_rank(len(real)) - 1])
-    suspicious = distances < limit
-    chance = _chance(int(suspicious.sum()), len(distances), len(real))
-    return Memorisation(distances, index, real, limit, suspicious, chance)
+    limit = float(np.sort(real.relative)[_rank(len(real.relative)) - 1])
+    suspicious = found.relative < limit
+    return Memorisation(
+        found.distance,
+        found.index,
+        real.distance,
+        found.relative,
+        real.relative,
+        limit,
+        suspicious,
+        _chance(int(suspicious.sum()), len(suspicious), len(real.relative)),
+    )
 
 
 def _rank(real: int) -> int:
