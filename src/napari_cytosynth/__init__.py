@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_cytosynth import errors, phantoms
     from napari_cytosynth.errors import Cancelled, CytosynthError
+    from napari_cytosynth.tasks.generate import Generation, generate, vary
     from napari_cytosynth.tasks.measure import measure
     from napari_cytosynth.tasks.segment import Segmentation, segment
     from napari_cytosynth.tasks.stain import Staining, stain
@@ -26,32 +27,38 @@ except ImportError:  # a source tree that was never installed
 __all__ = [
     "Cancelled",
     "CytosynthError",
+    "Generation",
     "Model",
     "ModelInfo",
     "Segmentation",
     "Staining",
     "__version__",
     "errors",
+    "generate",
     "list_models",
     "load_model",
     "measure",
     "phantoms",
     "segment",
     "stain",
+    "vary",
 ]
 
 _WHERE = {
     "Cancelled": "errors",
     "CytosynthError": "errors",
+    "Generation": "tasks.generate",
     "Model": "zoo.loading",
     "ModelInfo": "zoo.catalogue",
     "Segmentation": "tasks.segment",
     "Staining": "tasks.stain",
+    "generate": "tasks.generate",
     "list_models": "zoo.catalogue",
     "load_model": "zoo.loading",
     "measure": "tasks.measure",
     "segment": "tasks.segment",
     "stain": "tasks.stain",
+    "vary": "tasks.generate",
 }
 
 

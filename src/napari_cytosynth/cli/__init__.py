@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import Cancelled, CytosynthError
 
-from . import evaluate, models, phantoms, segment, stain
+from . import evaluate, generate, models, phantoms, segment, stain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 LATER = {
-    "generate": "generate synthetic images",
     "study": "compare settings of a training",
 }
 
@@ -27,12 +26,14 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="cytosynth",
-        description="Segment and virtually stain microscopy images with weights that come along.",
+        description="Generate, virtually stain and segment microscopy images with weights that "
+        "come along.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     segment.add_parser(commands)
     stain.add_parser(commands)
+    generate.add_parser(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
     phantoms.add_parser(commands)

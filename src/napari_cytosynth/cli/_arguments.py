@@ -12,11 +12,14 @@ from napari_cytosynth.errors import OutputError
 __all__ = [
     "add_device",
     "add_image",
+    "add_model",
     "add_running",
+    "add_where",
     "at_least_one",
     "fraction",
     "make_folder",
     "make_room_for",
+    "not_negative",
     "positive",
     "whole",
 ]
@@ -37,6 +40,14 @@ def positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Read a number of at least 0."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
     return value
 
 
@@ -105,6 +116,11 @@ def add_device(group: Any) -> None:
         metavar="UM",
         help="pixel size of the image in µm",
     )
+    add_where(group)
+
+
+def add_where(group: Any) -> None:
+    """Add what says where a network runs."""
     group.add_argument(
         "--device",
         default="auto",
@@ -115,14 +131,7 @@ def add_device(group: Any) -> None:
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add the image, the model that runs on it, and where the results go."""
     parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder that the results go to"
-    )
+    add_model(parser)
     parser.add_argument(
         "--axes",
         help="one letter of T, Z, C, Y, X for each axis, such as ZYX (default: what the file says)",
@@ -133,6 +142,18 @@ def add_image(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="channels of the image that the model reads, counted from 0",
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model, and where the results go."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder that the results go to"
     )
 
 

@@ -72,7 +72,7 @@ class Features:
         InputError
             If the images have other axes, or hold what is no number.
         """
-        images = np.asarray(images, np.float32)
+        images = np.ascontiguousarray(images, np.float32)
         if images.ndim != 4 or 0 in images.shape[1:]:
             raise InputError(f"Images have the axes (N, C, Y, X), not {images.ndim} axes.")
         if not np.isfinite(images).all():

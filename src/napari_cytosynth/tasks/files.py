@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.tasks._contact_sheet import write_contact_sheet
+from napari_cytosynth.tasks._montage import to_bytes
+from napari_cytosynth.tasks._pictures import about, seeds_in_words
 from napari_cytosynth.tasks._writing import (
     SAMPLE_AXIS,
     file_names,
@@ -21,13 +24,17 @@ from napari_cytosynth.tasks._writing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
+    from napari_cytosynth.tasks.generation import Generation
     from napari_cytosynth.tasks.segmentation import Segmentation
     from napari_cytosynth.tasks.staining import Staining
 
-__all__ = ["save_segmentation", "save_staining", "write_tiff"]
+__all__ = ["save_generation", "save_segmentation", "save_staining", "write_tiff"]
 
+_GENERATION_FILES = ("images", "masks", "labels", "trajectory")
 _PREDICTED = "virtual stain (predicted, not measured)"
 
 
@@ -85,6 +92,69 @@ def save_staining(result: Staining, path: str | Path) -> list[Path]:
     return [*files, write_record(result.provenance, folder / prefixed(stem, "provenance.json"))]
 
 
+def save_generation(result: Generation, path: str | Path) -> list[Path]:
+    """Write synthetic images; see :meth:`Generation.save`.
+
+    Returns
+    -------
+    list of Path
+        The files, or the one ``.zarr`` folder, the table, the contact sheet and the record.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written there, or the file type is unknown.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".zarr":
+        files, stem = [_write_generation_zarr(result, path)], stem_of(path)
+    else:
+        parts = _generation_parts(result)
+        names, stem = file_names(path, tuple(parts))
+        files = list(names.values())
+        size = _pixel_size(result)
+        for name, (array, axes, said) in parts.items():
+            channels = result.channels if "C" in axes else ()
+            write_tiff(names[name], array, axes, size, channels, said)
+        forget(file_names(path, _GENERATION_FILES)[0], parts)
+    folder = files[0].parent
+    table, sheet = (folder / prefixed(stem, name) for name in ("samples.csv", "contact-sheet.png"))
+    with replacing(table) as temporary:
+        result.table.assign(synthetic=True, model=result.model).to_csv(temporary, index=False)
+    write_contact_sheet(result, sheet)
+    record = write_record(result.provenance, folder / prefixed(stem, "provenance.json"))
+    return [*files, table, sheet, record]
+
+
+def _generation_parts(result: Generation) -> dict[str, tuple[Any, str, str]]:
+    """Return array, axes and description of each TIFF; T counts the samples, Z the steps."""
+    said = f"{about(result)}; axis T counts the samples, {seeds_in_words(result)}"
+    parts: dict[str, tuple[Any, str, str]] = {}
+    colour = result.is_rgb
+    axes = "TYXS" if colour else "TCYX"
+    parts["images"] = (_pixels(result.images, colour), axes, said)
+    if result.masks is not None and result.labels is not None:
+        what = f"{said}; {result.objects}"
+        parts["masks"] = (result.masks.astype(np.uint8) * 255, "TYX", what)
+        parts["labels"] = (_compact(result.labels), "TYX", what)
+    if result.trajectory is not None:
+        what = f"{said}; axis Z counts the states from noise to image"
+        parts["trajectory"] = (_pixels(result.trajectory, colour), f"TZ{axes[1:]}", what)
+    return parts
+
+
+def _pixels(images: npt.NDArray[np.floating], colour: bool) -> npt.NDArray[Any]:
+    """Colour pictures get 8 bits and their colours last, as every program reads them."""
+    if colour:
+        return to_bytes(np.moveaxis(images, -3, -1))
+    return np.asarray(images, np.float32)
+
+
+def _pixel_size(result: Generation) -> tuple[float, float] | None:
+    size = result.pixel_size_um
+    return (size, size) if size else None
+
+
 def _describe(result: Staining, name: str) -> str:
     unit = f", in {result.unit}" if result.unit else ""
     if name != "std":
@@ -109,12 +179,7 @@ def _write_segmentation_zarr(result: Segmentation, path: Path) -> Path:
     axes, size = result.axes, result.pixel_size
     with zarr_root(path, result.provenance) as root:
         fill_group(root, result.probability, axes, size, "probability")
-        group = root.create_group("labels")
-        name = "".join(letter if letter.isalnum() else "_" for letter in result.objects)
-        group.attrs["ome"] = {"version": "0.5", "labels": [name]}
-        part: Any = group.create_group(name)
-        fill_group(part, result.labels, axes, size, name)
-        part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": {"version": "0.5"}}
+        _fill_labels(root, result.labels, axes, size, result.objects)
     return path
 
 
@@ -127,3 +192,27 @@ def _write_staining_zarr(result: Staining, arrays: dict[str, Any], path: Path) -
             about = f"{_PREDICTED}: {_describe(result, name)}"
             fill_group(group, array, axes, result.pixel_size, about, result.channels)
     return path
+
+
+def _write_generation_zarr(result: Generation, path: Path) -> Path:
+    size, said = _pixel_size(result), f"{about(result)}; {seeds_in_words(result)}"
+    with zarr_root(path, result.provenance) as root:
+        fill_group(root, result.images, "TCYX", size, said, result.channels)
+        if result.labels is not None:
+            _fill_labels(root, result.labels, "TYX", size, result.objects)
+        if result.trajectory is not None:
+            states = np.asarray(np.moveaxis(result.trajectory, 1, 2), np.float32)
+            group = root.create_group("trajectory")
+            fill_group(group, states, "TCZYX", size, f"{said}; Z: states", result.channels)
+    return path
+
+
+def _fill_labels(
+    root: Any, labels: Any, axes: str, pixel_size: Sequence[float] | None, objects: str
+) -> None:
+    group = root.create_group("labels")
+    name = "".join(letter if letter.isalnum() else "_" for letter in objects)
+    group.attrs["ome"] = {"version": "0.5", "labels": [name]}
+    part: Any = group.create_group(name)
+    fill_group(part, labels, axes, pixel_size, name)
+    part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": {"version": "0.5"}}

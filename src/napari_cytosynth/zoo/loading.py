@@ -53,6 +53,8 @@ class Model:
     """Commit of the Hub repository, where the weights came from one."""
     device: str = "auto"
     """Device that tasks run it on if they are not told otherwise."""
+    path: Path | None = None
+    """Folder, or weights file, that it was read from; None if it never was on disk."""
 
 
 def load_model(
@@ -110,6 +112,7 @@ def load_model(
         sha256=digest,
         revision=place.revision,
         device=device,
+        path=place.path,
     )
 
 

@@ -1,0 +1,164 @@
+"""``cytosynth generate``: synthetic images with their seeds, and a contact sheet."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from ._arguments import add_model, add_where, at_least_one, make_room_for, not_negative, whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_cytosynth.tasks.generation import Generation
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser's `commands`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "generate",
+        help="make up synthetic images",
+        description="Make up images like those that a model was trained on: synthetic, not "
+        "measured. Writes images.tif (and masks.tif, labels.tif of a model that makes masks), "
+        "samples.csv with the seeds, contact-sheet.png and provenance.json.",
+    )
+    add_model(parser)
+    _add_wishes(parser.add_argument_group("what is made"))
+    group = parser.add_argument_group("how it is made (diffusion models)")
+    group.add_argument("--sampler", help="ddpm, ddim, dpm++ or unipc (default: the model's own)")
+    group.add_argument(
+        "--steps", type=at_least_one, metavar="N", help="sampling steps (default: the model's own)"
+    )
+    group.add_argument(
+        "--guidance",
+        type=not_negative,
+        metavar="G",
+        help="how strongly class and conditions count: 0 not at all, 1 as trained, more "
+        "exaggerates (default: the model's own)",
+    )
+    group.add_argument(
+        "--trajectory",
+        action="store_true",
+        help="write the way from noise to image too, as trajectory.tif and trajectory.gif",
+    )
+    add_where(group)
+    parser.set_defaults(run=run)
+
+
+def _add_wishes(group: Any) -> None:
+    group.add_argument(
+        "--count", type=at_least_one, metavar="N", help="images (default: 16; with --vary, 9)"
+    )
+    group.add_argument(
+        "--seed",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="of the first image, the others follow; the same seed gives the same image "
+        "(default: 0)",
+    )
+    group.add_argument(
+        "--vary",
+        type=whole,
+        nargs=2,
+        metavar=("A", "B"),
+        help="walk from the image of seed A to that of seed B instead; writes walk.gif too",
+    )
+    group.add_argument(
+        "--class", dest="label", metavar="NAME", help="class, by name or number (default: any)"
+    )
+    group.add_argument(
+        "--condition",
+        type=_named_number,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a property that the images are to have; may be given several times",
+    )
+    group.add_argument(
+        "--size",
+        type=at_least_one,
+        nargs="+",
+        metavar="PX",
+        help="side, or height and width (default: as in training)",
+    )
+    group.add_argument(
+        "--nearest",
+        action="store_true",
+        help="say how far each image is from its nearest training image",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Generate, write and say what was written."""
+    from napari_cytosynth.zoo.loading import load_model
+
+    out: Path = arguments.out
+    make_room_for(out)
+    model = load_model(arguments.model, arguments.device)
+    result = _make(arguments, model)
+    for message in result.messages:
+        print(message)
+    if arguments.nearest:
+        _look_for_copies(result, model, arguments.device)
+    written = result.save(out)
+    if result.walk is not None or result.trajectory is not None:
+        name = "walk.gif" if result.walk is not None else "trajectory.gif"
+        film = (
+            out / name if out.is_dir() and not out.suffix else out.with_name(f"{out.stem}-{name}")
+        )
+        written.append(result.save_animation(film))
+    print(_sentence(result))
+    for path in written:
+        print(path)
+
+
+def _make(arguments: argparse.Namespace, model: Any) -> Generation:
+    from napari_cytosynth.tasks.generate import generate, vary
+
+    size, label = arguments.size, arguments.label
+    options: dict[str, Any] = {
+        "label": int(label) if label is not None and label.isdecimal() else label,
+        "conditions": dict(arguments.condition) or None,
+        "steps": arguments.steps,
+        "guidance": arguments.guidance,
+        "size": size[0] if size is not None and len(size) == 1 else size,
+        "keep_trajectory": arguments.trajectory,
+        "device": arguments.device,
+    }
+    if arguments.vary is not None:
+        first, last = arguments.vary
+        return vary(model, first, last, arguments.count or 9, **options)
+    return generate(
+        model,
+        count=arguments.count or 16,
+        seed=arguments.seed,
+        sampler=arguments.sampler,
+        **options,
+    )
+
+
+def _look_for_copies(result: Generation, model: Any, device: str) -> None:
+    from napari_cytosynth.tasks.nearest import nearest_training
+
+    found = nearest_training(result, model, device=device)
+    for sample in range(len(result)):
+        print(found.describe(sample))
+
+
+def _named_number(text: str) -> tuple[str, float]:
+    name, equals, value = text.rpartition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"give a name and a number as NAME=VALUE, not {text}")
+    return name.strip(), float(value)
+
+
+def _sentence(result: Generation) -> str:
+    from napari_cytosynth.tasks._pictures import about, seeds_in_words
+
+    rows, columns = result.images.shape[-2:]
+    return (
+        f"{len(result)} images of {rows} × {columns} px: {about(result)}; {seeds_in_words(result)}."
+    )

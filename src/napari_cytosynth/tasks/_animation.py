@@ -1,0 +1,109 @@
+"""A film of a trajectory or a latent walk: an animated GIF, which opens everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.tasks._montage import column_count, composite, enlarged, montage
+from napari_cytosynth.tasks._pictures import about, font, plain, seeds_in_words
+from napari_cytosynth.tasks._writing import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+    from napari_cytosynth.tasks.generation import Generation
+
+    Bytes = npt.NDArray[np.uint8]
+
+__all__ = ["save_animation"]
+
+_MOST = 16  # images in a film of a trajectory
+_SIDE, _LINE = 256, 20  # px
+_STEP_MS, _WALK_MS, _END_MS = 80, 160, 1500
+
+
+def save_animation(result: Generation, path: str | Path) -> Path:
+    """Write the film; see :meth:`Generation.save_animation`."""
+    path = Path(path)
+    if not path.suffix:
+        path = path.with_suffix(".gif")
+    if path.suffix.lower() != ".gif":
+        raise OutputError(f"A film is written as GIF: give a name that ends in .gif, not “{path}”.")
+    frames = [_captioned(picture, words) for picture, words in _pictures(result)]
+    colours = "L" if all(_is_grey(frame) for frame in frames) else "RGB"
+    first, *others = (_indexed(frame, colours) for frame in frames)
+    with replacing(path) as temporary:
+        first.save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=_durations(result, len(frames)),
+            loop=0,
+            comment=f"{about(result)}; {seeds_in_words(result)}".encode("ascii", "replace"),
+        )
+    return path
+
+
+def _pictures(result: Generation) -> Iterator[tuple[Bytes, str]]:
+    """Yield the pictures (Y, X, 3) of a film, and what is written below each."""
+    if result.trajectory is not None and result.trajectory.shape[1] > 1:
+        yield from _steps(result, result.trajectory[:_MOST])
+    elif result.walk is not None and len(result) > 1:
+        yield from _walk(result, result.walk)
+    else:
+        raise InputError(
+            "There is nothing to make a film of. Generate with “Keep trajectory” "
+            "(keep_trajectory=True) by a diffusion model, or vary between two seeds."
+        )
+
+
+def _steps(result: Generation, states: npt.NDArray[np.floating]) -> Iterator[tuple[Bytes, str]]:
+    count, columns = states.shape[1], column_count(len(states))
+    for step in range(count):
+        pictures = enlarged(composite(result, states[:, step]), _SIDE // columns)
+        joined = montage(np.moveaxis(pictures, -1, 1), columns, 2)
+        yield np.moveaxis(joined, 0, -1), f"state {step} of {count - 1}"
+
+
+def _walk(result: Generation, walk: tuple[float, ...]) -> Iterator[tuple[Bytes, str]]:
+    """There and back, so that the film has no jump where it begins again."""
+    pictures = enlarged(composite(result, result.images), _SIDE)
+    there = list(range(len(pictures)))
+    for number in there + there[-2:0:-1]:
+        yield pictures[number], f"{seeds_in_words(result)}: {walk[number]:.0%}"
+
+
+def _durations(result: Generation, count: int) -> list[int]:
+    """Return for how long each frame stays, in ms."""
+    if result.trajectory is not None:
+        return [_STEP_MS] * (count - 1) + [_END_MS]
+    return [_WALK_MS] * count
+
+
+def _captioned(picture: Bytes, words: str) -> Image:
+    from PIL import Image, ImageDraw
+
+    height, width = picture.shape[:2]
+    frame = Image.new("RGB", (max(width, _SIDE), height + _LINE))
+    frame.paste(Image.fromarray(np.ascontiguousarray(picture)), (0, 0))
+    text = plain(f"synthetic, {words}")
+    ImageDraw.Draw(frame).text((4, height + 2), text, fill=(232, 232, 232), font=font(13))
+    return frame
+
+
+def _is_grey(frame: Image) -> bool:
+    values = np.asarray(frame)
+    return bool((values == values[..., :1]).all())
+
+
+def _indexed(frame: Image, colours: str) -> Image:
+    """Give a frame at most 256 colours; grey ones stay as they are."""
+    return frame.convert("L") if colours == "L" else frame.quantize(256)

@@ -1,0 +1,201 @@
+"""Is it a copy? The nearest training image of each synthetic one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cytosynth.errors import CytosynthError, InputError, ModelError
+from napari_cytosynth.tasks.generation import Generation
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_cytosynth.inference.features import Features, Reference
+    from napari_cytosynth.zoo.card import Generation as GenerationCard
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = ["Nearest", "nearest_training"]
+
+_BATCH = 64  # images whose features are taken at once
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The nearest training image of each synthetic image, in the space of an encoder.
+
+    Attributes
+    ----------
+    distance
+        (N,) Euclidean distance between the embeddings.
+    index
+        (N,) rows of the model's embeddings of training images.
+    usual
+        The same distance for real images that the model was never trained on: its
+        quantiles 5, 25, 50, 75 and 95 %; empty if the model's card does not say.
+    suspicious
+        (N,) bool: nearer than 95 % of those real images are; perhaps a copy.
+    extractor
+        Name of the encoder.
+    place
+        (N, 4) int32, where the training image was cut: number of the file, y, x and view
+        (0 to 7: quarter turns, from 4 on mirrored); None if the model does not say.
+    images
+        (N, C, Y, X) in [0, 1], the training images themselves, mask channel last; None
+        without the training data.
+    """
+
+    distance: npt.NDArray[np.float32]
+    index: npt.NDArray[np.int64]
+    usual: tuple[float, ...]
+    suspicious: npt.NDArray[np.bool_]
+    extractor: str
+    place: npt.NDArray[np.int32] | None = None
+    images: npt.NDArray[np.float32] | None = None
+
+    def describe(self, sample: int) -> str:
+        """Say how near one image is to its nearest training image, in a sentence."""
+        text = f"Sample {sample} lies {self.distance[sample]:.3g} from its nearest training image"
+        if not self.usual:
+            return f"{text}; what is usual for real images is not known for this model."
+        low, high = self.usual[0], self.usual[-1]
+        text = f"{text}; real images that were not trained on lie {low:.3g} to {high:.3g} away"
+        return f"{text}. It may be a copy." if self.suspicious[sample] else f"{text}."
+
+
+def nearest_training(
+    images: Generation | npt.NDArray[np.floating],
+    model: str | Path | Model,
+    data_dir: str | Path | None = None,
+    recipe: str | Path | None = None,
+    *,
+    device: str = "auto",
+) -> Nearest:
+    """Look up the nearest training image of each synthetic image.
+
+    The model carries embeddings of (some of) its training images, never their pixels. They
+    were made by the encoder that its card names. An encoder sees what a picture shows more
+    than its single pixels: a small distance is a reason to look, not a proof.
+
+    Parameters
+    ----------
+    images
+        A result, which also keeps the answer in :attr:`Generation.nearest`, or images
+        (N, C, Y, X) in [0, 1] without a mask's channel.
+    model
+        The model that made them; whatever :func:`~napari_cytosynth.zoo.loading.load_model`
+        takes.
+    data_dir
+        Folder of the training data, to get the neighbours themselves.
+    recipe
+        Name or path of the recipe that the model was trained by; None for the one that the
+        card names. Only used with `data_dir`.
+    device
+        Where the encoder runs: auto, cpu, cuda, mps.
+
+    Raises
+    ------
+    InputError
+        If the images do not have the model's channels.
+    ModelError
+        If the model carries no embeddings, or its encoder cannot be loaded.
+    CytosynthError
+        If the training data are wanted and cannot be read.
+    """
+    from napari_cytosynth.zoo.loading import load_model
+
+    loaded = load_model(model, device)
+    card = loaded.card.inference.generation
+    if card is None:
+        raise InputError(
+            f"The model “{loaded.card.name}” does not generate images, so they cannot be copies."
+        )
+    reference = _reference(loaded)
+    features = _encoder(card.encoder, loaded.card.name, device)
+    pixels = images.images if isinstance(images, Generation) else np.asarray(images)
+    found = _nearest(pixels, features, reference, card)
+    if data_dir is not None:
+        found = _with_images(found, reference, loaded, data_dir, recipe)
+    if isinstance(images, Generation):
+        images.nearest = found
+    return found
+
+
+def _reference(model: Model) -> Reference:
+    from napari_cytosynth.inference.features import Reference
+    from napari_cytosynth.zoo.files import read_reference
+
+    reference = None
+    if model.path is not None:
+        reference = Reference.from_tensors(read_reference(model.path))
+    if reference is None:
+        raise ModelError(
+            f"The model “{model.card.name}” carries no embeddings of its training images, so "
+            "that its nearest ones cannot be looked up. “cytosynth evaluate generate … "
+            "--update-card” adds them, given the training data."
+        )
+    return reference
+
+
+def _encoder(name: str, model: str, device: str) -> Features:
+    from napari_cytosynth.inference.features import encoder_features, is_script, script_features
+    from napari_cytosynth.zoo.loading import load_model
+
+    if not name:
+        raise ModelError(f"The card of “{model}” does not say which encoder made its embeddings.")
+    if is_script(name):
+        return script_features(name, device)
+    encoder = load_model(name)
+    return encoder_features(
+        encoder.network, encoder.card.inference.normalisation, encoder.card.name, device
+    )
+
+
+def _nearest(
+    images: npt.NDArray[np.floating], features: Features, reference: Reference, card: GenerationCard
+) -> Nearest:
+    parts = [
+        reference.nearest(features.embed(images[start : start + _BATCH]))
+        for start in range(0, max(1, len(images)), _BATCH)
+    ]
+    distance, index = (np.concatenate(column) for column in zip(*parts, strict=True))
+    usual = tuple(card.real_distances)
+    return Nearest(
+        distance,
+        index,
+        usual,
+        distance < usual[0] if usual else np.zeros(len(distance), bool),
+        features.name,
+        None if reference.index is None else reference.index[index],
+    )
+
+
+def _with_images(
+    found: Nearest,
+    reference: Reference,
+    model: Model,
+    data_dir: str | Path,
+    recipe: str | Path | None,
+) -> Nearest:
+    """Cut the neighbours from the training data, as they were cut for the embeddings."""
+    try:
+        # training lies a floor above, and its packages are not always installed
+        load_recipe = import_module("napari_cytosynth.training.recipe").load_recipe
+        data = import_module("napari_cytosynth.training.generate_data").GenerateData
+    except ImportError as error:
+        raise CytosynthError(
+            "Reading the training images needs more packages: pip install "
+            '"napari-cytosynth[train]".'
+        ) from error
+    plan = load_recipe(str(recipe or model.card.training.recipe))
+    crops = data(plan, Path(data_dir)).crops("train", len(reference.embeddings))
+    if reference.index is not None and not np.array_equal(crops.index, reference.index):
+        raise InputError(
+            f"The images in “{data_dir}” are not those that the embeddings of "
+            f"“{model.card.name}” were made of, or the recipe is another one."
+        )
+    return replace(found, images=(crops.images[found.index] + 1) / 2)
