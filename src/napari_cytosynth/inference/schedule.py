@@ -9,7 +9,7 @@ et al. 2024, arXiv:2305.08891. The schedules themselves are those of `diffusers`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,7 @@ def betas(
 
     kind, start, end = _NAMES[name]
     stretch = _REFERENCE_STEPS / steps
-    scheduler = DDPMScheduler(
+    scheduler: Any = DDPMScheduler(  # type: ignore[no-untyped-call]
         num_train_timesteps=steps,
         beta_schedule=kind,
         beta_start=min(start * stretch, 0.5),
