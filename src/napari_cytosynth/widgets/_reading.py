@@ -33,13 +33,17 @@ KEY = "napari-cytosynth"
 def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) -> list[Any]:
     """Return the image layers of a viewer, newest first.
 
-    Our own results are among them only if asked for: all of them, or virtual stains.
+    Synthetic images are images like others. Our other results are among them only if asked
+    for: all of them, or virtual stains.
     """
     layers = [layer for layer in reversed(viewer.layers) if layer._type_string == "image"]
     return [
         layer
         for layer in layers
-        if results or KEY not in layer.metadata or (stains and _role(layer) == "mean")
+        if results
+        or KEY not in layer.metadata
+        or layer.metadata[KEY].get("synthetic")
+        or (stains and _role(layer) == "mean")
     ]
 
 

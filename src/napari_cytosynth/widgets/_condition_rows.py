@@ -1,0 +1,71 @@
+"""Rows for the properties that a generator can be asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, Container, FloatSpinBox
+
+from napari_cytosynth.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_cytosynth.zoo.card import Condition
+
+__all__ = ["ConditionRows"]
+
+_STEPS = 20
+
+
+class ConditionRows(Container[Any]):
+    """For each property a tick (ask for it or not) and a value."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[CheckBox, FloatSpinBox]] = {}
+        super().__init__(labels=False, name="conditions", label="ask for", visible=False)
+        self.margins = (0, 0, 0, 0)
+
+    def offer(self, conditions: Sequence[Condition]) -> None:
+        """Show the properties that a model knows, none of them asked for."""
+        self.clear()
+        self._rows = {condition.name: _row(condition) for condition in conditions}
+        for tick, value in self._rows.values():
+            line: Container[Any] = Container(
+                widgets=[tick, value], layout="horizontal", labels=False
+            )
+            line.margins = (0, 0, 0, 0)
+            self.append(line)
+        self.visible = bool(conditions)
+
+    def values(self) -> dict[str, float] | None:
+        """Return what is asked for, in the units of the model's card; None for nothing."""
+        asked = {name: value.value for name, (tick, value) in self._rows.items() if tick.value}
+        return asked or None
+
+    def ask_for(self, name: str, value: float | None) -> None:
+        """Ask for a value of a property, or with None for none.
+
+        Raises
+        ------
+        InputError
+            The model does not know this property.
+        """
+        if name not in self._rows:
+            known = ", ".join(self._rows) or "none"
+            raise InputError(f"The model knows no property “{name}”. It knows: {known}.")
+        tick, box = self._rows[name]
+        tick.value = value is not None
+        if value is not None:
+            box.value = value
+
+
+def _row(condition: Condition) -> tuple[CheckBox, FloatSpinBox]:
+    low, high = condition.low, condition.high
+    tip = f"{condition.description or condition.name}. Usual in training: {low:.3g} to {high:.3g}."
+    tick = CheckBox(text=condition.name, tooltip=f"Ask for this. {tip}")
+    middle = min(max(condition.mean, low), high)
+    step = (high - low) / _STEPS or 1.0
+    value = FloatSpinBox(value=middle, min=low, max=high, step=step, enabled=False, tooltip=tip)
+    tick.changed.connect(lambda ticked: setattr(value, "enabled", ticked))
+    return tick, value

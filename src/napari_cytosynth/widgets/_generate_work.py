@@ -1,0 +1,302 @@
+"""What the Generate widget computes in its threads: values in, values out, no Qt.
+
+Nothing heavy is imported before a job runs, so that the widget opens at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import Cancelled
+from napari_cytosynth.widgets._reading import KEY
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.generation import Generation
+    from napari_cytosynth.tasks.nearest import Nearest
+    from napari_cytosynth.widgets._mailbox import Mailbox
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = [
+    "Answer",
+    "GenerateRequest",
+    "Looked",
+    "Preview",
+    "Tasks",
+    "compute",
+    "describe",
+    "look_up",
+    "real_tasks",
+]
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+_GAP_PX = 4  # between a synthetic image and its nearest training image
+_TOLD = 3  # samples that a sentence names
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What loads, runs and judges a generator; a test puts stand-ins here."""
+
+    load_model: Callable[..., Any]
+    generate: Callable[..., Generation]
+    vary: Callable[..., Generation]
+    nearest_training: Callable[..., Nearest]
+
+
+def real_tasks() -> Tasks:
+    """Return the functions that the package offers."""
+    from napari_cytosynth.tasks.generate import generate, vary
+    from napari_cytosynth.tasks.nearest import nearest_training
+    from napari_cytosynth.zoo.loading import load_model
+
+    return Tasks(load_model, generate, vary, nearest_training)
+
+
+@dataclass(frozen=True, eq=False)
+class GenerateRequest:
+    """Everything that a run needs, read from the widget when its button was pressed."""
+
+    model: str
+    device: str
+    count: int
+    seed: int
+    label: str | None
+    conditions: dict[str, float] | None
+    size: int | None
+    sampler: str | None
+    steps: int | None
+    guidance: float | None
+    keep_trajectory: bool
+    walk: tuple[int, int] | None = None
+    """Two seeds, where the images are to lie between them."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments that `generate` and `vary` share."""
+        names = ("label", "conditions", "size", "steps", "guidance", "keep_trajectory", "device")
+        return {"count": self.count} | {name: getattr(self, name) for name in names}
+
+    def carry_out(self, tasks: Tasks, model: Any, calls: dict[str, Any]) -> Generation:
+        """Make the images."""
+        shared = self.arguments() | calls
+        if self.walk is not None:
+            return tasks.vary(model, *self.walk, **shared)
+        return tasks.generate(model, seed=self.seed, sampler=self.sampler, **shared)
+
+
+@dataclass(eq=False)
+class Preview:
+    """What the images of the running batch look like so far."""
+
+    layers: list[LayerData]
+    """Of the whole stack, still empty."""
+    numbers: list[int]
+    """Of the images, in that stack."""
+    planes: dict[str, tuple[npt.NDArray[Any], Any]]
+    """By the layer's name, the images and their contrast limits (None of colour pictures)."""
+
+
+@dataclass(eq=False)
+class Answer:
+    """What a run gives back."""
+
+    request: GenerateRequest
+    generation: Generation
+    layers: list[LayerData]
+    messages: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Looked:
+    """What the look-up of the nearest training images gives back."""
+
+    sentence: str
+    table: Any
+    layers: list[LayerData]
+
+
+class _Painter:
+    """Turns what the model tells of its steps into previews, in its thread."""
+
+    def __init__(self, box: Mailbox[Preview], request: GenerateRequest, card: ModelCard) -> None:
+        self._box = box
+        self._request = request
+        self._card = card
+        self._layers: list[LayerData] = []
+        self.begun = False
+        """Whether a step was done: from then on a run can keep what is finished."""
+
+    def update(
+        self, step: int, steps: int, images: npt.NDArray[np.float32], numbers: Sequence[int]
+    ) -> None:
+        """Leave the images (n, C, Y, X) of a batch for the GUI thread."""
+        self.begun = True
+        if not self._layers:
+            empty = np.zeros((self._request.count, *images.shape[1:]), np.float32)
+            self._layers = self._drawn(empty)
+        planes = {
+            attributes["name"]: (data, attributes.get("contrast_limits"))
+            for data, attributes, _ in self._drawn(images)
+        }
+        self._box.put(numbers[0], Preview(self._layers, list(numbers), planes))
+
+    def finished(self, number: int, image: npt.NDArray[np.float32]) -> None:
+        """Leave a finished image (C, Y, X)."""
+        self.update(1, 1, image[None], [number])
+
+    def _drawn(self, images: npt.NDArray[np.float32]) -> list[LayerData]:
+        from napari_cytosynth.tasks.generation import Generation
+
+        inference = self._card.inference
+        mask = None if inference.generation is None else inference.generation.mask_channel
+        first = self._request.seed
+        return Generation(
+            images=images,
+            channels=tuple(name for name in inference.output_channels if name != mask),
+            seeds=tuple(range(first, first + len(images))),
+            model=self._card.name,
+            pixel_size_um=inference.pixel_size_um,
+            provenance={"synthetic": True},
+        ).to_layers()
+
+
+def compute(
+    request: GenerateRequest,
+    progress: Progress,
+    box: Mailbox[Preview],
+    enough: threading.Event,
+    tasks: Tasks | None,
+) -> Answer:
+    """Run the model and leave a preview after each step.
+
+    Parameters
+    ----------
+    request
+        What the widget asks for.
+    progress
+        Raises `Cancelled` to stop the run.
+    box
+        Gets the previews.
+    enough
+        Set when the user wants no more than what is finished.
+    tasks
+        What runs the model; the real ones where None.
+
+    Raises
+    ------
+    CytosynthError
+        With the sentence that the user reads.
+    Cancelled
+        Stopped before the first image was finished.
+    """
+    progress(0, 0, "Loading the model")
+    tasks = tasks or real_tasks()
+
+    def report(done: int, total: int, message: str, /) -> None:
+        if enough.is_set() and not painter.begun:
+            raise Cancelled("Stopped.")
+        progress(done, total, message)
+
+    model = tasks.load_model(request.model, request.device, progress=progress)
+    painter = _Painter(box, request, model.card)
+    calls = {
+        "on_preview": painter.update,
+        "on_image": painter.finished,
+        "enough": enough.is_set,
+        "progress": report,
+    }
+    generation = request.carry_out(tasks, model, calls)
+    if not len(generation):
+        raise Cancelled("Stopped.")
+    return Answer(request, generation, generation.to_layers(), list(generation.messages))
+
+
+def look_up(
+    answer: Answer, data_dir: str | Path | None, progress: Progress, tasks: Tasks | None
+) -> Looked:
+    """Look up the nearest training image of each image of a result.
+
+    Parameters
+    ----------
+    answer
+        The result, which keeps what is found.
+    data_dir
+        Folder of the training data, to see the training images themselves; or None.
+    progress
+        Raises `Cancelled` to stop before the look-up.
+    tasks
+        What looks it up; the real one where None.
+
+    Raises
+    ------
+    CytosynthError
+        With the sentence that the user reads.
+    """
+    progress(0, 0, "Looking up the nearest training images")
+    tasks, generation = tasks or real_tasks(), answer.generation
+    request = answer.request
+    nearest = tasks.nearest_training(generation, request.model, data_dir, device=request.device)
+    progress(0, 0, "Looked up")
+    columns = ["sample", "seed", "nearest_distance", "suspicious"]
+    table = generation.table[columns]
+    return Looked(_sentence(nearest), table, _neighbours(generation, nearest))
+
+
+def describe(generation: Generation, number: int) -> str:
+    """Say which image this is: its number, its seed, and how near the training images."""
+    text = f"In view: sample {number} (0 to {len(generation) - 1}), "
+    if generation.walk is None or generation.ends is None:
+        text += f"seed {generation.seeds[number]}."
+    else:
+        first, last = generation.ends
+        text += f"{generation.walk[number]:.0%} of the way from seed {first} to {last}."
+    if generation.nearest is not None:
+        text += f" {generation.nearest.describe(number)}"
+    return text
+
+
+def _sentence(nearest: Nearest) -> str:
+    """Sum up the distances of all images."""
+    low, middle, high = np.percentile(nearest.distance, (0, 50, 100))
+    text = f"Distance to the nearest training image: {middle:.3g} ({low:.3g} to {high:.3g})"
+    if not nearest.usual:
+        return f"{text}. What is usual for real images is not known for this model."
+    usual = f"{nearest.usual[2]:.3g} ({nearest.usual[0]:.3g} to {nearest.usual[-1]:.3g})"
+    text = f"{text}; of real images never trained on: {usual}."
+    close = np.flatnonzero(nearest.suspicious)
+    if not len(close):
+        return f"{text} None is nearer than those: no sign of copies."
+    more = " …" if len(close) > _TOLD else ""
+    which = ", ".join(str(number) for number in close[:_TOLD]) + more
+    noun = "sample" if len(close) == 1 else "samples"
+    return f"{text} ⚠ Nearer than those, perhaps a copy: {noun} {which}."
+
+
+def _neighbours(generation: Generation, nearest: Nearest) -> list[LayerData]:
+    """Return layers of the training images, to the right of the synthetic ones."""
+    if nearest.images is None:
+        return []
+    pixels = nearest.images[:, : len(generation.channels)]
+    real = dataclasses.replace(
+        generation, images=pixels, masks=None, trajectory=None, nearest=None, provenance={}
+    )
+    layers = []
+    for number, (data, attributes, kind) in enumerate(real.to_layers()):
+        width = pixels.shape[-1] + _GAP_PX
+        channel = "" if real.is_rgb else f" – {generation.channels[number]}"
+        attributes["name"] = f"nearest training image{channel}"
+        attributes["metadata"] = {KEY: {"role": "training image"}}
+        attributes["translate"] = (0.0, 0.0, width * attributes["scale"][-1])
+        layers.append((data, attributes, kind))
+    return layers
