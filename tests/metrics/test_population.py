@@ -34,3 +34,8 @@ def test_the_same_objects_are_no_further_than_chance() -> None:
     (same,) = compare_populations({"x": values}, {"x": values})
     assert same.ks == same.wasserstein == 0
     assert same.ks_halves > 0
+
+
+def test_the_wasserstein_distance_is_the_same_for_as_many_objects_and_for_more() -> None:
+    first, second = np.random.default_rng(3).gamma(2, 1, (2, 50))
+    assert wasserstein(first, second) == pytest.approx(wasserstein(first, np.repeat(second, 2)))

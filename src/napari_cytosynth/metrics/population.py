@@ -56,7 +56,10 @@ def wasserstein(first: ArrayLike, second: ArrayLike) -> float:
     """
     from scipy.stats import wasserstein_distance
 
-    return float(wasserstein_distance(_sorted(first), _sorted(second)))
+    a, b = _sorted(first), _sorted(second)
+    if a.size == b.size:  # the same, and much faster for the pixels of many images
+        return float(np.abs(a - b).mean())
+    return float(wasserstein_distance(a, b))
 
 
 @dataclass(frozen=True)
