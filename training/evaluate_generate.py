@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.inference.likelihood import bits_per_dim
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.features import load_features
 
-from .generate_report import GenerateOptions, GenerateReport, ModelScores
+from .generate_report import BITS, GenerateOptions, GenerateReport, ModelScores
 from .generate_scores import ImageSet, Judge
-from .generate_sets import Sampling, sample_like, unit_range
+from .generate_sets import Sampling, known_properties, sample_like, unit_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ __all__ = [
 
 _MOST_TRAINING = 2000  # crops of the training images that copies are looked for among
 _MOST_PIXELS = 1 << 26
+_LIKELIHOOD_STEPS = 100  # drawn for each image: the estimate stays unbiased
 
 
 def data_of(models: Sequence[Model], data_dir: Path, recipe: str | None = None) -> GenerateData:
@@ -131,8 +133,10 @@ def evaluate_generate(
     real = data.crops(options.part, options.count, options.sampling.seed)
     training = data.crops("train", _reference_count(options.count, real.images))
     mask = _mask_channel(models[0])
-    sets = [ImageSet.of(unit_range(crops.images), mask, extractor) for crops in (real, training)]
-    judge = Judge(*sets, data.recipe.data.channels, options.sampling.seed, training.index)
+    held_out, known = (
+        ImageSet.of(unit_range(crops.images), mask, extractor) for crops in (real, training)
+    )
+    judge = Judge(held_out, known, data.recipe.data.channels, options.sampling.seed, training.index)
     base = judge.baselines(extractor)
     tick, total = progress or silent, options.count * len(models)
     scores: dict[str, ModelScores] = {}
@@ -213,4 +217,20 @@ def _obedience(model: Model, found: ImageSet, told: NDArray[np.float64]) -> dict
 
 
 def _likelihood(model: Model, real: Crops, options: GenerateOptions) -> dict[str, float]:
-    return {}
+    """Return the bits/dim of the first real images, of a diffusion model of pixels."""
+    inference, count = model.card.inference, options.likelihood
+    generation = inference.generation
+    if not count or generation is None or generation.family != "diffusion":
+        return {}
+    classes, conditions = known_properties(model)
+    found = bits_per_dim(
+        model.network,
+        inference,
+        real.images[:count],
+        labels=real.labels[:count] if classes else None,
+        conditions=real.conditions[:count] if conditions else None,
+        times=min(_LIKELIHOOD_STEPS, (inference.training_steps or 2) - 1),
+        seed=options.sampling.seed,
+        device=options.sampling.device,
+    )
+    return {BITS: found.mean, f"{BITS}, standard error": found.standard_error}

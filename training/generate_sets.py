@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .generate_data import Crops
 
-__all__ = ["Order", "Sampling", "orders", "sample_like", "unit_range"]
+__all__ = ["Order", "Sampling", "known_properties", "orders", "sample_like", "unit_range"]
 
 _GROUPS = 8  # of equally many images, told the same condition
 
@@ -69,6 +69,12 @@ class Order:
 def unit_range(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Bring crops in [-1, 1], as networks see them, to [0, 1], as results show them."""
     return ((images + 1) / 2).clip(0, 1)
+
+
+def known_properties(model: Model) -> tuple[int, int]:
+    """Return how many classes and how many conditions a model can be told."""
+    classes, conditions = (getattr(model.network, name, 0) for name in ("classes", "conditions"))
+    return int(classes), int(conditions)
 
 
 def orders(crops: Crops, classes: int, conditions: int) -> Iterator[Order]:
@@ -127,9 +133,8 @@ def sample_like(
     CytosynthError
         As sampling does.
     """
-    network = model.network
-    classes, conditions = (int(getattr(network, name, 0)) for name in ("classes", "conditions"))
-    generator = Generator(network, model.card.inference, device=sampling.device)
+    classes, conditions = known_properties(model)
+    generator = Generator(model.network, model.card.inference, device=sampling.device)
     images = np.empty(crops.images.shape, np.float32)
     told = np.full((len(images), conditions), np.nan)
     done = 0
