@@ -22,8 +22,15 @@ def names(folder):
 
 def test_images_with_seeds_and_a_contact_sheet_are_written(tiny_generator, tmp_path, capsys):
     out = tmp_path / "out"
-    assert generate(tiny_generator("five"), out, "--count", "3", "--seed", "7") == 0
-    assert names(out) == ["contact-sheet.png", "images.tif", "provenance.json", "samples.csv"]
+    assert generate(tiny_generator("five"), out, "--count", "3", "--seed", "7", "--separate") == 0
+    assert names(out) == [
+        "contact-sheet.png",
+        "image",
+        "images.tif",
+        "provenance.json",
+        "samples.csv",
+    ]
+    assert names(out / "image") == [f"tiny-five-seed-{seed}.tif" for seed in (7, 8, 9)]
     file = read_image(out / "images.tif")
     assert (file.data.shape, file.axes, file.pixel_size_um) == ((3, 5, 16, 16), "TCYX", 0.5)
     assert list(pd.read_csv(out / "samples.csv")["seed"]) == [7, 8, 9]

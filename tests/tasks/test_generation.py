@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -76,8 +77,8 @@ def test_stains_are_shown_up_to_their_own_brightest_pixels():
     result.images *= 0.2
     assert result.contrast_limits(0) == pytest.approx((0, 0.2), abs=0.01)
     assert result.contrast_limits(1) == (0, 1)
-    result.images[:] = 0
-    assert result.contrast_limits(0) == (0, 0.05)
+    empty = replace(result, images=np.zeros_like(result.images))
+    assert empty.contrast_limits(0) == (0, 0.05)
 
 
 def test_colour_pictures_are_one_rgb_layer():
@@ -205,6 +206,30 @@ def test_masks_labels_and_trajectory_have_files_of_their_own(pairs, tmp_path):
     np.testing.assert_array_equal(states.data, pairs.trajectory[:, :, 0])
     made_up().save(tmp_path / "em.ome.tif")
     assert [path.exists() for path in older[:4]] == [True, False, False, False]
+
+
+def test_images_can_have_files_of_their_own(pairs, tmp_path):
+    written = pairs.save(tmp_path, separate=True)
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in written if path.parent.name in
+                   ("image", "mask"))  # fmt: skip
+    assert files == [
+        f"{part}/tiny-seed-{seed}.tif" for part in ("image", "mask") for seed in (3, 4)
+    ]
+    image = read_image(tmp_path / "image" / "tiny-seed-4.tif")
+    assert (image.axes, image.pixel_size_um) == ("YX", 0.5)
+    np.testing.assert_array_equal(image.data, pairs.images[1, 0])
+    mask = read_image(tmp_path / "mask" / "tiny-seed-4.tif").data
+    np.testing.assert_array_equal(mask, pairs.masks[1] * 255)
+    with tifffile.TiffFile(tmp_path / "mask" / "tiny-seed-4.tif") as tif:
+        assert "SYNTHETIC" in tif.ome_metadata
+        assert "seed 4" in tif.ome_metadata
+    walk = made_up(("red", "green", "blue"), count=3, walk=(0.0, 0.5, 1.0), ends=(3, 9))
+    walk.save(tmp_path / "w", separate=True)
+    assert sorted(path.name for path in (tmp_path / "w" / "image").iterdir()) == [
+        "tiny-walk-3-9-000.tif",
+        "tiny-walk-3-9-001.tif",
+        "tiny-walk-3-9-002.tif",
+    ]
 
 
 def test_colour_pictures_are_written_as_such(tmp_path):

@@ -25,6 +25,11 @@ def add_parser(commands: Any) -> None:
         "samples.csv with the seeds, contact-sheet.png and provenance.json.",
     )
     add_model(parser)
+    parser.add_argument(
+        "--separate",
+        action="store_true",
+        help="write a file of each image too, into the folders image (and mask): data to train on",
+    )
     _add_wishes(parser.add_argument_group("what is made"))
     group = parser.add_argument_group("how it is made (diffusion models)")
     group.add_argument("--sampler", help="ddpm, ddim, dpm++ or unipc (default: the model's own)")
@@ -103,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(message)
     if arguments.nearest:
         _look_for_copies(result, model, arguments.device)
-    written = result.save(out)
+    written = result.save(out, separate=arguments.separate)
     if result.walk is not None or result.trajectory is not None:
         name = "walk.gif" if result.walk is not None else "trajectory.gif"
         film = (

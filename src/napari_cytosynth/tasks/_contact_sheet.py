@@ -69,13 +69,15 @@ def contact_sheet(result: Generation) -> Image:
     sections = _sections(result, shown, columns)
     tile = sections[0].pictures.shape[1:3]
     width = max(_NARROWEST, 2 * _MARGIN + columns * (tile[1] + _GAP) - _GAP)
-    header = wrapped(_header(result, shown), width - 2 * _MARGIN)
+    room = width - 2 * _MARGIN
+    header = [(line, _INK) for line in wrapped(about(result), room)]
+    header += [(line, _FAINT) for line in wrapped(_facts(result, shown), room)]
     height = 2 * _MARGIN + _GAP + _LINE * (len(header) + 1)
     height += sum(section.height(columns) for section in sections)
     sheet = Image.new("RGB", (width, height), _PAPER)
     pen = _Pen(ImageDraw.Draw(sheet), _MARGIN)
-    for number, line in enumerate(header):
-        pen.line(line, _INK if number == 0 else _FAINT)
+    for line, colour in header:
+        pen.line(line, colour)
     pen.y += _GAP
     for section in sections:
         section.draw(sheet, pen, columns)
@@ -157,7 +159,8 @@ def _words(result: Generation, shown: int) -> list[tuple[str, Colour]]:
     return words
 
 
-def _header(result: Generation, shown: int) -> list[str]:
+def _facts(result: Generation, shown: int) -> str:
+    """Say what was asked for, and of what size and seeds the images are."""
     rows, columns = result.images.shape[-2:]
     size = f"{rows} × {columns} px"
     if result.pixel_size_um:
@@ -169,7 +172,7 @@ def _header(result: Generation, shown: int) -> list[str]:
     if shown < len(result):
         told.append(f"the first {shown} of {len(result)}")
     words = seeds_in_words(result, None if result.walk else shown)
-    return [about(result), "; ".join([size, *told, words])]
+    return "; ".join([size, *told, words])
 
 
 def _scale_bar(result: Generation, pen: _Pen, zoom: float) -> None:

@@ -34,19 +34,16 @@ def seeds_in_words(result: Generation, count: int | None = None) -> str:
     return f"seeds {', '.join(map(str, seeds))}"
 
 
-def wrapped(lines: list[str], width: int) -> list[str]:
-    """Break lines at spaces so that none is wider than the sheet."""
-    letters, result = font(13), []
-    for text in lines:
-        line = ""
-        for word in text.split():
-            longer = f"{line} {word}".strip()
-            if line and letters.getlength(plain(longer)) > width:
-                result.append(line)
-                longer = word
-            line = longer
-        result.append(line)
-    return result
+def wrapped(text: str, width: int) -> list[str]:
+    """Break a text at spaces so that no line is wider than `width` px."""
+    letters, lines = font(13), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and letters.getlength(plain(longer)) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def plain(text: str) -> str:
@@ -55,6 +52,7 @@ def plain(text: str) -> str:
 
 
 def font(size: int) -> Any:
+    """Return Pillow's own font: it is there on every computer."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size)

@@ -92,7 +92,7 @@ def save_staining(result: Staining, path: str | Path) -> list[Path]:
     return [*files, write_record(result.provenance, folder / prefixed(stem, "provenance.json"))]
 
 
-def save_generation(result: Generation, path: str | Path) -> list[Path]:
+def save_generation(result: Generation, path: str | Path, *, separate: bool = False) -> list[Path]:
     """Write synthetic images; see :meth:`Generation.save`.
 
     Returns
@@ -123,7 +123,31 @@ def save_generation(result: Generation, path: str | Path) -> list[Path]:
         result.table.assign(synthetic=True, model=result.model).to_csv(temporary, index=False)
     write_contact_sheet(result, sheet)
     record = write_record(result.provenance, folder / prefixed(stem, "provenance.json"))
-    return [*files, table, sheet, record]
+    singles = _write_singles(result, folder) if separate else []
+    return [*files, table, sheet, record, *singles]
+
+
+def _write_singles(result: Generation, folder: Path) -> list[Path]:
+    """Write each image, and each mask, into a file of its own."""
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in result.model) or "synthetic"
+    size, colour = _pixel_size(result), result.is_rgb
+    files = []
+    for number, image in enumerate(result.images):
+        if result.ends is None:
+            which = said = f"seed {result.seeds[number]}"
+        else:
+            which = f"walk {result.ends[0]} {result.ends[1]} {number:03}"
+            said = f"{seeds_in_words(result)}, image {number}"
+        file = f"{name}-{which.replace(' ', '-')}.tif"
+        said = f"{about(result)}; {said}"
+        axes, names = ("YXS", ()) if colour else ("CYX", result.channels)
+        write_tiff(folder / "image" / file, _pixels(image, colour), axes, size, names, said)
+        files.append(folder / "image" / file)
+        if result.masks is not None:
+            mask = result.masks[number].astype(np.uint8) * 255
+            write_tiff(folder / "mask" / file, mask, "YX", size, (), f"{said}; {result.objects}")
+            files.append(folder / "mask" / file)
+    return files
 
 
 def _generation_parts(result: Generation) -> dict[str, tuple[Any, str, str]]:

@@ -169,10 +169,18 @@ class Generation:
         A stain's bright end is its own (the 99.8 % quantile of its pixels), as few of its
         pixels are bright; all else is shown from 0 to 1.
         """
-        if self.is_rgb or usual_colour(self.channels[channel]) == "gray" or not len(self):
-            return 0.0, 1.0
-        bright = float(np.quantile(self.images[:, channel], 0.998))
-        return 0.0, min(1.0, max(bright, 0.05))
+        return self._limits[channel]
+
+    @cached_property
+    def _limits(self) -> tuple[tuple[float, float], ...]:
+        """Once only: a film asks for them at every step."""
+        limits = []
+        for number, name in enumerate(self.channels):
+            bright = 1.0
+            if not self.is_rgb and usual_colour(name) != "gray" and len(self):
+                bright = float(np.quantile(self.images[:, number], 0.998))
+            limits.append((0.0, min(1.0, max(bright, 0.05))))
+        return tuple(limits)
 
     # ------------------------------------------------------------------ layers
 
@@ -279,7 +287,7 @@ class Generation:
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | Path) -> list[Path]:
+    def save(self, path: str | Path, *, separate: bool = False) -> list[Path]:
         """Write images, masks, table, contact sheet and record; return the files.
 
         Every file says that it is synthetic.
@@ -293,6 +301,9 @@ class Generation:
             the seeds, ``contact-sheet.png`` and ``provenance.json``; ``name.tif`` the same
             as ``name-masks.tif`` …; ``name.zarr`` one OME-Zarr with the labels inside, and
             the last three beside it. An older result of that name is replaced as a whole.
+        separate
+            Write a file of each image too, named by model and seed, into the folders
+            ``image`` and (of masks, 0 and 255) ``mask`` beside the others: data to train on.
 
         Raises
         ------
@@ -301,7 +312,7 @@ class Generation:
         """
         from napari_cytosynth.tasks.files import save_generation
 
-        return save_generation(self, path)
+        return save_generation(self, path, separate=separate)
 
     def save_animation(self, path: str | Path) -> Path:
         """Write the trajectory, or the latent walk, as an animated GIF.
