@@ -95,13 +95,14 @@ class GanModule(NetworkModule):
         self._waiting = 0
         theirs.step()
         theirs.zero_grad()
+        our_rate, their_rate = cast("list[Any]", self.lr_schedulers())
+        their_rate.step()
         self._critic_steps += 1
         if self._critic_steps % self.plan.critic_steps == 0:
             self._teach_generator(len(real))
             ours.step()
             ours.zero_grad()
-        for schedule in cast("list[Any]", self.lr_schedulers()):
-            schedule.step()
+            our_rate.step()
 
     def _teach_critic(self, real: torch.Tensor, share: float) -> None:
         with torch.no_grad():
@@ -112,15 +113,15 @@ class GanModule(NetworkModule):
             places = torch.rand(len(real), device=real.device)
             penalty = gradient_penalty(self.critic, real.float(), generated, places)
         self.manual_backward((self.plan.penalty * penalty - distance) * share)
-        self.log("train/wasserstein", distance, prog_bar=True)
-        self.log("train/penalty", penalty)
+        self.log("train/wasserstein", distance, prog_bar=True, on_step=False, on_epoch=True)
+        self.log("train/penalty", penalty, on_step=False, on_epoch=True)
 
     def _teach_generator(self, count: int) -> None:
         self.critic.requires_grad_(False)
         loss = -self.critic(self.generator.decode(self._latents(count))).float().mean()
         self.manual_backward(loss)
         self.critic.requires_grad_(True)
-        self.log("train/loss", loss)
+        self.log("train/loss", loss, on_step=False, on_epoch=True)
 
     def on_validation_epoch_start(self) -> None:
         """Collect the real images anew."""
@@ -150,5 +151,10 @@ class GanModule(NetworkModule):
         extra: dict[str, Any] = {} if train.optimiser == "sgd" else {"betas": _BETAS}
         networks = (self.generator, self.critic)
         optimisers = [make_optimiser(part.parameters(), train, **extra) for part in networks]
-        rate = make_schedule(train, self.total_steps)
-        return optimisers, [torch.optim.lr_scheduler.LambdaLR(item, rate) for item in optimisers]
+        theirs = make_schedule(train, self.total_steps)
+
+        def ours(step: int) -> float:  # takes fewer steps along the same schedule
+            return theirs(step * self.plan.critic_steps)
+
+        schedules = zip(optimisers, (ours, theirs), strict=True)
+        return optimisers, [torch.optim.lr_scheduler.LambdaLR(*each) for each in schedules]

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from .generate_files import ImageField
     from .generate_recipe import GenerateRecipe, ImageRecipe
 
-__all__ = ["VALIDATION_CROPS", "Crops", "GenerateData", "GenerateDataset", "Part"]
+__all__ = ["Crops", "GenerateData", "GenerateDataset", "Part"]
 
 Part = Literal["train", "validation", "test"]
 Item = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
-VALIDATION_CROPS = 256
 _STATISTICS_CROPS = 512
 
 
@@ -178,7 +177,9 @@ class GenerateData(LightningDataModule):
         if self.dataset is None:
             self.dataset = self.part("train")
             held_out = self.part("validation")
-            self.validation = [held_out[index] for index in range(VALIDATION_CROPS)]
+            self.validation = [
+                held_out[index] for index in range(self.recipe.data.validation_crops)
+            ]
 
     def crops(self, part: Part, count: int, seed: int = 0) -> Crops:
         """Cut `count` crops of a part as training does; equal seeds give equal crops."""

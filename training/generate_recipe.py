@@ -69,6 +69,7 @@ class ImageRecipe(_Record):
     high: float = Field(99.8, gt=0, le=100, description="percentile that becomes 1")
     crop_size: int = Field(64, ge=8, description="side of a crop in px, after shrinking")
     crops_per_epoch: int = Field(4000, ge=1, description="random crops that make an epoch")
+    validation_crops: int = Field(256, ge=1, description="crops that validate")
     foreground_share: float = Field(
         0.0, ge=0, le=1, description="share of crops around a foreground pixel"
     )

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from napari_cytosynth.models import build_network
 
-from .generate_data import VALIDATION_CROPS, GenerateData, GenerateDataset, Item
+from .generate_data import GenerateData, GenerateDataset, Item
 from .generate_recipe import GenerateRecipe
 from .module import network_arguments
 from .recipe import NetworkRecipe
@@ -140,7 +140,7 @@ class LatentData(GenerateData):
         dataset = _encoded(network, scale, train, self.recipe.autoencoder.latents)
         dataset.seed = self.recipe.train.seed
         self.dataset = dataset
-        shown = _encoded(network, scale, held_out, VALIDATION_CROPS)
+        shown = _encoded(network, scale, held_out, self.recipe.data.validation_crops)
         self.validation = [shown[index] for index in range(len(shown))]
 
 

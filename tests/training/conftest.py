@@ -220,6 +220,7 @@ def make_generate_recipe():
                 "channels": ["nuclei"],
                 "crop_size": 16,
                 "crops_per_epoch": 16,
+                "validation_crops": 8,
             },
             "train": {
                 "max_epochs": 2,
