@@ -141,7 +141,7 @@ def test_images_have_the_statistics_of_the_data(make_generator, prediction, samp
     steps = 100 if sampler == "ddpm" else 20
     images = draw(made, *range(24), size=size, sampler=sampler, steps=steps).images
     assert images.mean() == pytest.approx(0.35, abs=0.005)
-    # DDPM's noise is that of small steps, of which 100 are few (400: 2 %).
+    # DDPM's noise is that of small steps, of which 100 are few (400: 1 %).
     assert images.std() == pytest.approx(0.1, rel=0.09 if sampler == "ddpm" else 0.02)
     assert images.std(axis=(0, 1)).std() < 0.03  # alike all over the field, windows or not
 
