@@ -284,7 +284,7 @@ def test_film_of_a_trajectory_goes_from_noise_to_image(pairs, tmp_path):
         assert (film.n_frames, film.info["loop"]) == (5, 0)
         film.seek(4)
         last = np.asarray(film.convert("L"))[:16, :16]
-    side = 128 // 16
+    side = 480 // 2 // 16
     first = np.asarray(pairs.trajectory[0, -1, 0], np.float32) * 255
     np.testing.assert_allclose(last, first.repeat(side, 0).repeat(side, 1)[:16, :16], atol=1)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["save_animation"]
 
 _MOST = 16  # images in a film of a trajectory
-_SIDE, _LINE = 256, 20  # px
+_GRID, _SIDE, _LINE = 480, 256, 20  # px
 _STEP_MS, _WALK_MS, _END_MS = 80, 160, 1500
 
 
@@ -68,7 +68,7 @@ def _pictures(result: Generation) -> Iterator[tuple[Bytes, str]]:
 def _steps(result: Generation, states: npt.NDArray[np.floating]) -> Iterator[tuple[Bytes, str]]:
     count, columns = states.shape[1], column_count(len(states))
     for step in range(count):
-        pictures = enlarged(composite(result, states[:, step]), _SIDE // columns)
+        pictures = enlarged(composite(result, states[:, step]), _GRID // columns)
         joined = montage(np.moveaxis(pictures, -1, 1), columns, 2)
         yield np.moveaxis(joined, 0, -1), f"state {step} of {count - 1}"
 

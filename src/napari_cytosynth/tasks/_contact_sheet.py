@@ -72,7 +72,7 @@ def contact_sheet(result: Generation) -> Image:
     room = width - 2 * _MARGIN
     header = [(line, _INK) for line in wrapped(about(result), room)]
     header += [(line, _FAINT) for line in wrapped(_facts(result, shown), room)]
-    height = 2 * _MARGIN + _GAP + _LINE * (len(header) + 1)
+    height = 2 * _MARGIN + _GAP + _LINE * (len(header) + bool(result.pixel_size_um))
     height += sum(section.height(columns) for section in sections)
     sheet = Image.new("RGB", (width, height), _PAPER)
     pen = _Pen(ImageDraw.Draw(sheet), _MARGIN)
