@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_cytosynth.errors import InputError, ModelError
+from napari_cytosynth.inference._described import generation_of
 from napari_cytosynth.inference._windows import fuse
 from napari_cytosynth.inference.device import exact_float32
 from napari_cytosynth.inference.schedule import NoiseSchedule
@@ -19,19 +20,10 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from napari_cytosynth.zoo.card import Generation, Inference
-
-__all__ = ["Denoiser", "check_finite", "generation_of", "number_format"]
+    from napari_cytosynth.inference._described import InferenceLike
 
 
-def generation_of(inference: Inference) -> Generation:
-    """Return how a generator is sampled, or raise ModelError if it is none."""
-    if inference.generation is None:
-        raise ModelError(
-            "This model does not generate images: it works on images of yours. Choose a "
-            "generative model, for example nuclei-ddpm."
-        )
-    return inference.generation
+__all__ = ["Denoiser", "check_finite", "number_format"]
 
 
 @contextmanager
@@ -79,7 +71,7 @@ class Denoiser:
     """
 
     def __init__(
-        self, network: nn.Module, inference: Inference, device: torch.device, precision: str
+        self, network: nn.Module, inference: InferenceLike, device: torch.device, precision: str
     ) -> None:
         generation = generation_of(inference)
         assert inference.schedule is not None  # the card's validation sees to these

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from napari_cytosynth.inference._described import InferenceLike
     from napari_cytosynth.inference._generation_run import Order, Run
-    from napari_cytosynth.zoo.card import Inference
 
     Floats = NDArray[np.float32]
     States = NDArray[np.float16]
@@ -45,7 +45,7 @@ class Decoding:
     most_steps = None
 
     def __init__(
-        self, network: nn.Module, inference: Inference, device: torch.device, precision: str
+        self, network: nn.Module, inference: InferenceLike, device: torch.device, precision: str
     ) -> None:
         self._native = inference.example_size
         self._network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
@@ -88,7 +88,7 @@ class Diffusing:
     """
 
     def __init__(
-        self, network: nn.Module, inference: Inference, device: torch.device, precision: str
+        self, network: nn.Module, inference: InferenceLike, device: torch.device, precision: str
     ) -> None:
         self._denoiser = Denoiser(network, inference, device, precision)
         self.most_steps = self._denoiser.schedule.steps

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from napari_cytosynth.errors import InputError, OutOfMemoryError
-from napari_cytosynth.inference._denoiser import generation_of
+from napari_cytosynth.inference._described import generation_of
 from napari_cytosynth.inference._families import Decoding, Diffusing
 from napari_cytosynth.inference._generation_run import (
     Beginning,
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from napari_cytosynth.inference._described import InferenceLike
     from napari_cytosynth.inference._families import Drawn, Floats, States
     from napari_cytosynth.inference._generation_run import OnImage, OnPreview
     from napari_cytosynth.inference._steps import SamplerName
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import Inference
 
 __all__ = ["SAMPLERS", "Generated", "Generator", "Request"]
 
@@ -93,7 +93,7 @@ class Generator:
     def __init__(
         self,
         network: nn.Module,
-        inference: Inference,
+        inference: InferenceLike,
         *,
         device: str = "auto",
         precision: str = "auto",

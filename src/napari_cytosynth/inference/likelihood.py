@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from napari_cytosynth.errors import InputError, ModelError, OutOfMemoryError
-from napari_cytosynth.inference._denoiser import Denoiser, generation_of
+from napari_cytosynth.inference._denoiser import Denoiser
+from napari_cytosynth.inference._described import generation_of
 from napari_cytosynth.inference._steps import time_steps
 from napari_cytosynth.inference.device import choose_device, unless_out_of_memory
 from napari_cytosynth.progress import silent
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from napari_cytosynth.inference._described import InferenceLike
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import Inference
 
 __all__ = ["Likelihood", "bits_per_dim"]
 
@@ -74,7 +75,7 @@ class Likelihood:
 
 def bits_per_dim(
     network: nn.Module,
-    inference: Inference,
+    inference: InferenceLike,
     images: Any,
     *,
     labels: Any = None,
@@ -255,7 +256,7 @@ def _log_probability(levels: torch.Tensor, mean: torch.Tensor, sigma: float) -> 
     return result
 
 
-def _levels(images: Any, inference: Inference) -> torch.Tensor:
+def _levels(images: Any, inference: InferenceLike) -> torch.Tensor:
     """Return images as float32 (N, C, Y, X), rounded to 256 levels in [-1, 1]."""
     result = torch.as_tensor(np.asarray(images, np.float32))
     channels, stride = len(inference.output_channels), inference.total_stride
