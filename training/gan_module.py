@@ -54,7 +54,8 @@ def gradient_penalty(
     share = share[:, None, None, None]
     between = (share * real + (1 - share) * generated).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    norms: torch.Tensor = gradient.flatten(1).norm(dim=1)
+    return (norms - 1).square().mean()
 
 
 class GanModule(NetworkModule):
@@ -136,13 +137,15 @@ class GanModule(NetworkModule):
         real = torch.cat(self._real)
         draws = torch.Generator().manual_seed(0)
         latents = torch.randn(len(real), self.generator.latent, generator=draws)
-        made = [self.generator.decode(part.to(self.device)).cpu() for part in latents.split(32)]
-        features = load_features(self.recipe.encoder, str(self.device))
-        sides = [
-            features.embed((images.float().clamp(-1, 1).numpy() + 1) / 2)
-            for images in (real, torch.cat(made))
+        made = [
+            self.generator.decode(part.to(self.device)).cpu() for part in torch.split(latents, 32)
         ]
-        distance, _ = kernel_distance(*sides, subset=len(real), subsets=1, seed=0)
+        features = load_features(self.recipe.encoder, str(self.device))
+        found, wanted = (
+            features.embed((images.float().clamp(-1, 1).numpy() + 1) / 2)
+            for images in (torch.cat(made), real)
+        )
+        distance, _ = kernel_distance(found, wanted, subset=len(real), subsets=1)
         self.log("validation/loss", distance, prog_bar=True)
 
     def configure_optimizers(self) -> Any:

@@ -191,7 +191,8 @@ def _h5_image(file: ImageFile) -> NDArray[np.float64]:
 
 def _quantised(scaled: NDArray[np.float64]) -> NDArray[np.uint8]:
     # eight bits: what the likelihood in bits per dimension is defined for
-    return np.rint(scaled.clip(0, 1) * 255).astype(np.uint8)
+    result: NDArray[np.uint8] = np.rint(scaled.clip(0, 1) * 255).astype(np.uint8)
+    return result
 
 
 def _read(path: Path, recipe: ImageRecipe) -> NDArray[Any]:
@@ -216,7 +217,8 @@ def _shrunk(image: NDArray[Any], factor: int) -> NDArray[Any]:
     blocks = image[:, :height, :width].reshape(
         len(image), height // factor, factor, width // factor, factor
     )
-    return blocks.mean((2, 4))
+    result: NDArray[Any] = blocks.mean((2, 4))
+    return result
 
 
 def _bounds(images: list[NDArray[Any]], recipe: ImageRecipe) -> NDArray[np.float64]:

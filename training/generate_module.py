@@ -78,7 +78,7 @@ class VaeModule(ReconstructionModule):
         if not self.training or not plan.anneal_share:
             return plan.beta
         done = self.current_epoch / self.recipe.train.max_epochs
-        return plan.beta * min(1.0, done / plan.anneal_share)
+        return float(plan.beta * min(1.0, done / plan.anneal_share))
 
     def losses(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return reconstruction error and weighted KL divergence."""

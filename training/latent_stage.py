@@ -91,7 +91,7 @@ def with_autoencoder(recipe: GenerateRecipe, data: GenerateData, out: Path) -> G
     autoencoder = _trained(recipe, out)
     images = torch.from_numpy(data.crops("train", _SCALE_CROPS).images)
     with torch.inference_mode():
-        latents = torch.cat([autoencoder.encode(part)[0] for part in images.split(_BATCH)])
+        latents = torch.cat([autoencoder.encode(part)[0] for part in torch.split(images, _BATCH)])
     scale = round(1 / float(latents.std()), 6)
     arguments = {**recipe.network.arguments, "latent_scale": scale}
     network = recipe.network.model_copy(update={"arguments": arguments})
