@@ -95,7 +95,8 @@ def pictures_of(found: ImageSet, channels: Sequence[str], rows: Sequence[int]) -
 
 
 def _show(axis: Any, pictures: NDArray[np.uint8], columns: int, title: str) -> None:
-    sheet = montage(np.moveaxis(pictures, -1, 1), columns, _GAP)
+    # the gaps of a montage are 0: in the negative of it white
+    sheet = 255 - montage(255 - np.moveaxis(pictures, -1, 1), columns, _GAP)
     axis.imshow(np.moveaxis(sheet, 0, -1), interpolation="nearest")
     axis.set_title(title, fontsize="small", loc="left")
     axis.set_axis_off()
@@ -128,7 +129,7 @@ def _nearest_page(figure_class: Any, name: str, scores: ModelScores, report: Gen
     """Draw the images most suspected of being copies, by features and by pixels."""
     copies, judge = scores.copies, report.judge
     searches = {"features": copies.features, "pixels": copies.pixels}
-    figure = figure_class(figsize=(11, 8.5), layout="constrained")
+    figure = figure_class(figsize=(13, 6), layout="constrained")
     figure.suptitle(f"{name}: the synthetic images nearest to a training image, and that image")
     axes = figure.subplots(2, 2, width_ratios=[3, 1])
     for (left, right), (by, search) in zip(axes, searches.items(), strict=True):
@@ -137,15 +138,15 @@ def _nearest_page(figure_class: Any, name: str, scores: ModelScores, report: Gen
         pictures = np.concatenate(
             [pictures_of(found, judge.channels, rows.tolist()) for found, rows in pairs]
         )
-        title = f"by {by}: synthetic above, nearest training crop below"
+        title = f"by {by}: synthetic above, nearest training crop below (in its own view)"
         _show(left, pictures, len(nearest), title)
         both = [search.relative, search.real_relative]
         bins = np.histogram_bin_edges(np.concatenate(both), 30)
         right.hist(both[1], bins, color=_REAL, alpha=0.4, density=True, label="unseen real")
         right.hist(both[0], bins, color="C0", alpha=0.6, density=True, label="synthetic")
         right.axvline(search.limit, color="C3", label="nearer than 99 % of real")
-        right.set(xlabel=f"distance by {by}, over that to the next", yticks=[])
-        right.legend(fontsize="x-small")
+        right.set(xlabel="distance / distance to the next", yticks=[])
+        right.legend(fontsize="x-small", loc="upper left")
     return figure
 
 

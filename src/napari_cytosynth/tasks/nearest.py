@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cytosynth.errors import CytosynthError, InputError, ModelError
+from napari_cytosynth.tasks.features import load_features
 from napari_cytosynth.tasks.generation import Generation
 
 if TYPE_CHECKING:
@@ -142,17 +143,9 @@ def _reference(model: Model) -> Reference:
 
 
 def _encoder(name: str, model: str, device: str) -> Features:
-    from napari_cytosynth.inference.features import encoder_features, is_script, script_features
-    from napari_cytosynth.zoo.loading import load_model
-
     if not name:
         raise ModelError(f"The card of “{model}” does not say which encoder made its embeddings.")
-    if is_script(name):
-        return script_features(name, device)
-    encoder = load_model(name)
-    return encoder_features(
-        encoder.network, encoder.card.inference.normalisation, encoder.card.name, device
-    )
+    return load_features(name, device)
 
 
 def _nearest(
