@@ -13,7 +13,7 @@ import tifffile
 
 from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.phantoms import fluorescent_nuclei
-from napari_cytosynth.widgets import _demo_stain, demo
+from napari_cytosynth.widgets import _demo_generate, _demo_stain, demo
 from napari_cytosynth.zoo.catalogue import bundled_folder, read_catalogue
 
 
@@ -27,6 +27,7 @@ def test_the_demo_stains_only_with_a_model_that_is_there(monkeypatch):
     assert _demo_stain.can_stain() == (bundled_folder(_demo_stain.MODEL) is not None)
     monkeypatch.setattr("napari_cytosynth.zoo.catalogue.bundled_folder", lambda name: None)
     assert not _demo_stain.can_stain()
+    assert _demo_generate.generator() is None
     assert not demo.scenes()
     with pytest.raises(CytosynthError, match="no bundled weights"):
         demo.run_demo(headless=True)
@@ -43,6 +44,25 @@ def test_saved_images_keep_their_pixel_size(tmp_path):
         assert np.array_equal(tif.asarray(), phantom.labels)
         assert 'PhysicalSizeX="0.5"' in tif.ome_metadata
     assert pd.read_csv(tmp_path / "nuclei-table.csv").equals(table)
+
+
+def test_the_demo_generates_with_the_best_model_that_is_there(monkeypatch):
+    there = {"nuclei-vae", "em-pairs-ddpm"}
+    monkeypatch.setattr(
+        "napari_cytosynth.zoo.catalogue.bundled_folder", lambda name: name in there or None
+    )
+    assert _demo_generate.generator() == "em-pairs-ddpm"
+    there.remove("em-pairs-ddpm")
+    assert _demo_generate.generator() == "nuclei-vae"
+
+
+def test_the_generate_scene_leaves_pictures_images_and_a_film(viewer, tiny_generator, tmp_path):
+    written = _demo_generate.GenerateScene(viewer, tiny_generator("pairs"), 2).record(tmp_path)
+    assert all(path.stat().st_size for path in written)
+    names = {str(path.relative_to(tmp_path)) for path in written}
+    assert {"generate.png", "generate-grid.png", "generate.gif"} <= names
+    assert {"generate/images.tif", "generate/masks.tif", "generate/samples.csv"} <= names
+    assert pd.read_csv(tmp_path / "generate" / "samples.csv")["seed"].tolist() == [0, 1]
 
 
 @pytest.mark.slow
@@ -63,6 +83,9 @@ def test_a_headless_demo_writes_pictures_images_and_tables(tmp_path):
     for scene in demo.scenes():
         assert (tmp_path / f"{scene.name}.png").stat().st_size > 10_000
         assert len(pd.read_csv(tmp_path / f"{scene.name}-table.csv")) > 10
+    if _demo_generate.generator() is not None:
+        assert (tmp_path / "generate.png").stat().st_size > 10_000
+        assert len(pd.read_csv(tmp_path / "generate" / "samples.csv")) == 9
     if _demo_stain.can_stain():
         for name in ("stain", "stain-trust", "stain-second-opinion", "stain-segment"):
             assert (tmp_path / f"{name}.png").stat().st_size > 10_000

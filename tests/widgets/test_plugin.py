@@ -25,8 +25,9 @@ def test_every_command_of_the_manifest_exists():
         module, name = command.python_name.split(":")
         assert callable(getattr(import_module(module), name)), command.id
     widgets = {w.display_name for w in manifest.contributions.widgets}
-    assert widgets == {"Segment", "Stain", "Measure"}
+    assert widgets == {"Generate", "Segment", "Stain", "Measure"}
     menus = {f"napari/layers/{name}" for name in ("segment", "filter", "measure")}
+    menus.add("napari/file/new_layer")
     assert menus <= set(manifest.contributions.menus)
 
 
@@ -34,7 +35,7 @@ def test_importing_every_widget_module_leaves_torch_alone():
     code = (
         "import sys\n"
         "import napari_cytosynth.widgets.segment, napari_cytosynth.widgets.measure\n"
-        "import napari_cytosynth.widgets.stain\n"
+        "import napari_cytosynth.widgets.stain, napari_cytosynth.widgets.generate\n"
         "import napari_cytosynth.widgets.samples\n"
         "heavy = {'torch', 'diffusers', 'skimage.measure'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
@@ -42,7 +43,7 @@ def test_importing_every_widget_module_leaves_torch_alone():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-@pytest.mark.parametrize("name", ["Segment", "Stain"])
+@pytest.mark.parametrize("name", ["Generate", "Segment", "Stain"])
 def test_opening_the_widget_leaves_torch_alone(name):
     code = (
         "import sys\n"
@@ -71,6 +72,25 @@ def test_the_stained_phantom_comes_with_its_true_stains_and_masks():
     assert shown == ["phase"]
     assert len({data.shape for data, _, _ in layers}) == 1
     assert {tuple(attributes["units"]) for _, attributes, _ in layers} == {("µm", "µm")}
+
+
+def test_pictures_of_scikit_image_need_no_download(monkeypatch):
+    monkeypatch.delattr("pooch.retrieve")
+    ((colours, about, kind),) = samples.histology()
+    assert (colours.shape, kind, about["rgb"]) == ((512, 512, 3), "image", True)
+    ((phase, about, _),) = samples.phase_cell()
+    assert phase.ndim == 2
+    assert about["scale"] == (0.107, 0.107)
+    assert about["metadata"]["licence"] == "CC0-1.0"
+
+
+def test_the_synthetic_sample_is_made_by_the_model_and_marked(monkeypatch, tiny_generator):
+    monkeypatch.setattr(samples, "_EM_MODEL", str(tiny_generator("pairs")))
+    (image, attributes, kind), (masks, _, other) = samples.synthetic_em()
+    assert (kind, other) == ("image", "labels")
+    assert image.shape == masks.shape == (1, 16, 16)
+    assert attributes["metadata"]["napari-cytosynth"]["synthetic"]
+    assert attributes["name"].startswith("synthetic")
 
 
 def test_an_open_sample_is_downloaded_by_its_hash(monkeypatch, tmp_path):

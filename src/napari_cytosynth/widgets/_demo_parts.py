@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["dock", "screenshot", "settle", "write_images"]
+__all__ = ["dock", "screenshot", "settle", "show_scale_bar", "write_images"]
 
 
 def dock(viewer: Any, name: str) -> Any:
@@ -35,6 +35,12 @@ def settle(widget: Any, seconds: float = 1.0) -> None:
     while time.monotonic() < end:
         QApplication.processEvents()
         time.sleep(0.01)
+
+
+def show_scale_bar(viewer: Any) -> None:
+    """Show a scale bar in the canvas."""
+    canvas = getattr(viewer, "canvas", None)  # where napari 0.9 has moved it
+    (viewer if canvas is None else canvas.overlays).scale_bar.visible = True
 
 
 def screenshot(viewer: Any, path: Path) -> Path:

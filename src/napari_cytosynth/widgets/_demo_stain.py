@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import CytosynthError
-from napari_cytosynth.widgets._demo_parts import dock, screenshot, settle, write_images
+from napari_cytosynth.widgets._demo_parts import (
+    dock,
+    screenshot,
+    settle,
+    show_scale_bar,
+    write_images,
+)
 from napari_cytosynth.widgets._trust_panel import COMPARISON, OPINION
 from napari_cytosynth.widgets.samples import stained_layers
 
@@ -61,7 +67,7 @@ class StainScene:
             if attributes["name"].endswith("cells"):
                 continue
             getattr(self._viewer, f"add_{kind}")(data, **attributes)
-        self._viewer.scale_bar.visible = True
+        show_scale_bar(self._viewer)
         return phantom
 
     def _layer(self, ending: str) -> Any:

@@ -73,21 +73,21 @@ class LiveGeneration:
         """Show the result in the layers of the run; one that the user deleted stays away."""
         self._answer = answer
         live, self._layers = self._layers, {}
+        emerged = bool(live)
         for data, attributes, kind in covering(answer.layers):
             name = attributes["name"]
-            layer = live.pop(name, None)
-            if layer is not None and layer not in self._viewer.layers:
-                continue
-            if layer is None or layer.data.ndim != data.ndim:
-                self._remove([] if layer is None else [layer])
+            layer = live.get(name)
+            if layer is None or (layer in self._viewer.layers and layer.data.ndim != data.ndim):
                 self._layers[name] = self._add(data, attributes, kind)
-            else:
-                self._layers[name] = layer
-                layer.data = data
-                layer.metadata = {**layer.metadata, **attributes["metadata"]}
-                if "contrast_limits" in attributes:
-                    layer.contrast_limits = attributes["contrast_limits"]
+            elif layer in self._viewer.layers:
+                self._layers[name] = live.pop(name)
+                _fill(layer, data, attributes)
+        # Only now: without any layer napari would forget its sliders.
         self._remove(list(live.values()))
+        for name in live.keys() & self._layers.keys():
+            self._layers[name].name = name
+        if not emerged:
+            self._go_to(0)
         self._go_to_result()
 
     def sample_in_view(self) -> int | None:
@@ -162,6 +162,14 @@ class LiveGeneration:
             layer.contour = 1  # what it outlines shall be seen
             return layer
         return self._viewer.add_image(data, **attributes)
+
+
+def _fill(layer: Any, data: Any, attributes: dict[str, Any]) -> None:
+    """Put a result into the layer that it emerged in."""
+    layer.data = data
+    layer.metadata = {**layer.metadata, **attributes["metadata"]}
+    if "contrast_limits" in attributes:
+        layer.contrast_limits = attributes["contrast_limits"]
 
 
 def covering(layers: list[LayerData]) -> list[LayerData]:

@@ -248,8 +248,8 @@ def look_up(
     request = answer.request
     nearest = tasks.nearest_training(generation, request.model, data_dir, device=request.device)
     progress(0, 0, "Looked up")
-    columns = ["sample", "seed", "nearest_distance", "suspicious"]
-    table = generation.table[columns]
+    columns = ["sample", "seed", "position", "nearest_distance", "suspicious"]
+    table = generation.table.filter(columns)  # of a walk only the ends have a seed
     return Looked(_sentence(nearest), table, _neighbours(generation, nearest))
 
 

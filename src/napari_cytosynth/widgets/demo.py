@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
-from napari_cytosynth.widgets._demo_parts import dock, screenshot, settle, write_images
+from napari_cytosynth.widgets._demo_parts import (
+    dock,
+    screenshot,
+    settle,
+    show_scale_bar,
+    write_images,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +65,7 @@ def scenes() -> tuple[Scene, ...]:
 
 
 def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[Path]:
-    """Show the widgets at work on simulated cells: Stain, and Segment in the virtual stain.
+    """Show the widgets at work: Stain on simulated cells, Segment in the stain, Generate.
 
     Parameters
     ----------
@@ -81,9 +87,10 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
     """
     import napari
 
+    from napari_cytosynth.widgets._demo_generate import generator
     from napari_cytosynth.widgets._demo_stain import can_stain
 
-    if not scenes() and not can_stain():
+    if not scenes() and not can_stain() and generator() is None:
         raise CytosynthError("This copy of napari-cytosynth has no bundled weights for the demo.")
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*_WINDOW)
@@ -101,20 +108,27 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
 
 def _show(viewer: Any) -> None:
     """Fill the viewer for somebody who looks at it, with the first widget in front."""
+    from napari_cytosynth.widgets._demo_generate import GenerateScene, generator
     from napari_cytosynth.widgets._demo_stain import StainScene, can_stain
 
-    if not can_stain():
+    model = generator()
+    # Ready to be pressed, no more: its images would lie upon the others.
+    generate = None if model is None else GenerateScene(viewer, model)
+    if can_stain():
+        scene = StainScene(viewer)
+        scene.run()
+        scene.compare()
+        scene.segment()
+        scene.present()
+    elif scenes():
         _segment(viewer, dock(viewer, "Segment")[1], scenes()[0])
-        return
-    scene = StainScene(viewer)
-    scene.run()
-    scene.compare()
-    scene.segment()
-    scene.present()
+    elif generate is not None:
+        generate.run()
 
 
 def _record_all(viewer: Any, folder: Path) -> list[Path]:
     """Run every scene, each in an empty viewer, and write its files."""
+    from napari_cytosynth.widgets._demo_generate import GenerateScene, generator
     from napari_cytosynth.widgets._demo_stain import StainScene, can_stain
 
     written: list[Path] = []
@@ -122,11 +136,20 @@ def _record_all(viewer: Any, folder: Path) -> list[Path]:
         _, widget = dock(viewer, "Segment")
         for scene in scenes():
             written += _record(viewer, widget, scene, folder)
-        viewer.window.remove_dock_widget("all")
-        viewer.layers.clear()
+        _clear(viewer)
     if can_stain():
         written += StainScene(viewer).record(folder)
+        _clear(viewer)
+    model = generator()
+    if model is not None:
+        written += GenerateScene(viewer, model).record(folder)
     return written
+
+
+def _clear(viewer: Any) -> None:
+    """Make room for the next scene."""
+    viewer.window.remove_dock_widget("all")
+    viewer.layers.clear()
 
 
 def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]]:
@@ -134,7 +157,7 @@ def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]
     phantom = scene.make()
     scale = (phantom.pixel_size_um,) * 2
     layer = viewer.add_image(phantom.image, name=f"simulated {scene.name}", scale=scale, units="um")
-    viewer.scale_bar.visible = True
+    show_scale_bar(viewer)
     widget.image.value = layer
     widget.model.value = scene.model
     before = set(viewer.layers)

@@ -1,4 +1,4 @@
-"""Sample data for File > Open Sample: simulated cells, and open images from the web."""
+"""Sample data for File > Open Sample: simulated, synthetic, bundled and downloaded images."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ if TYPE_CHECKING:
     from napari_cytosynth.phantoms import StainedCells
 
 __all__ = [
+    "histology",
     "neurons_phase",
     "nih3t3_phase",
     "open_sample",
     "phantom_nuclei",
     "phantom_phase",
     "phantom_stained",
+    "phase_cell",
     "stained_layers",
+    "synthetic_em",
     "u2os_brightfield",
     "u2os_nuclei",
     "vnc_em",
 ]
 
 LayerData = tuple[Any, dict[str, Any], str]
+
+_EM_MODEL, _EM_SEED = "em-pairs-ddpm", 0
+_CELL_UM = 0.107
 
 # Files of a sample that hold object numbers or masks rather than intensities.
 _LABELS = frozenset({"labels", "mitochondria"})
@@ -98,6 +104,47 @@ def stained_layers(phantom: StainedCells) -> list[LayerData]:
         }
         layers.append((stain, {**spatial, **look}, "image"))
     return layers
+
+
+def synthetic_em() -> list[LayerData]:
+    """Return an electron micrograph and its mitochondria, both made up by a bundled model.
+
+    Raises
+    ------
+    CytosynthError
+        The model is neither in this copy of the package nor to be had.
+    """
+    from napari_cytosynth.tasks.generate import generate
+
+    return generate(_EM_MODEL, count=1, seed=_EM_SEED).to_layers()
+
+
+def histology() -> list[LayerData]:
+    """Return colonic glands, stained for FHL2 and with haematoxylin (from scikit-image)."""
+    from skimage.data import immunohistochemistry
+
+    about = {
+        "title": "Colonic glands: FHL2 by immunohistochemistry, haematoxylin",
+        "licence": "no known copyright restrictions",
+        "citation": "Center for Microscopy and Molecular Imaging (CMMI), in scikit-image",
+    }
+    attributes = {"name": "histology", "rgb": True, "metadata": about}
+    data = immunohistochemistry()  # type: ignore[no-untyped-call]
+    return [(data, _spatial(None) | attributes, "image")]
+
+
+def phase_cell() -> list[LayerData]:
+    """Return a single cell in quantitative phase (from scikit-image)."""
+    from skimage.data import cell
+
+    about = {
+        "title": "Cell in saline: quantitative phase from a digital hologram",
+        "licence": "CC0-1.0",
+        "citation": "Müller et al. 2018, Optics Express 26(8) 10729, in scikit-image",
+    }
+    attributes = {"name": "quantitative phase", "metadata": about}
+    data = cell()  # type: ignore[no-untyped-call]
+    return [(data, _spatial(_CELL_UM) | attributes, "image")]
 
 
 def u2os_brightfield() -> list[LayerData]:
