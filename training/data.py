@@ -36,6 +36,7 @@ __all__ = [
     "SegmentationData",
     "find_pairs",
     "fingerprint",
+    "split_stems",
 ]
 
 
@@ -128,6 +129,21 @@ def _validates(stems: list[str], recipe: DataRecipe) -> set[str]:
     if unknown:
         raise RecipeError(f"Validation images not found: {', '.join(sorted(unknown))}.")
     return set(split.validation)
+
+
+def split_stems(stems: list[str], recipe: DataRecipe) -> tuple[list[str], list[str]]:
+    """Return which images train and which validate; the others are left for testing.
+
+    Raises
+    ------
+    RecipeError
+        If an image that should validate is not there.
+    """
+    validates = _validates(stems, recipe)
+    train = [stem for stem in stems if stem not in validates]
+    if recipe.split.kind == "hash":
+        train = [stem for stem in train if hash_split(stem) == "train"]
+    return train, [stem for stem in stems if stem in validates]
 
 
 class CropRecipe(Protocol):
@@ -259,11 +275,8 @@ class SegmentationData(CropData):
         super().__init__()
         self.recipe = recipe
         self.pairs = find_pairs(Path(data_dir), recipe.data)
-        stems = [image.stem for image, _ in self.pairs]
-        self.validation_names = _validates(stems, recipe.data)
-        self.train_names = [stem for stem in stems if stem not in self.validation_names]
-        if recipe.data.split.kind == "hash":
-            self.train_names = [s for s in self.train_names if hash_split(s) == "train"]
+        self.train_names, validates = split_stems([i.stem for i, _ in self.pairs], recipe.data)
+        self.validation_names = set(validates)
         if not self.train_names or not self.validation_names:
             raise RecipeError(
                 f"The split leaves {len(self.train_names)} images to train on and "

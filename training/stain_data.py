@@ -18,9 +18,9 @@ from .stain_files import field_files, read_channels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .stain_recipe import PairRecipe, StainRecipe
+    from .stain_recipe import PairRecipe, PairSplitRecipe, StainRecipe
 
-__all__ = ["QUANTILES", "StainData", "find_field_pairs", "target_scaling"]
+__all__ = ["QUANTILES", "StainData", "find_field_pairs", "split_fields", "target_scaling"]
 
 QUANTILES = ("0.1", "1", "5", "25", "50", "75", "95", "99", "99.9")
 _MAX_SAMPLES = 2_000_000
@@ -81,6 +81,37 @@ def target_scaling(targets: list[NDArray[np.float32]], recipe: PairRecipe) -> li
     return scalings
 
 
+def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list[str]]:
+    """Return which fields train and which validate; the others are left for testing.
+
+    Raises
+    ------
+    RecipeError
+        If a field that should validate is not there.
+    """
+    names = list(fields)
+    if split.kind == "folders":
+        validates = {n for n in names if any(n.startswith(f"{p}/") for p in split.validation)}
+    elif split.kind == "names":
+        validates = set(split.validation)
+        if unknown := validates - set(names):
+            raise RecipeError(f"Validation fields not found: {', '.join(sorted(unknown))}.")
+    elif split.kind == "last":
+        validates = set(names[-split.count :])
+    else:
+        parts = {name: hash_split(_well(name, fields[name][0])) for name in names}
+        validates = {name for name in names if parts[name] == "validation"}
+        names = [name for name in names if parts[name] != "test"]
+    train = [name for name in names if split.use_all or name not in validates]
+    return train, [name for name in names if name in validates]
+
+
+def _well(name: str, path: Path) -> str:
+    """Return what must not be split: the well of a plate's field, else the field."""
+    plate = [parent for parent in path.parents if parent.suffix == ".zarr"]
+    return "-".join(path.parent.relative_to(plate[0]).parts) if plate else name
+
+
 class StainData(CropData):
     """Training crops and whole validation fields of one data folder."""
 
@@ -90,7 +121,7 @@ class StainData(CropData):
         super().__init__()
         self.recipe = recipe
         self.fields = find_field_pairs(data_dir, recipe.data)
-        self.train_names, self.validation_names = self._split()
+        self.train_names, self.validation_names = split_fields(self.fields, recipe.data.split)
         if not self.train_names or not self.validation_names:
             raise RecipeError(
                 f"The split leaves {len(self.train_names)} fields to train on and "
@@ -103,29 +134,6 @@ class StainData(CropData):
     def pairs(self) -> list[tuple[Path, list[Path]]]:
         """All files, for the fingerprint of the data."""
         return [(image, [target]) for image, target in self.fields.values()]
-
-    def _split(self) -> tuple[list[str], list[str]]:
-        split, names = self.recipe.data.split, list(self.fields)
-        if split.kind == "folders":
-            validates = {n for n in names if any(n.startswith(f"{p}/") for p in split.validation)}
-        elif split.kind == "names":
-            validates = set(split.validation)
-            if unknown := validates - set(names):
-                raise RecipeError(f"Validation fields not found: {', '.join(sorted(unknown))}.")
-        elif split.kind == "last":
-            validates = set(names[-split.count :])
-        else:
-            parts = {name: hash_split(self._well(name)) for name in names}
-            validates = {name for name in names if parts[name] == "validation"}
-            names = [name for name in names if parts[name] != "test"]
-        train = [name for name in names if split.use_all or name not in validates]
-        return train, [name for name in names if name in validates]
-
-    def _well(self, name: str) -> str:
-        """Return what must not be split: the well of a plate's field, else the field."""
-        path = self.fields[name][0]
-        plate = [parent for parent in path.parents if parent.suffix == ".zarr"]
-        return "-".join(path.parent.relative_to(plate[0]).parts) if plate else name
 
     def _read(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         image_path, target_path = self.fields[name]
