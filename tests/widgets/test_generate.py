@@ -330,6 +330,7 @@ def test_the_trajectory_is_a_second_slider_and_a_film(
     widget.keep_trajectory.value = True
     widget.run()
     assert widget.wait(20)
+    assert names(viewer) == NAMES + [f"{name}, steps" for name in NAMES]
     layer = viewer.layers[NAMES[0]]
     assert tuple(layer.axis_labels) == ("sample", "step", "y", "x")
     assert tuple(viewer.dims.point[:2]) == (0, 2)

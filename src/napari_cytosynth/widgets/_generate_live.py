@@ -28,6 +28,7 @@ class LiveGeneration:
         self._grid: list[Any] = []
         self._shown: list[Any] = []
         self._hidden: list[Any] = []
+        self._fitted: Any = None
         self._answer: Answer | None = None
 
     @property
@@ -54,6 +55,7 @@ class LiveGeneration:
             for layer in covering(preview.layers):
                 self._layers[layer[1]["name"]] = self._add(*layer)
             self._go_to(0)
+            self._fit()
         for name, (images, limits) in preview.planes.items():
             layer = self._layers[name]
             if layer in self._viewer.layers and layer.data.shape[1:] == images.shape[1:]:
@@ -89,6 +91,8 @@ class LiveGeneration:
         if not emerged:
             self._go_to(0)
         self._go_to_result()
+        if not emerged or self._fitted == self._camera():  # the list of layers may have widened
+            self._fit()
 
     def sample_in_view(self) -> int | None:
         """Return the number of the sample that the viewer stands at; None in a grid."""
@@ -156,6 +160,17 @@ class LiveGeneration:
             self._go_to(0)
             self._viewer.dims.set_point(self._viewer.dims.ndim - 3, trajectory.shape[1] - 1)
 
+    def _fit(self) -> None:
+        """Look at the images, where no other layer is shown."""
+        mine = [*self._layers.values()]
+        if not any(layer.visible for layer in self._viewer.layers if layer not in mine):
+            self._viewer.reset_view()
+            self._fitted = self._camera()
+
+    def _camera(self) -> tuple[Any, ...]:
+        camera = getattr(self._viewer, "scene", self._viewer).camera  # napari 0.9 has moved it
+        return (*camera.center, camera.zoom)
+
     def _add(self, data: Any, attributes: dict[str, Any], kind: str) -> Any:
         if kind == "labels":
             layer = self._viewer.add_labels(data, **attributes)
@@ -167,6 +182,8 @@ class LiveGeneration:
 def _fill(layer: Any, data: Any, attributes: dict[str, Any]) -> None:
     """Put a result into the layer that it emerged in."""
     layer.data = data
+    if "translate" in attributes:
+        layer.translate = attributes["translate"]
     layer.metadata = {**layer.metadata, **attributes["metadata"]}
     if "contrast_limits" in attributes:
         layer.contrast_limits = attributes["contrast_limits"]

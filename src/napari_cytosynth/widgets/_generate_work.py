@@ -156,19 +156,24 @@ class _Painter:
         self.update(1, 1, image[None], [number])
 
     def _drawn(self, images: npt.NDArray[np.float32]) -> list[LayerData]:
+        """Return the layers of images, with an axis of steps where the result will have one."""
         from napari_cytosynth.tasks.generation import Generation
+
+        keep = self._request.keep_trajectory
 
         inference = self._card.inference
         mask = None if inference.generation is None else inference.generation.mask_channel
         first = self._request.seed
-        return Generation(
+        layers = Generation(
             images=images,
             channels=tuple(name for name in inference.output_channels if name != mask),
             seeds=tuple(range(first, first + len(images))),
             model=self._card.name,
+            trajectory=np.stack([images, images], 1) if keep else None,
             pixel_size_um=inference.pixel_size_um,
             provenance={"synthetic": True},
         ).to_layers()
+        return layers[: len(layers) // 2] if keep else layers
 
 
 def compute(

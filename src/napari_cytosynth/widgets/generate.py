@@ -155,9 +155,9 @@ class GenerateWidget(GenerateForm):
         super()._on_tick(tick)
         for preview in self._box.take():
             if self._running is not None:
-                self._running.update(preview)
                 if self._live is not None:  # it lies at the same place
                     self._live.hide()
+                self._running.update(preview)
 
     def _accept(self, value: Answer) -> None:
         if self._live is not None:
