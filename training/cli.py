@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import CytosynthError
 
+from .cluster import add_arguments, from_arguments, write_kubernetes, write_slurm
 from .recipe import list_recipes, load_recipe
+
+if TYPE_CHECKING:
+    from .generate_recipe import GenerateRecipe
+    from .recipe import Recipe
+    from .stain_recipe import StainRecipe
 
 __all__ = ["main"]
 
@@ -24,7 +31,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of images and truth")
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME)")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only look at the folder and say what is in it and what is wrong; nothing is trained",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--auto-resume", action="store_true", help="go on if there is a checkpoint, else start"
+    )
     parser.add_argument(
         "--set",
         nargs="+",
@@ -33,19 +48,43 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change settings of the recipe, for example train.max_epochs=5",
     )
+    add_arguments(parser)
     return parser
+
+
+def _train(arguments: argparse.Namespace) -> str:
+    recipe = load_recipe(arguments.recipe, arguments.set)
+    job = from_arguments(arguments, recipe.name)
+    if job is not None:
+        files = (
+            write_kubernetes(job, arguments.kubernetes)
+            if arguments.kubernetes
+            else write_slurm(job, arguments.slurm, arguments.out)
+        )
+        return f"Written: {', '.join(map(str, files))}"
+    from .fit import train
+
+    out = arguments.out or Path("runs") / recipe.name
+    begun = arguments.auto_resume and (out / "last.ckpt").is_file()
+    folder = train(recipe, arguments.data_dir, out, resume=arguments.resume or begun)
+    return f"Model written to {folder}"
+
+
+def _check(recipe: Recipe | StainRecipe | GenerateRecipe, data_dir: Path) -> int:
+    from .check import check_data
+
+    report = check_data(recipe, data_dir)
+    sys.stdout.write(report.text())
+    return 1 if report.errors else 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        recipe = load_recipe(arguments.recipe, arguments.set)
-        from .fit import train
-
-        folder = train(recipe, arguments.data_dir, arguments.out, resume=arguments.resume)
+        said = _train(arguments)
     except CytosynthError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"Model written to {folder}\n")
+    sys.stdout.write(f"{said}\n")
     return 0

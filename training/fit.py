@@ -135,7 +135,8 @@ def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: in
     accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
     return Trainer(
         accelerator=accelerator,
-        devices=1,
+        devices=train.devices,
+        num_nodes=train.num_nodes,
         max_epochs=epochs,
         precision="bf16-mixed" if train.precision == "bfloat16" else "32-true",
         accumulate_grad_batches=1 if manual else train.accumulate,

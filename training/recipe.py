@@ -135,6 +135,8 @@ class TrainRecipe(_Record):
     num_workers: int = Field(0, ge=0)
     seed: int = Field(0, ge=0)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(1, ge=1, description="GPUs (or processes) of each machine")
+    num_nodes: int = Field(1, ge=1, description="machines")
 
 
 class CardRecipe(_Record):
