@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from napari_cytosynth.zoo.card import Condition, Generation, Inference
 
@@ -58,9 +59,12 @@ class Wishes:
         """Read them as a user gives them; raise InputError for what the model does not know."""
         card = inference.generation
         assert card is not None
-        wanted = {name: float(value) for name, value in (conditions or {}).items()}
-        _check_conditions(wanted, card.conditions)
+        wanted = _checked_conditions(conditions or {}, card.conditions)
         number = _class_number(label, inference.classes)
+        if sampling["steps"] is not None:
+            sampling["steps"] = whole_number(sampling["steps"], "number of steps", 1)
+        if sampling["guidance"] is not None:
+            sampling["guidance"] = _number(sampling["guidance"], "The guidance")
         return cls(inference, card, number, wanted, _both(size), **sampling)
 
     @property
@@ -137,16 +141,34 @@ class Wishes:
 
 def whole_number(value: Any, what: str, least: int) -> int:
     """Return a whole number; raise InputError, naming `what` it is, if it is none."""
-    if isinstance(value, bool) or int(value) != value or value < least:
+    try:
+        number = int(value)
+        whole = not isinstance(value, bool) and number == value
+    except (TypeError, ValueError, OverflowError):  # no number, NaN, infinite
+        whole = False
+    if not whole or number < least:
         raise InputError(f"The {what} must be a whole number of at least {least}, not {value}.")
-    return int(value)
+    return number
+
+
+def _number(value: Any, what: str) -> float:
+    """Return a finite number; raise InputError, naming `what` it is, if it is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not np.isfinite(number):
+        raise InputError(f"{what} must be a number, not {value}.")
+    return number
 
 
 def _both(size: int | Sequence[int] | None) -> tuple[int, int] | None:
     """Return the size as (Y, X)."""
     if size is None:
         return None
-    sizes = [size, size] if isinstance(size, (int, np.integer)) else list(size)
+    sizes: list[Any] = [size, size]
+    if isinstance(size, (Sequence, np.ndarray)) and not isinstance(size, str):
+        sizes = list(size)
     if len(sizes) != 2:
         raise InputError(f"The size is one number of pixels, or two (Y, X), not {len(sizes)}.")
     return whole_number(sizes[0], "size", 1), whole_number(sizes[1], "size", 1)
@@ -161,16 +183,16 @@ def _class_number(label: str | int | None, classes: list[str]) -> int | None:
     lower = [name.lower() for name in classes]
     if isinstance(label, str) and label.lower() in lower:
         return lower.index(label.lower())
-    if not isinstance(label, (str, bool)) and 0 <= label < len(classes):
-        return int(label)
+    if isinstance(label, (int, np.integer)) and not isinstance(label, bool):
+        if 0 <= label < len(classes):
+            return int(label)
     raise InputError(f"There is no class “{label}”: this model knows {', '.join(classes)}.")
 
 
-def _check_conditions(wanted: dict[str, float], known: list[Condition]) -> None:
+def _checked_conditions(wanted: Mapping[str, Any], known: list[Condition]) -> dict[str, float]:
     names = [condition.name for condition in known]
-    for name, value in wanted.items():
+    for name in wanted:
         if name not in names:
             knows = f"it knows {', '.join(names)}" if names else "leave the conditions out"
             raise InputError(f"This model cannot be told the property “{name}”: {knows}.")
-        if not np.isfinite(value):
-            raise InputError(f"The property “{name}” must be a number, not {value}.")
+    return {name: _number(value, f"The property “{name}”") for name, value in wanted.items()}
