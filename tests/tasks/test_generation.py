@@ -190,6 +190,14 @@ def test_every_file_says_that_it_is_synthetic(pairs, tmp_path):
     assert pd.read_csv(tmp_path / "out" / "samples.csv")["synthetic"].all()
 
 
+def test_a_result_without_a_record_is_marked_as_well(tmp_path):
+    bare = made_up(provenance={})
+    assert json.loads(bare.save(tmp_path)[-1].read_text()) == {"synthetic": True}
+    zarr = pytest.importorskip("zarr")
+    store = bare.save(tmp_path / "bare.zarr")[0]
+    assert zarr.open_group(store).attrs[KEY] == {"synthetic": True}
+
+
 def test_masks_labels_and_trajectory_have_files_of_their_own(pairs, tmp_path):
     older = pairs.save(tmp_path / "em.ome.tif")
     assert [path.name for path in older[:4]] == [

@@ -122,9 +122,14 @@ def save_generation(result: Generation, path: str | Path, *, separate: bool = Fa
     with replacing(table) as temporary:
         result.table.assign(synthetic=True, model=result.model).to_csv(temporary, index=False)
     write_contact_sheet(result, sheet)
-    record = write_record(result.provenance, folder / prefixed(stem, "provenance.json"))
+    record = write_record(_marked(result), folder / prefixed(stem, "provenance.json"))
     singles = _write_singles(result, folder) if separate else []
     return [*files, table, sheet, record, *singles]
+
+
+def _marked(result: Generation) -> dict[str, Any]:
+    """Return the record, which says that it is synthetic even of a result made by hand."""
+    return result.provenance | {"synthetic": True}
 
 
 def _write_singles(result: Generation, folder: Path) -> list[Path]:
@@ -220,7 +225,7 @@ def _write_staining_zarr(result: Staining, arrays: dict[str, Any], path: Path) -
 
 def _write_generation_zarr(result: Generation, path: Path) -> Path:
     size, said = _pixel_size(result), f"{about(result)}; {seeds_in_words(result)}"
-    with zarr_root(path, result.provenance) as root:
+    with zarr_root(path, _marked(result)) as root:
         fill_group(root, result.images, "TCYX", size, said, result.channels)
         if result.labels is not None:
             _fill_labels(root, result.labels, "TYX", size, result.objects)
