@@ -89,6 +89,10 @@ def test_what_cannot_be_done_is_explained(tiny_generator, tmp_path, capsys):
     assert "knows no classes" in capsys.readouterr().err
     assert generate(model, tmp_path / "o", "--count", "1", "--nearest") == 1
     assert "carries no embeddings" in capsys.readouterr().err
+    assert "images.tif" in names(tmp_path / "o")  # what was made is not lost
     for wrong in (["--count", "0"], ["--guidance", "-1"], ["--condition", "fraction"]):
         with pytest.raises(SystemExit):
             generate(model, tmp_path / "o", *wrong)
+    with pytest.raises(SystemExit):
+        generate(model, tmp_path / "o", "--condition", "fraction=a lot")
+    assert "as NAME=VALUE, not fraction=a lot" in capsys.readouterr().err

@@ -106,9 +106,11 @@ def run(arguments: argparse.Namespace) -> None:
     result = _make(arguments, model)
     for message in result.messages:
         print(message)
-    if arguments.nearest:
-        _look_for_copies(result, model, arguments.device)
-    written = result.save(out, separate=arguments.separate)
+    try:
+        if arguments.nearest:
+            _look_for_copies(result, model, arguments.device)
+    finally:  # the images are worth keeping where nothing can be looked up
+        written = result.save(out, separate=arguments.separate)
     if result.walk is not None or result.trajectory is not None:
         name = "walk.gif" if result.walk is not None else "trajectory.gif"
         film = (
@@ -154,10 +156,14 @@ def _look_for_copies(result: Generation, model: Any, device: str) -> None:
 
 
 def _named_number(text: str) -> tuple[str, float]:
-    name, equals, value = text.rpartition("=")
-    if not equals or not name:
+    name, _, value = text.rpartition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        name = ""
+    if not name:
         raise argparse.ArgumentTypeError(f"give a name and a number as NAME=VALUE, not {text}")
-    return name.strip(), float(value)
+    return name.strip(), number
 
 
 def _sentence(result: Generation) -> str:
