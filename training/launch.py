@@ -116,12 +116,13 @@ def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) ->
         Shell expressions for the first machine's address and port, and this machine's number.
     """
     options = [f"--nproc-per-node={max(job.gpus, 1)}", f"--max-restarts={job.max_restarts}"]
-    first = ""
+    # else a restarted process may read an address of the last attempt: pytorch/pytorch#135712
+    first = "export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1\n"
     if job.nodes == 1:
         options = ["--standalone", *options]
     else:
         # no $(…) here, which Kubernetes would take for one of its own variables
-        first = f'is_host=false; if [ "{rank}" = 0 ]; then is_host=true; fi\n'
+        first += f'is_host=false; if [ "{rank}" = 0 ]; then is_host=true; fi\n'
         conf = f"is_host=$is_host,join_timeout={_PATIENCE},read_timeout={_PATIENCE}"
         options = [
             f"--nnodes={job.nodes}",

@@ -4,7 +4,9 @@ import copy
 import json
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -15,7 +17,7 @@ from referencing import Registry, Resource
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.cluster import write_kubernetes
-from napari_cytosynth.training.launch import ClusterJob
+from napari_cytosynth.training.launch import ClusterJob, launch
 
 SCHEMAS = Path(__file__).parent / "schemas"
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
@@ -215,6 +217,43 @@ def test_slurm_starts_torchrun_once_a_machine(tmp_path):
     assert "--rdzv-endpoint=machine-7:20123" in words
     assert "/it's/here" in words
     assert words[-4:] == ["--auto-resume", "--set", "train.devices=4", "train.num_nodes=2"]
+
+
+FAILS_ONCE = """
+import os, sys, torch.distributed as dist
+dist.init_process_group("gloo")
+if dist.get_rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+    sys.exit(3)
+dist.barrier()
+open(f"done-{dist.get_rank()}-of-{dist.get_world_size()}", "w").close()
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_machines_meet_again_after_one_of_them_failed(tmp_path):
+    (tmp_path / "fails_once.py").write_text(FAILS_ONCE)
+    job = ClusterJob("a", "em-cells-unet", PurePosixPath("/data"), nodes=2, gpus=0, max_restarts=2)
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        endpoint = f"localhost:{probe.getsockname()[1]}"
+    script = launch(job, ["fails_once"], endpoint, "$NUMBER")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    machines = [
+        subprocess.Popen(
+            ["sh", "-c", script],
+            cwd=tmp_path,
+            env=os.environ | {"NUMBER": str(number), "PATH": path, "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.DEVNULL,
+        )
+        for number in range(2)
+    ]
+    try:
+        assert [machine.wait(timeout=200) for machine in machines] == [0, 0]
+    finally:
+        for machine in machines:
+            machine.kill()
+    assert sorted(tmp_path.glob("done-*")) == [tmp_path / f"done-{n}-of-2" for n in range(2)]
 
 
 @pytest.mark.parametrize(
