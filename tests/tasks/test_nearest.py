@@ -61,7 +61,7 @@ def test_a_planted_copy_is_found(folder, training):
     assert found.usual == (1e-4, 2e-4, 3e-4, 4e-4, 5e-4)
     assert found.extractor == "tiny"
     assert found.images is None
-    assert "It may be a copy" in found.describe(0)
+    assert "as one real image in twenty is: look at both." in found.describe(0)
     assert "real images that were not trained on lie 0.0001 to 0.0005 away." in found.describe(1)
     assert list(result.table["nearest_index"][:1]) == [7]
 

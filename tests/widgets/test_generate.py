@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 import warnings
@@ -236,6 +237,23 @@ def test_cancel_before_the_first_image_leaves_all_as_it_was(
     assert ran.generation is not None
 
 
+def test_cancel_while_the_model_is_fetched(viewer, make_generate_widget, fake):
+    def fetch(source, device, *, progress):
+        for _ in range(500):
+            fake.held.set()
+            progress(0, 0, "Fetching the model")
+            fake.gate.wait(0.01)
+        raise AssertionError("Cancel was not heard")
+
+    widget = make_generate_widget()
+    widget._tasks = dataclasses.replace(widget._tasks, load_model=fetch)
+    widget.run()
+    assert fake.held.wait(10)
+    widget.cancel()
+    assert widget.wait(20)
+    assert widget.status.value == "Stopped. Your layers are as they were."
+
+
 def test_a_second_run_lies_over_the_hidden_first(viewer, ran):
     ran.seed.value = 20
     ran.run()
@@ -373,7 +391,7 @@ def test_a_walk_between_two_seeds(viewer, ran, fake):
 def test_the_nearest_training_image(viewer, ran, tmp_path):
     ran.look_up_nearest()
     assert ran.wait(20)
-    assert "perhaps a copy: sample 0" in ran.distances.value
+    assert "Unusually near, as one real image in twenty is: sample 0." in ran.distances.value
     assert "0.4 (0.2 to 0.6)" in ran.distances.value
     assert "nearest training image" in ran.in_view.value
     assert names(viewer) == NAMES
@@ -386,6 +404,22 @@ def test_the_nearest_training_image(viewer, ran, tmp_path):
     assert real.translate[-1] > viewer.layers[0].extent.world[1][-1]
     assert "synthetic" not in real.metadata[KEY]
     assert len(viewer.layers) == 4
+
+
+def test_the_neighbours_share_the_sliders_of_a_trajectory(viewer, make_generate_widget, tmp_path):
+    widget = make_generate_widget()
+    widget.keep_trajectory.value = True
+    widget.run()
+    assert widget.wait(20)
+    widget.training_data.value = str(tmp_path)
+    widget.look_up_nearest()
+    assert widget.wait(20)
+    made, real = viewer.layers[NAMES[1]], viewer.layers["nearest training image – AGP"]
+    assert real.axis_labels == made.axis_labels == ("sample", "step", "y", "x")
+    np.testing.assert_allclose(real.data, made.data + 0.01)
+    assert tuple(real.translate[:3]) == tuple(made.translate[:3]) == (0, 2, 0)
+    assert real.translate[-1] > made.extent.world[1][-1]
+    assert real.contrast_limits == made.contrast_limits
 
 
 def test_no_embeddings_no_distance(make_generate_widget):

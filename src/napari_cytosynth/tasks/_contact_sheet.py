@@ -154,7 +154,7 @@ def _words(result: Generation, shown: int) -> list[tuple[str, Colour]]:
             inside = 0 < result.walk[number] < 1
             text = f"{result.walk[number]:.0%}" if inside else text
         if result.nearest is not None and result.nearest.suspicious[number]:
-            text, colour = f"{text}: a copy?", _WARNING
+            text, colour = f"{text}: near!", _WARNING
         words.append((text, colour))
     return words
 

@@ -39,7 +39,8 @@ class Nearest:
         The same distance for real images that the model was never trained on: its
         quantiles 5, 25, 50, 75 and 95 %; empty if the model's card does not say.
     suspicious
-        (N,) bool: nearer than 95 % of those real images are; perhaps a copy.
+        (N,) bool: nearer than 95 % of those real images are, so that both should be looked
+        at. Of honest images, as of real ones, one in twenty is that near.
     extractor
         Name of the encoder.
     place
@@ -65,7 +66,9 @@ class Nearest:
             return f"{text}; what is usual for real images is not known for this model."
         low, high = self.usual[0], self.usual[-1]
         text = f"{text}; real images that were not trained on lie {low:.3g} to {high:.3g} away"
-        return f"{text}. It may be a copy." if self.suspicious[sample] else f"{text}."
+        if not self.suspicious[sample]:
+            return f"{text}."
+        return f"{text}. Unusually near, as one real image in twenty is: look at both."
 
 
 def nearest_training(

@@ -95,7 +95,7 @@ class GeneratePanel(Container[Any]):
         self.look_up = PushButton(
             text="Look it up",
             tooltip="How far each image lies from the nearest of the images that the model has "
-            "learned from: one much nearer than real images are to each other may be a copy.",
+            "learned from. One that is unusually near is a reason to look at both.",
         )
         self.distances = plain_label("distances")
         self.samples = Table(name="samples")
@@ -123,7 +123,8 @@ class GeneratePanel(Container[Any]):
     def show_table(self, table: Any) -> None:
         """Show the distances of all samples; None hides them."""
         if table is not None:
-            table = table.assign(suspicious=["copy?" if bad else "" for bad in table["suspicious"]])
+            near = ["unusually near" if bad else "" for bad in table["suspicious"]]
+            table = table.assign(suspicious=near)
             table["nearest_distance"] = [amount(value) for value in table["nearest_distance"]]
             names = {"nearest_distance": "distance", "suspicious": " "}
             self.samples.value = table.rename(columns=names)

@@ -208,12 +208,14 @@ def compute(
     progress(0, 0, "Loading the model")
     tasks = tasks or real_tasks()
 
+    painter: _Painter | None = None
+
     def report(done: int, total: int, message: str, /) -> None:
-        if enough.is_set() and not painter.begun:
+        if enough.is_set() and (painter is None or not painter.begun):
             raise Cancelled("Stopped.")
         progress(done, total, message)
 
-    model = tasks.load_model(request.model, request.device, progress=progress)
+    model = tasks.load_model(request.model, request.device, progress=report)
     painter = _Painter(box, request, model.card)
     calls = {
         "on_preview": painter.update,
@@ -281,11 +283,14 @@ def _sentence(nearest: Nearest) -> str:
     text = f"{text}; of real images never trained on: {usual}."
     close = np.flatnonzero(nearest.suspicious)
     if not len(close):
-        return f"{text} None is nearer than those: no sign of copies."
+        return f"{text} None is unusually near."
     more = " …" if len(close) > _TOLD else ""
     which = ", ".join(str(number) for number in close[:_TOLD]) + more
     noun = "sample" if len(close) == 1 else "samples"
-    return f"{text} ⚠ Nearer than those, perhaps a copy: {noun} {which}."
+    return (
+        f"{text} ⚠ Unusually near, as one real image in twenty is: {noun} {which}. Look at both "
+        "images."
+    )
 
 
 def _neighbours(generation: Generation, nearest: Nearest) -> list[LayerData]:
@@ -293,15 +298,23 @@ def _neighbours(generation: Generation, nearest: Nearest) -> list[LayerData]:
     if nearest.images is None:
         return []
     pixels = nearest.images[:, : len(generation.channels)]
+    states = None
+    if generation.trajectory is not None:  # at the step where the synthetic images lie
+        states = np.broadcast_to(
+            pixels[:, None], (len(pixels), generation.trajectory.shape[1], *pixels.shape[1:])
+        )
     real = dataclasses.replace(
-        generation, images=pixels, masks=None, trajectory=None, nearest=None, provenance={}
+        generation, images=pixels, masks=None, trajectory=states, nearest=None, provenance={}
     )
+    count = 1 if real.is_rgb else len(real.channels)
     layers = []
-    for number, (data, attributes, kind) in enumerate(real.to_layers()):
-        width = pixels.shape[-1] + _GAP_PX
+    for number, (data, attributes, kind) in enumerate(real.to_layers()[:count]):
+        width = (pixels.shape[-1] + _GAP_PX) * attributes["scale"][-1]
         channel = "" if real.is_rgb else f" – {generation.channels[number]}"
         attributes["name"] = f"nearest training image{channel}"
         attributes["metadata"] = {KEY: {"role": "training image"}}
-        attributes["translate"] = (0.0, 0.0, width * attributes["scale"][-1])
+        attributes["translate"] = (*attributes.get("translate", (0.0,) * 3)[:-1], width)
+        if not real.is_rgb:  # as bright as the synthetic image beside it
+            attributes["contrast_limits"] = generation.contrast_limits(number)
         layers.append((data, attributes, kind))
     return layers
