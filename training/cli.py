@@ -82,6 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.check:
+            return _check(load_recipe(arguments.recipe, arguments.set), arguments.data_dir)
         said = _train(arguments)
     except CytosynthError as error:
         sys.stderr.write(f"{error}\n")

@@ -1,0 +1,216 @@
+"""Look at a data folder before anything is trained on it: ``cytosynth train … --check``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from napari_cytosynth.errors import InputError, RecipeError
+
+from .check_copies import report_copies, thumbnail
+from .check_files import PARTS, find_layout
+from .check_images import (
+    look,
+    report_classes,
+    report_fixed_scaling,
+    report_images,
+    report_stains,
+)
+from .check_report import Report, counted, named
+from .check_shift import Offset, estimate_offset, report_offsets, structure
+from .check_truth import look_at_mask, report_masks
+from .generate_recipe import GenerateRecipe
+from .recipe import Recipe, TargetRecipe
+from .stain_recipe import StainRecipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .check_files import Item, Layout
+    from .check_images import Look
+    from .check_shift import Structure
+    from .check_truth import MaskLook
+
+__all__ = ["check_data"]
+
+AnyRecipe = Recipe | StainRecipe | GenerateRecipe
+
+MOST = 1000
+"""Images that are opened, at most."""
+_ALIGN_PIXELS, _ALIGN_LEAST, _ALIGN_MOST = 16_000_000, 8, 24
+
+
+@dataclass
+class _Found:
+    """What was measured of all images, without their pixels."""
+
+    looks: list[Look] = field(default_factory=list)
+    thumbs: list[tuple[Item, NDArray[np.float32]]] = field(default_factory=list)
+    masks: dict[str, list[MaskLook]] = field(default_factory=dict)
+    stains: dict[str, list[Look]] = field(default_factory=dict)
+    offsets: dict[str, list[Offset]] = field(default_factory=dict)
+    untold: dict[str, list[str]] = field(default_factory=dict)
+    broken: list[tuple[Item, str]] = field(default_factory=list)
+
+    def told(self, what: str, name: str, offset: tuple[int, int] | None) -> None:
+        """Note the offset of a mask or stain."""
+        if offset is None:
+            self.untold.setdefault(what, []).append(name)
+        else:
+            self.offsets.setdefault(what, []).append(Offset(name, *offset))
+
+
+def check_data(recipe: AnyRecipe, data_dir: Path) -> Report:
+    """Look at the images of a folder as a recipe would take them; nothing is trained.
+
+    Parameters
+    ----------
+    recipe
+        The validated recipe.
+    data_dir
+        Folder that the recipe's folders are in.
+
+    Returns
+    -------
+    Report
+        Problems, warnings and facts in words. Of a large folder a part is opened, and the
+        facts say so.
+    """
+    report = Report(f"A look at “{data_dir}” for the recipe “{recipe.name}”; nothing is trained.")
+    try:
+        layout = find_layout(recipe, data_dir, report)
+    except (RecipeError, InputError) as error:
+        report.errors.append(str(error))
+        return report
+    chosen = _chosen(layout, report)
+    found = _look_at_all(chosen, recipe, layout)
+    _report_broken(found, report)
+    _report_all(found, recipe, layout, report)
+    return report
+
+
+def _spread(items: list[Item], most: int) -> list[Item]:
+    """Return `most` of the items at even distances."""
+    if len(items) <= most:
+        return items
+    return [items[int(place)] for place in np.linspace(0, len(items) - 1, most)]
+
+
+def _chosen(layout: Layout, report: Report) -> list[Item]:
+    total = len(layout.items)
+    if total <= MOST:
+        return layout.items
+    chosen = []
+    for part in PARTS:
+        items = layout.part(part)
+        chosen += _spread(items, max(1, MOST * len(items) // total) if items else 0)
+    report.facts.append(
+        f"Opened {len(chosen):,} of {total:,} images, at even distances; what follows is about "
+        "these, and copies among the others are not noticed."
+    )
+    return chosen
+
+
+def _targets(recipe: AnyRecipe) -> list[TargetRecipe]:
+    if isinstance(recipe, Recipe):
+        return recipe.data.targets
+    if isinstance(recipe, GenerateRecipe) and recipe.data.mask:
+        return [TargetRecipe(folder=recipe.data.mask, name=recipe.data.mask_name)]
+    return []
+
+
+def _look_at_all(chosen: list[Item], recipe: AnyRecipe, layout: Layout) -> _Found:
+    found = _Found()
+    aligned: set[int] | None = None
+    for item in tqdm(chosen, desc="Looking at the images", disable=None, leave=False):
+        try:
+            image = item.read()
+            truths = [read() for read in item.read_truths]
+        except (InputError, RecipeError) as error:
+            found.broken.append((item, str(error)))
+            continue
+        if aligned is None:
+            aligned = _to_align(chosen, image, truths)
+        found.looks.append(look(item, image))
+        if (thumb := thumbnail(image)) is not None:
+            found.thumbs.append((item, thumb))
+        shapes = {truth.shape[-2:] for truth in truths}
+        if shapes - {image.shape[-2:]}:
+            sizes = " and ".join(f"{height} × {width}" for height, width in sorted(shapes))
+            size = f"{image.shape[-2]} × {image.shape[-1]}"
+            found.broken.append((item, f"“{item.name}” is {size} px, its mask or stain {sizes}."))
+            continue
+        ours = structure(image) if truths and id(item) in aligned else None
+        if isinstance(recipe, StainRecipe):
+            _look_at_stain(item, truths[0], layout.truth_names, ours, found)
+        else:
+            _look_at_masks(item, truths, _targets(recipe), ours, found)
+    return found
+
+
+def _to_align(chosen: list[Item], image: NDArray[Any], truths: list[NDArray[Any]]) -> set[int]:
+    size = image.size + sum(truth.size for truth in truths)
+    most = min(max(_ALIGN_PIXELS // size, _ALIGN_LEAST), _ALIGN_MOST)
+    return {id(item) for item in _spread(chosen, most)}
+
+
+def _look_at_stain(
+    item: Item, stain: NDArray[Any], names: list[str], ours: Structure | None, found: _Found
+) -> None:
+    for name, plane in zip(names, stain, strict=True):
+        found.stains.setdefault(name, []).append(look(item, plane[None]))
+    if ours is not None:
+        found.told("stain", item.name, estimate_offset(ours, structure(stain)))
+
+
+def _look_at_masks(
+    item: Item,
+    masks: list[NDArray[Any]],
+    targets: list[TargetRecipe],
+    ours: Structure | None,
+    found: _Found,
+) -> None:
+    for target, mask in zip(targets, masks, strict=True):
+        measured = look_at_mask(item, mask, labels=target.kind == "labels", invert=target.invert)
+        found.masks.setdefault(target.name, []).append(measured)
+        if ours is not None and 0 < measured.coverage < 1:
+            what = "mask" if len(targets) == 1 else f"mask of “{target.name}”"
+            found.told(what, item.name, estimate_offset(ours, structure((mask != 0)[None])))
+
+
+def _report_broken(found: _Found, report: Report) -> None:
+    for stops in (True, False):
+        lines = [text for item, text in found.broken if (item.part != "test") == stops]
+        sink = report.errors if stops else report.warnings
+        sink.extend(lines[:3])
+        if len(lines) > 3:
+            names = [item.name for item, _ in found.broken if (item.part != "test") == stops]
+            sink.append(
+                f"The same or the like in {counted(len(lines) - 3, 'more image')}: "
+                f"{named(names[3:])}."
+            )
+
+
+def _report_all(found: _Found, recipe: AnyRecipe, layout: Layout, report: Report) -> None:
+    if isinstance(recipe, GenerateRecipe):
+        report_classes(layout, recipe.data.classes, report)
+    report_images(found.looks, layout, report)
+    if isinstance(recipe, GenerateRecipe):
+        report_fixed_scaling(found.looks, recipe.data, report)
+    for target in _targets(recipe):
+        report_masks(
+            found.masks.get(target.name, []),
+            target.name,
+            report,
+            labels=target.kind == "labels",
+            crop_size=layout.crop_size,
+        )
+    report_stains(found.stains, report)
+    for what in dict.fromkeys([*found.offsets, *found.untold]):
+        report_offsets(found.offsets.get(what, []), found.untold.get(what, []), what, report)
+    report_copies(found.thumbs, report)
