@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import napari_cytosynth as cytosynth
-from napari_cytosynth.errors import CytosynthError, InputError, ModelError
+from napari_cytosynth.errors import InputError, ModelError
 from napari_cytosynth.inference.features import Reference, encoder_features
 from napari_cytosynth.tasks.generation import Generation
 from napari_cytosynth.tasks.nearest import nearest_training
@@ -73,27 +73,22 @@ def test_arrays_are_looked_up_in_the_order_they_come(folder, training):
     assert nothing.distance.shape == (0,)
 
 
-def test_the_neighbour_itself_comes_from_the_training_data(folder, training, monkeypatch):
+def test_the_neighbour_itself_comes_from_the_training_data(folder, training):
     pixels = training * 2 - 1
     index = np.arange(48, dtype=np.int32).reshape(12, 4)
     asked = []
 
-    def modules(name):
-        def data(recipe, data_dir):
-            asked.append((recipe, data_dir.name))
-            return SimpleNamespace(
-                crops=lambda part, count: SimpleNamespace(images=pixels[:count], index=index)
-            )
+    def crops(recipe, count):
+        asked.append((recipe, count))
+        return SimpleNamespace(images=pixels[:count], index=index)
 
-        return SimpleNamespace(load_recipe=lambda name: name, GenerateData=data)
-
-    monkeypatch.setattr("napari_cytosynth.tasks.nearest.import_module", modules)
-    found = nearest_training(training[3:5], folder, data_dir="train", recipe="mine")
+    found = nearest_training(training[3:5], folder, crops)
     np.testing.assert_allclose(found.images, training[3:5], atol=1e-6)
-    assert asked == [("mine", "train")]
+    recipe = cytosynth.load_model(folder).card.training.recipe or ""
+    assert asked == [(recipe, 12)]
     index = index[::-1]
     with pytest.raises(InputError, match="are not those that the embeddings"):
-        nearest_training(training[3:5], folder, data_dir="train")
+        nearest_training(training[3:5], folder, crops)
 
 
 def test_what_cannot_be_looked_up_is_explained(folder, tiny_model, make_generator, training):
@@ -111,12 +106,3 @@ def test_what_cannot_be_looked_up_is_explained(folder, tiny_model, make_generato
     )
     with pytest.raises(ModelError, match="does not say which encoder"):
         nearest_training(training, dataclasses.replace(loaded, card=card))
-
-
-def test_without_the_training_packages_the_neighbour_is_not_shown(folder, training, monkeypatch):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr("napari_cytosynth.tasks.nearest.import_module", missing)
-    with pytest.raises(CytosynthError, match=r"napari-cytosynth\[train\]"):
-        nearest_training(training[:1], folder, data_dir="train")

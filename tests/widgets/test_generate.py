@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_cytosynth.errors import Cancelled, InputError, ModelError
+from napari_cytosynth.errors import Cancelled, CytosynthError, InputError, ModelError
 from napari_cytosynth.tasks.generation import Generation
 from napari_cytosynth.tasks.nearest import Nearest
 
@@ -105,7 +105,7 @@ class FakeGenerator:
             options["on_image"](number, images[number])
         return True
 
-    def nearest_training(self, generation, model, data_dir, *, device):
+    def nearest_training(self, generation, model, crops, *, device):
         if model == "no/embeddings":
             raise ModelError("The model carries no embeddings.")
         count = len(generation)
@@ -115,7 +115,7 @@ class FakeGenerator:
             usual=(0.2, 0.3, 0.4, 0.5, 0.6),
             suspicious=np.arange(count) == 0,
             extractor="fake",
-            images=None if data_dir is None else generation.images + 0.01,
+            images=None if crops is None else generation.images + 0.01,
         )
         generation.nearest = found
         return found
@@ -134,7 +134,9 @@ def make_generate_widget(viewer, fake):
     from napari_cytosynth.widgets._generate_work import Tasks
     from napari_cytosynth.widgets.generate import GenerateWidget
 
-    stand_in = Tasks(fake.load_model, fake.generate, fake.vary, fake.nearest_training)
+    stand_in = Tasks(
+        fake.load_model, fake.generate, fake.vary, fake.nearest_training, lambda folder: folder
+    )
 
     def make(*, real=False):
         widget = GenerateWidget(viewer, None if real else stand_in)
@@ -420,6 +422,17 @@ def test_the_neighbours_share_the_sliders_of_a_trajectory(viewer, make_generate_
     assert tuple(real.translate[:3]) == tuple(made.translate[:3]) == (0, 2, 0)
     assert real.translate[-1] > made.extent.world[1][-1]
     assert real.contrast_limits == made.contrast_limits
+
+
+def test_without_the_training_packages_the_neighbour_is_not_shown(monkeypatch, tmp_path):
+    from napari_cytosynth.widgets._generate_work import real_tasks
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr("napari_cytosynth.widgets._generate_work.import_module", missing)
+    with pytest.raises(CytosynthError, match=r"napari-cytosynth\[train\]"):
+        real_tasks().training_crops(tmp_path)
 
 
 def test_no_embeddings_no_distance(make_generate_widget):

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from napari_cytosynth.errors import CytosynthError, InputError, ModelError
+from napari_cytosynth.errors import InputError, ModelError
 from napari_cytosynth.tasks.features import load_features
 from napari_cytosynth.tasks.generation import Generation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from napari_cytosynth.inference.features import Features, Reference
     from napari_cytosynth.zoo.card import Generation as GenerationCard
     from napari_cytosynth.zoo.loading import Model
 
-__all__ = ["Nearest", "nearest_training"]
+__all__ = ["Nearest", "TrainingCrops", "nearest_training"]
 
 _BATCH = 64  # images whose features are taken at once
+
+
+class TrainingCrops(Protocol):
+    """What is read of crops of the training images."""
+
+    @property
+    def images(self) -> npt.NDArray[np.float32]:
+        """(M, C, Y, X) in [-1, 1], the signed mask last."""
+
+    @property
+    def index(self) -> npt.NDArray[np.int32]:
+        """(M, 4): where each was cut; see :attr:`Nearest.place`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +87,7 @@ class Nearest:
 def nearest_training(
     images: Generation | npt.NDArray[np.floating],
     model: str | Path | Model,
-    data_dir: str | Path | None = None,
-    recipe: str | Path | None = None,
+    crops: Callable[[str, int], TrainingCrops] | None = None,
     *,
     device: str = "auto",
 ) -> Nearest:
@@ -93,22 +105,20 @@ def nearest_training(
     model
         The model that made them; whatever :func:`~napari_cytosynth.zoo.loading.load_model`
         takes.
-    data_dir
-        Folder of the training data, to get the neighbours themselves.
-    recipe
-        Name or path of the recipe that the model was trained by; None for the one that the
-        card names. Only used with `data_dir`.
+    crops
+        Cuts the training images again, to get the neighbours themselves: what
+        ``napari_cytosynth.training.neighbours.training_crops(folder)`` returns. It is called
+        with the name of the recipe on the model's card, and the number of crops.
     device
         Where the encoder runs: auto, cpu, cuda, mps.
 
     Raises
     ------
     InputError
-        If the images do not have the model's channels.
+        If the images do not have the model's channels, or `crops` are not those that the
+        embeddings were made of.
     ModelError
         If the model carries no embeddings, or its encoder cannot be loaded.
-    CytosynthError
-        If the training data are wanted and cannot be read.
     """
     from napari_cytosynth.zoo.loading import load_model
 
@@ -122,8 +132,8 @@ def nearest_training(
     features = _encoder(card.encoder, loaded.card.name, device)
     pixels = images.images if isinstance(images, Generation) else np.asarray(images)
     found = _nearest(pixels, features, reference, card)
-    if data_dir is not None:
-        found = _with_images(found, reference, loaded, data_dir, recipe)
+    if crops is not None:
+        found = _with_images(found, reference, loaded, crops)
     if isinstance(images, Generation):
         images.nearest = found
     return found
@@ -174,24 +184,14 @@ def _with_images(
     found: Nearest,
     reference: Reference,
     model: Model,
-    data_dir: str | Path,
-    recipe: str | Path | None,
+    crops: Callable[[str, int], TrainingCrops],
 ) -> Nearest:
     """Cut the neighbours from the training data, as they were cut for the embeddings."""
-    try:
-        # training lies a floor above, and its packages are not always installed
-        load_recipe = import_module("napari_cytosynth.training.recipe").load_recipe
-        data = import_module("napari_cytosynth.training.generate_data").GenerateData
-    except ImportError as error:
-        raise CytosynthError(
-            "Reading the training images needs more packages: pip install "
-            '"napari-cytosynth[train]".'
-        ) from error
-    plan = load_recipe(str(recipe or model.card.training.recipe))
-    crops = data(plan, Path(data_dir)).crops("train", len(reference.embeddings))
-    if reference.index is not None and not np.array_equal(crops.index, reference.index):
+    cut = crops(model.card.training.recipe or "", len(reference.embeddings))
+    if reference.index is not None and not np.array_equal(cut.index, reference.index):
         raise InputError(
-            f"The images in “{data_dir}” are not those that the embeddings of "
+            "These training images are not those that the embeddings of "
             f"“{model.card.name}” were made of, or the recipe is another one."
         )
-    return replace(found, images=(crops.images[found.index] + 1) / 2)
+    pixels = cut.images[found.index]
+    return replace(found, images=np.asarray((pixels + 1) / 2, np.float32))

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import Cancelled
+from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.widgets._reading import KEY
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Tasks:
     generate: Callable[..., Generation]
     vary: Callable[..., Generation]
     nearest_training: Callable[..., Nearest]
+    training_crops: Callable[..., Any]
 
 
 def real_tasks() -> Tasks:
@@ -61,7 +63,19 @@ def real_tasks() -> Tasks:
     from napari_cytosynth.tasks.nearest import nearest_training
     from napari_cytosynth.zoo.loading import load_model
 
-    return Tasks(load_model, generate, vary, nearest_training)
+    return Tasks(load_model, generate, vary, nearest_training, _training_crops)
+
+
+def _training_crops(folder: str | Path) -> Any:
+    """Return what cuts training images again; its packages are not always installed."""
+    try:
+        neighbours = import_module("napari_cytosynth.training.neighbours")
+    except ImportError as error:
+        raise CytosynthError(
+            "Reading the training images needs more packages: pip install "
+            '"napari-cytosynth[train]".'
+        ) from error
+    return neighbours.training_crops(folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +267,8 @@ def look_up(
     progress(0, 0, "Looking up the nearest training images")
     tasks, generation = tasks or real_tasks(), answer.generation
     request = answer.request
-    nearest = tasks.nearest_training(generation, request.model, data_dir, device=request.device)
+    crops = None if data_dir is None else tasks.training_crops(data_dir)
+    nearest = tasks.nearest_training(generation, request.model, crops, device=request.device)
     progress(0, 0, "Looked up")
     columns = ["sample", "seed", "position", "nearest_distance", "suspicious"]
     table = generation.table.filter(columns)  # of a walk only the ends have a seed

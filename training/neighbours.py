@@ -1,0 +1,53 @@
+"""Cut the training crops again whose embeddings a generator carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_cytosynth.errors import InputError
+
+from .generate_data import GenerateData
+from .generate_recipe import GenerateRecipe
+from .recipe import load_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .generate_data import Crops
+
+__all__ = ["training_crops"]
+
+
+def training_crops(
+    data_dir: str | Path, recipe: str | Path | None = None
+) -> Callable[[str, int], Crops]:
+    """Return what :func:`~napari_cytosynth.tasks.nearest.nearest_training` cuts crops with.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the training data.
+    recipe
+        Name or path of the recipe that the model was trained by; None for the one that its
+        card names.
+
+    Returns
+    -------
+    callable
+        Takes the recipe's name on the card and a number of crops; returns as many
+        :class:`~.generate_data.Crops` of the training images. It raises InputError if there
+        is no such recipe of a generator, and RecipeError if the data cannot be read.
+    """
+
+    def cut(name: str, count: int) -> Crops:
+        wanted = str(recipe or name)
+        plan = load_recipe(wanted) if wanted else None
+        if not isinstance(plan, GenerateRecipe):
+            raise InputError(
+                f"“{wanted}” is not a recipe of a generator: name the one that the model was "
+                "trained by."
+            )
+        return GenerateData(plan, Path(data_dir)).crops("train", count)
+
+    return cut
