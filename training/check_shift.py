@@ -98,6 +98,21 @@ def _windows(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]]]:
     return side, list(product(places[0], places[1]))
 
 
+def _refined(
+    image: NDArray[Any], other: NDArray[Any], down: int, right: int
+) -> tuple[float, int, int]:
+    """Climb to the best shift nearby: the taper of the windows draws estimates towards 0."""
+    best = (_likeness(image, other, down, right), down, right)
+    for _ in range(4):
+        _, down, right = best
+        near = [(down + y, right + x) for y, x in product((-1, 0, 1), repeat=2) if y or x]
+        top = max((_likeness(image, other, y, x), y, x) for y, x in near)
+        if top <= best:
+            break
+        best = top
+    return best
+
+
 def _consensus(image: NDArray[Any], other: NDArray[Any]) -> tuple[float, int, int] | None:
     """Return (likeness, down, right) if most windows agree about it."""
     side, places = _windows(image.shape)
@@ -121,7 +136,7 @@ def _consensus(image: NDArray[Any], other: NDArray[Any]) -> tuple[float, int, in
     if agree < 2 or agree < _AGREE * len(shifts):
         return None
     down, right = (round(float(value)) for value in middle)
-    return _likeness(image, other, down, right), down, right
+    return _refined(image, other, down, right)
 
 
 def estimate_offset(image: Structure, other: Structure) -> tuple[int, int] | None:
