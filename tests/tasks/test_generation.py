@@ -297,6 +297,13 @@ def test_film_of_a_trajectory_goes_from_noise_to_image(pairs, tmp_path):
     np.testing.assert_allclose(last, first.repeat(side, 0).repeat(side, 1)[:16, :16], atol=1)
 
 
+def test_layers_of_a_walk_name_its_ends_only():
+    walk = made_up(count=3, walk=(0.0, 0.5, 1.0), ends=(3, 9))
+    [(_, attributes, _)] = walk.to_layers()
+    record = attributes["metadata"][KEY]
+    assert (record["seeds"], record["walk"]) == ([3, 9], [0.0, 0.5, 1.0])
+
+
 def test_film_of_a_walk_goes_there_and_back(tmp_path):
     walk = made_up(count=4, walk=(0.0, 1 / 3, 2 / 3, 1.0), ends=(3, 6))
     with Image.open(walk.save_animation(tmp_path / "walk.gif")) as film:

@@ -41,7 +41,8 @@ class Generation:
         Names of the channels.
     seeds
         Of each image: the seed that makes it again, alone or among others. Both ends of a
-        latent walk have theirs; what lies between has that of the nearer end.
+        latent walk have theirs (of a diffusion model, with the sampler DDIM); what lies
+        between has that of the nearer end, and no seed of its own.
     model
         Name of the model.
     masks
@@ -196,7 +197,8 @@ class Generation:
         a trajectory they get an axis ``step`` behind ``sample``, on which they lie at the
         last step, and layers of the steps before it go with them. Under
         ``metadata["napari-cytosynth"]`` lies the record, with ``synthetic``, ``seeds`` (of
-        each sample) and ``channel``.
+        each sample; of a walk those of its ends, and as ``walk`` how far each is) and
+        ``channel``.
         """
         steps = 0 if self.trajectory is None else self.trajectory.shape[1] - 1
         layers = self._image_layers(self.images, steps, "")
@@ -246,6 +248,8 @@ class Generation:
 
     def _record(self, channel: str) -> dict[str, Any]:
         own = {"synthetic": True, "seeds": list(self.seeds), "channel": channel}
+        if self.walk is not None and self.ends is not None:
+            own |= {"seeds": list(self.ends), "walk": list(self.walk)}
         return {"metadata": {KEY: self.provenance | own}}
 
     def _placed(
