@@ -80,6 +80,8 @@ def test_a_walk_between_two_seeds_makes_a_film(tiny_generator, tmp_path, capsys)
         assert film.n_frames == 16
     table = pd.read_csv(tmp_path / "w-samples.csv")
     assert set(table["from_seed"]) | set(table["to_seed"]) == {3, 9}
+    assert generate(tiny_generator("vae"), tmp_path / "run.2", "--vary", "3", "9") == 0
+    assert "walk.gif" in names(tmp_path / "run.2")
     assert "latent walk from seed 3 to seed 9" in capsys.readouterr().out
 
 

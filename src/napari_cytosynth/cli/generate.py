@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import add_model, add_where, at_least_one, make_room_for, not_negative, whole
+from ._arguments import (
+    FILE_SUFFIXES,
+    add_model,
+    add_where,
+    at_least_one,
+    make_room_for,
+    not_negative,
+    whole,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,9 +121,8 @@ def run(arguments: argparse.Namespace) -> None:
         written = result.save(out, separate=arguments.separate)
     if result.walk is not None or result.trajectory is not None:
         name = "walk.gif" if result.walk is not None else "trajectory.gif"
-        film = (
-            out / name if out.is_dir() and not out.suffix else out.with_name(f"{out.stem}-{name}")
-        )
+        beside = out.suffix.lower() in FILE_SUFFIXES
+        film = out.with_name(f"{out.stem}-{name}") if beside else out / name
         written.append(result.save_animation(film))
     print(_sentence(result))
     for path in written:
