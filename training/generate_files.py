@@ -207,6 +207,8 @@ def _read(path: Path, recipe: ImageRecipe) -> NDArray[Any]:
         image = np.moveaxis(image, -1, 0)[:wanted]
     if image.ndim != 3 or len(image) != wanted:
         raise RecipeError(f"{path.name} has the shape {image.shape}, not {wanted} channels.")
+    if recipe.scaling == "fixed" and np.issubdtype(image.dtype, np.integer):
+        image = image / np.iinfo(image.dtype).max
     return _shrunk(image, recipe.shrink)
 
 
@@ -275,8 +277,7 @@ def read_fields(
 def _field(file: ImageFile, recipe: ImageRecipe, bounds: NDArray[np.float64] | None) -> ImageField:
     image = _read(file.path, recipe)
     if recipe.scaling == "fixed":
-        top = 65535.0 if image.max() > 255 else 255.0
-        bounds = np.tile([0.0, top], (len(image), 1))
+        bounds = np.tile([0.0, 1.0], (len(image), 1))
     elif bounds is None:
         bounds = _bounds([image], recipe)
     low, high = bounds[:, 0, None, None], bounds[:, 1, None, None]

@@ -94,6 +94,15 @@ def test_shrinking_averages_pixels(make_generate_recipe, tmp_path):
     assert np.ptp(field.cut()) == 0
 
 
+def test_a_dim_image_of_16_bits_stays_dim(make_generate_recipe, tmp_path):
+    (tmp_path / "image").mkdir()
+    tifffile.imwrite(tmp_path / "image" / "a.tif", np.full((20, 20), 250, np.uint16))
+    recipe = make_generate_recipe(data={"parts": {"train": ["image"]}, "scaling": "fixed"})
+    files = find_images(recipe.data, tmp_path)
+    (field,) = read_fields(files["train"], recipe.data, files["train"])
+    assert field.cut().max() < -0.98
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
