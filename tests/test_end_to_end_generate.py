@@ -1,0 +1,91 @@
+"""The bundled generators, by the calls that the documentation shows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_cytosynth as cytosynth
+from napari_cytosynth.metrics import frechet_distance, gaussian_matched
+from napari_cytosynth.tasks.features import load_features
+
+SHIPPED = {
+    "nuclei-vae": (64, 1),
+    "nuclei-wgan": (64, 1),
+    "nuclei-ddpm": (64, 1),
+    "cellpainting-ddpm": (64, 5),
+    "em-pairs-ddpm": (128, 1),
+    "em-ldm": (256, 1),
+    "histology-ddpm": (64, 3),
+}
+
+
+def test_every_family_is_bundled():
+    assert {info.name for info in cytosynth.list_models("generate")} >= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_bundled_model_generates_without_a_network(name):
+    size, channels = SHIPPED[name]
+    found = cytosynth.generate(name, count=2, seed=5, steps=4)
+    assert found.images.shape == (2, channels, size, size)
+    assert found.images.min() >= 0
+    assert found.images.max() <= 1
+    assert found.images.std(axis=(2, 3)).mean() > 0.02  # not an even grey
+    assert not np.allclose(found.images[0], found.images[1])
+    again = cytosynth.generate(name, count=1, seed=6, steps=4)
+    np.testing.assert_allclose(again.images[0], found.images[1], atol=1e-5)
+
+
+def test_every_electron_micrograph_comes_with_its_mitochondria():
+    found = cytosynth.generate("em-pairs-ddpm", count=6, seed=0, steps=15)
+    assert found.masks.shape == (6, 128, 128)
+    assert 0.01 < found.masks.mean() < 0.5
+    # mitochondria are darker than the cytoplasm around them
+    image = found.images[:, 0]
+    assert image[found.masks].mean() < image[~found.masks].mean()
+
+
+def test_more_mitochondria_are_drawn_where_more_are_asked_for():
+    few, many = (
+        cytosynth.generate(
+            "em-pairs-ddpm", count=6, seed=0, steps=15, conditions={"fraction": value}
+        ).masks.mean()
+        for value in (0.02, 0.25)
+    )
+    assert many > few + 0.05
+
+
+def test_the_classes_of_tissue_differ_in_colour():
+    healthy, cancerous = (
+        cytosynth.generate("histology-ddpm", count=6, seed=0, steps=15, label=label).images
+        for label in ("non_cancerous", "cancerous")
+    )
+    # LC25000's adenocarcinoma is bluer: less red than its benign tissue
+    assert healthy[:, 0].mean() > cancerous[:, 0].mean() + 0.03
+
+
+def test_the_result_is_saved_as_synthetic(tmp_path):
+    found = cytosynth.generate("cellpainting-ddpm", count=2, seed=1, steps=4)
+    found.save(tmp_path / "out")
+    with tifffile.TiffFile(tmp_path / "out" / "images.tif") as file:
+        assert "SYNTHETIC" in file.pages[0].description
+        assert file.series[0].shape == (2, 5, 64, 64)
+    record = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert "cellpainting-ddpm" in json.dumps(record)
+
+
+def test_generated_nuclei_lie_nearer_to_real_ones_than_noise_does(shared_data):
+    from napari_cytosynth.training.generate_data import GenerateData
+    from napari_cytosynth.training.recipe import load_recipe
+
+    data = GenerateData(load_recipe("nuclei-ddpm"), shared_data / "nuclei-dsb2018")
+    real = (data.crops("test", 64, seed=0).images + 1) / 2
+    made = cytosynth.generate("nuclei-ddpm", count=64, seed=0, steps=15).images
+    features = load_features("fluo-nuclei-unet", "cpu")
+    wanted = features.embed(real)
+    noise = features.embed(gaussian_matched(real, seed=0).clip(0, 1))
+    assert frechet_distance(features.embed(made), wanted) < 0.6 * frechet_distance(noise, wanted)
