@@ -10,6 +10,8 @@ PYTHON ?= python3
 OUT ?= demo-output
 ARGS ?=
 
+GENERATORS := nuclei-wgan nuclei-ddpm cellpainting-ddpm histology-ddpm
+
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export VENV PYTHON
@@ -51,8 +53,13 @@ screenshots: setup
 	$(BIN)/python -m napari_cytosynth phantoms --out "$(OUT)/phantoms/test" --count 12 --seed 3
 	$(BIN)/python -m napari_cytosynth evaluate stain phantom-phase-pix2pixhd phantom-phase-unet \
 		--data-dir "$(OUT)/phantoms" --part test --out "$(OUT)/phantoms/evaluation"
+	for model in $(GENERATORS); do \
+		$(BIN)/python -m napari_cytosynth generate --model $$model --count 24 \
+			--out "$(OUT)/$$model" && \
+		cp "$(OUT)/$$model/contact-sheet.png" "$(OUT)/generated-$$model.png" || exit 1; \
+	done
 	cp "$(OUT)/nuclei.png" "$(OUT)/segment.png"
 	cp "$(OUT)/phantoms/evaluation/overview.png" "$(OUT)/stain-phantom.png"
 	cd "$(OUT)" && "$(abspath $(BIN))/python" "$(CURDIR)/scripts/shrink-pictures.py" \
 		"$(CURDIR)/docs/images" segment.png stain.png stain-trust.png stain-second-opinion.png \
-		stain-phantom.png
+		stain-phantom.png generate.png $(GENERATORS:%=generated-%.png)

@@ -85,10 +85,12 @@ def test_pictures_of_scikit_image_need_no_download(monkeypatch):
 
 
 def test_the_synthetic_sample_is_made_by_the_model_and_marked(monkeypatch, tiny_generator):
-    monkeypatch.setattr(samples, "_EM_MODEL", str(tiny_generator("pairs")))
-    (image, attributes, kind), (masks, _, other) = samples.synthetic_em()
-    assert (kind, other) == ("image", "labels")
-    assert image.shape == masks.shape == (1, 16, 16)
+    monkeypatch.setattr(samples, "_GENERATOR", str(tiny_generator("five")))
+    layers = samples.synthetic_cells()
+    assert len(layers) == 5
+    image, attributes, kind = layers[0]
+    assert kind == "image"
+    assert image.shape == (8, 16, 16)
     assert attributes["metadata"]["napari-cytosynth"]["synthetic"]
     assert attributes["name"].startswith("synthetic")
 

@@ -251,7 +251,7 @@ def test_downloaded_models_are_listed_and_can_be_removed(run: Any) -> None:
         HF_HUB_OFFLINE="1",
     )
     assert (answer["name"], answer["source"], answer["cached"]) == ("tiny", "org/tiny", True)
-    assert answer["generators"] == []
+    assert "org/tiny" not in answer["generators"]
     assert answer["freed"] > answer["size"] > 0
     assert answer["cached_now"] is None
     assert "no downloaded copy" in answer["text"]

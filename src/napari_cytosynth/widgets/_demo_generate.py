@@ -12,10 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GenerateScene", "generator"]
 
-_PREFERRED = (
-    "em-pairs-ddpm", "cellpainting-ddpm", "nuclei-ddpm", "histology-ddpm", "nuclei-vae",
-    "nuclei-wgan", "em-ldm",
-)  # fmt: skip
+_PREFERRED = ("cellpainting-ddpm", "nuclei-ddpm", "histology-ddpm", "nuclei-wgan")
 _COUNT, _SEED = 9, 0
 
 

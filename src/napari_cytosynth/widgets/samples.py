@@ -24,7 +24,7 @@ __all__ = [
     "phantom_stained",
     "phase_cell",
     "stained_layers",
-    "synthetic_em",
+    "synthetic_cells",
     "u2os_brightfield",
     "u2os_nuclei",
     "vnc_em",
@@ -32,7 +32,7 @@ __all__ = [
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-_EM_MODEL, _EM_SEED = "em-pairs-ddpm", 0
+_GENERATOR, _COUNT = "cellpainting-ddpm", 8
 _CELL_UM = 0.107
 
 # Files of a sample that hold object numbers or masks rather than intensities.
@@ -106,8 +106,8 @@ def stained_layers(phantom: StainedCells) -> list[LayerData]:
     return layers
 
 
-def synthetic_em() -> list[LayerData]:
-    """Return an electron micrograph and its mitochondria, both made up by a bundled model.
+def synthetic_cells() -> list[LayerData]:
+    """Return cells in the five stains of Cell Painting, made up by a bundled model.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def synthetic_em() -> list[LayerData]:
     """
     from napari_cytosynth.tasks.generate import generate
 
-    return generate(_EM_MODEL, count=1, seed=_EM_SEED).to_layers()
+    return generate(_GENERATOR, count=_COUNT, seed=0).to_layers()
 
 
 def histology() -> list[LayerData]:
