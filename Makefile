@@ -59,6 +59,7 @@ screenshots: setup
 		cp "$(OUT)/$$model/contact-sheet.png" "$(OUT)/generated-$$model.png" || exit 1; \
 	done
 	cp "$(OUT)/nuclei.png" "$(OUT)/segment.png"
+	cp "$(OUT)/generate-grid.png" "$(OUT)/generate.png"
 	cp "$(OUT)/phantoms/evaluation/overview.png" "$(OUT)/stain-phantom.png"
 	cd "$(OUT)" && "$(abspath $(BIN))/python" "$(CURDIR)/scripts/shrink-pictures.py" \
 		"$(CURDIR)/docs/images" segment.png stain.png stain-trust.png stain-second-opinion.png \
