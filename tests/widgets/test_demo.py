@@ -47,13 +47,13 @@ def test_saved_images_keep_their_pixel_size(tmp_path):
 
 
 def test_the_demo_generates_with_the_best_model_that_is_there(monkeypatch):
-    there = {"nuclei-vae", "em-pairs-ddpm"}
+    there = {"nuclei-wgan", "cellpainting-ddpm"}
     monkeypatch.setattr(
         "napari_cytosynth.zoo.catalogue.bundled_folder", lambda name: name in there or None
     )
-    assert _demo_generate.generator() == "em-pairs-ddpm"
-    there.remove("em-pairs-ddpm")
-    assert _demo_generate.generator() == "nuclei-vae"
+    assert _demo_generate.generator() == "cellpainting-ddpm"
+    there.remove("cellpainting-ddpm")
+    assert _demo_generate.generator() == "nuclei-wgan"
 
 
 def test_the_generate_scene_leaves_pictures_images_and_a_film(viewer, tiny_generator, tmp_path):
