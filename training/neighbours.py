@@ -38,7 +38,15 @@ def training_crops(
         Takes the recipe's name on the card and a number of crops; returns as many
         :class:`~.generate_data.Crops` of the training images. It raises InputError if there
         is no such recipe of a generator, and RecipeError if the data cannot be read.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
     """
+    folder = Path(data_dir)
+    if not folder.is_dir():
+        raise InputError(f"There is no folder “{folder}” with the training images.")
 
     def cut(name: str, count: int) -> Crops:
         wanted = str(recipe or name)
@@ -48,6 +56,6 @@ def training_crops(
                 f"“{wanted}” is not a recipe of a generator: name the one that the model was "
                 "trained by."
             )
-        return GenerateData(plan, Path(data_dir)).crops("train", count)
+        return GenerateData(plan, folder).crops("train", count)
 
     return cut

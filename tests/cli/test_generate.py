@@ -98,3 +98,10 @@ def test_what_cannot_be_done_is_explained(tiny_generator, tmp_path, capsys):
     with pytest.raises(SystemExit):
         generate(model, tmp_path / "o", "--condition", "fraction=a lot")
     assert "as NAME=VALUE, not fraction=a lot" in capsys.readouterr().err
+
+
+def test_a_failed_command_leaves_no_empty_folder(tiny_generator, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert generate(tiny_generator("classes"), out, "--class", "malignant") != 0
+    assert "malignant" in capsys.readouterr().err
+    assert not out.exists()

@@ -26,3 +26,8 @@ def test_a_recipe_that_makes_no_generator_is_refused(tmp_path):
     for name in ("", "fluo-nuclei-unet"):
         with pytest.raises(InputError, match="is not a recipe of a generator"):
             training_crops(tmp_path)(name, 5)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="no folder .*nowhere"):
+        training_crops(tmp_path / "nowhere")

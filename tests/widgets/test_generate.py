@@ -363,6 +363,20 @@ def test_the_trajectory_is_a_second_slider_and_a_film(
     assert widget.status.value == f"Saved {path}"
 
 
+def test_samples_that_move_with_the_slider_of_an_earlier_run_say_so(viewer, make_generate_widget):
+    widget = make_generate_widget()
+    widget.keep_trajectory.value = True
+    widget.run()
+    assert widget.wait(20)
+    assert "remove those layers" not in widget.status.value
+    viewer.dims.set_current_step(1, viewer.dims.nsteps[1] - 1)
+    widget.keep_trajectory.value = False
+    widget.run()
+    assert widget.wait(20)
+    assert "remove those layers" in widget.status.value
+    assert viewer.dims.current_step[1] == 0  # the first sample, not a place beyond them
+
+
 def test_images_without_steps_have_no_film(ran, tmp_path):
     assert not ran._panel.save_animation.enabled
     ran.save_animation(tmp_path / "film.gif")

@@ -109,9 +109,15 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo.loading import load_model
 
     out: Path = arguments.out
+    new = not out.exists()
     make_room_for(out)
-    model = load_model(arguments.model, arguments.device)
-    result = _make(arguments, model)
+    try:
+        model = load_model(arguments.model, arguments.device)
+        result = _make(arguments, model)
+    except BaseException:
+        if new and out.is_dir():
+            out.rmdir()  # an empty folder would look like a result
+        raise
     for message in result.messages:
         print(message)
     try:

@@ -167,8 +167,15 @@ class GenerateWidget(GenerateForm):
         assert live is not None
         live.finish(value)
         self._live = live
+        if over := self._foreign_axes(value):  # else the slider may stand beyond the samples
+            self._viewer.dims.set_current_step(over, 0)
         self._enable_result()
         self._on_step()
+
+    def _foreign_axes(self, value: Answer) -> int:
+        """Return how many axes other layers have more: napari aligns the last ones of all."""
+        own = 3 + (value.generation.trajectory is not None)
+        return max(0, int(self._viewer.dims.ndim) - own)
 
     def _reject(self) -> None:
         if self._running is not None:
@@ -182,7 +189,13 @@ class GenerateWidget(GenerateForm):
         noun = "image" if done == 1 else "images"
         if done < wanted:
             return f"Stopped: {done} of {wanted} images are finished and kept."
-        return f"Done: {done} synthetic {noun}."
+        text = f"Done: {done} synthetic {noun}."
+        if self._foreign_axes(value):
+            text += (
+                " Other layers have a slider more, so that these samples move with the one named "
+                "“step”: remove those layers to have them move with “sample”."
+            )
+        return text
 
     def _show_running(self, running: bool) -> None:
         super()._show_running(running)
