@@ -29,5 +29,5 @@ def test_a_recipe_that_makes_no_generator_is_refused(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match="no folder .*nowhere"):
+    with pytest.raises(InputError, match=r"no folder .*nowhere"):
         training_crops(tmp_path / "nowhere")
