@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
+from skimage.transform import downscale_local_mean
 
 from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.tasks.reading import read_image
@@ -216,10 +217,9 @@ def _shrunk(image: NDArray[Any], factor: int) -> NDArray[Any]:
     if factor == 1:
         return image
     height, width = (length - length % factor for length in image.shape[-2:])
-    blocks = image[:, :height, :width].reshape(
-        len(image), height // factor, factor, width // factor, factor
+    result: NDArray[Any] = downscale_local_mean(  # type: ignore[no-untyped-call]
+        image[:, :height, :width], (1, factor, factor)
     )
-    result: NDArray[Any] = blocks.mean((2, 4))
     return result
 
 
