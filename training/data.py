@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from napari_cytosynth.inference.normalise import normalise
 
 from .augment import cut, jitter, warp_crop
 from .pairs import image_files, read_plane
-from .splits import hash_split
+from .splits import check_split, hash_split
 from .targets import target_maps
 
 if TYPE_CHECKING:
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .generate_recipe import GenerateRecipe
     from .recipe import AugmentRecipe, DataRecipe, Recipe
     from .stain_recipe import StainRecipe
 
 __all__ = [
     "CropData",
     "CropDataset",
+    "EpochCrops",
+    "EpochData",
     "EpochOrder",
     "Field",
     "SegmentationData",
@@ -219,10 +222,23 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return jitter(crop[: self.inputs], augment, rng), crop[self.inputs :]
 
 
+class EpochCrops(Protocol):
+    """Crops of which item `index` of epoch `epoch` is always the same."""
+
+    seed: int
+    epoch: int
+
+    def __len__(self) -> int:
+        """Crops in one epoch."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """Return one crop."""
+
+
 class EpochOrder(Sampler[int]):
     """A random order of the crops, drawn from (seed, epoch) when an epoch begins."""
 
-    def __init__(self, dataset: CropDataset) -> None:
+    def __init__(self, dataset: EpochCrops) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -235,31 +251,43 @@ class EpochOrder(Sampler[int]):
         return iter(rng.permutation(len(self.dataset)).tolist())
 
 
-class CropData(LightningDataModule):
-    """Serves training crops, and the indices of whole validation fields.
+class EpochData(LightningDataModule):
+    """Serves training crops.
 
     Attributes
     ----------
-    dataset, validation
+    dataset
         What :meth:`setup` of a subclass reads.
     """
 
-    recipe: Recipe | StainRecipe
-    dataset: CropDataset | None = None
-    validation: list[Field]
+    recipe: Recipe | StainRecipe | GenerateRecipe
+    dataset: EpochCrops | None = None
 
-    def train_dataloader(self) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-        """Crops of the epoch that :attr:`CropDataset.epoch` names when iteration begins."""
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Crops of the epoch that :attr:`EpochCrops.epoch` names when iteration begins."""
         assert self.dataset is not None
         if self.trainer is not None:  # workers of a resumed run copy the crops before its epoch
             self.dataset.epoch = self.trainer.current_epoch
         return DataLoader(
-            self.dataset,
+            self.dataset,  # type: ignore[arg-type]
             batch_size=self.recipe.train.batch_size,
             sampler=EpochOrder(self.dataset),
             num_workers=self.recipe.train.num_workers,
             drop_last=len(self.dataset) >= self.recipe.train.batch_size,
         )
+
+
+class CropData(EpochData):
+    """Serves training crops, and the indices of whole validation fields.
+
+    Attributes
+    ----------
+    validation
+        What :meth:`setup` of a subclass reads.
+    """
+
+    recipe: Recipe | StainRecipe
+    validation: list[Field]
 
     def val_dataloader(self) -> DataLoader[int]:
         """Return indices of :attr:`validation`; whole fields are run by the module."""
@@ -277,11 +305,7 @@ class SegmentationData(CropData):
         self.pairs = find_pairs(Path(data_dir), recipe.data)
         self.train_names, validates = split_stems([i.stem for i, _ in self.pairs], recipe.data)
         self.validation_names = set(validates)
-        if not self.train_names or not self.validation_names:
-            raise RecipeError(
-                f"The split leaves {len(self.train_names)} images to train on and "
-                f"{len(self.validation_names)} to validate with; each needs at least one."
-            )
+        check_split(self.train_names, self.validation_names)
         if recipe.data.split.use_all:
             self.train_names += sorted(self.validation_names)
 

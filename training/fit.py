@@ -154,7 +154,7 @@ def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: in
 def _steps(recipe: AnyRecipe, data: AnyData) -> int:
     assert data.dataset is not None
     size = recipe.train.batch_size
-    crops = len(data.dataset)  # type: ignore[arg-type]
+    crops = len(data.dataset)
     batches = crops // size if crops >= size else 1
     return recipe.train.max_epochs * -(-batches // recipe.train.accumulate)
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from napari_cytosynth.errors import RecipeError
 
-from .data import EpochOrder
+from .data import EpochData
 from .generate_files import find_images, read_fields
+from .splits import check_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +119,7 @@ class GenerateDataset(Dataset[Item]):
         return torch.from_numpy(crop), torch.tensor(label), torch.from_numpy(self.condition(crop))
 
 
-class GenerateData(LightningDataModule):
+class GenerateData(EpochData):
     """Crops of one data folder, in three parts.
 
     Parameters
@@ -135,15 +136,13 @@ class GenerateData(LightningDataModule):
         validate with, or an image is smaller than a crop.
     """
 
+    recipe: GenerateRecipe
+
     def __init__(self, recipe: GenerateRecipe, data_dir: Path) -> None:
         super().__init__()
         self.recipe = recipe
         self.files = find_images(recipe.data, Path(data_dir))
-        if not self.files["train"] or not self.files["validation"]:
-            raise RecipeError(
-                f"The split leaves {len(self.files['train'])} images to train on and "
-                f"{len(self.files['validation'])} to validate with; each needs at least one."
-            )
+        check_split(self.files["train"], self.files["validation"])
         # a file of many images counts once
         self.pairs = [
             (path, [mask] if mask else [])
@@ -155,7 +154,6 @@ class GenerateData(LightningDataModule):
         ]
         self.train_names = [file.name for file in self.files["train"]]
         self.validation_names = {file.name for file in self.files["validation"]}
-        self.dataset: Dataset[Item] | None = None
         self.validation: list[Item] = []
         self._parts: dict[str, GenerateDataset] = {}
 
@@ -184,28 +182,14 @@ class GenerateData(LightningDataModule):
     def crops(self, part: Part, count: int, seed: int = 0) -> Crops:
         """Cut `count` crops of a part as training does; equal seeds give equal crops."""
         source = self.part(part)
-        dataset = GenerateDataset.__new__(GenerateDataset)
-        dataset.__dict__.update({**source.__dict__, "seed": seed, "epoch": 0})
+        dataset = copy.copy(source)
+        dataset.seed, dataset.epoch = seed, 0
         placed = [dataset.place(index) for index in range(count)]
         return Crops(
             np.stack([crop for crop, _, _ in placed]),
             np.array([label for _, label, _ in placed], np.int64),
             np.stack([dataset.condition(crop) for crop, _, _ in placed]),
             np.array([where for _, _, where in placed], np.int32),
-        )
-
-    def train_dataloader(self) -> DataLoader[Item]:
-        """Crops of the epoch that the dataset's `epoch` names when iteration begins."""
-        dataset, train = self.dataset, self.recipe.train
-        assert dataset is not None
-        if self.trainer is not None:  # workers of a resumed run copy the crops before its epoch
-            dataset.epoch = self.trainer.current_epoch  # type: ignore[attr-defined]
-        return DataLoader(
-            dataset,
-            batch_size=train.batch_size,
-            sampler=EpochOrder(dataset),  # type: ignore[arg-type]
-            num_workers=train.num_workers,
-            drop_last=len(dataset) >= train.batch_size,  # type: ignore[arg-type]
         )
 
     def val_dataloader(self) -> DataLoader[Item]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["Split", "hash_split"]
+from napari_cytosynth.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["Split", "check_split", "hash_split"]
 
 Split = Literal["train", "validation", "test"]
 
@@ -31,3 +36,14 @@ def hash_split(stem: str) -> Split:
     if digit <= 1:
         return "test"
     return "validation" if digit == 2 else "train"
+
+
+def check_split(
+    train: Collection[object], validation: Collection[object], what: str = "images"
+) -> None:
+    """Raise RecipeError unless there is something to train on and to validate with."""
+    if not train or not validation:
+        raise RecipeError(
+            f"The split leaves {len(train)} {what} to train on and "
+            f"{len(validation)} to validate with; each needs at least one."
+        )

@@ -12,7 +12,7 @@ from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.zoo.card import OutputScaling
 
 from .data import CropData, CropDataset, Field
-from .splits import hash_split
+from .splits import check_split, hash_split
 from .stain_files import field_files, read_channels
 
 if TYPE_CHECKING:
@@ -122,11 +122,7 @@ class StainData(CropData):
         self.recipe = recipe
         self.fields = find_field_pairs(data_dir, recipe.data)
         self.train_names, self.validation_names = split_fields(self.fields, recipe.data.split)
-        if not self.train_names or not self.validation_names:
-            raise RecipeError(
-                f"The split leaves {len(self.train_names)} fields to train on and "
-                f"{len(self.validation_names)} to validate with; each needs at least one."
-            )
+        check_split(self.train_names, self.validation_names, "fields")
         self.scaling: list[OutputScaling] = []
         self.quantiles: dict[str, tuple[float, float]] = {}
 
