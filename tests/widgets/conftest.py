@@ -248,15 +248,25 @@ def viewer(make_napari_viewer):
 
 
 @pytest.fixture
-def make_widget(viewer, network):
+def dock(viewer):
+    """Return a function that docks a widget in the viewer's window."""
+
+    def add(widget, name):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            viewer.window.add_dock_widget(widget, name=name)
+
+    return add
+
+
+@pytest.fixture
+def make_widget(viewer, dock, network):
     """Return a function that docks a Segment widget which runs the fake network."""
     from napari_cytosynth.widgets.segment import SegmentWidget
 
     def make():
         widget = SegmentWidget(viewer, network.segment)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            viewer.window.add_dock_widget(widget, name="Segment")
+        dock(widget, "Segment")
         widget.model.value = "fake/model"
         return widget
 
@@ -281,15 +291,13 @@ def stainer():
 
 
 @pytest.fixture
-def make_stain_widget(viewer, stainer):
+def make_stain_widget(viewer, dock, stainer):
     """Return a function that docks a Stain widget which runs the fake stainer."""
     from napari_cytosynth.widgets.stain import StainWidget
 
     def make(stain=None, check=lambda *_: []):
         widget = StainWidget(viewer, stain or stainer.stain, check)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            viewer.window.add_dock_widget(widget, name="Stain")
+        dock(widget, "Stain")
         widget.model.value = "fake/model"
         return widget
 
