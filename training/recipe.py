@@ -25,8 +25,12 @@ __all__ = [
     "SplitRecipe",
     "TargetRecipe",
     "TrainRecipe",
+    "assign",
+    "in_words",
     "list_recipes",
     "load_recipe",
+    "read_tree",
+    "shipped_names",
 ]
 
 
@@ -188,27 +192,60 @@ class Recipe(_Record):
 
 def list_recipes() -> list[str]:
     """Names of the shipped recipes."""
-    folder = files("napari_cytosynth.training") / "recipes"
-    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return shipped_names("recipes")
 
 
-def _read(name_or_path: str) -> Any:
-    if name_or_path in list_recipes():
-        resource = files("napari_cytosynth.training") / "recipes" / f"{name_or_path}.yaml"
-        return yaml.safe_load(resource.read_text("utf-8"))
-    path = Path(name_or_path)
-    if not path.is_file():
+def shipped_names(folder: str) -> list[str]:
+    """Names of the YAML files in a folder of this package, without their suffix."""
+    found = (files("napari_cytosynth.training") / folder).iterdir()
+    return sorted(item.name[:-5] for item in found if item.name.endswith(".yaml"))
+
+
+def read_tree(name_or_path: str, folder: str = "recipes", noun: str = "recipe") -> dict[str, Any]:
+    """Read a shipped YAML file by its name, or any by its path, unchecked.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a file in `folder`, or the path of any file.
+    folder
+        Folder of this package.
+    noun
+        What the file holds, for the sentences of the errors.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such file, or it is no valid YAML or no mapping.
+    """
+    shipped = shipped_names(folder)
+    if name_or_path in shipped:
+        resource = files("napari_cytosynth.training") / folder / f"{name_or_path}.yaml"
+        text = resource.read_text("utf-8")
+    elif (path := Path(name_or_path)).is_file():
+        text = path.read_text("utf-8")
+    else:
         raise RecipeError(
-            f"There is no recipe called “{name_or_path}” and no such file. "
-            f"Shipped recipes: {', '.join(list_recipes())}."
+            f"There is no {noun} called “{name_or_path}” and no such file. "
+            f"Shipped: {', '.join(shipped)}."
         )
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+        raise RecipeError(f"{name_or_path} is not valid YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise RecipeError(f"{name_or_path} does not hold a {noun} (a mapping of settings).")
+    return tree
 
 
-def _set(tree: dict[str, Any], assignment: str) -> None:
+def assign(tree: dict[str, Any], assignment: str) -> None:
+    """Carry out an assignment such as ``train.max_epochs=5``.
+
+    Raises
+    ------
+    RecipeError
+        If it is no assignment, or names what cannot be set.
+    """
     key, equals, value = assignment.partition("=")
     if not equals:
         raise RecipeError(f"“{assignment}” should read key=value, for example train.max_epochs=5.")
@@ -240,11 +277,9 @@ def load_recipe(
     RecipeError
         If there is no such recipe, or a setting is unknown or impossible.
     """
-    tree = _read(name_or_path)
-    if not isinstance(tree, dict):
-        raise RecipeError(f"{name_or_path} does not hold a recipe (a mapping of settings).")
+    tree = read_tree(name_or_path)
     for assignment in overrides or []:
-        _set(tree, assignment)
+        assign(tree, assignment)
     from .generate_recipe import GenerateRecipe
     from .stain_recipe import StainRecipe
 
@@ -256,10 +291,13 @@ def load_recipe(
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(map(str, item['loc'])) or 'recipe'}: {item['msg']}"
-            for item in error.errors()
-        ]
         raise RecipeError(
-            f"The recipe “{name_or_path}” cannot be used:\n" + "\n".join(lines)
+            f"The recipe “{name_or_path}” cannot be used:\n{in_words(error)}"
         ) from error
+
+
+def in_words(error: ValidationError, whole: str = "recipe") -> str:
+    """Return what a record's validation found, one line for each setting."""
+    return "\n".join(
+        f"  {'.'.join(map(str, item['loc'])) or whole}: {item['msg']}" for item in error.errors()
+    )

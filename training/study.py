@@ -1,0 +1,290 @@
+"""A study: one question, the settings that are varied to answer it, and what is measured."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from napari_cytosynth.errors import RecipeError
+
+from .recipe import _Record, assign, in_words, load_recipe, read_tree, shipped_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .generate_recipe import GenerateRecipe
+    from .recipe import Recipe
+    from .stain_recipe import StainRecipe
+
+    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
+
+__all__ = ["Arm", "Range", "Score", "Study", "list_studies", "load_study"]
+
+_LONGEST_NAME = 80  # of a folder
+_RANGE_KEYS = {"low", "high", "log"}
+
+
+class Score(_Record):
+    """One figure that runs are compared by."""
+
+    name: str = Field(min_length=1, description="as the evaluations call it: Fréchet distance")
+    direction: Literal["minimize", "maximize"] = "minimize"
+
+
+class Range(_Record):
+    """Numbers that a random or TPE search draws from."""
+
+    low: int | float
+    high: int | float
+    log: bool = Field(False, description="draw the logarithm evenly")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Range:
+        if not self.low < self.high:
+            raise ValueError("low must lie below high")
+        if self.log and self.low <= 0:
+            raise ValueError("a logarithmic range needs numbers above 0")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One choice of all varied settings.
+
+    Attributes
+    ----------
+    labels
+        Short name of each setting -> its value as tables show it.
+    values
+        Key of the recipe -> value.
+    """
+
+    labels: dict[str, str]
+    values: dict[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its runs: ``schedule-linear_attention-none``."""
+        parts = (f"{name}-{value}" for name, value in self.labels.items())
+        text = "_".join(re.sub(r"[^\w.]+", "-", part).strip("-") for part in parts)
+        if len(text) <= _LONGEST_NAME:
+            return text
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        return f"{text[:_LONGEST_NAME]}-{digest}"
+
+    def __str__(self) -> str:
+        """Return ``schedule linear, attention none``."""
+        return ", ".join(f"{name} {value}" for name, value in self.labels.items())
+
+
+class Study(_Record):
+    """Everything that a study needs but the folder of data."""
+
+    name: str = Field(min_length=1)
+    title: str = Field("", description="heading of the page; the name if empty")
+    kind: Literal["ablation", "search", "augmentation"] = Field(
+        "ablation",
+        description="ablation: does a setting matter; search: which setting is best; "
+        "augmentation: does synthetic data help a segmentation",
+    )
+    question: str = ""
+    recipe: str = Field(min_length=1, description="shipped name, or YAML file")
+    set: dict[str, Any] = Field(
+        default_factory=dict, description="recipe settings of every run: train.max_epochs: 3"
+    )
+    vary: dict[str, Any] = Field(
+        default_factory=dict,
+        description="recipe setting -> list of values, names of values -> values, or for a "
+        "random or TPE search a range {low, high, log}",
+    )
+    seeds: list[int] = Field(default_factory=lambda: [0, 1, 2], min_length=1)
+    sampler: Literal["grid", "random", "tpe"] = "grid"
+    trials: int | None = Field(None, ge=1, description="settings that random or tpe try")
+    scores: list[Score] = Field(default_factory=list, description="the first one decides")
+    part: Literal["validation", "test"] = Field(
+        "validation", description="images that the runs are scored on"
+    )
+    count: int = Field(200, ge=4, description="generated images of each run for its scores")
+    likelihood: int = Field(32, ge=0, description="images whose bits/dim are measured")
+    remarks: str = Field("", description="what a reader of the page should know")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="settings of studies of kind augmentation"
+    )
+
+    @model_validator(mode="after")
+    def _enough_to_do(self) -> Study:
+        if self.kind == "augmentation":
+            return self
+        if not self.vary or not self.scores:
+            raise ValueError("a study needs something to vary, and scores")
+        if self.sampler == "grid" and any(self._range(key) for key in self.vary):
+            raise ValueError("a grid needs lists of values: a range is for random or tpe")
+        if self.sampler != "grid" and self.trials is None:
+            raise ValueError(f"the sampler {self.sampler} needs the number of trials")
+        for key in self.vary:
+            if key in self.set:
+                raise ValueError(f"{key} cannot be both set and varied")
+            if not self._range(key) and not self.choices(key):
+                raise ValueError(f"{key} has no values to vary")
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Study:
+        if len({*self.seeds}) < len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError("seeds must be different numbers of at least 0")
+        return self
+
+    def _range(self, key: str) -> Range | None:
+        given = self.vary[key]
+        if isinstance(given, dict) and {"low", "high"} <= given.keys() <= _RANGE_KEYS:
+            return Range.model_validate(given)
+        return None
+
+    def ranges(self) -> dict[str, Range]:
+        """Return the settings that are drawn from ranges."""
+        found = {key: self._range(key) for key in self.vary}
+        return {key: value for key, value in found.items() if value is not None}
+
+    def choices(self, key: str) -> dict[str, Any]:
+        """Return name -> value of a setting that is chosen among some."""
+        given = self.vary[key]
+        if isinstance(given, dict):
+            return {str(name): value for name, value in given.items()}
+        values = given if isinstance(given, list) else [given]
+        return {label(value): value for value in values}
+
+    @property
+    def factors(self) -> dict[str, str]:
+        """Key of the recipe -> its short name, the shortest ending that is unique."""
+        return _short_names(self.vary)
+
+    def arm(self, picked: Mapping[str, Any]) -> Arm:
+        """Return the arm of a pick: names of choices, or numbers of ranges, by recipe key."""
+        ranges = self.ranges()
+        labels, values = {}, {}
+        for key, short in self.factors.items():
+            chosen = picked[key]
+            values[key] = chosen if key in ranges else self.choices(key)[chosen]
+            labels[short] = label(chosen)
+        return Arm(labels, values)
+
+    def grid(self) -> list[dict[str, str]]:
+        """Return the picks of all combinations, the last setting changing fastest."""
+        choices = [list(self.choices(key)) for key in self.vary]
+        return [dict(zip(self.vary, pick, strict=True)) for pick in itertools.product(*choices)]
+
+    @property
+    def planned(self) -> int:
+        """Number of arms."""
+        return len(self.grid()) if self.sampler == "grid" else int(self.trials or 0)
+
+    def recipe_of(self, arm: Arm, seed: int) -> AnyRecipe:
+        """Return the recipe of one run.
+
+        Raises
+        ------
+        RecipeError
+            If a setting is unknown or impossible.
+        """
+        settings = {**self.set, **arm.values, "train.seed": seed}
+        return load_recipe(self.recipe, [f"{k}={json.dumps(v)}" for k, v in settings.items()])
+
+    def check(self) -> AnyRecipe:
+        """Validate the recipes of all runs before work starts; return the first one.
+
+        Raises
+        ------
+        RecipeError
+            If a setting is unknown or impossible.
+        """
+        ends: dict[str, list[Any]] = {
+            key: [limit.low, limit.high] for key, limit in self.ranges().items()
+        }
+        sets: list[list[Any]] = [ends.get(key) or [*self.choices(key)] for key in self.vary]
+        # of many combinations, each value at least once
+        longest = max(map(len, sets))
+        each = ([values[k % len(values)] for values in sets] for k in range(longest))
+        picks = itertools.product(*sets) if math.prod(map(len, sets)) <= 256 else each
+        arms = [self.arm(dict(zip(self.vary, pick, strict=True))) for pick in picks]
+        recipes = [self.recipe_of(arm, self.seeds[0]) for arm in arms]
+        return recipes[0]
+
+
+def label(value: Any) -> str:
+    """Return a value as tables and folders show it: ``16, 32`` for a list."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(label, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _short_names(keys: Iterable[str]) -> dict[str, str]:
+    parts = {key: key.split(".") for key in keys}
+    names = {}
+    for key, words in parts.items():
+        for length in range(1, len(words) + 1):
+            ending = words[-length:]
+            if sum(other[-length:] == ending for other in parts.values()) == 1:
+                break
+        names[key] = " ".join(ending)
+    return names
+
+
+def list_studies() -> list[str]:
+    """Names of the shipped studies."""
+    return shipped_names("studies")
+
+
+def load_study(name_or_path: str, overrides: list[str] | None = None) -> Study:
+    """Read and validate a study.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a shipped study, or the path of a YAML file.
+    overrides
+        Assignments. Those of a setting of the study change it (``seeds=[0,1]``,
+        ``vary.train.learning_rate=[0.001,0.01]``); all others go to the recipe of every run
+        (``train.max_epochs=5``).
+
+    Raises
+    ------
+    RecipeError
+        If there is no such study, or a setting is unknown or impossible.
+    """
+    tree = read_tree(name_or_path, "studies", "study")
+    beside = Path(name_or_path).parent / str(tree.get("recipe"))
+    if Path(name_or_path).is_file() and beside.is_file():
+        tree["recipe"] = str(beside)
+    for assignment in overrides or []:
+        _override(tree, assignment)
+    try:
+        return Study.model_validate(tree)
+    except ValidationError as error:
+        words = in_words(error, "study")
+        raise RecipeError(f"The study “{name_or_path}” cannot be used:\n{words}") from error
+
+
+def _override(tree: dict[str, Any], assignment: str) -> None:
+    key, equals, value = assignment.partition("=")
+    first, _, rest = key.partition(".")
+    if first not in Study.model_fields or not equals:
+        first, rest = "set", key
+    if first in ("set", "vary") and rest and equals:  # whose keys have dots
+        holder: dict[str, Any] = {}
+        assign(holder, f"value={value}")
+        tree.setdefault(first, {})[rest] = holder["value"]
+    else:
+        assign(tree, assignment)
