@@ -70,7 +70,7 @@ class AdversarialModule(StainModule):
         last = self.recipe.train.max_epochs * (1 - self.plan.fixed_norm_share)
         if self.current_epoch >= last:
             for part in self.network.modules():
-                if isinstance(part, nn.BatchNorm2d):
+                if isinstance(part, nn.modules.batchnorm._BatchNorm):  # SyncBatchNorm too
                     part.eval()
 
     def _pair(self, batch: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -56,7 +56,11 @@ class Clock(Callback):
 
 
 class EpochSeed(Callback):
-    """Seeds the dropout of every epoch, so that a resumed run draws as an unbroken one would."""
+    """Seeds the dropout of every epoch, so that a resumed run draws as an unbroken one would.
+
+    Each of several processes draws its own numbers, but for modules that share theirs out
+    (:attr:`~.module.NetworkModule.shares_draws`).
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -66,7 +70,10 @@ class EpochSeed(Callback):
     ) -> None:
         """Seed at the first batch: before it, loaders draw too, and differently once resumed."""
         if batch_idx == 0:
-            draws = np.random.default_rng((self.seed, trainer.current_epoch))
+            place = (self.seed, trainer.current_epoch)
+            if trainer.global_rank and not getattr(pl_module, "shares_draws", False):
+                place += (trainer.global_rank,)
+            draws = np.random.default_rng(place)
             torch.manual_seed(int(draws.integers(2**63)))
 
 
@@ -114,7 +121,12 @@ class ExponentialAverage(Callback):
                     self.average[key].copy_(value)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Swap the average in."""
+        """Swap the average in; all processes take the first one's."""
+        if trainer.world_size > 1:  # without SyncBatchNorm, statistics are of one's own part
+            for value in self.average.values():
+                shared = value.contiguous()
+                torch.distributed.broadcast(shared, 0)
+                value.copy_(shared)
         if self.average:
             self._trained = _copy(pl_module)
             _network(pl_module).load_state_dict(self.average)
@@ -184,7 +196,8 @@ class RevertToBest(Callback):
         if self._better(value):
             self.best, self.epoch, self.waited = value, trainer.current_epoch, 0
             state = {"average": self.average.average, "trained": _copy(pl_module)}
-            torch.save(state, self.path)
+            if trainer.is_global_zero:
+                torch.save(state, self.path)
             return
         self.waited += 1
         if self.stop_after and self.waited >= self.stop_after:

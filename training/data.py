@@ -236,19 +236,29 @@ class EpochCrops(Protocol):
 
 
 class EpochOrder(Sampler[int]):
-    """A random order of the crops, drawn from (seed, epoch) when an epoch begins."""
+    """A random order of the crops, drawn from (seed, epoch) when an epoch begins.
 
-    def __init__(self, dataset: EpochCrops) -> None:
-        self.dataset = dataset
+    Parameters
+    ----------
+    dataset
+        The crops.
+    process, processes
+        Which of how many processes asks: each sees its own part, and as many crops as the
+        others. Their batches together are those of one process with a larger batch.
+    """
+
+    def __init__(self, dataset: EpochCrops, process: int = 0, processes: int = 1) -> None:
+        self.dataset, self.process, self.processes = dataset, process, processes
 
     def __len__(self) -> int:
-        """Crops in one epoch."""
-        return len(self.dataset)
+        """Crops of this process in one epoch."""
+        return len(self.dataset) // self.processes
 
     def __iter__(self) -> Iterator[int]:
-        """Yield every index once."""
+        """Yield every index of the part once."""
         rng = np.random.default_rng((self.dataset.seed, self.dataset.epoch))
-        return iter(rng.permutation(len(self.dataset)).tolist())
+        order = rng.permutation(len(self.dataset))[: len(self) * self.processes]
+        return iter(order[self.process :: self.processes].tolist())
 
 
 class EpochData(LightningDataModule):
@@ -266,14 +276,16 @@ class EpochData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Crops of the epoch that :attr:`EpochCrops.epoch` names when iteration begins."""
         assert self.dataset is not None
+        order = EpochOrder(self.dataset)
         if self.trainer is not None:  # workers of a resumed run copy the crops before its epoch
             self.dataset.epoch = self.trainer.current_epoch
+            order = EpochOrder(self.dataset, self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(
             self.dataset,  # type: ignore[arg-type]
             batch_size=self.recipe.train.batch_size,
-            sampler=EpochOrder(self.dataset),
+            sampler=order,
             num_workers=self.recipe.train.num_workers,
-            drop_last=len(self.dataset) >= self.recipe.train.batch_size,
+            drop_last=len(order) >= self.recipe.train.batch_size,
         )
 
 

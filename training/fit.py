@@ -6,6 +6,7 @@ import json
 import logging
 import platform
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from .latent_stage import (
     load_autoencoder,
     with_autoencoder,
 )
+from .processes import FirstWrites, check_processes, is_first, process_count, strategy
 from .sample_grid import SampleGrid
 from .segmentation import SegmentationModule
 from .stain_data import StainData
@@ -57,6 +59,7 @@ _HINTS = (
     r".*is smaller than the logging interval",
     r".*Experiment logs directory",
     r".*isinstance\(treespec, LeafSpec\)",
+    r".*recommended to use `self.log\(.*sync_dist=True\)`",
 )
 
 
@@ -88,6 +91,7 @@ def _module(recipe: AnyRecipe, steps: int) -> LightningModule:
 
 
 def _bookkeeping(recipe: AnyRecipe, data: AnyData, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.yaml").write_text(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), "utf-8"
     )
@@ -143,6 +147,7 @@ def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: in
         gradient_clip_val=None if manual else train.gradient_clip or None,
         check_val_every_n_epoch=train.validate_every,
         num_sanity_val_steps=0,
+        **strategy(train, manual=manual),
         callbacks=callbacks,
         logger=[TensorBoardLogger(out, name="", version="tensorboard"), CSVLogger(out, name="csv")],
         log_every_n_steps=10,
@@ -154,7 +159,7 @@ def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: in
 def _steps(recipe: AnyRecipe, data: AnyData) -> int:
     assert data.dataset is not None
     size = recipe.train.batch_size
-    crops = len(data.dataset)
+    crops = len(data.dataset) // process_count(recipe.train)
     batches = crops // size if crops >= size else 1
     return recipe.train.max_epochs * -(-batches // recipe.train.accumulate)
 
@@ -214,13 +219,13 @@ def train(
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         recipe = _train_autoencoder(recipe, Path(data_dir), out)
     data = _data(recipe, Path(data_dir), out)
-    out.mkdir(parents=True, exist_ok=True)
-    _bookkeeping(recipe, data, out)
     data.setup("fit")
+    check_processes(recipe.train, len(data.dataset))  # type: ignore[arg-type]
     module = _module(recipe, _steps(recipe, data))
     if isinstance(data, LatentData):
         load_autoencoder(module.network, out)  # type: ignore[arg-type]
     callbacks, best, clock = _callbacks(recipe, out)
+    callbacks.append(FirstWrites(partial(_bookkeeping, recipe, data, out)))
     if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
         callbacks.append(SampleGrid(generator_inference(recipe, data, module.network)))  # type: ignore[arg-type]
     trainer = _trainer(recipe, out, callbacks, stop_at_epoch or recipe.train.max_epochs)
@@ -235,6 +240,8 @@ def train(
         )
     if not best.path.exists():
         raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
+    if not is_first():  # the first process exports what all have trained
+        return out / recipe.name
     # Lightning counts the steps of every optimiser
     steps = trainer.global_step // len(trainer.optimizers)
     summary = {"steps": steps, "seconds": clock.seconds, "best_epoch": best.epoch}

@@ -65,6 +65,8 @@ class GanModule(NetworkModule):
     the features of the recipe's encoder: neither network's loss tells how good images are.
     """
 
+    shares_draws = True
+
     def __init__(self, recipe: GenerateRecipe, total_steps: int) -> None:
         super().__init__(recipe, total_steps)
         self.automatic_optimization = False
@@ -76,7 +78,8 @@ class GanModule(NetworkModule):
         self._real: list[torch.Tensor] = []
 
     def _latents(self, count: int) -> torch.Tensor:
-        return torch.randn(count, self.generator.latent, device=self.device)
+        latent = self.generator.latent
+        return self.drawn(lambda n: torch.randn(n, latent, device=self.device), count)
 
     def on_train_epoch_start(self) -> None:
         """Count anew, so that a resumed run goes on as an unbroken one."""
@@ -111,7 +114,7 @@ class GanModule(NetworkModule):
         distance = self.critic(real).float().mean() - self.critic(generated).float().mean()
         # in half precision the norm of a gradient is too coarse
         with torch.autocast(real.device.type, enabled=False):
-            places = torch.rand(len(real), device=real.device)
+            places = self.drawn(lambda n: torch.rand(n, device=real.device), len(real))
             penalty = gradient_penalty(self.critic, real.float(), generated, places)
         self.manual_backward((self.plan.penalty * penalty - distance) * share)
         self.log("train/wasserstein", distance, prog_bar=True, on_step=False, on_epoch=True)
@@ -146,7 +149,7 @@ class GanModule(NetworkModule):
             for images in (torch.cat(made), real)
         )
         distance, _ = kernel_distance(found, wanted, subset=len(real), subsets=1)
-        self.log("validation/loss", distance, prog_bar=True)
+        self.log("validation/loss", distance, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """One optimiser and schedule for the generator, one for the critic."""

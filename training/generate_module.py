@@ -55,7 +55,8 @@ class ReconstructionModule(NetworkModule):
         terms = self.losses(images)
         total = torch.stack(list(terms.values())).sum()
         self.log_dict({f"{part}/{name}": value for name, value in terms.items()}, on_epoch=True)
-        self.log(f"{part}/loss", total, prog_bar=True, on_epoch=True, on_step=False)
+        together = {"on_epoch": True, "on_step": False, "sync_dist": part == "validation"}
+        self.log(f"{part}/loss", total, prog_bar=True, **together)
         return total
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
@@ -116,8 +117,12 @@ class DiffusionModule(NetworkModule):
     Hang et al. 2023, arXiv:2303.09556.
     """
 
+    shares_draws = True
+
     def __init__(self, recipe: GenerateRecipe, total_steps: int) -> None:
         super().__init__(recipe, total_steps)
+        self.network.requires_grad_(False)  # an autoencoder is trained before
+        self.denoiser.requires_grad_(True)
         self.plan = cast("DiffusionObjective", recipe.objective)
         self.schedule = NoiseSchedule(
             self.plan.schedule,
@@ -154,7 +159,8 @@ class DiffusionModule(NetworkModule):
         images, label, condition = batch
         left_out = torch.zeros_like(label, dtype=torch.bool)
         if self.training:
-            left_out = torch.rand(len(images), device=images.device) < self.plan.drop
+            chances = self.drawn(lambda n: torch.rand(n, device=images.device), len(images))
+            left_out = chances < self.plan.drop
         noisy = self.schedule.noised(images, noise, time)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         output = self.network(noisy, time, *self._told(label, condition, left_out)).float()
@@ -165,8 +171,10 @@ class DiffusionModule(NetworkModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the weighted loss of one batch."""
         images = batch[0]
-        time = torch.randint(self.plan.steps, (len(images),), device=images.device)
-        errors = self.errors(batch, time, torch.randn_like(images))
+        count, shape, device = len(images), images.shape[1:], images.device
+        time = self.drawn(lambda n: torch.randint(self.plan.steps, (n,), device=device), count)
+        noise = self.drawn(lambda n: torch.randn(n, *shape, device=device), count)
+        errors = self.errors(batch, time, noise)
         loss = (self.weights(time) * errors).mean()
         self.log("train/loss", loss, prog_bar=True, on_epoch=True, on_step=False)
         return loss
@@ -180,13 +188,8 @@ class DiffusionModule(NetworkModule):
         time = (place * self.plan.steps).long().clamp(max=self.plan.steps - 1).to(images.device)
         errors = self.errors(batch, time, noise)
         loss = (self.weights(time) * errors).mean()
-        self.log("validation/loss", loss, prog_bar=True, batch_size=len(images))
+        self.log("validation/loss", loss, prog_bar=True, batch_size=len(images), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule of the denoiser alone."""
-        for parameter in self.network.parameters():
-            parameter.requires_grad_(False)
-        parameters = list(self.denoiser.parameters())
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-        return optimiser_config(parameters, self.recipe.train, self.total_steps)
+        return optimiser_config(self.denoiser.parameters(), self.recipe.train, self.total_steps)

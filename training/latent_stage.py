@@ -41,6 +41,7 @@ def autoencoder_recipe(recipe: GenerateRecipe) -> GenerateRecipe:
     """Return the recipe of the first stage."""
     stage = recipe.autoencoder
     assert stage is not None
+    hardware = {key: getattr(recipe.train, key) for key in ("accelerator", "devices", "num_nodes")}
     data = {
         "crop_size": stage.crop_size,
         "crops_per_epoch": stage.crops_per_epoch,
@@ -57,7 +58,7 @@ def autoencoder_recipe(recipe: GenerateRecipe) -> GenerateRecipe:
         "network": network,
         "objective": stage.objective,
         "autoencoder": None,
-        "train": stage.train,
+        "train": stage.train.model_copy(update=hardware),
     }
     return GenerateRecipe.model_validate({**recipe.model_dump(), **_dumped(changed)})
 

@@ -16,6 +16,8 @@ from .generate_recipe import GenerateRecipe
 from .optimisers import optimiser_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .data import Field
@@ -65,7 +67,14 @@ class NetworkModule(LightningModule):
     ------
     RecipeError
         If the weights to start from belong to another network.
+
+    Attributes
+    ----------
+    shares_draws
+        Whether all processes draw the same random numbers, of which each takes its part.
     """
+
+    shares_draws = False
 
     def __init__(self, recipe: AnyRecipe, total_steps: int) -> None:
         super().__init__()
@@ -79,6 +88,23 @@ class NetworkModule(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Tell the crops which epoch it is: a resumed run must see those of an unbroken one."""
         self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
+
+    def drawn(self, draw: Callable[[int], torch.Tensor], count: int) -> torch.Tensor:
+        """Return random numbers for `count` images; several processes share one drawing out.
+
+        They then learn what one process would from a batch with the images of all.
+
+        Parameters
+        ----------
+        draw
+            Returns as many rows as it is asked for.
+        count
+            Images in the batch of this process.
+        """
+        trainer = self._trainer
+        if trainer is None or trainer.world_size == 1:
+            return draw(count)
+        return draw(count * trainer.world_size)[trainer.global_rank :: trainer.world_size]
 
     def configure_optimizers(self) -> Any:
         """Optimiser and learning-rate schedule of the recipe."""

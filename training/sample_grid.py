@@ -36,7 +36,8 @@ class SampleGrid(Callback):
         """Write the grid to TensorBoard."""
         self._seen += 1
         board: Any = getattr(trainer.logger, "experiment", None)
-        if (self._seen - 1) % self.every or not hasattr(board, "add_image"):
+        due = trainer.is_global_zero and not (self._seen - 1) % self.every
+        if not due or not hasattr(board, "add_image"):
             return
         network: Any = pl_module.network
         generator = Generator(network, self.inference, device=str(pl_module.device))

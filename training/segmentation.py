@@ -67,7 +67,7 @@ class SegmentationModule(FieldModule):
         target = torch.from_numpy(field.maps).to(self.device)
         losses = self.channel_losses(logits[None], target[None])
         total = torch.stack(list(losses.values())).sum()
-        self.log("validation/loss", total, batch_size=1, prog_bar=True)
+        self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
         probability = torch.sigmoid(logits).cpu().numpy()
         self.predictions.append(Predictions(field.name, probability, field.maps, field.truth))
 
@@ -78,4 +78,4 @@ class SegmentationModule(FieldModule):
         self.log("validation/iou", score, prog_bar=True)
         if self.recipe.instances:
             score = instance_score(self.predictions, 0.5, None)
-        self.log("validation/score", score, prog_bar=True)
+        self.log("validation/score", score, prog_bar=True, sync_dist=True)

@@ -66,7 +66,7 @@ class StainModule(FieldModule):
         losses = self.image_losses(virtual[None], real[None])
         losses = losses or {"l1": functional.l1_loss(virtual, real)}
         total = torch.stack(list(losses.values())).sum()
-        self.log("validation/loss", total, batch_size=1, prog_bar=True)
+        self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
         for name, value in losses.items():
             self.log(f"validation/{name}", value, batch_size=1)
         guess, truth = virtual.cpu().numpy(), field.maps
@@ -83,7 +83,7 @@ class StainModule(FieldModule):
         figures = np.mean(self._correlations, axis=0)
         for name, figure in zip(self.recipe.output_channels, figures, strict=True):
             self.log(f"validation/pcc_{name}", float(figure))
-        self.log("validation/score", float(figures.mean()), prog_bar=True)
+        self.log("validation/score", float(figures.mean()), prog_bar=True, sync_dist=True)
 
     def _show(self, image: NDArray[Any], real: NDArray[Any], virtual: NDArray[Any]) -> None:
         """Write input, real and virtual stains side by side to TensorBoard."""

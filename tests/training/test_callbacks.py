@@ -25,6 +25,8 @@ def _trainer(**metrics):
         current_epoch=0,
         sanity_checking=False,
         should_stop=False,
+        is_global_zero=True,
+        world_size=1,
         callback_metrics=metrics,
         optimizers=[torch.optim.SGD([parameter], lr=0.1)],
         lr_scheduler_configs=[],

@@ -1,0 +1,104 @@
+"""Training by several processes, on one machine or many: how they start, and who writes.
+
+Every process learns from its own part of the crops, and gradients are averaged over all of them
+(DDP of torch, https://docs.pytorch.org/docs/stable/notes/ddp.html). Every process validates on
+everything, so that all take the same decisions. Only the first one writes files.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from napari_cytosynth.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .recipe import TrainRecipe
+
+__all__ = ["FirstWrites", "check_processes", "is_first", "process_count", "strategy"]
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes; known once training has begun."""
+    return not getattr(rank_zero_only, "rank", 0)
+
+
+def process_count(train: TrainRecipe) -> int:
+    """Return how many processes learn together."""
+    return train.devices * train.num_nodes
+
+
+def check_processes(train: TrainRecipe, crops: int) -> None:
+    """Compare the recipe with the processes that torchrun has started.
+
+    Parameters
+    ----------
+    train
+        Of the recipe.
+    crops
+        Training crops in one epoch.
+
+    Raises
+    ------
+    RecipeError
+        If the numbers differ, or there are not enough crops for all.
+    """
+    wanted = process_count(train)
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+        started = int(os.environ["WORLD_SIZE"])
+        if started != wanted:
+            raise RecipeError(
+                f"torchrun has started {started} processes, but the recipe is for {wanted} "
+                f"({train.num_nodes} machines with {train.devices} each): "
+                "set train.num_nodes and train.devices to what torchrun starts."
+            )
+    if crops < wanted:
+        raise RecipeError(
+            f"An epoch of {crops} crops is too short for {wanted} processes: "
+            "each needs one crop or more."
+        )
+
+
+def strategy(train: TrainRecipe, *, manual: bool) -> dict[str, Any]:
+    """Return the arguments of Lightning's trainer that several processes need.
+
+    Parameters
+    ----------
+    train
+        Of the recipe.
+    manual
+        Whether the module takes its optimisers' steps by itself, some of which leave out
+        parts of the networks.
+    """
+    if process_count(train) == 1:
+        return {}
+    return {
+        "strategy": "ddp_find_unused_parameters_true" if manual else "ddp",
+        # statistics over the whole batch; torch has this for GPUs only
+        "sync_batchnorm": train.accelerator != "cpu" and torch.cuda.is_available(),
+        "use_distributed_sampler": False,
+    }
+
+
+class FirstWrites(Callback):
+    """Begins the run folder: once all processes have looked at what was there, one writes.
+
+    Parameters
+    ----------
+    write
+        Called by the first process only.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self.write = write
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write; Lightning has let all processes catch up before this."""
+        if trainer.is_global_zero:
+            self.write()
