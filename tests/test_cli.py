@@ -205,12 +205,6 @@ def test_a_file_that_is_no_image_is_named(tmp_path, capsys) -> None:
     assert "“text.tif” cannot be read as an image" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["study"])
-def test_commands_of_a_later_version_say_so(command, capsys) -> None:
-    assert main([command, "--whatever"]) == 2
-    assert "later version" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("value", ["1.5", "-1", "nan", "x"])
 def test_a_threshold_outside_its_range_is_refused(value, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -134,6 +134,8 @@ class Study(_Record):
             raise ValueError("a grid needs lists of values: a range is for random or tpe")
         if self.sampler != "grid" and self.trials is None:
             raise ValueError(f"the sampler {self.sampler} needs the number of trials")
+        if "train.seed" in {*self.vary, *self.set}:
+            raise ValueError("train.seed follows from seeds")
         for key in self.vary:
             if key in self.set:
                 raise ValueError(f"{key} cannot be both set and varied")

@@ -10,17 +10,24 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from .evaluation import results_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Section", "hardware", "markdown_table", "versions", "write_page", "write_tables"]
+__all__ = [
+    "Section",
+    "cell",
+    "hardware",
+    "markdown_table",
+    "versions",
+    "write_page",
+    "write_tables",
+]
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -121,7 +128,12 @@ def write_page(
     return path
 
 
-def write_tables(folder: Path, records: pd.DataFrame, summary: pd.DataFrame) -> None:
+def write_tables(
+    folder: Path,
+    records: pd.DataFrame,
+    summary: pd.DataFrame,
+    shown: pd.DataFrame | None = None,
+) -> None:
     """Write ``results.csv``, ``summary.csv`` and ``summary.md``.
 
     Parameters
@@ -132,6 +144,8 @@ def write_tables(folder: Path, records: pd.DataFrame, summary: pd.DataFrame) -> 
         One row for each run: settings, seed, scores, seconds, status.
     summary
         One row for each arm.
+    shown
+        The summary as people read it, for ``summary.md``; None for the same.
 
     Raises
     ------
@@ -141,7 +155,7 @@ def write_tables(folder: Path, records: pd.DataFrame, summary: pd.DataFrame) -> 
     with results_folder(folder):
         _replace(folder / "results.csv", records.to_csv(index=False))
         _replace(folder / "summary.csv", summary.to_csv(index=False))
-        _replace(folder / "summary.md", markdown_table(summary))
+        _replace(folder / "summary.md", markdown_table(summary if shown is None else shown))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-LATER = {
-    "study": "compare settings of a training",
-}
-
 
 def _parser() -> argparse.ArgumentParser:
     from napari_cytosynth import __version__
@@ -37,11 +33,10 @@ def _parser() -> argparse.ArgumentParser:
     models.add_parser(commands)
     evaluate.add_parser(commands)
     phantoms.add_parser(commands)
-    # these two take over the rest of the line: see main
+    # these take over the rest of the line: see main
     commands.add_parser("train", help="train a model from a recipe", add_help=False)
+    commands.add_parser("study", help="compare settings of a training", add_help=False)
     commands.add_parser("demo", help="open napari on a simulated image", add_help=False)
-    for name, what in LATER.items():
-        commands.add_parser(name, help=f"{what} (in a later version)", add_help=False)
     return parser
 
 
@@ -54,22 +49,18 @@ def _forward(module: str, argv: list[str], missing: str) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    training = 'Training needs more packages: pip install "napari-cytosynth[train]"'
     match argv:
         case ["train", *rest]:
-            return _forward(
-                "napari_cytosynth.training.cli",
-                rest,
-                'Training needs more packages: pip install "napari-cytosynth[train]"',
-            )
+            return _forward("napari_cytosynth.training.cli", rest, training)
+        case ["study", *rest]:
+            return _forward("napari_cytosynth.training.study_cli", rest, training)
         case ["demo", *rest]:
             return _forward(
                 "napari_cytosynth.widgets.demo",
                 rest,
                 'The demo needs napari with a Qt binding: pip install "napari-cytosynth[all]"',
             )
-        case [name, *_] if name in LATER:
-            print(f"cytosynth: “{name}” comes in a later version.", file=sys.stderr)
-            return 2
     arguments = _parser().parse_args(argv)
     return int(arguments.run(arguments) or 0)
 
@@ -85,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all went well, 1 after an error that was explained on stderr, 2 for a
-        command that does not exist yet, 130 if it was stopped.
+        0 if all went well, 1 after an error that was explained on stderr, 130 if it was
+        stopped.
 
     Raises
     ------

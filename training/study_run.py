@@ -1,0 +1,239 @@
+"""The loop over the runs of a study: each is trained, scored, recorded, and never done twice."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+import traceback
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
+from napari_cytosynth.progress import silent
+
+from .evaluation import results_folder, write_json
+from .fit import train
+from .study_report import write_report
+from .study_scores import check_data, score_run
+from .study_store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_cytosynth.progress import Progress
+
+    from .study import AnyRecipe, Arm, Study
+    from .study_store import Claim
+
+__all__ = ["quiet", "run_study"]
+
+# what a study may differ in from what its folder holds: more runs, other words
+_FREE = {"seeds", "trials", "title", "question", "remarks"}
+_RESULT = "result.json"
+
+
+def run_study(
+    study: Study,
+    data_dir: Path,
+    out: Path | None = None,
+    *,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Path:
+    """Do the runs of a study that are left to do, and write its page.
+
+    Several processes may be given the same folder at once: they share the work.
+
+    Parameters
+    ----------
+    study
+        The validated study.
+    data_dir
+        Folder of the data that the recipe describes.
+    out
+        Folder of the study; ``studies/<name>`` by default.
+    progress
+        Called before and after each run with the number of finished ones; may raise
+        Cancelled.
+    command
+        The command that was given, for the page.
+
+    Returns
+    -------
+    Path
+        The page. When the work is stopped, it is written with what there is.
+
+    Raises
+    ------
+    RecipeError
+        If a setting is impossible, the data do not fit, or the folder holds another study.
+    OutputError
+        If the folder cannot be written.
+    """
+    out = Path(out or Path("studies") / study.name)
+    if study.kind == "augmentation":
+        from . import augmentation_study
+
+        page: Path = augmentation_study.run(study, data_dir, out, progress)
+        return page
+    check_data(study.check(), data_dir, study.part)
+    with results_folder(out):
+        _remember(study, out)
+        loop = _Loop(study, data_dir, out, progress or silent)
+    try:
+        loop.work()
+    finally:
+        page = write_report(study, loop.records(), out, command)
+    return page
+
+
+def _remember(study: Study, out: Path) -> None:
+    """Keep the study beside its runs, and see that they are runs of the same one."""
+    path, asked = out / "study.yaml", study.model_dump(mode="json")
+    if path.is_file():
+        kept = yaml.safe_load(path.read_text("utf-8"))
+        other = [key for key in asked if key not in _FREE and kept.get(key) != asked[key]]
+        if other:
+            raise RecipeError(
+                f"“{out}” holds runs of this study with other settings ({', '.join(other)}): "
+                "choose another --out, or delete that folder."
+            )
+    path.write_text(yaml.safe_dump(asked, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+class _Loop:
+    """One process at work on a study."""
+
+    def __init__(self, study: Study, data_dir: Path, out: Path, progress: Progress) -> None:
+        self.study, self.data_dir, self.out, self.progress = study, Path(data_dir), out, progress
+        self.store = Store(study, out)
+        self.total = study.planned * len(study.seeds)
+
+    def folder(self, arm: Arm, seed: int) -> Path:
+        return self.out / "runs" / arm.folder / f"seed-{seed}"
+
+    def _todo(self, arm: Arm) -> list[int]:
+        """Return the seeds of an arm that have no result."""
+        return [s for s in self.study.seeds if not (self.folder(arm, s) / _RESULT).is_file()]
+
+    def work(self) -> None:
+        """Take one arm after the other until none is left that nobody works on."""
+        while True:
+            with self.store.claim(lambda arm: bool(self._todo(arm))) as claim:
+                if claim is None:
+                    break
+                self._arm(claim)
+        done = self._finished()
+        self.progress(self.total, self.total, f"{done} of {self.total} runs finished")
+
+    def _arm(self, claim: Claim) -> None:
+        for seed in self._todo(claim.arm):
+            folder = self.folder(claim.arm, seed)
+            self.progress(self._finished(), self.total, f"{claim.arm}, seed {seed}")
+            with results_folder(folder):
+                record = self._run(claim.arm, seed, folder)
+                write_json(folder / _RESULT, record)
+        self.store.tell(claim, self._mean(claim.arm))
+
+    def _finished(self) -> int:
+        arms = self.store.arms()
+        return len(arms) * len(self.study.seeds) - sum(len(self._todo(arm)) for arm in arms)
+
+    def _mean(self, arm: Arm) -> float:
+        """Return the mean of the score that decides, over the runs that have one."""
+        results = [self._result(arm, seed) for seed in self.study.seeds]
+        name = self.study.scores[0].name
+        found = [result["figures"].get(name) for result in results if result]
+        known = [value for value in found if value is not None]
+        return float(np.mean(known)) if known else float("nan")
+
+    def _result(self, arm: Arm, seed: int) -> dict[str, Any] | None:
+        path = self.folder(arm, seed) / _RESULT
+        return json.loads(path.read_text("utf-8")) if path.is_file() else None
+
+    def _run(self, arm: Arm, seed: int, folder: Path) -> dict[str, Any]:
+        record: dict[str, Any] = {"settings": arm.labels, "values": arm.values, "seed": seed}
+        begun = time.monotonic()
+        try:
+            with quiet(folder / "log.txt"):
+                recipe = self.study.recipe_of(arm, seed)
+                model, seconds = _train(recipe, self.data_dir, folder)
+                begun = time.monotonic()
+                found = score_run(self.study, recipe, model, self.data_dir)
+        except Cancelled:
+            raise
+        except Exception as error:  # one bad setting must not end the study
+            (folder / "error.txt").write_text(traceback.format_exc(), "utf-8")
+            message = str(error)
+            if not isinstance(error, CytosynthError):
+                message = f"{type(error).__name__}: {message}"
+            spent = {"seconds": time.monotonic() - begun, "status": "failed"}
+            return record | spent | {"message": message, "figures": {}, "baselines": {}}
+        return record | {
+            "seconds": seconds + time.monotonic() - begun,
+            "status": "finished",
+            "message": "",
+            "figures": found.figures,
+            "baselines": found.baselines,
+            "images": found.images,
+            "data_sha256": json.loads((folder / "run.json").read_text("utf-8"))["data_sha256"],
+        }
+
+    def records(self) -> pd.DataFrame:
+        """Return one row for each run: settings, seed, status, scores, seconds, the rest."""
+        arms, seeds = self.store.arms(), self.study.seeds
+        results = [self._result(arm, seed) for arm in arms for seed in seeds]
+        return pd.DataFrame([_row(self.study, result) for result in results if result])
+
+
+def _row(study: Study, result: dict[str, Any]) -> dict[str, Any]:
+    figures = {k: float("nan") if v is None else v for k, v in result["figures"].items()}
+    names = [score.name for score in study.scores]
+    row = {**result["settings"], "seed": result["seed"]}
+    row |= {name: figures.pop(name, float("nan")) for name in names}
+    row |= {"seconds": result["seconds"], "status": result["status"], "message": result["message"]}
+    for origin, base in result["baselines"].items():
+        figures |= {f"{name} of {origin}": base[name] for name in names if name in base}
+    return row | figures | {k: result[k] for k in ("images", "data_sha256") if k in result}
+
+
+def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float]:
+    """Train, go on with what was interrupted, or find what is trained; with its seconds."""
+    done = folder / "trained.json"
+    if not done.is_file():
+        checkpoint = folder / "last.ckpt"
+        begun = time.monotonic()
+        model = train(recipe, data_dir, folder, resume=checkpoint.is_file())
+        told = json.loads((folder / "validation.json").read_text("utf-8"))
+        seconds = max(float(told.get("seconds", 0)), time.monotonic() - begun)
+        write_json(done, {"model": model.name, "seconds": seconds})
+    found = json.loads(done.read_text("utf-8"))
+    return folder / found["model"], float(found["seconds"])
+
+
+@contextmanager
+def quiet(log: Path) -> Iterator[None]:
+    """Send what a run prints, bars and warnings, to its log; let Ctrl-C through.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the run was stopped; Lightning would end the process and go deaf to the next one.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        try:
+            yield
+        except SystemExit as stopped:
+            raise KeyboardInterrupt from stopped
+        finally:
+            if handler is not None:
+                signal.signal(signal.SIGINT, handler)

@@ -1,0 +1,187 @@
+"""Which arms a study tries next: an Optuna study that several processes share.
+
+Optuna keeps the trials in a journal beside the runs. A process that works on a trial holds a
+lock of the operating system, which a killed process loses at once: the trial is then taken
+over where it was, and never done twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from optuna.distributions import BaseDistribution
+
+    from .study import Arm, Study
+
+__all__ = ["Claim", "Store"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this process works on.
+
+    Attributes
+    ----------
+    number
+        Of Optuna's trial.
+    arm
+        Its settings.
+    """
+
+    number: int
+    arm: Arm
+
+
+class Store:
+    """The trials of one study.
+
+    Parameters
+    ----------
+    study
+        The study.
+    folder
+        Its folder; ``optuna.log`` in it is the journal.
+    """
+
+    def __init__(self, study: Study, folder: Path) -> None:
+        logging.getLogger("optuna").setLevel(logging.WARNING)
+        self.study, self.locks = study, folder / "locks"
+        self.locks.mkdir(parents=True, exist_ok=True)
+        self.space = _space(study)
+        journal = str(folder / "optuna.log")
+        # a lock that Windows and network file systems know as well
+        backend = JournalFileBackend(journal, JournalFileOpenLock(journal))
+        with self._claiming():
+            self.trials = optuna.create_study(
+                storage=JournalStorage(backend),
+                sampler=_sampler(study),
+                study_name=study.name,
+                direction=study.scores[0].direction,
+                load_if_exists=True,
+            )
+
+    def _claiming(self) -> FileLock:
+        return FileLock(self.locks / "claim.lock")
+
+    def arms(self) -> list[Arm]:
+        """Return the arms that were begun, each once, a grid's in its order."""
+        found = {arm.folder: arm for arm in map(self._arm, self._begun())}
+        if self.study.sampler == "grid":
+            grid = [self.study.arm(pick) for pick in self.study.grid()]
+            return [arm for arm in grid if arm.folder in found]
+        return list(found.values())
+
+    def _begun(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials whose settings are known; a kill can leave one without."""
+        trials = self.trials.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.params.keys() >= self.space.keys()]
+
+    def _arm(self, trial: optuna.trial.FrozenTrial) -> Arm:
+        return self.study.arm(trial.params)
+
+    @contextmanager
+    def claim(self, unfinished: Callable[[Arm], bool]) -> Iterator[Claim | None]:
+        """Take an arm that nobody works on: one that was left, or else a new one.
+
+        Parameters
+        ----------
+        unfinished
+            Whether an arm that was begun has runs to do.
+
+        Yields
+        ------
+        Claim or None
+            None if nothing is left to do, or others do it.
+        """
+        with ExitStack() as stack:
+            with self._claiming():
+                taken = self._left(unfinished, stack) or self._new(stack)
+            yield taken
+
+    def _left(self, unfinished: Callable[[Arm], bool], stack: ExitStack) -> Claim | None:
+        for trial in self._begun():
+            arm = self._arm(trial)
+            running = trial.state == TrialState.RUNNING
+            if (running or unfinished(arm)) and self._lock(trial.number, stack):
+                return Claim(trial.number, arm)
+        return None
+
+    def _new(self, stack: ExitStack) -> Claim | None:
+        begun = {arm.folder for arm in self.arms()}
+        if self.study.sampler == "grid":
+            left = (p for p in self.study.grid() if self.study.arm(p).folder not in begun)
+            pick = next(left, None)
+            if pick is None:
+                return None
+            running = TrialState.RUNNING
+            trial = optuna.create_trial(state=running, params=pick, distributions=self.space)
+            self.trials.add_trial(trial)
+            number = len(self.trials.get_trials(deepcopy=False)) - 1
+        elif len(begun) >= self.study.planned or len(self._begun()) >= self._most_trials():
+            return None
+        else:
+            asked = self.trials.ask(self.space)
+            number, pick = asked.number, asked.params
+        self._lock(number, stack)
+        return Claim(number, self.study.arm(pick))
+
+    def _most_trials(self) -> int:
+        """Return when to give up drawing arms that were not tried yet."""
+        return 10 * self.study.planned
+
+    def _lock(self, number: int, stack: ExitStack) -> bool:
+        lock = FileLock(self.locks / f"trial-{number}.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        stack.callback(lock.release)
+        return True
+
+    def tell(self, claim: Claim, score: float) -> None:
+        """Record the mean score of an arm; one that is no number tells that it failed."""
+        failed = not math.isfinite(score)
+        self.trials.tell(
+            claim.number,
+            None if failed else score,
+            state=TrialState.FAIL if failed else None,
+            skip_if_finished=True,
+        )
+
+
+def _space(study: Study) -> dict[str, BaseDistribution]:
+    ranges = study.ranges()
+    space: dict[str, BaseDistribution] = {}
+    for key in study.vary:
+        if key not in ranges:
+            space[key] = CategoricalDistribution(list(study.choices(key)))
+            continue
+        limits = ranges[key]
+        if limits.whole:
+            space[key] = IntDistribution(int(limits.low), int(limits.high), log=limits.log)
+        else:
+            space[key] = FloatDistribution(limits.low, limits.high, log=limits.log)
+    return space
+
+
+def _sampler(study: Study) -> optuna.samplers.BaseSampler:
+    seed = study.seeds[0]
+    if study.sampler == "tpe":
+        first: Any = min(10, max(2, (study.trials or 0) // 3))
+        return optuna.samplers.TPESampler(n_startup_trials=first, seed=seed, constant_liar=True)
+    return optuna.samplers.RandomSampler(seed=seed)
