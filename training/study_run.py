@@ -81,7 +81,7 @@ def run_study(
     if study.kind == "augmentation":
         from . import augmentation_study
 
-        page: Path = augmentation_study.run(study, data_dir, out, progress)
+        page: Path = augmentation_study.run(study, data_dir, out, progress, command=command)
         return page
     check_data(study.check(), data_dir, study.part)
     with results_folder(out):

@@ -1,0 +1,118 @@
+"""Does synthetic data help a segmentation? The whole pipeline, piece by piece.
+
+For few, some and all real slices a generator of images with their masks is trained on those
+slices alone; segmenters then learn from real images, from generated ones, or from both, with
+the same number of steps. Thresholds are chosen on validation slices; the test images are read
+when everything else is finished.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.progress import resolve_progress
+
+from .augmentation_data import nested_slices, write_part
+from .augmentation_pieces import Workshop, read_record, work
+from .augmentation_plan import Cell, load_plan
+from .augmentation_report import write_report
+from .evaluation import results_folder, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_cytosynth.progress import Progress
+
+    from .augmentation_plan import Plan
+    from .study import Study
+
+__all__ = ["run"]
+
+
+def run(
+    study: Study,
+    data_dir: Path,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    command: str = "",
+) -> Path:
+    """Make a study of synthetic data, or go on with one, and write its page.
+
+    Parameters
+    ----------
+    study
+        Of kind ``augmentation``; its recipe is the segmenter's.
+    data_dir
+        Folder that the folders in the generator's recipe are in.
+    out
+        The study's folder. Pieces that are finished in it are not made again, and a training
+        that was killed goes on from its last checkpoint. Slices, arms and seeds may be added
+        to a study.
+    progress
+        Called before each piece; None shows a bar in a console. Raising
+        :class:`~napari_cytosynth.errors.Cancelled` stops the study there.
+    command
+        What the page names as the command that repeats it.
+
+    Returns
+    -------
+    Path
+        The page ``study.html``. When the work is stopped, it is written with what there is.
+
+    Raises
+    ------
+    RecipeError
+        If a setting is impossible, the data do not fit, the folder holds a study with
+        other settings, or another process works on it.
+    OutputError
+        If the folder cannot be written.
+    """
+    plan = load_plan(study)
+    with results_folder(out):
+        pass
+    lock = FileLock(out / "study.lock", timeout=0)
+    try:
+        with lock:
+            _same_study(plan, out)
+            return _run(plan, data_dir, out, resolve_progress(progress), command)
+    except Timeout as error:
+        raise RecipeError(f"Another process works on the study in {out}: wait for it.") from error
+
+
+def _run(plan: Plan, data_dir: Path, out: Path, progress: Progress, command: str) -> Path:
+    parts = ("train", "validation")
+    names = {part: write_part(plan, data_dir, part, out / "slices" / part) for part in parts}
+    cells = {seed: _cells(plan, names["train"], seed) for seed in plan.study.seeds}
+    shop = Workshop(plan, data_dir, out, names)
+    failures: dict[Path, str] = {}
+    try:
+        work(list(shop.pieces(cells)), progress, failures)
+        work(list(shop.tests(cells)), progress, failures)
+    finally:
+        page = write_report(shop, cells, failures, command or _command(plan, data_dir))
+    return page
+
+
+def _cells(plan: Plan, names: list[str], seed: int) -> list[Cell]:
+    draw = plan.draw(seed)
+    counts = [len(names) if count == "all" else count for count in plan.options.slices]
+    return [Cell(nested_slices(names, count, draw), draw) for count in dict.fromkeys(counts)]
+
+
+def _same_study(plan: Plan, out: Path) -> None:
+    record = out / "settings.json"
+    if not record.is_file():
+        write_json(record, plan.identity())
+    elif read_record(record) != plan.identity():
+        raise RecipeError(
+            f"{out} holds a study with other settings: choose another --out. Only slices, arms "
+            "and seeds can be added to a study."
+        )
+
+
+def _command(plan: Plan, data_dir: Path) -> str:
+    return f"cytosynth study {plan.study.name} --data-dir {data_dir.name}"
