@@ -23,13 +23,17 @@ __all__ = ["cut", "jitter", "warp_crop"]
 
 def cut(array: NDArray[np.float32], centre: tuple[int, int], size: int) -> NDArray[np.float32]:
     """Cut a (C, size, size) window around `centre`, reflected where it leaves the image."""
+    starts = [middle - size // 2 for middle in centre]
+    if all(0 <= s <= n - size for s, n in zip(starts, array.shape[-2:], strict=True)):
+        y, x = starts  # a plain copy is ten times as fast
+        return array[:, y : y + size, x : x + size].copy()
     index = []
-    for middle, length in zip(centre, array.shape[-2:], strict=True):
-        position = np.arange(middle - size // 2, middle - size // 2 + size)
+    for start, length in zip(starts, array.shape[-2:], strict=True):
+        position = np.arange(start, start + size)
         period = max(2 * (length - 1), 1)
         folded = np.abs(position) % period
         index.append(np.minimum(folded, period - folded) if length > 1 else folded * 0)
-    return np.ascontiguousarray(array[:, index[0][:, None], index[1][None, :]])
+    return array.take(index[0], axis=1).take(index[1], axis=2)
 
 
 def _grid(rng: np.random.Generator, size: int, window: int, recipe: AugmentRecipe) -> torch.Tensor:

@@ -63,11 +63,12 @@ def _train(arguments: argparse.Namespace) -> str:
         )
         return f"Written: {', '.join(map(str, files))}"
     from .fit import train
+    from .processes import is_first
 
     out = arguments.out or Path("runs") / recipe.name
     begun = arguments.auto_resume and (out / "last.ckpt").is_file()
     folder = train(recipe, arguments.data_dir, out, resume=arguments.resume or begun)
-    return f"Model written to {folder}"
+    return f"Model written to {folder}" if is_first() else ""
 
 
 def _check(recipe: Recipe | StainRecipe | GenerateRecipe, data_dir: Path) -> int:
@@ -88,5 +89,6 @@ def main(argv: list[str] | None = None) -> int:
     except CytosynthError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{said}\n")
+    if said:
+        sys.stdout.write(f"{said}\n")
     return 0

@@ -33,7 +33,7 @@ def nuclei_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_recipe():
     def make(kind: str = "mask", **train: object) -> Recipe:
         folder = "labels" if kind == "labels" else "mask"
