@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from .check_report import counted
+from .generate_scores import FRECHET, KERNEL, lies_nearer_to_real
 from .study_figures import arms_figure, pair_figure
 from .study_page import Section, cell, hardware, write_page, write_tables
 from .study_statistics import main_effects, verdict
@@ -153,7 +154,23 @@ def _answer(study: Study, records: pd.DataFrame) -> list[str]:
         if study.sampler == "grid" and len(varied) > 1 and found.best:
             effects = main_effects(records, varied, score.name, score.direction)
             words.append(f"{score.name}, each setting averaged over the others: {effects.sentence}")
+        words += _nearer_to_noise(found, records, score)
     return words
+
+
+def _nearer_to_noise(found: Verdict, records: pd.DataFrame, score: Score) -> list[str]:
+    """Say so where the arms that are compared have not learned to make images."""
+    real, noise = (_baseline(records, score.name, origin) for origin in _ORIGINS)
+    if score.name not in (FRECHET, KERNEL) or not np.isfinite(noise):
+        return []
+    means = list(found.intervals["mean"])
+    bad = sum(not lies_nearer_to_real(mean, real, noise) for mean in means)
+    if not bad:
+        return []
+    return [
+        f"WARNING: by the {score.name}, {bad} of {counted(len(means), 'arm')} lie nearer to "
+        "shapeless noise than to real images: such runs are too short to say much about images."
+    ]
 
 
 def _best(study: Study, found: Verdict, score: Score) -> str:
@@ -224,7 +241,9 @@ def _setup(study: Study, records: pd.DataFrame, out: Path) -> list[Section]:
         words.append("WARNING: the data changed between the runs, so they cannot be compared.")
     asked = study.model_dump(mode="json", exclude_defaults=True)
     sections = [
-        Section("What was run", words, code=yaml.safe_dump(asked, sort_keys=False)),
+        Section(
+            "What was run", words, code=yaml.safe_dump(asked, sort_keys=False, allow_unicode=True)
+        ),
     ]
     recipe = next(iter(sorted(out.glob("runs/*/*/recipe.yaml"))), None)
     if recipe is not None:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.study import Study, list_studies, load_study
+
+BASE = {
+    "name": "widths",
+    "recipe": "nuclei-vae",
+    "vary": {
+        "network.arguments.latent": [8, 16],
+        "network.arguments.widths": {"narrow": [8, 16], "wide": [16, 32]},
+    },
+    "scores": [{"name": "Fréchet distance"}],
+}
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    def write(**changes):
+        path = tmp_path / "study.yaml"
+        path.write_text(yaml.safe_dump(BASE | changes))
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize("name", list_studies())
+def test_a_shipped_study_asks_a_question_that_its_recipe_can_answer(name) -> None:
+    study = load_study(name)
+    assert study.name == name
+    assert study.question.endswith("?")
+    assert len(study.seeds) >= 3
+    if study.kind != "augmentation":
+        study.check()
+        assert study.part == "validation"  # a study never tunes on the test part
+
+
+def test_the_grid_has_every_combination_under_readable_names() -> None:
+    study = Study.model_validate(BASE)
+    arms = [study.arm(pick) for pick in study.grid()]
+    assert [arm.folder for arm in arms] == [
+        "latent-8_widths-narrow",
+        "latent-8_widths-wide",
+        "latent-16_widths-narrow",
+        "latent-16_widths-wide",
+    ]
+    recipe = study.recipe_of(arms[1], seed=7)
+    assert recipe.network.arguments == {"latent": 8, "widths": [16, 32]}
+    assert recipe.train.seed == 7
+    assert str(arms[1]) == "latent 8, widths wide"
+
+
+def test_settings_of_one_ending_get_longer_names_and_long_names_a_shorter_folder() -> None:
+    keys = {"data.crop_size": [32, 64], "autoencoder.crop_size": [32, 64]}
+    study = Study.model_validate(BASE | {"vary": keys})
+    assert list(study.factors.values()) == ["data crop_size", "autoencoder crop_size"]
+    many = Study.model_validate(
+        BASE | {"vary": {f"train.setting{k}": ["x" * 20] for k in range(9)}}
+    )
+    folder = many.arm(many.grid()[0]).folder
+    assert len(folder) < 100
+    assert "/" not in folder
+
+
+def test_assignments_change_the_study_or_the_recipe(study_file) -> None:
+    words = ["seeds=[3]", "train.max_epochs=2", "vary.network.arguments.latent=[4]"]
+    study = load_study(study_file(set={"train.batch_size": 4}), words)
+    assert study.seeds == [3]
+    assert study.set == {"train.batch_size": 4, "train.max_epochs": 2}
+    assert study.planned == 2
+    full = load_study(study_file(set={"train.batch_size": 4}), ["set={}", "train.ema=0.9"])
+    assert full.set == {"train.ema": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"vary": {}}, "something to vary"),
+        ({"vary": {"train.ema": []}}, "no values"),
+        ({"set": {"network.arguments.latent": 3}}, "both set and varied"),
+        ({"set": {"train.seed": 3}}, "follows from seeds"),
+        ({"seeds": [1, 1]}, "seeds must be different"),
+        ({"sampler": "tpe"}, "number of trials"),
+        ({"vary": {"train.ema": {"low": 0.1, "high": 0.9}}}, "a range is for random"),
+        ({"sampler": "tpe", "trials": 2, "vary": {"train.ema": {"low": 1, "high": 0}}}, "below"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_work(changes, words, study_file) -> None:
+    with pytest.raises(RecipeError, match=words):
+        load_study(study_file(**changes))
+
+
+def test_impossible_settings_of_any_arm_are_said_before_any_work(study_file) -> None:
+    with pytest.raises(RecipeError, match=r"train\.ema"):
+        load_study(study_file(vary={"train.ema": [0.5, 2]})).check()
+    with pytest.raises(RecipeError, match="depth"):
+        load_study(study_file(set={"train.depth": 2})).check()
+    with pytest.raises(RecipeError, match="no study called"):
+        load_study("no-such-study")
+
+
+def test_a_recipe_beside_the_study_is_found(study_file, tmp_path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    assert load_study(study_file(recipe="mine.yaml")).recipe == str(tmp_path / "mine.yaml")

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import multiprocessing
+
+import pytest
+
+from napari_cytosynth.training.study import Study
+from napari_cytosynth.training.study_store import Store
+
+
+@pytest.fixture
+def make_study():
+    def make(**changes):
+        values = {
+            "name": "ema",
+            "recipe": "nuclei-vae",
+            "vary": {"train.ema": [0.1, 0.2, 0.3]},
+            "scores": [{"name": "loss"}],
+        }
+        return Study.model_validate(values | changes)
+
+    return make
+
+
+def _everything(arm):
+    return False
+
+
+def test_a_grid_is_gone_through_once(make_study, tmp_path) -> None:
+    store, seen = Store(make_study(), tmp_path), []
+    while True:
+        with store.claim(_everything) as claim:
+            if claim is None:
+                break
+            seen.append(claim.arm.values["train.ema"])
+            store.tell(claim, 1.0)
+    assert seen == [0.1, 0.2, 0.3]
+    assert [arm.folder for arm in store.arms()] == ["ema-0.1", "ema-0.2", "ema-0.3"]
+
+
+def test_two_at_work_never_share_an_arm_and_a_dead_ones_is_taken_over(make_study, tmp_path) -> None:
+    one, two = (Store(make_study(), tmp_path) for _ in range(2))
+    with one.claim(_everything) as first, two.claim(_everything) as second:
+        assert first.arm != second.arm
+    # neither was told: both left their arm half done
+    with two.claim(_everything) as again:
+        assert again == first
+
+
+def _hold(study, folder, ready, leave):
+    with Store(study, folder).claim(_everything):
+        ready.set()
+        leave.wait(60)
+
+
+def test_a_killed_process_loses_its_arm_at_once(make_study, tmp_path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, leave = context.Event(), context.Event()
+    study = make_study(vary={"train.ema": [0.1]})
+    process = context.Process(target=_hold, args=(study, tmp_path, ready, leave))
+    process.start()
+    assert ready.wait(120)
+    store = Store(study, tmp_path)
+    with store.claim(_everything) as claim:
+        assert claim is None  # the other one works on it
+    process.kill()
+    process.join()
+    with store.claim(_everything) as claim:
+        assert claim.arm.folder == "ema-0.1"
+
+
+def test_an_arm_with_new_seeds_is_taken_up_again(make_study, tmp_path) -> None:
+    store = Store(make_study(vary={"train.ema": [0.1]}), tmp_path)
+    with store.claim(_everything) as claim:
+        store.tell(claim, 1.0)
+    with store.claim(lambda arm: True) as claim:
+        assert claim.arm.folder == "ema-0.1"
+        store.tell(claim, 2.0)  # it keeps what it was told first
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_searches_draw_from_ranges_until_the_trials_are_done(sampler, make_study, tmp_path) -> None:
+    vary = {
+        "train.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+        "train.batch_size": {"low": 2, "high": 8},
+        "train.scheduler": ["cosine", "constant"],
+    }
+    study, found = make_study(vary=vary, sampler=sampler, trials=5), []
+    store = Store(study, tmp_path)
+    while True:
+        with store.claim(_everything) as claim:
+            if claim is None:
+                break
+            found.append(claim.arm.values)
+            store.tell(claim, found[-1]["train.learning_rate"])
+    assert len(found) == len(store.arms()) == 5
+    assert all(1e-4 <= values["train.learning_rate"] <= 1e-1 for values in found)
+    assert all(isinstance(values["train.batch_size"], int) for values in found)
+
+
+def test_a_search_ends_where_there_are_fewer_settings_than_trials(make_study, tmp_path) -> None:
+    store = Store(make_study(sampler="random", trials=4), tmp_path)
+    for _ in range(100):
+        with store.claim(_everything) as claim:
+            if claim is None:
+                break
+            store.tell(claim, 1.0)
+    assert claim is None
+    assert len(store.arms()) <= 3
