@@ -17,6 +17,7 @@ from napari_cytosynth.inference.normalise import normalise
 
 from .augment import cut, jitter, warp_crop
 from .pairs import image_files, read_plane
+from .processes import loading_workers, on_gpu
 from .splits import check_split, hash_split
 from .targets import target_maps
 
@@ -192,6 +193,11 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             for y in range(recipe.crop_size // 2, stack.shape[1], recipe.crop_size)
             for x in range(recipe.crop_size // 2, stack.shape[2], recipe.crop_size)
         ]
+        if recipe.sampling == "tiles" and not self.tiles:
+            raise RecipeError(
+                f"No training image is large enough for tiles of {recipe.crop_size} px: lower "
+                "data.crop_size, or set data.sampling to random."
+            )
 
     def __len__(self) -> int:
         """Crops in one epoch."""
@@ -235,7 +241,7 @@ class EpochCrops(Protocol):
         """Return one crop."""
 
 
-class EpochOrder(Sampler[int]):
+class EpochOrder(Sampler[tuple[int, int]]):
     """A random order of the crops, drawn from (seed, epoch) when an epoch begins.
 
     Parameters
@@ -254,11 +260,24 @@ class EpochOrder(Sampler[int]):
         """Crops of this process in one epoch."""
         return len(self.dataset) // self.processes
 
-    def __iter__(self) -> Iterator[int]:
-        """Yield every index of the part once."""
-        rng = np.random.default_rng((self.dataset.seed, self.dataset.epoch))
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield (epoch, index) for every index of the part once."""
+        epoch = self.dataset.epoch
+        rng = np.random.default_rng((self.dataset.seed, epoch))
         order = rng.permutation(len(self.dataset))[: len(self) * self.processes]
-        return iter(order[self.process :: self.processes].tolist())
+        return ((epoch, index) for index in order[self.process :: self.processes].tolist())
+
+
+class EpochCopies(Dataset[Any]):
+    """Crops asked for by (epoch, index), so that processes that load may live on."""
+
+    def __init__(self, crops: EpochCrops) -> None:
+        self.crops = crops
+
+    def __getitem__(self, place: tuple[int, int]) -> Any:
+        """Return one crop."""
+        self.crops.epoch, index = place
+        return self.crops[index]
 
 
 class EpochData(LightningDataModule):
@@ -276,15 +295,17 @@ class EpochData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Crops of the epoch that :attr:`EpochCrops.epoch` names when iteration begins."""
         assert self.dataset is not None
-        order = EpochOrder(self.dataset)
-        if self.trainer is not None:  # workers of a resumed run copy the crops before its epoch
+        order, workers = EpochOrder(self.dataset), loading_workers(self.recipe.train)
+        if self.trainer is not None:  # of a resumed run, the order is asked for before its epoch
             self.dataset.epoch = self.trainer.current_epoch
             order = EpochOrder(self.dataset, self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(
-            self.dataset,  # type: ignore[arg-type]
+            EpochCopies(self.dataset),
             batch_size=self.recipe.train.batch_size,
             sampler=order,
-            num_workers=self.recipe.train.num_workers,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=on_gpu(self.recipe.train),
             drop_last=len(order) >= self.recipe.train.batch_size,
         )
 

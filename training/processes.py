@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     from .recipe import TrainRecipe
 
-__all__ = ["FirstWrites", "check_processes", "is_first", "process_count", "strategy"]
+__all__ = [
+    "FirstWrites",
+    "check_processes",
+    "is_first",
+    "loading_workers",
+    "on_gpu",
+    "process_count",
+    "strategy",
+]
+
+_MOST_WORKERS = 8
 
 
 def is_first() -> bool:
@@ -32,6 +42,24 @@ def is_first() -> bool:
 def process_count(train: TrainRecipe) -> int:
     """Return how many processes learn together."""
     return train.devices * train.num_nodes
+
+
+def on_gpu(train: TrainRecipe) -> bool:
+    """Whether training runs on a GPU of NVIDIA."""
+    return train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+
+
+def loading_workers(train: TrainRecipe) -> int:
+    """Return how many processes cut and augment crops for each process that learns.
+
+    On a CPU none unless the recipe says so: they would take the time that they save. A GPU
+    learns faster than one core can cut, and gets its share of the other cores, eight at most.
+    """
+    if train.num_workers is not None:
+        return train.num_workers
+    if not on_gpu(train):
+        return 0
+    return min(_MOST_WORKERS, max((os.cpu_count() or 1) // train.devices - 1, 1))
 
 
 def check_processes(train: TrainRecipe, crops: int) -> None:
@@ -81,7 +109,7 @@ def strategy(train: TrainRecipe, *, manual: bool) -> dict[str, Any]:
     return {
         "strategy": "ddp_find_unused_parameters_true" if manual else "ddp",
         # statistics over the whole batch; torch has this for GPUs only
-        "sync_batchnorm": train.accelerator != "cpu" and torch.cuda.is_available(),
+        "sync_batchnorm": on_gpu(train),
         "use_distributed_sampler": False,
     }
 

@@ -136,7 +136,9 @@ class TrainRecipe(_Record):
     validate_every: int = Field(1, ge=1, description="epochs between validations")
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_clip: float = Field(1.0, ge=0)
-    num_workers: int = Field(0, ge=0)
+    num_workers: int | None = Field(
+        None, ge=0, description="processes that load crops; null: none on a CPU, else up to eight"
+    )
     seed: int = Field(0, ge=0)
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = Field(1, ge=1, description="GPUs (or processes) of each machine")

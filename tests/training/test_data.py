@@ -8,8 +8,8 @@ import tifffile
 import torch
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.data import CropDataset, SegmentationData
-from napari_cytosynth.training.recipe import DataRecipe
+from napari_cytosynth.training.data import CropDataset, EpochOrder, SegmentationData
+from napari_cytosynth.training.recipe import DataRecipe, TrainRecipe
 
 
 def _data(recipe, folder):
@@ -32,6 +32,47 @@ def test_an_item_is_a_function_of_seed_epoch_and_index(make_recipe, nuclei_folde
     assert not torch.equal(dataset[3][0], first[0])
     dataset.epoch = 0
     assert torch.equal(dataset[3][0], first[0])
+
+
+def test_processes_share_an_epoch_and_their_batches_together_are_those_of_one():
+    crops = CropDataset.__new__(CropDataset)
+    crops.seed, crops.epoch, crops.recipe = 0, 3, DataRecipe(targets=[{"folder": "mask"}])
+    crops.recipe = crops.recipe.model_copy(update={"crops_per_epoch": 17})
+    one, (first, second) = list(EpochOrder(crops)), [list(EpochOrder(crops, n, 2)) for n in (0, 1)]
+    assert len(first) == len(second) == len(EpochOrder(crops, 0, 2)) == 8
+    assert not set(first) & set(second)
+    for batch in range(2):
+        part = slice(4 * batch, 4 * batch + 4)
+        assert {*first[part], *second[part]} == set(one[8 * batch : 8 * batch + 8])
+
+
+def test_processes_that_load_live_on_and_cut_the_crops_of_every_epoch(make_recipe, nuclei_folder):
+    epochs = []
+    for workers in (0, 2):
+        data = _data(make_recipe(num_workers=workers), nuclei_folder)
+        loader = data.train_dataloader()
+        for data.dataset.epoch in (0, 1):
+            epochs.append(torch.cat([image for image, _ in loader]))
+    first, second, loaded_first, loaded_second = epochs
+    assert torch.equal(first, loaded_first)
+    assert torch.equal(second, loaded_second)
+    assert not torch.equal(first, second)
+
+
+def test_a_gpu_has_its_crops_cut_by_other_processes_and_a_cpu_cuts_its_own(monkeypatch):
+    from napari_cytosynth.training.processes import loading_workers
+
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    for has_gpu, plan, workers in (
+        (False, {}, 0),
+        (True, {}, 8),
+        (True, {"devices": 4}, 3),
+        (True, {"devices": 32}, 1),
+        (True, {"accelerator": "cpu"}, 0),
+        (True, {"num_workers": 0}, 0),
+    ):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda answer=has_gpu: answer)
+        assert loading_workers(TrainRecipe(**plan)) == workers
 
 
 def test_tiles_cover_an_image_once():
