@@ -73,7 +73,9 @@ def _train(arguments: argparse.Namespace) -> str:
 
 def _check(recipe: Recipe | StainRecipe | GenerateRecipe, data_dir: Path) -> int:
     from .check import check_data
+    from .feasible import check_recipe
 
+    check_recipe(recipe)
     report = check_data(recipe, data_dir)
     sys.stdout.write(report.text())
     return 1 if report.errors else 0

@@ -23,6 +23,7 @@ from .adversarial import AdversarialModule
 from .callbacks import Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .data import SegmentationData, fingerprint
 from .export import export_model
+from .feasible import check_machine, check_recipe
 from .gan_module import GanModule
 from .generate_data import GenerateData
 from .generate_export import export_generator, generator_inference
@@ -171,6 +172,7 @@ def _train_autoencoder(recipe: GenerateRecipe, data_dir: Path, out: Path) -> Gen
     """Train the first stage unless it is done; return the recipe with the latents' scale."""
     stage, folder = autoencoder_recipe(recipe), autoencoder_folder(out)
     if not (folder / "validation.json").is_file():
+        GenerateData(recipe, data_dir).setup("fit")  # may the second stage use these images, too?
         train(stage, data_dir, folder, resume=(folder / "last.ckpt").is_file())
     data = GenerateData(stage, data_dir)
     return with_autoencoder(recipe, data, out)
@@ -211,10 +213,15 @@ def train(
     """
     out = Path(out or Path("runs") / recipe.name)
     checkpoint = out / "last.ckpt"
+    first = autoencoder_folder(out) / "last.ckpt"
+    if resume and not checkpoint.is_file() and getattr(recipe, "autoencoder", None):
+        resume = not first.is_file()  # killed in its first stage, which goes on by itself
     if resume and not checkpoint.is_file():
         raise RecipeError(f"There is no run to resume in {out}.")
     if not resume and checkpoint.exists():
         raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
+    check_recipe(recipe)
+    check_machine(recipe.train)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         recipe = _train_autoencoder(recipe, Path(data_dir), out)

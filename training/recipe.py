@@ -13,6 +13,8 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.card import Normalisation
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from .generate_recipe import GenerateRecipe
     from .stain_recipe import StainRecipe
 
@@ -289,7 +291,10 @@ def load_recipe(
         "stain": StainRecipe,
         "generate": GenerateRecipe,
     }
-    kind = kinds.get(str(tree.get("task")), Recipe)
+    task = str(tree.get("task", "segment"))
+    if task not in ("segment", *kinds):
+        raise RecipeError(f"The task “{task}” should be segment, stain or generate.")
+    kind = kinds.get(task, Recipe)
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
@@ -301,5 +306,18 @@ def load_recipe(
 def in_words(error: ValidationError, whole: str = "recipe") -> str:
     """Return what a record's validation found, one line for each setting."""
     return "\n".join(
-        f"  {'.'.join(map(str, item['loc'])) or whole}: {item['msg']}" for item in error.errors()
+        f"  {'.'.join(map(str, item['loc'])) or whole}: {_reason(item)}" for item in error.errors()
     )
+
+
+def _reason(item: ErrorDetails) -> str:
+    match item["type"]:
+        case "extra_forbidden":
+            return "there is no such setting; check its spelling and the block that it stands in"
+        case "missing":
+            return "this setting is missing"
+        case "model_type":
+            return "this should be a block of settings"
+        case "union_tag_invalid":
+            return f"the kind should be one of {item['ctx']['expected_tags']}"
+    return item["msg"].removeprefix("Value error, ")

@@ -51,3 +51,23 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path):
     path.write_text("a: [1,\n")
     with pytest.raises(RecipeError, match="not valid YAML"):
         load_recipe(str(path))
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.crop=3", "data.crop: there is no such setting"),
+        ("data.targets=[{kind: mask}]", "data.targets.0.folder: this setting is missing"),
+        ("train=", "train: this should be a block of settings"),
+        ("task=paint", "should be segment, stain or generate"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(override, says):
+    with pytest.raises(RecipeError, match=says) as caught:
+        load_recipe("fluo-nuclei-unet", [override])
+    assert "Extra inputs" not in str(caught.value)
+
+
+def test_an_unknown_kind_of_generator_lists_those_there_are():
+    with pytest.raises(RecipeError, match=r"the kind should be one of .*'diffusion'"):
+        load_recipe("nuclei-ddpm", ["objective.kind=magic"])
