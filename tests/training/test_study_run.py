@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from napari_cytosynth.errors import Cancelled, InputError, RecipeError
+from napari_cytosynth.training import study_run
+from napari_cytosynth.training.study import load_study
+from napari_cytosynth.training.study_scores import Scores
+
+
+@pytest.fixture
+def make_study(make_generate_recipe, tmp_path):
+    """Return a function that makes a study of a tiny VAE, two betas and two seeds."""
+    recipe = make_generate_recipe("vae").model_dump(mode="json")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
+
+    def make(**changes):
+        values = {
+            "name": "betas",
+            "question": "Which beta?",
+            "recipe": "tiny.yaml",
+            "vary": {"objective.beta": [0.1, 1.0]},
+            "seeds": [0, 1],
+            "scores": [{"name": "Fréchet distance"}],
+            "count": 8,
+        }
+        path = tmp_path / "betas.yaml"
+        path.write_text(yaml.safe_dump(values | changes))
+        return load_study(str(path))
+
+    return make
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """Replace training and scoring by what takes no time; record what was trained."""
+    runs = SimpleNamespace(trained=[], resumed=[], score=lambda recipe: recipe.objective.beta)
+
+    def train(recipe, data_dir, folder, resume=False):
+        runs.trained.append((recipe.objective.beta, recipe.train.seed))
+        runs.resumed.append(resume)
+        sys.stdout.write("a bar of the training\n")
+        (folder / "validation.json").write_text('{"seconds": 2.5}')
+        (folder / "run.json").write_text('{"data_sha256": "abc"}')
+        return folder / recipe.name
+
+    def score(study, recipe, model, data_dir):
+        value = runs.score(recipe) + 0.01 * recipe.train.seed
+        base = {"real images": {"Fréchet distance": 0.01}, "noise": {"Fréchet distance": 9.0}}
+        return Scores({"Fréchet distance": value, "recall": 0.5}, base, 8)
+
+    monkeypatch.setattr(study_run, "train", train)
+    monkeypatch.setattr(study_run, "score_run", score)
+    return runs
+
+
+def test_every_run_is_done_once_and_recorded(make_study, fast, generator_folder, tmp_path) -> None:
+    out, ticks = tmp_path / "out", []
+    page = study_run.run_study(
+        make_study(), generator_folder, out, progress=lambda *tick: ticks.append(tick)
+    )
+    table = pd.read_csv(out / "results.csv")
+    assert list(table.columns[:5]) == ["beta", "seed", "Fréchet distance", "seconds", "status"]
+    assert table["Fréchet distance"].tolist() == pytest.approx([0.1, 0.11, 1.0, 1.01])
+    assert table["recall"].tolist() == [0.5] * 4
+    assert [tick[:2] for tick in ticks] == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    assert ticks[0][2] == "beta 0.1, seed 0"
+    assert (out / "runs/beta-0.1/seed-1/log.txt").read_text() == "a bar of the training\n"
+    text = page.read_text("utf-8")
+    assert "“0.1” is better than “1”" in text
+    assert "Preliminary" not in text
+    # once more: nothing is left to do
+    study_run.run_study(make_study(), generator_folder, out)
+    assert fast.trained == [(0.1, 0), (0.1, 1), (1.0, 0), (1.0, 1)]
+
+
+def test_a_stopped_study_has_a_page_and_goes_on(make_study, fast, generator_folder, tmp_path):
+    out = tmp_path / "out"
+
+    def stop(done, total, message):
+        if done == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        study_run.run_study(make_study(), generator_folder, out, progress=stop)
+    assert "Preliminary: 3 of 4 runs" in (out / "study.html").read_text("utf-8")
+    # the last one had a checkpoint already
+    folder = out / "runs/beta-1/seed-1"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "last.ckpt").touch()
+    study_run.run_study(make_study(), generator_folder, out)
+    assert fast.trained == [(0.1, 0), (0.1, 1), (1.0, 0), (1.0, 1)]
+    assert fast.resumed == [False, False, False, True]
+    assert len(pd.read_csv(out / "results.csv")) == 4
+
+
+def test_ctrl_c_in_a_training_stops_the_study(make_study, fast, generator_folder, tmp_path):
+    def interrupted(recipe):
+        raise SystemExit(1)  # as Lightning does
+
+    fast.score = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        study_run.run_study(make_study(), generator_folder, tmp_path / "out")
+    assert "No run is finished" in (tmp_path / "out/study.html").read_text("utf-8")
+    fast.score = lambda recipe: 1.0
+    study_run.run_study(make_study(), generator_folder, tmp_path / "out")
+    assert len(fast.trained) == 4  # the interrupted one was trained: only its scores were missing
+
+
+def test_a_run_that_fails_is_told_and_the_others_go_on(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    def fail(recipe):
+        if recipe.objective.beta == 1.0:
+            raise InputError("The images are empty.") if recipe.train.seed else ValueError("odd")
+        return 0.1
+
+    fast.score = fail
+    page = study_run.run_study(make_study(), generator_folder, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out/results.csv")
+    assert table["status"].tolist() == ["finished", "finished", "failed", "failed"]
+    assert table["message"].tolist()[2:] == ["ValueError: odd", "The images are empty."]
+    text = page.read_text("utf-8")
+    assert "2 runs failed" in text
+    assert "The images are empty." in text
+    assert "Traceback" in (tmp_path / "out/runs/beta-1/seed-0/error.txt").read_text()
+
+
+def test_more_seeds_go_on_and_other_settings_do_not(make_study, fast, generator_folder, tmp_path):
+    out = tmp_path / "out"
+    study_run.run_study(make_study(seeds=[0]), generator_folder, out)
+    study_run.run_study(make_study(seeds=[0, 1]), generator_folder, out)
+    assert fast.trained == [(0.1, 0), (1.0, 0), (0.1, 1), (1.0, 1)]
+    with pytest.raises(RecipeError, match=r"other settings \(count\)"):
+        study_run.run_study(make_study(count=9), generator_folder, out)
+
+
+def test_what_is_wrong_with_the_data_is_said_before_any_work(make_study, tmp_path) -> None:
+    with pytest.raises(RecipeError, match="nowhere"):
+        study_run.run_study(make_study(), tmp_path / "nowhere", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_of_augmentation_is_handed_on(make_study, monkeypatch, tmp_path) -> None:
+    from napari_cytosynth.training import augmentation_study
+
+    seen = []
+    monkeypatch.setattr(
+        augmentation_study, "run", lambda *given, **more: seen.append((given, more))
+    )
+    study = make_study(kind="augmentation")
+    study_run.run_study(study, tmp_path, tmp_path / "out", command="cytosynth study")
+    assert seen == [((study, tmp_path, tmp_path / "out", None), {"command": "cytosynth study"})]
+
+
+def test_a_real_run_resumes_after_its_training_was_cut(
+    make_study, generator_folder, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setattr("napari_cytosynth.training.evaluate_generate._MOST_TRAINING", 16)
+    study = make_study(vary={"objective.beta": [0.1]}, seeds=[3])
+    study_run.run_study(study, generator_folder, tmp_path / "whole")
+    broken, recipe = tmp_path / "broken", study.recipe_of(study.arm(study.grid()[0]), 3)
+    folder = broken / "runs/beta-0.1/seed-3"
+    study_run.train(recipe, generator_folder, folder, stop_at_epoch=1)
+    shutil.rmtree(folder / recipe.name)
+    study_run.run_study(study, generator_folder, broken)
+    found = [
+        json.loads((out / "runs/beta-0.1/seed-3/result.json").read_text())["figures"]
+        for out in (tmp_path / "whole", broken)
+    ]
+    assert found[0] == found[1]
+    assert np.isfinite(found[0]["Fréchet distance"])

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.fit import train
+from napari_cytosynth.training.generate_scores import FRECHET, KERNEL
+from napari_cytosynth.training.study import load_study
+from napari_cytosynth.training.study_scores import check_data, score_run
+
+
+@pytest.fixture
+def score(tmp_path):
+    """Return a function that trains a recipe for an epoch and scores it by some figures."""
+
+    def run(recipe, data_dir, *names, **changes):
+        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+        values = {
+            "name": "study",
+            "recipe": "tiny.yaml",
+            "set": {"train.max_epochs": 1},
+            "vary": {"train.ema": [0.5]},
+            "scores": [{"name": name} for name in names],
+            "count": 8,
+            "likelihood": 2,
+        }
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(values | changes))
+        study = load_study(str(tmp_path / "study.yaml"))
+        used = study.check()
+        check_data(used, data_dir, study.part)
+        model = train(used, data_dir, tmp_path / "run")
+        return score_run(study, used, model, data_dir)
+
+    return run
+
+
+def test_a_diffusion_model_is_scored_beside_real_images_and_noise(
+    score, make_generate_recipe, generator_folder, monkeypatch
+) -> None:
+    monkeypatch.setattr("napari_cytosynth.training.evaluate_generate._MOST_TRAINING", 16)
+    found = score(make_generate_recipe("diffusion"), generator_folder, FRECHET, KERNEL, "bits/dim")
+    assert found.images == 8
+    assert np.isfinite([found.figures[name] for name in (FRECHET, KERNEL, "bits/dim")]).all()
+    assert found.baselines["real images"][FRECHET] < found.baselines["noise"][FRECHET]
+
+
+def test_a_stainer_is_scored_by_the_mean_and_by_each_stain(
+    score, make_stain_recipe, pair_folder
+) -> None:
+    found = score(make_stain_recipe(), pair_folder, "PCC", "NRMSE", "SSIM, mean per image")
+    assert found.images == 1
+    figures = found.figures
+    assert figures["PCC"] == pytest.approx((figures["DNA: PCC"] + figures["AGP: PCC"]) / 2)
+
+
+def test_a_segmenter_is_scored_on_its_validation_images(score, make_recipe, nuclei_folder) -> None:
+    found = score(make_recipe("labels"), nuclei_folder, "foreground IoU", "AP@0.5")
+    assert found.images == 1
+    assert 0 <= found.figures["foreground IoU"] <= 1
+
+
+def test_a_score_that_is_not_measured_is_named(score, make_recipe, nuclei_folder) -> None:
+    with pytest.raises(RecipeError, match=r"“FID” was not measured.*foreground IoU"):
+        score(make_recipe(), nuclei_folder, "FID")
+
+
+def test_without_images_of_the_part_nothing_is_trained(
+    make_generate_recipe,
+    make_stain_recipe,
+    make_recipe,
+    generator_folder,
+    pair_folder,
+    nuclei_folder,
+) -> None:
+    for recipe, folder in (
+        (make_generate_recipe(), generator_folder),
+        (make_stain_recipe(), pair_folder),
+        (make_recipe(), nuclei_folder),
+    ):
+        check_data(recipe, folder, "validation")
+        with pytest.raises(RecipeError, match="to test"):
+            check_data(recipe, folder, "test")
