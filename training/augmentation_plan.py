@@ -235,7 +235,12 @@ def load_plan(study: Study) -> Plan:
             f"“{options.generator}” cannot be asked for rare objects: set "
             "data.condition_on_fraction, or leave out the arms of rare images."
         )
-    plan.generator(Cell(("a",), 0))
-    for arm in options.arms:
-        plan.segmenter(arm, study.seeds[0], ["a"])
+    size = plan.generator(Cell(("a",), 0)).data.crop_size
+    for arm, own in options.arms.items():
+        crop = plan.segmenter(arm, study.seeds[0], ["a"]).data.crop_size
+        if own.synthetic != "none" and crop > size:
+            raise RecipeError(
+                f"The segmenter's crops of {crop} px are larger than the generated images of "
+                f"{size} px: choose a data.crop_size of {size} or less."
+            )
     return plan

@@ -124,6 +124,7 @@ def _summary(verdicts: dict[int, Verdict]) -> pd.DataFrame:
             columns={"low": "difference, low", "high": "difference, high"}
         )
         table = found.intervals.merge(compared, on="arm", how="left")
+        table["significant"] = table["significant"].map({True: "yes", False: "no"})
         table.insert(0, "slices", count)
         parts.append(table.rename(columns={"mean": "IoU", "low": "IoU, low", "high": "IoU, high"}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -48,6 +48,7 @@ def test_settings_of_the_generator_can_be_assigned():
         ({"generator": "em-mitochondria-unet"}, "does not make images with masks"),
         ({"generator_set": {"data.condition_on_fraction": False}}, "asked for rare objects"),
         ({"generator_set": {"data.parts": {"train": ["train/image"]}}}, "names no test images"),
+        ({"generator_set": {"data.crop_size": 64}}, "256 px are larger than"),
         ({"generator_set": {"data.channels": ["a", "b"]}}, "several channels"),
     ],
 )
