@@ -55,8 +55,10 @@ class ReconstructionModule(NetworkModule):
         terms = self.losses(images)
         total = torch.stack(list(terms.values())).sum()
         self.log_dict({f"{part}/{name}": value for name, value in terms.items()}, on_epoch=True)
-        together = {"on_epoch": True, "on_step": False, "sync_dist": part == "validation"}
-        self.log(f"{part}/loss", total, prog_bar=True, **together)
+        alike = part == "validation"  # all processes must take the same decisions
+        self.log(
+            f"{part}/loss", total, prog_bar=True, on_epoch=True, on_step=False, sync_dist=alike
+        )
         return total
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:

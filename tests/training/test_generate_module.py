@@ -45,10 +45,11 @@ def test_the_loss_falls_and_the_file_generates(
     assert "generated" in logged(tmp_path / "run")[1]
 
 
+@pytest.mark.parametrize("family", ["diffusion", "vae"])
 def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(
-    make_generate_recipe, generator_folder, tmp_path, weights_of
+    family, make_generate_recipe, generator_folder, tmp_path, weights_of
 ):
-    recipe = make_generate_recipe("diffusion")
+    recipe = make_generate_recipe(family)
     whole = train(recipe, generator_folder, tmp_path / "whole")
     train(recipe, generator_folder, tmp_path / "broken", stop_at_epoch=1)
     resumed = train(recipe, generator_folder, tmp_path / "broken", resume=True)

@@ -32,6 +32,17 @@ def test_the_autoencoder_is_the_one_that_was_trained_first(run):
         torch.testing.assert_close(value, best[key], rtol=1e-3, atol=1e-4)  # stored in half
 
 
+def test_a_run_killed_in_each_stage_resumes_to_the_weights_of_an_unbroken_one(
+    run, make_generate_recipe, generator_folder, tmp_path, weights_of
+):
+    recipe, first = make_generate_recipe("latent"), tmp_path / "autoencoder"
+    train(autoencoder_recipe(recipe), generator_folder, first, stop_at_epoch=1)
+    (first / "validation.json").unlink()  # written at the end of the stage
+    train(recipe, generator_folder, tmp_path, resume=True, stop_at_epoch=1)
+    resumed = train(recipe, generator_folder, tmp_path, resume=True)
+    assert torch.equal(weights_of(resumed), weights_of(run[1]))
+
+
 def test_latents_are_scaled_to_a_spread_of_one(run, make_generate_recipe, generator_folder):
     from napari_cytosynth.training.generate_data import GenerateData
 
