@@ -63,17 +63,23 @@ def data_of(models: Sequence[Model], data_dir: Path, recipe: str | None = None) 
     Raises
     ------
     InputError
-        If the models were trained on different data, or a card names no recipe.
+        If the models were trained on different data, or a card names no recipe that ships.
     RecipeError
         If a recipe or the data cannot be used.
     """
     from .generate_data import GenerateData
     from .generate_recipe import GenerateRecipe
-    from .recipe import load_recipe
+    from .recipe import list_recipes, load_recipe
 
     names = [recipe] if recipe else [model.card.training.recipe for model in models]
     if not all(names):
         raise InputError("The model's card names no recipe: name one with --recipe.")
+    known = set(list_recipes())
+    if own := [name for name in names if not recipe and name not in known]:
+        raise InputError(
+            f"The model was trained by a recipe of your own, “{own[0]}”: name its file with "
+            f"--recipe, for example runs/{own[0]}/recipe.yaml."
+        )
     recipes = [load_recipe(str(name)) for name in dict.fromkeys(names)]
     for one in recipes:
         if not isinstance(one, GenerateRecipe):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -125,6 +126,11 @@ def test_what_does_not_belong_together_is_refused(make_generator, make_data, mak
             evaluate_generate(models, data, options())
     with pytest.raises(InputError, match="--recipe"):
         data_of([make_generator("vae")], Path("nowhere"))
+    model = make_generator("vae")
+    told = model.card.training.model_copy(update={"recipe": "mine"})
+    own = dataclasses.replace(model, card=model.card.model_copy(update={"training": told}))
+    with pytest.raises(InputError, match=r"--recipe, for example runs/mine/recipe\.yaml"):
+        data_of([own], Path("nowhere"))
     with pytest.raises(InputError, match="not a recipe of a generator"):
         data_of([make_generator("vae")], Path("nowhere"), "fluo-nuclei-unet")
 
