@@ -28,6 +28,7 @@ manifest = PluginManifest.from_distribution("napari-cytosynth")
 assert [widget.display_name for widget in manifest.contributions.widgets]
 assert metadata.metadata("napari-cytosynth")["License-Expression"] == "BSD-3-Clause"
 assert list((package / "training" / "recipes").glob("*.yaml"))
+assert list((package / "training" / "studies").glob("*.yaml"))
 assert (package / "py.typed").is_file()
 
 phantom = cytosynth.phantoms.fluorescent_nuclei((96, 96), count=4, seed=1)

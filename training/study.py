@@ -222,6 +222,11 @@ class Study(_Record):
         picks = itertools.product(*sets) if math.prod(map(len, sets)) <= 256 else each
         arms = [self.arm(dict(zip(self.vary, pick, strict=True))) for pick in picks]
         recipes = [self.recipe_of(arm, self.seeds[0]) for arm in arms]
+        if any(recipe.train.devices * recipe.train.num_nodes > 1 for recipe in recipes):
+            raise RecipeError(
+                "A study trains each run on one device: leave train.devices and train.num_nodes "
+                "at 1, and start the command several times, each with another device."
+            )
         return recipes[0]
 
 

@@ -178,8 +178,7 @@ class _Loop:
             return record | spent | {"message": message, "figures": {}, "baselines": {}}
         return record | {
             "seconds": seconds + time.monotonic() - begun,
-            "status": "finished",
-            "message": "",
+            **_outcome(self.study, found.figures),
             "figures": found.figures,
             "baselines": found.baselines,
             "images": found.images,
@@ -191,6 +190,14 @@ class _Loop:
         arms, seeds = self.store.arms(), self.study.seeds
         results = [self._result(arm, seed) for arm in arms for seed in seeds]
         return pd.DataFrame([_row(self.study, result) for result in results if result])
+
+
+def _outcome(study: Study, figures: dict[str, float]) -> dict[str, str]:
+    lost = [score.name for score in study.scores if not np.isfinite(figures[score.name])]
+    if not lost:
+        return {"status": "finished", "message": ""}
+    message = f"{', '.join(lost)} came out as no number: the training went astray."
+    return {"status": "failed", "message": message}
 
 
 def _row(study: Study, result: dict[str, Any]) -> dict[str, Any]:

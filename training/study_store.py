@@ -11,7 +11,7 @@ import logging
 import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 from filelock import FileLock, Timeout
@@ -69,11 +69,11 @@ class Store:
         with self._claiming():
             self.trials = optuna.create_study(
                 storage=JournalStorage(backend),
-                sampler=_sampler(study),
                 study_name=study.name,
                 direction=study.scores[0].direction,
                 load_if_exists=True,
             )
+            self.trials.sampler = _sampler(study, len(self.trials.get_trials(deepcopy=False)))
 
     def _claiming(self) -> FileLock:
         return FileLock(self.locks / "claim.lock")
@@ -117,35 +117,41 @@ class Store:
         for trial in self._begun():
             arm = self._arm(trial)
             running = trial.state == TrialState.RUNNING
-            if (running or unfinished(arm)) and self._lock(trial.number, stack):
+            if (running or unfinished(arm)) and self._lock(arm, stack):
                 return Claim(trial.number, arm)
         return None
 
     def _new(self, stack: ExitStack) -> Claim | None:
         begun = {arm.folder for arm in self.arms()}
-        if self.study.sampler == "grid":
-            left = (p for p in self.study.grid() if self.study.arm(p).folder not in begun)
-            pick = next(left, None)
-            if pick is None:
-                return None
-            running = TrialState.RUNNING
-            trial = optuna.create_trial(state=running, params=pick, distributions=self.space)
-            self.trials.add_trial(trial)
-            number = len(self.trials.get_trials(deepcopy=False)) - 1
-        elif len(begun) >= self.study.planned or len(self._begun()) >= self._most_trials():
+        if self.study.sampler != "grid":
+            return self._drawn(len(begun), stack)
+        left = (pick for pick in self.study.grid() if self.study.arm(pick).folder not in begun)
+        pick = next(left, None)
+        if pick is None:
             return None
-        else:
-            asked = self.trials.ask(self.space)
-            number, pick = asked.number, asked.params
-        self._lock(number, stack)
-        return Claim(number, self.study.arm(pick))
+        running = TrialState.RUNNING
+        trial = optuna.create_trial(state=running, params=pick, distributions=self.space)
+        self.trials.add_trial(trial)
+        arm = self.study.arm(pick)
+        self._lock(arm, stack)
+        return Claim(len(self.trials.get_trials(deepcopy=False)) - 1, arm)
+
+    def _drawn(self, begun: int, stack: ExitStack) -> Claim | None:
+        """Ask the sampler; what others work on already is no new arm."""
+        while begun < self.study.planned and len(self._begun()) < self._most_trials():
+            trial = self.trials.ask(self.space)
+            arm = self.study.arm(trial.params)
+            if self._lock(arm, stack):
+                return Claim(trial.number, arm)
+            self.trials.tell(trial, state=TrialState.FAIL)
+        return None
 
     def _most_trials(self) -> int:
         """Return when to give up drawing arms that were not tried yet."""
         return 10 * self.study.planned
 
-    def _lock(self, number: int, stack: ExitStack) -> bool:
-        lock = FileLock(self.locks / f"trial-{number}.lock")
+    def _lock(self, arm: Arm, stack: ExitStack) -> bool:
+        lock = FileLock(self.locks / f"{arm.folder}.lock")
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -179,9 +185,10 @@ def _space(study: Study) -> dict[str, BaseDistribution]:
     return space
 
 
-def _sampler(study: Study) -> optuna.samplers.BaseSampler:
-    seed = study.seeds[0]
+def _sampler(study: Study, begun: int) -> optuna.samplers.BaseSampler:
+    """Return a sampler that does not draw again what the trials before it drew."""
+    seed = study.seeds[0] + 1000 * begun
     if study.sampler == "tpe":
-        first: Any = min(10, max(2, (study.trials or 0) // 3))
+        first = min(10, max(2, (study.trials or 0) // 3))
         return optuna.samplers.TPESampler(n_startup_trials=first, seed=seed, constant_liar=True)
     return optuna.samplers.RandomSampler(seed=seed)

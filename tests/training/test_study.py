@@ -99,6 +99,8 @@ def test_impossible_settings_of_any_arm_are_said_before_any_work(study_file) -> 
         load_study(study_file(vary={"train.ema": [0.5, 2]})).check()
     with pytest.raises(RecipeError, match="depth"):
         load_study(study_file(set={"train.depth": 2})).check()
+    with pytest.raises(RecipeError, match="start the command several times"):
+        load_study(study_file(set={"train.devices": 2})).check()
     with pytest.raises(RecipeError, match="no study called"):
         load_study("no-such-study")
 

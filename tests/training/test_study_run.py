@@ -14,6 +14,7 @@ from napari_cytosynth.errors import Cancelled, InputError, RecipeError
 from napari_cytosynth.training import study_run
 from napari_cytosynth.training.study import load_study
 from napari_cytosynth.training.study_scores import Scores
+from napari_cytosynth.training.study_store import Store
 
 
 @pytest.fixture
@@ -132,6 +133,26 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(
     assert "2 runs failed" in text
     assert "The images are empty." in text
     assert "Traceback" in (tmp_path / "out/runs/beta-1/seed-0/error.txt").read_text()
+
+
+def test_a_score_that_is_no_number_is_a_failure(make_study, fast, generator_folder, tmp_path):
+    fast.score = lambda recipe: float("nan") if recipe.objective.beta == 1.0 else 0.1
+    page = study_run.run_study(make_study(), generator_folder, tmp_path / "out")
+    assert "the training went astray" in page.read_text("utf-8")
+
+
+def test_an_arm_that_another_process_works_on_is_left_to_it(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    study, out = make_study(), tmp_path / "out"
+    other = Store(study, out)
+    with other.claim(lambda arm: True) as claim:
+        page = study_run.run_study(study, generator_folder, out)
+        assert fast.trained == [(1.0, 0), (1.0, 1)]
+    assert claim.arm.folder == "beta-0.1"
+    assert "Preliminary: 2 of 4 runs" in page.read_text("utf-8")
+    study_run.run_study(study, generator_folder, out)
+    assert fast.trained == [(1.0, 0), (1.0, 1), (0.1, 0), (0.1, 1)]
 
 
 def test_more_seeds_go_on_and_other_settings_do_not(make_study, fast, generator_folder, tmp_path):

@@ -98,6 +98,13 @@ def test_searches_draw_from_ranges_until_the_trials_are_done(sampler, make_study
     assert all(isinstance(values["train.batch_size"], int) for values in found)
 
 
+def test_two_searches_never_share_an_arm(make_study, tmp_path) -> None:
+    study = make_study(sampler="random", trials=2, vary={"train.ema": [0.1, 0.2]})
+    one, two = (Store(study, tmp_path) for _ in range(2))
+    with one.claim(_everything) as first, two.claim(_everything) as second:
+        assert second is None or first.arm != second.arm
+
+
 def test_a_search_ends_where_there_are_fewer_settings_than_trials(make_study, tmp_path) -> None:
     store = Store(make_study(sampler="random", trials=4), tmp_path)
     for _ in range(100):
