@@ -23,6 +23,7 @@ from .fit import train
 from .generate_data import Crops, GenerateData
 from .generate_scores import FRECHET, KERNEL, ImageSet, Judge
 from .generate_sets import Sampling, sample_like, unit_range
+from .pairs import read_plane
 from .study_run import quiet
 
 if TYPE_CHECKING:
@@ -230,12 +231,15 @@ class Workshop:
     def _segmenter(self, cell: Cell, arm: str, seed: int) -> dict[str, Any]:
         plan = self.plan.options.arms[arm]
         data, pairs = self._arm(cell, arm) / "data", self.out / cell.folder / "pairs"
+        sources = {"real": (self._slices("train"), list(cell.slices))} if plan.real else {}
         if plan.synthetic != "none":
             if not self.pairs_record(cell).is_file():
                 raise RecipeError("The synthetic images that it would train on are missing.")
-            copy_pairs(pairs / plan.synthetic, pair_names(pairs / plan.synthetic), data)
-        if plan.real:
-            copy_pairs(self._slices("train"), list(cell.slices), data, "real-")
+            made = pairs / plan.synthetic
+            sources["synthetic"] = made, pair_names(made)
+        for kind, times in _repeats(sources, self.plan.options.share).items():
+            for number in range(times):
+                copy_pairs(*sources[kind], data, f"{kind}-{number}-")
         copy_pairs(self._slices("validation"), self.names["validation"], data, "validation-")
         held_out = [f"validation-{name}" for name in self.names["validation"]]
         recipe, out = self.plan.segmenter(arm, seed, held_out), self.run(cell, arm, seed)
@@ -267,18 +271,27 @@ def _trained(out: Path) -> dict[str, Any]:
     return record
 
 
-def _mixture(recipe: Recipe, data: Path) -> dict[str, Any]:
-    """Return how much of the training images' area is synthetic: crops are drawn by area."""
-    from .pairs import read_plane
+def _area(folder: Path, names: list[str]) -> int:
+    return sum(read_plane(folder / "image" / f"{name}.png").size for name in names)
 
-    held_out = set(recipe.data.split.validation)
-    areas = {
-        name: read_plane(data / "image" / f"{name}.png").size
-        for name in pair_names(data)
-        if name not in held_out
-    }
-    real = sum(area for name, area in areas.items() if name.startswith("real-"))
-    return {"synthetic share": round(1 - real / sum(areas.values()), 4)}
+
+def _repeats(sources: dict[str, tuple[Path, list[str]]], share: float) -> dict[str, int]:
+    """Return how often each kind of image is there, so that `share` of the area is synthetic.
+
+    Crops are drawn by area: many generated images would leave two slices next to nothing.
+    """
+    areas = {kind: _area(*found) for kind, found in sources.items()}
+    if len(areas) < 2:
+        return dict.fromkeys(areas, 1)
+    ratio = share / (1 - share) * areas["real"] / areas["synthetic"]
+    return {"real": max(round(1 / ratio), 1), "synthetic": max(round(ratio), 1)}
+
+
+def _mixture(recipe: Recipe, data: Path) -> dict[str, Any]:
+    """Return which share of the training images' area is synthetic."""
+    train = [name for name in pair_names(data) if name not in recipe.data.split.validation]
+    real = _area(data, [name for name in train if name.startswith("real-")])
+    return {"synthetic share": round(1 - real / _area(data, train), 4)}
 
 
 def _asked(data: GenerateData, kind: Kind, count: int, rare: tuple[float, float]) -> Crops:

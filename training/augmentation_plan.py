@@ -67,6 +67,9 @@ class Options(_Record):
         "otherwise the seeds share one draw",
     )
     images: int = Field(200, ge=1, description="generated pairs of each kind")
+    share: float = Field(
+        0.5, gt=0, lt=1, description="share of the training crops that are generated ones, about"
+    )
     sampling_steps: int | None = Field(None, ge=1, description="null: as the generator's recipe")
     guidance: float | None = Field(None, ge=0, description="null: as the generator's recipe")
     rare: tuple[float, float] = Field(

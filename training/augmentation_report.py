@@ -271,9 +271,9 @@ def _method(shop: Workshop, cells: Cells, records: pd.DataFrame) -> list[str]:
         f"{segmenter.train.batch_size} crops in every arm. Arms whose classic augmentation is on: "
         + ", ".join(f"“{name}”" for name, own in plan.options.arms.items() if own.augment)
         + ".",
-        "Crops are drawn by area, so that the share of synthetic crops follows from the number of "
-        "images. The threshold was chosen on the validation slices; the test slices were read "
-        "after the last training.",
+        "Where real and generated images are mixed, images are repeated until about "
+        f"{plan.options.share:.0%} of the crops are generated ones. The threshold was "
+        "chosen on the validation slices; the test slices were read after the last training.",
         plan.study.remarks,
         f"Hardware: {hardware()}. Wall time of all pieces: {_minutes(shop)}.",
     ]

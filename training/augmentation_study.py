@@ -90,8 +90,7 @@ def _run(plan: Plan, data_dir: Path, out: Path, progress: Progress, command: str
     shop = Workshop(plan, data_dir, out, names)
     failures: dict[Path, str] = {}
     try:
-        work(list(shop.pieces(cells)), progress, failures)
-        work(list(shop.tests(cells)), progress, failures)
+        work([*shop.pieces(cells), *shop.tests(cells)], progress, failures)
     finally:
         page = write_report(shop, cells, failures, command or _command(plan, data_dir))
     return page

@@ -26,12 +26,12 @@ def test_the_shipped_study_can_be_run():
 def test_settings_of_the_generator_can_be_assigned():
     shipped = load_study(
         "synthetic-data",
-        ["options.generator_set.train.max_epochs=3", "options.generator_set.data.crop_size=64"],
+        ["options.generator_set.train.max_epochs=3", "options.generator_set.data.crop_size=96"],
     )
     recipe = load_plan(shipped).generator(Cell(("a", "b"), 4))
     assert recipe.train.max_epochs == 3
-    assert recipe.data.crop_size == 64
-    assert recipe.network.arguments["width"] == 48
+    assert recipe.data.crop_size == 96
+    assert recipe.network.arguments["patch"] == 4
     assert recipe.train.seed == 4
 
 

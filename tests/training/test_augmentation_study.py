@@ -180,10 +180,24 @@ def test_each_arm_trains_on_what_its_name_says(make_study, data_dir, tmp_path, q
         assert every == names(folder / "mask")
         parts = [name.split("-")[0] for name in every]
         assert parts.count("validation") == 2
-        counts.append((parts.count("real"), parts.count("like"), parts.count("rare")))
+        kinds = {name.split("-")[2] for name in every if name.startswith("synthetic")}
+        counts.append((parts.count("real"), kinds))
         augmented.append(recipe.data.augment is not None)
-    assert counts == [(2, 0, 0), (2, 0, 0), (2, 3, 0), (2, 0, 3), (0, 3, 0)]
+    assert counts == [(2, set()), (2, set()), (2, {"like"}), (2, {"rare"}), (0, {"like"})]
     assert augmented == [False, True, True, True, True]
+
+
+def test_images_are_repeated_until_the_wanted_share_is_synthetic(
+    make_study, data_dir, tmp_path, quick
+):
+    for share in (0.5, 0.01):
+        out = tmp_path / str(share)
+        study = make_study(options={"slices": [2], "share": share})
+        run(study, data_dir, out, silent)
+        found = pd.read_csv(out / "results.csv").set_index("arm")["synthetic share"]
+        assert found["real + synthetic"] == pytest.approx(share, rel=0.3)
+        assert found["real"] == 0
+        assert found["synthetic only"] == 1
 
 
 def test_fewer_slices_are_among_more():
