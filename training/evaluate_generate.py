@@ -137,7 +137,7 @@ def evaluate_generate(
     _check(models, data)
     extractor = load_features(options.extractor, options.sampling.device)
     real = data.crops(options.part, options.count, options.sampling.seed)
-    training = data.crops("train", _reference_count(options.count, real.images))
+    training = data.crops("train", _reference_count(options, real.images))
     mask = _mask_channel(models[0])
     held_out, known = (
         ImageSet.of(unit_range(crops.images), mask, extractor) for crops in (real, training)
@@ -188,9 +188,10 @@ def _mask_channel(model: Model) -> int | None:
     return None if name is None else inference.output_channels.index(name)
 
 
-def _reference_count(count: int, images: NDArray[np.float32]) -> int:
+def _reference_count(options: GenerateOptions, images: NDArray[np.float32]) -> int:
     fitting = _MOST_PIXELS // int(np.prod(images.shape[1:]))
-    return max(count, min(_MOST_TRAINING, fitting))
+    wanted = _MOST_TRAINING if options.reference is None else options.reference
+    return max(options.count, min(wanted, fitting))
 
 
 def _scores(

@@ -46,6 +46,8 @@ class GenerateOptions:
         How the images are drawn.
     likelihood
         Real images whose bits/dim are measured; 0 for none.
+    reference
+        Training crops that copies are looked for among, at least `count`; None: as many as fit.
     """
 
     count: int = 500
@@ -53,6 +55,7 @@ class GenerateOptions:
     part: Part = "test"
     sampling: Sampling = field(default_factory=Sampling)
     likelihood: int = 32
+    reference: int | None = None
 
 
 @dataclass(eq=False)

@@ -118,6 +118,7 @@ def _generated(study: Study, recipe: GenerateRecipe, model: Path, data_dir: Path
         part=study.part,
         sampling=Sampling(device=recipe.train.accelerator),
         likelihood=study.likelihood,
+        reference=study.count,  # describing more of them would take longer than the rest
     )
     report = evaluate_generate([load_model(model)], GenerateData(recipe, data_dir), options)
     (scores,) = report.models.values()

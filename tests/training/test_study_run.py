@@ -183,9 +183,8 @@ def test_a_study_of_augmentation_is_handed_on(make_study, monkeypatch, tmp_path)
 
 
 def test_a_real_run_resumes_after_its_training_was_cut(
-    make_study, generator_folder, monkeypatch, tmp_path
+    make_study, generator_folder, tmp_path
 ) -> None:
-    monkeypatch.setattr("napari_cytosynth.training.evaluate_generate._MOST_TRAINING", 16)
     study = make_study(vary={"objective.beta": [0.1]}, seeds=[3])
     study_run.run_study(study, generator_folder, tmp_path / "whole")
     broken, recipe = tmp_path / "broken", study.recipe_of(study.arm(study.grid()[0]), 3)

@@ -37,9 +37,8 @@ def score(tmp_path):
 
 
 def test_a_diffusion_model_is_scored_beside_real_images_and_noise(
-    score, make_generate_recipe, generator_folder, monkeypatch
+    score, make_generate_recipe, generator_folder
 ) -> None:
-    monkeypatch.setattr("napari_cytosynth.training.evaluate_generate._MOST_TRAINING", 16)
     found = score(make_generate_recipe("diffusion"), generator_folder, FRECHET, KERNEL, "bits/dim")
     assert found.images == 8
     assert np.isfinite([found.figures[name] for name in (FRECHET, KERNEL, "bits/dim")]).all()
