@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -81,6 +82,19 @@ def test_at_the_end_the_statistics_of_batchnorm_stay_fixed(run):
     moved = changed(states, 3)
     assert not any(is_statistic(name) for name in moved)
     assert moved >= {name for name in part(states, "coarse.", "first.") if not is_statistic(name)}
+
+
+def test_statistics_that_gpus_share_stay_fixed_too(recipe):
+    module = AdversarialModule(recipe, total_steps=4)
+    module.network = nn.SyncBatchNorm.convert_sync_batchnorm(module.network)
+    data = SimpleNamespace(dataset=SimpleNamespace(epoch=0))
+    for epoch, fixed in ((2, False), (3, True)):
+        module._trainer = SimpleNamespace(current_epoch=epoch, datamodule=data)
+        module.train()
+        module.on_train_epoch_start()
+        norms = [part for part in module.network.modules() if isinstance(part, nn.SyncBatchNorm)]
+        assert norms
+        assert {part.training for part in norms} == {not fixed}
 
 
 def test_the_discriminators_learn_in_every_phase(run):
