@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
 
     from .augmentation_plan import Cell, Kind, Plan
+    from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
-
-    AnyRecipe = Any
 
 __all__ = ["Piece", "Workshop", "read_record", "work"]
 
@@ -105,7 +105,7 @@ def _make(piece: Piece) -> None:
     part.replace(piece.record)
 
 
-def _fit(recipe: AnyRecipe, data_dir: Path, out: Path) -> Path:
+def _fit(recipe: Recipe | GenerateRecipe, data_dir: Path, out: Path) -> Path:
     """Train, going on where a killed run stopped."""
     return train(recipe, data_dir, out, resume=(out / "last.ckpt").is_file())
 
@@ -144,18 +144,18 @@ class Workshop:
                 yield Piece(
                     f"generator of {len(cell.slices)} slices",
                     self._generator(cell) / "trained.json",
-                    lambda cell=cell: self._train_generator(cell),  # type: ignore[misc]
+                    partial(self._train_generator, cell),
                 )
                 yield Piece(
                     f"pairs like {len(cell.slices)} slices",
                     self.pairs_record(cell),
-                    lambda cell=cell: self._generate(cell),  # type: ignore[misc]
+                    partial(self._generate, cell),
                 )
         for seed, cell, arm in self.runs(cells):
             yield Piece(
                 f"{arm}, {len(cell.slices)} slices, seed {seed}",
                 self.run(cell, arm, seed) / "trained.json",
-                lambda run=(cell, arm, seed): self._segmenter(*run),  # type: ignore[misc]
+                partial(self._segmenter, cell, arm, seed),
             )
 
     def tests(self, cells: dict[int, list[Cell]]) -> Iterator[Piece]:
@@ -164,7 +164,7 @@ class Workshop:
             yield Piece(
                 f"test of {arm}, {len(cell.slices)} slices, seed {seed}",
                 self.run(cell, arm, seed) / "tested.json",
-                lambda run=(cell, arm, seed): self._test(*run),  # type: ignore[misc]
+                partial(self._test, cell, arm, seed),
             )
 
     def runs(self, cells: dict[int, list[Cell]]) -> Iterator[tuple[int, Cell, str]]:
@@ -317,8 +317,8 @@ class _Copies:
         self.extractor = load_features(data.recipe.encoder, device)
         real = data.crops("validation", count)
         training = data.crops("train", max(crops, count))
-        sets = (self._set(unit_range(part.images)) for part in (real, training))
-        self.judge = Judge(*sets, data.recipe.data.channels, index=training.index)
+        held_out, known = (self._set(unit_range(part.images)) for part in (real, training))
+        self.judge = Judge(held_out, known, data.recipe.data.channels, index=training.index)
         self.bounds = {
             name: self.judge.figures(found)
             for name, found in self.judge.baselines(self.extractor).items()
