@@ -153,9 +153,14 @@ def write_tables(
         If it cannot be written.
     """
     with results_folder(folder):
-        _replace(folder / "results.csv", records.to_csv(index=False))
+        write_records(folder, records)
         _replace(folder / "summary.csv", summary.to_csv(index=False))
         _replace(folder / "summary.md", markdown_table(summary if shown is None else shown))
+
+
+def write_records(folder: Path, records: pd.DataFrame) -> None:
+    """Write ``results.csv``: one row for each run."""
+    _replace(folder / "results.csv", records.to_csv(index=False))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -20,6 +20,7 @@ from napari_cytosynth.progress import silent
 
 from .evaluation import results_folder, write_json
 from .fit import train
+from .study_page import write_records
 from .study_report import write_report
 from .study_scores import check_data, score_run
 from .study_store import Store
@@ -140,6 +141,7 @@ class _Loop:
             with results_folder(folder):
                 record = self._run(claim.arm, seed, folder)
                 write_json(folder / _RESULT, record)
+                write_records(self.out, self.records())  # a kill leaves no time for the page
         self.store.tell(claim, self._mean(claim.arm))
 
     def _finished(self) -> int:

@@ -87,6 +87,8 @@ def test_a_stopped_study_has_a_page_and_goes_on(make_study, fast, generator_fold
     out = tmp_path / "out"
 
     def stop(done, total, message):
+        if done:  # a kill would leave this much
+            assert len(pd.read_csv(out / "results.csv")) == done
         if done == 3:
             raise Cancelled
 
