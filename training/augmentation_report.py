@@ -11,14 +11,15 @@ from matplotlib.figure import Figure
 from .augmentation_pieces import read_record
 from .generate_scores import FRECHET
 from .study_page import Section, hardware, write_page, write_tables
-from .study_statistics import mean_interval, verdict
+from .study_statistics import mean_interval
+from .study_verdict import verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .augmentation_pieces import Workshop
     from .augmentation_plan import Cell, Plan
-    from .study_statistics import Verdict
+    from .study_verdict import Verdict
 
 __all__ = ["write_report"]
 

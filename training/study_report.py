@@ -12,13 +12,13 @@ from .check_report import counted
 from .generate_scores import FRECHET, KERNEL, lies_nearer_to_real
 from .study_figures import arms_figure, pair_figure
 from .study_page import Section, cell, hardware, write_page, write_tables
-from .study_statistics import main_effects, verdict
+from .study_verdict import main_effects, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .study import Score, Study
-    from .study_statistics import Verdict
+    from .study_verdict import Verdict
 
 __all__ = ["summarise", "write_report"]
 

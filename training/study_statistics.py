@@ -1,4 +1,4 @@
-"""What a handful of seeds can tell: intervals, comparisons, and the verdict in words.
+"""What a handful of seeds can tell: intervals of means, and comparisons.
 
 Student's t intervals for a mean, Welch's t test (Welch 1947) or the paired t test for two
 arms, Holm's correction (Holm 1979) for many. Few seeds give wide intervals: that is the answer,
@@ -9,33 +9,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "Comparison",
-    "Direction",
-    "MainEffects",
-    "Verdict",
-    "compare",
-    "holm",
-    "main_effects",
-    "mean_interval",
-    "verdict",
-]
-
-Direction = Literal["maximize", "minimize"]
+__all__ = ["Comparison", "compare", "holm", "mean_interval"]
 
 
 @dataclass(frozen=True)
@@ -62,48 +46,6 @@ class Comparison:
     p: float
     significant: bool
     words: str
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """Which arm is better, and whether that can be told.
-
-    Attributes
-    ----------
-    best
-        Name of the arm with the best mean; empty where there is none.
-    intervals
-        One row an arm, in the order of the records: arm, the arm's columns, n, mean, low, high.
-    comparisons
-        One row for each other arm: arm, against, difference (arm - against), low, high (each
-        interval for itself), p, p_holm, significant.
-    sentence
-        The answer in words.
-    """
-
-    best: str
-    intervals: pd.DataFrame
-    comparisons: pd.DataFrame
-    sentence: str
-
-
-@dataclass(frozen=True, eq=False)
-class MainEffects:
-    """What each factor does, averaged over the others.
-
-    Attributes
-    ----------
-    factors
-        Factor -> verdict over its levels; empty where the averages would not be fair.
-    interaction
-        p value that the factors act independently of each other; NaN where it is unknown.
-    sentence
-        The answer in words, or why there is none.
-    """
-
-    factors: dict[str, Verdict]
-    interaction: float
-    sentence: str
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
@@ -222,233 +164,3 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     steps = given[order] * np.arange(len(order), 0, -1)
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return corrected
-
-
-def verdict(
-    records: pd.DataFrame,
-    arms: str | Sequence[str],
-    score: str,
-    direction: Direction,
-    alpha: float = 0.05,
-    *,
-    pair: str | None = None,
-    against: str | None = None,
-) -> Verdict:
-    """Say which arm is better, or that the runs cannot tell.
-
-    Parameters
-    ----------
-    records
-        One row a run; runs whose score is no finite number are left out.
-    arms
-        Column, or columns, whose values name the arm; an arm of several columns is called
-        ``value · value``.
-    score
-        Column of the score.
-    direction
-        Whether more or less is better.
-    alpha
-        Level of significance, after Holm's correction.
-    pair
-        Column (such as ``seed``) whose equal values pair the runs of two arms; None where
-        runs of the same seed have nothing else in common.
-    against
-        Arm that was meant to be beaten before the runs were made; None compares with the arm
-        that came out best. That one is picked by the same figures, so that all pairs of arms
-        count for the correction.
-
-    Raises
-    ------
-    InputError
-        If a column, or the arm `against`, is not there.
-    """
-    columns = [arms] if isinstance(arms, str) else list(arms)
-    missing = [name for name in (*columns, score, *([pair] if pair else [])) if name not in records]
-    if missing:
-        raise InputError(f"The records have no column “{missing[0]}”.")
-    runs = records[np.isfinite(records[score].astype(float))]
-    runs = runs.assign(**{_ARM: [_name(row) for row in runs[columns].itertuples(index=False)]})
-    intervals = _intervals(runs, columns, score)
-    names = list(intervals["arm"])
-    if against is not None and against not in names:
-        raise InputError(f"No run of the arm “{against}” has a score.")
-    means = intervals.set_index("arm")["mean"]
-    best = str(means.idxmax() if direction == "maximize" else means.idxmin()) if names else ""
-    comparisons = _comparisons(runs, names, score, alpha, pair, (against, best))
-    sentence = _sentence(intervals, comparisons, direction, against or best)
-    return Verdict(best, intervals, comparisons, sentence)
-
-
-_ARM = "name of the arm"
-
-
-def _name(values: tuple[object, ...]) -> str:
-    return " · ".join(str(value) for value in values)
-
-
-def _intervals(runs: pd.DataFrame, columns: list[str], score: str) -> pd.DataFrame:
-    rows = []
-    for name, own in runs.groupby(_ARM, sort=False):
-        mean, low, high = mean_interval(own[score])
-        settings = {column: own[column].iloc[0] for column in columns if column != "arm"}
-        rows.append(
-            {"arm": name, **settings, "n": len(own), "mean": mean, "low": low, "high": high}
-        )
-    if not rows:
-        return pd.DataFrame(columns=["arm", "n", "mean", "low", "high"])
-    return pd.DataFrame(rows)
-
-
-def _two_arms(
-    runs: pd.DataFrame, score: str, alpha: float, pair: str | None, arms: tuple[str, str]
-) -> Comparison:
-    first, second = (runs.loc[runs[_ARM] == arm] for arm in arms)
-    if pair is None:
-        return compare(first[score], second[score], paired=False, alpha=alpha)
-    means = [own.groupby(pair)[score].mean() for own in (first, second)]
-    both = means[0].index.intersection(means[1].index)
-    return compare(means[0][both], means[1][both], paired=True, alpha=alpha)
-
-
-def _comparisons(
-    runs: pd.DataFrame,
-    names: list[str],
-    score: str,
-    alpha: float,
-    pair: str | None,
-    chosen: tuple[str | None, str],
-) -> pd.DataFrame:
-    against = chosen[0] or chosen[1]
-    others = [(name, against) for name in names if name != against]
-    rest = [] if chosen[0] else [p for p in combinations(names, 2) if against not in p]
-    found = [_two_arms(runs, score, alpha, pair, arms) for arms in (*others, *rest)]
-    corrected = holm([comparison.p for comparison in found])
-    rows = [
-        {
-            "arm": arm,
-            "against": against,
-            "difference": own.difference,
-            "low": own.low,
-            "high": own.high,
-            "p": own.p,
-            "p_holm": p,
-            "significant": bool(p < alpha),
-        }
-        for (arm, _), own, p in zip(others, found[: len(others)], corrected, strict=False)
-    ]
-    columns = ["arm", "against", "difference", "low", "high", "p", "p_holm", "significant"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _listed(names: Sequence[str]) -> str:
-    quoted = [f"“{name}”" for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
-
-
-def _sentence(
-    intervals: pd.DataFrame, comparisons: pd.DataFrame, direction: Direction, against: str
-) -> str:
-    names = list(intervals["arm"])
-    if len(names) < 2:
-        return "There is nothing to compare: fewer than two arms have a score."
-    few = list(intervals.loc[intervals["n"] < 2, "arm"])
-    known = comparisons[np.isfinite(comparisons["p"])]
-    if known.empty:
-        return "Cannot tell: each arm needs two runs or more."
-    if not known["significant"].any():
-        words = f"No significant difference between {_listed([against, *known['arm']])}."
-    else:
-        words = _differences(known, direction, against)
-    untold = [name for name in comparisons["arm"] if name not in set(known["arm"])]
-    if untold:
-        reason = " (fewer than two runs)" if few else ""
-        words += f" Cannot tell about {_listed(untold)}{reason}."
-    return words
-
-
-def _differences(known: pd.DataFrame, direction: Direction, against: str) -> str:
-    sign = 1 if direction == "maximize" else -1
-    sure = known[known["significant"]]
-    better = list(sure.loc[sign * sure["difference"] > 0, "arm"])
-    worse = list(sure.loc[sign * sure["difference"] < 0, "arm"])
-    equal = list(known.loc[~known["significant"], "arm"])
-    words = [f"{_listed([arm])} is better than {_listed([against])}." for arm in better]
-    if worse:
-        words.append(f"{_listed([against])} is better than {_listed(worse)}.")
-    if equal:
-        words.append(
-            f"No significant difference between {_listed([against])} and {_listed(equal)}."
-        )
-    return " ".join(words)
-
-
-def main_effects(
-    records: pd.DataFrame,
-    factors: Sequence[str],
-    score: str,
-    direction: Direction,
-    alpha: float = 0.05,
-    *,
-    seed: str = "seed",
-) -> MainEffects:
-    """Say what each factor of a factorial study does, averaged over the others.
-
-    The scores of a seed are averaged over the other factors, so that a seed stays one
-    observation: counting every run by itself would take the other factors' effects for noise.
-
-    Parameters
-    ----------
-    records
-        One row a run.
-    factors
-        Columns of the factors, two or more.
-    score
-        Column of the score.
-    direction
-        Whether more or less is better.
-    alpha
-        Level of significance.
-    seed
-        Column of the seed.
-
-    Returns
-    -------
-    MainEffects
-        Empty, with the reason, where a combination lacks a seed: averages over different
-        combinations cannot be compared.
-    """
-    runs = records[np.isfinite(records[score].astype(float))]
-    levels = [list(dict.fromkeys(runs[factor])) for factor in factors]
-    cells = runs.groupby([*factors, seed])[score].mean()
-    if math.prod(map(len, levels)) * runs[seed].nunique() != len(cells) or runs.empty:
-        reason = "No main effects: not every combination was run with every seed."
-        return MainEffects({}, math.nan, reason)
-    interaction = _interaction(cells, [len(found) for found in levels], factors)
-    found = {}
-    for factor in factors:
-        means = cells.groupby([factor, seed], sort=False).mean().reset_index()
-        order = means[factor].map({level: place for place, level in enumerate(runs[factor])})
-        found[factor] = verdict(means.iloc[order.argsort()], factor, score, direction, alpha)
-    words = [f"{factor}: {own.sentence}" for factor, own in found.items()]
-    if interaction < alpha:
-        words.append(
-            f"The factors do not act independently (p = {interaction:.2g}): read the table of "
-            "their combinations rather than these averages."
-        )
-    return MainEffects(found, interaction, " ".join(words))
-
-
-def _interaction(cells: pd.Series[float], levels: list[int], factors: Sequence[str]) -> float:
-    """F test of the combinations' means against the sum of the factors' effects."""
-    names = list(factors)
-    means, grand = cells.groupby(names).mean(), float(cells.mean())
-    additive = sum(
-        cells.groupby(name).transform("mean").groupby(names).mean() - grand for name in names
-    )
-    repeats = len(cells) // len(means)
-    free, error_free = len(means) - 1 - sum(n - 1 for n in levels), len(cells) - len(means)
-    within = float(((cells - cells.groupby(names).transform("mean")) ** 2).sum())
-    if free < 1 or error_free < 1 or within <= 0:
-        return math.nan
-    between = repeats * float(((means - grand - additive) ** 2).sum())
-    return float(stats.f.sf(between / free / (within / error_free), free, error_free))

@@ -5,7 +5,7 @@ import pytest
 
 from napari_cytosynth.training.study import Score
 from napari_cytosynth.training.study_figures import arms_figure, pair_figure
-from napari_cytosynth.training.study_statistics import verdict
+from napari_cytosynth.training.study_verdict import verdict
 
 
 @pytest.fixture

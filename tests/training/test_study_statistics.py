@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -11,32 +10,8 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.training.study_statistics import (
     compare,
     holm,
-    main_effects,
     mean_interval,
-    verdict,
 )
-
-
-def records(**arms):
-    return pd.DataFrame(
-        [
-            {"arm": arm, "seed": seed, "iou": value}
-            for arm, values in arms.items()
-            for seed, value in enumerate(values)
-        ]
-    )
-
-
-def factorial(effect):
-    rng = np.random.default_rng(0)
-    return pd.DataFrame(
-        [
-            {"schedule": s, "attention": a, "seed": n, "fd": effect(s, a) + rng.normal(0, 0.1)}
-            for s in ("linear", "cosine")
-            for a in ("none", "full")
-            for n in range(4)
-        ]
-    )
 
 
 def test_an_interval_is_that_of_students_t():
@@ -89,86 +64,3 @@ def test_holm_corrects_for_the_number_of_comparisons():
     assert math.isnan(corrected[3])
     assert holm([0.9, 0.8]).max() == 1
     assert holm([]).size == 0
-
-
-def test_arms_that_overlap_do_not_differ():
-    found = verdict(records(a=[0.5, 0.6, 0.7], b=[0.52, 0.58, 0.69]), "arm", "iou", "maximize")
-    assert found.sentence == "No significant difference between “a” and “b”."
-    assert list(found.intervals["n"]) == [3, 3]
-
-
-def test_the_better_arm_is_named_in_the_direction_that_counts():
-    runs = records(a=[0.1, 0.11, 0.12], b=[0.9, 0.91, 0.92], c=[0.9, 0.93, 0.89])
-    best = verdict(runs, "arm", "iou", "maximize")
-    assert best.sentence == (
-        "“b” is better than “a”. No significant difference between “b” and “c”."
-    )
-    least = verdict(runs, "arm", "iou", "minimize")
-    assert least.best == "a"
-    assert least.sentence == "“a” is better than “b” and “c”."
-
-
-def test_picking_the_best_counts_every_pair_for_the_correction():
-    runs = records(a=[1.0, 1.2, 1.1], b=[1.3, 1.45, 1.2], c=[1.1, 1.3, 1.15])
-    picked = verdict(runs, "arm", "iou", "maximize").comparisons.set_index("arm")
-    meant = verdict(runs, "arm", "iou", "maximize", against="b").comparisons.set_index("arm")
-    assert picked.loc["a", "p_holm"] == pytest.approx(3 * picked.loc["a", "p"])
-    assert meant.loc["a", "p_holm"] == pytest.approx(2 * meant.loc["a", "p"])
-    with pytest.raises(InputError, match="nothing"):
-        verdict(runs, "arm", "iou", "maximize", against="nothing")
-
-
-def test_a_reference_can_be_beaten():
-    runs = records(real=[0.5, 0.51, 0.49], more=[0.7, 0.71, 0.69], less=[0.1, 0.11, 0.12])
-    found = verdict(runs, "arm", "iou", "maximize", against="real")
-    assert found.sentence == "“more” is better than “real”. “real” is better than “less”."
-
-
-def test_pairs_of_seeds_show_what_their_common_spread_hides():
-    runs = records(a=[0.1, 0.5, 0.9], b=[0.12, 0.53, 0.925])
-    assert "No significant" in verdict(runs, "arm", "iou", "maximize").sentence
-    assert "better" in verdict(runs, "arm", "iou", "maximize", pair="seed").sentence
-
-
-def test_an_arm_whose_runs_failed_is_not_judged():
-    runs = records(a=[0.1, 0.11], b=[0.9, 0.91], c=[0.5, math.nan], d=[math.nan])
-    found = verdict(runs, "arm", "iou", "maximize")
-    assert "Cannot tell about “c” (fewer than two runs)." in found.sentence
-    assert list(found.intervals["arm"]) == ["a", "b", "c"]
-    alone = verdict(records(a=[1.0], b=[2.0]), "arm", "iou", "maximize")
-    assert alone.sentence.startswith("Cannot tell")
-    none = verdict(records(a=[math.nan]), "arm", "iou", "maximize")
-    assert none.sentence.startswith("There is nothing to compare")
-
-
-def test_arms_of_several_settings_have_one_name():
-    runs = factorial(lambda s, a: 5.0 * (s == "linear") + 2.0 * (a == "full"))
-    found = verdict(runs, ["schedule", "attention"], "fd", "minimize")
-    assert found.best == "cosine · none"
-    assert list(found.intervals["attention"]) == ["none", "full", "none", "full"]
-    with pytest.raises(InputError, match="attentoin"):
-        verdict(runs, ["attentoin"], "fd", "minimize")
-
-
-def test_main_effects_average_over_the_other_factor():
-    runs = factorial(lambda s, a: 1.0 * (s == "linear"))
-    found = main_effects(runs, ["schedule", "attention"], "fd", "minimize")
-    assert found.factors["schedule"].sentence == "“cosine” is better than “linear”."
-    assert "No significant" in found.factors["attention"].sentence
-    assert found.interaction > 0.05
-    assert list(found.factors["schedule"].intervals["n"]) == [4, 4]
-    assert list(found.factors["schedule"].intervals["arm"]) == ["linear", "cosine"]
-
-
-def test_factors_that_depend_on_each_other_are_told():
-    runs = factorial(lambda s, a: 1.0 * (s == "linear") * (a == "full"))
-    found = main_effects(runs, ["schedule", "attention"], "fd", "minimize")
-    assert found.interaction < 0.001
-    assert "do not act independently" in found.sentence
-
-
-def test_a_missing_combination_leaves_no_main_effects():
-    runs = factorial(lambda s, a: 0.0).iloc[:-1]
-    found = main_effects(runs, ["schedule", "attention"], "fd", "minimize")
-    assert not found.factors
-    assert "not every combination" in found.sentence
