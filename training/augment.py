@@ -33,7 +33,8 @@ def cut(array: NDArray[np.float32], centre: tuple[int, int], size: int) -> NDArr
         period = max(2 * (length - 1), 1)
         folded = np.abs(position) % period
         index.append(np.minimum(folded, period - folded) if length > 1 else folded * 0)
-    return array.take(index[0], axis=1).take(index[1], axis=2)
+    taken: NDArray[np.float32] = array.take(index[0], axis=1).take(index[1], axis=2)
+    return taken
 
 
 def _grid(rng: np.random.Generator, size: int, window: int, recipe: AugmentRecipe) -> torch.Tensor:

@@ -265,7 +265,9 @@ class Workshop:
 
 def _trained(out: Path) -> dict[str, Any]:
     chosen = read_record(out / "validation.json")
-    record = {key: chosen[key] for key in ("steps", "seconds", "threshold") if key in chosen}
+    record: dict[str, Any] = {
+        key: chosen[key] for key in ("steps", "seconds", "threshold") if key in chosen
+    }
     if "threshold" in chosen:
         record["validation IoU"] = chosen["iou"][f"{chosen['threshold']:.2f}"]
     return record

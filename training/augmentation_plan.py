@@ -59,7 +59,7 @@ class Options(_Record):
         default_factory=dict, description="changed settings of that recipe"
     )
     slices: list[int | Literal["all"]] = Field(
-        default_factory=lambda: [2, 5, "all"], min_length=1, description="real slices to train on"
+        [2, 5, "all"], min_length=1, description="real slices to train on"
     )
     fresh_slices: bool = Field(
         False,

@@ -70,7 +70,7 @@ class EpochSeed(Callback):
     ) -> None:
         """Seed at the first batch: before it, loaders draw too, and differently once resumed."""
         if batch_idx == 0:
-            place = (self.seed, trainer.current_epoch)
+            place: tuple[int, ...] = (self.seed, trainer.current_epoch)
             if trainer.global_rank and not getattr(pl_module, "shares_draws", False):
                 place += (trainer.global_rank,)
             draws = np.random.default_rng(place)
