@@ -10,7 +10,7 @@ PYTHON ?= python3
 OUT ?= demo-output
 ARGS ?=
 
-GENERATORS := nuclei-wgan nuclei-ddpm cellpainting-ddpm histology-ddpm
+GENERATORS := nuclei-vae nuclei-wgan nuclei-ddpm cellpainting-ddpm histology-ddpm em-pairs-ddpm em-ldm
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

@@ -13,10 +13,13 @@ from napari_cytosynth.metrics import frechet_distance, gaussian_matched
 from napari_cytosynth.tasks.features import load_features
 
 SHIPPED = {
+    "nuclei-vae": (64, 1),
     "nuclei-wgan": (64, 1),
     "nuclei-ddpm": (64, 1),
     "cellpainting-ddpm": (64, 5),
     "histology-ddpm": (64, 3),
+    "em-pairs-ddpm": (128, 1),
+    "em-ldm": (256, 1),
 }
 
 

@@ -84,8 +84,17 @@ def test_pictures_of_scikit_image_need_no_download(monkeypatch):
     assert about["metadata"]["licence"] == "CC0-1.0"
 
 
+def test_synthetic_electron_micrographs_come_with_their_masks(monkeypatch, tiny_generator):
+    monkeypatch.setattr(samples, "_TISSUE", str(tiny_generator("pairs")))
+    (image, attributes, kind), *masks = samples.synthetic_em()
+    assert (kind, image.shape) == ("image", (8, 16, 16))
+    assert attributes["metadata"]["napari-cytosynth"]["synthetic"]
+    assert {kind for *_, kind in masks} == {"labels"}
+    assert all(mask.shape == image.shape for mask, *_ in masks)
+
+
 def test_the_synthetic_sample_is_made_by_the_model_and_marked(monkeypatch, tiny_generator):
-    monkeypatch.setattr(samples, "_GENERATOR", str(tiny_generator("five")))
+    monkeypatch.setattr(samples, "_CELLS", str(tiny_generator("five")))
     layers = samples.synthetic_cells()
     assert len(layers) == 5
     image, attributes, kind = layers[0]

@@ -25,6 +25,7 @@ __all__ = [
     "phase_cell",
     "stained_layers",
     "synthetic_cells",
+    "synthetic_em",
     "u2os_brightfield",
     "u2os_nuclei",
     "vnc_em",
@@ -32,7 +33,7 @@ __all__ = [
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-_GENERATOR, _COUNT = "cellpainting-ddpm", 8
+_CELLS, _TISSUE, _COUNT = "cellpainting-ddpm", "em-pairs-ddpm", 8
 _CELL_UM = 0.107
 
 # Files of a sample that hold object numbers or masks rather than intensities.
@@ -116,7 +117,20 @@ def synthetic_cells() -> list[LayerData]:
     """
     from napari_cytosynth.tasks.generate import generate
 
-    return generate(_GENERATOR, count=_COUNT, seed=0).to_layers()
+    return generate(_CELLS, count=_COUNT, seed=0).to_layers()
+
+
+def synthetic_em() -> list[LayerData]:
+    """Return electron micrographs with their mitochondria masks, made up by a bundled model.
+
+    Raises
+    ------
+    CytosynthError
+        The model is neither in this copy of the package nor to be had.
+    """
+    from napari_cytosynth.tasks.generate import generate
+
+    return generate(_TISSUE, count=_COUNT, seed=0).to_layers()
 
 
 def histology() -> list[LayerData]:
