@@ -58,7 +58,6 @@ def write_report(shop: Workshop, cells: Cells, failures: dict[Path, str], comman
     summary = _summary(verdicts)
     write_tables(shop.out, records, summary)
     figure = _figure(shop.plan, records)
-    figure.savefig(shop.out / "iou.svg", bbox_inches="tight")
     return write_page(
         shop.out,
         title=shop.plan.study.title or shop.plan.study.name,

@@ -80,6 +80,8 @@ def write_page(
 ) -> Path:
     """Write ``study.html``: question, answer in words, sections, every run, the command.
 
+    The figures are inside, and beside it as ``figure-1.svg`` and so on.
+
     Parameters
     ----------
     folder
@@ -125,7 +127,17 @@ def write_page(
             f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
             f"<body>\n{body}\n</body>\n</html>\n",
         )
+        _write_figures(folder, sections)
     return path
+
+
+def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
+    """Write every figure as a file as well: a page cannot be put on a slide."""
+    drawn = [figure for section in sections for figure, _ in section.figures]
+    for number, figure in enumerate(drawn, start=1):
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", bbox_inches="tight")
+        _replace(folder / f"figure-{number}.svg", buffer.getvalue())
 
 
 def write_tables(

@@ -52,7 +52,12 @@ def test_the_page_says_the_answer_first_and_needs_no_other_file(tmp_path) -> Non
     assert "a<b" in page.text
     assert len(page.loads) == 1
     assert page.loads[0].startswith("data:image/svg+xml;base64,")
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["study.html"]
+
+
+def test_the_figures_are_files_too(tmp_path) -> None:
+    _write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"study.html", "figure-1.svg"}
+    assert "<svg" in (tmp_path / "figure-1.svg").read_text("utf-8")
 
 
 def test_a_page_without_runs_is_a_page(tmp_path) -> None:
