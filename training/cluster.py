@@ -231,7 +231,8 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
             "# A requeued job goes on from the last epoch.",
             "set -euo pipefail",
             "# source /path/to/environment/bin/activate",
-            'FIRST="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',
+            # sed reads to the end, as head does not: pipefail would end the job now and then
+            'FIRST="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)"',
             "# a port of its own for every job: machines may be shared",
             'export ENDPOINT="$FIRST:$((20000 + SLURM_JOB_ID % 20000))"',
             f"srun bash -c {shlex.quote(script)}",

@@ -30,13 +30,21 @@ BOTH = {"coarse_share": 0, "frozen_share": 0}
 SMOOTH = {"width": 4, "downsamplings": 1, "global_blocks": 1, "local_blocks": 1, "norm": "instance"}
 
 
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    # as the cluster's files do: those started again must not find the addresses of the dead
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+}
+
+
 def launch(jobs, folder):
     listed = folder / "jobs.json"
     listed.write_text(json.dumps(jobs))
     options = ["--standalone", "--nproc-per-node=2", "--max-restarts=1", "--monitor-interval=0.1"]
     return subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", *options, str(SCRIPT), str(listed)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,
         check=False,
