@@ -115,9 +115,7 @@ def synthetic_cells() -> list[LayerData]:
     CytosynthError
         The model is neither in this copy of the package nor to be had.
     """
-    from napari_cytosynth.tasks.generate import generate
-
-    return generate(_CELLS, count=_COUNT, seed=0).to_layers()
+    return _made_up(_CELLS)
 
 
 def synthetic_em() -> list[LayerData]:
@@ -128,9 +126,13 @@ def synthetic_em() -> list[LayerData]:
     CytosynthError
         The model is neither in this copy of the package nor to be had.
     """
+    return _made_up(_TISSUE)
+
+
+def _made_up(model: str) -> list[LayerData]:
     from napari_cytosynth.tasks.generate import generate
 
-    return generate(_TISSUE, count=_COUNT, seed=0).to_layers()
+    return generate(model, count=_COUNT, seed=0).to_layers()
 
 
 def histology() -> list[LayerData]:
