@@ -47,10 +47,12 @@ def test_saved_images_keep_their_pixel_size(tmp_path):
 
 
 def test_the_demo_generates_with_the_best_model_that_is_there(monkeypatch):
-    there = {"nuclei-wgan", "cellpainting-ddpm"}
+    there = {"nuclei-wgan", "cellpainting-ddpm", "em-pairs-ddpm"}
     monkeypatch.setattr(
         "napari_cytosynth.zoo.catalogue.bundled_folder", lambda name: name in there or None
     )
+    assert _demo_generate.generator() == "em-pairs-ddpm"
+    there.remove("em-pairs-ddpm")
     assert _demo_generate.generator() == "cellpainting-ddpm"
     there.remove("cellpainting-ddpm")
     assert _demo_generate.generator() == "nuclei-wgan"

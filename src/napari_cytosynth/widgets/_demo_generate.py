@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GenerateScene", "generator"]
 
-_PREFERRED = ("cellpainting-ddpm", "nuclei-ddpm", "histology-ddpm", "nuclei-wgan")
+_PREFERRED = ("em-pairs-ddpm", "cellpainting-ddpm", "nuclei-ddpm", "histology-ddpm", "nuclei-wgan")
 _COUNT, _SEED = 9, 0
 
 
