@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import traceback
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
+from napari_cytosynth.errors import Cancelled, RecipeError
 from napari_cytosynth.tasks.features import load_features
 from napari_cytosynth.zoo.loading import load_model
 
 from .augmentation_data import copy_pairs, pair_names, write_pairs, write_part
 from .evaluate_segment import Options as SegmentOptions
 from .evaluate_segment import evaluate_segment
-from .evaluation import results_folder, write_json
+from .evaluation import read_record, results_folder, write_json
 from .fit import train
 from .generate_data import Crops, GenerateData
 from .generate_scores import FRECHET, KERNEL, ImageSet, Judge
 from .generate_sets import Sampling, sample_like, unit_range
 from .pairs import read_plane
-from .study_run import quiet
+from .study_run import keep_failure, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
 
-__all__ = ["Piece", "Workshop", "read_record", "work"]
+__all__ = ["Piece", "Workshop", "work"]
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,6 @@ class Piece:
     name: str
     record: Path
     make: Callable[[], dict[str, Any]]
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Return the record of a finished piece; empty if it is not finished."""
-    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return found
 
 
 def work(pieces: list[Piece], progress: Progress, failures: dict[Path, str]) -> None:
@@ -87,10 +79,7 @@ def work(pieces: list[Piece], progress: Progress, failures: dict[Path, str]) -> 
             except Cancelled:
                 raise
             except Exception as error:  # one piece must not end the study
-                trace = piece.record.with_name("error.txt")
-                trace.write_text(traceback.format_exc(), "utf-8")
-                kind = "" if isinstance(error, CytosynthError) else f"{type(error).__name__}: "
-                failures[piece.record] = f"{kind}{error}"
+                failures[piece.record] = keep_failure(error, piece.record.parent)
     progress(len(pieces), len(pieces), "Finished")
 
 
@@ -100,9 +89,7 @@ def _make(piece: Piece) -> None:
         record = piece.make()
     # of a training that was killed in between, its own clock knows more
     seconds = max(time.monotonic() - begun, float(record.get("seconds", 0)))
-    part = piece.record.with_suffix(".part")
-    write_json(part, record | {"seconds": round(seconds, 1)})
-    part.replace(piece.record)
+    write_json(piece.record, record | {"seconds": round(seconds, 1)})
 
 
 def _fit(recipe: Recipe | GenerateRecipe, data_dir: Path, out: Path) -> Path:

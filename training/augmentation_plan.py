@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 from napari_cytosynth.errors import RecipeError
 
 from .generate_recipe import GenerateRecipe
-from .recipe import Recipe, _Record, in_words, load_recipe
+from .recipe import Recipe, _Record, in_words
+from .study import recipe_with
 
 if TYPE_CHECKING:
     from .study import Study
@@ -157,7 +157,7 @@ class Plan:
             "data.shrink": 1,
             "train.seed": cell.draw,
         }
-        recipe = _load(self.options.generator, settings)
+        recipe = recipe_with(self.options.generator, settings)
         assert isinstance(recipe, GenerateRecipe)
         return recipe
 
@@ -175,7 +175,7 @@ class Plan:
         }
         if not self.options.arms[arm].augment:
             settings["data.augment"] = None
-        recipe = _load(self.study.recipe, settings)
+        recipe = recipe_with(self.study.recipe, settings)
         if not isinstance(recipe, Recipe):
             raise RecipeError(f"“{self.study.recipe}” is not a recipe of a segmentation.")
         return recipe
@@ -205,10 +205,6 @@ def _dotted(tree: dict[str, Any], above: str = "") -> dict[str, Any]:
     return flat
 
 
-def _load(name: str, settings: dict[str, Any]) -> Any:
-    return load_recipe(name, [f"{key}={json.dumps(value)}" for key, value in settings.items()])
-
-
 def load_plan(study: Study) -> Plan:
     """Validate a study of synthetic data before work starts.
 
@@ -222,7 +218,7 @@ def load_plan(study: Study) -> Plan:
     except ValidationError as error:
         words = in_words(error, "options")
         raise RecipeError(f"The study “{study.name}” cannot be used:\n{words}") from error
-    source = _load(options.generator, _dotted(options.generator_set))
+    source = recipe_with(options.generator, _dotted(options.generator_set))
     if not isinstance(source, GenerateRecipe) or not source.data.mask:
         raise RecipeError(
             f"“{options.generator}” does not make images with masks: name a recipe with "

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .augmentation_pieces import read_record
+from .evaluation import read_record
 from .generate_scores import FRECHET
 from .study_page import Section, hardware, write_page, write_tables
 from .study_statistics import mean_interval

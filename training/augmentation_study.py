@@ -16,10 +16,10 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.progress import resolve_progress
 
 from .augmentation_data import nested_slices, write_part
-from .augmentation_pieces import Workshop, read_record, work
+from .augmentation_pieces import Workshop, work
 from .augmentation_plan import Cell, load_plan
 from .augmentation_report import write_report
-from .evaluation import results_folder, write_json
+from .evaluation import read_record, results_folder, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path

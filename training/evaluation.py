@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import OutputError
-from napari_cytosynth.zoo.files import read_card, update_card
+from napari_cytosynth.zoo.files import read_card, replace_file, update_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +27,7 @@ __all__ = [
     "grey",
     "label_edges",
     "model_record",
+    "read_record",
     "replace_metrics",
     "results_folder",
     "write_json",
@@ -78,9 +79,15 @@ def results_folder(folder: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a record as JSON for people; what is no finite number becomes null."""
+    """Write a record as JSON for people, whole or not; what is no finite number becomes null."""
     text = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    replace_file(path, f"{text}\n".encode())
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return what :func:`write_json` wrote; empty if nothing is there."""
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return found
 
 
 def _finite(value: Any) -> Any:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
-__all__ = ["Arm", "Range", "Score", "Study", "list_studies", "load_study"]
+__all__ = ["Arm", "Range", "Score", "Study", "list_studies", "load_study", "recipe_with"]
 
 _LONGEST_NAME = 80  # of a folder
 _RANGE_KEYS = {"low", "high", "log"}
@@ -202,7 +202,7 @@ class Study(_Record):
             If a setting is unknown or impossible.
         """
         settings = {**self.set, **arm.values, "train.seed": seed}
-        return load_recipe(self.recipe, [f"{k}={json.dumps(v)}" for k, v in settings.items()])
+        return recipe_with(self.recipe, settings)
 
     def check(self) -> AnyRecipe:
         """Validate the recipes of all runs before work starts; return the first one.
@@ -247,6 +247,17 @@ def _short_names(keys: Iterable[str]) -> dict[str, str]:
                 break
         names[key] = " ".join(ending)
     return names
+
+
+def recipe_with(name: str, settings: Mapping[str, Any]) -> AnyRecipe:
+    """Return a recipe with some settings changed: dotted key -> value.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe, or a setting is unknown or impossible.
+    """
+    return load_recipe(name, [f"{key}={json.dumps(value)}" for key, value in settings.items()])
 
 
 def list_studies() -> list[str]:

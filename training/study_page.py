@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from napari_cytosynth.zoo.files import replace_file
+
 from .evaluation import results_folder
 
 if TYPE_CHECKING:
@@ -176,10 +178,8 @@ def write_records(folder: Path, records: pd.DataFrame) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all: several processes may write the same study."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    """Write a text whole or not at all: several processes may write the same study."""
+    replace_file(path, text.encode())
 
 
 def markdown_table(table: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
@@ -18,7 +17,7 @@ import yaml
 from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
 from napari_cytosynth.progress import silent
 
-from .evaluation import results_folder, write_json
+from .evaluation import read_record, results_folder, write_json
 from .fit import train
 from .study_page import write_records
 from .study_report import write_report
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from .study import AnyRecipe, Arm, Study
     from .study_store import Claim
 
-__all__ = ["quiet", "run_study"]
+__all__ = ["keep_failure", "quiet", "run_study"]
 
 # what a study may differ in from what its folder holds: more runs, other words
 _FREE = {"seeds", "trials", "title", "question", "remarks"}
@@ -157,8 +156,7 @@ class _Loop:
         return float(np.mean(known)) if known else float("nan")
 
     def _result(self, arm: Arm, seed: int) -> dict[str, Any] | None:
-        path = self.folder(arm, seed) / _RESULT
-        return json.loads(path.read_text("utf-8")) if path.is_file() else None
+        return read_record(self.folder(arm, seed) / _RESULT) or None
 
     def _run(self, arm: Arm, seed: int, folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = {"settings": arm.labels, "values": arm.values, "seed": seed}
@@ -172,10 +170,7 @@ class _Loop:
         except Cancelled:
             raise
         except Exception as error:  # one bad setting must not end the study
-            (folder / "error.txt").write_text(traceback.format_exc(), "utf-8")
-            message = str(error)
-            if not isinstance(error, CytosynthError):
-                message = f"{type(error).__name__}: {message}"
+            message = keep_failure(error, folder)
             spent = {"seconds": time.monotonic() - begun, "status": "failed"}
             return record | spent | {"message": message, "figures": {}, "baselines": {}}
         return record | {
@@ -184,7 +179,7 @@ class _Loop:
             "figures": found.figures,
             "baselines": found.baselines,
             "images": found.images,
-            "data_sha256": json.loads((folder / "run.json").read_text("utf-8"))["data_sha256"],
+            "data_sha256": read_record(folder / "run.json")["data_sha256"],
         }
 
     def records(self) -> pd.DataFrame:
@@ -192,6 +187,12 @@ class _Loop:
         arms, seeds = self.store.arms(), self.study.seeds
         results = [self._result(arm, seed) for arm in arms for seed in seeds]
         return pd.DataFrame([_row(self.study, result) for result in results if result])
+
+
+def keep_failure(error: Exception, folder: Path) -> str:
+    """Leave the trace of a failure in ``error.txt``, and return what happened in words."""
+    (folder / "error.txt").write_text("".join(traceback.format_exception(error)), "utf-8")
+    return str(error) if isinstance(error, CytosynthError) else f"{type(error).__name__}: {error}"
 
 
 def _outcome(study: Study, figures: dict[str, float]) -> dict[str, str]:
@@ -220,10 +221,10 @@ def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float
         checkpoint = folder / "last.ckpt"
         begun = time.monotonic()
         model = train(recipe, data_dir, folder, resume=checkpoint.is_file())
-        told = json.loads((folder / "validation.json").read_text("utf-8"))
+        told = read_record(folder / "validation.json")
         seconds = max(float(told.get("seconds", 0)), time.monotonic() - begun)
         write_json(done, {"model": model.name, "seconds": seconds})
-    found = json.loads(done.read_text("utf-8"))
+    found = read_record(done)
     return folder / found["model"], float(found["seconds"])
 
 
