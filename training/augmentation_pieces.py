@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
 
     from .augmentation_plan import Cell, Kind, Plan
-    from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
 
 __all__ = ["Piece", "Workshop", "work"]
@@ -90,11 +89,6 @@ def _make(piece: Piece) -> None:
     # of a training that was killed in between, its own clock knows more
     seconds = max(time.monotonic() - begun, float(record.get("seconds", 0)))
     write_json(piece.record, record | {"seconds": round(seconds, 1)})
-
-
-def _fit(recipe: Recipe | GenerateRecipe, data_dir: Path, out: Path) -> Path:
-    """Train, going on where a killed run stopped."""
-    return train(recipe, data_dir, out, resume=(out / "last.ckpt").is_file())
 
 
 @dataclass(frozen=True)
@@ -187,7 +181,7 @@ class Workshop:
 
     def _train_generator(self, cell: Cell) -> dict[str, Any]:
         recipe, out = self.plan.generator(cell), self._generator(cell)
-        _fit(recipe, self._generator_data(cell), out)
+        train(recipe, self._generator_data(cell), out, resume="auto")
         return _trained(out)
 
     def _generate(self, cell: Cell) -> dict[str, Any]:
@@ -230,7 +224,7 @@ class Workshop:
         copy_pairs(self._slices("validation"), self.names["validation"], data, "validation-")
         held_out = [f"validation-{name}" for name in self.names["validation"]]
         recipe, out = self.plan.segmenter(arm, seed, held_out), self.run(cell, arm, seed)
-        _fit(recipe, data, out)
+        train(recipe, data, out, resume="auto")
         return _trained(out) | _mixture(recipe, data)
 
     def _test(self, cell: Cell, arm: str, seed: int) -> dict[str, Any]:

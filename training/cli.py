@@ -66,8 +66,8 @@ def _train(arguments: argparse.Namespace) -> str:
     from .processes import is_first
 
     out = arguments.out or Path("runs") / recipe.name
-    begun = arguments.auto_resume and (out / "last.ckpt").is_file()
-    folder = train(recipe, arguments.data_dir, out, resume=arguments.resume or begun)
+    resume = "auto" if arguments.auto_resume else arguments.resume
+    folder = train(recipe, arguments.data_dir, out, resume=resume)
     return f"Model written to {folder}" if is_first() else ""
 
 

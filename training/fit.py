@@ -6,9 +6,10 @@ import json
 import logging
 import platform
 import warnings
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import lightning
 import torch
@@ -36,7 +37,15 @@ from .latent_stage import (
     load_autoencoder,
     with_autoencoder,
 )
-from .processes import FirstWrites, check_processes, is_first, process_count, strategy
+from .processes import (
+    FirstWrites,
+    check_processes,
+    is_first,
+    process_count,
+    strategy,
+    wait_for_all,
+)
+from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
 from .sample_grid import SampleGrid
 from .segmentation import SegmentationModule
 from .stain_data import StainData
@@ -52,6 +61,8 @@ if TYPE_CHECKING:
     AnyData = SegmentationData | StainData | GenerateData
 
 __all__ = ["train"]
+
+_LAST = "last.ckpt"
 
 # Lightning's hints are about its own defaults; none of them tells the user what to do.
 _HINTS = (
@@ -122,7 +133,7 @@ def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBe
     )
     last = ModelCheckpoint(
         dirpath=out,
-        filename="last",
+        filename=_LAST.removesuffix(".ckpt"),
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
@@ -173,7 +184,7 @@ def _train_autoencoder(recipe: GenerateRecipe, data_dir: Path, out: Path) -> Gen
     stage, folder = autoencoder_recipe(recipe), autoencoder_folder(out)
     if not (folder / "validation.json").is_file():
         GenerateData(recipe, data_dir).setup("fit")  # may the second stage use these images, too?
-        train(stage, data_dir, folder, resume=(folder / "last.ckpt").is_file())
+        train(stage, data_dir, folder, resume="auto")
     data = GenerateData(stage, data_dir)
     return with_autoencoder(recipe, data, out)
 
@@ -183,7 +194,7 @@ def train(
     data_dir: Path,
     out: Path | None = None,
     *,
-    resume: bool = False,
+    resume: bool | Literal["auto"] = False,
     stop_at_epoch: int | None = None,
 ) -> Path:
     """Train, choose what there is to choose on validation data, and export.
@@ -195,11 +206,13 @@ def train(
     data_dir
         Folder that holds the image and truth folders named in the recipe.
     out
-        Run folder; ``runs/<recipe name>`` by default.
+        Run folder; ``runs/<recipe name>`` by default. Rounds before the last one have the
+        folders ``round-1``, ``round-2`` and so on in it.
     resume
-        Go on from the run's last checkpoint; the result equals an unbroken run's.
+        Go on from the run's last checkpoint; the result equals an unbroken run's. ``auto``:
+        if there is one, else begin.
     stop_at_epoch
-        End here as an interruption would; the schedule stays that of the whole run.
+        End the last round here as an interruption would; its schedule stays that of the whole.
 
     Returns
     -------
@@ -211,47 +224,100 @@ def train(
     RecipeError
         If the data do not fit the recipe, or there is nothing to resume.
     """
-    out = Path(out or Path("runs") / recipe.name)
-    checkpoint = out / "last.ckpt"
-    first = autoencoder_folder(out) / "last.ckpt"
-    if resume and not checkpoint.is_file() and getattr(recipe, "autoencoder", None):
-        resume = not first.is_file()  # killed in its first stage, which goes on by itself
-    if resume and not checkpoint.is_file():
-        raise RecipeError(f"There is no run to resume in {out}.")
-    if not resume and checkpoint.exists():
-        raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
+    out, data_dir = Path(out or Path("runs") / recipe.name), Path(data_dir)
+    _check_begun(recipe, out, resume)
     check_recipe(recipe)
     check_machine(recipe.train)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
-        recipe = _train_autoencoder(recipe, Path(data_dir), out)
-    data = _data(recipe, Path(data_dir), out)
-    data.setup("fit")
-    check_processes(recipe.train, len(data.dataset))  # type: ignore[arg-type]
-    module = _module(recipe, _steps(recipe, data))
-    if isinstance(data, LatentData):
-        load_autoencoder(module.network, out)  # type: ignore[arg-type]
-    callbacks, best, clock = _callbacks(recipe, out)
-    callbacks.append(FirstWrites(partial(_bookkeeping, recipe, data, out)))
-    if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
-        callbacks.append(SampleGrid(generator_inference(recipe, data, module.network)))  # type: ignore[arg-type]
-    trainer = _trainer(recipe, out, callbacks, stop_at_epoch or recipe.train.max_epochs)
-    with warnings.catch_warnings():
-        for hint in _HINTS:
-            warnings.filterwarnings("ignore", hint)
-        trainer.fit(
-            module,
-            datamodule=data,
-            ckpt_path=str(checkpoint) if resume else None,
-            weights_only=True if resume else None,
+        recipe = _train_autoencoder(recipe, data_dir, out)
+    for number, earlier in enumerate(earlier_rounds(recipe), 1):
+        folder = round_folder(out, number)
+        if not is_done(earlier, folder):
+            _Run(starting_from(earlier, number, out), data_dir, folder, out).finish()
+        wait_for_all()  # the first process has written what the next round starts from
+    last = starting_from(recipe, len(recipe.rounds) + 1, out)
+    return _Run(last, data_dir, out, out, recipe).finish(stop_at_epoch)
+
+
+def _check_begun(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -> None:
+    begun = any((folder / _LAST).is_file() for folder in (out, round_folder(out, 1)))
+    first = (autoencoder_folder(out) / _LAST).is_file()  # goes on by itself
+    if resume is True and not (begun or (first and getattr(recipe, "autoencoder", None))):
+        raise RecipeError(f"There is no run to resume in {out}.")
+    if not resume and begun:
+        raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
+
+
+@dataclass
+class _Run:
+    """One round of training: its recipe, data, and folder; and the folder of the whole run."""
+
+    recipe: AnyRecipe
+    data_dir: Path
+    out: Path
+    whole_out: Path
+    whole: AnyRecipe | None = None
+
+    def finish(self, stop_at_epoch: int | None = None) -> Path:
+        """Train, or go on, and export."""
+        data = _data(self.recipe, self.data_dir, self.whole_out)
+        data.setup("fit")
+        check_processes(self.recipe.train, len(data.dataset))  # type: ignore[arg-type]
+        module = _module(self.recipe, _steps(self.recipe, data))
+        if isinstance(data, LatentData):
+            load_autoencoder(module.network, self.whole_out)  # type: ignore[arg-type]
+        callbacks, best, clock = self._callbacks(data, module)
+        trainer = _trainer(
+            self.recipe, self.out, callbacks, stop_at_epoch or self.recipe.train.max_epochs
         )
-    if not best.path.exists():
-        raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
-    if not is_first():  # the first process exports what all have trained
-        return out / recipe.name
-    # Lightning counts the steps of every optimiser
-    steps = trainer.global_step // len(trainer.optimizers)
-    summary = {"steps": steps, "seconds": clock.seconds, "best_epoch": best.epoch}
-    export: Any = _EXPORTS[recipe.task]
-    folder: Path = export(recipe, module, data, best.path, out / recipe.name, summary)
-    return folder
+        checkpoint = self.out / _LAST
+        resume = checkpoint.is_file()
+        with warnings.catch_warnings():
+            for hint in _HINTS:
+                warnings.filterwarnings("ignore", hint)
+            trainer.fit(
+                module,
+                datamodule=data,
+                ckpt_path=str(checkpoint) if resume else None,
+                weights_only=True if resume else None,
+            )
+        if not best.path.exists():
+            raise RecipeError(
+                "No validation was reached: raise max_epochs or lower validate_every."
+            )
+        if not is_first():  # the first process exports what all have trained
+            return self.out / self.recipe.name
+        return self._export(trainer, module, data, best, clock)
+
+    def _callbacks(
+        self, data: AnyData, module: LightningModule
+    ) -> tuple[list[Callback], RevertToBest, Clock]:
+        recipe = self.recipe
+        callbacks, best, clock = _callbacks(recipe, self.out)
+        told = self.whole or recipe
+        callbacks.append(FirstWrites(partial(_bookkeeping, told, data, self.out)))
+        if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
+            inference = generator_inference(recipe, data, module.network)  # type: ignore[arg-type]
+            callbacks.append(SampleGrid(inference))
+        return callbacks, best, clock
+
+    def _export(
+        self,
+        trainer: Trainer,
+        module: LightningModule,
+        data: AnyData,
+        best: RevertToBest,
+        clock: Clock,
+    ) -> Path:
+        before = spent(self.recipe, self.out)
+        summary = {
+            # Lightning counts the steps of every optimiser
+            "steps": before["steps"] + trainer.global_step // len(trainer.optimizers),
+            "seconds": before["seconds"] + clock.seconds,
+            "best_epoch": best.epoch,
+        }
+        export: Any = _EXPORTS[self.recipe.task]
+        model = self.out / self.recipe.name
+        folder: Path = export(self.recipe, module, data, best.path, model, summary)
+        return folder

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .recipe import CardRecipe, NetworkRecipe, TrainRecipe, _Record
+from .recipe import CardRecipe, NetworkRecipe, Rounds, TrainRecipe, _Record
 
 __all__ = [
     "AutoencoderObjective",
@@ -194,6 +194,7 @@ class GenerateRecipe(_Record):
     objective: Objective
     autoencoder: LatentRecipe | None = None
     train: TrainRecipe = Field(default_factory=lambda: TrainRecipe())
+    rounds: Rounds = Field(default_factory=list)
     modality: str = ""
     encoder: str = Field(
         "fluo-nuclei-unet", description="model whose encoder judges and compares the images"

@@ -58,6 +58,7 @@ def autoencoder_recipe(recipe: GenerateRecipe) -> GenerateRecipe:
         "network": network,
         "objective": stage.objective,
         "autoencoder": None,
+        "rounds": [],
         "train": stage.train.model_copy(update=hardware),
     }
     return GenerateRecipe.model_validate({**recipe.model_dump(), **_dumped(changed)})

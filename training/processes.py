@@ -29,6 +29,7 @@ __all__ = [
     "on_gpu",
     "process_count",
     "strategy",
+    "wait_for_all",
 ]
 
 _MOST_WORKERS = 8
@@ -37,6 +38,12 @@ _MOST_WORKERS = 8
 def is_first() -> bool:
     """Whether this process is the one that writes; known once training has begun."""
     return not getattr(rank_zero_only, "rank", 0)
+
+
+def wait_for_all() -> None:
+    """Wait until every process has come here, if there are several."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
 
 
 def process_count(train: TrainRecipe) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -147,6 +147,16 @@ class TrainRecipe(_Record):
     num_nodes: int = Field(1, ge=1, description="machines")
 
 
+Rounds = Annotated[
+    list[dict[str, Any]],
+    Field(
+        description="rounds of training before the one that the recipe describes: what each "
+        "changes, dotted key: value. A round starts from the weights of the one before, and "
+        "draws other crops"
+    ),
+]
+
+
 class CardRecipe(_Record):
     """What the exported card says that cannot be measured."""
 
@@ -169,6 +179,7 @@ class Recipe(_Record):
     data: DataRecipe
     network: NetworkRecipe = Field(default_factory=lambda: NetworkRecipe())
     train: TrainRecipe = Field(default_factory=lambda: TrainRecipe())
+    rounds: Rounds = Field(default_factory=list)
     card: CardRecipe = Field(default_factory=lambda: CardRecipe())
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from napari_cytosynth.zoo.card import Normalisation
 
-from .recipe import AugmentRecipe, CardRecipe, NetworkRecipe, TrainRecipe, _Record
+from .recipe import AugmentRecipe, CardRecipe, NetworkRecipe, Rounds, TrainRecipe, _Record
 
 __all__ = ["AdversarialRecipe", "LossRecipe", "PairRecipe", "PairSplitRecipe", "StainRecipe"]
 
@@ -127,6 +127,7 @@ class StainRecipe(_Record):
         None, description="null: a regression model without a discriminator"
     )
     train: TrainRecipe = Field(default_factory=lambda: TrainRecipe())
+    rounds: Rounds = Field(default_factory=list)
     modality: str = Field("", description="kind of microscopy of the input images")
     card: CardRecipe = Field(default_factory=lambda: CardRecipe())
 

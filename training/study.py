@@ -252,11 +252,14 @@ def _short_names(keys: Iterable[str]) -> dict[str, str]:
 def recipe_with(name: str, settings: Mapping[str, Any]) -> AnyRecipe:
     """Return a recipe with some settings changed: dotted key -> value.
 
+    A run of a study has one round, unless the settings name ``rounds``.
+
     Raises
     ------
     RecipeError
         If there is no such recipe, or a setting is unknown or impossible.
     """
+    settings = {"rounds": [], **settings}
     return load_recipe(name, [f"{key}={json.dumps(value)}" for key, value in settings.items()])
 
 

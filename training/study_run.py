@@ -218,9 +218,8 @@ def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float
     """Train, go on with what was interrupted, or find what is trained; with its seconds."""
     done = folder / "trained.json"
     if not done.is_file():
-        checkpoint = folder / "last.ckpt"
         begun = time.monotonic()
-        model = train(recipe, data_dir, folder, resume=checkpoint.is_file())
+        model = train(recipe, data_dir, folder, resume="auto")
         told = read_record(folder / "validation.json")
         seconds = max(float(told.get("seconds", 0)), time.monotonic() - begun)
         write_json(done, {"model": model.name, "seconds": seconds})

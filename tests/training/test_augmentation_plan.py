@@ -31,7 +31,7 @@ def test_settings_of_the_generator_can_be_assigned():
     recipe = load_plan(shipped).generator(Cell(("a", "b"), 4))
     assert recipe.train.max_epochs == 3
     assert recipe.data.crop_size == 96
-    assert recipe.network.arguments["patch"] == 4
+    assert recipe.network.arguments["patch"] == 2
     assert recipe.train.seed == 4
 
 

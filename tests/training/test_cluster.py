@@ -167,8 +167,7 @@ def test_a_recipe_of_ones_own_travels_in_a_config_map(check, tmp_path, make_reci
         assert volumes[-1]["configMap"]["name"] == manifests["ConfigMap"]["metadata"]["name"]
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_auto_resume_goes_on_only_where_something_was_begun(tmp_path, monkeypatch, begun):
+def test_auto_resume_leaves_the_choice_to_the_run_folder(tmp_path, monkeypatch):
     resumed = []
 
     def train(recipe, data_dir, out, *, resume):
@@ -176,11 +175,9 @@ def test_auto_resume_goes_on_only_where_something_was_begun(tmp_path, monkeypatc
         return out / recipe.name
 
     monkeypatch.setattr("napari_cytosynth.training.fit.train", train)
-    if begun:
-        (tmp_path / "last.ckpt").touch()
     command = ["em-cells-unet", "--data-dir", "data", "--out", str(tmp_path), "--auto-resume"]
     assert main(command) == 0
-    assert resumed == [begun]
+    assert resumed == ["auto"]
 
 
 def test_one_node_needs_no_meeting_point(tmp_path):

@@ -55,6 +55,7 @@ def launch(jobs, folder):
 def recipes(make_recipe, make_stain_recipe, make_generate_recipe):
     """Recipes of one process."""
     generator = {"learning_rate": 0.01, "max_epochs": 2}
+    in_rounds = {"rounds": [{"train.learning_rate": 0.02}]}
     return {
         "diffusion": make_generate_recipe("diffusion", train={**EXACT, "accumulate": 2}),
         "pix2pixhd": make_stain_recipe(
@@ -64,7 +65,7 @@ def recipes(make_recipe, make_stain_recipe, make_generate_recipe):
             adversarial={"coarse_share": 0.3, "frozen_share": 0.3}, train={"max_epochs": 3}
         ),
         "gan": make_generate_recipe("gan", train=generator),
-        "latent": make_generate_recipe("latent", train=generator),
+        "latent": make_generate_recipe("latent", train=generator).model_copy(update=in_rounds),
         "unet": make_recipe("labels", monitor="score", revert_after=1, max_epochs=3),
     }
 

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+import yaml
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.feasible import check_recipe
+from napari_cytosynth.training.fit import train
+from napari_cytosynth.training.recipe import Recipe, load_recipe
+from napari_cytosynth.training.rounds import earlier_rounds
+from napari_cytosynth.training.study import recipe_with
+from napari_cytosynth.zoo.files import load_network
+
+
+def _weights(folder):
+    network, _ = load_network(folder)
+    return torch.cat([value.flatten().float() for value in network.state_dict().values()])
+
+
+@pytest.fixture
+def in_rounds(make_recipe):
+    """Make a recipe of two rounds, of one and of two epochs."""
+
+    def make(**settings):
+        tree = make_recipe(max_epochs=2).model_dump()
+        first = {"train.max_epochs": 1, "train.learning_rate": 0.02}
+        return Recipe.model_validate({**tree, "rounds": [first], **settings})
+
+    return make
+
+
+@pytest.fixture
+def by_hand(make_recipe, nuclei_folder, tmp_path):
+    """Train the same two rounds one after the other."""
+    first = make_recipe(max_epochs=1, learning_rate=0.02)
+    model = train(first, nuclei_folder, tmp_path / "by-hand-1")
+    second = make_recipe(max_epochs=2, seed=first.train.seed + 1).model_dump()
+    second["network"]["start_from"] = str(model)
+    return train(Recipe.model_validate(second), nuclei_folder, tmp_path / "by-hand-2")
+
+
+def test_rounds_equal_trainings_that_start_from_one_another(
+    in_rounds, by_hand, nuclei_folder, tmp_path
+):
+    out = tmp_path / "run"
+    model = train(in_rounds(), nuclei_folder, out)
+    assert torch.equal(_weights(model), _weights(by_hand))
+    told = json.loads((out / "validation.json").read_text())
+    assert told["steps"] == 3 * 4  # epochs of both rounds
+    kept = yaml.safe_load((out / "recipe.yaml").read_text())
+    assert kept == in_rounds().model_dump(mode="json")  # trains the same again, from nothing
+
+
+def test_a_run_killed_between_or_within_its_rounds_ends_with_the_same_weights(
+    in_rounds, by_hand, nuclei_folder, tmp_path
+):
+    out = tmp_path / "run"
+    train(in_rounds(), nuclei_folder, out, stop_at_epoch=1)
+    with pytest.raises(RecipeError, match="holds a run already"):
+        train(in_rounds(), nuclei_folder, out)
+    model = train(in_rounds(), nuclei_folder, out, resume=True)
+    assert torch.equal(_weights(model), _weights(by_hand))
+    (out / "last.ckpt").unlink()
+    (out / "round-1/tiny/README.md").unlink()  # killed while the first round wrote its model
+    model = train(in_rounds(), nuclei_folder, out, resume="auto")
+    assert torch.equal(_weights(model), _weights(by_hand))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"train.learning_rate": -1}, "round 2 .*train.learning_rate: .*greater than 0"),
+        ({"train.epochs": 3}, "round 2 .*there is no such setting"),
+        ({"network.arguments.widths": [4]}, "is the same in all"),
+        ({"train.validate_every": 7}, "round 2 .*No validation would be reached"),
+    ],
+)
+def test_every_round_is_checked_before_the_first_begins(in_rounds, settings, sentence):
+    with pytest.raises(RecipeError, match=f"(?s){sentence}"):
+        check_recipe(in_rounds(rounds=[{}, settings]))
+
+
+def test_every_round_draws_other_crops_unless_it_names_a_seed(in_rounds):
+    seeds = [each.train.seed for each in earlier_rounds(in_rounds(rounds=[{}, {}]))]
+    assert len(set(seeds)) == 2
+    named = earlier_rounds(in_rounds(rounds=[{"train.seed": 7}]))
+    assert [each.train.seed for each in named] == [7]
+
+
+def test_a_study_trains_in_one_round():
+    assert load_recipe("nuclei-ddpm").rounds
+    assert not recipe_with("nuclei-ddpm", {}).rounds
+    assert recipe_with("nuclei-ddpm", {"rounds": [{}]}).rounds == [{}]
