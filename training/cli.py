@@ -66,6 +66,11 @@ def _train(arguments: argparse.Namespace) -> str:
     from .processes import is_first
 
     out = arguments.out or Path("runs") / recipe.name
+    if recipe.rounds and is_first():
+        sys.stdout.write(
+            f"In {len(recipe.rounds) + 1} rounds, each from the weights of the one before; "
+            "--set 'rounds=[]' leaves only the last.\n"
+        )
     resume = "auto" if arguments.auto_resume else arguments.resume
     folder = train(recipe, arguments.data_dir, out, resume=resume)
     return f"Model written to {folder}" if is_first() else ""

@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.feasible import check_recipe
 from napari_cytosynth.training.fit import train
 from napari_cytosynth.training.recipe import Recipe, load_recipe
@@ -81,6 +82,16 @@ def test_a_run_killed_between_or_within_its_rounds_ends_with_the_same_weights(
 def test_every_round_is_checked_before_the_first_begins(in_rounds, settings, sentence):
     with pytest.raises(RecipeError, match=f"(?s){sentence}"):
         check_recipe(in_rounds(rounds=[{}, settings]))
+
+
+def test_the_command_says_how_many_rounds_there_are(in_rounds, nuclei_folder, tmp_path, capsys):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(in_rounds().model_dump(mode="json")))
+    arguments = [str(recipe), "--data-dir", str(nuclei_folder), "--out", str(tmp_path / "run")]
+    assert main([*arguments, "--set", "train.max_epochs=1", "data.crops_per_epoch=4"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("In 2 rounds, each from the weights of the one before;")
+    assert f"Model written to {tmp_path / 'run' / 'tiny'}" in said
 
 
 def test_every_round_draws_other_crops_unless_it_names_a_seed(in_rounds):
