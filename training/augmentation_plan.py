@@ -11,7 +11,7 @@ from napari_cytosynth.errors import RecipeError
 
 from .generate_recipe import GenerateRecipe
 from .recipe import Recipe, _Record, in_words
-from .study import recipe_with
+from .study import check_feasible, recipe_with
 
 if TYPE_CHECKING:
     from .study import Study
@@ -234,9 +234,13 @@ def load_plan(study: Study) -> Plan:
             f"“{options.generator}” cannot be asked for rare objects: set "
             "data.condition_on_fraction, or leave out the arms of rare images."
         )
-    size = plan.generator(Cell(("a",), 0)).data.crop_size
+    generator = plan.generator(Cell(("a",), 0))
+    check_feasible(generator, "generator")
+    size = generator.data.crop_size
     for arm, own in options.arms.items():
-        crop = plan.segmenter(arm, study.seeds[0], ["a"]).data.crop_size
+        segmenter = plan.segmenter(arm, study.seeds[0], ["a"])
+        check_feasible(segmenter, arm)
+        crop = segmenter.data.crop_size
         if own.synthetic != "none" and crop > size:
             raise RecipeError(
                 f"The segmenter's crops of {crop} px are larger than the generated images of "

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
-__all__ = ["Arm", "Range", "Score", "Study", "list_studies", "load_study", "recipe_with"]
+__all__ = [
+    "Arm",
+    "Range",
+    "Score",
+    "Study",
+    "check_feasible",
+    "list_studies",
+    "load_study",
+    "recipe_with",
+]
 
 _LONGEST_NAME = 80  # of a folder
 _RANGE_KEYS = {"low", "high", "log"}
@@ -222,6 +231,8 @@ class Study(_Record):
         picks = itertools.product(*sets) if math.prod(map(len, sets)) <= 256 else each
         arms = [self.arm(dict(zip(self.vary, pick, strict=True))) for pick in picks]
         recipes = [self.recipe_of(arm, self.seeds[0]) for arm in arms]
+        for arm, recipe in zip(arms, recipes, strict=True):
+            check_feasible(recipe, str(arm))
         if any(recipe.train.devices * recipe.train.num_nodes > 1 for recipe in recipes):
             raise RecipeError(
                 "A study trains each run on one device: leave train.devices and train.num_nodes "
@@ -261,6 +272,16 @@ def recipe_with(name: str, settings: Mapping[str, Any]) -> AnyRecipe:
     """
     settings = {"rounds": [], **settings}
     return load_recipe(name, [f"{key}={json.dumps(value)}" for key, value in settings.items()])
+
+
+def check_feasible(recipe: AnyRecipe, what: str) -> None:
+    """Raise RecipeError with the name of what cannot be trained, before anything is."""
+    from .feasible import check_recipe  # imports torch, which a list of studies does without
+
+    try:
+        check_recipe(recipe)
+    except RecipeError as error:
+        raise RecipeError(f"“{what}” cannot be trained: {error}") from error
 
 
 def list_studies() -> list[str]:

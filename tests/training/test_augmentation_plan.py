@@ -26,10 +26,10 @@ def test_the_shipped_study_can_be_run():
 def test_settings_of_the_generator_can_be_assigned():
     shipped = load_study(
         "synthetic-data",
-        ["options.generator_set.train.max_epochs=3", "options.generator_set.data.crop_size=96"],
+        ["options.generator_set.train.max_epochs=5", "options.generator_set.data.crop_size=96"],
     )
     recipe = load_plan(shipped).generator(Cell(("a", "b"), 4))
-    assert recipe.train.max_epochs == 3
+    assert recipe.train.max_epochs == 5
     assert recipe.data.crop_size == 96
     assert recipe.network.arguments["patch"] == 2
     assert recipe.train.seed == 4
@@ -49,6 +49,7 @@ def test_settings_of_the_generator_can_be_assigned():
         ({"generator_set": {"data.condition_on_fraction": False}}, "asked for rare objects"),
         ({"generator_set": {"data.parts": {"train": ["train/image"]}}}, "names no test images"),
         ({"generator_set": {"data.crop_size": 64}}, "256 px are larger than"),
+        ({"generator_set": {"network.arguments.patch": 7}}, "“generator” cannot be trained"),
         ({"generator_set": {"data.channels": ["a", "b"]}}, "several channels"),
     ],
 )

@@ -17,6 +17,9 @@ BASE = {
 }
 
 
+CROPS = {"network.arguments.latent": [8], "data.crop_size": [32, 30]}
+
+
 @pytest.fixture
 def study_file(tmp_path):
     def write(**changes):
@@ -99,6 +102,8 @@ def test_impossible_settings_of_any_arm_are_said_before_any_work(study_file) -> 
         load_study(study_file(vary={"train.ema": [0.5, 2]})).check()
     with pytest.raises(RecipeError, match="depth"):
         load_study(study_file(set={"train.depth": 2})).check()
+    with pytest.raises(RecipeError, match=r"“crop_size 30, latent 8” cannot be trained: .*30 px"):
+        load_study(study_file(vary=CROPS)).check()
     with pytest.raises(RecipeError, match="start the command several times"):
         load_study(study_file(set={"train.devices": 2})).check()
     with pytest.raises(RecipeError, match="no study called"):
