@@ -1,0 +1,113 @@
+"""Write what trainings of the catalogue's models logged into docs/logs.md.
+
+python scripts/training-logs.py --shipped DATA/em-vnc=runs/em-cells-unet \
+    --again DATA/em-vnc=runs/seed-1 DATA/em-vnc=runs/seed-2 …
+
+Each argument is the data folder as a reader would name it, and the folder of a finished run, or
+those of its rounds in order, joined by +.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import yaml
+
+PAGE = Path(__file__).parents[1] / "docs" / "logs.md"
+HEAD = """# Logs of the trainings
+
+Commands, versions, and what validation found; of runs in rounds, of each round. What the results
+reached on test images stands [beside the figures of the cards](training.md#retrain-what-ships).
+Made by `python scripts/training-logs.py`.
+
+## Of the weights that ship
+
+What differed from today's commands is told
+[elsewhere](training.md#how-the-shipped-weights-were-made).
+"""
+AGAIN = """
+## Of models trained again
+
+By today's commands, with other seeds.
+"""
+
+
+def columns(folder: Path) -> list[dict[str, str]]:
+    """Return one row for each epoch that was validated, of all parts of an interrupted run."""
+    rows: dict[int, dict[str, str]] = {}
+    for path in sorted(folder.glob("csv/version_*/metrics.csv"), key=lambda p: p.stat().st_mtime):
+        for row in csv.DictReader(path.read_text("utf-8").splitlines()):
+            found = {k: v for k, v in row.items() if k.startswith("validation/") and v}
+            if found:
+                rows.setdefault(int(row["epoch"]), {}).update(found)
+    return [{"epoch": str(epoch + 1), **rows[epoch]} for epoch in sorted(rows)]
+
+
+def table(rows: list[dict[str, str]]) -> list[str]:
+    """Return at most twelve of the rows, the last among them, as aligned text."""
+    names = [name for name in rows[-1] if "verdict" not in name]
+    every = -(-len(rows) // 12)
+    rows = rows[::-1][::every][::-1]
+    shown = [[name.removeprefix("validation/") for name in names]]
+    for row in rows:
+        numbers = [f"{float(row.get(name, 'nan')):.3g}" for name in names[1:]]
+        shown.append([row["epoch"], *numbers])
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in shown]
+
+
+def read(folder: Path) -> tuple[dict, dict, dict]:
+    """Return recipe, facts and what was chosen of a run or a round."""
+    facts = [
+        json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("run", "validation")
+    ]
+    return yaml.safe_load((folder / "recipe.yaml").read_text("utf-8")), *facts
+
+
+def section(data: str, parts: list[Path], again: bool) -> list[str]:
+    """Return what the page says of one run."""
+    recipe, facts, chosen = read(parts[-1])
+    rounds = [*sorted(parts[-1].glob("round-*"))] if again else parts[:-1]
+    records = [read(part)[2] for part in rounds] if not again else []  # else they are summed up
+    minutes, steps = (sum(r[key] for r in [*records, chosen]) for key in ("seconds", "steps"))
+    name, seed = recipe["name"], recipe["train"]["seed"]
+    command = f"cytosynth train {name} --data-dir {data}"
+    title = f"`{name}`, seed {seed}" if again else f"`{name}`"
+    lines = ["", f"### {title}", "", "```console"]
+    lines += [f"{command} --set train.seed={seed}" if again else command, "```", ""]
+    lines += [
+        f"{minutes / 60:.0f} min, {steps} steps; torch {facts['torch']}, Lightning "
+        f"{facts['lightning']}; {len(facts['train_images'])} training images; SHA-256 of the data: "
+        f"{facts['data_sha256'][:12]}…"
+    ]
+    stages = {f"Round {number}": part for number, part in enumerate([*rounds, parts[-1]], 1)}
+    stages = stages if rounds else {"": parts[-1]}
+    if (parts[-1] / "autoencoder").is_dir():
+        stages = {"Autoencoder": parts[-1] / "autoencoder", **stages}
+    for stage, part in stages.items():
+        best = f"weights of epoch {read(part)[2]['best_epoch'] + 1}:"
+        lines += ["", f"{stage}, {best}" if stage else best.capitalize(), "", "```text"]
+        lines += [*table(columns(part)), "```"]
+    return lines
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shipped", nargs="*", default=[])
+    parser.add_argument("--again", nargs="*", default=[])
+    arguments = parser.parse_args()
+    lines = [HEAD.rstrip()]
+    for again, runs in ((False, arguments.shipped), (True, arguments.again)):
+        lines += [AGAIN.rstrip()] if again and runs else []
+        for run in runs:
+            data, _, folders = run.partition("=")
+            lines += section(data, [Path(folder) for folder in folders.split("+")], again)
+    PAGE.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
