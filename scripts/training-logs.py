@@ -19,8 +19,9 @@ import yaml
 PAGE = Path(__file__).parents[1] / "docs" / "logs.md"
 HEAD = """# Logs of the trainings
 
-Commands, versions, and what validation found; of runs in rounds, of each round. What the results
-reached on test images stands [beside the figures of the cards](training.md#retrain-what-ships).
+Commands, versions, and what validation found; of runs in rounds, of each round (the first rounds of
+diffusion models weight their loss otherwise: it cannot be compared with the second's). What the
+results reached on test images stands [beside the figures of the cards](training.md#retrain-what-ships).
 Made by `python scripts/training-logs.py`.
 
 ## Of the weights that ship
@@ -72,6 +73,8 @@ def section(data: str, parts: list[Path], again: bool) -> list[str]:
     recipe, facts, chosen = read(parts[-1])
     rounds = [*sorted(parts[-1].glob("round-*"))] if again else parts[:-1]
     records = [read(part)[2] for part in rounds] if not again else []  # else they are summed up
+    stage = parts[-1] / "autoencoder"
+    records += [read(stage)[2]] if stage.is_dir() else []
     minutes, steps = (sum(r[key] for r in [*records, chosen]) for key in ("seconds", "steps"))
     name, seed = recipe["name"], recipe["train"]["seed"]
     command = f"cytosynth train {name} --data-dir {data}"
@@ -85,11 +88,11 @@ def section(data: str, parts: list[Path], again: bool) -> list[str]:
     ]
     stages = {f"Round {number}": part for number, part in enumerate([*rounds, parts[-1]], 1)}
     stages = stages if rounds else {"": parts[-1]}
-    if (parts[-1] / "autoencoder").is_dir():
-        stages = {"Autoencoder": parts[-1] / "autoencoder", **stages}
-    for stage, part in stages.items():
+    if stage.is_dir():
+        stages = {"Autoencoder": stage, **stages}
+    for name, part in stages.items():
         best = f"weights of epoch {read(part)[2]['best_epoch'] + 1}:"
-        lines += ["", f"{stage}, {best}" if stage else best.capitalize(), "", "```text"]
+        lines += ["", f"{name}, {best}" if name else best.capitalize(), "", "```text"]
         lines += [*table(columns(part)), "```"]
     return lines
 
