@@ -21,8 +21,8 @@ HEAD = """# Logs of the trainings
 
 Commands, versions, and what validation found; of runs in rounds, of each round (the first rounds of
 diffusion models weight their loss otherwise: it cannot be compared with the second's). What the
-results reached on test images stands [beside the figures of the cards](training.md#retrain-what-ships).
-Made by `python scripts/training-logs.py`.
+results reached on test images stands beside the
+[figures of the cards](training.md#retrain-what-ships). Made by `python scripts/training-logs.py`.
 
 ## Of the weights that ship
 
