@@ -285,7 +285,8 @@ def load_recipe(
     name_or_path
         Name of a shipped recipe, or the path of a YAML file.
     overrides
-        Assignments such as ``train.max_epochs=5``.
+        Assignments such as ``train.max_epochs=5``. One of ``network.start_from`` leaves out the
+        recipe's ``rounds``, unless they are assigned too.
 
     Raises
     ------
@@ -295,6 +296,9 @@ def load_recipe(
     tree = read_tree(name_or_path)
     for assignment in overrides or []:
         assign(tree, assignment)
+    changed = {assignment.partition("=")[0] for assignment in overrides or []}
+    if "network.start_from" in changed and "rounds" not in changed:
+        tree["rounds"] = []  # they are for weights that know nothing yet
     from .generate_recipe import GenerateRecipe
     from .stain_recipe import StainRecipe
 

@@ -101,6 +101,12 @@ def test_every_round_draws_other_crops_unless_it_names_a_seed(in_rounds):
     assert [each.train.seed for each in named] == [7]
 
 
+def test_fine_tuning_has_one_round_unless_it_asks_for_more():
+    tuned = ["network.start_from=nuclei-ddpm"]
+    assert not load_recipe("nuclei-ddpm", tuned).rounds
+    assert load_recipe("nuclei-ddpm", [*tuned, "rounds=[{}]"]).rounds == [{}]
+
+
 def test_a_study_trains_in_one_round():
     assert load_recipe("nuclei-ddpm").rounds
     assert not recipe_with("nuclei-ddpm", {}).rounds
