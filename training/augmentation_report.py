@@ -93,11 +93,9 @@ def _made(shop: Workshop, cells: Cells) -> pd.DataFrame:
     for cell in dict.fromkeys(cell for own in cells.values() for cell in own):
         kinds = read_record(shop.pairs_record(cell)).get("kinds", {})
         for kind, found in kinds.items():
-            suspicious = [
-                name
-                for name in ("features", "pixels")
-                if (found.get(f"chance by {name}") or 1.0) < _COPYING
-            ]
+            chances = {name: found.get(f"chance by {name}") for name in ("features", "pixels")}
+            # of copies all through, the chance is 0
+            suspicious = [name for name, p in chances.items() if p is not None and p < _COPYING]
             own = {"slices": len(cell.slices), "draw": cell.draw, "images of": kind}
             copies = ", ".join(suspicious) or ("" if kind == "real" else "none")
             rows.append(own | found | {"copies by": copies})

@@ -234,6 +234,7 @@ def test_a_piece_that_fails_is_told_and_the_others_go_on(
     ("chance", "gain", "said"),
     [
         (0.001, 0.3, "WARNING: the generated images (like, rare) lie nearer"),
+        (0.0, 0.3, "WARNING: the generated images (like, rare) lie nearer"),
         (0.5, 0.3, "Worth using: real + synthetic, real + rare synthetic."),
         (0.5, 0.0, "No gain that would justify using synthetic images."),
     ],
