@@ -188,6 +188,11 @@ class RevertToBest(Callback):
             return False
         return self.best is None or (value > self.best if self.maximise else value < self.best)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave a run alone that had stopped when it was interrupted."""
+        if self.stop_after and self.waited >= self.stop_after:
+            trainer.should_stop = True
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare, write, revert or stop."""
         if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:

@@ -56,6 +56,9 @@ def _train(arguments: argparse.Namespace) -> str:
     recipe = load_recipe(arguments.recipe, arguments.set)
     job = from_arguments(arguments, recipe.name)
     if job is not None:
+        from .feasible import check_recipe
+
+        check_recipe(recipe)
         files = (
             write_kubernetes(job, arguments.kubernetes)
             if arguments.kubernetes

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import platform
 import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import lightning
-import torch
-import yaml
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -22,7 +17,8 @@ from napari_cytosynth.errors import RecipeError
 
 from .adversarial import AdversarialModule
 from .callbacks import Clock, EpochSeed, ExponentialAverage, RevertToBest
-from .data import SegmentationData, fingerprint
+from .data import SegmentationData
+from .evaluation import results_folder
 from .export import export_model
 from .feasible import check_machine, check_recipe
 from .gan_module import GanModule
@@ -46,6 +42,7 @@ from .processes import (
     wait_for_all,
 )
 from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
+from .run_folder import LAST, check_data, check_settings, write_facts
 from .sample_grid import SampleGrid
 from .segmentation import SegmentationModule
 from .stain_data import StainData
@@ -61,8 +58,6 @@ if TYPE_CHECKING:
     AnyData = SegmentationData | StainData | GenerateData
 
 __all__ = ["train"]
-
-_LAST = "last.ckpt"
 
 # Lightning's hints are about its own defaults; none of them tells the user what to do.
 _HINTS = (
@@ -102,24 +97,6 @@ def _module(recipe: AnyRecipe, steps: int) -> LightningModule:
     return kind(recipe, steps)
 
 
-def _bookkeeping(recipe: AnyRecipe, data: AnyData, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.yaml").write_text(
-        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), "utf-8"
-    )
-    facts = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "machine": platform.processor() or platform.machine(),
-        "seed": recipe.train.seed,
-        "data_sha256": fingerprint(data.pairs),
-        "train_images": data.train_names,
-        "validation_images": sorted(data.validation_names),
-    }
-    (out / "run.json").write_text(json.dumps(facts, indent=2), "utf-8")
-
-
 def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBest, Clock]:
     train = recipe.train
     average = ExponentialAverage(train.ema)
@@ -133,7 +110,7 @@ def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBe
     )
     last = ModelCheckpoint(
         dirpath=out,
-        filename=_LAST.removesuffix(".ckpt"),
+        filename=LAST.removesuffix(".ckpt"),
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
@@ -241,12 +218,17 @@ def train(
 
 
 def _check_begun(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -> None:
-    begun = any((folder / _LAST).is_file() for folder in (out, round_folder(out, 1)))
-    first = (autoencoder_folder(out) / _LAST).is_file()  # goes on by itself
+    begun = any((folder / LAST).is_file() for folder in (out, round_folder(out, 1)))
+    first = (autoencoder_folder(out) / LAST).is_file()  # goes on by itself
     if resume is True and not (begun or (first and getattr(recipe, "autoencoder", None))):
         raise RecipeError(f"There is no run to resume in {out}.")
     if not resume and begun:
         raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
+    check_settings(recipe, out)
+    for number, earlier in enumerate(earlier_rounds(recipe), 1):
+        check_settings(earlier, round_folder(out, number))
+    if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
+        check_settings(autoencoder_recipe(recipe), autoencoder_folder(out))
 
 
 @dataclass
@@ -264,15 +246,18 @@ class _Run:
         data = _data(self.recipe, self.data_dir, self.whole_out)
         data.setup("fit")
         check_processes(self.recipe.train, len(data.dataset))  # type: ignore[arg-type]
-        module = _module(self.recipe, _steps(self.recipe, data))
+        with results_folder(self.out):
+            module = _module(self.recipe, _steps(self.recipe, data))
         if isinstance(data, LatentData):
             load_autoencoder(module.network, self.whole_out)  # type: ignore[arg-type]
         callbacks, best, clock = self._callbacks(data, module)
         trainer = _trainer(
             self.recipe, self.out, callbacks, stop_at_epoch or self.recipe.train.max_epochs
         )
-        checkpoint = self.out / _LAST
+        checkpoint = self.out / LAST
         resume = checkpoint.is_file()
+        if resume:
+            check_data(data.pairs, self.out)
         with warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)
@@ -295,8 +280,9 @@ class _Run:
     ) -> tuple[list[Callback], RevertToBest, Clock]:
         recipe = self.recipe
         callbacks, best, clock = _callbacks(recipe, self.out)
-        told = self.whole or recipe
-        callbacks.append(FirstWrites(partial(_bookkeeping, told, data, self.out)))
+        whole = self.whole or recipe
+        facts = partial(write_facts, whole, data, self.out, seed=recipe.train.seed)
+        callbacks.append(FirstWrites(facts))
         if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
             inference = generator_inference(recipe, data, module.network)  # type: ignore[arg-type]
             callbacks.append(SampleGrid(inference))

@@ -13,6 +13,8 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.card import Normalisation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic_core import ErrorDetails
 
     from .generate_recipe import GenerateRecipe
@@ -28,6 +30,7 @@ __all__ = [
     "TargetRecipe",
     "TrainRecipe",
     "assign",
+    "dotted",
     "in_words",
     "list_recipes",
     "load_recipe",
@@ -210,6 +213,9 @@ def list_recipes() -> list[str]:
     return shipped_names("recipes")
 
 
+_BLOCKS = {"autoencoder", "card", "data", "network", "train"}
+
+
 def shipped_names(folder: str) -> list[str]:
     """Names of the YAML files in a folder of this package, without their suffix."""
     found = (files("napari_cytosynth.training") / folder).iterdir()
@@ -238,7 +244,7 @@ def read_tree(name_or_path: str, folder: str = "recipes", noun: str = "recipe") 
         resource = files("napari_cytosynth.training") / folder / f"{name_or_path}.yaml"
         text = resource.read_text("utf-8")
     elif (path := Path(name_or_path)).is_file():
-        text = path.read_text("utf-8")
+        text = _text(path)
     else:
         raise RecipeError(
             f"There is no {noun} called “{name_or_path}” and no such file. "
@@ -251,6 +257,13 @@ def read_tree(name_or_path: str, folder: str = "recipes", noun: str = "recipe") 
     if not isinstance(tree, dict):
         raise RecipeError(f"{name_or_path} does not hold a {noun} (a mapping of settings).")
     return tree
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not a text file in UTF-8: save it as such.") from error
 
 
 def assign(tree: dict[str, Any], assignment: str) -> None:
@@ -275,6 +288,23 @@ def assign(tree: dict[str, Any], assignment: str) -> None:
         raise RecipeError(f"The value in “{assignment}” cannot be read: {error}") from error
 
 
+def _check_block(tree: dict[str, Any], key: str) -> None:
+    if key in _BLOCKS and isinstance(tree[key], dict):
+        raise RecipeError(
+            f"“{key}” is a block of settings, and all that are not named would be lost: name "
+            "single ones of it, as in train.max_epochs=5."
+        )
+
+
+def dotted(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Flatten nested settings to dotted key: value; a key with dots names its value as it is."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, dict) and value and "." not in key
+        flat |= dotted(value, f"{above}{key}.") if nested else {f"{above}{key}": value}
+    return flat
+
+
 def load_recipe(
     name_or_path: str, overrides: list[str] | None = None
 ) -> Recipe | StainRecipe | GenerateRecipe:
@@ -294,9 +324,10 @@ def load_recipe(
         If there is no such recipe, or a setting is unknown or impossible.
     """
     tree = read_tree(name_or_path)
+    changed = {assignment.partition("=")[0] for assignment in overrides or []}
     for assignment in overrides or []:
         assign(tree, assignment)
-    changed = {assignment.partition("=")[0] for assignment in overrides or []}
+        _check_block(tree, assignment.partition("=")[0])
     if "network.start_from" in changed and "rounds" not in changed:
         tree["rounds"] = []  # they are for weights that know nothing yet
     from .generate_recipe import GenerateRecipe

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from napari_cytosynth.errors import RecipeError
 
 from .evaluation import read_record
-from .recipe import assign, in_words
+from .recipe import assign, dotted, in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from .generate_recipe import GenerateRecipe
@@ -21,7 +22,20 @@ if TYPE_CHECKING:
 
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
-_SAME = ("name", "task", "network", "autoencoder", "rounds")
+# what a round may change: not what is learned, from which files, or on which machine
+_OWN = ("train", "objective", "loss", "adversarial")
+_OWN_DATA = (
+    "augment",
+    "crop_size",
+    "crops_per_epoch",
+    "foreground_level",
+    "foreground_share",
+    "sampling",
+    "split",
+    "validation_crops",
+)
+_MACHINE = ("accelerator", "devices", "num_nodes", "num_workers")
+_SEEDS = 1000  # between rounds, so that repeats with the next seeds draw other crops too
 
 __all__ = ["earlier_rounds", "is_done", "round_folder", "spent", "starting_from"]
 
@@ -29,8 +43,7 @@ __all__ = ["earlier_rounds", "is_done", "round_folder", "spent", "starting_from"
 def earlier_rounds(recipe: AnyRecipe) -> list[AnyRecipe]:
     """Return the recipes of all rounds but the last, which is the recipe itself.
 
-    Each draws other crops: the seeds count up, and end with the recipe's own plus the number of
-    rounds before (see :func:`starting_from`).
+    Each draws other crops, by a seed of its own, as does the last (see :func:`starting_from`).
 
     Raises
     ------
@@ -39,15 +52,24 @@ def earlier_rounds(recipe: AnyRecipe) -> list[AnyRecipe]:
     """
     found = []
     for number, settings in enumerate(recipe.rounds, 1):
-        for key in settings:
-            if key.partition(".")[0] in _SAME:
-                raise RecipeError(f"rounds: “{key}” is the same in all; set it for the whole.")
-        seed = {"train.seed": recipe.train.seed + number - 1}
+        seed = {"train.seed": recipe.train.seed + _SEEDS * (number - 1)}
         try:
-            found.append(_changed(recipe, {"rounds": [], **seed, **settings}))
+            own = dotted(settings)
+            _check_keys(own)
+            found.append(_changed(recipe, {"rounds": [], **seed, **own}))
         except RecipeError as error:
             raise RecipeError(f"In round {number} of the block rounds: {error}") from error
     return found
+
+
+def _check_keys(settings: Iterable[str]) -> None:
+    for key in settings:
+        block, _, rest = key.partition(".")
+        name = rest.partition(".")[0]
+        if block == "data" and name in _OWN_DATA:
+            continue
+        if not rest or block not in _OWN or (block == "train" and name in _MACHINE):
+            raise RecipeError(f"“{key}” is the same in all rounds; set it for the whole recipe.")
 
 
 def starting_from(recipe: AnyRecipe, number: int, out: Path) -> AnyRecipe:
@@ -68,7 +90,7 @@ def starting_from(recipe: AnyRecipe, number: int, out: Path) -> AnyRecipe:
         "network.start_from": str(round_folder(out, number - 1) / recipe.name)
     }
     if recipe.rounds:  # the last one; the others have theirs
-        settings["train.seed"] = recipe.train.seed + number - 1
+        settings["train.seed"] = recipe.train.seed + _SEEDS * (number - 1)
     return _changed(recipe, settings)
 
 
@@ -96,7 +118,7 @@ def _changed(recipe: AnyRecipe, settings: dict[str, Any]) -> AnyRecipe:
     """Return a recipe with some settings changed: dotted key -> value."""
     tree = recipe.model_dump(mode="json")
     for key, value in settings.items():
-        assign(tree, f"{key}={json.dumps(value)}")
+        assign(tree, f"{key}={json.dumps(value, default=str)}")
     try:
         return type(recipe).model_validate(tree)
     except ValidationError as error:

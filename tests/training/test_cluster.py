@@ -167,6 +167,13 @@ def test_a_recipe_of_ones_own_travels_in_a_config_map(check, tmp_path, make_reci
         assert volumes[-1]["configMap"]["name"] == manifests["ConfigMap"]["metadata"]["name"]
 
 
+def test_what_cannot_be_trained_is_not_written_for_a_cluster(tmp_path, capsys):
+    command = ["em-cells-unet", "--data-dir", "/data", "--set", "data.crop_size=100"]
+    assert main([*command, "--kubernetes", str(tmp_path / "k8s")]) == 1
+    assert "must be a multiple of" in capsys.readouterr().err
+    assert not (tmp_path / "k8s").exists()
+
+
 def test_auto_resume_leaves_the_choice_to_the_run_folder(tmp_path, monkeypatch):
     resumed = []
 

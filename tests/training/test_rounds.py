@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def by_hand(make_recipe, nuclei_folder, tmp_path):
     """Train the same two rounds one after the other."""
     first = make_recipe(max_epochs=1, learning_rate=0.02)
     model = train(first, nuclei_folder, tmp_path / "by-hand-1")
-    second = make_recipe(max_epochs=2, seed=first.train.seed + 1).model_dump()
+    second = make_recipe(max_epochs=2, seed=first.train.seed + 1000).model_dump()
     second["network"]["start_from"] = str(model)
     return train(Recipe.model_validate(second), nuclei_folder, tmp_path / "by-hand-2")
 
@@ -75,13 +76,34 @@ def test_a_run_killed_between_or_within_its_rounds_ends_with_the_same_weights(
     [
         ({"train.learning_rate": -1}, "round 2 .*train.learning_rate: .*greater than 0"),
         ({"train.epochs": 3}, "round 2 .*there is no such setting"),
-        ({"network.arguments.widths": [4]}, "is the same in all"),
+        ({"network.arguments.widths": [4]}, "round 2 .*is the same in all"),
+        ({"data": {"images": "other"}}, "round 2 .*“data.images” is the same in all"),
+        ({"train.devices": 2}, "round 2 .*is the same in all"),
+        ({"card.title": date(2026, 1, 1)}, "round 2 .*is the same in all"),
         ({"train.validate_every": 7}, "round 2 .*No validation would be reached"),
     ],
 )
 def test_every_round_is_checked_before_the_first_begins(in_rounds, settings, sentence):
     with pytest.raises(RecipeError, match=f"(?s){sentence}"):
         check_recipe(in_rounds(rounds=[{}, settings]))
+
+
+def test_nested_settings_of_a_round_leave_the_others_as_they_are(in_rounds):
+    (first,) = earlier_rounds(in_rounds(rounds=[{"train": {"max_epochs": 3}}]))
+    assert first.train == in_rounds().train.model_copy(update={"max_epochs": 3})
+
+
+def test_a_round_that_was_changed_is_not_taken_for_the_one_that_is_there(
+    in_rounds, nuclei_folder, tmp_path
+):
+    out = tmp_path / "run"
+    train(in_rounds(), nuclei_folder, out, stop_at_epoch=1)
+    other = in_rounds(rounds=[{"train.max_epochs": 1, "train.learning_rate": 0.5}])
+    with pytest.raises(RecipeError, match=r"begun with other settings \(rounds"):
+        train(other, nuclei_folder, out, resume=True)
+    (out / "recipe.yaml").unlink()  # killed before the last round began
+    with pytest.raises(RecipeError, match=r"round-1 holds .*other settings \(train.learning_rate"):
+        train(other, nuclei_folder, out, resume=True)
 
 
 def test_the_command_says_how_many_rounds_there_are(in_rounds, nuclei_folder, tmp_path, capsys):

@@ -1,0 +1,151 @@
+"""What a run folder says of its run, and whether a run that goes on is still the same one."""
+
+from __future__ import annotations
+
+import json
+import platform
+import zipfile
+from typing import TYPE_CHECKING, Any, Protocol
+
+import lightning
+import torch
+import yaml
+from pydantic import ValidationError
+
+from napari_cytosynth.errors import RecipeError
+
+from .data import fingerprint
+from .evaluation import read_record
+from .recipe import dotted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .generate_recipe import GenerateRecipe
+    from .recipe import Recipe
+    from .stain_recipe import StainRecipe
+
+    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
+
+__all__ = ["LAST", "check_data", "check_settings", "write_facts"]
+
+LAST = "last.ckpt"
+
+# do not change what is learned; where a round starts from and the scale of latents follow
+_FREE = (
+    "card",
+    "train.accelerator",
+    "train.devices",
+    "train.num_nodes",
+    "train.num_workers",
+    "network.start_from",
+    "network.arguments.latent_scale",
+)
+# several processes learn the same from their parts of a batch
+_PARTS = ("train.batch_size", "train.accumulate")
+
+
+class _Data(Protocol):
+    """What is told of the images."""
+
+    pairs: list[tuple[Path, list[Path]]]
+    train_names: list[str]
+    validation_names: set[str]
+
+
+def write_facts(recipe: AnyRecipe, data: _Data, out: Path, *, seed: int) -> None:
+    """Write ``recipe.yaml`` and ``run.json``.
+
+    Parameters
+    ----------
+    recipe
+        Of the whole run.
+    data
+        What it learns from.
+    out
+        Run folder; made if it does not exist.
+    seed
+        Of this round.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.yaml").write_text(
+        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), "utf-8"
+    )
+    facts = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "machine": platform.processor() or platform.machine(),
+        "seed": seed,
+        "data_sha256": fingerprint(data.pairs),
+        "train_images": data.train_names,
+        "validation_images": sorted(data.validation_names),
+    }
+    (out / "run.json").write_text(json.dumps(facts, indent=2), "utf-8")
+
+
+def check_settings(recipe: AnyRecipe, out: Path) -> None:
+    """See that a run that goes on in a folder has the settings that it was begun with.
+
+    Parameters
+    ----------
+    recipe
+        Of the run, or of a round of it.
+    out
+        Its folder, which need not exist. Hardware and card may differ; so may the parts that
+        several processes split a batch into, if their number does.
+
+    Raises
+    ------
+    RecipeError
+        If other settings differ, or the checkpoint is damaged.
+    """
+    path, checkpoint = out / "recipe.yaml", out / LAST
+    if checkpoint.is_file() and not zipfile.is_zipfile(checkpoint):
+        raise RecipeError(
+            f"{checkpoint} is damaged, so that the run cannot go on: choose another --out."
+        )
+    if not path.is_file():
+        return
+    try:
+        kept = type(recipe).model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(
+            f"{out} holds a run whose recipe this version cannot read: choose another --out."
+        ) from error
+    free = _FREE + (_PARTS if _processes(kept) != _processes(recipe) else ())
+    some, others = (_settings(each, free) for each in (kept, recipe))
+    changed = sorted(k for k in {*some, *others} if some.get(k) != others.get(k))
+    if changed:
+        raise RecipeError(
+            f"{out} holds a run that was begun with other settings ({', '.join(changed)}): give "
+            "those, or choose another --out."
+        )
+
+
+def _processes(recipe: AnyRecipe) -> int:
+    return recipe.train.devices * recipe.train.num_nodes
+
+
+def _settings(recipe: AnyRecipe, free: tuple[str, ...]) -> dict[str, Any]:
+    found = dotted(recipe.model_dump(mode="json"))
+    return {
+        key: value
+        for key, value in found.items()
+        if not any(key == each or key.startswith(f"{each}.") for each in free)
+    }
+
+
+def check_data(pairs: list[tuple[Path, list[Path]]], out: Path) -> None:
+    """See that the images are those that a run was begun with.
+
+    Raises
+    ------
+    RecipeError
+        If files were added, removed or changed.
+    """
+    known = read_record(out / "run.json").get("data_sha256")
+    if known is not None and known != fingerprint(pairs):
+        raise RecipeError(
+            f"The images are not those that the run in {out} was begun with: choose another --out."
+        )
