@@ -125,7 +125,11 @@ def _summary(verdicts: dict[int, Verdict]) -> pd.DataFrame:
         table["significant"] = table["significant"].map({True: "yes", False: "no"})
         table.insert(0, "slices", count)
         parts.append(table.rename(columns={"mean": "IoU", "low": "IoU, low", "high": "IoU, high"}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if not parts:
+        return pd.DataFrame()
+    summary = pd.concat(parts, ignore_index=True)
+    told = summary["untold"].isin(["", np.nan]).all()
+    return summary.drop(columns="untold") if told else summary
 
 
 def _answer(plan: Plan, verdicts: dict[int, Verdict], made: pd.DataFrame) -> list[str]:

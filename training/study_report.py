@@ -202,7 +202,9 @@ def _scores(study: Study, records: pd.DataFrame) -> list[Section]:
             "Each arm against the best one by Welch's t test, the p values corrected for all "
             "pairs by Holm's method."
         )
-        sections.append(Section(score.name, [note], found.comparisons, figures))
+        table = found.comparisons
+        table = table if table["untold"].any() else table.drop(columns="untold")
+        sections.append(Section(score.name, [note], table, figures))
     return sections
 
 

@@ -19,7 +19,15 @@ from napari_cytosynth.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Comparison", "compare", "holm", "mean_interval"]
+__all__ = ["UNTOLD", "Comparison", "compare", "holm", "mean_interval"]
+
+_FEW, _IDENTICAL, _ALIKE = "fewer than two runs", "identical runs", "pairs that all differ alike"
+UNTOLD = {
+    _FEW: "each arm needs two runs or more",
+    _IDENTICAL: "the runs of each arm are identical",
+    _ALIKE: "all pairs of runs differ by the same amount",
+}
+"""Why two arms cannot be compared: in short -> in words."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Comparison:
         Whether p lies below the level that was asked for.
     words
         One sentence.
+    untold
+        Why nothing can be told, one of :data:`UNTOLD`; empty where something can.
     """
 
     difference: float
@@ -46,6 +56,7 @@ class Comparison:
     p: float
     significant: bool
     words: str
+    untold: str = ""
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
@@ -104,12 +115,14 @@ def compare(a: ArrayLike, b: ArrayLike, paired: bool, alpha: float = 0.05) -> Co
     means = [float(x.mean()) if x.size else math.nan for x in (first, second)]
     difference = means[0] - means[1]
     if min(first.size, second.size) < 2:
-        return _untold(difference)
+        return _untold(difference, _FEW)
     parts = np.array([x.var(ddof=1) / x.size for x in (first, second)])
     sizes = np.array([first.size, second.size])
     total = float(parts.sum())
-    freedom = total**2 / float((parts**2 / (sizes - 1)).sum()) if total > 0 else 1.0
-    return _told(difference, math.sqrt(total), freedom, alpha, max(map(abs, means)))
+    if _no_spread(math.sqrt(total), max(map(abs, means))):
+        return _untold(difference, _IDENTICAL)
+    freedom = total**2 / float((parts**2 / (sizes - 1)).sum())
+    return _told(difference, math.sqrt(total), freedom, alpha)
 
 
 def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> Comparison:
@@ -118,23 +131,28 @@ def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> Com
     differences = _finite(a - b)
     difference = float(differences.mean()) if differences.size else math.nan
     if differences.size < 2:
-        return _untold(difference)
+        return _untold(difference, _FEW)
     error = float(differences.std(ddof=1)) / math.sqrt(differences.size)
-    size = float(np.nanmax(np.abs([a, b])))
-    return _told(difference, error, differences.size - 1, alpha, size)
+    if _no_spread(error, float(np.nanmax(np.abs([a, b])))):
+        return _untold(difference, _ALIKE)
+    return _told(difference, error, differences.size - 1, alpha)
 
 
-def _untold(difference: float) -> Comparison:
-    words = "Cannot tell: each arm needs two runs or more."
-    return Comparison(difference, math.nan, math.nan, math.nan, False, words)
+def _no_spread(error: float, size: float) -> bool:
+    """Tell whether runs differ by rounding only: a handful of them has no true spread of 0.
+
+    Such runs are repeats of one another (seeds that change nothing), not independent ones.
+    """
+    return error <= 1e-12 * size
 
 
-def _told(difference: float, error: float, freedom: float, alpha: float, size: float) -> Comparison:
-    # equal runs differ by rounding only: no spread to divide by
-    if error <= 1e-12 * size:
-        p = 1.0 if abs(difference) <= 1e-12 * size else 0.0
-    else:
-        p = float(2 * stats.t.sf(abs(difference) / error, freedom))
+def _untold(difference: float, why: str) -> Comparison:
+    words = f"Cannot tell: {UNTOLD[why]}."
+    return Comparison(difference, math.nan, math.nan, math.nan, False, words, why)
+
+
+def _told(difference: float, error: float, freedom: float, alpha: float) -> Comparison:
+    p = float(2 * stats.t.sf(abs(difference) / error, freedom))
     half = float(stats.t.ppf(1 - alpha / 2, freedom)) * error
     low, high, significant = difference - half, difference + half, p < alpha
     words = (

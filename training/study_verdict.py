@@ -13,7 +13,7 @@ from scipy import stats
 
 from napari_cytosynth.errors import InputError
 
-from .study_statistics import compare, holm, mean_interval
+from .study_statistics import UNTOLD, compare, holm, mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,8 @@ class Verdict:
         One row an arm, in the order of the records: arm, the arm's columns, n, mean, low, high.
     comparisons
         One row for each other arm: arm, against, difference (arm - against), low, high (each
-        interval for itself), p, p_holm, significant.
+        interval for itself), p, p_holm, significant, untold (why nothing can be told; empty
+        where something can).
     sentence
         The answer in words.
     """
@@ -123,6 +124,7 @@ def verdict(
 
 
 _ARM = "name of the arm"
+_COMPARED = ["arm", "against", "difference", "low", "high", "p", "p_holm", "significant", "untold"]
 
 
 def _name(values: tuple[object, ...]) -> str:
@@ -176,11 +178,11 @@ def _comparisons(
             "p": own.p,
             "p_holm": p,
             "significant": bool(p < alpha),
+            "untold": own.untold,
         }
         for (arm, _), own, p in zip(others, found[: len(others)], corrected, strict=False)
     ]
-    columns = ["arm", "against", "difference", "low", "high", "p", "p_holm", "significant"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=_COMPARED)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -194,18 +196,17 @@ def _sentence(
     names = list(intervals["arm"])
     if len(names) < 2:
         return "There is nothing to compare: fewer than two arms have a score."
-    few = list(intervals.loc[intervals["n"] < 2, "arm"])
-    known = comparisons[np.isfinite(comparisons["p"])]
+    told = np.isfinite(comparisons["p"])
+    known, untold = comparisons[told], comparisons[~told]
     if known.empty:
-        return "Cannot tell: each arm needs two runs or more."
+        reasons = dict.fromkeys(UNTOLD[why] for why in untold["untold"])
+        return f"Cannot tell: {'; '.join(reasons)}."
     if not known["significant"].any():
         words = f"No significant difference between {_listed([against, *known['arm']])}."
     else:
         words = _differences(known, direction, against)
-    untold = [name for name in comparisons["arm"] if name not in set(known["arm"])]
-    if untold:
-        reason = " (fewer than two runs)" if few else ""
-        words += f" Cannot tell about {_listed(untold)}{reason}."
+    for reason, own in untold.groupby("untold", sort=False):
+        words += f" Cannot tell about {_listed(list(own['arm']))} ({reason})."
     return words
 
 

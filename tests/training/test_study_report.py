@@ -117,6 +117,16 @@ def test_one_seed_cannot_tell(make_study, tmp_path) -> None:
     assert "Cannot tell: each arm needs two runs or more." in text
 
 
+def test_identical_runs_are_told_on_the_page(make_study, tmp_path) -> None:
+    table = records(effect=5)
+    table[FRECHET] = 10.0 + (table["schedule"] == "linear")
+    text = page(make_study(), table, tmp_path)
+    assert "Cannot tell: the runs of each arm are identical." in text
+    assert "is better than" not in text
+    assert "identical runs" in text[text.index("Each arm against the best") :]
+    assert "untold" not in page(make_study(), records(effect=5), tmp_path)
+
+
 def test_a_study_of_failures_has_a_page(make_study, tmp_path) -> None:
     table = records(effect=0).drop(columns=["images", "data_sha256"])
     table["status"], table[FRECHET] = "failed", np.nan

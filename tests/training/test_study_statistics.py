@@ -53,9 +53,19 @@ def test_too_few_runs_cannot_tell():
         compare([1, 2], [1, 2, 3], paired=True)
 
 
-def test_runs_without_any_spread_are_equal_or_not():
-    assert compare([0.1 + 0.2] * 3, [0.3] * 3, paired=False).p == 1
-    assert compare([2, 2, 2], [1, 1, 1], paired=True).significant
+@pytest.mark.parametrize(
+    ("a", "b", "paired", "reason"),
+    [
+        ([2, 2, 2], [1, 1, 1], False, "the runs of each arm are identical"),
+        ([0.1 + 0.2] * 3, [0.3] * 3, False, "the runs of each arm are identical"),
+        ([2, 3], [1, 2], True, "all pairs of runs differ by the same amount"),
+    ],
+)
+def test_repeats_of_one_run_prove_nothing(a, b, paired, reason):
+    found = compare(a, b, paired)
+    assert math.isnan(found.p)
+    assert not found.significant
+    assert found.words == f"Cannot tell: {reason}."
 
 
 def test_holm_corrects_for_the_number_of_comparisons():

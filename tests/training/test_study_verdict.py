@@ -85,6 +85,15 @@ def test_an_arm_whose_runs_failed_is_not_judged():
     assert none.sentence.startswith("There is nothing to compare")
 
 
+def test_identical_runs_are_no_evidence():
+    same = verdict(records(a=[0.1, 0.1], b=[0.9, 0.9]), "arm", "iou", "maximize")
+    assert same.sentence == "Cannot tell: the runs of each arm are identical."
+    runs = records(a=[0.1, 0.1], b=[0.9, 0.9], c=[0.1, 0.12], d=[0.5])
+    some = verdict(runs, "arm", "iou", "maximize")
+    assert "Cannot tell about “a” (identical runs)." in some.sentence
+    assert "Cannot tell about “d” (fewer than two runs)." in some.sentence
+
+
 def test_arms_of_several_settings_have_one_name():
     runs = factorial(lambda s, a: 5.0 * (s == "linear") + 2.0 * (a == "full"))
     found = verdict(runs, ["schedule", "attention"], "fd", "minimize")
