@@ -349,5 +349,15 @@ class SegmentationData(CropData):
         names = {*self.train_names, *self.validation_names}
         fields = [_load(i, t, self.recipe.data) for i, t in self.pairs if i.stem in names]
         train = [field for field in fields if field.name in set(self.train_names)]
+        _check_marked(train, self.recipe)
         self.validation = [field for field in fields if field.name in self.validation_names]
         self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed)
+
+
+def _check_marked(fields: list[Field], recipe: Recipe) -> None:
+    for channel, name in enumerate(recipe.output_channels):
+        if not any(field.maps[channel].any() for field in fields):
+            raise RecipeError(
+                f"Nothing is marked as “{name}” in any mask to train on. Are these the right "
+                "files, and is the object non-zero in them?"
+            )

@@ -120,3 +120,11 @@ def test_a_damaged_file_is_named(make_recipe, nuclei_folder, tmp_path):
     (tmp_path / "image" / "02.tif").write_bytes(b"this is no image")
     with pytest.raises(RecipeError, match=r"image”: “02\.tif” cannot be read as an image"):
         _data(make_recipe(), tmp_path)
+
+
+def test_truth_in_which_nothing_is_marked_is_refused(make_recipe, nuclei_folder, tmp_path):
+    shutil.copytree(nuclei_folder, tmp_path / "data")
+    for path in (tmp_path / "data/mask").iterdir():
+        tifffile.imwrite(path, np.zeros_like(tifffile.imread(path)))
+    with pytest.raises(RecipeError, match="Nothing is marked as “foreground”"):
+        SegmentationData(make_recipe(), tmp_path / "data").setup("fit")
