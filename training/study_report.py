@@ -113,7 +113,7 @@ def write_report(study: Study, records: pd.DataFrame, out: Path, command: str) -
         answer, sections = ["No run is finished yet."], []
     else:
         shown = _shown(study, summary, records)
-        table = Section("The arms", [_reading(study)], shown)
+        table = Section("The arms", [_reading(study), _families(study)], shown)
         answer = [*_progress(study, records), *_answer(study, records)]
         sections = [table, *_scores(study, records), _failures(study, records)]
         write_tables(out, records, summary, shown)
@@ -139,6 +139,21 @@ def _reading(study: Study) -> str:
     return (
         f"Mean over {counted(len(study.seeds), 'seed')} with its 95 % confidence interval "
         f"(Student's t), measured on the {study.part} part."
+    )
+
+
+def _families(study: Study) -> str:
+    """Say which comparisons the p values are corrected for, and which they are not."""
+    words = (
+        "p values are corrected by Holm's method: those of the arms for all pairs of arms, those "
+        "of averages for all pairs of values of all settings together."
+    )
+    if len(study.scores) < 2:
+        return words
+    return (
+        f"{words} The {len(study.scores)} scores are not corrected for each other, each being a "
+        "question of its own: where one score tells a difference and no other supports it, take "
+        "it for weak evidence."
     )
 
 

@@ -77,6 +77,7 @@ def verdict(
     *,
     pair: str | None = None,
     against: str | None = None,
+    beside: Sequence[float] = (),
 ) -> Verdict:
     """Say which arm is better, or that the runs cannot tell.
 
@@ -100,6 +101,8 @@ def verdict(
         Arm that was meant to be beaten before the runs were made; None compares with the arm
         that came out best. That one is picked by the same figures, so that all pairs of arms
         count for the correction.
+    beside
+        p values of other comparisons that the correction counts too.
 
     Raises
     ------
@@ -118,7 +121,7 @@ def verdict(
         raise InputError(f"No run of the arm “{against}” has a score.")
     means = intervals.set_index("arm")["mean"]
     best = str(means.idxmax() if direction == "maximize" else means.idxmin()) if names else ""
-    comparisons = _comparisons(runs, names, score, alpha, pair, (against, best))
+    comparisons = _comparisons(runs, names, score, alpha, pair, (against, best), beside)
     sentence = _sentence(intervals, comparisons, direction, against or best)
     return Verdict(best, intervals, comparisons, sentence)
 
@@ -162,12 +165,13 @@ def _comparisons(
     alpha: float,
     pair: str | None,
     chosen: tuple[str | None, str],
+    beside: Sequence[float],
 ) -> pd.DataFrame:
     against = chosen[0] or chosen[1]
     others = [(name, against) for name in names if name != against]
     rest = [] if chosen[0] else [p for p in combinations(names, 2) if against not in p]
     found = [_two_arms(runs, score, alpha, pair, arms) for arms in (*others, *rest)]
-    corrected = holm([comparison.p for comparison in found])
+    corrected = holm([*(comparison.p for comparison in found), *beside])
     rows = [
         {
             "arm": arm,
@@ -239,6 +243,7 @@ def main_effects(
 
     The scores of a seed are averaged over the other factors, so that a seed stays one
     observation: counting every run by itself would take the other factors' effects for noise.
+    Holm's correction counts the pairs of levels of all factors together.
 
     Parameters
     ----------
@@ -268,11 +273,13 @@ def main_effects(
         reason = "No main effects: not every combination was run with every seed."
         return MainEffects({}, math.nan, reason)
     interaction = _interaction(cells, [len(found) for found in levels], factors)
+    tables = {factor: _averaged(runs, cells, factor, seed) for factor in factors}
+    p = {factor: _all_pairs(table, factor, score) for factor, table in tables.items()}
     found = {}
-    for factor in factors:
-        means = cells.groupby([factor, seed], sort=False).mean().reset_index()
-        order = means[factor].map({level: place for place, level in enumerate(runs[factor])})
-        found[factor] = verdict(means.iloc[order.argsort()], factor, score, direction, alpha)
+    for factor, table in tables.items():
+        # one question, “does any setting matter?”, is one family of comparisons
+        others = [value for other in factors if other != factor for value in p[other]]
+        found[factor] = verdict(table, factor, score, direction, alpha, beside=others)
     words = [f"{factor}: {own.sentence}" for factor, own in found.items()]
     if interaction < alpha:
         words.append(
@@ -280,6 +287,18 @@ def main_effects(
             "their combinations rather than these averages."
         )
     return MainEffects(found, interaction, " ".join(words))
+
+
+def _averaged(runs: pd.DataFrame, cells: pd.Series[float], factor: str, seed: str) -> pd.DataFrame:
+    """Return a row for each level and seed, the levels in the order of the runs."""
+    means = cells.groupby([factor, seed], sort=False).mean().reset_index()
+    order = means[factor].map({level: place for place, level in enumerate(runs[factor])})
+    return means.iloc[order.argsort()]
+
+
+def _all_pairs(table: pd.DataFrame, factor: str, score: str) -> list[float]:
+    levels = [own[score] for _, own in table.groupby(factor, sort=False)]
+    return [compare(*pair, paired=False).p for pair in combinations(levels, 2)]
 
 
 def _interaction(cells: pd.Series[float], levels: list[int], factors: Sequence[str]) -> float:

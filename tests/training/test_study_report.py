@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_cytosynth.training.generate_scores import FRECHET
+from napari_cytosynth.training.generate_scores import FRECHET, KERNEL
 from napari_cytosynth.training.study import Study
 from napari_cytosynth.training.study_report import summarise, write_report
 
@@ -125,6 +125,17 @@ def test_identical_runs_are_told_on_the_page(make_study, tmp_path) -> None:
     assert "is better than" not in text
     assert "identical runs" in text[text.index("Each arm against the best") :]
     assert "untold" not in page(make_study(), records(effect=5), tmp_path)
+
+
+def test_several_scores_are_not_corrected_for_each_other_and_the_page_says_so(
+    make_study, tmp_path
+) -> None:
+    table = records(effect=5)
+    table[KERNEL] = table[FRECHET] / 100
+    text = page(make_study(scores=[{"name": FRECHET}, {"name": KERNEL}]), table, tmp_path)
+    assert "The 2 scores are not corrected for each other" in text
+    assert "weak evidence" in text
+    assert "weak evidence" not in page(make_study(), table, tmp_path)
 
 
 def test_a_study_of_failures_has_a_page(make_study, tmp_path) -> None:

@@ -113,6 +113,24 @@ def test_main_effects_average_over_the_other_factor():
     assert list(found.factors["schedule"].intervals["arm"]) == ["linear", "cosine"]
 
 
+def test_main_effects_of_all_factors_are_one_family_of_comparisons():
+    rng = np.random.default_rng(1)
+    runs = pd.DataFrame(
+        [
+            {"width": w, "latent": k, "seed": n, "fd": (w == "wide") * 0.3 + rng.normal(0, 0.1)}
+            for w in ("narrow", "wide")
+            for k in (8, 24, 72)
+            for n in range(3)
+        ]
+    )
+    widths = main_effects(runs, ["width", "latent"], "fd", "minimize").factors["width"]
+    # one pair of widths and three of latent sizes
+    p = widths.comparisons["p"].iloc[0]
+    assert p < 0.05
+    assert widths.comparisons["p_holm"].iloc[0] == pytest.approx(4 * p)
+    assert "No significant difference" in widths.sentence
+
+
 def test_factors_that_depend_on_each_other_are_told():
     runs = factorial(lambda s, a: 1.0 * (s == "linear") * (a == "full"))
     found = main_effects(runs, ["schedule", "attention"], "fd", "minimize")
