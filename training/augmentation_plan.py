@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_cytosynth.errors import RecipeError
 
 from .generate_recipe import GenerateRecipe
-from .recipe import Recipe, _Record, in_words
+from .recipe import Recipe, _Record, dotted, in_words
 from .study import check_feasible, recipe_with
 
 if TYPE_CHECKING:
@@ -79,6 +79,12 @@ class Options(_Record):
     arms: dict[str, Arm] = Field(default_factory=lambda: dict(_ARMS), min_length=1)
     against: str = Field("real + classic", description="arm that synthetic data should beat")
     device: str = Field("auto", description="where images are generated and the test is run")
+
+    @field_validator("generator_set")
+    @classmethod
+    def _one_spelling(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Flatten blocks, as those of the study's `set` are."""
+        return dotted(given)
 
     @model_validator(mode="after")
     def _sensible(self) -> Options:
@@ -149,7 +155,7 @@ class Plan:
     def generator(self, cell: Cell) -> GenerateRecipe:
         """Return the recipe that trains on the images that the study wrote for a cell."""
         parts = {"train": ["train/image"], "validation": ["validation/image"]}
-        settings = _dotted(self.options.generator_set) | {
+        settings = self.options.generator_set | {
             "name": f"pairs-{len(cell.slices)}-slices",
             "data.parts": parts,
             "data.mask": "mask",
@@ -163,7 +169,7 @@ class Plan:
 
     def segmenter(self, arm: str, seed: int, validation: list[str]) -> Recipe:
         """Return the recipe of one segmenter, which reads the folders ``image`` and ``mask``."""
-        settings = _dotted(self.study.set) | {
+        settings = self.study.set | {
             "name": "segmenter",
             "data.images": "image",
             "data.targets": [{"folder": "mask", "name": self.source.data.mask_name}],
@@ -196,15 +202,6 @@ class Plan:
         }
 
 
-def _dotted(tree: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Flatten settings that assignments have nested; a key with dots names one as it is."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        nested = isinstance(value, dict) and "." not in key
-        flat |= _dotted(value, f"{above}{key}.") if nested else {f"{above}{key}": value}
-    return flat
-
-
 def load_plan(study: Study) -> Plan:
     """Validate a study of synthetic data before work starts.
 
@@ -218,7 +215,7 @@ def load_plan(study: Study) -> Plan:
     except ValidationError as error:
         words = in_words(error, "options")
         raise RecipeError(f"The study “{study.name}” cannot be used:\n{words}") from error
-    source = recipe_with(options.generator, _dotted(options.generator_set))
+    source = recipe_with(options.generator, options.generator_set)
     if not isinstance(source, GenerateRecipe) or not source.data.mask:
         raise RecipeError(
             f"“{options.generator}” does not make images with masks: name a recipe with "

@@ -8,7 +8,7 @@ when everything else is finished.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -20,6 +20,7 @@ from .augmentation_pieces import Workshop, work
 from .augmentation_plan import Cell, load_plan
 from .augmentation_report import write_report
 from .evaluation import read_record, results_folder, write_json
+from .recipe import dotted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,11 +107,18 @@ def _same_study(plan: Plan, out: Path) -> None:
     record = out / "settings.json"
     if not record.is_file():
         write_json(record, plan.identity())
-    elif read_record(record) != plan.identity():
+    elif _one_spelling(read_record(record)) != plan.identity():
         raise RecipeError(
             f"{out} holds a study with other settings: choose another --out. Only slices, arms "
             "and seeds can be added to a study."
         )
+
+
+def _one_spelling(kept: dict[str, Any]) -> dict[str, Any]:
+    """Flatten settings that older folders hold in blocks."""
+    options: dict[str, Any] = kept.get("options", {})
+    flat = {"generator_set": dotted(options.get("generator_set", {}))}
+    return kept | {"set": dotted(kept.get("set", {})), "options": options | flat}
 
 
 def _command(plan: Plan, data_dir: Path) -> str:

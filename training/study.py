@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_cytosynth.errors import RecipeError
 
-from .recipe import _Record, assign, in_words, load_recipe, read_tree, shipped_names
+from .recipe import _Record, dotted, in_words, load_recipe, read_tree, shipped_names
+from .study_settings import Range, override, range_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 _LONGEST_NAME = 80  # of a folder
-_RANGE_KEYS = {"low", "high", "log"}
 
 
 class Score(_Record):
@@ -46,27 +46,6 @@ class Score(_Record):
 
     name: str = Field(min_length=1, description="as the evaluations call it: Fréchet distance")
     direction: Literal["minimize", "maximize"] = "minimize"
-
-
-class Range(_Record):
-    """Numbers that a random or TPE search draws from."""
-
-    low: int | float
-    high: int | float
-    log: bool = Field(False, description="draw the logarithm evenly")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Range:
-        if not self.low < self.high:
-            raise ValueError("low must lie below high")
-        if self.log and self.low <= 0:
-            raise ValueError("a logarithmic range needs numbers above 0")
-        return self
-
-    @property
-    def whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
 
 
 @dataclass(frozen=True)
@@ -112,7 +91,8 @@ class Study(_Record):
     question: str = ""
     recipe: str = Field(min_length=1, description="shipped name, or YAML file")
     set: dict[str, Any] = Field(
-        default_factory=dict, description="recipe settings of every run: train.max_epochs: 3"
+        default_factory=dict,
+        description="recipe settings of every run: train.max_epochs: 3, or train: {max_epochs: 3}",
     )
     vary: dict[str, Any] = Field(
         default_factory=dict,
@@ -132,6 +112,12 @@ class Study(_Record):
     options: dict[str, Any] = Field(
         default_factory=dict, description="settings of studies of kind augmentation"
     )
+
+    @field_validator("set")
+    @classmethod
+    def _one_spelling(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Flatten blocks: one of a single setting changes that one, as its dotted key does."""
+        return dotted(given)
 
     @model_validator(mode="after")
     def _enough_to_do(self) -> Study:
@@ -159,10 +145,7 @@ class Study(_Record):
         return self
 
     def _range(self, key: str) -> Range | None:
-        given = self.vary[key]
-        if isinstance(given, dict) and {"low", "high"} <= given.keys() <= _RANGE_KEYS:
-            return Range.model_validate(given)
-        return None
+        return range_of(key, self.vary[key])
 
     def ranges(self) -> dict[str, Range]:
         """Return the settings that are drawn from ranges."""
@@ -311,22 +294,9 @@ def load_study(name_or_path: str, overrides: list[str] | None = None) -> Study:
     if Path(name_or_path).is_file() and beside.is_file():
         tree["recipe"] = str(beside)
     for assignment in overrides or []:
-        _override(tree, assignment)
+        override(tree, assignment, {*Study.model_fields})
     try:
         return Study.model_validate(tree)
     except ValidationError as error:
         words = in_words(error, "study")
         raise RecipeError(f"The study “{name_or_path}” cannot be used:\n{words}") from error
-
-
-def _override(tree: dict[str, Any], assignment: str) -> None:
-    key, equals, value = assignment.partition("=")
-    first, _, rest = key.partition(".")
-    if first not in Study.model_fields or not equals:
-        first, rest = "set", key
-    if first in ("set", "vary") and rest and equals:  # whose keys have dots
-        holder: dict[str, Any] = {}
-        assign(holder, f"value={value}")
-        tree.setdefault(first, {})[rest] = holder["value"]
-    else:
-        assign(tree, assignment)

@@ -272,3 +272,17 @@ def test_a_folder_of_another_study_is_left_alone(make_study, data_dir, tmp_path,
     run(make_study(options={"slices": [2]}), data_dir, tmp_path / "out", silent)
     with pytest.raises(RecipeError, match="other settings: choose another --out"):
         run(make_study(options={"images": 9}), data_dir, tmp_path / "out", silent)
+
+
+def test_settings_spelled_in_blocks_are_those_with_dots(make_study, data_dir, tmp_path, quick):
+    out, record = tmp_path / "out", tmp_path / "out" / "settings.json"
+    study = make_study(options={"slices": [2], "generator_set": {"train": {"ema": 0.5}}})
+    run(study, data_dir, out, silent)
+    kept = json.loads(record.read_text())
+    assert kept["options"]["generator_set"] == {"train.ema": 0.5}
+    kept["options"]["generator_set"] = {"train": {"ema": 0.5}}  # as older folders have it
+    kept["set"] = {"data": {"crop_size": 16, "crops_per_epoch": 8}}
+    record.write_text(json.dumps(kept))
+    before = len(quick)
+    run(study, data_dir, out, silent)
+    assert len(quick) == before

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.recipe import load_recipe
 from napari_cytosynth.training.study import Study, list_studies, load_study
 
 BASE = {
@@ -78,6 +79,31 @@ def test_assignments_change_the_study_or_the_recipe(study_file) -> None:
     assert full.set == {"train.ema": 0.9}
 
 
+def test_a_block_of_settings_changes_those_that_it_names_and_no_others(study_file) -> None:
+    blocks = {"train": {"max_epochs": 2, "ema": 0.5}, "network": {"arguments": {"depth": 2}}}
+    dots = {"train.max_epochs": 2, "train.ema": 0.5, "network.arguments.depth": 2}
+    studies = [load_study(study_file(set=spelling)) for spelling in (blocks, dots)]
+    assert studies[0] == studies[1]
+    study = load_study(study_file(set={"train": blocks["train"]}))
+    recipe = study.recipe_of(study.arm(study.grid()[0]), 0)
+    shipped = load_recipe("nuclei-vae")
+    assert recipe.train == shipped.train.model_copy(update={"max_epochs": 2, "ema": 0.5})
+    # a key with dots names its value as it is
+    whole = {"network.arguments": {"widths": [8, 16]}}
+    assert load_study(study_file(set=whole)).set == whole
+
+
+def test_an_assignment_changes_one_setting_of_a_block(study_file) -> None:
+    path = study_file(set={"train": {"max_epochs": 2, "ema": 0.5}})
+    assert load_study(path, ["train.ema=0.9"]).set == {"train.max_epochs": 2, "train.ema": 0.9}
+    assert load_study(path, ["train={ema: 0.9}"]).set == {
+        "train.max_epochs": 2,
+        "train.ema": 0.9,
+    }
+    with pytest.raises(RecipeError, match="should be a block of settings"):
+        load_study(study_file(set=[1]), ["train.ema=0.9"])
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -90,6 +116,12 @@ def test_assignments_change_the_study_or_the_recipe(study_file) -> None:
         ({"sampler": "tpe"}, "number of trials"),
         ({"vary": {"train.ema": {"low": 0.1, "high": 0.9}}}, "a range is for random"),
         ({"sampler": "tpe", "trials": 2, "vary": {"train.ema": {"low": 1, "high": 0}}}, "below"),
+        (
+            {"sampler": "random", "trials": 2, "vary": {"train.ema": {"low": 0.1, "hgh": 0.9}}},
+            r"train\.ema is no valid range .*hgh: there is no such setting",
+        ),
+        ({"sampler": "tpe", "trials": 2, "vary": {"train.ema": {"log": True}}}, "no valid range"),
+        ({"set": {"train": {"seed": 3}}}, "follows from seeds"),
     ],
 )
 def test_what_cannot_work_is_said_before_any_work(changes, words, study_file) -> None:
