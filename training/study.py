@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from napari_cytosynth.errors import RecipeError
 
 from .recipe import _Record, dotted, in_words, load_recipe, read_tree, shipped_names
+from .study_measures import Score, check_scores
 from .study_settings import Range, override, range_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Arm",
-    "Range",
-    "Score",
     "Study",
     "check_feasible",
     "list_studies",
@@ -39,13 +38,6 @@ __all__ = [
 ]
 
 _LONGEST_NAME = 80  # of a folder
-
-
-class Score(_Record):
-    """One figure that runs are compared by."""
-
-    name: str = Field(min_length=1, description="as the evaluations call it: Fréchet distance")
-    direction: Literal["minimize", "maximize"] = "minimize"
 
 
 @dataclass(frozen=True)
@@ -202,7 +194,7 @@ class Study(_Record):
         Raises
         ------
         RecipeError
-            If a setting is unknown or impossible.
+            If a setting is unknown or impossible, or a score is not among those measured.
         """
         ends: dict[str, list[Any]] = {
             key: [limit.low, limit.high] for key, limit in self.ranges().items()
@@ -215,6 +207,7 @@ class Study(_Record):
         arms = [self.arm(dict(zip(self.vary, pick, strict=True))) for pick in picks]
         recipes = [self.recipe_of(arm, self.seeds[0]) for arm in arms]
         for arm, recipe in zip(arms, recipes, strict=True):
+            check_scores(self.scores, recipe, self.likelihood)
             check_feasible(recipe, str(arm))
         if any(recipe.train.devices * recipe.train.num_nodes > 1 for recipe in recipes):
             raise RecipeError(

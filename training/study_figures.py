@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .study import Score
+    from .study_measures import Score
 
 __all__ = ["arms_figure", "pair_figure"]
 

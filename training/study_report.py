@@ -17,7 +17,8 @@ from .study_verdict import main_effects, verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .study import Score, Study
+    from .study import Study
+    from .study_measures import Score
     from .study_verdict import Verdict
 
 __all__ = ["summarise", "write_report"]

@@ -29,15 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scores", "check_data", "score_run"]
 
-_FIGURES = {
-    "generate": (
-        "Fréchet distance, kernel distance, precision, recall, density, coverage, and for "
-        "diffusion bits/dim"
-    ),
-    "stain": "PCC, NRMSE, MAE, “SSIM, mean per image”",
-    "segment": "foreground IoU, Dice, precision, recall, and for labels AP@0.5, F1@0.5",
-}
-
 
 @dataclass(frozen=True)
 class Scores:
@@ -105,7 +96,7 @@ def score_run(study: Study, recipe: AnyRecipe, model: Path, data_dir: Path) -> S
         found = _segmented(study, recipe, model, data_dir)
     if unknown := [score.name for score in study.scores if score.name not in found.figures]:
         raise RecipeError(
-            f"“{unknown[0]}” was not measured. Scores of this recipe are {_FIGURES[recipe.task]}."
+            f"“{unknown[0]}” was not measured. Scores of this run are {', '.join(found.figures)}."
         )
     return found
 

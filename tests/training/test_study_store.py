@@ -15,7 +15,7 @@ def make_study():
             "name": "ema",
             "recipe": "nuclei-vae",
             "vary": {"train.ema": [0.1, 0.2, 0.3]},
-            "scores": [{"name": "loss"}],
+            "scores": [{"name": "Fréchet distance"}],
         }
         return Study.model_validate(values | changes)
 
