@@ -89,7 +89,19 @@ def _run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"Stopped. Repeat the command to go on; so far: {out / 'study.html'}\n")
         return 130
     sys.stdout.write(f"Page written to {page}\n")
+    if _all_failed(out / "results.csv"):
+        sys.stderr.write("No run finished: the page says why.\n")
+        return 1
     return 0
+
+
+def _all_failed(results: Path) -> bool:
+    """Tell whether runs were tried and none has a result."""
+    if not results.is_file():
+        return False
+    import pandas as pd
+
+    return not (pd.read_csv(results)["status"] == "finished").any()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
+from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.progress import silent
 
 from .evaluation import read_record, results_folder, write_json
 from .fit import train
+from .study_memory import remember
 from .study_page import write_records
 from .study_report import write_report
 from .study_scores import check_data, score_run
@@ -34,9 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["keep_failure", "quiet", "run_study"]
 
-# what a study may differ in from what its folder holds: more runs, other words
-_FREE = {"seeds", "trials", "title", "question", "remarks"}
-_RESULT = "result.json"
+_MEASURED = ("figures", "baselines", "images", "data_sha256")
+_RESULT, _TRAINED, _TRACE = "result.json", "trained.json", "error.txt"
 
 
 def run_study(
@@ -73,7 +72,8 @@ def run_study(
     Raises
     ------
     RecipeError
-        If a setting is impossible, the data do not fit, or the folder holds another study.
+        If a setting is impossible, the data do not fit, or the folder holds another study or
+        runs of another recipe.
     OutputError
         If the folder cannot be written.
     """
@@ -83,29 +83,16 @@ def run_study(
 
         page: Path = augmentation_study.run(study, data_dir, out, progress, command=command)
         return page
-    check_data(study.check(), data_dir, study.part)
+    recipe = study.check()
+    check_data(recipe, data_dir, study.part)
     with results_folder(out):
-        _remember(study, out)
+        remember(study, recipe, out)
         loop = _Loop(study, data_dir, out, progress or silent)
     try:
         loop.work()
     finally:
         page = write_report(study, loop.records(), out, command)
     return page
-
-
-def _remember(study: Study, out: Path) -> None:
-    """Keep the study beside its runs, and see that they are runs of the same one."""
-    path, asked = out / "study.yaml", study.model_dump(mode="json")
-    if path.is_file():
-        kept = yaml.safe_load(path.read_text("utf-8"))
-        other = [key for key in asked if key not in _FREE and kept.get(key) != asked[key]]
-        if other:
-            raise RecipeError(
-                f"“{out}” holds runs of this study with other settings ({', '.join(other)}): "
-                "choose another --out, or delete that folder."
-            )
-    path.write_text(yaml.safe_dump(asked, sort_keys=False, allow_unicode=True), "utf-8")
 
 
 class _Loop:
@@ -121,7 +108,7 @@ class _Loop:
 
     def _todo(self, arm: Arm) -> list[int]:
         """Return the seeds of an arm that have no result."""
-        return [s for s in self.study.seeds if not (self.folder(arm, s) / _RESULT).is_file()]
+        return [seed for seed in self.study.seeds if self._result(arm, seed) is None]
 
     def work(self) -> None:
         """Take one arm after the other until none is left that nobody works on."""
@@ -156,10 +143,15 @@ class _Loop:
         return float(np.mean(known)) if known else float("nan")
 
     def _result(self, arm: Arm, seed: int) -> dict[str, Any] | None:
-        return read_record(self.folder(arm, seed) / _RESULT) or None
+        """Return the record of a run; None if it has none, or not of the scores asked for."""
+        folder = self.folder(arm, seed)
+        found = read_record(folder / _RESULT)
+        return found if found and _measured(self.study, found, folder) else None
 
     def _run(self, arm: Arm, seed: int, folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = {"settings": arm.labels, "values": arm.values, "seed": seed}
+        record["asked"] = [score.name for score in self.study.scores]
+        former = read_record(folder / _RESULT)  # of other scores, which stay known
         begun = time.monotonic()
         try:
             with quiet(folder / "log.txt"):
@@ -172,7 +164,9 @@ class _Loop:
         except Exception as error:  # one bad setting must not end the study
             message = keep_failure(error, folder)
             spent = {"seconds": time.monotonic() - begun, "status": "failed"}
-            return record | spent | {"message": message, "figures": {}, "baselines": {}}
+            kept = {name: former[name] for name in _MEASURED if name in former}
+            return record | spent | {"message": message, "figures": {}, "baselines": {}} | kept
+        (folder / _TRACE).unlink(missing_ok=True)
         return record | {
             "seconds": seconds + time.monotonic() - begun,
             **_outcome(self.study, found.figures),
@@ -191,8 +185,14 @@ class _Loop:
 
 def keep_failure(error: Exception, folder: Path) -> str:
     """Leave the trace of a failure in ``error.txt``, and return what happened in words."""
-    (folder / "error.txt").write_text("".join(traceback.format_exception(error)), "utf-8")
+    (folder / _TRACE).write_text("".join(traceback.format_exception(error)), "utf-8")
     return str(error) if isinstance(error, CytosynthError) else f"{type(error).__name__}: {error}"
+
+
+def _measured(study: Study, result: dict[str, Any], folder: Path) -> bool:
+    """Tell whether the scores of a run were tried: those asked for later need no training."""
+    known = {*result["figures"], *result.get("asked", [])}
+    return {score.name for score in study.scores} <= known or not (folder / _TRAINED).is_file()
 
 
 def _outcome(study: Study, figures: dict[str, float]) -> dict[str, str]:
@@ -206,9 +206,12 @@ def _outcome(study: Study, figures: dict[str, float]) -> dict[str, str]:
 def _row(study: Study, result: dict[str, Any]) -> dict[str, Any]:
     figures = {k: float("nan") if v is None else v for k, v in result["figures"].items()}
     names = [score.name for score in study.scores]
+    # a run that could not be measured by one score may have been by others
+    outcome = _outcome(study, figures) if figures.keys() >= {*names} else result
     row = {**result["settings"], "seed": result["seed"]}
     row |= {name: figures.pop(name, float("nan")) for name in names}
-    row |= {"seconds": result["seconds"], "status": result["status"], "message": result["message"]}
+    row["seconds"] = result["seconds"]
+    row |= {key: outcome[key] for key in ("status", "message")}
     for origin, base in result["baselines"].items():
         figures |= {f"{name} of {origin}": base[name] for name in names if name in base}
     return row | figures | {k: result[k] for k in ("images", "data_sha256") if k in result}
@@ -216,7 +219,7 @@ def _row(study: Study, result: dict[str, Any]) -> dict[str, Any]:
 
 def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float]:
     """Train, go on with what was interrupted, or find what is trained; with its seconds."""
-    done = folder / "trained.json"
+    done = folder / _TRAINED
     if not done.is_file():
         begun = time.monotonic()
         model = train(recipe, data_dir, folder, resume="auto")

@@ -11,7 +11,7 @@ import logging
 import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from filelock import FileLock, Timeout
@@ -21,7 +21,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from optuna.distributions import BaseDistribution
@@ -66,14 +66,33 @@ class Store:
         journal = str(folder / "optuna.log")
         # a lock that Windows and network file systems know as well
         backend = JournalFileBackend(journal, JournalFileOpenLock(journal))
+        deciding = study.scores[0]
         with self._claiming():
+            storage = JournalStorage(backend)
             self.trials = optuna.create_study(
-                storage=JournalStorage(backend),
-                study_name=study.name,
-                direction=study.scores[0].direction,
+                storage=storage,
+                study_name=f"{study.name}: {deciding.direction} {deciding.name}",
+                direction=deciding.direction,
                 load_if_exists=True,
             )
+            self._take_over(storage)
             self.trials.sampler = _sampler(study, len(self.trials.get_trials(deepcopy=False)))
+
+    def _take_over(self, storage: JournalStorage) -> None:
+        """Go on with arms that were begun when another score decided: they need its figures."""
+        begun = {arm.folder for arm in self.arms()}
+        for name in optuna.get_all_study_names(storage):
+            former = optuna.load_study(study_name=name, storage=storage)
+            for trial in former.get_trials(deepcopy=False):
+                if not self._known(trial) or self._arm(trial).folder in begun:
+                    continue
+                begun.add(self._arm(trial).folder)
+                self._add(trial.params)
+
+    def _add(self, picked: Mapping[str, Any]) -> None:
+        running = TrialState.RUNNING
+        trial = optuna.create_trial(state=running, params=dict(picked), distributions=self.space)
+        self.trials.add_trial(trial)
 
     def _claiming(self) -> FileLock:
         return FileLock(self.locks / "claim.lock")
@@ -89,7 +108,10 @@ class Store:
     def _begun(self) -> list[optuna.trial.FrozenTrial]:
         """Return the trials whose settings are known; a kill can leave one without."""
         trials = self.trials.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.params.keys() >= self.space.keys()]
+        return [trial for trial in trials if self._known(trial)]
+
+    def _known(self, trial: optuna.trial.FrozenTrial) -> bool:
+        return trial.params.keys() >= self.space.keys()
 
     def _arm(self, trial: optuna.trial.FrozenTrial) -> Arm:
         return self.study.arm(trial.params)
@@ -129,9 +151,7 @@ class Store:
         pick = next(left, None)
         if pick is None:
             return None
-        running = TrialState.RUNNING
-        trial = optuna.create_trial(state=running, params=pick, distributions=self.space)
-        self.trials.add_trial(trial)
+        self._add(pick)
         arm = self.study.arm(pick)
         self._lock(arm, stack)
         return Claim(len(self.trials.get_trials(deepcopy=False)) - 1, arm)

@@ -49,6 +49,16 @@ def test_ctrl_c_says_how_to_go_on(handed, capsys, tmp_path) -> None:
     assert "Repeat the command to go on" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("statuses", "code"), [("failed failed", 1), ("failed finished", 0)])
+def test_a_study_without_any_finished_run_is_a_failure(
+    statuses, code, handed, capsys, tmp_path
+) -> None:
+    (tmp_path / "results.csv").write_text("\n".join(["status", *statuses.split()]))
+    words = ["vae-latent-width", "--data-dir", str(tmp_path), "--out", str(tmp_path)]
+    assert main(["study", *words]) == code
+    assert ("No run finished" in capsys.readouterr().err) == bool(code)
+
+
 def test_what_is_wrong_is_said_in_a_sentence(capsys, tmp_path) -> None:
     assert main(["study", "no-such", "--data-dir", str(tmp_path)]) == 1
     assert "There is no study called “no-such”" in capsys.readouterr().err

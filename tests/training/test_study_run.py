@@ -43,7 +43,8 @@ def make_study(make_generate_recipe, tmp_path):
 @pytest.fixture
 def fast(monkeypatch):
     """Replace training and scoring by what takes no time; record what was trained."""
-    runs = SimpleNamespace(trained=[], resumed=[], score=lambda recipe: recipe.objective.beta)
+    runs = SimpleNamespace(trained=[], resumed=[], scored=[], others={"recall": 0.5})
+    runs.score = lambda recipe: recipe.objective.beta
 
     def train(recipe, data_dir, folder, resume=False):
         runs.trained.append((recipe.objective.beta, recipe.train.seed))
@@ -55,8 +56,9 @@ def fast(monkeypatch):
 
     def score(study, recipe, model, data_dir):
         value = runs.score(recipe) + 0.01 * recipe.train.seed
+        runs.scored.append((recipe.objective.beta, recipe.train.seed))
         base = {"real images": {"Fréchet distance": 0.01}, "noise": {"Fréchet distance": 9.0}}
-        return Scores({"Fréchet distance": value, "recall": 0.5}, base, 8)
+        return Scores({"Fréchet distance": value, **runs.others}, base, 8)
 
     monkeypatch.setattr(study_run, "train", train)
     monkeypatch.setattr(study_run, "score_run", score)
@@ -160,6 +162,88 @@ def test_more_seeds_go_on_and_other_settings_do_not(make_study, fast, generator_
     assert fast.trained == [(0.1, 0), (1.0, 0), (0.1, 1), (1.0, 1)]
     with pytest.raises(RecipeError, match=r"other settings \(count\)"):
         study_run.run_study(make_study(count=9), generator_folder, out)
+
+
+def test_other_scores_are_measured_from_what_is_trained(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    out, scores = tmp_path / "out", [{"name": "kernel distance"}, {"name": "Fréchet distance"}]
+    study_run.run_study(make_study(), generator_folder, out)
+    fast.others["kernel distance"] = 0.25
+    fast.scored.clear()
+
+    def stop(done, total, message):
+        if done == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        study_run.run_study(make_study(scores=scores), generator_folder, out, progress=stop)
+    assert "Preliminary: 2 of 4 runs" in (out / "study.html").read_text("utf-8")
+    page = study_run.run_study(make_study(scores=scores), generator_folder, out)
+    assert len(fast.trained) == len(fast.scored) == 4
+    table = pd.read_csv(out / "results.csv")
+    assert table["kernel distance"].tolist() == [0.25] * 4
+    assert table["Fréchet distance"].tolist() == pytest.approx([0.1, 0.11, 1.0, 1.01])
+    assert "kernel distance (less is better)" in page.read_text("utf-8")
+    # what was measured along with others needs no measuring
+    study_run.run_study(make_study(scores=[{"name": "recall"}]), generator_folder, out)
+    assert len(fast.scored) == 4
+
+
+def test_runs_that_could_not_be_scored_are_scored_by_another_score(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    def fail(recipe):
+        raise InputError("The images are empty.")
+
+    out = tmp_path / "out"
+    working, fast.score = fast.score, fail
+    study_run.run_study(make_study(), generator_folder, out)
+    study_run.run_study(make_study(), generator_folder, out)
+    assert set(pd.read_csv(out / "results.csv")["status"]) == {"failed"}
+    fast.score = working
+    study_run.run_study(make_study(scores=[{"name": "recall"}]), generator_folder, out)
+    assert set(pd.read_csv(out / "results.csv")["status"]) == {"finished"}
+    assert len(fast.trained) == 4
+    assert not list(out.rglob("error.txt"))
+
+
+def test_scores_that_were_measured_stay_when_another_cannot_be(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    out = tmp_path / "out"
+    study_run.run_study(make_study(), generator_folder, out)
+    shutil.rmtree(out / "runs/beta-1/seed-1")  # to be trained once more
+    fast.score = lambda recipe: 1 / 0
+    study_run.run_study(make_study(scores=[{"name": "coverage"}]), generator_folder, out)
+    assert set(pd.read_csv(out / "results.csv")["status"]) == {"failed"}
+    study_run.run_study(make_study(), generator_folder, out)
+    statuses = pd.read_csv(out / "results.csv")["status"].tolist()
+    assert statuses == ["finished", "finished", "finished", "failed"]
+
+
+def test_a_recipe_that_was_edited_since_is_not_mixed_with_the_old_one(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    out, file, kept = tmp_path / "out", tmp_path / "tiny.yaml", tmp_path / "out/recipe.yaml"
+    study_run.run_study(make_study(seeds=[0]), generator_folder, out)
+    recipe = yaml.safe_load(file.read_text())
+    recipe["train"]["learning_rate"] = 0.5
+    recipe["card"]["title"] = "Nuclei"
+    file.write_text(yaml.safe_dump(recipe))
+    with pytest.raises(RecipeError, match=r"has changed since .*\(train\.learning_rate\)"):
+        study_run.run_study(make_study(), generator_folder, out)
+    assert len(fast.trained) == 2
+    # folders of older versions hold no recipe: theirs is this one from now on
+    kept.unlink()
+    study_run.run_study(make_study(seeds=[1, 0]), generator_folder, out)
+    assert yaml.safe_load(kept.read_text())["train"]["learning_rate"] == 0.5
+    # nor do they know settings that came later
+    older = yaml.safe_load(kept.read_text())
+    del older["data"]["foreground_level"]
+    kept.write_text(yaml.safe_dump(older))
+    study_run.run_study(make_study(), generator_folder, out)
+    assert len(fast.trained) == 4
 
 
 def test_what_is_wrong_with_the_data_is_said_before_any_work(make_study, tmp_path) -> None:

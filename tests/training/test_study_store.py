@@ -98,6 +98,29 @@ def test_searches_draw_from_ranges_until_the_trials_are_done(sampler, make_study
     assert all(isinstance(values["train.batch_size"], int) for values in found)
 
 
+def test_a_search_by_another_score_starts_from_the_arms_that_were_tried(
+    make_study, tmp_path
+) -> None:
+    vary = {"train.learning_rate": {"low": 1e-4, "high": 1e-1}}
+    changes = {"vary": vary, "sampler": "tpe", "trials": 3}
+    first = Store(make_study(**changes), tmp_path)
+    for _ in range(2):
+        with first.claim(_everything) as claim:
+            first.tell(claim, 1.0)
+    other = Store(make_study(**changes, scores=[{"name": "coverage"}]), tmp_path)
+    assert other.arms() == first.arms()
+    told = []
+    while True:
+        with other.claim(_everything) as claim:
+            if claim is None:
+                break
+            told.append(claim.arm)
+            other.tell(claim, float(len(told)))
+    assert told[:2] == first.arms()
+    assert len(told) == 3
+    assert other.trials.best_value == 3  # more coverage is better
+
+
 def test_two_searches_never_share_an_arm(make_study, tmp_path) -> None:
     study = make_study(sampler="random", trials=2, vary={"train.ema": [0.1, 0.2]})
     one, two = (Store(study, tmp_path) for _ in range(2))
