@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import zipfile
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
@@ -21,11 +21,15 @@ from .recipe import dotted
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .data import SegmentationData
+    from .generate_data import GenerateData
     from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
+    from .stain_data import StainData
     from .stain_recipe import StainRecipe
 
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
+    AnyData = SegmentationData | StainData | GenerateData
 
 __all__ = ["LAST", "check_data", "check_settings", "write_facts"]
 
@@ -45,15 +49,7 @@ _FREE = (
 _PARTS = ("train.batch_size", "train.accumulate")
 
 
-class _Data(Protocol):
-    """What is told of the images."""
-
-    pairs: list[tuple[Path, list[Path]]]
-    train_names: list[str]
-    validation_names: set[str]
-
-
-def write_facts(recipe: AnyRecipe, data: _Data, out: Path, *, seed: int) -> None:
+def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> None:
     """Write ``recipe.yaml`` and ``run.json``.
 
     Parameters
