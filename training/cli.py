@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari_cytosynth.errors import CytosynthError
 
@@ -74,7 +74,7 @@ def _train(arguments: argparse.Namespace) -> str:
             f"In {len(recipe.rounds) + 1} rounds, each from the weights of the one before; "
             "--set 'rounds=[]' leaves only the last.\n"
         )
-    resume = "auto" if arguments.auto_resume else arguments.resume
+    resume: bool | Literal["auto"] = "auto" if arguments.auto_resume else arguments.resume
     folder = train(recipe, arguments.data_dir, out, resume=resume)
     return f"Model written to {folder}" if is_first() else ""
 
