@@ -101,7 +101,7 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
         raise RecipeError(
             f"{checkpoint} is damaged, so that the run cannot go on: choose another --out."
         )
-    if not path.is_file():
+    if not path.is_file() or not checkpoint.is_file():  # nothing has been learned there yet
         return
     try:
         kept = type(recipe).model_validate(yaml.safe_load(path.read_text("utf-8")))

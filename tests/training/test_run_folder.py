@@ -51,6 +51,14 @@ def test_other_settings_are_refused_and_named(begun, resume):
     assert (out / "recipe.yaml").read_bytes() == kept
 
 
+def test_a_run_that_ended_before_its_first_epoch_binds_to_nothing(begun):
+    recipe, data, out = begun
+    (out / "last.ckpt").unlink()
+    other = changed(recipe, train={"learning_rate": 0.5})
+    train(other, data, out)
+    assert yaml.safe_load((out / "recipe.yaml").read_text())["train"]["learning_rate"] == 0.5
+
+
 def test_another_machine_and_another_card_go_on(begun, weights_of, tmp_path):
     recipe, data, out = begun
     whole = train(recipe, data, tmp_path / "whole")
