@@ -199,7 +199,10 @@ def train(
     Raises
     ------
     RecipeError
-        If the data do not fit the recipe, or there is nothing to resume.
+        If the data do not fit the recipe, there is nothing to resume, or what is there was
+        begun with other settings or images.
+    OutputError
+        If the run folder cannot be made.
     """
     out, data_dir = Path(out or Path("runs") / recipe.name), Path(data_dir)
     _check_begun(recipe, out, resume)
