@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from napari_cytosynth.errors import RecipeError
 
 from .generate_recipe import GenerateRecipe
-from .recipe import Recipe, _Record, dotted, in_words
+from .recipe import Recipe, _Record, in_words
+from .settings import dotted
 from .study import check_feasible, recipe_with
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from .augmentation_pieces import Workshop, work
 from .augmentation_plan import Cell, load_plan
 from .augmentation_report import write_report
 from .evaluation import read_record, results_folder, write_json
-from .recipe import dotted
+from .settings import dotted
 
 if TYPE_CHECKING:
     from pathlib import Path

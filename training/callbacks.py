@@ -188,9 +188,13 @@ class RevertToBest(Callback):
             return False
         return self.best is None or (value > self.best if self.maximise else value < self.best)
 
+    @property
+    def _given_up(self) -> bool:
+        return 0 < self.stop_after <= self.waited
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave a run alone that had stopped when it was interrupted."""
-        if self.stop_after and self.waited >= self.stop_after:
+        if self._given_up:
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -205,7 +209,7 @@ class RevertToBest(Callback):
                 torch.save(state, self.path)
             return
         self.waited += 1
-        if self.stop_after and self.waited >= self.stop_after:
+        if self._given_up:
             trainer.should_stop = True
         elif self.revert_after and self.waited % self.revert_after == 0:
             self._revert(trainer, pl_module)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Report", "counted", "named"]
+__all__ = ["Report", "counted", "named", "nothing_marked"]
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -20,6 +20,14 @@ def named(names: Sequence[str], most: int = 4) -> str:
     """Return names in quotes, the first few of them: ``“a”, “b” and 7 more``."""
     shown = ", ".join(f"“{name}”" for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
+
+
+def nothing_marked(name: str) -> str:
+    """Return what to say of masks that hold nothing."""
+    return (
+        f"Nothing is marked as “{name}” in any mask to train on. Are these the right files, "
+        "and is the object non-zero in them?"
+    )
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from .check_report import counted, named
+from .check_report import counted, named, nothing_marked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,10 +118,7 @@ def _report_coverage(
         f"{shares.min():.1%} to {shares.max():.1%})."
     )
     if train and not any(item.coverage for item in train):
-        report.errors.append(
-            f"Nothing is marked as “{name}” in any mask to train on. Are these the right files, "
-            "and is the object non-zero in them?"
-        )
+        report.errors.append(nothing_marked(name))
         return
     empty = [item.item.name for item in looks if not item.coverage]
     if empty:

@@ -68,14 +68,13 @@ def _train(arguments: argparse.Namespace) -> str:
     from .fit import train
     from .processes import is_first
 
-    out = arguments.out or Path("runs") / recipe.name
     if recipe.rounds and is_first():
         sys.stdout.write(
             f"In {len(recipe.rounds) + 1} rounds, each from the weights of the one before; "
             "--set 'rounds=[]' leaves only the last.\n"
         )
     resume: bool | Literal["auto"] = "auto" if arguments.auto_resume else arguments.resume
-    folder = train(recipe, arguments.data_dir, out, resume=resume)
+    folder = train(recipe, arguments.data_dir, arguments.out, resume=resume)
     return f"Model written to {folder}" if is_first() else ""
 
 

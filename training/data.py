@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,7 @@ from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.inference.normalise import normalise
 
 from .augment import cut, jitter, warp_crop
+from .check_report import nothing_marked
 from .pairs import image_files, read_plane
 from .processes import loading_workers, on_gpu
 from .splits import check_split, hash_split
@@ -287,10 +289,18 @@ class EpochData(LightningDataModule):
     ----------
     dataset
         What :meth:`setup` of a subclass reads.
+    pairs
+        All files: each image, with those of its truth.
     """
 
     recipe: Recipe | StainRecipe | GenerateRecipe
+    pairs: list[tuple[Path, list[Path]]]
     dataset: EpochCrops | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Fingerprint of all files; they are read for it once."""
+        return fingerprint(self.pairs)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Crops of the epoch that :attr:`EpochCrops.epoch` names when iteration begins."""
@@ -357,7 +367,4 @@ class SegmentationData(CropData):
 def _check_marked(fields: list[Field], recipe: Recipe) -> None:
     for channel, name in enumerate(recipe.output_channels):
         if not any(field.maps[channel].any() for field in fields):
-            raise RecipeError(
-                f"Nothing is marked as “{name}” in any mask to train on. Are these the right "
-                "files, and is the object non-zero in them?"
-            )
+            raise RecipeError(nothing_marked(name))

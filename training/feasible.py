@@ -18,7 +18,7 @@ from .check_report import counted
 from .generate_recipe import GanObjective, GenerateRecipe
 from .latent_stage import autoencoder_recipe
 from .module import network_arguments
-from .rounds import earlier_rounds
+from .rounds import earlier_rounds, in_round
 from .stain_recipe import StainRecipe
 
 if TYPE_CHECKING:
@@ -50,10 +50,8 @@ def check_recipe(recipe: AnyRecipe) -> None:
             f"The name “{recipe.name}” cannot be that of a folder: use letters, digits, - and _."
         )
     for number, earlier in enumerate(earlier_rounds(recipe), 1):
-        try:
+        with in_round(number):
             check_recipe(earlier)
-        except RecipeError as error:
-            raise RecipeError(f"In round {number} of the block rounds: {error}") from error
     _check_epochs(recipe)
     _check_ranges(recipe)
     _check_network(recipe)

@@ -260,7 +260,7 @@ class _Run:
         checkpoint = self.out / LAST
         resume = checkpoint.is_file()
         if resume:
-            check_data(data.pairs, self.out)
+            check_data(data, self.out)
         with warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)

@@ -12,15 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.card import Normalisation
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from .settings import assign
 
+if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from .generate_recipe import GenerateRecipe
     from .stain_recipe import StainRecipe
 
 __all__ = [
+    "HARDWARE",
     "AugmentRecipe",
     "CardRecipe",
     "DataRecipe",
@@ -29,8 +30,6 @@ __all__ = [
     "SplitRecipe",
     "TargetRecipe",
     "TrainRecipe",
-    "assign",
-    "dotted",
     "in_words",
     "list_recipes",
     "load_recipe",
@@ -150,6 +149,9 @@ class TrainRecipe(_Record):
     num_nodes: int = Field(1, ge=1, description="machines")
 
 
+HARDWARE = ("accelerator", "devices", "num_nodes", "num_workers")
+"""Settings of :class:`TrainRecipe` that say where, not what, is learned."""
+
 Rounds = Annotated[
     list[dict[str, Any]],
     Field(
@@ -266,43 +268,12 @@ def _text(path: Path) -> str:
         raise RecipeError(f"{path} is not a text file in UTF-8: save it as such.") from error
 
 
-def assign(tree: dict[str, Any], assignment: str) -> None:
-    """Carry out an assignment such as ``train.max_epochs=5``.
-
-    Raises
-    ------
-    RecipeError
-        If it is no assignment, or names what cannot be set.
-    """
-    key, equals, value = assignment.partition("=")
-    if not equals:
-        raise RecipeError(f"“{assignment}” should read key=value, for example train.max_epochs=5.")
-    *parents, last = key.split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise RecipeError(f"“{key}” does not name a setting of the recipe.")
-    try:
-        tree[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"The value in “{assignment}” cannot be read: {error}") from error
-
-
 def _check_block(tree: dict[str, Any], key: str) -> None:
     if key in _BLOCKS and isinstance(tree[key], dict):
         raise RecipeError(
             f"“{key}” is a block of settings, and all that are not named would be lost: name "
             "single ones of it, as in train.max_epochs=5."
         )
-
-
-def dotted(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted key: value; a key with dots names its value as it is."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        nested = isinstance(value, dict) and value and "." not in key
-        flat |= dotted(value, f"{above}{key}.") if nested else {f"{above}{key}": value}
-    return flat
 
 
 def load_recipe(
@@ -324,10 +295,12 @@ def load_recipe(
         If there is no such recipe, or a setting is unknown or impossible.
     """
     tree = read_tree(name_or_path)
-    changed = {assignment.partition("=")[0] for assignment in overrides or []}
+    changed = set()
     for assignment in overrides or []:
         assign(tree, assignment)
-        _check_block(tree, assignment.partition("=")[0])
+        key = assignment.partition("=")[0]
+        _check_block(tree, key)
+        changed.add(key)
     if "network.start_from" in changed and "rounds" not in changed:
         tree["rounds"] = []  # they are for weights that know nothing yet
     from .generate_recipe import GenerateRecipe

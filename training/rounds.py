@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from napari_cytosynth.errors import RecipeError
 
 from .evaluation import read_record
-from .recipe import assign, dotted, in_words
+from .recipe import HARDWARE, in_words
+from .settings import dotted, put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from .generate_recipe import GenerateRecipe
@@ -34,10 +35,9 @@ _OWN_DATA = (
     "split",
     "validation_crops",
 )
-_MACHINE = ("accelerator", "devices", "num_nodes", "num_workers")
 _SEEDS = 1000  # between rounds, so that repeats with the next seeds draw other crops too
 
-__all__ = ["earlier_rounds", "is_done", "round_folder", "spent", "starting_from"]
+__all__ = ["earlier_rounds", "in_round", "is_done", "round_folder", "spent", "starting_from"]
 
 
 def earlier_rounds(recipe: AnyRecipe) -> list[AnyRecipe]:
@@ -53,13 +53,20 @@ def earlier_rounds(recipe: AnyRecipe) -> list[AnyRecipe]:
     found = []
     for number, settings in enumerate(recipe.rounds, 1):
         seed = {"train.seed": recipe.train.seed + _SEEDS * (number - 1)}
-        try:
+        with in_round(number):
             own = dotted(settings)
             _check_keys(own)
             found.append(_changed(recipe, {"rounds": [], **seed, **own}))
-        except RecipeError as error:
-            raise RecipeError(f"In round {number} of the block rounds: {error}") from error
     return found
+
+
+@contextmanager
+def in_round(number: int) -> Iterator[None]:
+    """Say of a RecipeError which of the earlier rounds it is about."""
+    try:
+        yield
+    except RecipeError as error:
+        raise RecipeError(f"In round {number} of the block rounds: {error}") from error
 
 
 def _check_keys(settings: Iterable[str]) -> None:
@@ -68,7 +75,7 @@ def _check_keys(settings: Iterable[str]) -> None:
         name = rest.partition(".")[0]
         if block == "data" and name in _OWN_DATA:
             continue
-        if not rest or block not in _OWN or (block == "train" and name in _MACHINE):
+        if not rest or block not in _OWN or (block == "train" and name in HARDWARE):
             raise RecipeError(f"“{key}” is the same in all rounds; set it for the whole recipe.")
 
 
@@ -118,7 +125,7 @@ def _changed(recipe: AnyRecipe, settings: dict[str, Any]) -> AnyRecipe:
     """Return a recipe with some settings changed: dotted key -> value."""
     tree = recipe.model_dump(mode="json")
     for key, value in settings.items():
-        assign(tree, f"{key}={json.dumps(value, default=str)}")
+        put(tree, key, value)
     try:
         return type(recipe).model_validate(tree)
     except ValidationError as error:

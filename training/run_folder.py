@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning
 import torch
@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from napari_cytosynth.errors import RecipeError
 
-from .data import fingerprint
 from .evaluation import read_record
-from .recipe import dotted
+from .processes import process_count
+from .recipe import HARDWARE
+from .settings import differing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +39,7 @@ LAST = "last.ckpt"
 # do not change what is learned; where a round starts from and the scale of latents follow
 _FREE = (
     "card",
-    "train.accelerator",
-    "train.devices",
-    "train.num_nodes",
-    "train.num_workers",
+    *(f"train.{name}" for name in HARDWARE),
     "network.start_from",
     "network.arguments.latent_scale",
 )
@@ -73,7 +71,7 @@ def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> No
         "lightning": lightning.__version__,
         "machine": platform.processor() or platform.machine(),
         "seed": seed,
-        "data_sha256": fingerprint(data.pairs),
+        "data_sha256": data.sha256,
         "train_images": data.train_names,
         "validation_images": sorted(data.validation_names),
     }
@@ -109,31 +107,24 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
         raise RecipeError(
             f"{out} holds a run whose recipe this version cannot read: choose another --out."
         ) from error
-    free = _FREE + (_PARTS if _processes(kept) != _processes(recipe) else ())
-    some, others = (_settings(each, free) for each in (kept, recipe))
-    changed = sorted(k for k in {*some, *others} if some.get(k) != others.get(k))
-    if changed:
+    split = process_count(kept.train) != process_count(recipe.train)
+    free = _FREE + (_PARTS if split else ())
+    if changed := differing(*(each.model_dump(mode="json") for each in (kept, recipe)), free):
         raise RecipeError(
             f"{out} holds a run that was begun with other settings ({', '.join(changed)}): give "
             "those, or choose another --out."
         )
 
 
-def _processes(recipe: AnyRecipe) -> int:
-    return recipe.train.devices * recipe.train.num_nodes
-
-
-def _settings(recipe: AnyRecipe, free: tuple[str, ...]) -> dict[str, Any]:
-    found = dotted(recipe.model_dump(mode="json"))
-    return {
-        key: value
-        for key, value in found.items()
-        if not any(key == each or key.startswith(f"{each}.") for each in free)
-    }
-
-
-def check_data(pairs: list[tuple[Path, list[Path]]], out: Path) -> None:
+def check_data(data: AnyData, out: Path) -> None:
     """See that the images are those that a run was begun with.
+
+    Parameters
+    ----------
+    data
+        What the run would go on with.
+    out
+        Its folder.
 
     Raises
     ------
@@ -141,7 +132,7 @@ def check_data(pairs: list[tuple[Path, list[Path]]], out: Path) -> None:
         If files were added, removed or changed.
     """
     known = read_record(out / "run.json").get("data_sha256")
-    if known is not None and known != fingerprint(pairs):
+    if known is not None and known != data.sha256:
         raise RecipeError(
             f"The images are not those that the run in {out} was begun with: choose another --out."
         )

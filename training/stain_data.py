@@ -121,15 +121,11 @@ class StainData(CropData):
         super().__init__()
         self.recipe = recipe
         self.fields = find_field_pairs(data_dir, recipe.data)
+        self.pairs = [(image, [target]) for image, target in self.fields.values()]
         self.train_names, self.validation_names = split_fields(self.fields, recipe.data.split)
         check_split(self.train_names, self.validation_names, "fields")
         self.scaling: list[OutputScaling] = []
         self.quantiles: dict[str, tuple[float, float]] = {}
-
-    @property
-    def pairs(self) -> list[tuple[Path, list[Path]]]:
-        """All files, for the fingerprint of the data."""
-        return [(image, [target]) for image, target in self.fields.values()]
 
     def _read(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         image_path, target_path = self.fields[name]

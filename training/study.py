@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_cytosynth.errors import RecipeError
 
-from .recipe import _Record, dotted, in_words, load_recipe, read_tree, shipped_names
+from .recipe import _Record, in_words, load_recipe, read_tree, shipped_names
+from .settings import dotted
 from .study_measures import Score, check_scores
 from .study_settings import Range, override, range_of
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.files import replace_file
 
-from .recipe import dotted
+from .settings import differing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,11 +60,7 @@ def _remember_recipe(study: Study, recipe: AnyRecipe, path: Path) -> None:
         _write(path, now)
         return
     kept = _read_today(yaml.safe_load(path.read_text("utf-8")), recipe)
-    before, after = dotted(kept), dotted(now)
-    absent = object()
-    keys = dict.fromkeys([*before, *after])
-    changed = [key for key in keys if before.get(key, absent) != after.get(key, absent)]
-    if changed:
+    if changed := differing(kept, now):
         raise RecipeError(
             f"The recipe “{study.recipe}” has changed since the runs in “{path.parent}” were "
             f"begun ({', '.join(changed)}), and their means would mix the two: choose another "

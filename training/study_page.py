@@ -7,6 +7,7 @@ import io
 import os
 import platform
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,11 @@ class Section:
     table: pd.DataFrame | None = None
     figures: Sequence[tuple[Figure, str]] = field(default_factory=list)
     code: str = ""
+
+    @cached_property
+    def drawn(self) -> list[str]:
+        """The figures as SVG, in the page and beside it."""
+        return [_svg(figure) for figure, _ in self.figures]
 
 
 def write_page(
@@ -135,11 +141,9 @@ def write_page(
 
 def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
     """Write every figure as a file as well: a page cannot be put on a slide."""
-    drawn = [figure for section in sections for figure, _ in section.figures]
-    for number, figure in enumerate(drawn, start=1):
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", bbox_inches="tight")
-        _replace(folder / f"figure-{number}.svg", buffer.getvalue())
+    drawn = [svg for section in sections for svg in section.drawn]
+    for number, svg in enumerate(drawn, start=1):
+        _replace(folder / f"figure-{number}.svg", svg)
 
 
 def write_tables(
@@ -212,11 +216,15 @@ def _table(table: pd.DataFrame) -> str:
     return f'<div class="scroll"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
 
 
-def _image(figure: Figure, caption: str) -> str:
-    """Return a figure as an image inside the page: of inline SVGs the ids would clash."""
-    buffer = io.BytesIO()
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight")
-    data = base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def _image(svg: str, caption: str) -> str:
+    """Return a figure as an image inside the page: of inline SVGs the ids would clash."""
+    data = base64.b64encode(svg.encode()).decode()
     text = escape(caption)
     return (
         f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}">'
@@ -228,7 +236,8 @@ def _section(section: Section) -> str:
     parts = [f"<h2>{escape(section.heading)}</h2>", _paragraphs(section.paragraphs)]
     if section.table is not None and len(section.table):
         parts.append(_table(section.table))
-    parts += [_image(figure, caption) for figure, caption in section.figures]
+    captions = [caption for _, caption in section.figures]
+    parts += map(_image, section.drawn, captions)
     if section.code:
         parts.append(f"<pre>{escape(section.code)}</pre>")
     return "\n".join(part for part in parts if part)

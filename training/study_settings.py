@@ -8,7 +8,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from napari_cytosynth.errors import RecipeError
 
-from .recipe import _Record, assign, dotted, in_words
+from .recipe import _Record, in_words
+from .settings import assign, dotted
 
 __all__ = ["Range", "override", "range_of"]
 

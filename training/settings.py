@@ -1,0 +1,77 @@
+"""Settings in nested blocks, named with dots: changing one, flattening them, comparing two sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from napari_cytosynth.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+__all__ = ["assign", "differing", "dotted", "put"]
+
+
+def assign(tree: dict[str, Any], assignment: str) -> None:
+    """Carry out an assignment such as ``train.max_epochs=5``.
+
+    Raises
+    ------
+    RecipeError
+        If it is no assignment, or names what cannot be set.
+    """
+    key, equals, value = assignment.partition("=")
+    if not equals:
+        raise RecipeError(f"“{assignment}” should read key=value, for example train.max_epochs=5.")
+    try:
+        put(tree, key, yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"The value in “{assignment}” cannot be read: {error}") from error
+
+
+def put(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Change a setting, named with dots, of nested ones.
+
+    Raises
+    ------
+    RecipeError
+        If the key leads through what is no block of settings.
+    """
+    *parents, last = key.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise RecipeError(f"“{key}” does not name a setting of the recipe.")
+    tree[last] = value
+
+
+def dotted(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Flatten nested settings to dotted key: value; a key with dots names its value as it is."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, dict) and value and "." not in key
+        flat |= dotted(value, f"{above}{key}.") if nested else {f"{above}{key}": value}
+    return flat
+
+
+def differing(
+    some: Mapping[str, Any], others: Mapping[str, Any], free: Collection[str] = ()
+) -> list[str]:
+    """Name the settings, dotted and in order, in which two recipes differ.
+
+    Parameters
+    ----------
+    some, others
+        Recipes as they were dumped.
+    free
+        Settings, and blocks of them, that may differ.
+    """
+    before, after, absent = dotted(some), dotted(others), object()
+    return sorted(
+        key
+        for key in {*before, *after}
+        if before.get(key, absent) != after.get(key, absent)
+        and not any(key == each or key.startswith(f"{each}.") for each in free)
+    )
