@@ -109,7 +109,8 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
         ) from error
     split = process_count(kept.train) != process_count(recipe.train)
     free = _FREE + (_PARTS if split else ())
-    if changed := differing(*(each.model_dump(mode="json") for each in (kept, recipe)), free):
+    before, after = (each.model_dump(mode="json") for each in (kept, recipe))
+    if changed := differing(before, after, free):
         raise RecipeError(
             f"{out} holds a run that was begun with other settings ({', '.join(changed)}): give "
             "those, or choose another --out."
