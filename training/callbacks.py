@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from .checkpoints import save_whole
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -192,6 +194,10 @@ class RevertToBest(Callback):
     def _given_up(self) -> bool:
         return 0 < self.stop_after <= self.waited
 
+    @property
+    def _dry(self) -> bool:
+        return self.revert_after > 0 and self.waited % self.revert_after == 0
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave a run alone that had stopped when it was interrupted."""
         if self._given_up:
@@ -206,12 +212,12 @@ class RevertToBest(Callback):
             self.best, self.epoch, self.waited = value, trainer.current_epoch, 0
             state = {"average": self.average.average, "trained": _copy(pl_module)}
             if trainer.is_global_zero:
-                torch.save(state, self.path)
+                save_whole(state, self.path)
             return
         self.waited += 1
         if self._given_up:
             trainer.should_stop = True
-        elif self.revert_after and self.waited % self.revert_after == 0:
+        elif self.best is not None and self._dry:
             self._revert(trainer, pl_module)
 
     def _revert(self, trainer: Trainer, pl_module: LightningModule) -> None:

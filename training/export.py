@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,9 @@ from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.card import Inference, ModelCard, Training
 from napari_cytosynth.zoo.files import save_model
 
+from .evaluation import write_json
 from .module import network_arguments
+from .run_folder import CHOSEN
 from .selection import Predictions, choose_splitting, choose_threshold, iou_curve
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def export_model(
         chosen = {"threshold": threshold}
         found = {"threshold": threshold}
     found |= {"iou": {f"{t:.2f}": iou for t, iou in iou_curve(predictions).items()}, **summary}
-    folder.parent.joinpath("validation.json").write_text(json.dumps(found, indent=2), "utf-8")
+    write_json(folder.parent / CHOSEN, found)
 
     def inference(network: torch.nn.Module) -> Inference:
         return Inference(

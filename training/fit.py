@@ -17,6 +17,7 @@ from napari_cytosynth.errors import RecipeError
 
 from .adversarial import AdversarialModule
 from .callbacks import Clock, EpochSeed, ExponentialAverage, RevertToBest
+from .checkpoints import WholeCheckpoints
 from .data import SegmentationData
 from .evaluation import results_folder
 from .export import export_model
@@ -42,7 +43,7 @@ from .processes import (
     wait_for_all,
 )
 from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
-from .run_folder import LAST, check_data, check_settings, write_facts
+from .run_folder import CHOSEN, LAST, check_data, check_settings, holds_run, write_facts
 from .sample_grid import SampleGrid
 from .segmentation import SegmentationModule
 from .stain_data import StainData
@@ -138,6 +139,7 @@ def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: in
         num_sanity_val_steps=0,
         **strategy(train, manual=manual),
         callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         logger=[TensorBoardLogger(out, name="", version="tensorboard"), CSVLogger(out, name="csv")],
         log_every_n_steps=10,
         enable_model_summary=False,
@@ -159,7 +161,7 @@ _EXPORTS = {"segment": export_model, "stain": export_stainer, "generate": export
 def _train_autoencoder(recipe: GenerateRecipe, data_dir: Path, out: Path) -> GenerateRecipe:
     """Train the first stage unless it is done; return the recipe with the latents' scale."""
     stage, folder = autoencoder_recipe(recipe), autoencoder_folder(out)
-    if not (folder / "validation.json").is_file():
+    if not (folder / CHOSEN).is_file():
         GenerateData(recipe, data_dir).setup("fit")  # may the second stage use these images, too?
         train(stage, data_dir, folder, resume="auto")
     data = GenerateData(stage, data_dir)
@@ -208,6 +210,9 @@ def train(
     _check_begun(recipe, out, resume)
     check_recipe(recipe)
     check_machine(recipe.train)
+    _check_images(recipe, data_dir, out)
+    if is_done(recipe, out) and not (out / LAST).is_file():
+        return out / recipe.name  # finished, its checkpoint deleted
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         recipe = _train_autoencoder(recipe, data_dir, out)
@@ -221,8 +226,8 @@ def train(
 
 
 def _check_begun(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -> None:
-    begun = any((folder / LAST).is_file() for folder in (out, round_folder(out, 1)))
-    first = (autoencoder_folder(out) / LAST).is_file()  # goes on by itself
+    begun = any(holds_run(folder) for folder in (out, round_folder(out, 1)))
+    first = holds_run(autoencoder_folder(out))  # goes on by itself
     if resume is True and not (begun or (first and getattr(recipe, "autoencoder", None))):
         raise RecipeError(f"There is no run to resume in {out}.")
     if not resume and begun:
@@ -232,6 +237,27 @@ def _check_begun(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -
         check_settings(earlier, round_folder(out, number))
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         check_settings(autoencoder_recipe(recipe), autoencoder_folder(out))
+
+
+def _check_images(recipe: AnyRecipe, data_dir: Path, out: Path) -> None:
+    """Compare the files, which are the same for all rounds and stages, with what has been used."""
+    rounds = [round_folder(out, number) for number in range(1, len(recipe.rounds) + 1)]
+    if used := [each for each in (autoencoder_folder(out), *rounds, out) if holds_run(each)]:
+        data = _data(recipe, data_dir, out)
+        for folder in used:
+            check_data(data, folder)
+
+
+def _check_reached(best: RevertToBest) -> None:
+    if best.best is not None:
+        return
+    if best.waited:
+        raise RecipeError(
+            f"No validation gave a number for {best.monitor}: the training has diverged, or the "
+            "validation images have nothing to compare. Lower train.learning_rate, or look at "
+            "the images with --check."
+        )
+    raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
 
 
 @dataclass
@@ -259,8 +285,6 @@ class _Run:
         )
         checkpoint = self.out / LAST
         resume = checkpoint.is_file()
-        if resume:
-            check_data(data, self.out)
         with warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)
@@ -270,10 +294,7 @@ class _Run:
                 ckpt_path=str(checkpoint) if resume else None,
                 weights_only=True if resume else None,
             )
-        if not best.path.exists():
-            raise RecipeError(
-                "No validation was reached: raise max_epochs or lower validate_every."
-            )
+        _check_reached(best)
         if not is_first():  # the first process exports what all have trained
             return self.out / self.recipe.name
         return self._export(trainer, module, data, best, clock)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.zoo.card import Condition, Generation, Inference
 
+from .evaluation import write_json
 from .export import save_trained
 from .generate_recipe import DiffusionObjective
+from .run_folder import CHOSEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +123,5 @@ def export_generator(
         return generator_inference(recipe, data, network)
 
     saved = save_trained(recipe, checkpoint, folder, summary, inference)
-    text = json.dumps(summary, indent=2)
-    folder.parent.joinpath("validation.json").write_text(text, "utf-8")
+    write_json(folder.parent / CHOSEN, summary)
     return saved

@@ -11,6 +11,7 @@ from napari_cytosynth.errors import RecipeError
 
 from .evaluation import read_record
 from .recipe import HARDWARE, in_words
+from .run_folder import CHOSEN
 from .settings import dotted, put
 
 if TYPE_CHECKING:
@@ -108,14 +109,14 @@ def round_folder(out: Path, number: int) -> Path:
 
 def is_done(recipe: AnyRecipe, folder: Path) -> bool:
     """Whether a round has written its model."""
-    written = ("validation.json", f"{recipe.name}/README.md")
+    written = (CHOSEN, f"{recipe.name}/README.md")
     return all((folder / name).is_file() for name in written)
 
 
 def spent(recipe: AnyRecipe, out: Path) -> dict[str, float]:
     """Return the seconds and optimiser steps of all rounds but the last."""
     records = [
-        read_record(round_folder(out, number) / "validation.json")
+        read_record(round_folder(out, number) / CHOSEN)
         for number in range(1, len(recipe.rounds) + 1)
     ]
     return {key: sum(record[key] for record in records) for key in ("steps", "seconds")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import zipfile
 from typing import TYPE_CHECKING
@@ -13,8 +12,9 @@ import yaml
 from pydantic import ValidationError
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.zoo.files import replace_file
 
-from .evaluation import read_record
+from .evaluation import read_record, write_json
 from .processes import process_count
 from .recipe import HARDWARE
 from .settings import differing
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
     AnyData = SegmentationData | StainData | GenerateData
 
-__all__ = ["LAST", "check_data", "check_settings", "write_facts"]
+__all__ = ["CHOSEN", "LAST", "check_data", "check_settings", "holds_run", "write_facts"]
 
 LAST = "last.ckpt"
+CHOSEN = "validation.json"  # written when a run ends
 
 # do not change what is learned; where a round starts from and the scale of latents follow
 _FREE = (
@@ -62,9 +63,8 @@ def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> No
         Of this round.
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.yaml").write_text(
-        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), "utf-8"
-    )
+    settings = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    replace_file(out / "recipe.yaml", settings.encode())
     facts = {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -75,7 +75,12 @@ def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> No
         "train_images": data.train_names,
         "validation_images": sorted(data.validation_names),
     }
-    (out / "run.json").write_text(json.dumps(facts, indent=2), "utf-8")
+    write_json(out / "run.json", facts)
+
+
+def holds_run(out: Path) -> bool:
+    """Whether something was learned in a folder: there is a checkpoint, or what was chosen."""
+    return any((out / name).is_file() for name in (LAST, CHOSEN))
 
 
 def check_settings(recipe: AnyRecipe, out: Path) -> None:
@@ -99,7 +104,7 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
         raise RecipeError(
             f"{checkpoint} is damaged, so that the run cannot go on: choose another --out."
         )
-    if not path.is_file() or not checkpoint.is_file():  # nothing has been learned there yet
+    if not path.is_file() or not holds_run(out):
         return
     try:
         kept = type(recipe).model_validate(yaml.safe_load(path.read_text("utf-8")))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.zoo.card import Inference
 
+from .evaluation import write_json
 from .export import network_facts, save_trained
+from .run_folder import CHOSEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +51,7 @@ def export_stainer(
         for name, value in module.trainer.callback_metrics.items()
         if name.startswith("validation/")
     }
-    text = json.dumps({**summary, "last_validation": figures}, indent=2)
-    folder.parent.joinpath("validation.json").write_text(text, "utf-8")
+    write_json(folder.parent / CHOSEN, {**summary, "last_validation": figures})
 
     def inference(network: torch.nn.Module) -> Inference:
         return Inference(

@@ -84,3 +84,13 @@ def test_a_validation_without_a_number_is_never_the_best(tmp_path):
         trainer.callback_metrics = {"m": torch.tensor(value)}
         revert.on_validation_end(trainer, module)
         assert revert.best == best
+
+
+def test_without_a_best_there_is_nothing_to_go_back_to(tmp_path):
+    module, trainer, average = _module(), _trainer(), ExponentialAverage(0.5)
+    average.on_fit_start(trainer, module)
+    revert = RevertToBest(tmp_path, average, "m", maximise=True, revert_after=1)
+    trainer.callback_metrics = {"m": torch.tensor(float("nan"))}
+    revert.on_validation_end(trainer, module)
+    assert revert.best is None
+    assert revert.reverts == 0

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 
 import pytest
+import tifffile
 import torch
 import yaml
 
@@ -65,7 +67,8 @@ def test_a_run_killed_between_or_within_its_rounds_ends_with_the_same_weights(
         train(in_rounds(), nuclei_folder, out)
     model = train(in_rounds(), nuclei_folder, out, resume=True)
     assert torch.equal(_weights(model), _weights(by_hand))
-    (out / "last.ckpt").unlink()
+    for name in ("last.ckpt", "validation.json"):
+        (out / name).unlink()
     (out / "round-1/tiny/README.md").unlink()  # killed while the first round wrote its model
     model = train(in_rounds(), nuclei_folder, out, resume="auto")
     assert torch.equal(_weights(model), _weights(by_hand))
@@ -104,6 +107,24 @@ def test_a_round_that_was_changed_is_not_taken_for_the_one_that_is_there(
     (out / "recipe.yaml").unlink()  # killed before the last round began
     with pytest.raises(RecipeError, match=r"round-1 holds .*other settings \(train.learning_rate"):
         train(other, nuclei_folder, out, resume=True)
+
+
+def test_a_finished_round_binds_to_its_images_and_settings_without_its_checkpoint(
+    in_rounds, nuclei_folder, tmp_path
+):
+    data, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(nuclei_folder, data)
+    train(in_rounds(), data, out, stop_at_epoch=1)
+    for name in ("last.ckpt", "validation.json"):  # killed when the second round had just begun
+        (out / name).unlink()
+    (out / "round-1/last.ckpt").unlink()  # deleted to save space
+    other = in_rounds(rounds=[{"train.max_epochs": 1, "train.learning_rate": 0.5}])
+    with pytest.raises(RecipeError, match=r"round-1 holds .*other settings \(train.learning_rate"):
+        train(other, data, out, resume="auto")
+    first = next((data / "image").iterdir())
+    tifffile.imwrite(first, tifffile.imread(first) + 1)
+    with pytest.raises(RecipeError, match=r"images are not those that the run in .*round-1"):
+        train(in_rounds(), data, out, resume="auto")
 
 
 def test_the_command_says_how_many_rounds_there_are(in_rounds, nuclei_folder, tmp_path, capsys):

@@ -53,7 +53,8 @@ def test_other_settings_are_refused_and_named(begun, resume):
 
 def test_a_run_that_ended_before_its_first_epoch_binds_to_nothing(begun):
     recipe, data, out = begun
-    (out / "last.ckpt").unlink()
+    for name in ("last.ckpt", "validation.json"):
+        (out / name).unlink()
     other = changed(recipe, train={"learning_rate": 0.5})
     train(other, data, out)
     assert yaml.safe_load((out / "recipe.yaml").read_text())["train"]["learning_rate"] == 0.5
@@ -72,6 +73,20 @@ def test_other_images_are_refused(begun):
     tifffile.imwrite(first, tifffile.imread(first) + 1)
     with pytest.raises(RecipeError, match="images are not those"):
         train(recipe, data, out, resume=True)
+
+
+def test_a_finished_run_whose_checkpoint_was_deleted_is_left_as_it_is(begun):
+    recipe, data, out = begun
+    model = train(recipe, data, out, resume=True)
+    (out / "last.ckpt").unlink()
+    with pytest.raises(RecipeError, match="holds a run already"):
+        train(recipe, data, out)
+    other = changed(recipe, train={"learning_rate": 0.5})
+    with pytest.raises(RecipeError, match=r"other settings \(train.learning_rate"):
+        train(other, data, out, resume="auto")
+    (model / "model.safetensors").write_bytes(b"mark")  # training again would write over it
+    assert train(recipe, data, out, resume=True) == model
+    assert (model / "model.safetensors").read_bytes() == b"mark"
 
 
 @pytest.mark.parametrize("broken", ["last.ckpt", "recipe.yaml"])

@@ -1,0 +1,61 @@
+"""Checkpoints that a kill, a full disk or an eviction leaves whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins import TorchCheckpointIO
+
+from napari_cytosynth.errors import OutputError
+
+__all__ = ["WholeCheckpoints", "save_whole"]
+
+
+def save_whole(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint beside the old one, then move it there: whole, or not at all.
+
+    Parameters
+    ----------
+    state
+        What torch can save.
+    path
+        The file to write or replace.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the old one stays.
+    """
+    # always the same name, so that the next start writes over what a kill has left
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except (OSError, RuntimeError) as error:  # torch raises the latter when a disk is full
+        if unfinished.is_file():
+            unfinished.unlink()
+        raise OutputError(
+            f"“{path}” cannot be written ({error}). What was saved before is kept: "
+            "once there is space, go on with --resume."
+        ) from error
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes beside the target; Lightning's own goes by the system's temporary folder.
+
+    From there, a file is copied over the good one if it lies on another disk, as checkpoints
+    of clusters do: whoever is killed meanwhile has none.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Save what a run goes on from."""
+        save_whole(checkpoint, Path(path))
