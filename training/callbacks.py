@@ -139,6 +139,11 @@ class ExponentialAverage(Callback):
             _network(pl_module).load_state_dict(self._trained)
             self._trained = {}
 
+    def is_finite(self) -> bool:
+        """Whether all averages are numbers; those of a training that diverged are not."""
+        floating = (value for value in self.average.values() if value.is_floating_point())
+        return all(bool(value.isfinite().all()) for value in floating)
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs."""
         return {"average": self.average, "step": self._step}
@@ -208,7 +213,7 @@ class RevertToBest(Callback):
         if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
             return
         value = float(trainer.callback_metrics[self.monitor])
-        if self._better(value):
+        if self._better(value) and self.average.is_finite():
             self.best, self.epoch, self.waited = value, trainer.current_epoch, 0
             state = {"average": self.average.average, "trained": _copy(pl_module)}
             if trainer.is_global_zero:

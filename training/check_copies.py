@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from .check_report import counted
+from .check_shift import finite_plane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def thumbnail(image: NDArray[Any]) -> NDArray[np.float32] | None:
     ndarray or None
         (64, 64) float32 with mean 0 and norm 1.
     """
-    planes = [_shrunk(np.nan_to_num(np.asarray(plane, np.float32))) for plane in image]
+    planes = [_shrunk(finite_plane(plane)) for plane in image]
     fine = [plane - ndimage.gaussian_filter(plane, 3, mode="reflect") for plane in planes]
     spread = [float(plane.std()) for plane in fine]
     kept = [plane / std for plane, std in zip(fine, spread, strict=True) if std > 0]

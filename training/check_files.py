@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.tasks.reading import read_image
 
 from .check_report import Report, counted, named
 from .data import split_stems
@@ -251,7 +250,7 @@ def _stain(recipe: PairRecipe, data_dir: Path, report: Report) -> Layout:
 
 def _generate(recipe: ImageRecipe, data_dir: Path, report: Report) -> Layout:
     found = find_images(recipe.model_copy(update={"mask": None}), data_dir)
-    raw = recipe.model_copy(update={"shrink": 1})
+    raw = recipe.model_copy(update={"shrink": 1, "scaling": "image"})  # as they are in the files
     layout = Layout(recipe.crop_size * recipe.shrink, pads=False)
     layout.truth_names = [recipe.mask_name] if recipe.mask else []
     missing = []
@@ -262,7 +261,7 @@ def _generate(recipe: ImageRecipe, data_dir: Path, report: Report) -> Layout:
             except RecipeError:
                 missing.append(file.name)
                 continue
-            masks = (partial(_mask, mask),) if mask else ()
+            masks = (partial(read_plane, mask),) if mask else ()
             read = partial(_pixels, file, raw)
             layout.items.append(Item(file.name, part, read, masks, file.label))
     if missing:
@@ -273,10 +272,6 @@ def _generate(recipe: ImageRecipe, data_dir: Path, report: Report) -> Layout:
     if recipe.kind == "classes":
         _report_other_classes(recipe, data_dir, report)
     return layout
-
-
-def _mask(path: Path) -> NDArray[Any]:
-    return np.asarray(read_image(path).data)
 
 
 def _pixels(file: ImageFile, recipe: ImageRecipe) -> NDArray[Any]:

@@ -80,6 +80,9 @@ def look(item: Item, image: NDArray[Any]) -> Look:
     image
         (C, Y, X), of any real type.
     """
+    dtype = image.dtype
+    if dtype.kind == "b":  # a mask taken for an image, for example
+        image = image.astype(np.uint8)
     finite = np.isfinite(image) if image.dtype.kind == "f" else np.ones((), bool)
     bad = 1 - float(finite.mean())
     pixels = image[finite] if bad else image.reshape(-1)
@@ -87,12 +90,12 @@ def look(item: Item, image: NDArray[Any]) -> Look:
         pixels = np.zeros(1)
     low, high = np.percentile(pixels[:: max(1, pixels.size // _SAMPLES)], (1, 99)).tolist()
     least, most = float(pixels.min()), float(pixels.max())
-    top = np.iinfo(image.dtype).max if image.dtype.kind in "iu" else np.inf
+    top = np.iinfo(dtype).max if dtype.kind in "iu" else np.inf
     clipped = float((pixels == top).mean()) if most == top else 0.0
     flat = tuple(c for c, plane in enumerate(image) if _is_flat(plane))
     height, width = image.shape[-2:]
     return Look(
-        item, (height, width), len(image), image.dtype, low, high, least, most, bad, flat, clipped
+        item, (height, width), len(image), dtype, low, high, least, most, bad, flat, clipped
     )
 
 
@@ -227,7 +230,8 @@ def report_stains(stains: dict[str, list[Look]], report: Report) -> None:
         _report_intensities(looks, what, report)
         _report_bad(looks, what, report)
         _report_unlike(looks, what, report)
-        if all(item.flat for item in looks if item.item.part == "train"):
+        train = [item for item in looks if item.item.part == "train"]
+        if train and all(item.flat for item in train):
             report.errors.append(f"The stain “{name}” has the same value everywhere.")
         if nan := _names(looks, lambda item: item.bad):
             report.errors.append(
@@ -237,18 +241,25 @@ def report_stains(stains: dict[str, list[Look]], report: Report) -> None:
 
 
 def report_fixed_scaling(looks: Sequence[Look], recipe: ImageRecipe, report: Report) -> None:
-    """Report what a generator cannot learn from, or would see as nearly black."""
-    if nan := _names(looks, lambda item: item.bad):
-        report.errors.append(
-            f"{counted(len(nan), 'image')} with pixels without a number (NaN or infinite): "
-            f"{named(nan)}. A generator would learn them; repair or remove these images."
-        )
-    dim = _names(looks, lambda item: 255 < item.most < 65535 / 8)
-    if recipe.scaling == "fixed" and (dim or any(item.most <= 1 for item in looks)):
+    """Report what a generator would see as nearly black, or as white."""
+    if recipe.scaling != "fixed":
+        return
+    if dim := _names(looks, lambda item: item.most < _full(item.dtype) / 8):
         report.warnings.append(
-            "data.scaling is “fixed”, which divides by 255 or 65,535, but the images use a small "
-            "part of that range: they would be nearly black. Use “image” or “source”."
+            "data.scaling is “fixed”, which divides whole numbers by the largest that their type "
+            f"can hold, but {counted(len(dim), 'image')} use less than an eighth of that range "
+            f"and would be nearly black: {named(dim)}. Use “image” or “source”."
         )
+    if beyond := _names(looks, lambda item: item.dtype.kind == "f" and item.most > 1):
+        report.warnings.append(
+            "data.scaling is “fixed”, which takes numbers with a decimal point as they are, from "
+            f"0 to 1; what lies above becomes white in {counted(len(beyond), 'image')}: "
+            f"{named(beyond)}. Use “image” or “source”."
+        )
+
+
+def _full(dtype: np.dtype[Any]) -> float:
+    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
 def report_classes(layout: Layout, classes: Sequence[str], report: Report) -> None:

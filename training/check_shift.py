@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .check_report import Report
 
-__all__ = ["Offset", "estimate_offset", "report_offsets", "structure"]
+__all__ = ["Offset", "estimate_offset", "finite_plane", "report_offsets", "structure"]
 
 _register: Any = phase_cross_correlation  # it has no types
 
@@ -28,6 +28,7 @@ _WINDOW = 256
 _LEAST = 3.0  # px; less is within what such an estimate is worth
 _AGREE = 0.6  # share of the windows that must agree
 _LIKE = 0.15  # correlation from which two windows show the same
+_HUGE = 1e15  # so that squares of it are numbers, too
 _GAIN = 1.15  # how much more alike they must be when shifted
 
 Structure = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
@@ -59,9 +60,15 @@ def structure(planes: NDArray[Any]) -> Structure:
     """
     total = np.zeros((), np.float32)
     for plane in planes:
-        total = total + _clipped(_band(np.nan_to_num(np.asarray(_middle(plane), np.float32))))
+        total = total + _clipped(_band(finite_plane(_middle(plane))))
     fine = _clipped(total)
     return fine, _clipped(_band(np.sqrt(ndimage.gaussian_filter(fine**2, 2)), 0.0, 16.0))
+
+
+def finite_plane(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a plane as float32, with 0 for what is no finite number there."""
+    numbers = np.asarray(plane, np.float32)
+    return np.where(np.abs(numbers) < _HUGE, numbers, 0)  # NaN compares as false
 
 
 def _middle(plane: NDArray[Any]) -> NDArray[Any]:

@@ -253,9 +253,9 @@ def _check_reached(best: RevertToBest) -> None:
         return
     if best.waited:
         raise RecipeError(
-            f"No validation gave a number for {best.monitor}: the training has diverged, or the "
-            "validation images have nothing to compare. Lower train.learning_rate, or look at "
-            "the images with --check."
+            f"The training has diverged: its weights or its {best.monitor} are no numbers, so that "
+            "no model was written. Lower train.learning_rate, and look for broken images with "
+            "--check."
         )
     raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
 

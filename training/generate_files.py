@@ -13,6 +13,7 @@ from skimage.transform import downscale_local_mean
 from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.tasks.reading import read_image
 
+from .pairs import read_plane
 from .splits import hash_split
 
 if TYPE_CHECKING:
@@ -207,7 +208,16 @@ def _read(path: Path, recipe: ImageRecipe) -> NDArray[Any]:
     elif image.ndim == 3 and image.shape[0] != wanted and image.shape[-1] in (wanted, wanted + 1):
         image = np.moveaxis(image, -1, 0)[:wanted]
     if image.ndim != 3 or len(image) != wanted:
-        raise RecipeError(f"{path.name} has the shape {image.shape}, not {wanted} channels.")
+        raise RecipeError(
+            f"{path.name} has the shape {image.shape}, but the recipe's data.channels names "
+            f"{wanted}. Convert colour images to grey, or name all channels; they come first "
+            "(C, Y, X)."
+        )
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise RecipeError(
+            f"{path.name} has pixels without a number (NaN or infinite), which a generator would "
+            "learn: repair it, or take it away."
+        )
     if recipe.scaling == "fixed" and np.issubdtype(image.dtype, np.integer):
         image = image / np.iinfo(image.dtype).max
     return _shrunk(image, recipe.shrink)
@@ -234,7 +244,7 @@ def _bounds(images: list[NDArray[Any]], recipe: ImageRecipe) -> NDArray[np.float
 
 def _signed_mask(path: Path, recipe: ImageRecipe) -> NDArray[np.float64]:
     """Return a mask in [0, 1] that passes 0.5 at the edge, softened to both sides of it."""
-    mask = np.asarray(read_image(path).data) > 0
+    mask = read_plane(path) > 0
     inside = _shrunk(mask[None].astype(float), recipe.shrink)[0] > 0.5
     signed = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
     signed -= np.sign(signed) * 0.5  # the edge runs between two pixels

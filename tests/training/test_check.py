@@ -7,10 +7,12 @@ import pytest
 import tifffile
 from scipy import ndimage
 
+from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.phantoms import fluorescent_nuclei
 from napari_cytosynth.training import check
 from napari_cytosynth.training.check import check_data
 from napari_cytosynth.training.cli import main
+from napari_cytosynth.training.generate_data import GenerateData
 
 
 def write(path, image):
@@ -112,6 +114,62 @@ def test_a_generator_needs_whole_crops(make_generate_recipe, nuclei):
     data = {"parts": {"train": ["image"], "validation_names": ["n7"]}, "channels": ["nuclei"]}
     report = check_data(make_generate_recipe(data=data | {"crop_size": 16}), nuclei)
     assert said(report.errors, "smaller than a crop of 16 px", "“n4”")
+
+
+_NUCLEI = {"parts": {"train": ["image"], "validation_names": ["n7"]}, "channels": ["nuclei"]}
+
+
+@pytest.mark.parametrize(
+    ("change_all", "words"),
+    [
+        (lambda plane: plane, ()),
+        (lambda plane: (plane.astype(float) / plane.max() * 4095).astype(np.uint16), ("black",)),
+        (lambda plane: plane.astype(np.float32), ("white",)),
+        (lambda plane: (plane / plane.max()).astype(np.float32), ()),
+    ],
+)
+def test_fixed_scaling_is_held_against_the_type_of_the_files(
+    make_generate_recipe, nuclei, change_all, words
+):
+    for path in (nuclei / "image").iterdir():
+        full = tifffile.imread(path)
+        stretched = (full / full.max() * np.iinfo(full.dtype).max).astype(full.dtype)
+        tifffile.imwrite(path, change_all(stretched))
+    report = check_data(make_generate_recipe(data=_NUCLEI | {"scaling": "fixed"}), nuclei)
+    assert bool(said(report.warnings, "“fixed”")) == bool(words)
+    assert all(said(report.warnings, "“fixed”", word) for word in words)
+    kind = tifffile.imread(next((nuclei / "image").iterdir())).dtype
+    assert said(report.facts, "Intensities", str(kind))
+
+
+def test_nan_stops_a_generator_as_in_training(make_generate_recipe, nuclei):
+    spoiled = np.pad(np.full((1, 1), np.nan, np.float32), ((0, 95), (0, 111)))
+    tifffile.imwrite(nuclei / "image" / "n4.tif", spoiled)
+    recipe = make_generate_recipe(data=_NUCLEI)
+    report = check_data(recipe, nuclei)
+    assert said(report.errors, "n4.tif", "without a number")
+    assert not said(report.warnings, "count as 0")
+    with pytest.raises(RecipeError, match=r"n4.tif has pixels without a number"):
+        GenerateData(recipe, nuclei).setup("fit")
+
+
+@pytest.mark.parametrize("pages", [(2, 96, 112), (96, 112, 3)])
+def test_a_mask_of_several_planes_is_named_and_refused(make_generate_recipe, nuclei, pages):
+    tifffile.imwrite(nuclei / "mask" / "n4.tif", np.ones(pages, np.uint8))
+    recipe = make_generate_recipe(data=_NUCLEI | {"mask": "mask"})
+    assert said(check_data(recipe, nuclei).errors, "n4.tif", "one grey plane")
+    with pytest.raises(InputError, match="one grey plane"):
+        GenerateData(recipe, nuclei).setup("fit")
+
+
+def test_pixels_of_one_bit_and_infinite_ones_are_looked_at(make_recipe, nuclei):
+    change(nuclei / "image" / "n0.tif", lambda plane: plane > plane.mean())
+    spoil = np.pad(np.full((1, 1), np.inf, np.float32), ((40, 55), (40, 71)))
+    change(nuclei / "image" / "n1.tif", lambda plane: plane.astype(np.float32) + spoil)
+    report = check_data(make_recipe(), nuclei)
+    assert said(report.facts, "Intensities", "bool (0 to 1;")
+    assert said(report.warnings, "NaN or infinite", "“n1”")
+    assert said(report.facts, "Alignment", "within 3 px")
 
 
 # -- masks -----------------------------------------------------------------------------

@@ -99,8 +99,9 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(make_recipe, nuclei_fold
         SegmentationModule(Recipe.model_validate(settings), total_steps=1)
 
 
-def test_a_run_that_diverged_is_told_of(make_recipe, nuclei_folder, tmp_path):
-    recipe = make_recipe(max_epochs=1, learning_rate=1e30, monitor="loss")
+@pytest.mark.parametrize("monitor", ["loss", "score"])  # a score of broken weights may be 0
+def test_a_run_that_diverged_is_told_of(make_recipe, nuclei_folder, tmp_path, monitor):
+    recipe = make_recipe(max_epochs=1, learning_rate=1e30, monitor=monitor)
     with pytest.raises(RecipeError, match="training has diverged"):
         train(recipe, nuclei_folder, tmp_path)
     assert not (tmp_path / "tiny").exists()

@@ -121,7 +121,7 @@ def test_folders_that_do_not_fit(make_generate_recipe, generator_folder, change,
     ("change", "message"),
     [
         ({"crop_size": 128}, "smaller than a crop"),
-        ({"channels": ["red", "green", "blue"]}, "not 3 channels"),
+        ({"channels": ["red", "green", "blue"]}, "data.channels names 3"),
     ],
 )
 def test_images_that_do_not_fit(make_generate_recipe, generator_folder, change, message):
