@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.errors import CytosynthError, RecipeError
 
 from .cluster import add_arguments, from_arguments, write_kubernetes, write_slurm
 from .recipe import list_recipes, load_recipe
@@ -59,6 +59,8 @@ def _train(arguments: argparse.Namespace) -> str:
         from .feasible import check_recipe
 
         check_recipe(recipe)
+        if arguments.kubernetes:
+            _check_start(recipe.network.start_from)
         files = (
             write_kubernetes(job, arguments.kubernetes)
             if arguments.kubernetes
@@ -74,8 +76,32 @@ def _train(arguments: argparse.Namespace) -> str:
             "--set 'rounds=[]' leaves only the last.\n"
         )
     resume: bool | Literal["auto"] = "auto" if arguments.auto_resume else arguments.resume
-    folder = train(recipe, arguments.data_dir, arguments.out, resume=resume)
+    out = arguments.out or Path("runs") / recipe.name
+    try:
+        folder = train(recipe, arguments.data_dir, out, resume=resume)
+    except KeyboardInterrupt as error:
+        raise _Stopped(_kept(out)) from error
     return f"Model written to {folder}" if is_first() else ""
+
+
+class _Stopped(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def _kept(out: Path) -> str:
+    from .run_folder import LAST
+
+    if any(out.rglob(LAST)):
+        return "Stopped. Go on from the last whole epoch with the same command and --resume."
+    return "Stopped before the first epoch had ended; nothing is kept."
+
+
+def _check_start(source: str | None) -> None:
+    if source and Path(source).exists():
+        raise RecipeError(
+            f"network.start_from names “{source}” on this machine, which the pods do not see. "
+            "Publish that model and name it by its place on the Hub."
+        )
 
 
 def _check(recipe: Recipe | StainRecipe | GenerateRecipe, data_dir: Path) -> int:
@@ -95,6 +121,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.check:
             return _check(load_recipe(arguments.recipe, arguments.set), arguments.data_dir)
         said = _train(arguments)
+    except _Stopped as stopped:
+        sys.stderr.write(f"\n{stopped}\n")
+        return 130  # as shells report Ctrl-C
     except CytosynthError as error:
         sys.stderr.write(f"{error}\n")
         return 1

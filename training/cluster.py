@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import yaml
 
 from napari_cytosynth.errors import RecipeError
 
-from .launch import CHECKPOINTS, ClusterJob, launch, training
+from .launch import CHECKPOINTS, RECIPE, ClusterJob, launch, training
 from .manifests import checkpoint_claim, kubeflow, plain
 
 if TYPE_CHECKING:
@@ -151,6 +152,16 @@ def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _block)
 
 
+def _check_place(data_dir: PurePosixPath) -> None:
+    """See that the data can be mounted there: nothing else is, and Kubernetes takes the path."""
+    here = "--data-dir is the folder inside the pods here, such as /data"
+    if not data_dir.is_absolute() or {":", ".."} & {*str(data_dir), *data_dir.parts}:
+        raise RecipeError(f"{here}, not “{data_dir}”.")
+    for taken in (CHECKPOINTS, PurePosixPath("/dev/shm"), RECIPE.parent):
+        if data_dir.is_relative_to(taken) or taken.is_relative_to(data_dir):
+            raise RecipeError(f"{here}; “{data_dir}” and “{taken}”, which is needed, collide.")
+
+
 def write_kubernetes(job: ClusterJob, folder: Path) -> list[Path]:
     """Write manifests, a Dockerfile and what to do with them.
 
@@ -172,10 +183,7 @@ def write_kubernetes(job: ClusterJob, folder: Path) -> list[Path]:
     RecipeError
         If it is not said where pods find the data.
     """
-    if not job.data_dir.is_absolute():
-        raise RecipeError(
-            f"--data-dir is the folder inside the pods here, such as /data, not “{job.data_dir}”."
-        )
+    _check_place(job.data_dir)
     if bool(job.claim) == bool(job.s3):
         raise RecipeError(
             "Say where the pods find the data: either --claim PVC (a volume that holds them) or "
@@ -192,6 +200,11 @@ def write_kubernetes(job: ClusterJob, folder: Path) -> list[Path]:
     return _write(folder, files)
 
 
+def _from_here(path: PurePosixPath) -> PurePosixPath:
+    """Return a path that is the same wherever the script is submitted."""
+    return path if path.is_absolute() else PurePosixPath(Path(path).absolute().as_posix())
+
+
 def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[Path]:
     """Write a batch script for SLURM.
 
@@ -202,7 +215,8 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
     folder
         Where to; made if need be.
     out
-        Run folder; ``runs/<name>`` where the script is submitted by default.
+        Run folder; ``runs/<name>`` by default. It and the data are named from the folder that
+        the script is written from, wherever it is submitted.
 
     Returns
     -------
@@ -210,13 +224,16 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
         The one file ``train.sbatch``.
     """
     recipe = str(job.recipe_file.resolve()) if job.recipe_file else job.recipe
-    command = training(job, recipe, (out or Path("runs") / job.name).as_posix())
+    run = _from_here(PurePosixPath((out or Path("runs") / job.name).as_posix()))
+    job = replace(job, data_dir=_from_here(job.data_dir))
+    command = training(job, recipe, str(run))
     script = "set -eu\n" + launch(job, command, "$ENDPOINT", "$SLURM_NODEID")
+    cores = 4 * max(job.gpus, 1)
     directives = [
         f"job-name={job.label}",
         f"nodes={job.nodes}",
         "ntasks-per-node=1",
-        f"cpus-per-task={4 * max(job.gpus, 1)}",
+        f"cpus-per-task={cores}",
         *([f"gpus-per-node={job.gpus}"] if job.gpus else []),
         "time=24:00:00",
         "requeue",
@@ -227,7 +244,7 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
         [
             "#!/bin/bash",
             *(f"#SBATCH --{directive}" for directive in directives),
-            "# Add what your site asks for (--partition, --account), then: sbatch train.sbatch",
+            "# Add what your site asks for (--partition, --account), then start it with sbatch.",
             "# A requeued job goes on from the last epoch.",
             "set -euo pipefail",
             "# source /path/to/environment/bin/activate",
@@ -235,7 +252,8 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
             'FIRST="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | sed -n 1p)"',
             "# a port of its own for every job: machines may be shared",
             'export ENDPOINT="$FIRST:$((20000 + SLURM_JOB_ID % 20000))"',
-            f"srun bash -c {shlex.quote(script)}",
+            # since SLURM 22.05 srun does not take the number of cores over by itself
+            f"srun --cpus-per-task={cores} bash -c {shlex.quote(script)}",
             "",
         ]
     )

@@ -37,6 +37,7 @@ from .latent_stage import (
 from .processes import (
     FirstWrites,
     check_processes,
+    interruptible,
     is_first,
     process_count,
     strategy,
@@ -205,6 +206,8 @@ def train(
         begun with other settings or images.
     OutputError
         If the run folder cannot be made.
+    KeyboardInterrupt
+        If somebody pressed Ctrl-C; the run can be resumed.
     """
     out, data_dir = Path(out or Path("runs") / recipe.name), Path(data_dir)
     _check_begun(recipe, out, resume)
@@ -285,7 +288,7 @@ class _Run:
         )
         checkpoint = self.out / LAST
         resume = checkpoint.is_file()
-        with warnings.catch_warnings():
+        with interruptible(), warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)
             trainer.fit(

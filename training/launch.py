@@ -65,13 +65,15 @@ class ClusterJob:
             if getattr(self, what) < least:
                 option = what.replace("_", "-")
                 raise RecipeError(f"--{option} must be {least} or more.")
-        claims = [(self.claim or "a").partition("/")[0], self.checkpoints or "a"]
-        for claim in [*claims, self.s3_secret or "a", self.service_account or "a"]:
-            if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", claim):
+        claim, _, folder = (self.claim or "a").partition("/")
+        for name in (claim, self.checkpoints, self.s3_secret, self.service_account):
+            if name and not re.fullmatch(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name):
                 raise RecipeError(
-                    f"“{claim}” cannot be the name of anything in Kubernetes: small letters, "
-                    "digits and hyphens only."
+                    f"“{name}” cannot be the name of anything in Kubernetes: at most 253 small "
+                    "letters, digits, dots and hyphens."
                 )
+        if not claim or (folder and {"", ".", ".."} & set(folder.removesuffix("/").split("/"))):
+            raise RecipeError(f"“{self.claim}” should read claim or claim/folder/below.")
         if self.s3 and not re.fullmatch(r"s3://[a-z0-9][-a-z0-9.]+(/[^\s]*)?", self.s3):
             raise RecipeError(f"“{self.s3}” should read s3://bucket/prefix.")
 

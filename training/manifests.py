@@ -6,6 +6,7 @@ for Kubernetes' own ``batch/v1`` and ``v1``; only the objects that we need, no c
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .launch import CHECKPOINTS, PORT, RECIPE, pod_script
@@ -116,7 +117,7 @@ def kubeflow(job: ClusterJob) -> list[Manifest]:
         "resourcesPerNode": _resources(job),
         "env": _environment(job),
         "command": ["/bin/sh", "-c"],
-        "args": [pod_script(job, "$PET_MASTER_ADDR", "$PET_NODE_RANK")],
+        "args": [_literal(pod_script(job, "$PET_MASTER_ADDR", "$PET_NODE_RANK"))],
     }
     spec = {
         "runtimeRef": {
@@ -131,12 +132,18 @@ def kubeflow(job: ClusterJob) -> list[Manifest]:
     return [*_recipe_map(job), train_job]
 
 
+def _literal(script: str) -> str:
+    """Escape what Kubernetes would replace in arguments: ``$(NAME)``, and ``$$`` for ``$``."""
+    return re.sub(r"\$+\(|\${2,}", lambda found: found[0].replace("$", "$$"), script)
+
+
 def _pod(job: ClusterJob) -> Manifest:
+    host = f"{job.label}-0.{job.label}"
     container = {
         "name": "training",
         "image": job.container_image,
         "command": ["/bin/sh", "-c"],
-        "args": [pod_script(job, f"{job.label}-0.{job.label}", "$JOB_COMPLETION_INDEX")],
+        "args": [_literal(pod_script(job, host, "$JOB_COMPLETION_INDEX"))],
         "env": _environment(job),
         "resources": _resources(job),
         "ports": [{"name": "rendezvous", "containerPort": PORT}],
@@ -155,8 +162,8 @@ def _pod(job: ClusterJob) -> Manifest:
 def plain(job: ClusterJob) -> list[Manifest]:
     """Return a headless Service and an indexed Job, for clusters without Kubeflow.
 
-    Evicted and preempted pods are replaced without counting as failures. A failure takes all
-    pods down with it, since the others cannot go on alone, hence the limit is for all of them.
+    Evicted and preempted pods are replaced without counting as failures. Any of these takes the
+    other pods down with it, since they cannot go on alone, hence the limit is for all of them.
     """
     service = {
         "clusterIP": "None",

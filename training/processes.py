@@ -8,6 +8,9 @@ everything, so that all take the same decisions. Only the first one writes files
 from __future__ import annotations
 
 import os
+import signal
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,13 +20,14 @@ from lightning.pytorch.utilities import rank_zero_only
 from napari_cytosynth.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .recipe import TrainRecipe
 
 __all__ = [
     "FirstWrites",
     "check_processes",
+    "interruptible",
     "is_first",
     "loading_workers",
     "on_gpu",
@@ -66,7 +70,14 @@ def loading_workers(train: TrainRecipe) -> int:
         return train.num_workers
     if not on_gpu(train):
         return 0
-    return min(_MOST_WORKERS, max((os.cpu_count() or 1) // train.devices - 1, 1))
+    return min(_MOST_WORKERS, max(_cores() // train.devices - 1, 1))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use; a job of a cluster often has a few of many."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def check_processes(train: TrainRecipe, crops: int) -> None:
@@ -119,6 +130,26 @@ def strategy(train: TrainRecipe, *, manual: bool) -> dict[str, Any]:
         "sync_batchnorm": on_gpu(train),
         "use_distributed_sampler": False,
     }
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C through; Lightning would end the process and go deaf to the next one.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was pressed.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if main else None
+    try:
+        yield
+    except SystemExit as stopped:
+        raise KeyboardInterrupt from stopped
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 class FirstWrites(Callback):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import traceback
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -232,20 +230,6 @@ def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float
 
 @contextmanager
 def quiet(log: Path) -> Iterator[None]:
-    """Send what a run prints, bars and warnings, to its log; let Ctrl-C through.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If the run was stopped; Lightning would end the process and go deaf to the next one.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if main else None
+    """Send what a run prints, bars and warnings, to its log."""
     with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-        try:
-            yield
-        except SystemExit as stopped:
-            raise KeyboardInterrupt from stopped
-        finally:
-            if handler is not None:
-                signal.signal(signal.SIGINT, handler)
+        yield

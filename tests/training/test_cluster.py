@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -60,12 +61,13 @@ def _pods(manifests):
 
 def _started(tmp_path, script, **variables):
     """Run a script with stand-ins for what it calls; return the lines of their arguments."""
+    script = re.sub(r"\$\$", "$", script)  # as Kubernetes does
     tools = tmp_path / "tools"
     tools.mkdir(exist_ok=True)
     for name in ("torchrun", "aws"):
         (tools / name).write_text(f'#!/bin/sh\nfor word in {name} "$@"; do echo "$word"; done\n')
         (tools / name).chmod(0o755)
-    (tools / "srun").write_text('#!/bin/sh\nexec "$@"\n')
+    (tools / "srun").write_text('#!/bin/sh\necho "$1"; shift; exec "$@"\n')
     (tools / "scontrol").write_text("#!/bin/sh\necho machine-7\necho machine-8\n")
     for name in ("srun", "scontrol"):
         (tools / name).chmod(0o755)
@@ -129,7 +131,7 @@ def test_nodes_and_gpus_reach_the_manifests_and_the_recipe(tmp_path):
 def test_the_pods_command_starts_torchrun_and_goes_on_by_itself(tmp_path, rank):
     manifests = _run(
         tmp_path, "--nodes", "2", "--s3", "s3://lab/two-words", "--set",
-        "card.title=It's $HOME", data_dir="/my data",
+        "card.title=It's $HOME $$ $$(x) $(PYTHONUNBUFFERED)", data_dir="/my data",
     )  # fmt: skip
     variables = {
         "PET_MASTER_ADDR": "first.example",
@@ -148,7 +150,12 @@ def test_the_pods_command_starts_torchrun_and_goes_on_by_itself(tmp_path, rank):
         start = words.index("-m")
         assert words[start + 1 :] == [
             *("napari_cytosynth.training", "em-cells-unet", "--data-dir", "/my data", "--out"),
-            *("/checkpoints/em-cells-unet", "--auto-resume", "--set", "card.title=It's $HOME"),
+            *(
+                "/checkpoints/em-cells-unet",
+                "--auto-resume",
+                "--set",
+                "card.title=It's $HOME $$ $$(x) $(PYTHONUNBUFFERED)",
+            ),
             *("train.devices=1", "train.num_nodes=2"),
         ]
 
@@ -218,9 +225,17 @@ def test_slurm_starts_torchrun_once_a_machine(tmp_path):
     words = _started(
         tmp_path, script, SLURM_NODEID="1", SLURM_JOB_NODELIST="machine-[7-8]", SLURM_JOB_ID="40123"
     )
+    assert words[0] == "--cpus-per-task=16"
     assert "--rdzv-endpoint=machine-7:20123" in words
     assert "/it's/here" in words
     assert words[-4:] == ["--auto-resume", "--set", "train.devices=4", "train.num_nodes=2"]
+
+
+def test_a_slurm_job_may_be_submitted_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["em-cells-unet", "--data-dir", "data", "--slurm", "jobs"]) == 0
+    script = (tmp_path / "jobs/train.sbatch").read_text()
+    assert f"--data-dir {tmp_path}/data --out {tmp_path}/runs/em-cells-unet " in script
 
 
 FAILS_ONCE = """
@@ -267,6 +282,10 @@ def test_machines_meet_again_after_one_of_them_failed(tmp_path):
         (["--kubernetes", "OUT", "--claim", "a", "--s3", "s3://lab/x"], "Say where the pods"),
         (["--kubernetes", "OUT", "--s3", "lab/x"], "should read s3://bucket/prefix"),
         (["--kubernetes", "OUT", "--claim", "My Data"], "small letters"),
+        (["--kubernetes", "OUT", "--claim", "a" * 254], "at most 253"),
+        (["--kubernetes", "OUT", "--claim", "a/../b"], "claim or claim/folder"),
+        (["--kubernetes", "OUT", "--claim", "/b"], "claim or claim/folder"),
+        (["--kubernetes", "OUT", "--claim", "a", "--set", "network.start_from=."], "pods"),
         (["--kubernetes", "OUT", "--claim", "a", "--nodes", "0"], "--nodes must be 1 or more"),
         (["--kubernetes", "OUT", "--claim", "a", "--out", "x"], "leave --out away"),
         (["--slurm", "OUT", "--claim", "a"], "--claim: this is for --kubernetes"),
@@ -278,13 +297,16 @@ def test_a_contradiction_is_explained_before_anything_is_written(
     tmp_path, capsys, options, sentence
 ):
     out = tmp_path / "out"
-    options = [str(out) if option == "OUT" else option for option in options]
+    options = [option.replace("OUT", str(out)) for option in options]
     assert main(["em-cells-unet", "--data-dir", "/data", *options]) == 1
     assert sentence in capsys.readouterr().err
     assert not out.exists()
 
 
-def test_the_data_lie_inside_the_pods(tmp_path):
-    job = ClusterJob("a", "em-cells-unet", PurePosixPath("data"), claim="images")
+@pytest.mark.parametrize(
+    "place", ["data", "/", "/a:b", "/a/../b", "/dev", "/dev/shm/data", "/checkpoints"]
+)
+def test_the_data_lie_inside_the_pods_where_nothing_else_does(tmp_path, place):
+    job = ClusterJob("a", "em-cells-unet", PurePosixPath(place), claim="images")
     with pytest.raises(RecipeError, match="inside the pods"):
         write_kubernetes(job, tmp_path)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import signal
 
 import numpy as np
 import pytest
 import tifffile
 import torch
+import yaml
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.cli import main
@@ -70,8 +73,6 @@ def test_a_run_is_never_overwritten_nor_resumed_from_nothing(make_recipe, nuclei
 
 
 def test_the_command_trains_from_a_file(make_recipe, nuclei_folder, tmp_path, capsys):
-    import yaml
-
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(make_recipe().model_dump(mode="json")))
     arguments = [str(recipe), "--data-dir", str(nuclei_folder), "--out", str(tmp_path / "run")]
@@ -105,3 +106,28 @@ def test_a_run_that_diverged_is_told_of(make_recipe, nuclei_folder, tmp_path, mo
     with pytest.raises(RecipeError, match="training has diverged"):
         train(recipe, nuclei_folder, tmp_path)
     assert not (tmp_path / "tiny").exists()
+
+
+@pytest.mark.parametrize(
+    ("pressed", "said"),
+    [(6, "Go on from the last whole epoch with the same command and --resume"), (1, "nothing is")],
+)
+def test_ctrl_c_says_how_to_go_on(
+    make_recipe, nuclei_folder, tmp_path, monkeypatch, capsys, pressed, said
+):
+    step, count = SegmentationModule.training_step, itertools.count(1)
+
+    def interrupted(*args):
+        if next(count) == pressed:  # an epoch has four steps
+            raise KeyboardInterrupt
+        return step(*args)
+
+    monkeypatch.setattr(SegmentationModule, "training_step", interrupted)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(make_recipe().model_dump(mode="json")))
+    command = [str(recipe), "--data-dir", str(nuclei_folder), "--out", str(tmp_path / "run")]
+    listens = signal.getsignal(signal.SIGINT)
+    assert main(command) == 130
+    assert said in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is listens
+    assert main([*command, "--auto-resume"]) == 0

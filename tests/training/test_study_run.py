@@ -105,7 +105,7 @@ def test_a_stopped_study_has_a_page_and_goes_on(make_study, fast, generator_fold
 
 def test_ctrl_c_in_a_training_stops_the_study(make_study, fast, generator_folder, tmp_path):
     def interrupted(recipe):
-        raise SystemExit(1)  # as Lightning does
+        raise KeyboardInterrupt
 
     fast.score = interrupted
     with pytest.raises(KeyboardInterrupt):
