@@ -15,6 +15,7 @@ from napari_cytosynth.errors import RecipeError
 from .check_report import Report, counted, named
 from .data import split_stems
 from .generate_files import _SUFFIXES, _h5_image, _mask_of, _read, find_images
+from .generate_recipe import GenerateRecipe
 from .pairs import SUFFIXES, image_files, read_plane
 from .recipe import Recipe
 from .stain_data import split_fields
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .generate_files import ImageFile
-    from .generate_recipe import GenerateRecipe, ImageRecipe
+    from .generate_recipe import ImageRecipe
     from .recipe import DataRecipe
     from .stain_recipe import PairRecipe
 
@@ -105,6 +106,16 @@ def find_layout(
     else:
         layout = _generate(recipe.data, data_dir, report)
     _report_counts(layout, report)
+    if layout.items and not layout.part("validation"):
+        # a split by hash may leave none of few images; of a shipped recipe no file can be edited
+        names = f"[{layout.items[-1].name}]"
+        by_name = f"data.split.kind=names 'data.split.validation={names}'"
+        if isinstance(recipe, GenerateRecipe):
+            by_name = f"data.parts.hashed=none 'data.parts.validation_names={names}'"
+        report.errors.append(
+            "The split leaves no image to validate with. Add images, or choose some by name: "
+            f"--set {by_name}."
+        )
     return layout
 
 
@@ -114,12 +125,11 @@ def _report_counts(layout: Layout, report: Report) -> None:
         f"{counted(counts['train'], 'image')} to train on, {counts['validation']:,} to validate "
         f"with, {counts['test']:,} left for the test."
     )
-    for part, purpose in (("train", "to train on"), ("validation", "to validate with")):
-        if not counts[part]:
-            report.errors.append(
-                f"The split leaves no image {purpose}. Change data.split (or data.parts) in the "
-                "recipe, or add images."
-            )
+    if not counts["train"]:
+        report.errors.append(
+            "The split leaves no image to train on. Change data.split (or data.parts) in the "
+            "recipe, or add images."
+        )
     if 0 < counts["train"] < 3:
         report.warnings.append(
             f"Only {counted(counts['train'], 'image')} to train on: the model will know these and "
@@ -174,11 +184,14 @@ def _folder(data_dir: Path, name: str, part: str = "") -> Path:
     folder = data_dir / part / name
     if folder.is_dir():
         return folder
-    there = sorted(path.name for path in data_dir.iterdir() if path.is_dir())
+    place = data_dir / part if (data_dir / part).is_dir() else data_dir
+    there = sorted(path.name for path in place.iterdir() if path.is_dir())
     inside = [sub.parent.name for sub in sorted(data_dir.glob(f"*/{name}")) if sub.is_dir()]
-    hint = f" Did you mean “{data_dir / inside[0]}”?" if inside and not part else ""
+    inside = [each for each in inside if each != "test"]  # nobody is sent to train on that
+    best = "train" if "train" in inside else "".join(inside[:1])
+    hint = f" Did you mean “{data_dir / best}”?" if best and not part else ""
     raise RecipeError(
-        f"The recipe reads the folder “{Path(part) / name}”, but “{data_dir}” has "
+        f"The recipe reads the folder “{Path(part) / name}”, but “{place}” has "
         f"{', '.join(there) or 'no folders'}.{hint}"
     )
 

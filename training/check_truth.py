@@ -158,7 +158,8 @@ def _report_objects(
             f"Few objects of “{name}”: {numbers['train']:,} to train on. Some hundreds, from "
             "several samples, are a good start; expect a model that knows these ones by heart."
         )
-    if numbers["train"] and not numbers["validation"]:
+    validates = any(item.item.part == "validation" for item in looks)
+    if numbers["train"] and validates and not numbers["validation"]:
         report.warnings.append(
             f"No object of “{name}” in the images that validate: the best epoch cannot be told "
             "from the others. Choose other images in data.split."

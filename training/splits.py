@@ -45,5 +45,6 @@ def check_split(
     if not train or not validation:
         raise RecipeError(
             f"The split leaves {len(train)} {what} to train on and "
-            f"{len(validation)} to validate with; each needs at least one."
+            f"{len(validation)} to validate with; each needs at least one. Add some, or choose "
+            "by name in data.split (of a generator: data.parts)."
         )

@@ -44,11 +44,13 @@ def remember(study: Study, recipe: AnyRecipe, out: Path) -> None:
     path, asked = out / "study.yaml", study.model_dump(mode="json")
     if path.is_file():
         kept = yaml.safe_load(path.read_text("utf-8"))
-        other = [key for key in asked if key not in _FREE and kept.get(key) != asked[key]]
+        # of the recipe it is the settings that count, not how its file was named
+        free = _FREE | ({"recipe"} if (out / "recipe.yaml").is_file() else set())
+        other = [key for key in asked if key not in free and kept.get(key) != asked[key]]
         if other:
             raise RecipeError(
                 f"“{out}” holds runs of this study with other settings ({', '.join(other)}): "
-                "choose another --out, or delete that folder."
+                "choose another --out."
             )
     _remember_recipe(study, recipe, out / "recipe.yaml")
     _write(path, asked)

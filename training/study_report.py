@@ -192,6 +192,9 @@ def _nearer_to_noise(found: Verdict, records: pd.DataFrame, score: Score) -> lis
 def _best(study: Study, found: Verdict, score: Score) -> str:
     rows = found.intervals.to_dict("records")
     best = next(row for row in rows if row["arm"] == found.best)
+    alike = sum(row["mean"] == best["mean"] for row in rows)
+    if alike > 1:
+        return f"{counted(alike, 'arm')} share the best mean {score.name}, {best['mean']:.4g}."
     arm = ", ".join(f"{name} {best[name]}" for name in study.factors.values())
     value = _interval(best["mean"], best["low"], best["high"])
     return (

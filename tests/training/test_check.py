@@ -13,6 +13,7 @@ from napari_cytosynth.training import check
 from napari_cytosynth.training.check import check_data
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.generate_data import GenerateData
+from napari_cytosynth.training.recipe import Recipe
 
 
 def write(path, image):
@@ -93,6 +94,29 @@ def test_a_missing_folder_is_named_with_those_there(make_recipe, nuclei):
     (error,) = check_data(make_recipe(), nuclei).errors
     assert "“mask”" in error
     assert "truth" in error
+
+
+def test_a_folder_above_is_led_to_its_training_part(make_recipe, nuclei):
+    for part in ("train", "test"):
+        shutil.copytree(nuclei / "image", nuclei / "above" / part / "image")
+    (error,) = check_data(make_recipe(), nuclei / "above").errors
+    assert f"Did you mean “{nuclei / 'above' / 'train'}”?" in error
+
+
+def test_a_split_by_hash_that_leaves_nothing_tells_how_to_choose(
+    make_recipe, make_generate_recipe, nuclei
+):
+    for path in (*nuclei.glob("image/*"), *nuclei.glob("mask/*")):
+        if path.stem not in ("n0", "n1"):
+            path.unlink()
+    hashed = make_recipe().model_dump()
+    hashed["data"]["split"] = {"kind": "hash"}
+    report = check_data(Recipe.model_validate(hashed), nuclei)
+    assert said(report.errors, "no image to validate", "--set data.split.kind=names", "[n1]")
+    assert not said(report.warnings, "No object")
+    data = {"parts": {"train": ["image"], "hashed": "all"}, "channels": ["nuclei"]}
+    report = check_data(make_generate_recipe(data=data), nuclei)
+    assert said(report.errors, "--set data.parts.hashed=none", "data.parts.validation_names")
 
 
 def test_what_cannot_be_learned_from_is_named(make_recipe, nuclei):

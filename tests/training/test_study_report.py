@@ -98,6 +98,14 @@ def test_a_search_names_the_best_and_says_that_it_was_chosen(make_study, tmp_pat
     assert "flatters itself" in text
 
 
+def test_a_tie_has_no_winner(make_study, tmp_path) -> None:
+    table = records(effect=0)
+    table[FRECHET] = 8.5
+    text = page(make_study(kind="search"), table, tmp_path)
+    assert "4 arms share the best mean Fréchet distance, 8.5." in text
+    assert "flatters itself" not in text
+
+
 def test_what_is_missing_or_changed_is_said(make_study, tmp_path) -> None:
     table = records(effect=5)
     table.loc[0, ["status", "message", FRECHET]] = ["failed", "No memory.", np.nan]

@@ -164,6 +164,20 @@ def test_more_seeds_go_on_and_other_settings_do_not(make_study, fast, generator_
         study_run.run_study(make_study(count=9), generator_folder, out)
 
 
+def test_a_recipe_may_be_named_in_another_way_but_not_be_another(
+    make_study, fast, generator_folder, tmp_path
+):
+    out, study = tmp_path / "out", make_study()
+    study_run.run_study(study, generator_folder, out)
+    again = shutil.copy(study.recipe, tmp_path / "again.yaml")
+    study_run.run_study(make_study(recipe=str(again)), generator_folder, out)
+    assert len(fast.trained) == 4
+    tree = yaml.safe_load(again.read_text()) | {"train": {"batch_size": 3}}
+    again.write_text(yaml.safe_dump(tree))
+    with pytest.raises(RecipeError, match="has changed since the runs"):
+        study_run.run_study(make_study(recipe=str(again)), generator_folder, out)
+
+
 def test_other_scores_are_measured_from_what_is_trained(
     make_study, fast, generator_folder, tmp_path
 ) -> None:
