@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_cytosynth.errors import ModelError
+from napari_cytosynth.errors import CytosynthError, ModelError
 from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.card import Inference, ModelCard, Training
 from napari_cytosynth.zoo.files import save_model
+from napari_cytosynth.zoo.loading import load_model
 
 from .evaluation import write_json
 from .module import network_arguments
+from .recipe import list_recipes
 from .run_folder import CHOSEN
 from .selection import Predictions, choose_splitting, choose_threshold, iou_curve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .data import SegmentationData
     from .generate_recipe import GenerateRecipe
@@ -72,16 +74,36 @@ def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, An
     }
 
 
+def _source(recipe: AnyRecipe) -> tuple[str, list[str]]:
+    """Return the model that a recipe starts from, in words, and what is to be cited for it."""
+    source = recipe.network.start_from
+    if not source:
+        return "", []
+    try:
+        card = load_model(source, "cpu").card
+    except CytosynthError:  # taken away while the training went on
+        return Path(source).name, []
+    training = card.training
+    if Path(source).parent.name.startswith("round-"):  # of the same training
+        return training.started_from, training.citations
+    data = ", ".join(filter(None, [*training.datasets, training.data_licence]))
+    told = [card.name, f"weights: {card.licence}" * bool(card.licence)]
+    told += [f"trained on: {data}" * bool(data), training.started_from]
+    return "; ".join(filter(None, told)), training.citations
+
+
 def _training_record(recipe: AnyRecipe, summary: dict[str, Any]) -> Training:
     """Return what a card says about the training run that ends."""
+    started_from, cited = _source(recipe)
     minutes = summary["seconds"] / 60
     return Training(
         datasets=recipe.card.datasets,
         data_licence=recipe.card.data_licence,
-        citations=recipe.card.citations,
+        citations=list(dict.fromkeys([*recipe.card.citations, *cited])),
         hardware=_hardware(),
         duration=f"{minutes:.0f} min, {summary['steps']} optimiser steps",
-        recipe=recipe.name,
+        recipe=recipe.name if recipe.name in list_recipes() else "",
+        started_from=started_from,
         remarks=recipe.card.remarks,
     )
 

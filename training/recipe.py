@@ -287,7 +287,8 @@ def load_recipe(
         Name of a shipped recipe, or the path of a YAML file.
     overrides
         Assignments such as ``train.max_epochs=5``. One of ``network.start_from`` leaves out the
-        recipe's ``rounds``, unless they are assigned too.
+        recipe's ``rounds``, and one of ``name`` what the card tells of data and licences,
+        unless they are assigned too.
 
     Raises
     ------
@@ -301,6 +302,10 @@ def load_recipe(
         key = assignment.partition("=")[0]
         _check_block(tree, key)
         changed.add(key)
+    if "name" in changed:  # a model of one's own, learned from other data than ours
+        for key in ("licence", "datasets", "data_licence", "citations", "remarks"):
+            if f"card.{key}" not in changed:
+                tree.get("card", {}).pop(key, None)
     if "network.start_from" in changed and "rounds" not in changed:
         tree["rounds"] = []  # they are for weights that know nothing yet
     from .generate_recipe import GenerateRecipe

@@ -16,7 +16,7 @@ from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.fit import train
 from napari_cytosynth.training.recipe import Recipe
 from napari_cytosynth.training.segmentation import SegmentationModule
-from napari_cytosynth.zoo.files import load_network
+from napari_cytosynth.zoo.files import load_network, read_card
 
 
 def _weights(folder):
@@ -98,6 +98,23 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(make_recipe, nuclei_fold
     settings["network"]["arguments"]["widths"] = [4, 6]
     with pytest.raises(RecipeError, match="do not fit the network of the recipe"):
         SegmentationModule(Recipe.model_validate(settings), total_steps=1)
+
+
+def test_the_card_tells_which_model_the_weights_began_with(make_recipe, nuclei_folder, tmp_path):
+    tree = make_recipe(max_epochs=1).model_dump()
+    tree["card"] |= {"licence": "mit", "datasets": ["first data"], "citations": ["First 2020"]}
+    first = train(Recipe.model_validate(tree), nuclei_folder, tmp_path / "first")
+    tree["name"], tree["network"]["start_from"] = "tuned", str(first)
+    tree["card"] |= {"datasets": ["my data"], "citations": ["Mine 2026"]}
+    tree["rounds"] = [{"train.max_epochs": 1}]
+    tuned = train(Recipe.model_validate(tree), nuclei_folder, tmp_path / "second")
+    training = read_card(tuned).training
+    assert training.started_from == "tiny; weights: mit; trained on: first data"
+    assert training.datasets == ["my data"]
+    assert training.citations == ["Mine 2026", "First 2020"]
+    readme = (tuned / "README.md").read_text("utf-8")
+    assert "**Began with the weights of:** tiny; weights: mit" in readme
+    assert "cytosynth train" not in readme  # a recipe of one's own is nobody else's command
 
 
 @pytest.mark.parametrize("monitor", ["loss", "score"])  # a score of broken weights may be 0

@@ -71,3 +71,11 @@ def test_what_is_wrong_is_said_in_words(override, says):
 def test_an_unknown_kind_of_generator_lists_those_there_are():
     with pytest.raises(RecipeError, match=r"the kind should be one of .*'diffusion'"):
         load_recipe("nuclei-ddpm", ["objective.kind=magic"])
+
+
+def test_a_shipped_recipe_under_another_name_claims_none_of_our_data():
+    ours = load_recipe("fluo-nuclei-unet").card
+    mine = load_recipe("fluo-nuclei-unet", ["name=mine", "card.datasets=[my assay]"]).card
+    assert (mine.datasets, mine.licence, mine.data_licence) == (["my assay"], "", "")
+    assert mine.citations == []
+    assert mine.objects == ours.objects == "nuclei"

@@ -103,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append(f"POST {self.path}")
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/api/repos/create":
+            if "hf_unknown" in self.headers.get("Authorization", ""):
+                return self._refuse(401, None)
             if "forbidden" in content.decode():
                 return self._refuse(403, None)
             return self._reply({"url": f"{self.server.url}/org/new"})

@@ -282,8 +282,44 @@ def test_publish_uploads_the_three_files(run: Any, hub_server: Any, model_folder
     assert set(answer["dry"]) == {"README.md", "config.json", "model.safetensors"}
     assert answer["dry_commit"] is None
     assert answer["commit"] == COMMIT
-    assert hub_server.committed == {p.name: p.read_bytes() for p in model_folder.iterdir()}
-    assert "hf auth login" in answer["text"]
+    here = {path.name: path.read_bytes() for path in model_folder.iterdir()}
+    there = hub_server.committed
+    assert {**there, "README.md": b""} == {**here, "README.md": b""}
+    # a name for everybody there, the folder's place here
+    assert b'model="org/new"' in there["README.md"]
+    assert b'model="FOLDER"' in here["README.md"]
+    assert "may not write to “org/forbidden”" in answer["text"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "error", "says"),
+    [
+        ({"HF_TOKEN": "hf_unknown"}, "GatedRepositoryError", "does not know who you are"),
+        ({"HF_HUB_OFFLINE": "1"}, "NetworkError", "uploaded while HF_HUB_OFFLINE is set"),
+        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "NetworkError", "could not be uploaded to"),
+    ],
+)
+def test_an_upload_that_fails_speaks_of_uploading(
+    run: Any, model_folder: Path, environment: dict[str, str], error: str, says: str
+) -> None:
+    code = f"""
+        try:
+            hub.publish({str(model_folder)!r}, "org/new")
+        except errors.CytosynthError as error:
+            report(error=type(error).__name__, text=str(error))
+        """
+    answer = run(code, **environment)
+    assert answer["error"] == error
+    assert says in answer["text"]
+
+
+@pytest.mark.parametrize("name", ["solo", "a/b/c", "bad name/x", "org/"])
+def test_a_name_that_is_none_is_noticed_without_uploading(model_folder: Path, name: str) -> None:
+    from napari_cytosynth.errors import ModelNotFoundError
+    from napari_cytosynth.zoo.hub import publish
+
+    with pytest.raises(ModelNotFoundError, match="organisation/name"):
+        publish(model_folder, name, dry_run=True)
 
 
 def test_publish_refuses_a_model_without_a_licence(tmp_path: Path, tiny_model: Model) -> None:

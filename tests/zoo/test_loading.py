@@ -121,6 +121,15 @@ def test_names_that_are_nothing(weights: Path, tmp_path: Path) -> None:
         load_model(tmp_path / "empty")
 
 
+def test_the_folder_of_a_run_leads_to_its_model(tmp_path: Path, tiny_model: Model) -> None:
+    run = tmp_path / "runs"
+    model = save_model(run / "mine", tiny_model.network, tiny_model.card)
+    (run / "best.pt").write_bytes(b"checkpoint")
+    with pytest.raises(ModelNotFoundError, match=r"holds no model itself; choose “.*mine”"):
+        load_model(run)
+    assert load_model(model).card.name == tiny_model.card.name
+
+
 def test_pickle_by_path(tmp_path: Path) -> None:
     torch.save({}, tmp_path / "net.pth")
     with pytest.raises(NotSafetensorsError):

@@ -70,7 +70,7 @@ def test_the_hub_client_understands_the_card() -> None:
 
 
 def test_body_says_what_a_user_must_know() -> None:
-    _, body = split(render_readme(CARD))
+    _, body = split(render_readme(CARD, place="blob-unet"))
     for text in (
         "Finds blobs",
         "0.25 µm",

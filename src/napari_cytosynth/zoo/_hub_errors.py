@@ -12,7 +12,7 @@ from napari_cytosynth.errors import (
     OutputError,
 )
 
-__all__ = ["explain"]
+__all__ = ["explain", "explain_upload", "no_repository"]
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
@@ -33,6 +33,38 @@ def explain(error: BaseException, repository: str) -> CytosynthError:
     )
 
 
+def explain_upload(error: BaseException, repository: str) -> CytosynthError:
+    """Return our error for any error of the client while it uploaded to `repository`."""
+    from huggingface_hub import constants, errors
+
+    if isinstance(error, CytosynthError):
+        return error
+    if isinstance(error, errors.HFValidationError):
+        return ModelNotFoundError(no_repository(repository))
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return NetworkError(f"“{repository}” cannot be uploaded while HF_HUB_OFFLINE is set.")
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
+    if status == 401 or isinstance(error, errors.LocalTokenNotFoundError):
+        return GatedRepositoryError(
+            "The Hub does not know who you are: log in, with a token that may write, by: "
+            "hf auth login"
+        )
+    if status == 403:
+        return GatedRepositoryError(
+            f"You may not write to “{repository}”: check the organisation's name, and log in "
+            "with a token that may write by: hf auth login"
+        )
+    return NetworkError(
+        f"“{repository}” could not be uploaded to {constants.ENDPOINT}: "
+        f"{error or type(error).__name__}. Check your connection (and proxy), then try again."
+    )
+
+
+def no_repository(name: str) -> str:
+    """Say that a name cannot be that of a repository."""
+    return f"“{name}” cannot be a Hub repository: give it as “organisation/name”."
+
+
 def _hides_its_cause(error: BaseException) -> bool:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -45,9 +77,7 @@ def _missing(error: BaseException, repository: str) -> CytosynthError | None:
     if isinstance(error, errors.GatedRepoError):
         return None
     if isinstance(error, errors.HFValidationError):
-        return ModelNotFoundError(
-            f"“{repository}” cannot be a Hub repository: give it as “organisation/name”."
-        )
+        return ModelNotFoundError(no_repository(repository))
     if isinstance(error, errors.RepositoryNotFoundError):
         return ModelNotFoundError(
             f"There is no model “{repository}” on the Hub, or it is private: check the name, "

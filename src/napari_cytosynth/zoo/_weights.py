@@ -123,6 +123,10 @@ def fill_network(card: ModelCard, state: dict[str, torch.Tensor], path: Path) ->
 
 
 def _no_weights_in(folder: Path) -> Path:
+    inside = sorted(path.parent for path in folder.glob(f"*/{WEIGHTS_FILE}"))
+    if inside:  # the folder of a run of training, most often
+        models = " or ".join(f"“{each}”" for each in inside[:3])
+        raise ModelNotFoundError(f"The folder “{folder}” holds no model itself; choose {models}.")
     foreign = sorted(p for p in folder.iterdir() if p.suffix.lower() in _FOREIGN_SUFFIXES)
     if foreign:
         raise _not_safetensors(foreign[0])

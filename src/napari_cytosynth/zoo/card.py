@@ -234,7 +234,10 @@ class Training(_Record):
     citations: list[str] = Field(default_factory=list, description="what to cite")
     hardware: str = Field("", description="machine it was trained on")
     duration: str = Field("", description="wall time and steps")
-    recipe: str = Field("", description="name of the recipe that trains it")
+    recipe: str = Field("", description="name of the shipped recipe that trains it")
+    started_from: str = Field(
+        "", description="model whose weights it began with, their licence and training data"
+    )
     remarks: str = Field("", description="what a user should know about the limits")
 
 

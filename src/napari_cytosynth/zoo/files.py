@@ -207,10 +207,19 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> N
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / CARD_FILE, text.encode() + b"\n")
         replace_file(folder / WEIGHTS_FILE, weights)
-        replace_file(folder / README_FILE, render_readme(card).encode())
+        replace_file(
+            folder / README_FILE, render_readme(card, _bundled_name(folder, card)).encode()
+        )
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"The model cannot be saved in “{folder}”: {reason}.") from error
+
+
+def _bundled_name(folder: Path, card: ModelCard) -> str | None:
+    from napari_cytosynth.zoo.catalogue import bundled_folder
+
+    ours = bundled_folder(card.name)
+    return card.name if ours is not None and ours.resolve() == folder.resolve() else None
 
 
 def read_card(source: str | os.PathLike[str]) -> ModelCard:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from napari_cytosynth.errors import ModelError, ModelNotFoundError, OutputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.zoo._download import Download
-from napari_cytosynth.zoo._hub_errors import explain
+from napari_cytosynth.zoo._hub_errors import explain, explain_upload, no_repository
 from napari_cytosynth.zoo.files import CARD_FILE, README_FILE, WEIGHTS_FILE, load_network
+from napari_cytosynth.zoo.readme import render_readme
 
 if TYPE_CHECKING:
     import os
@@ -163,7 +164,8 @@ def publish(
     folder
         Model's folder as `save_model` wrote it.
     repository
-        ``organisation/name``; made (public) if it does not exist.
+        ``organisation/name``; made (public) if it does not exist. The README that goes
+        there names the model so.
     dry_run
         Only check, and say what would be uploaded.
 
@@ -171,36 +173,43 @@ def publish(
     ------
     ModelError
         If the model does not load, or its card names no licence.
+    ModelNotFoundError
+        If the repository's name is none, or the folder holds no model.
     GatedRepositoryError
         If you may not write there: log in with ``hf auth login``.
     NetworkError
         If the Hub cannot be reached.
     """
     folder = Path(folder)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
+        raise ModelNotFoundError(no_repository(repository))
     _, card = load_network(folder)
     names = [CARD_FILE, README_FILE, WEIGHTS_FILE]
     missing = [name for name in names if not (folder / name).is_file()]
     if missing or not card.licence:
         lack = " and ".join([*missing, *([] if card.licence else ["a licence on its card"])])
         raise ModelError(f"The model in “{folder}” cannot be published: it lacks {lack}.")
-    sizes = {name: (folder / name).stat().st_size for name in names}
+    content = {name: (folder / name).read_bytes() for name in names}
+    content[README_FILE] = render_readme(
+        card, repository
+    ).encode()  # its place is another one there
+    sizes = {name: len(data) for name, data in content.items()}
     if dry_run:
         return Publication(repository, sizes, None)
     try:
-        commit = _upload(folder, repository, names, f"{card.name} {card.package_version}".strip())
+        commit = _upload(content, repository, f"{card.name} {card.package_version}".strip())
     except Exception as error:
-        raise explain(error, repository) from error
+        raise explain_upload(error, repository) from error
     return Publication(repository, sizes, commit)
 
 
-def _upload(folder: Path, repository: str, names: list[str], message: str) -> str:
-    from huggingface_hub import HfApi
+def _upload(content: dict[str, bytes], repository: str, message: str) -> str:
+    from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(library_name="napari-cytosynth")
     api.create_repo(repository, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repository, folder_path=folder, allow_patterns=names, commit_message=message
-    )
+    added = [CommitOperationAdd(name, data) for name, data in content.items()]
+    commit = api.create_commit(repository, added, commit_message=message)
     return str(commit.oid)
 
 

@@ -36,13 +36,16 @@ _COMMANDS = {
 }
 
 
-def render_readme(card: ModelCard) -> str:
+def render_readme(card: ModelCard, place: str | None = None) -> str:
     """Return the Hub model card of a model.
 
     Parameters
     ----------
     card
         The typed card, which is all that is known of the model.
+    place
+        Name by which everybody can ask for the model: that of a bundled one, or
+        ``organisation/name`` on the Hub. None: it is a folder of somebody's.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def render_readme(card: ModelCard) -> str:
     sections = [
         f"# {card.name}",
         card.title,
-        _use(card),
+        _use(card, place),
         _input_and_output(card.inference),
         _figures(card.metrics),
         _training(card),
@@ -99,18 +102,27 @@ def _results(card: ModelCard) -> list[dict[str, Any]]:
     ]
 
 
-def _use(card: ModelCard) -> str:
+def _use(card: ModelCard, place: str | None) -> str:
     task = card.inference.task
     splits = card.inference.splitting is not None
-    python = _PYTHON[task].format(name=card.name, split=", split_touching=True" * splits)
-    command = _COMMANDS[task].format(name=card.name, split=" --split-touching" * splits)
+    name = place or "FOLDER"
+    python = _PYTHON[task].format(name=name, split=", split_touching=True" * splits)
+    command = _COMMANDS[task].format(name=name, split=" --split-touching" * splits)
+    choice = "and give the path of this folder to “folder or Hub id…”."
+    if place == card.name:
+        choice = (
+            f"and the model `{place}`. Or give the path of this folder, or its Hub name, to "
+            "“folder or Hub id…”."
+        )
+    elif place:
+        choice = f"and give `{place}` to “folder or Hub id…”."
+    where = "" if place else "\n\n`FOLDER` is the path of the folder that this file lies in."
     return _section(
         "How to use it",
         '**In napari:** `pip install "napari-cytosynth[all]"`, open an image, then choose '
-        f"*Plugins › CytoSynth › {task.capitalize()}* and the model `{card.name}`. Or "
-        "give the path of this folder, or its Hub name, to “folder or Hub id…”.\n\n"
+        f"*Plugins › CytoSynth › {task.capitalize()}* {choice}\n\n"
         f"**In Python:**\n\n```python\nimport napari_cytosynth as cytosynth\n\n{python}\n```\n\n"
-        f"**On the command line:**\n\n```sh\n{command}\n```",
+        f"**On the command line:**\n\n```sh\n{command}\n```{where}",
     )
 
 
@@ -181,6 +193,7 @@ def _training(card: ModelCard) -> str:
     training = card.training
     rows = [
         ("Data sets", ", ".join(training.datasets)),
+        ("Began with the weights of", training.started_from),
         ("Network", f"`{card.architecture}` with {_arguments(card.arguments)}"),
         ("Recipe", f"`cytosynth train {training.recipe} --data-dir FOLDER`"),
         ("Hardware", training.hardware),
