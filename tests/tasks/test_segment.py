@@ -82,6 +82,7 @@ def test_constant_image_is_reported(model):
         (np.zeros(5), "two axes"),
         (np.zeros((5, 5), complex), "real numbers"),
         (np.zeros((20, 20, 3), np.uint8), "colour"),
+        (np.zeros((64, 64, 3), np.float32), "colour"),
     ],
 )
 def test_images_that_cannot_be_used(model, bad, words):

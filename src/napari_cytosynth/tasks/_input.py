@@ -86,11 +86,11 @@ def _is_colour(source: Source) -> bool:
 
 
 def looks_like_colour(array: Any) -> bool:
-    """Return whether an array has the shape and type of a colour picture (Y, X, 3 or 4)."""
+    """Return whether an array can hardly be anything but a colour picture (Y, X, 3 or 4)."""
     shape = array.shape
-    return (
-        array.dtype == np.uint8 and len(shape) == 3 and shape[-1] in (3, 4) and min(shape[:2]) > 4
-    )
+    # planes of 3 px are no images either; napari draws the line at this size, too
+    side = 5 if array.dtype == np.uint8 else 30
+    return len(shape) == 3 and shape[-1] in (3, 4) and min(shape[:2]) >= side
 
 
 def _channels(
@@ -104,9 +104,11 @@ def _channels(
             f"channel{'s' * (there != 1)}, counted from 0."
         )
     count = there if picked is None else len(picked)
+    example = tuple(range(len(wanted)))
     if count != len(wanted):
         hint = (
-            f"Choose {len(wanted)} of them with channels=…, for example channels=(0,)."
+            f"Choose {len(wanted)} of them (in Python: channels={example}; on the command line: "
+            f"--channels {' '.join(map(str, example))})."
             if count > len(wanted)
             else "Name the channel axis with C in the axes, for example axes='CYX'."
         )
