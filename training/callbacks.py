@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
 
 from .checkpoints import save_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Clock", "EpochSeed", "ExponentialAverage", "RevertToBest"]
+__all__ = ["Bar", "Clock", "EpochSeed", "ExponentialAverage", "RevertToBest"]
 
 State = dict[str, torch.Tensor]
 
@@ -26,6 +27,16 @@ def _network(module: LightningModule) -> torch.nn.Module:
 
 def _copy(module: LightningModule) -> State:
     return {key: value.detach().clone() for key, value in _network(module).state_dict().items()}
+
+
+class Bar(TQDMProgressBar):
+    """Lightning's bar, without the version of a logger."""
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """Return what is shown behind the bar."""
+        shown: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
+        shown.pop("v_num", None)
+        return shown
 
 
 class Clock(Callback):

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from napari_cytosynth.errors import RecipeError
 
 from .adversarial import AdversarialModule
-from .callbacks import Clock, EpochSeed, ExponentialAverage, RevertToBest
+from .callbacks import Bar, Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .checkpoints import WholeCheckpoints
 from .data import SegmentationData
 from .evaluation import results_folder
@@ -117,7 +117,7 @@ def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBe
         save_on_train_epoch_end=True,
     )
     clock = Clock()
-    seed, bar = EpochSeed(train.seed), TQDMProgressBar(refresh_rate=5)
+    seed, bar = EpochSeed(train.seed), Bar(refresh_rate=5)
     return [seed, average, clock, best, last, bar], best, clock
 
 

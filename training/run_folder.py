@@ -11,6 +11,7 @@ import torch
 import yaml
 from pydantic import ValidationError
 
+from napari_cytosynth import __version__
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.files import replace_file
 
@@ -66,6 +67,7 @@ def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> No
     settings = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
     replace_file(out / "recipe.yaml", settings.encode())
     facts = {
+        "napari_cytosynth": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "lightning": lightning.__version__,

@@ -126,9 +126,12 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
             )
         stack = stack[pick]
     if len(stack) != count:
+        hint = "Name them all, or choose some with pick or input_pick."
+        if data.shape[-1] in (count, 3, 4) and data.ndim == 3:
+            hint = "Channels must come first: save it as (C, Y, X)."
         raise RecipeError(
-            f"{path.name} has {there} channels (shape {data.shape}), but the recipe names "
-            f"{count}. Name them all, or choose some with pick or input_pick."
+            f"{path.name} has the shape {data.shape}, which is {there} "
+            f"channel{'s' * (there != 1)}, but the recipe names {count}. {hint}"
         )
     return stack
 

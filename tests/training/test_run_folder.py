@@ -10,6 +10,7 @@ import tifffile
 import torch
 import yaml
 
+from napari_cytosynth import __version__
 from napari_cytosynth.errors import OutputError, RecipeError
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.fit import train
@@ -31,6 +32,7 @@ def test_the_folder_tells_recipe_versions_seed_and_data(begun):
     facts = json.loads((out / "run.json").read_text())
     assert facts["seed"] == recipe.train.seed
     assert facts["torch"] == torch.__version__
+    assert facts["napari_cytosynth"] == __version__
     assert len(facts["data_sha256"]) == 64
 
 

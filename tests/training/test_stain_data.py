@@ -268,8 +268,9 @@ def test_an_empty_folder_is_named(make_stain_recipe, tmp_path):
 @pytest.mark.parametrize(
     ("shape", "value", "complaint"),
     [
-        ((3, 40, 48), 1, r"a1\.tif has 3 channels .*names 2"),
-        ((40, 48), 1, r"a1\.tif has 1 channels"),
+        ((3, 40, 48), 1, r"a1\.tif .* is 3 channels, but the recipe names 2\. Name"),
+        ((40, 48), 1, r"a1\.tif .* is 1 channel, but"),
+        ((40, 48, 2), 1, r"save it as \(C, Y, X\)"),
         ((2, 3, 40, 48), 1, r"a1\.tif has the axes .*\(2, 3, 40, 48\)"),
         ((2, 40, 40), 1, r"“a1” is \(40, 48\), its stain \(40, 40\)"),
     ],
