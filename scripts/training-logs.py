@@ -16,6 +16,8 @@ from pathlib import Path
 
 import yaml
 
+from napari_cytosynth.training.settings import differing, dotted
+
 PAGE = Path(__file__).parents[1] / "docs" / "logs.md"
 HEAD = """# Logs of the trainings
 
@@ -68,19 +70,34 @@ def read(folder: Path) -> tuple[dict, dict, dict]:
     return yaml.safe_load((folder / "recipe.yaml").read_text("utf-8")), *facts
 
 
+def commands(data: str, parts: list[Path], again: bool) -> list[str]:
+    """Return the command of each training; a second one goes on from the first one's model."""
+    first = read(parts[0])[0]
+    lines = [f"cytosynth train {first['name']} --data-dir {data}"]
+    if not again:  # what differed is told elsewhere
+        return lines
+    begun = [f"{lines[0]} --set train.seed={first['train']['seed']}"]
+    for part in parts[1:]:
+        settings = dotted(read(part)[0])
+        settings["network.start_from"] = f"runs/{first['name']}/{first['name']}"
+        changed = differing(first, settings | {"rounds": first["rounds"]})
+        sets = " ".join(f"{key}={json.dumps(settings[key])}".replace('"', "") for key in changed)
+        begun.append(f"{lines[0]} --out runs/second --set {sets}")
+    return begun
+
+
 def section(data: str, parts: list[Path], again: bool) -> list[str]:
     """Return what the page says of one run."""
     recipe, facts, chosen = read(parts[-1])
-    rounds = [*sorted(parts[-1].glob("round-*"))] if again else parts[:-1]
-    records = [read(part)[2] for part in rounds] if not again else []  # else they are summed up
+    within = sorted(parts[-1].glob("round-*")) if again else []  # summed up in the last one
+    rounds, records = parts[:-1] or within, [read(part)[2] for part in parts[:-1]]
     stage = parts[-1] / "autoencoder"
     records += [read(stage)[2]] if stage.is_dir() else []
     minutes, steps = (sum(r[key] for r in [*records, chosen]) for key in ("seconds", "steps"))
-    name, seed = recipe["name"], recipe["train"]["seed"]
-    command = f"cytosynth train {name} --data-dir {data}"
+    name, seed = recipe["name"], read(parts[0])[0]["train"]["seed"]
     title = f"`{name}`, seed {seed}" if again else f"`{name}`"
     lines = ["", f"### {title}", "", "```console"]
-    lines += [f"{command} --set train.seed={seed}" if again else command, "```", ""]
+    lines += [*commands(data, parts, again), "```", ""]
     lines += [
         f"{minutes / 60:.0f} min, {steps} steps; torch {facts['torch']}, Lightning "
         f"{facts['lightning']}; {len(facts['train_images'])} training images; SHA-256 of the data: "
