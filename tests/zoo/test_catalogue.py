@@ -1,10 +1,14 @@
-"""What the list of models says when a model on this machine is broken."""
+"""The models that come along, and what is said when one of them is broken."""
 
 from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from napari_cytosynth.zoo import catalogue
+from napari_cytosynth.zoo.files import read_card
+from napari_cytosynth.zoo.readme import render_readme
 
 
 def test_one_unreadable_bundled_model_does_not_hide_the_others(tmp_path, monkeypatch, caplog):
@@ -19,3 +23,11 @@ def test_one_unreadable_bundled_model_does_not_hide_the_others(tmp_path, monkeyp
         assert listed == names[1:]
     [record] = caplog.records
     assert names[0] in record.getMessage()
+
+
+@pytest.mark.parametrize("name", [model.name for model in catalogue._bundled_models()])
+def test_the_page_of_a_bundled_model_names_it_as_users_do(name: str) -> None:
+    folder = catalogue.bundled_folder(name)
+    assert folder is not None
+    page = (folder / "README.md").read_text("utf-8")
+    assert page == render_readme(read_card(folder), place=name)  # a folder's own says FOLDER
