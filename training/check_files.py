@@ -105,21 +105,14 @@ def find_layout(
         layout = _stain(recipe.data, data_dir, report)
     else:
         layout = _generate(recipe.data, data_dir, report)
-    _report_counts(layout, report)
-    if layout.items and not layout.part("validation"):
-        # a split by hash may leave none of few images; of a shipped recipe no file can be edited
-        names = f"[{layout.items[-1].name}]"
-        by_name = f"data.split.kind=names 'data.split.validation={names}'"
-        if isinstance(recipe, GenerateRecipe):
-            by_name = f"data.parts.hashed=none 'data.parts.validation_names={names}'"
-        report.errors.append(
-            "The split leaves no image to validate with. Add images, or choose some by name: "
-            f"--set {by_name}."
-        )
+    by_name = "data.split.kind=names 'data.split.validation=[{}]'"
+    if isinstance(recipe, GenerateRecipe):
+        by_name = "data.parts.hashed=none 'data.parts.validation_names=[{}]'"
+    _report_counts(layout, by_name, report)
     return layout
 
 
-def _report_counts(layout: Layout, report: Report) -> None:
+def _report_counts(layout: Layout, by_name: str, report: Report) -> None:
     counts = {part: len(layout.part(part)) for part in PARTS}
     report.facts.append(
         f"{counted(counts['train'], 'image')} to train on, {counts['validation']:,} to validate "
@@ -129,6 +122,12 @@ def _report_counts(layout: Layout, report: Report) -> None:
         report.errors.append(
             "The split leaves no image to train on. Change data.split (or data.parts) in the "
             "recipe, or add images."
+        )
+    if layout.items and not counts["validation"]:
+        # a split by hash may leave none of few images; of a shipped recipe no file can be edited
+        report.errors.append(
+            "The split leaves no image to validate with. Add images, or choose some by name: "
+            f"--set {by_name.format(layout.items[-1].name)}."
         )
     if 0 < counts["train"] < 3:
         report.warnings.append(

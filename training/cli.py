@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_cytosynth.errors import CytosynthError, RecipeError
+from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
 
 from .cluster import add_arguments, from_arguments, write_kubernetes, write_slurm
 from .recipe import list_recipes, load_recipe
@@ -80,12 +80,8 @@ def _train(arguments: argparse.Namespace) -> str:
     try:
         folder = train(recipe, arguments.data_dir, out, resume=resume)
     except KeyboardInterrupt as error:
-        raise _Stopped(_kept(out)) from error
+        raise Cancelled(_kept(out)) from error
     return f"Model written to {folder}" if is_first() else ""
-
-
-class _Stopped(Exception):
-    """Somebody pressed Ctrl-C."""
 
 
 def _kept(out: Path) -> str:
@@ -121,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.check:
             return _check(load_recipe(arguments.recipe, arguments.set), arguments.data_dir)
         said = _train(arguments)
-    except _Stopped as stopped:
+    except Cancelled as stopped:
         sys.stderr.write(f"\n{stopped}\n")
         return 130  # as shells report Ctrl-C
     except CytosynthError as error:

@@ -19,6 +19,7 @@ from napari_cytosynth.zoo.loading import load_model
 from .evaluation import write_json
 from .module import network_arguments
 from .recipe import list_recipes
+from .rounds import is_of_a_round
 from .run_folder import CHOSEN
 from .selection import Predictions, choose_splitting, choose_threshold, iou_curve
 
@@ -84,7 +85,7 @@ def _source(recipe: AnyRecipe) -> tuple[str, list[str]]:
     except CytosynthError:  # taken away while the training went on
         return Path(source).name, []
     training = card.training
-    if Path(source).parent.name.startswith("round-"):  # of the same training
+    if is_of_a_round(source):  # of the same training
         return training.started_from, training.citations
     data = ", ".join(filter(None, [*training.datasets, training.data_licence]))
     told = [card.name, f"weights: {card.licence}" * bool(card.licence)]

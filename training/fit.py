@@ -235,17 +235,25 @@ def _check_begun(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -
         raise RecipeError(f"There is no run to resume in {out}.")
     if not resume and begun:
         raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
-    check_settings(recipe, out)
-    for number, earlier in enumerate(earlier_rounds(recipe), 1):
-        check_settings(earlier, round_folder(out, number))
+    for part, folder in _parts(recipe, out):
+        check_settings(part, folder)
+
+
+def _parts(recipe: AnyRecipe, out: Path) -> list[tuple[AnyRecipe, Path]]:
+    """List the recipes and folders of a run: its last round, the earlier ones, the first stage."""
+    earlier = enumerate(earlier_rounds(recipe), 1)
+    parts: list[tuple[AnyRecipe, Path]] = [
+        (recipe, out),
+        *((each, round_folder(out, number)) for number, each in earlier),
+    ]
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
-        check_settings(autoencoder_recipe(recipe), autoencoder_folder(out))
+        parts.append((autoencoder_recipe(recipe), autoencoder_folder(out)))
+    return parts
 
 
 def _check_images(recipe: AnyRecipe, data_dir: Path, out: Path) -> None:
     """Compare the files, which are the same for all rounds and stages, with what has been used."""
-    rounds = [round_folder(out, number) for number in range(1, len(recipe.rounds) + 1)]
-    if used := [each for each in (autoencoder_folder(out), *rounds, out) if holds_run(each)]:
+    if used := [folder for _, folder in _parts(recipe, out) if holds_run(folder)]:
         data = _data(recipe, data_dir, out)
         for folder in used:
             check_data(data, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,7 +17,6 @@ from .settings import dotted, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
@@ -38,7 +38,15 @@ _OWN_DATA = (
 )
 _SEEDS = 1000  # between rounds, so that repeats with the next seeds draw other crops too
 
-__all__ = ["earlier_rounds", "in_round", "is_done", "round_folder", "spent", "starting_from"]
+__all__ = [
+    "earlier_rounds",
+    "in_round",
+    "is_done",
+    "is_of_a_round",
+    "round_folder",
+    "spent",
+    "starting_from",
+]
 
 
 def earlier_rounds(recipe: AnyRecipe) -> list[AnyRecipe]:
@@ -105,6 +113,11 @@ def starting_from(recipe: AnyRecipe, number: int, out: Path) -> AnyRecipe:
 def round_folder(out: Path, number: int) -> Path:
     """Return the run folder of a round but the last."""
     return out / f"round-{number}"
+
+
+def is_of_a_round(model: str) -> bool:
+    """Whether a path is that of the model which a round but the last has written."""
+    return Path(model).parent.name.startswith("round-")
 
 
 def is_done(recipe: AnyRecipe, folder: Path) -> bool:

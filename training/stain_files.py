@@ -9,6 +9,7 @@ import numpy as np
 from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.tasks.reading import read_image
 
+from .check_report import counted
 from .pairs import image_files
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
         if data.shape[-1] in (count, 3, 4) and data.ndim == 3:
             hint = "Channels must come first: save it as (C, Y, X)."
         raise RecipeError(
-            f"{path.name} has the shape {data.shape}, which is {there} "
-            f"channel{'s' * (there != 1)}, but the recipe names {count}. {hint}"
+            f"{path.name} has the shape {data.shape}, which is {counted(there, 'channel')}, but "
+            f"the recipe names {count}. {hint}"
         )
     return stack
 

@@ -104,8 +104,8 @@ def _channels(
             f"channel{'s' * (there != 1)}, counted from 0."
         )
     count = there if picked is None else len(picked)
-    example = tuple(range(len(wanted)))
     if count != len(wanted):
+        example = tuple(range(len(wanted)))
         hint = (
             f"Choose {len(wanted)} of them (in Python: channels={example}; on the command line: "
             f"--channels {' '.join(map(str, example))})."

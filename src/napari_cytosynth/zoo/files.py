@@ -207,9 +207,8 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> N
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / CARD_FILE, text.encode() + b"\n")
         replace_file(folder / WEIGHTS_FILE, weights)
-        replace_file(
-            folder / README_FILE, render_readme(card, _bundled_name(folder, card)).encode()
-        )
+        page = render_readme(card, _bundled_name(folder, card))
+        replace_file(folder / README_FILE, page.encode())
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"The model cannot be saved in “{folder}”: {reason}.") from error

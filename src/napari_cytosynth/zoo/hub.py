@@ -189,26 +189,25 @@ def publish(
     if missing or not card.licence:
         lack = " and ".join([*missing, *([] if card.licence else ["a licence on its card"])])
         raise ModelError(f"The model in “{folder}” cannot be published: it lacks {lack}.")
-    content = {name: (folder / name).read_bytes() for name in names}
-    content[README_FILE] = render_readme(
-        card, repository
-    ).encode()  # its place is another one there
-    sizes = {name: len(data) for name, data in content.items()}
+    page = render_readme(card, repository).encode()  # names the model by its place there
+    sizes = {name: (folder / name).stat().st_size for name in names} | {README_FILE: len(page)}
     if dry_run:
         return Publication(repository, sizes, None)
     try:
-        commit = _upload(content, repository, f"{card.name} {card.package_version}".strip())
+        files: dict[str, Path | bytes] = {name: folder / name for name in names}
+        files[README_FILE] = page
+        commit = _upload(files, repository, f"{card.name} {card.package_version}".strip())
     except Exception as error:
         raise explain_upload(error, repository) from error
     return Publication(repository, sizes, commit)
 
 
-def _upload(content: dict[str, bytes], repository: str, message: str) -> str:
+def _upload(files: dict[str, Path | bytes], repository: str, message: str) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(library_name="napari-cytosynth")
     api.create_repo(repository, exist_ok=True)
-    added = [CommitOperationAdd(name, data) for name, data in content.items()]
+    added = [CommitOperationAdd(name, data) for name, data in files.items()]
     commit = api.create_commit(repository, added, commit_message=message)
     return str(commit.oid)
 
