@@ -14,6 +14,7 @@ from skimage.io import imsave
 
 from napari_cytosynth.errors import RecipeError
 
+from .data import fingerprint
 from .evaluation import results_folder
 from .generate_files import find_images, read_fields
 from .splits import check_split
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .generate_files import ImageField, ImageFile
     from .generate_recipe import ImageRecipe
 
-__all__ = ["copy_pairs", "nested_slices", "pair_names", "write_pairs", "write_part"]
+__all__ = ["check_files", "copy_pairs", "nested_slices", "pair_names", "write_pairs", "write_part"]
 
 _FOLDERS = ("image", "mask")
 
@@ -56,6 +57,27 @@ def nested_slices(names: list[str], count: int, draw: int) -> tuple[str, ...]:
         )
     order = np.random.default_rng(draw).permutation(len(names))
     return tuple(sorted(names)[place] for place in order[:count])
+
+
+def check_files(plan: Plan, data_dir: Path) -> str:
+    """See that every part has images and masks; return a fingerprint of those that are no test.
+
+    Of test images only the names are looked at.
+
+    Raises
+    ------
+    RecipeError
+        If images or masks are missing, or a test image is to be learned from.
+    """
+    found = find_images(plan.source.data, data_dir)
+    learned = [*found["train"], *found["validation"]]
+    seen = {file.path.resolve() for file in learned}
+    if shared := [file.path.name for file in found["test"] if file.path.resolve() in seen]:
+        raise RecipeError(
+            f"{len(shared)} test images are among those to learn from, for example “{shared[0]}”: "
+            "choose other folders in data.parts."
+        )
+    return fingerprint([(file.path, [file.mask] if file.mask else []) for file in learned])
 
 
 def write_part(plan: Plan, data_dir: Path, part: str, folder: Path) -> list[str]:

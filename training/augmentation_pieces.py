@@ -15,6 +15,7 @@ from napari_cytosynth.tasks.features import load_features
 from napari_cytosynth.zoo.loading import load_model
 
 from .augmentation_data import copy_pairs, pair_names, write_pairs, write_part
+from .augmentation_plan import Arm
 from .evaluate_segment import Options as SegmentOptions
 from .evaluate_segment import evaluate_segment
 from .evaluation import read_record, results_folder, write_json
@@ -164,8 +165,7 @@ class Workshop:
         return self.out / cell.folder / "pairs" / "generated.json"
 
     def _arm(self, cell: Cell, arm: str) -> Path:
-        name = arm.replace(" + ", "+").replace(" ", "-").replace("/", "-")
-        return self.out / cell.folder / "segmenters" / name
+        return self.out / cell.folder / "segmenters" / Arm.folder(arm)
 
     def _generator(self, cell: Cell) -> Path:
         return self.out / cell.folder / "generator"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +36,11 @@ class Arm(_Record):
         "crops; rare: of few and small objects",
     )
     augment: bool = Field(True, description="classic augmentation, as the recipe has it")
+
+    @staticmethod
+    def folder(name: str) -> str:
+        """Return the name of the folder of an arm that is called so."""
+        return re.sub(r"[\s/\\]+", "-", name.replace(" + ", "+"))
 
     @model_validator(mode="after")
     def _has_images(self) -> Arm:
@@ -91,6 +97,9 @@ class Options(_Record):
     def _sensible(self) -> Options:
         if self.against not in self.arms:
             raise ValueError(f"there is no arm called “{self.against}” to compare with")
+        # some file systems take no heed of case
+        if len({Arm.folder(name).casefold() for name in self.arms}) < len(self.arms):
+            raise ValueError("two arms would share a folder: give them other names")
         if not 0 <= self.rare[0] <= self.rare[1] <= 1:
             raise ValueError("rare must be two shares in order, between 0 and 1")
         if any(count != "all" and count < 1 for count in self.slices):
@@ -188,7 +197,10 @@ class Plan:
         return recipe
 
     def identity(self) -> dict[str, Any]:
-        """Return what must not change while a study goes on; slices, arms, seeds may be added."""
+        """Return what must not change while a study goes on; slices, arms, seeds may be added.
+
+        What the arms are is told by :meth:`arm_identity`.
+        """
         later = {"slices", "arms", "against", "device", "crops"}
         arm = next(iter(self.options.arms))
         cell = Cell(("a",), 0)
@@ -201,6 +213,11 @@ class Plan:
                 mode="json", exclude={"card": True, "data": {"augment"}}
             ),
         }
+
+    def arm_identity(self, arm: str) -> dict[str, Any]:
+        """Return what must not change of an arm."""
+        augment = self.segmenter(arm, 0, ["a"]).model_dump(mode="json")["data"]["augment"]
+        return self.options.arms[arm].model_dump(mode="json") | {"augment": augment}
 
 
 def load_plan(study: Study) -> Plan:

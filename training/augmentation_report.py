@@ -176,7 +176,17 @@ def _gate(plan: Plan, count: int, found: Verdict, made: pd.DataFrame) -> str:
         return f"{warning} Do not use them" + (", though the IoU rises." if helps else ".")
     if helps:
         return f"Worth using: {', '.join(helps)}."
-    return "No gain that would justify using synthetic images." if len(rows) else ""
+    if not len(rows):
+        return ""
+    synthetic = {
+        name
+        for name, arm in plan.options.arms.items()
+        if arm.synthetic != "none" and name != plan.options.against
+    }
+    told = table[(table["against"] == plan.options.against) & np.isfinite(table["p"])]
+    if not synthetic <= {*told.index}:
+        return "Whether synthetic images are worth using cannot be told yet."
+    return "No gain that would justify using synthetic images."
 
 
 def _figure(plan: Plan, records: pd.DataFrame) -> Figure:
@@ -275,7 +285,7 @@ def _method(shop: Workshop, cells: Cells, records: pd.DataFrame) -> list[str]:
         + ".",
         "Where real and generated images are mixed, images are repeated until about "
         f"{plan.options.share:.0%} of the crops are generated ones. The threshold was "
-        "chosen on the validation slices; the test slices were read after the last training.",
+        "chosen on the validation slices; nothing is trained or chosen by the test slices.",
         plan.study.remarks,
         f"Hardware: {hardware()}. Wall time of all pieces: {_minutes(shop)}.",
     ]

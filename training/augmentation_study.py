@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.progress import resolve_progress
 
-from .augmentation_data import nested_slices, write_part
+from .augmentation_data import check_files, nested_slices, write_part
 from .augmentation_pieces import Workshop, work
 from .augmentation_plan import Cell, load_plan
 from .augmentation_report import write_report
@@ -73,12 +73,13 @@ def run(
         If the folder cannot be written.
     """
     plan = load_plan(study)
+    files = check_files(plan, data_dir)
     with results_folder(out):
         pass
     lock = FileLock(out / "study.lock", timeout=0)
     try:
         with lock:
-            _same_study(plan, out)
+            _same_study(plan, files, out)
             return _run(plan, data_dir, out, resolve_progress(progress), command)
     except Timeout as error:
         raise RecipeError(f"Another process works on the study in {out}: wait for it.") from error
@@ -103,15 +104,27 @@ def _cells(plan: Plan, names: list[str], seed: int) -> list[Cell]:
     return [Cell(nested_slices(names, count, draw), draw) for count in dict.fromkeys(counts)]
 
 
-def _same_study(plan: Plan, out: Path) -> None:
-    record = out / "settings.json"
-    if not record.is_file():
-        write_json(record, plan.identity())
-    elif _one_spelling(read_record(record)) != plan.identity():
+def _same_study(plan: Plan, files: str, out: Path) -> None:
+    record, now = out / "settings.json", plan.identity() | {"data_sha256": files}
+    kept = _one_spelling(read_record(record)) if record.is_file() else now
+    arms = {arm: plan.arm_identity(arm) for arm in plan.options.arms}
+    former = kept.pop("arms", {})
+    if kept.get("data_sha256", files) != files:
+        raise RecipeError(
+            f"The images are not those that the study in {out} was begun with: choose another "
+            "--out."
+        )
+    if kept | {"data_sha256": files} != now:
         raise RecipeError(
             f"{out} holds a study with other settings: choose another --out. Only slices, arms "
             "and seeds can be added to a study."
         )
+    if other := [name for name in arms if former.get(name, arms[name]) != arms[name]]:
+        raise RecipeError(
+            f"In {out}, “{other[0]}” is the name of another arm: name yours otherwise, or choose "
+            "another --out."
+        )
+    write_json(record, now | {"arms": former | arms})
 
 
 def _one_spelling(kept: dict[str, Any]) -> dict[str, Any]:

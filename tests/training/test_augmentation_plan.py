@@ -42,6 +42,7 @@ def test_settings_of_the_generator_can_be_assigned():
         ({"slices": [2, 2]}, "named twice"),
         ({"slices": [0]}, "at least one slice"),
         ({"against": "nothing"}, "no arm called"),
+        ({"arms": {"a b": {}, "A/B": {}}, "against": "a b"}, "would share a folder"),
         ({"rare": [0.5, 0.1]}, "two shares in order"),
         ({"arms": {"a": {"real": False}}, "against": "a"}, "needs real or synthetic images"),
         ({"generator": "nuclei-ddpm"}, "does not make images with masks"),

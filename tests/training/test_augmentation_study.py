@@ -274,6 +274,55 @@ def test_a_folder_of_another_study_is_left_alone(make_study, data_dir, tmp_path,
         run(make_study(options={"images": 9}), data_dir, tmp_path / "out", silent)
 
 
+@pytest.fixture
+def own_data(data_dir, tmp_path):
+    """A copy of the data, to change."""
+    return shutil.copytree(data_dir, tmp_path / "own")
+
+
+def test_an_arm_keeps_its_meaning(make_study, data_dir, tmp_path, quick):
+    out, options = tmp_path / "out", {"slices": [2], "against": "plain"}
+    run(make_study(options=options | {"arms": {"plain": {}}}), data_dir, out, silent)
+    before = len(quick)
+    other = options | {"arms": {"plain": {"augment": False}}}
+    with pytest.raises(RecipeError, match="“plain” is the name of another arm"):
+        run(make_study(options=other), data_dir, out, silent)
+    stronger = {"data.augment": {"noise": 0.3}}
+    study = make_study(options=options | {"arms": {"plain": {}}})
+    with pytest.raises(RecipeError, match="choose another --out"):
+        run(study.model_copy(update={"set": study.set | stronger}), data_dir, out, silent)
+    assert len(quick) == before
+    more = options | {"arms": {"plain": {}, "bare": {"augment": False}}}
+    run(make_study(options=more), data_dir, out, silent)
+    assert len(quick) == before + 1
+
+
+def test_other_images_need_another_folder(make_study, own_data, tmp_path, quick):
+    out, study = tmp_path / "out", make_study(options={"slices": [2]})
+    run(study, own_data, out, silent)
+    for part in ("image", "mask"):
+        shutil.copy(own_data / "train" / part / "0.tif", own_data / "train" / part / "new.tif")
+    with pytest.raises(RecipeError, match="The images are not those"):
+        run(study, own_data, out, silent)
+
+
+def test_what_the_test_lacks_is_said_before_any_training(make_study, own_data, tmp_path, quick):
+    (own_data / "test" / "mask" / "4.tif").unlink()
+    with pytest.raises(RecipeError, match="has no mask"):
+        run(make_study(), own_data, tmp_path / "out", silent)
+    study = make_study(options={"generator_set": {"data.parts.test": ["train/image"]}})
+    with pytest.raises(RecipeError, match="6 test images are among those to learn from"):
+        run(study, own_data, tmp_path / "out", silent)
+    assert not quick
+
+
+def test_one_seed_cannot_tell_whether_synthetic_images_help(make_study, data_dir, tmp_path, quick):
+    study = make_study(options={"slices": [2]})
+    text = run(study, data_dir, tmp_path / "out", silent).read_text("utf-8")
+    assert "Whether synthetic images are worth using cannot be told yet." in text
+    assert "No gain" not in text
+
+
 def test_settings_spelled_in_blocks_are_those_with_dots(make_study, data_dir, tmp_path, quick):
     out, record = tmp_path / "out", tmp_path / "out" / "settings.json"
     study = make_study(options={"slices": [2], "generator_set": {"train": {"ema": 0.5}}})
@@ -282,6 +331,7 @@ def test_settings_spelled_in_blocks_are_those_with_dots(make_study, data_dir, tm
     assert kept["options"]["generator_set"] == {"train.ema": 0.5}
     kept["options"]["generator_set"] = {"train": {"ema": 0.5}}  # as older folders have it
     kept["set"] = {"data": {"crop_size": 16, "crops_per_epoch": 8}}
+    del kept["arms"], kept["data_sha256"]
     record.write_text(json.dumps(kept))
     before = len(quick)
     run(study, data_dir, out, silent)
