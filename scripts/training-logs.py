@@ -2,9 +2,11 @@
 
 python scripts/training-logs.py --shipped DATA/em-vnc=runs/em-cells-unet \
     --again DATA/em-vnc=runs/seed-1 DATA/em-vnc=runs/seed-2 …
+python scripts/training-logs.py --add DATA/em-vnc=runs/seed-3
 
-Each argument is the data folder as a reader would name it, and the folder of a finished run, or
-those of its rounds in order, joined by +.
+The first writes the page anew, the second puts models trained again at its end. Each argument is
+the data folder as a reader would name it, and the folder of a finished run, or those of its rounds
+in order, joined by +.
 """
 
 from __future__ import annotations
@@ -119,10 +121,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--shipped", nargs="*", default=[])
     parser.add_argument("--again", nargs="*", default=[])
+    parser.add_argument("--add", nargs="*", default=[])
     arguments = parser.parse_args()
+    parts = [(False, "", arguments.shipped), (True, AGAIN.rstrip(), arguments.again)]
     lines = [HEAD.rstrip()]
-    for again, runs in ((False, arguments.shipped), (True, arguments.again)):
-        lines += [AGAIN.rstrip()] if again and runs else []
+    if arguments.add:
+        parts, lines = [(True, "", arguments.add)], [PAGE.read_text("utf-8").rstrip()]
+    for again, head, runs in parts:
+        lines += [head] if head and runs else []
         for run in runs:
             data, _, folders = run.partition("=")
             lines += section(data, [Path(folder) for folder in folders.split("+")], again)

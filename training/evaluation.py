@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import OutputError
+from napari_cytosynth.errors import OutputError, RecipeError
 from napari_cytosynth.zoo.files import read_card, replace_file, update_card
 
 if TYPE_CHECKING:
@@ -85,8 +85,21 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return what :func:`write_json` wrote; empty if nothing is there."""
-    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    """Return what :func:`write_json` wrote; empty if nothing is there.
+
+    Raises
+    ------
+    RecipeError
+        If the file is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:  # no JSON, or no text
+        raise RecipeError(
+            f"“{path}” is damaged: delete it, so that it is made again, or choose another --out."
+        ) from error
     return found
 
 

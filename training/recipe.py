@@ -269,7 +269,7 @@ def _text(path: Path) -> str:
 
 
 def _check_block(tree: dict[str, Any], key: str) -> None:
-    if key in _BLOCKS and isinstance(tree[key], dict):
+    if key in _BLOCKS and tree[key] is not None:
         raise RecipeError(
             f"“{key}” is a block of settings, and all that are not named would be lost: name "
             "single ones of it, as in train.max_epochs=5."

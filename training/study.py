@@ -17,11 +17,11 @@ from napari_cytosynth.errors import RecipeError
 
 from .recipe import _Record, in_words, load_recipe, read_tree, shipped_names
 from .settings import dotted
-from .study_measures import Score, check_scores
+from .study_measures import FIGURES, Score, check_scores
 from .study_settings import Range, override, range_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
@@ -39,6 +39,12 @@ __all__ = [
 ]
 
 _LONGEST_NAME = 80  # of a folder
+# what tables of runs and arms hold beside settings and figures
+COLUMNS = (
+    *("seed", "seconds", "status", "message", "images", "data_sha256"),
+    *("arm", "n", "mean", "low", "high", "runs", "failed"),
+)
+_NOT_OF_AUGMENTATION = ("vary", "scores", "sampler", "trials", "count", "likelihood", "part")
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,7 @@ class Arm:
     @property
     def folder(self) -> str:
         """Name of the folder of its runs: ``schedule-linear_attention-none``."""
-        parts = (f"{name}-{value}" for name, value in self.labels.items())
-        text = "_".join(re.sub(r"[^\w.]+", "-", part).strip("-") for part in parts)
+        text = "_".join(f"{_slug(name)}-{_slug(value)}" for name, value in self.labels.items())
         if len(text) <= _LONGEST_NAME:
             return text
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -115,21 +120,47 @@ class Study(_Record):
     @model_validator(mode="after")
     def _enough_to_do(self) -> Study:
         if self.kind == "augmentation":
+            if idle := [key for key in _NOT_OF_AUGMENTATION if key in self.model_fields_set]:
+                raise ValueError(f"a study of synthetic data has no use for {', '.join(idle)}")
             return self
         if not self.vary or not self.scores:
             raise ValueError("a study needs something to vary, and scores")
+        if repeated := _twice(score.name for score in self.scores):
+            raise ValueError(f"the score “{repeated}” is named twice")
+        return self
+
+    @model_validator(mode="after")
+    def _sampled(self) -> Study:
         if self.sampler == "grid" and any(self._range(key) for key in self.vary):
             raise ValueError("a grid needs lists of values: a range is for random or tpe")
+        if self.sampler == "grid" and self.trials is not None:
+            raise ValueError("a grid tries everything: trials are for random or tpe")
         if self.sampler != "grid" and self.trials is None:
             raise ValueError(f"the sampler {self.sampler} needs the number of trials")
+        return self
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Study:
         if "train.seed" in {*self.vary, *self.set}:
             raise ValueError("train.seed follows from seeds")
         for key in self.vary:
             if key in self.set:
                 raise ValueError(f"{key} cannot be both set and varied")
-            if not self._range(key) and not self.choices(key):
-                raise ValueError(f"{key} has no values to vary")
+            if not self._range(key):
+                self._check_choices(key)
         return self
+
+    def _check_choices(self, key: str) -> None:
+        """See that a setting has values, each with a name and a folder of its own."""
+        if not self.choices(key):
+            raise ValueError(f"{key} has no values to vary")
+        if repeated := _twice(self._names(key)):
+            raise ValueError(f"{key} has two values called “{repeated}”: give them names")
+        # some file systems take no heed of case
+        folders = {name: _slug(name).casefold() for name in self._names(key)}
+        if shared := _twice(folders.values()):
+            names = " and ".join(f"“{name}”" for name, own in folders.items() if own == shared)
+            raise ValueError(f"{names} of {key} would share a folder: give them other names")
 
     @model_validator(mode="after")
     def _seeds_differ(self) -> Study:
@@ -140,6 +171,13 @@ class Study(_Record):
     def _range(self, key: str) -> Range | None:
         return range_of(key, self.vary[key])
 
+    def _names(self, key: str) -> list[str]:
+        """Return the names of the values to choose among, as often as they are given."""
+        given = self.vary[key]
+        if isinstance(given, dict):
+            return [str(name) for name in given]
+        return [label(value) for value in (given if isinstance(given, list) else [given])]
+
     def ranges(self) -> dict[str, Range]:
         """Return the settings that are drawn from ranges."""
         found = {key: self._range(key) for key in self.vary}
@@ -148,15 +186,14 @@ class Study(_Record):
     def choices(self, key: str) -> dict[str, Any]:
         """Return name -> value of a setting that is chosen among some."""
         given = self.vary[key]
-        if isinstance(given, dict):
-            return {str(name): value for name, value in given.items()}
-        values = given if isinstance(given, list) else [given]
-        return {label(value): value for value in values}
+        values = list(given.values()) if isinstance(given, dict) else given
+        values = values if isinstance(values, list) else [values]
+        return dict(zip(self._names(key), values, strict=True))
 
     @property
     def factors(self) -> dict[str, str]:
-        """Key of the recipe -> its short name, the shortest ending that is unique."""
-        return _short_names(self.vary)
+        """Key of the recipe -> its short name, the shortest ending that nothing else is called."""
+        return _short_names(self.vary, {*COLUMNS, *FIGURES, *(score.name for score in self.scores)})
 
     def arm(self, picked: Mapping[str, Any]) -> Arm:
         """Return the arm of a pick: names of choices, or numbers of ranges, by recipe key."""
@@ -168,15 +205,23 @@ class Study(_Record):
             labels[short] = label(chosen)
         return Arm(labels, values)
 
-    def grid(self) -> list[dict[str, str]]:
+    def grid(self) -> list[dict[str, Any]]:
         """Return the picks of all combinations, the last setting changing fastest."""
-        choices = [list(self.choices(key)) for key in self.vary]
-        return [dict(zip(self.vary, pick, strict=True)) for pick in itertools.product(*choices)]
+        return list(self.combinations())
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Yield what :meth:`grid` returns; nothing where a range holds real numbers."""
+        ranges = self.ranges()
+        values = [ranges[key].values if key in ranges else self._names(key) for key in self.vary]
+        return (dict(zip(self.vary, pick, strict=True)) for pick in itertools.product(*values))
 
     @property
     def planned(self) -> int:
-        """Number of arms."""
-        return len(self.grid()) if self.sampler == "grid" else int(self.trials or 0)
+        """Number of arms: a search cannot try more than there are."""
+        ranges = self.ranges()
+        sizes = [ranges[key].size if key in ranges else len(self._names(key)) for key in self.vary]
+        every = math.prod(sizes)
+        return int(every if self.trials is None else min(every, self.trials))
 
     def recipe_of(self, arm: Arm, seed: int) -> AnyRecipe:
         """Return the recipe of one run.
@@ -225,13 +270,25 @@ def label(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _short_names(keys: Iterable[str]) -> dict[str, str]:
+def _slug(text: str) -> str:
+    """Return a part of a folder's name; parts are joined by an underscore."""
+    return re.sub(r"[^\w.-]+|_+", "-", text)
+
+
+def _twice(names: Iterable[str]) -> str:
+    """Return the first name that comes again; empty if none does."""
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), "")  # type: ignore[func-returns-value]
+
+
+def _short_names(keys: Iterable[str], taken: set[str]) -> dict[str, str]:
     parts = {key: key.split(".") for key in keys}
     names = {}
     for key, words in parts.items():
         for length in range(1, len(words) + 1):
             ending = words[-length:]
-            if sum(other[-length:] == ending for other in parts.values()) == 1:
+            alone = sum(other[-length:] == ending for other in parts.values()) == 1
+            if alone and " ".join(ending) not in taken:
                 break
         names[key] = " ".join(ending)
     return names

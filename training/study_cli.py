@@ -71,6 +71,8 @@ def _command(arguments: argparse.Namespace) -> str:
     """Return what was typed, without the folders of this machine."""
     name = Path(arguments.study).name
     words = ["cytosynth", "study", name, "--data-dir", arguments.data_dir.resolve().name]
+    if arguments.out:
+        words += ["--out", arguments.out.resolve().name]
     if arguments.set:
         words += ["--set", *arguments.set]
     return shlex.join(words)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
-__all__ = ["Score", "check_scores", "direction_of", "measures"]
+__all__ = ["FIGURES", "Score", "check_scores", "direction_of", "measures"]
 
 Direction = Literal["minimize", "maximize"]
 
@@ -86,6 +86,7 @@ _OBJECTS: dict[str, Direction | None] = {
     "predicted objects": None,
 }
 _ALL = _GENERATE | _CHANNEL | _MASK | _TOLD | _LIKELIHOOD | _STAIN | _SEGMENT | _OBJECTS
+FIGURES = frozenset(_ALL)
 
 
 def direction_of(name: str) -> Direction | None:

@@ -43,7 +43,7 @@ def remember(study: Study, recipe: AnyRecipe, out: Path) -> None:
     """
     path, asked = out / "study.yaml", study.model_dump(mode="json")
     if path.is_file():
-        kept = yaml.safe_load(path.read_text("utf-8"))
+        kept = _read(path)
         # of the recipe it is the settings that count, not how its file was named
         free = _FREE | ({"recipe"} if (out / "recipe.yaml").is_file() else set())
         other = [key for key in asked if key not in free and kept.get(key) != asked[key]]
@@ -61,7 +61,7 @@ def _remember_recipe(study: Study, recipe: AnyRecipe, path: Path) -> None:
     if not path.is_file():
         _write(path, now)
         return
-    kept = _read_today(yaml.safe_load(path.read_text("utf-8")), recipe)
+    kept = _read_today(_read(path), recipe)
     if changed := differing(kept, now):
         raise RecipeError(
             f"The recipe “{study.recipe}” has changed since the runs in “{path.parent}” were "
@@ -84,6 +84,19 @@ def _read_today(kept: dict[str, Any], recipe: AnyRecipe) -> dict[str, Any]:
         return _resolved(type(recipe).model_validate({"name": recipe.name, **kept}))
     except ValidationError:
         return kept
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        kept = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        kept = None
+    if not isinstance(kept, dict):
+        raise RecipeError(
+            f"“{path}” is damaged, so that nobody can tell what the runs beside it are of: choose "
+            "another --out."
+        )
+    return kept
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

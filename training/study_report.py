@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["summarise", "write_report"]
 
+_FAILED = "failed"
 _ORIGINS = {"real images": "real training images, the best to ask for", "noise": "shapeless noise"}
 
 
@@ -46,7 +47,7 @@ def summarise(study: Study, records: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=factors)
     groups = records.groupby(factors, sort=False)
     table = groups.agg(runs=("seed", "size"), seconds=("seconds", "mean")).reset_index()
-    table["failed"] = list(groups["status"].agg(lambda status: (status == "failed").sum()))
+    table["failed"] = list(groups["status"].agg(lambda status: (status == _FAILED).sum()))
     for score in study.scores:
         found = _verdict(study, records, score).intervals
         columns = {"mean": score.name, "low": f"{score.name} low", "high": f"{score.name} high"}
@@ -63,7 +64,11 @@ def _verdict(study: Study, records: pd.DataFrame, score: Score) -> Verdict:
 def _shown(study: Study, summary: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """Return the summary as people read it: ``12.3 [11.9, 12.7]``, baselines below."""
     factors = list(study.factors.values())
-    table = summary[[*factors, "runs"]].astype(object)
+    table = summary[factors].astype(object)
+    table["runs"] = [
+        f"{runs - failed} of {runs}" if failed else runs
+        for runs, failed in zip(summary["runs"], summary["failed"], strict=True)
+    ]
     names = [score.name for score in study.scores if score.name in summary]
     for name in names:
         bounds = zip(summary[name], summary[f"{name} low"], summary[f"{name} high"], strict=True)
@@ -131,15 +136,33 @@ def write_report(study: Study, records: pd.DataFrame, out: Path, command: str) -
 
 def _progress(study: Study, records: pd.DataFrame) -> list[str]:
     planned = study.planned * len(study.seeds)
-    if len(records) >= planned:
-        return []
-    return [f"Preliminary: {len(records)} of {planned} runs are finished."]
+    words = []
+    if len(records) < planned:
+        words.append(f"Preliminary: {len(records)} of {planned} runs are done.")
+    failed = records[records["status"] == _FAILED]
+    if len(failed):
+        arms = failed.groupby(list(study.factors.values()), sort=False).size()
+        named = ", ".join(f"{_called(study, arm)}: {count}" for arm, count in arms.items())
+        words.append(
+            f"{len(failed)} of {len(records)} runs failed and count nowhere below ({named}). An "
+            "arm of which runs fail looks better than it is."
+        )
+    if "data_sha256" in records and records["data_sha256"].nunique() > 1:
+        words.append("WARNING: the data changed between the runs, so they cannot be compared.")
+    return words
+
+
+def _called(study: Study, values: object) -> str:
+    """Return the name of an arm by the values of its settings."""
+    each = values if isinstance(values, tuple) else (values,)
+    pairs = zip(study.factors.values(), each, strict=True)
+    return ", ".join(f"{name} {value}" for name, value in pairs)
 
 
 def _reading(study: Study) -> str:
     return (
-        f"Mean over {counted(len(study.seeds), 'seed')} with its 95 % confidence interval "
-        f"(Student's t), measured on the {study.part} part."
+        f"Mean over the finished runs of {counted(len(study.seeds), 'seed')} with its 95 % "
+        f"confidence interval (Student's t), measured on the {study.part} part."
     )
 
 
@@ -160,6 +183,8 @@ def _families(study: Study) -> str:
 
 def _answer(study: Study, records: pd.DataFrame) -> list[str]:
     factors, words = list(study.factors.values()), []
+    if len(factors) > 1:
+        words.append(f"Arms are called by their {' · '.join(factors)}.")
     for number, score in enumerate(study.scores):
         found = _verdict(study, records, score)
         less = "less" if score.direction == "minimize" else "more"
@@ -195,12 +220,13 @@ def _best(study: Study, found: Verdict, score: Score) -> str:
     alike = sum(row["mean"] == best["mean"] for row in rows)
     if alike > 1:
         return f"{counted(alike, 'arm')} share the best mean {score.name}, {best['mean']:.4g}."
-    arm = ", ".join(f"{name} {best[name]}" for name in study.factors.values())
+    arm = _called(study, tuple(best[name] for name in study.factors.values()))
     value = _interval(best["mean"], best["low"], best["high"])
     return (
         f"The best mean {score.name} has {arm}: {value}. It was chosen among "
         f"{counted(len(found.intervals), 'arm')} by the same images, so it flatters itself a "
-        "little: measure it again on the test part before quoting it."
+        "little: before quoting it, measure its models, which are in the folder “runs”, on test "
+        "images by cytosynth evaluate."
     )
 
 
@@ -218,8 +244,8 @@ def _scores(study: Study, records: pd.DataFrame) -> list[Section]:
             parallel = "Parallel lines: the two settings act independently of each other."
             figures.append((pair_figure(records, varied, score), parallel))
         note = (
-            "Each arm against the best one by Welch's t test, the p values corrected for all "
-            "pairs by Holm's method."
+            "Each arm against the best one by Welch's t test, the p values (p_holm) corrected for "
+            "all pairs by Holm's method. The intervals of the differences are not corrected."
         )
         table = found.comparisons
         table = table if table["untold"].any() else table.drop(columns="untold")
@@ -228,7 +254,7 @@ def _scores(study: Study, records: pd.DataFrame) -> list[Section]:
 
 
 def _failures(study: Study, records: pd.DataFrame) -> Section | None:
-    failed = records[records["status"] == "failed"]
+    failed = records[records["status"] == _FAILED]
     if failed.empty:
         return None
     words = (
@@ -258,8 +284,6 @@ def _setup(study: Study, records: pd.DataFrame, out: Path) -> list[Section]:
             f"of the {study.part} part"
             + ("." if study.part == "test" else ", which picked its checkpoint as well.")
         )
-    if "data_sha256" in records and records["data_sha256"].nunique() > 1:
-        words.append("WARNING: the data changed between the runs, so they cannot be compared.")
     asked = study.model_dump(mode="json", exclude_defaults=True)
     sections = [
         Section(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -35,6 +36,16 @@ class Range(_Record):
     def whole(self) -> bool:
         """Whether only whole numbers are drawn."""
         return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @property
+    def values(self) -> range:
+        """The whole numbers; none of a range of real numbers."""
+        return range(int(self.low), int(self.high) + 1) if self.whole else range(0)
+
+    @property
+    def size(self) -> float:
+        """How many numbers can be drawn."""
+        return len(self.values) if self.whole else math.inf
 
 
 def range_of(key: str, given: object) -> Range | None:
@@ -89,3 +100,5 @@ def override(tree: dict[str, Any], assignment: str, known: set[str]) -> None:
     assign(new, f"value={value}")
     own = {rest: new["value"]}
     tree[first] = dotted(block) | dotted(own) if first == "set" else block | own
+    if first == "vary" and isinstance(tree.get("set"), dict):  # what is varied is not set
+        tree["set"] = {key: kept for key, kept in dotted(tree["set"]).items() if key != rest}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from .study import Arm, Study
 
 __all__ = ["Claim", "Store"]
+
+_DRAWS = 20  # of a sampler, until it draws an arm that was not tried yet
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,13 @@ class Store:
         self.study, self.locks = study, folder / "locks"
         self.locks.mkdir(parents=True, exist_ok=True)
         self.space = _space(study)
-        journal = str(folder / "optuna.log")
+        journal = folder / "optuna.log"
         # a lock that Windows and network file systems know as well
-        backend = JournalFileBackend(journal, JournalFileOpenLock(journal))
+        lock = JournalFileOpenLock(str(journal))
+        backend = JournalFileBackend(str(journal), lock)
         deciding = study.scores[0]
         with self._claiming():
+            _mend(journal, lock)
             storage = JournalStorage(backend)
             self.trials = optuna.create_study(
                 storage=storage,
@@ -145,30 +150,31 @@ class Store:
 
     def _new(self, stack: ExitStack) -> Claim | None:
         begun = {arm.folder for arm in self.arms()}
-        if self.study.sampler != "grid":
-            return self._drawn(len(begun), stack)
-        left = (pick for pick in self.study.grid() if self.study.arm(pick).folder not in begun)
-        pick = next(left, None)
+        if len(begun) >= self.study.planned:
+            return None
+        drawn = None if self.study.sampler == "grid" else self._drawn(begun, stack)
+        return drawn or self._next_combination(begun, stack)
+
+    def _drawn(self, begun: set[str], stack: ExitStack) -> Claim | None:
+        """Ask the sampler a few times; what was tried, or others work on, is no new arm."""
+        for _ in range(_DRAWS):
+            trial = self.trials.ask(self.space)
+            arm = self.study.arm(trial.params)
+            if arm.folder not in begun and self._lock(arm, stack):
+                return Claim(trial.number, arm)
+            self.trials.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def _next_combination(self, begun: set[str], stack: ExitStack) -> Claim | None:
+        """Take the first combination that was not tried yet, if there is a list of them."""
+        untried = (p for p in self.study.combinations() if self.study.arm(p).folder not in begun)
+        pick = next(untried, None)
         if pick is None:
             return None
         self._add(pick)
         arm = self.study.arm(pick)
         self._lock(arm, stack)
         return Claim(len(self.trials.get_trials(deepcopy=False)) - 1, arm)
-
-    def _drawn(self, begun: int, stack: ExitStack) -> Claim | None:
-        """Ask the sampler; what others work on already is no new arm."""
-        while begun < self.study.planned and len(self._begun()) < self._most_trials():
-            trial = self.trials.ask(self.space)
-            arm = self.study.arm(trial.params)
-            if self._lock(arm, stack):
-                return Claim(trial.number, arm)
-            self.trials.tell(trial, state=TrialState.FAIL)
-        return None
-
-    def _most_trials(self) -> int:
-        """Return when to give up drawing arms that were not tried yet."""
-        return 10 * self.study.planned
 
     def _lock(self, arm: Arm, stack: ExitStack) -> bool:
         lock = FileLock(self.locks / f"{arm.folder}.lock")
@@ -188,6 +194,19 @@ class Store:
             state=TrialState.FAIL if failed else None,
             skip_if_finished=True,
         )
+
+
+def _mend(journal: Path, lock: JournalFileOpenLock) -> None:
+    """Take away a last line that a full disk or a power cut has left half written."""
+    lock.acquire()
+    try:
+        if journal.is_file():
+            written = journal.read_bytes()
+            whole = written.rfind(b"\n") + 1
+            if whole < len(written):
+                os.truncate(journal, whole)
+    finally:
+        lock.release()
 
 
 def _space(study: Study) -> dict[str, BaseDistribution]:

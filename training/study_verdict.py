@@ -39,6 +39,8 @@ class Verdict:
         One row for each other arm: arm, against, difference (arm - against), low, high (each
         interval for itself), p, p_holm, significant, untold (why nothing can be told; empty
         where something can).
+    among
+        The same of the pairs of these other arms, where all pairs count for the correction.
     sentence
         The answer in words.
     """
@@ -46,6 +48,7 @@ class Verdict:
     best: str
     intervals: pd.DataFrame
     comparisons: pd.DataFrame
+    among: pd.DataFrame
     sentence: str
 
 
@@ -121,9 +124,11 @@ def verdict(
         raise InputError(f"No run of the arm “{against}” has a score.")
     means = intervals.set_index("arm")["mean"]
     best = str(means.idxmax() if direction == "maximize" else means.idxmin()) if names else ""
-    comparisons = _comparisons(runs, names, score, alpha, pair, (against, best), beside)
-    sentence = _sentence(intervals, comparisons, direction, against or best)
-    return Verdict(best, intervals, comparisons, sentence)
+    every = _comparisons(runs, names, score, alpha, pair, (against, best), beside)
+    apart = every["against"] == (against or best)
+    comparisons, among = every[apart], every[~apart]
+    sentence = _sentence(intervals, comparisons, among, direction, against or best)
+    return Verdict(best, intervals, comparisons, among, sentence)
 
 
 _ARM = "name of the arm"
@@ -170,12 +175,13 @@ def _comparisons(
     against = chosen[0] or chosen[1]
     others = [(name, against) for name in names if name != against]
     rest = [] if chosen[0] else [p for p in combinations(names, 2) if against not in p]
-    found = [_two_arms(runs, score, alpha, pair, arms) for arms in (*others, *rest)]
+    pairs = [*others, *rest]
+    found = [_two_arms(runs, score, alpha, pair, arms) for arms in pairs]
     corrected = holm([*(comparison.p for comparison in found), *beside])
     rows = [
         {
             "arm": arm,
-            "against": against,
+            "against": other,
             "difference": own.difference,
             "low": own.low,
             "high": own.high,
@@ -184,7 +190,8 @@ def _comparisons(
             "significant": bool(p < alpha),
             "untold": own.untold,
         }
-        for (arm, _), own, p in zip(others, found[: len(others)], corrected, strict=False)
+        # those beside come last
+        for (arm, other), own, p in zip(pairs, found, corrected, strict=False)
     ]
     return pd.DataFrame(rows, columns=_COMPARED)
 
@@ -195,23 +202,40 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _sentence(
-    intervals: pd.DataFrame, comparisons: pd.DataFrame, direction: Direction, against: str
+    intervals: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    among: pd.DataFrame,
+    direction: Direction,
+    against: str,
 ) -> str:
     names = list(intervals["arm"])
     if len(names) < 2:
         return "There is nothing to compare: fewer than two arms have a score."
     told = np.isfinite(comparisons["p"])
     known, untold = comparisons[told], comparisons[~told]
+    others = _among(among, direction)
     if known.empty:
         reasons = dict.fromkeys(UNTOLD[why] for why in untold["untold"])
-        return f"Cannot tell: {'; '.join(reasons)}."
-    if not known["significant"].any():
-        words = f"No significant difference between {_listed([against, *known['arm']])}."
-    else:
+        return f"Cannot tell: {'; '.join(reasons)}.{others}"
+    if known["significant"].any():
         words = _differences(known, direction, against)
+    elif others:  # an unsteady arm can have the best mean
+        words = f"No significant difference from the best, “{against}”.{others}"
+    else:
+        words = f"No significant difference between {_listed([against, *known['arm']])}."
     for reason, own in untold.groupby("untold", sort=False):
         words += f" Cannot tell about {_listed(list(own['arm']))} ({reason})."
     return words
+
+
+def _among(pairs: pd.DataFrame, direction: Direction) -> str:
+    """Say which pairs of arms differ that the best one is not part of."""
+    words = []
+    for row in pairs[pairs["significant"]].to_dict("records"):
+        first = (row["difference"] > 0) == (direction == "maximize")
+        better, worse = (row["arm"], row["against"])[:: 1 if first else -1]
+        words.append(f"“{better}” is better than “{worse}”")
+    return f" Among the others: {'; '.join(words)}." if words else ""
 
 
 def _differences(known: pd.DataFrame, direction: Direction, against: str) -> str:
@@ -224,8 +248,9 @@ def _differences(known: pd.DataFrame, direction: Direction, against: str) -> str
     if worse:
         words.append(f"{_listed([against])} is better than {_listed(worse)}.")
     if equal:
+        each = "each of " if len(equal) > 1 else ""
         words.append(
-            f"No significant difference between {_listed([against])} and {_listed(equal)}."
+            f"No significant difference between {_listed([against])} and {each}{_listed(equal)}."
         )
     return " ".join(words)
 

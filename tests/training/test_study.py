@@ -69,6 +69,33 @@ def test_settings_of_one_ending_get_longer_names_and_long_names_a_shorter_folder
     assert "/" not in folder
 
 
+def test_settings_are_never_called_like_what_stands_beside_them() -> None:
+    keys = ["train.precision", "data.images", "network.arguments.latent"]
+    study = Study.model_validate(BASE | {"vary": {key: [1, 2] for key in keys}})
+    assert list(study.factors.values()) == ["train precision", "data images", "latent"]
+
+
+def test_the_sign_of_a_value_is_part_of_its_folder() -> None:
+    study = Study.model_validate(BASE | {"vary": {"objective.beta": [-1, 1]}})
+    assert [study.arm(pick).folder for pick in study.grid()] == ["beta--1", "beta-1"]
+
+
+def test_a_search_plans_no_more_than_there_is_to_try() -> None:
+    search = BASE | {"sampler": "tpe", "trials": 20}
+    assert Study.model_validate(search).planned == 4
+    whole = {"train.batch_size": {"low": 2, "high": 4}, "train.scheduler": ["cosine", "constant"]}
+    assert Study.model_validate(search | {"vary": whole}).planned == 6
+    real = whole | {"train.ema": {"low": 0.1, "high": 0.9}}
+    assert Study.model_validate(search | {"vary": real}).planned == 20
+
+
+def test_what_is_set_may_be_varied_instead(study_file) -> None:
+    path = study_file(set={"train": {"ema": 0.5, "max_epochs": 2}})
+    study = load_study(path, ["vary.train.ema=[0.5,0.9]"])
+    assert study.set == {"train.max_epochs": 2}
+    assert "train.ema" in study.vary
+
+
 def test_assignments_change_the_study_or_the_recipe(study_file) -> None:
     words = ["seeds=[3]", "train.max_epochs=2", "vary.network.arguments.latent=[4]"]
     study = load_study(study_file(set={"train.batch_size": 4}), words)
@@ -122,6 +149,13 @@ def test_an_assignment_changes_one_setting_of_a_block(study_file) -> None:
         ),
         ({"sampler": "tpe", "trials": 2, "vary": {"train.ema": {"log": True}}}, "no valid range"),
         ({"set": {"train": {"seed": 3}}}, "follows from seeds"),
+        ({"trials": 5}, "a grid tries everything"),
+        ({"scores": BASE["scores"] * 2}, "“Fréchet distance” is named twice"),
+        ({"vary": {"train.ema": [0.5, 0.5]}}, "two values called “0.5”: give them names"),
+        ({"vary": {"train.ema": [1, "1"]}}, "two values called “1”"),
+        ({"vary": {"train.ema": {"<8": 0.1, ">8": 0.2}}}, "“<8” and “>8” of .* share a folder"),
+        ({"vary": {"train.ema": {"Full": 0.1, "full": 0.2}}}, "would share a folder"),
+        ({"kind": "augmentation"}, "no use for vary, scores"),
     ],
 )
 def test_what_cannot_work_is_said_before_any_work(changes, words, study_file) -> None:
@@ -136,6 +170,8 @@ def test_impossible_settings_of_any_arm_are_said_before_any_work(study_file) -> 
         load_study(study_file(set={"train.depth": 2})).check()
     with pytest.raises(RecipeError, match=r"“crop_size 30, latent 8” cannot be trained: .*30 px"):
         load_study(study_file(vary=CROPS)).check()
+    with pytest.raises(RecipeError, match="“train” is a block of settings"):
+        load_study(study_file(vary={"train": {"ema": [0.5, 0.9]}})).check()
     with pytest.raises(RecipeError, match="start the command several times"):
         load_study(study_file(set={"train.devices": 2})).check()
     with pytest.raises(RecipeError, match="no study called"):

@@ -38,6 +38,8 @@ def test_the_command_is_handed_on_and_written_down_without_folders(handed, capsy
     assert handed["out"].parts == ("studies", "vae-latent-width")
     assert str(tmp_path) not in handed["command"]
     assert handed["command"].startswith("cytosynth study vae-latent-width --data-dir cells --set")
+    assert main(["study", *words, "--out", str(tmp_path / "mine")]) == 0
+    assert "--data-dir cells --out mine --set" in handed["command"]
     printed = capsys.readouterr().out
     assert "0/1 schedule linear, seed 0" in printed  # no terminal: a line for each run
     assert "Page written to" in printed
@@ -63,7 +65,7 @@ def test_what_is_wrong_is_said_in_a_sentence(capsys, tmp_path) -> None:
     assert main(["study", "no-such", "--data-dir", str(tmp_path)]) == 1
     assert "There is no study called “no-such”" in capsys.readouterr().err
     assert main(["study", "vae-latent-width", "--data-dir", str(tmp_path / "no")]) == 1
-    assert "no" in capsys.readouterr().err
+    assert f"The folder {tmp_path / 'no'}" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["study", "vae-latent-width"])
     assert "--data-dir" in capsys.readouterr().err

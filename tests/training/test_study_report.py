@@ -112,9 +112,15 @@ def test_what_is_missing_or_changed_is_said(make_study, tmp_path) -> None:
     table.loc[1, "data_sha256"] = "other"
     text = page(make_study(), table[:-1], tmp_path)
     assert "Preliminary: 11 of 12 runs" in text
+    assert (
+        "1 of 11 runs failed and count nowhere below (schedule linear, attention none: 1)" in text
+    )
+    lines = (tmp_path / "summary.md").read_text().splitlines()
+    assert lines[2].startswith("| linear | none | 2 of 3 |")
     assert "1 run failed" in text
     assert "No memory." in text
-    assert "the data changed between the runs" in text
+    answer = text[: text.index("The arms")]
+    assert "the data changed between the runs" in answer
     assert "No main effects" in text
     assert summarise(make_study(), table)["failed"].tolist() == [1, 0, 0, 0]
 

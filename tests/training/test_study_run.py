@@ -12,7 +12,7 @@ import yaml
 
 from napari_cytosynth.errors import Cancelled, InputError, RecipeError
 from napari_cytosynth.training import study_run
-from napari_cytosynth.training.study import load_study
+from napari_cytosynth.training.study import Study, load_study
 from napari_cytosynth.training.study_scores import Scores
 from napari_cytosynth.training.study_store import Store
 
@@ -101,6 +101,31 @@ def test_a_stopped_study_has_a_page_and_goes_on(make_study, fast, generator_fold
     assert fast.trained == [(0.1, 0), (0.1, 1), (1.0, 0), (1.0, 1)]
     assert set(fast.resumed) == {"auto"}  # each from its checkpoint, if it has one
     assert len(pd.read_csv(out / "results.csv")) == 4
+
+
+def test_a_setting_that_is_called_like_a_figure_keeps_its_own_column(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    fast.others = {"precision": 0.5}
+    study = make_study(vary={"train.precision": ["float32", "bfloat16"]})
+    text = study_run.run_study(study, generator_folder, tmp_path / "out").read_text("utf-8")
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert table["train precision"].tolist() == ["float32"] * 2 + ["bfloat16"] * 2
+    assert table["precision"].tolist() == [0.5] * 4
+    assert "No significant difference between “float32” and “bfloat16”" in text
+
+
+def test_a_damaged_record_is_said_in_a_sentence(make_study, fast, generator_folder, tmp_path):
+    out = tmp_path / "out"
+    study_run.run_study(make_study(), generator_folder, out)
+    (out / "runs/beta-1/seed-0/result.json").write_text("")
+    with pytest.raises(RecipeError, match=r"result\.json” is damaged: delete it"):
+        study_run.run_study(make_study(), generator_folder, out)
+    (out / "runs/beta-1/seed-0/result.json").unlink()
+    study_run.run_study(make_study(), generator_folder, out)
+    (out / "study.yaml").write_text("name: [")
+    with pytest.raises(RecipeError, match=r"study\.yaml” is damaged"):
+        study_run.run_study(make_study(), generator_folder, out)
 
 
 def test_ctrl_c_in_a_training_stops_the_study(make_study, fast, generator_folder, tmp_path):
@@ -273,7 +298,7 @@ def test_a_study_of_augmentation_is_handed_on(make_study, monkeypatch, tmp_path)
     monkeypatch.setattr(
         augmentation_study, "run", lambda *given, **more: seen.append((given, more))
     )
-    study = make_study(kind="augmentation")
+    study = Study(name="help", kind="augmentation", recipe="em-mitochondria-unet")
     study_run.run_study(study, tmp_path, tmp_path / "out", command="cytosynth study")
     assert seen == [((study, tmp_path, tmp_path / "out", None), {"command": "cytosynth study"})]
 

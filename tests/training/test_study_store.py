@@ -128,12 +128,32 @@ def test_two_searches_never_share_an_arm(make_study, tmp_path) -> None:
         assert second is None or first.arm != second.arm
 
 
-def test_a_search_ends_where_there_are_fewer_settings_than_trials(make_study, tmp_path) -> None:
-    store = Store(make_study(sampler="random", trials=4), tmp_path)
-    for _ in range(100):
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_search_tries_all_where_there_are_fewer_settings_than_trials(
+    sampler, make_study, tmp_path
+) -> None:
+    store = Store(make_study(sampler=sampler, trials=4), tmp_path)
+    for _ in range(3):
         with store.claim(_everything) as claim:
-            if claim is None:
-                break
+            # TPE would go on and on about the best one
+            store.tell(claim, 1.0 + 100 * (claim.arm.values["train.ema"] != 0.2))
+    assert len(store.arms()) == 3
+    with store.claim(_everything) as claim:
+        assert claim is None
+
+
+def test_a_study_goes_on_after_its_journal_was_cut(make_study, tmp_path) -> None:
+    store = Store(make_study(), tmp_path)
+    for _ in range(2):
+        with store.claim(_everything) as claim:
             store.tell(claim, 1.0)
-    assert claim is None
-    assert len(store.arms()) <= 3
+    journal = tmp_path / "optuna.log"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[:-12])
+    again = Store(make_study(), tmp_path)
+    assert len(again.arms()) == 2
+    with again.claim(_everything) as claim:
+        assert claim.arm.folder == "ema-0.2"  # its end was in the lines that are lost
+        again.tell(claim, 1.0)
+    with Store(make_study(), tmp_path).claim(_everything) as claim:
+        assert claim.arm.folder == "ema-0.3"

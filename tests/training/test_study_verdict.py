@@ -52,6 +52,21 @@ def test_the_better_arm_is_named_in_the_direction_that_counts():
     assert least.sentence == "“a” is better than “b” and “c”."
 
 
+def test_an_unsteady_best_arm_does_not_hide_that_others_differ():
+    runs = records(a=[-1, 1, 3], b=[3.0, 3.01, 3.02], c=[4.0, 4.01, 4.02])
+    found = verdict(runs, "arm", "iou", "minimize")
+    assert found.sentence == (
+        "No significant difference from the best, “a”. Among the others: “b” is better than “c”."
+    )
+    assert list(found.comparisons["arm"]) == ["b", "c"]
+    alone = verdict(
+        records(a=[9], b=[3.0, 3.01, 3.02], c=[4.0, 4.01, 4.02]), "arm", "iou", "maximize"
+    )
+    assert alone.sentence == (
+        "Cannot tell: each arm needs two runs or more. Among the others: “c” is better than “b”."
+    )
+
+
 def test_picking_the_best_counts_every_pair_for_the_correction():
     runs = records(a=[1.0, 1.2, 1.1], b=[1.3, 1.45, 1.2], c=[1.1, 1.3, 1.15])
     picked = verdict(runs, "arm", "iou", "maximize").comparisons.set_index("arm")
