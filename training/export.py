@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_cytosynth.errors import CytosynthError, ModelError
+from napari_cytosynth.errors import ModelError
 from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.card import Inference, ModelCard, Training
@@ -25,6 +24,7 @@ from .selection import Predictions, choose_splitting, choose_threshold, iou_curv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from .data import SegmentationData
     from .generate_recipe import GenerateRecipe
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     FieldRecipe = Recipe | StainRecipe
     AnyRecipe = FieldRecipe | GenerateRecipe
 
-__all__ = ["export_model", "network_facts", "save_trained"]
+__all__ = ["export_model", "network_facts", "save_trained", "source_record"]
 
 
 def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predictions]:
@@ -75,36 +75,33 @@ def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, An
     }
 
 
-def _source(recipe: AnyRecipe) -> tuple[str, list[str]]:
-    """Return the model that a recipe starts from, in words, and what is to be cited for it."""
+def source_record(recipe: AnyRecipe) -> dict[str, Any]:
+    """Return what a card says of the model that a recipe starts from, and of what it cites."""
     source = recipe.network.start_from
     if not source:
-        return "", []
-    try:
-        card = load_model(source, "cpu").card
-    except CytosynthError:  # taken away while the training went on
-        return Path(source).name, []
+        return {"started_from": "", "citations": []}
+    card = load_model(source, "cpu").card
     training = card.training
     if is_of_a_round(source):  # of the same training
-        return training.started_from, training.citations
+        return {"started_from": training.started_from, "citations": training.citations}
     data = ", ".join(filter(None, [*training.datasets, training.data_licence]))
     told = [card.name, f"weights: {card.licence}" * bool(card.licence)]
     told += [f"trained on: {data}" * bool(data), training.started_from]
-    return "; ".join(filter(None, told)), training.citations
+    words = "; ".join(filter(None, told))
+    return {"started_from": words, "citations": training.citations}
 
 
 def _training_record(recipe: AnyRecipe, summary: dict[str, Any]) -> Training:
     """Return what a card says about the training run that ends."""
-    started_from, cited = _source(recipe)
     minutes = summary["seconds"] / 60
     return Training(
         datasets=recipe.card.datasets,
         data_licence=recipe.card.data_licence,
-        citations=list(dict.fromkeys([*recipe.card.citations, *cited])),
+        citations=list(dict.fromkeys([*recipe.card.citations, *summary["citations"]])),
         hardware=_hardware(),
         duration=f"{minutes:.0f} min, {summary['steps']} optimiser steps",
         recipe=recipe.name if recipe.name in list_recipes() else "",
-        started_from=started_from,
+        started_from=summary["started_from"],
         remarks=recipe.card.remarks,
     )
 
@@ -127,7 +124,7 @@ def save_trained(
     folder
         Where to write.
     summary
-        ``steps`` and ``seconds`` of the run.
+        ``steps`` and ``seconds`` of the run, and its :func:`source_record`.
     inference
         Makes the card's block of that name for the network.
     """
@@ -167,7 +164,7 @@ def export_model(
     folder
         Where to write; also gets ``validation.json`` one level up, with what was chosen.
     summary
-        ``steps``, ``seconds`` and ``best_epoch`` of the run.
+        ``steps``, ``seconds`` and ``best_epoch`` of the run, and its :func:`source_record`.
     """
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     module.to("cpu")

@@ -19,8 +19,8 @@ from .adversarial import AdversarialModule
 from .callbacks import Bar, Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .checkpoints import WholeCheckpoints
 from .data import SegmentationData
-from .evaluation import results_folder
-from .export import export_model
+from .evaluation import read_record, results_folder
+from .export import export_model, source_record
 from .feasible import check_machine, check_recipe
 from .gan_module import GanModule
 from .generate_data import GenerateData
@@ -63,6 +63,7 @@ __all__ = ["train"]
 
 # Lightning's hints are about its own defaults; none of them tells the user what to do.
 _HINTS = (
+    r"The dirpath has changed from",  # a folder that was moved goes on all the same
     r".*Checkpoint directory .* exists and is not empty",
     r".*does not have many workers",
     r".*is smaller than the logging interval",
@@ -192,7 +193,8 @@ def train(
         Go on from the run's last checkpoint; the result equals an unbroken run's. ``auto``:
         if there is one, else begin.
     stop_at_epoch
-        End the last round here as an interruption would; its schedule stays that of the whole.
+        End the last round here as an interruption would, without a model; its schedule stays that
+        of the whole.
 
     Returns
     -------
@@ -214,23 +216,36 @@ def train(
     check_recipe(recipe)
     check_machine(recipe.train)
     _check_images(recipe, data_dir, out)
-    if is_done(recipe, out) and not (out / LAST).is_file():
-        return out / recipe.name  # finished, its checkpoint deleted
+    if is_done(recipe, out):  # its card may hold more by now: figures, a calibration
+        return out / recipe.name
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         recipe = _train_autoencoder(recipe, data_dir, out)
+    begun = _begun_last(recipe, out)
     for number, earlier in enumerate(earlier_rounds(recipe), 1):
         folder = round_folder(out, number)
-        if not is_done(earlier, folder):
-            _Run(starting_from(earlier, number, out), data_dir, folder, out).finish()
+        if number >= begun and not is_done(earlier, folder):
+            _Run(starting_from(earlier, number, out), data_dir, folder, out, number).finish()
         wait_for_all()  # the first process has written what the next round starts from
-    last = starting_from(recipe, len(recipe.rounds) + 1, out)
-    return _Run(last, data_dir, out, out, recipe).finish(stop_at_epoch)
+    number = len(recipe.rounds) + 1
+    last = starting_from(recipe, number, out)
+    model = _Run(last, data_dir, out, out, number, recipe).finish(stop_at_epoch)
+    # those of other machines that are gone would not come back if the first one's export failed
+    wait_for_all()
+    return model
+
+
+def _begun_last(recipe: AnyRecipe, out: Path) -> int:
+    """Return the number of the round that was begun last: earlier ones are not needed any more."""
+    folders = [*(round_folder(out, number + 1) for number in range(len(recipe.rounds))), out]
+    return max((n for n, folder in enumerate(folders, 1) if holds_run(folder)), default=1)
 
 
 def _check_begun(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -> None:
-    begun = any(holds_run(folder) for folder in (out, round_folder(out, 1)))
     first = holds_run(autoencoder_folder(out))  # goes on by itself
+    begun = holds_run(out) or any(
+        holds_run(round_folder(out, number + 1)) for number in range(len(recipe.rounds))
+    )
     if resume is True and not (begun or (first and getattr(recipe, "autoencoder", None))):
         raise RecipeError(f"There is no run to resume in {out}.")
     if not resume and begun:
@@ -271,14 +286,21 @@ def _check_reached(best: RevertToBest) -> None:
     raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
 
 
+def _fresh(recipe: AnyRecipe) -> AnyRecipe:
+    """Return a recipe that starts from no other model."""
+    network = recipe.network.model_copy(update={"start_from": None})
+    return recipe.model_copy(update={"network": network})
+
+
 @dataclass
 class _Run:
-    """One round of training: its recipe, data, and folder; and the folder of the whole run."""
+    """One round of training: recipe, data, folder, the folder of the whole run, its number."""
 
     recipe: AnyRecipe
     data_dir: Path
     out: Path
     whole_out: Path
+    number: int
     whole: AnyRecipe | None = None
 
     def finish(self, stop_at_epoch: int | None = None) -> Path:
@@ -286,16 +308,18 @@ class _Run:
         data = _data(self.recipe, self.data_dir, self.whole_out)
         data.setup("fit")
         check_processes(self.recipe.train, len(data.dataset))  # type: ignore[arg-type]
+        checkpoint = self.out / LAST
+        resume = checkpoint.is_file()
+        # a checkpoint holds all weights: those of the start may be gone by now
+        recipe = _fresh(self.recipe) if resume else self.recipe
         with results_folder(self.out):
-            module = _module(self.recipe, _steps(self.recipe, data))
+            module = _module(recipe, _steps(recipe, data))
         if isinstance(data, LatentData):
             load_autoencoder(module.network, self.whole_out)  # type: ignore[arg-type]
         callbacks, best, clock = self._callbacks(data, module)
         trainer = _trainer(
             self.recipe, self.out, callbacks, stop_at_epoch or self.recipe.train.max_epochs
         )
-        checkpoint = self.out / LAST
-        resume = checkpoint.is_file()
         with interruptible(), warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)
@@ -305,6 +329,8 @@ class _Run:
                 ckpt_path=str(checkpoint) if resume else None,
                 weights_only=True if resume else None,
             )
+        if stop_at_epoch and stop_at_epoch < self.recipe.train.max_epochs:
+            return self.out / self.recipe.name  # interrupted: there is nothing to export yet
         _check_reached(best)
         if not is_first():  # the first process exports what all have trained
             return self.out / self.recipe.name
@@ -317,11 +343,18 @@ class _Run:
         callbacks, best, clock = _callbacks(recipe, self.out)
         whole = self.whole or recipe
         facts = partial(write_facts, whole, data, self.out, seed=recipe.train.seed)
-        callbacks.append(FirstWrites(facts))
+        callbacks.append(FirstWrites(partial(facts, before=self._before())))
         if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
             inference = generator_inference(recipe, data, module.network)  # type: ignore[arg-type]
             callbacks.append(SampleGrid(inference))
         return callbacks, best, clock
+
+    def _before(self) -> dict[str, Any]:
+        """Return what was spent in earlier rounds and started from, as the folder remembers it."""
+        kept = read_record(self.out / "run.json").get("before")
+        if kept and (self.out / LAST).is_file():
+            return dict(kept)
+        return spent(self.whole_out, self.number) | source_record(self.recipe)
 
     def _export(
         self,
@@ -331,8 +364,8 @@ class _Run:
         best: RevertToBest,
         clock: Clock,
     ) -> Path:
-        before = spent(self.recipe, self.out)
-        summary = {
+        before = self._before()
+        summary = before | {
             # Lightning counts the steps of every optimiser
             "steps": before["steps"] + trainer.global_step // len(trainer.optimizers),
             "seconds": before["seconds"] + clock.seconds,

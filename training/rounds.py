@@ -126,13 +126,18 @@ def is_done(recipe: AnyRecipe, folder: Path) -> bool:
     return all((folder / name).is_file() for name in written)
 
 
-def spent(recipe: AnyRecipe, out: Path) -> dict[str, float]:
-    """Return the seconds and optimiser steps of all rounds but the last."""
-    records = [
-        read_record(round_folder(out, number) / CHOSEN)
-        for number in range(1, len(recipe.rounds) + 1)
-    ]
-    return {key: sum(record[key] for record in records) for key in ("steps", "seconds")}
+def spent(out: Path, number: int) -> dict[str, float]:
+    """Return the optimiser steps and seconds of all rounds before one.
+
+    Parameters
+    ----------
+    out
+        Folder of the whole run.
+    number
+        Of the round; the one before it has counted those before that.
+    """
+    record = read_record(round_folder(out, number - 1) / CHOSEN)
+    return {key: record[key] if number > 1 else 0 for key in ("steps", "seconds")}
 
 
 def _changed(recipe: AnyRecipe, settings: dict[str, Any]) -> AnyRecipe:

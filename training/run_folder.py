@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
@@ -49,7 +49,9 @@ _FREE = (
 _PARTS = ("train.batch_size", "train.accumulate")
 
 
-def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> None:
+def write_facts(
+    recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int, before: dict[str, Any]
+) -> None:
     """Write ``recipe.yaml`` and ``run.json``.
 
     Parameters
@@ -62,6 +64,9 @@ def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> No
         Run folder; made if it does not exist.
     seed
         Of this round.
+    before
+        Steps and seconds of the rounds before this one, and what was started from: kept, so
+        that nothing of these is needed once this round is under way.
     """
     out.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
@@ -76,6 +81,7 @@ def write_facts(recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int) -> No
         "data_sha256": data.sha256,
         "train_images": data.train_names,
         "validation_images": sorted(data.validation_names),
+        "before": before,
     }
     write_json(out / "run.json", facts)
 

@@ -148,11 +148,7 @@ def test_the_loss_falls(make_stain_recipe, pair_folder, tmp_path, logged):
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
     recipe, run, kept, pair_folder, tmp_path, weights_of
 ):
-    if kept == 1:  # killed before there was anything to export
-        with pytest.raises(RecipeError, match="No validation was reached"):
-            train(recipe, pair_folder, tmp_path, stop_at_epoch=kept)
-    else:
-        train(recipe, pair_folder, tmp_path, stop_at_epoch=kept)
+    train(recipe, pair_folder, tmp_path, stop_at_epoch=kept)  # after 1, nothing was validated yet
     torch.manual_seed(99)  # another process draws other numbers
     resumed = train(recipe, pair_folder, tmp_path, resume=True)
     assert torch.equal(weights_of(resumed), weights_of(run[1]))

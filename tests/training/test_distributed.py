@@ -159,6 +159,12 @@ def test_one_process_writes_the_run_folder_and_the_model(name, runs, weights_of)
     assert runs[1].stdout.count(f"Model written to {out / name}\n") == 1
 
 
+@pytest.mark.parametrize("name", ["killed", "diffusion", "phases", "gan", "latent", "unet"])
+def test_no_process_leaves_before_the_model_is_there(name, runs):
+    saw = [(runs[0] / name / f"saw-the-model-{rank}").read_text() for rank in (0, 1)]
+    assert saw == ["True", "True"]
+
+
 def test_a_killed_run_that_torchrun_starts_again_ends_as_an_unbroken_one(runs):
     folder, result = runs
     assert "exitcode: -9" in result.stderr

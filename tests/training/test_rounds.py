@@ -11,12 +11,13 @@ import yaml
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.cli import main
+from napari_cytosynth.training.evaluation import read_record
 from napari_cytosynth.training.feasible import check_recipe
 from napari_cytosynth.training.fit import train
 from napari_cytosynth.training.recipe import Recipe, load_recipe
 from napari_cytosynth.training.rounds import earlier_rounds
 from napari_cytosynth.training.study import recipe_with
-from napari_cytosynth.zoo.files import load_network
+from napari_cytosynth.zoo.files import load_network, read_card
 
 
 def _weights(folder):
@@ -115,8 +116,7 @@ def test_a_finished_round_binds_to_its_images_and_settings_without_its_checkpoin
     data, out = tmp_path / "data", tmp_path / "run"
     shutil.copytree(nuclei_folder, data)
     train(in_rounds(), data, out, stop_at_epoch=1)
-    for name in ("last.ckpt", "validation.json"):  # killed when the second round had just begun
-        (out / name).unlink()
+    (out / "last.ckpt").unlink()  # killed when the second round had just begun
     (out / "round-1/last.ckpt").unlink()  # deleted to save space
     other = in_rounds(rounds=[{"train.max_epochs": 1, "train.learning_rate": 0.5}])
     with pytest.raises(RecipeError, match=r"round-1 holds .*other settings \(train.learning_rate"):
@@ -125,6 +125,25 @@ def test_a_finished_round_binds_to_its_images_and_settings_without_its_checkpoin
     tifffile.imwrite(first, tifffile.imread(first) + 1)
     with pytest.raises(RecipeError, match=r"images are not those that the run in .*round-1"):
         train(in_rounds(), data, out, resume="auto")
+
+
+def test_a_round_that_is_over_is_not_needed_any_more(
+    in_rounds, nuclei_folder, tmp_path
+):
+    recipe = in_rounds(rounds=[{"train.max_epochs": 1}] * 2)
+    whole = train(recipe, nuclei_folder, tmp_path / "whole")
+    out = tmp_path / "run"
+    train(recipe, nuclei_folder, out, stop_at_epoch=1)
+    (out / "last.ckpt").unlink()
+    shutil.rmtree(out / "round-1")  # deleted to save space
+    train(recipe, nuclei_folder, out, resume=True, stop_at_epoch=1)
+    shutil.rmtree(out / "round-2")
+    model = train(recipe, nuclei_folder, out, resume=True)
+    assert not list(out.glob("round-*"))
+    assert torch.equal(_weights(model), _weights(whole))
+    told = [read_record(folder / "validation.json") for folder in (out, tmp_path / "whole")]
+    assert told[0]["steps"] == told[1]["steps"]
+    assert read_card(model).training.started_from == ""
 
 
 def test_the_command_says_how_many_rounds_there_are(in_rounds, nuclei_folder, tmp_path, capsys):

@@ -13,7 +13,10 @@ import yaml
 from napari_cytosynth import __version__
 from napari_cytosynth.errors import OutputError, RecipeError
 from napari_cytosynth.training.cli import main
+from napari_cytosynth.training.evaluation import replace_metrics
 from napari_cytosynth.training.fit import train
+from napari_cytosynth.zoo.card import Metric
+from napari_cytosynth.zoo.files import read_card
 
 
 @pytest.fixture
@@ -55,8 +58,7 @@ def test_other_settings_are_refused_and_named(begun, resume):
 
 def test_a_run_that_ended_before_its_first_epoch_binds_to_nothing(begun):
     recipe, data, out = begun
-    for name in ("last.ckpt", "validation.json"):
-        (out / name).unlink()
+    (out / "last.ckpt").unlink()
     other = changed(recipe, train={"learning_rate": 0.5})
     train(other, data, out)
     assert yaml.safe_load((out / "recipe.yaml").read_text())["train"]["learning_rate"] == 0.5
@@ -109,6 +111,26 @@ def test_a_run_that_had_stopped_early_is_left_alone(make_recipe, nuclei_folder, 
     again = json.loads((tmp_path / "run/validation.json").read_text())
     assert again["steps"] == told["steps"]
     assert (model / "model.safetensors").read_bytes() == before
+
+
+def test_a_finished_run_keeps_what_its_card_was_told_since(begun):
+    recipe, data, out = begun
+    model = train(recipe, data, out, resume=True)
+    figure = Metric(name="IoU", value=0.5, dataset="mine", command="cytosynth evaluate")
+    replace_metrics(model, "mine", [figure])
+    kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert train(recipe, data, out, resume="auto") == model
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept
+
+
+def test_a_fine_tuning_goes_on_without_the_model_that_it_began_with(begun, tmp_path):
+    recipe, data, out = begun
+    base = train(recipe, data, out, resume=True)
+    mine = changed(recipe, network={"start_from": str(base)}).model_copy(update={"name": "mine"})
+    train(mine, data, tmp_path / "tuned", stop_at_epoch=1)
+    shutil.rmtree(out)
+    tuned = train(mine, data, tmp_path / "tuned", resume=True)
+    assert read_card(tuned).training.started_from == recipe.name
 
 
 def test_a_folder_that_cannot_be_made_is_told_of(make_recipe, nuclei_folder, tmp_path):

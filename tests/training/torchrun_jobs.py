@@ -47,6 +47,9 @@ def run(arguments: list[str], out: Path, killed: bool) -> None:
     fit._callbacks = watched
     status = main(arguments)
     fit._callbacks = original
+    # one that has gone before the first one's export is done would not come back if that failed
+    there = (out / out.name / "README.md").is_file()
+    (out / f"saw-the-model-{os.environ['RANK']}").write_text(str(there))
     if status:
         sys.exit(status)
 
