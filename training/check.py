@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from napari_cytosynth.errors import InputError, RecipeError
+from napari_cytosynth.inference.normalise import real_numbers
 
 from .check_copies import report_copies, thumbnail
 from .check_files import PARTS, find_layout
@@ -129,10 +130,11 @@ def _look_at_all(chosen: list[Item], recipe: AnyRecipe, layout: Layout) -> _Foun
     aligned: set[int] | None = None
     for item in tqdm(chosen, desc="Looking at the images", disable=None, leave=False):
         try:
-            image = item.read()
-            truths = [read() for read in item.read_truths]
+            image = real_numbers(item.read())
+            truths = [real_numbers(read()) for read in item.read_truths]
         except (InputError, RecipeError) as error:
-            found.broken.append((item, str(error)))
+            place = "" if item.name in str(error) else f"“{item.name}”: "
+            found.broken.append((item, f"{place}{error}"))
             continue
         if aligned is None:
             aligned = _to_align(chosen, image, truths)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from .check_report import counted, named, nothing_marked
+from .targets import check_truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +44,8 @@ class MaskLook:
         Number of values other than zero.
     soft
         Whether the mask has soft edges instead of two values.
-    fractions
-        Whether it holds numbers that are not whole.
+    wrong
+        Why it cannot be learned from; empty if it can.
     """
 
     item: Item
@@ -54,7 +55,7 @@ class MaskLook:
     areas: NDArray[np.int64]
     values: int
     soft: bool
-    fractions: bool
+    wrong: str
 
 
 def look_at_mask(item: Item, mask: NDArray[Any], *, labels: bool, invert: bool = False) -> MaskLook:
@@ -73,13 +74,13 @@ def look_at_mask(item: Item, mask: NDArray[Any], *, labels: bool, invert: bool =
     """
     inside = mask == 0 if invert else mask != 0
     components, pieces = ndimage.label(inside)
-    fractions = mask.dtype.kind == "f" and bool((mask != np.floor(mask)).any())
+    wrong = check_truth(mask, labels=labels)
     values = int(np.unique(mask[mask != 0]).size)
-    marked = mask.astype(np.int64) if labels and not fractions else components
-    _, areas = np.unique(marked[marked > 0], return_counts=True)
+    marked = mask if labels and not wrong else components
+    _, areas = np.unique(marked[marked != 0], return_counts=True)
     soft = not labels and values > 2 and mask.max() in (1, 255, 65535)
     return MaskLook(
-        item, float(inside.mean()), areas.size, pieces, areas, values, bool(soft), fractions
+        item, float(inside.mean()), areas.size, pieces, areas, values, bool(soft), wrong
     )
 
 
@@ -178,11 +179,12 @@ def _report_objects(
 
 
 def _report_kind(looks: Sequence[MaskLook], name: str, report: Report, *, labels: bool) -> None:
-    fractions = [item.item.name for item in looks if item.fractions]
-    if fractions and labels:
+    wrong = [item for item in looks if item.wrong]
+    if wrong:
+        names = [item.item.name for item in wrong]
         report.errors.append(
-            f"{counted(len(fractions), 'file')} of “{name}” with fractions instead of the whole "
-            f"numbers of objects: {named(fractions)}. Are these probabilities? Save labels."
+            f"{counted(len(wrong), 'file')} of “{name}” cannot be learned from: {named(names)}. Of "
+            f"“{names[0]}”, {wrong[0].wrong}."
         )
         return
     if labels and all(item.values <= 1 for item in looks) and sum(i.pieces for i in looks) > 3:

@@ -36,6 +36,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="only look at the folder and say what is in it and what is wrong; nothing is trained",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only see whether the training could begin, or go on: settings, folders, files",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument(
         "--auto-resume", action="store_true", help="go on if there is a checkpoint, else start"
@@ -67,16 +72,19 @@ def _train(arguments: argparse.Namespace) -> str:
             else write_slurm(job, arguments.slurm, arguments.out)
         )
         return f"Written: {', '.join(map(str, files))}"
-    from .fit import train
+    from .fit import check_start, train
     from .processes import is_first
 
+    resume: bool | Literal["auto"] = "auto" if arguments.auto_resume else arguments.resume
+    out = arguments.out or Path("runs") / recipe.name
+    if arguments.dry_run:
+        check_start(recipe, arguments.data_dir, out, resume=resume)
+        return "Nothing stands in the way of the training."
     if recipe.rounds and is_first():
         sys.stdout.write(
             f"In {len(recipe.rounds) + 1} rounds, each from the weights of the one before; "
             "--set 'rounds=[]' leaves only the last.\n"
         )
-    resume: bool | Literal["auto"] = "auto" if arguments.auto_resume else arguments.resume
-    out = arguments.out or Path("runs") / recipe.name
     try:
         folder = train(recipe, arguments.data_dir, out, resume=resume)
     except KeyboardInterrupt as error:

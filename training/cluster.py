@@ -15,6 +15,7 @@ import yaml
 
 from napari_cytosynth.errors import RecipeError
 
+from .evaluation import results_folder
 from .launch import CHECKPOINTS, RECIPE, ClusterJob, launch, training
 from .manifests import checkpoint_claim, kubeflow, plain
 
@@ -35,6 +36,7 @@ _OPTIONS: dict[str, tuple[type, str, str]] = {
     "s3": (str, "S3://BUCKET/PREFIX", "copy the data from here to --data-dir first"),
     "s3_secret": (str, "SECRET", "secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     "service_account": (str, "NAME", "service account of the pods, such as one that may read S3"),
+    "job_name": (str, "NAME", "of the job and its run folder (default: that of the model)"),
     "checkpoints": (str, "PVC", "claim that keeps the run folder (default: one is written)"),
 }
 _KUBERNETES_ONLY = (
@@ -128,9 +130,9 @@ on by hand, delete the job and apply it again. The model is the folder `{job.nam
 
 
 def _write(folder: Path, files: dict[str, str]) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text, "utf-8", newline="\n")
+    with results_folder(folder):
+        for name, text in files.items():
+            (folder / name).write_text(text, "utf-8", newline="\n")
     return [folder / name for name in files]
 
 
@@ -215,8 +217,8 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
     folder
         Where to; made if need be.
     out
-        Run folder; ``runs/<name>`` by default. It and the data are named from the folder that
-        the script is written from, wherever it is submitted.
+        Run folder; by default ``runs/<name>``, of the job or else of the model. It and the data
+        are named from the folder that the script is written from, wherever it is submitted.
 
     Returns
     -------
@@ -224,7 +226,7 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
         The one file ``train.sbatch``.
     """
     recipe = str(job.recipe_file.resolve()) if job.recipe_file else job.recipe
-    run = _from_here(PurePosixPath((out or Path("runs") / job.name).as_posix()))
+    run = _from_here(PurePosixPath((out or Path("runs") / (job.job_name or job.name)).as_posix()))
     job = replace(job, data_dir=_from_here(job.data_dir))
     command = training(job, recipe, str(run))
     script = "set -eu\n" + launch(job, command, "$ENDPOINT", "$SLURM_NODEID")

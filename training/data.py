@@ -21,7 +21,7 @@ from .check_report import nothing_marked
 from .pairs import image_files, read_plane
 from .processes import loading_workers, on_gpu
 from .splits import check_split, hash_split
-from .targets import target_maps
+from .targets import check_truth, object_numbers, target_maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,11 @@ def _load(image: Path, truths: list[Path], recipe: DataRecipe) -> Field:
     for path, truth in zip(truths, read, strict=True):
         if truth.shape != raw.shape:
             raise RecipeError(f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}.")
+    for path, truth, target in zip(truths, read, recipe.targets, strict=True):
+        if wrong := check_truth(truth, labels=target.kind == "labels"):
+            raise RecipeError(f"“{path}” cannot be learned from: {wrong}.")
+    if recipe.targets[0].kind == "labels":
+        read[0] = object_numbers(read[0])
     plane = normalise(raw[None], recipe.normalisation)
     return Field(image.stem, plane, target_maps(read, recipe.targets), read[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from napari_cytosynth.models import ARCHITECTURES, build_network
 from napari_cytosynth.models.decoder import check_size
 from napari_cytosynth.models.discriminator import MultiScaleDiscriminator
 
+from .augment import blur_reach, window_of
 from .check_report import counted
 from .generate_recipe import GanObjective, GenerateRecipe
 from .latent_stage import autoencoder_recipe
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
 __all__ = ["check_machine", "check_recipe"]
+
+_LARGEST_WINDOW = 8  # times the crop that is made from it
+# what the folder of a run holds beside the model
+_TAKEN = re.compile(r"last\.ckpt|best\.pt|\w+\.(json|yaml)|csv|tensorboard|autoencoder|round-\d+")
 
 
 def check_recipe(recipe: AnyRecipe) -> None:
@@ -48,6 +54,10 @@ def check_recipe(recipe: AnyRecipe) -> None:
     if set(recipe.name) & set('/\\:*?"<>|') or recipe.name.startswith("."):
         raise RecipeError(
             f"The name “{recipe.name}” cannot be that of a folder: use letters, digits, - and _."
+        )
+    if _TAKEN.fullmatch(recipe.name):
+        raise RecipeError(
+            f"The folder of a run has a “{recipe.name}” beside the model: choose another name."
         )
     for number, earlier in enumerate(earlier_rounds(recipe), 1):
         with in_round(number):
@@ -121,6 +131,22 @@ def _check_ranges(recipe: AnyRecipe) -> None:
             "data.augment.scale should be the smallest and the largest magnification, both above "
             "0, for example [0.8, 1.25]."
         )
+    if augment:
+        _check_augmentation(augment, recipe.data.crop_size)
+
+
+def _check_augmentation(augment: AugmentRecipe, size: int) -> None:
+    if blur_reach(augment.blur) >= size:
+        raise RecipeError(
+            f"data.augment.blur is {augment.blur:g} px, too much for a crop of {size} px: a third "
+            "of the crop is the most."
+        )
+    window = window_of(size, augment)
+    if window > _LARGEST_WINDOW * size:
+        raise RecipeError(
+            f"data.augment: a crop of {size} px would be made from {window:,} px. Raise the "
+            "smallest scale or lower elastic."
+        )
 
 
 def _check_network(recipe: AnyRecipe) -> None:
@@ -142,9 +168,12 @@ def _network(recipe: AnyRecipe) -> torch.nn.Module:
     try:
         with torch.device("meta"):  # no memory, no random numbers
             network: torch.nn.Module = build_network(architecture, network_arguments(recipe))
-    except UnknownArchitectureError as error:
-        reason = str(error.__cause__).rstrip(".")
-        raise RecipeError(f"network.arguments of {architecture}: {reason}.") from error
+    except Exception as error:  # of any kind: arguments may be of any type
+        known = isinstance(error, UnknownArchitectureError)
+        reason = str(error.__cause__ if known else error).rstrip(".")
+        raise RecipeError(
+            f"network.arguments of {architecture} do not make a network: {reason}."
+        ) from error
     return network
 
 

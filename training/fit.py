@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
     AnyData = SegmentationData | StainData | GenerateData
 
-__all__ = ["train"]
+__all__ = ["check_start", "train"]
 
 # Lightning's hints are about its own defaults; none of them tells the user what to do.
 _HINTS = (
@@ -212,10 +212,7 @@ def train(
         If somebody pressed Ctrl-C; the run can be resumed.
     """
     out, data_dir = Path(out or Path("runs") / recipe.name), Path(data_dir)
-    _check_begun(recipe, out, resume)
-    check_recipe(recipe)
-    check_machine(recipe.train)
-    _check_images(recipe, data_dir, out)
+    check_start(recipe, data_dir, out, resume=resume)
     if is_done(recipe, out):  # its card may hold more by now: figures, a calibration
         return out / recipe.name
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -233,6 +230,25 @@ def train(
     # those of other machines that are gone would not come back if the first one's export failed
     wait_for_all()
     return model
+
+
+def check_start(
+    recipe: AnyRecipe, data_dir: Path, out: Path, *, resume: bool | Literal["auto"] = False
+) -> None:
+    """See that :func:`train` could begin, or go on, with these arguments; nothing is trained.
+
+    Raises
+    ------
+    RecipeError
+        As :func:`train` would.
+    """
+    _check_begun(recipe, out, resume)
+    check_recipe(recipe)
+    check_machine(recipe.train)
+    data = _data(recipe, data_dir, out)  # lists the files
+    for _, folder in _parts(recipe, out):
+        if holds_run(folder):
+            check_data(data, folder)
 
 
 def _begun_last(recipe: AnyRecipe, out: Path) -> int:
@@ -264,14 +280,6 @@ def _parts(recipe: AnyRecipe, out: Path) -> list[tuple[AnyRecipe, Path]]:
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         parts.append((autoencoder_recipe(recipe), autoencoder_folder(out)))
     return parts
-
-
-def _check_images(recipe: AnyRecipe, data_dir: Path, out: Path) -> None:
-    """Compare the files, which are the same for all rounds and stages, with what has been used."""
-    if used := [folder for _, folder in _parts(recipe, out) if holds_run(folder)]:
-        data = _data(recipe, data_dir, out)
-        for folder in used:
-            check_data(data, folder)
 
 
 def _check_reached(best: RevertToBest) -> None:

@@ -67,8 +67,10 @@ class ImageRecipe(_Record):
     )
     low: float = Field(1.0, ge=0, lt=100, description="percentile that becomes 0")
     high: float = Field(99.8, gt=0, le=100, description="percentile that becomes 1")
-    crop_size: int = Field(64, ge=8, description="side of a crop in px, after shrinking")
-    crops_per_epoch: int = Field(4000, ge=1, description="random crops that make an epoch")
+    crop_size: int = Field(64, ge=8, le=8192, description="side of a crop in px, after shrinking")
+    crops_per_epoch: int = Field(
+        4000, ge=1, le=10_000_000, description="random crops that make an epoch"
+    )
     validation_crops: int = Field(256, ge=1, description="crops that validate")
     foreground_share: float = Field(
         0.0, ge=0, le=1, description="share of crops around a foreground pixel"
@@ -177,8 +179,8 @@ class LatentRecipe(_Record):
 
     objective: AutoencoderObjective = Field(default_factory=lambda: AutoencoderObjective())
     train: TrainRecipe = Field(default_factory=lambda: TrainRecipe())
-    crop_size: int = Field(128, ge=8, description="side of the crops it learns from")
-    crops_per_epoch: int = Field(1000, ge=1)
+    crop_size: int = Field(128, ge=8, le=8192, description="side of the crops it learns from")
+    crops_per_epoch: int = Field(1000, ge=1, le=10_000_000)
     latents: int = Field(
         4000, ge=1, description="crops that are encoded once, for the denoiser to learn from"
     )

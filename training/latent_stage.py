@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import Dataset
 
+from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.models import build_network
 
 from .generate_data import GenerateData, GenerateDataset, Item
@@ -48,10 +49,10 @@ def autoencoder_recipe(recipe: GenerateRecipe) -> GenerateRecipe:
         "condition_on_fraction": False,
         "conditional": False,
     }
-    network = NetworkRecipe(
-        architecture="Autoencoder",
-        arguments=recipe.network.arguments.get("autoencoder", {}),
-    )
+    arguments = recipe.network.arguments.get("autoencoder", {})
+    if not isinstance(arguments, dict):
+        raise RecipeError("network.arguments.autoencoder should be a block of settings.")
+    network = NetworkRecipe(architecture="Autoencoder", arguments=arguments)
     changed = {
         "name": f"{recipe.name}-autoencoder",
         "data": recipe.data.model_copy(update=data),

@@ -16,13 +16,25 @@ from napari_cytosynth.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CHECKPOINTS", "PORT", "RECIPE", "ClusterJob", "launch", "pod_script", "training"]
+__all__ = [
+    "CHECKPOINTS",
+    "HOPELESS",
+    "PORT",
+    "RECIPE",
+    "ClusterJob",
+    "launch",
+    "pod_script",
+    "training",
+]
 
 CHECKPOINTS = PurePosixPath("/checkpoints")
 RECIPE = PurePosixPath("/etc/cytosynth/recipe.yaml")
 PORT = 29500
+HOPELESS = 42  # status of a pod that need not be tried again
 # Pods start at different times: images are pulled and data copied before they meet.
 _PATIENCE = 1800
+_PART = r"[a-zA-Z0-9]+([._-]+[a-zA-Z0-9]+)*"
+_IMAGE = rf"(?=.{{1,500}}$){_PART}(:\d+)?(/{_PART})*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{{64}})?"
 
 
 def _object_name(text: str) -> str:
@@ -59,6 +71,8 @@ class ClusterJob:
     s3_secret: str | None = None
     service_account: str | None = None
     checkpoints: str | None = None
+    job_name: str = ""
+    """name of the job and its run folder; that of the model if empty"""
 
     def __post_init__(self) -> None:
         for what, least in (("nodes", 1), ("gpus", 0), ("max_restarts", 0)):
@@ -74,13 +88,18 @@ class ClusterJob:
                 )
         if not claim or (folder and {"", ".", ".."} & set(folder.removesuffix("/").split("/"))):
             raise RecipeError(f"“{self.claim}” should read claim or claim/folder/below.")
+        if self.image and not re.fullmatch(_IMAGE, self.image):
+            raise RecipeError(
+                f"“{self.image}” cannot be the name of a container image, such as "
+                "registry.example.org/lab/cytosynth:1."
+            )
         if self.s3 and not re.fullmatch(r"s3://[a-z0-9][-a-z0-9.]+(/[^\s]*)?", self.s3):
             raise RecipeError(f"“{self.s3}” should read s3://bucket/prefix.")
 
     @property
     def label(self) -> str:
         """The name of the objects in Kubernetes."""
-        return _object_name(self.name)
+        return _object_name(self.job_name or self.name)
 
     @property
     def recipe_file(self) -> Path | None:
@@ -138,7 +157,10 @@ def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) ->
 
 
 def pod_script(job: ClusterJob, host: str, rank: str) -> str:
-    """Return the shell script of a pod: fetch the data if asked, then train or go on."""
+    """Return the shell script of a pod: fetch the data if asked, then train or go on.
+
+    It exits with :data:`HOPELESS` where no further try would help, such as without data.
+    """
     recipe = str(RECIPE) if job.recipe_file else job.recipe
     fetch = ""
     if job.s3:
@@ -146,4 +168,5 @@ def pod_script(job: ClusterJob, host: str, rank: str) -> str:
         target = shlex.quote(str(job.data_dir))
         fetch = f"aws s3 sync --only-show-errors {shlex.quote(job.s3)} {target}\n"
     command = training(job, recipe, str(CHECKPOINTS / job.label))
-    return "set -eu\n" + fetch + launch(job, command, f"{host}:{PORT}", rank)
+    look = f"python -m {shlex.join([*command, '--dry-run'])} || exit {HOPELESS}\n"
+    return "set -eu\n" + fetch + look + launch(job, command, f"{host}:{PORT}", rank)

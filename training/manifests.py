@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .launch import CHECKPOINTS, PORT, RECIPE, pod_script
+from .launch import CHECKPOINTS, HOPELESS, PORT, RECIPE, pod_script
 
 if TYPE_CHECKING:
     from .launch import ClusterJob
@@ -22,6 +22,7 @@ _MANAGER = "napari-cytosynth/train"
 _RUNTIME = "torch-distributed"
 # The runtime calls its replicated job and the container in it by this name.
 _NODE = "node"
+_TRAINING = "training"
 _SECRET_KEYS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -140,7 +141,7 @@ def _literal(script: str) -> str:
 def _pod(job: ClusterJob) -> Manifest:
     host = f"{job.label}-0.{job.label}"
     container = {
-        "name": "training",
+        "name": _TRAINING,
         "image": job.container_image,
         "command": ["/bin/sh", "-c"],
         "args": [_literal(pod_script(job, host, "$JOB_COMPLETION_INDEX"))],
@@ -164,6 +165,7 @@ def plain(job: ClusterJob) -> list[Manifest]:
 
     Evicted and preempted pods are replaced without counting as failures. Any of these takes the
     other pods down with it, since they cannot go on alone, hence the limit is for all of them.
+    What no further try would help against ends the Job at once.
     """
     service = {
         "clusterIP": "None",
@@ -172,13 +174,17 @@ def plain(job: ClusterJob) -> list[Manifest]:
         "selector": {"job-name": job.label},
         "ports": [{"name": "rendezvous", "port": PORT}],
     }
-    eviction = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    hopeless = {"containerName": _TRAINING, "operator": "In", "values": [HOPELESS]}
+    rules: list[Manifest] = [
+        {"action": "FailJob", "onExitCodes": hopeless},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+    ]
     spec = {
         "completionMode": "Indexed",
         "completions": job.nodes,
         "parallelism": job.nodes,
         "backoffLimit": job.nodes * job.max_restarts,
-        "podFailurePolicy": {"rules": [eviction]},
+        "podFailurePolicy": {"rules": rules},
         "template": {"spec": _pod(job)},
     }
     return [

@@ -94,8 +94,10 @@ class DataRecipe(_Record):
     sampling: Literal["random", "tiles"] = Field(
         "random", description="random crops, or the grid of non-overlapping tiles"
     )
-    crop_size: int = Field(256, ge=16, description="side of a crop in px")
-    crops_per_epoch: int = Field(1000, ge=1, description="random crops that make an epoch")
+    crop_size: int = Field(256, ge=16, le=8192, description="side of a crop in px")
+    crops_per_epoch: int = Field(
+        1000, ge=1, le=10_000_000, description="random crops that make an epoch"
+    )
     foreground_share: float = Field(
         0.0, ge=0, le=1, description="share of random crops centred on a foreground pixel"
     )

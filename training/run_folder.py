@@ -112,8 +112,13 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
         raise RecipeError(
             f"{checkpoint} is damaged, so that the run cannot go on: choose another --out."
         )
-    if not path.is_file() or not holds_run(out):
+    if not holds_run(out):
         return
+    if not path.is_file():
+        raise RecipeError(
+            f"{out} holds a run, but not its recipe.yaml, which would tell with which settings it "
+            "was begun: choose another --out."
+        )
     try:
         kept = type(recipe).model_validate(yaml.safe_load(path.read_text("utf-8")))
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:

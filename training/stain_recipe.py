@@ -53,8 +53,10 @@ class PairRecipe(_Record):
     normalisation: Normalisation = Field(default_factory=lambda: Normalisation())
     split: PairSplitRecipe = Field(default_factory=lambda: PairSplitRecipe())
     sampling: Literal["random", "tiles"] = "random"
-    crop_size: int = Field(256, ge=16, description="side of a crop in px")
-    crops_per_epoch: int = Field(500, ge=1, description="random crops that make an epoch")
+    crop_size: int = Field(256, ge=16, le=8192, description="side of a crop in px")
+    crops_per_epoch: int = Field(
+        500, ge=1, le=10_000_000, description="random crops that make an epoch"
+    )
     foreground_share: float = Field(
         0.5, ge=0, le=1, description="share of crops centred on a stained pixel"
     )

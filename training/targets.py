@@ -12,7 +12,38 @@ if TYPE_CHECKING:
 
     from .recipe import TargetRecipe
 
-__all__ = ["distance_map", "target_maps"]
+__all__ = ["check_truth", "distance_map", "object_numbers", "target_maps"]
+
+
+def check_truth(truth: NDArray[np.generic], *, labels: bool) -> str:
+    """Return what is wrong with the numbers of a mask or of instances; empty if nothing is.
+
+    Parameters
+    ----------
+    truth
+        (Y, X).
+    labels
+        Whether each object has a number of its own.
+    """
+    if truth.dtype.kind not in "buif":
+        return f"it has values of type {truth.dtype}"
+    if truth.dtype.kind == "f" and not np.isfinite(truth).all():
+        return "it has NaN or infinite numbers"
+    if labels and truth.dtype.kind == "f" and (truth != np.floor(truth)).any():
+        return "it has fractions instead of the whole numbers of objects (are these probabilities?)"
+    if labels and truth.dtype.kind in "if" and (truth < 0).any():
+        return "it has numbers below 0, but background is 0 and objects are 1, 2, 3 …"
+    return ""
+
+
+def object_numbers(truth: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Return (Y, X) instances numbered anew, without gaps; 0 stays the background.
+
+    Segmentations of whole volumes number objects up to billions, and look-ups are as long as that.
+    """
+    numbers, places = np.unique(truth, return_inverse=True)
+    found: NDArray[np.int64] = places.reshape(truth.shape) + int(numbers[0] != 0)
+    return found
 
 
 def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -62,5 +93,5 @@ def target_maps(
         inside = truth != 0
         maps.append((~inside if target.invert else inside).astype(np.float32))
         if target.kind == "labels":
-            maps.append(distance_map(truth.astype(np.int64)))
+            maps.append(distance_map(object_numbers(truth)))
     return np.stack(maps)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.adversarial import AdversarialModule
 from napari_cytosynth.training.fit import train
 from napari_cytosynth.zoo.files import load_network

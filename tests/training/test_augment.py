@@ -51,3 +51,17 @@ def test_the_same_generator_state_gives_the_same_crop():
 
     assert torch.equal(draw(7), draw(7))
     assert not torch.equal(draw(7), draw(8))
+
+
+def test_elastic_changes_bend_smoothly_and_no_further_than_asked():
+    # what a crop shows of these is where its pixels come from
+    places = np.indices((200, 200)).astype(np.float32)
+    bent = STILL.model_copy(update={"elastic": 6.0})
+    moved = []
+    for seed in range(20):
+        rng, same = np.random.default_rng(seed), np.random.default_rng(seed)
+        straight = warp_crop(places, (100, 100), 64, STILL, same)
+        moved.append((warp_crop(places, (100, 100), 64, bent, rng) - straight).numpy())
+    moved = np.array(moved)
+    assert 3 < np.abs(moved).max() < 6 * 1.3  # bicubic curves overshoot
+    assert np.abs(np.diff(moved, axis=-1)).max() < 1

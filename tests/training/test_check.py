@@ -12,6 +12,7 @@ from napari_cytosynth.phantoms import fluorescent_nuclei
 from napari_cytosynth.training import check
 from napari_cytosynth.training.check import check_data
 from napari_cytosynth.training.cli import main
+from napari_cytosynth.training.data import SegmentationData
 from napari_cytosynth.training.generate_data import GenerateData
 from napari_cytosynth.training.recipe import Recipe
 
@@ -204,6 +205,38 @@ def test_empty_masks_stop(make_recipe, nuclei):
         change(path, np.zeros_like)
     report = check_data(make_recipe(), nuclei)
     assert said(report.errors, "Nothing is marked")
+
+
+@pytest.mark.parametrize(
+    ("change_to", "words"),
+    [
+        (lambda labels: labels.astype(np.int32) - 1, "below 0"),
+        (lambda labels: labels.astype(np.float32) / 2, "fractions instead of the whole numbers"),
+        (lambda labels: np.where(labels, np.nan, 0).astype(np.float32), "NaN or infinite"),
+        (lambda labels: labels.astype(np.complex64), "values of type complex64"),
+    ],
+)
+def test_numbers_that_are_none_of_objects_are_refused(make_recipe, nuclei, change_to, words):
+    change(nuclei / "labels" / "n3.tif", change_to)
+    report = check_data(make_recipe("labels"), nuclei)
+    assert said(report.errors, "n3", words)
+    assert "Ready to train" not in report.text()
+    with pytest.raises((RecipeError, InputError), match=words):
+        SegmentationData(make_recipe("labels"), nuclei).setup("fit")
+
+
+def test_objects_of_any_number_are_those_of_1_2_3(make_recipe, nuclei):
+    plain = SegmentationData(make_recipe("labels"), nuclei)
+    plain.setup("fit")
+    for path in (nuclei / "labels").iterdir():
+        change(path, lambda labels: labels.astype(np.uint32) * 20_000_019)
+    report = check_data(make_recipe("labels"), nuclei)
+    assert "Ready to train" in report.text()
+    large = SegmentationData(make_recipe("labels"), nuclei)
+    large.setup("fit")
+    for field, same in zip(large.validation, plain.validation, strict=True):
+        np.testing.assert_array_equal(field.maps, same.maps)
+        np.testing.assert_array_equal(field.truth, same.truth)
 
 
 def test_few_objects_are_said(make_recipe, nuclei):

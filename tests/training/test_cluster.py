@@ -64,7 +64,7 @@ def _started(tmp_path, script, **variables):
     script = re.sub(r"\$\$", "$", script)  # as Kubernetes does
     tools = tmp_path / "tools"
     tools.mkdir(exist_ok=True)
-    for name in ("torchrun", "aws"):
+    for name in ("torchrun", "aws", "python"):
         (tools / name).write_text(f'#!/bin/sh\nfor word in {name} "$@"; do echo "$word"; done\n')
         (tools / name).chmod(0o755)
     (tools / "srun").write_text('#!/bin/sh\necho "$1"; shift; exec "$@"\n')
@@ -142,12 +142,13 @@ def test_the_pods_command_starts_torchrun_and_goes_on_by_itself(tmp_path, rank):
     for (container, _, _), host in zip(_pods(manifests), hosts, strict=True):
         assert container["command"] == ["/bin/sh", "-c"]
         words = _started(tmp_path, container["args"][0], **variables)
+        assert words.count("--dry-run") == 1
         assert words[:3] == ["aws", "s3", "sync"]
         assert words[4:6] == ["s3://lab/two-words", "/my data"]
         assert f"--rdzv-endpoint={host}:29500" in words
         is_host = "true" if rank == "0" else "false"
         assert any(word.startswith(f"--rdzv-conf=is_host={is_host},") for word in words)
-        start = words.index("-m")
+        start = words.index("-m", words.index("torchrun"))
         assert words[start + 1 :] == [
             *("napari_cytosynth.training", "em-cells-unet", "--data-dir", "/my data", "--out"),
             *(
@@ -158,6 +159,57 @@ def test_the_pods_command_starts_torchrun_and_goes_on_by_itself(tmp_path, rank):
             ),
             *("train.devices=1", "train.num_nodes=2"),
         ]
+
+
+def test_what_no_further_try_would_help_against_ends_the_job(check, tmp_path):
+    manifests = _run(tmp_path, *OPTIONS["one"], data_dir=str(tmp_path / "no such data"))
+    check(manifests["Job"])
+    (rule, _) = manifests["Job"]["spec"]["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for container, _, _ in _pods(manifests):
+        script = container["args"][0].replace("/checkpoints", str(tmp_path))
+        environment = {**os.environ, "PATH": path}
+        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
+        assert done.returncode == rule["onExitCodes"]["values"][0]
+        assert "no such data" in done.stderr
+
+
+def test_two_jobs_of_one_recipe_stand_side_by_side(check, tmp_path):
+    options = ("--claim", "images", "--checkpoints", "runs")
+    manifests = _run(tmp_path, *options, "--job-name", "Fast rate")
+    for manifest in manifests.values():
+        check(manifest)
+        assert manifest["metadata"]["name"] == "fast-rate"
+    for container, _, _ in _pods(manifests):
+        assert "--out /checkpoints/fast-rate --auto-resume" in container["args"][0]
+    assert "`em-cells-unet` there" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("image", ["two words", "lab/", "a:b:c", "UP/../x"])
+def test_an_image_that_cannot_be_is_refused(image, tmp_path, capsys):
+    command = ["em-cells-unet", "--data-dir", "/data", "--claim", "images", "--image", image]
+    assert main([*command, "--kubernetes", str(tmp_path / "k8s")]) == 1
+    assert "cannot be the name of a container image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--kubernetes", "--slurm"])
+def test_a_file_in_place_of_the_folder_is_told_of(option, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    claim = ["--claim", "images"] if option == "--kubernetes" else []
+    command = ["em-cells-unet", "--data-dir", "/data", *claim]
+    assert main([*command, option, str(tmp_path / "file")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_dry_run_trains_nothing(make_recipe, nuclei_folder, tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(make_recipe().model_dump(mode="json")))
+    command = [str(tmp_path / "mine.yaml"), "--data-dir", str(nuclei_folder), "--dry-run"]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    assert "Nothing stands in the way" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+    assert main([*command, "--out", str(tmp_path / "run"), "--resume"]) == 1
+    assert "There is no run to resume" in capsys.readouterr().err
 
 
 def test_a_recipe_of_ones_own_travels_in_a_config_map(check, tmp_path, make_recipe):

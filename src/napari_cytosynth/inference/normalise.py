@@ -85,7 +85,7 @@ class Scaling:
         InputError
             If the pixels are not real numbers.
         """
-        array = _real(np.asarray(pixels))
+        array = real_numbers(np.asarray(pixels))
         # Large integers and float64 lose too much if they are rounded before the subtraction.
         exact = np.float64 if array.dtype.itemsize > 2 and array.dtype != np.float32 else np.float32
         with np.errstate(over="ignore", invalid="ignore"):
@@ -235,12 +235,19 @@ def _samples(plane: Any) -> NDArray[np.float64]:
     step = 1
     while math.prod(-(-size // step) for size in shape) > MAX_SAMPLES:
         step += 1
-    pixels = _real(np.asarray(plane[tuple(slice(None, None, step) for _ in shape)]))
+    pixels = real_numbers(np.asarray(plane[tuple(slice(None, None, step) for _ in shape)]))
     samples = pixels.astype(np.float64).ravel()
     return samples[np.isfinite(samples)]
 
 
-def _real(array: NDArray[Any]) -> NDArray[Any]:
+def real_numbers(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as it is.
+
+    Raises
+    ------
+    InputError
+        If it holds complex numbers, texts or the like.
+    """
     if array.dtype.kind not in "buif":
         raise InputError(
             f"The image holds values of type {array.dtype}; only yes/no, integer and real "
