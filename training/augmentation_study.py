@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.progress import resolve_progress
 
@@ -20,6 +18,7 @@ from .augmentation_pieces import Workshop, work
 from .augmentation_plan import Cell, load_plan
 from .augmentation_report import write_report
 from .evaluation import read_record, results_folder, write_json
+from .processes import alone_in
 from .settings import dotted
 
 if TYPE_CHECKING:
@@ -76,13 +75,10 @@ def run(
     files = check_files(plan, data_dir)
     with results_folder(out):
         pass
-    lock = FileLock(out / "study.lock", timeout=0)
-    try:
-        with lock:
-            _same_study(plan, files, out)
-            return _run(plan, data_dir, out, resolve_progress(progress), command)
-    except Timeout as error:
-        raise RecipeError(f"Another process works on the study in {out}: wait for it.") from error
+    busy = f"Another process works on the study in {out}: wait for it."
+    with alone_in(out / "study.lock", busy):
+        _same_study(plan, files, out)
+        return _run(plan, data_dir, out, resolve_progress(progress), command)
 
 
 def _run(plan: Plan, data_dir: Path, out: Path, progress: Progress, command: str) -> Path:

@@ -36,6 +36,7 @@ from .latent_stage import (
 )
 from .processes import (
     FirstWrites,
+    alone_in,
     check_processes,
     interruptible,
     is_first,
@@ -205,7 +206,7 @@ def train(
     ------
     RecipeError
         If the data do not fit the recipe, there is nothing to resume, or what is there was
-        begun with other settings or images.
+        begun with other settings or images, or another process trains in the folder.
     OutputError
         If the run folder cannot be made.
     KeyboardInterrupt
@@ -216,6 +217,16 @@ def train(
     if is_done(recipe, out):  # its card may hold more by now: figures, a calibration
         return out / recipe.name
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    if process_count(recipe.train) > 1:
+        return _train_all(recipe, data_dir, out, stop_at_epoch)
+    with results_folder(out):
+        pass
+    with alone_in(out / "run.lock", f"Another process trains in {out}: choose another --out."):
+        return _train_all(recipe, data_dir, out, stop_at_epoch)
+
+
+def _train_all(recipe: AnyRecipe, data_dir: Path, out: Path, stop_at_epoch: int | None) -> Path:
+    """Train what is left of all stages and rounds."""
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         recipe = _train_autoencoder(recipe, data_dir, out)
     begun = _begun_last(recipe, out)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from filelock import FileLock, Timeout
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -21,11 +22,13 @@ from napari_cytosynth.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from .recipe import TrainRecipe
 
 __all__ = [
     "FirstWrites",
+    "alone_in",
     "check_processes",
     "interruptible",
     "is_first",
@@ -130,6 +133,36 @@ def strategy(train: TrainRecipe, *, manual: bool) -> dict[str, Any]:
         "sync_batchnorm": on_gpu(train),
         "use_distributed_sampler": False,
     }
+
+
+@contextmanager
+def alone_in(lock: Path, sentence: str) -> Iterator[None]:
+    """Hold a lock of the operating system, which a process that is killed loses at once.
+
+    Parameters
+    ----------
+    lock
+        The file of the lock, in a folder that exists.
+    sentence
+        What to say where another process holds it.
+
+    Raises
+    ------
+    RecipeError
+        If another one does.
+    """
+    held = FileLock(lock)
+    try:
+        held.acquire(blocking=False)
+    except Timeout as error:
+        raise RecipeError(sentence) from error
+    except (NotImplementedError, OSError):  # a disk that knows no locks: as before there were any
+        yield
+        return
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["check_truth", "distance_map", "object_numbers", "target_maps"]
 
 
-def check_truth(truth: NDArray[np.generic], *, labels: bool) -> str:
+def check_truth(truth: NDArray[Any], *, labels: bool) -> str:
     """Return what is wrong with the numbers of a mask or of instances; empty if nothing is.
 
     Parameters

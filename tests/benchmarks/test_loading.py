@@ -1,7 +1,7 @@
 """Whether cutting and augmenting crops holds training up, for a recipe of each verb.
 
-Run with ``pytest tests/benchmarks/test_loading.py -s``. Crops are those of the recipes, six batches an
-epoch; ``CYTOSYNTH_BENCHMARK_CROP`` and ``CYTOSYNTH_BENCHMARK_BATCHES`` change that, and
+Run with ``pytest tests/benchmarks/test_loading.py -s``. Crops are those of the recipes, six batches
+an epoch; ``CYTOSYNTH_BENCHMARK_CROP`` and ``CYTOSYNTH_BENCHMARK_BATCHES`` change that, and
 ``CYTOSYNTH_BENCHMARK_WORKERS`` is the number of processes that load. Without workers, times on a
 CPU are those of the processor, on one thread, so that other programs do not count; with workers, or
 on a GPU, they are those of the clock.

@@ -15,6 +15,7 @@ from napari_cytosynth.errors import OutputError, RecipeError
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.evaluation import replace_metrics
 from napari_cytosynth.training.fit import train
+from napari_cytosynth.training.processes import alone_in
 from napari_cytosynth.zoo.card import Metric
 from napari_cytosynth.zoo.files import read_card
 
@@ -121,6 +122,16 @@ def test_a_finished_run_keeps_what_its_card_was_told_since(begun):
     kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert train(recipe, data, out, resume="auto") == model
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept
+
+
+def test_two_trainings_in_one_folder_are_refused(begun):
+    recipe, data, out = begun
+    with (
+        alone_in(out / "run.lock", "the first one"),
+        pytest.raises(RecipeError, match="Another process trains in"),
+    ):
+        train(recipe, data, out, resume=True)
+    train(recipe, data, out, resume=True)
 
 
 def test_a_fine_tuning_goes_on_without_the_model_that_it_began_with(begun, tmp_path):
