@@ -20,6 +20,7 @@ from napari_cytosynth.zoo.loading import Model, load_model
 from .evaluation import model_record, replace_metrics, results_folder, write_json
 from .pairs import read_plane
 from .segment_scores import SegmentTally
+from .targets import check_truth, object_numbers
 
 if TYPE_CHECKING:
     import os
@@ -176,10 +177,13 @@ def _read_truth(path: Path, shape: tuple[int, ...], options: Options) -> NDArray
     truth = read_plane(path)
     if truth.shape != shape:
         raise InputError(f"The truth “{path.name}” has {truth.shape} pixels, its image {shape}.")
-    if options.kind == "labels":
-        if not np.issubdtype(truth.dtype, np.integer):
-            raise InputError(f"The labels in “{path.name}” must be whole numbers.")
-        return truth
+    labels = options.kind == "labels"
+    if labels and not np.issubdtype(truth.dtype, np.integer):
+        raise InputError(f"The labels in “{path.name}” must be whole numbers.")
+    if wrong := check_truth(truth, labels=labels):
+        raise InputError(f"The truth “{path.name}” cannot be used: {wrong}.")
+    if labels:
+        return object_numbers(truth)
     mask: NDArray[np.bool_] = truth == 0 if options.invert else truth != 0
     return mask
 

@@ -15,6 +15,7 @@ from napari_cytosynth.tasks.reading import read_image
 
 from .pairs import read_plane
 from .splits import hash_split
+from .targets import check_truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,7 +245,10 @@ def _bounds(images: list[NDArray[Any]], recipe: ImageRecipe) -> NDArray[np.float
 
 def _signed_mask(path: Path, recipe: ImageRecipe) -> NDArray[np.float64]:
     """Return a mask in [0, 1] that passes 0.5 at the edge, softened to both sides of it."""
-    mask = read_plane(path) > 0
+    plane = read_plane(path)
+    if wrong := check_truth(plane, labels=False):
+        raise RecipeError(f"“{path}” cannot be learned from: {wrong}.")
+    mask = plane > 0
     inside = _shrunk(mask[None].astype(float), recipe.shrink)[0] > 0.5
     signed = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
     signed -= np.sign(signed) * 0.5  # the edge runs between two pixels

@@ -132,6 +132,9 @@ def test_what_cannot_be_evaluated_is_named(data, oracle, tiny_model, tmp_path) -
     tifffile.imwrite(targets[0], np.zeros((40, 40), np.float32))
     with pytest.raises(InputError, match="whole numbers"):
         evaluate_segment(tiny_model, images, targets, Options(kind="labels"))
+    tifffile.imwrite(targets[0], np.full((40, 40), -1, np.int16))
+    with pytest.raises(InputError, match="below 0"):
+        evaluate_segment(tiny_model, images, targets, Options(kind="labels"))
 
 
 def test_a_real_network_is_evaluated_from_end_to_end(data, tiny_model) -> None:
