@@ -12,6 +12,7 @@ import tifffile
 from skimage.io import imsave
 
 from napari_cytosynth.cli import main
+from napari_cytosynth.training.splits import hash_split
 
 
 @pytest.fixture
@@ -112,6 +113,18 @@ def test_evaluate_checks_where_it_writes_before_the_run(
     shown = capsys.readouterr().err
     assert "--update-card needs the folder of a model" in shown
     assert "“a-name”" in shown
+
+
+def test_every_part_is_evaluated_into_a_folder_of_its_own(
+    saved_model, data_dir, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    splits = {hash_split(path.stem) for path in (data_dir / "image").iterdir()}
+    for split in splits:
+        command = ["evaluate", "segment", str(saved_model), "--data-dir", str(data_dir)]
+        assert main([*command, "--hash-split", split, "--worst", "0", "--device", "cpu"]) == 0
+    found = {path.name for path in (tmp_path / "evaluation" / "tiny").iterdir()}
+    assert found == {f"dots-test-{split}" for split in splits}
 
 
 def test_evaluate_writes_its_figures_and_the_command_that_repeats_it(

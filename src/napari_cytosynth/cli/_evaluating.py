@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
+    from napari_cytosynth.zoo.loading import Model
+
 __all__ = [
     "add_output",
     "add_selection",
     "check_card",
     "data_name",
+    "default_folder",
     "given_words",
     "print_updated",
 ]
@@ -76,6 +79,13 @@ def data_name(folder: Path) -> str:
     """Return the name of the data set, with its part where the folder is a part of it."""
     folder = folder.resolve()
     return f"{folder.parent.name}/{folder.name}" if folder.name in PARTS else folder.name
+
+
+def default_folder(models: Sequence[Model], data_dir: Path, parts: Sequence[str]) -> Path:
+    """Return where figures are written if nothing else is asked for: ``MODELS/DATA-PART``."""
+    named = "-vs-".join(model.card.name for model in models)
+    place = "-".join([data_name(data_dir).replace("/", "-"), *parts])
+    return Path("evaluation", named, place)
 
 
 def given_words(

@@ -16,6 +16,7 @@ from ._evaluating import (
     add_selection,
     check_card,
     data_name,
+    default_folder,
     given_words,
     print_updated,
 )
@@ -49,7 +50,7 @@ def add_parser(commands: Any) -> None:
         default=None,
         help="separate touching objects (default: if the model's card says how)",
     )
-    add_output(add, "evaluation/MODEL/DATA")
+    add_output(add, "evaluation/MODEL/DATA-PART")
     add.add_argument(
         "--worst", type=whole, default=6, metavar="N", help="figure pages (default: %(default)s)"
     )
@@ -92,7 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
     masks = pairs.find_target_folder(folder, arguments.masks, objects)
     selection = pairs.Selection(arguments.select, arguments.split, arguments.hash_split)
     found = pairs.pair_images(folder, arguments.images, masks, selection)
-    out = arguments.out or Path("evaluation", model.card.name, data_name(folder).replace("/", "-"))
+    part = [arguments.hash_split] if arguments.hash_split else []
+    out = arguments.out or default_folder([model], folder, part)
     make_folder(out)
     options = evaluation.Options(
         kind=arguments.kind or ("labels" if masks == "labels" else "mask"),

@@ -11,7 +11,14 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
 from ._arguments import at_least_one, make_folder, whole
-from ._evaluating import add_output, check_card, data_name, given_words, print_updated
+from ._evaluating import (
+    add_output,
+    check_card,
+    data_name,
+    default_folder,
+    given_words,
+    print_updated,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +48,7 @@ def add_generate(tasks: Any) -> None:
     add.add_argument("models", nargs="+", metavar="MODEL", help="name, folder, or org/name")
     _add_data(add)
     _add_running(add)
-    add_output(add, "evaluation/MODELS/DATA")
+    add_output(add, "evaluation/MODELS/DATA-PART")
     add.set_defaults(run=run)
 
 
@@ -123,10 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
     extractor = _text(arguments.extractor) or data.recipe.encoder
     if arguments.update_card:
         _check_extractor(extractor)
-    named = "-vs-".join(model.card.name for model in models)
-    out = arguments.out or Path(
-        "evaluation", named, data_name(arguments.data_dir).replace("/", "-")
-    )
+    out = arguments.out or default_folder(models, arguments.data_dir, [arguments.part])
     make_folder(out)
     report = evaluation.evaluate_generate(
         models, data, _options(arguments, extractor, evaluation), progress=resolve_progress(None)

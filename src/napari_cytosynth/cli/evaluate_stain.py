@@ -16,6 +16,7 @@ from ._evaluating import (
     add_selection,
     check_card,
     data_name,
+    default_folder,
     given_words,
     print_updated,
 )
@@ -58,7 +59,7 @@ def add_stain(tasks: Any) -> None:
     add.add_argument("models", nargs="+", metavar="MODEL", help="name, folder, or org/name")
     _add_data(add)
     _add_running(add)
-    add_output(add, "evaluation/MODELS/DATA")
+    add_output(add, "evaluation/MODELS/DATA-PART")
     calibration = add.add_argument_group("calibrating the uncertainty, instead of measuring")
     calibration.add_argument(
         "--calibrate",
@@ -152,9 +153,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     stainers = [_stainer(name, arguments) for name in arguments.models]
     fields = _fields(arguments)
     models = [stainer.model for stainer in stainers]
-    named = "-vs-".join(model.card.name for model in models)
-    data = "-".join([data_name(arguments.data_dir).replace("/", "-"), *arguments.part])
-    out = arguments.out or Path("evaluation", named, data)
+    out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
     make_folder(out)
     options = evaluation.StainOptions(
         segmenter=None if arguments.segmenter == "none" else arguments.segmenter,
