@@ -73,7 +73,9 @@ def _records(shop: Workshop, cells: Cells, failures: dict[Path, str]) -> pd.Data
     rows = []
     for seed, cell, arm in shop.runs(cells):
         folder = shop.run(cell, arm, seed)
-        trained, tested = (read_record(folder / f"{name}.json") for name in ("trained", "tested"))
+        trained, tested = (
+            read_record(folder / f"{name}.json", result=True) for name in ("trained", "tested")
+        )
         found = {
             key: trained.get(key, np.nan)
             for key in ("steps", "synthetic share", "threshold", "validation IoU")
@@ -91,7 +93,7 @@ def _made(shop: Workshop, cells: Cells) -> pd.DataFrame:
     """Return one row for each set of generated images, and for the real ones they learned from."""
     rows = []
     for cell in dict.fromkeys(cell for own in cells.values() for cell in own):
-        kinds = read_record(shop.pairs_record(cell)).get("kinds", {})
+        kinds = read_record(shop.pairs_record(cell), result=True).get("kinds", {})
         for kind, found in kinds.items():
             chances = {name: found.get(f"chance by {name}") for name in ("features", "pixels")}
             # of copies all through, the chance is 0
@@ -294,6 +296,8 @@ def _method(shop: Workshop, cells: Cells, records: pd.DataFrame) -> list[str]:
 def _minutes(shop: Workshop) -> str:
     names = ("trained.json", "generated.json", "tested.json")
     seconds: list[Any] = [
-        read_record(path).get("seconds", 0.0) for name in names for path in shop.out.rglob(name)
+        read_record(path, result=True).get("seconds", 0.0)
+        for name in names
+        for path in shop.out.rglob(name)
     ]
     return f"{sum(seconds) / 60:.0f} min"

@@ -125,16 +125,23 @@ def _targets(recipe: AnyRecipe) -> list[TargetRecipe]:
     return []
 
 
+def _read(item: Item) -> list[NDArray[Any]]:
+    """Return the image, and masks or stains; only the files' own errors name the file."""
+    planes = [item.read(), *(read() for read in item.read_truths)]
+    try:
+        return [real_numbers(plane) for plane in planes]
+    except InputError as error:
+        raise InputError(f"“{item.name}”: {error}") from error
+
+
 def _look_at_all(chosen: list[Item], recipe: AnyRecipe, layout: Layout) -> _Found:
     found = _Found()
     aligned: set[int] | None = None
     for item in tqdm(chosen, desc="Looking at the images", disable=None, leave=False):
         try:
-            image = real_numbers(item.read())
-            truths = [real_numbers(read()) for read in item.read_truths]
+            image, *truths = _read(item)
         except (InputError, RecipeError) as error:
-            place = "" if item.name in str(error) else f"“{item.name}”: "
-            found.broken.append((item, f"{place}{error}"))
+            found.broken.append((item, str(error)))
             continue
         if aligned is None:
             aligned = _to_align(chosen, image, truths)

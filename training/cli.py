@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
 
 from .cluster import add_arguments, from_arguments, write_kubernetes, write_slurm
+from .launch import HOPELESS
 from .recipe import list_recipes, load_recipe
 
 if TYPE_CHECKING:
@@ -31,15 +32,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of images and truth")
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME)")
-    parser.add_argument(
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument(
         "--check",
         action="store_true",
         help="only look at the folder and say what is in it and what is wrong; nothing is trained",
     )
-    parser.add_argument(
+    only.add_argument(
         "--dry-run",
         action="store_true",
-        help="only see whether the training could begin, or go on: settings, folders, files",
+        help="only see whether settings, folders and file names allow to begin, or to go on; "
+        f"status {HOPELESS} if they do not",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument(
@@ -61,6 +64,8 @@ def _train(arguments: argparse.Namespace) -> str:
     recipe = load_recipe(arguments.recipe, arguments.set)
     job = from_arguments(arguments, recipe.name)
     if job is not None:
+        if arguments.dry_run:
+            raise RecipeError("--dry-run is for trainings on this machine.")
         from .feasible import check_recipe
 
         check_recipe(recipe)
@@ -74,22 +79,25 @@ def _train(arguments: argparse.Namespace) -> str:
         return f"Written: {', '.join(map(str, files))}"
     from .fit import check_start, train
     from .processes import is_first
+    from .rounds import is_done
 
     resume: bool | Literal["auto"] = "auto" if arguments.auto_resume else arguments.resume
     out = arguments.out or Path("runs") / recipe.name
     if arguments.dry_run:
         check_start(recipe, arguments.data_dir, out, resume=resume)
-        return "Nothing stands in the way of the training."
+        return "Settings, folders and file names are in order; the images were not read."
     if recipe.rounds and is_first():
         sys.stdout.write(
             f"In {len(recipe.rounds) + 1} rounds, each from the weights of the one before; "
             "--set 'rounds=[]' leaves only the last.\n"
         )
+    finished = is_done(recipe, out)
     try:
         folder = train(recipe, arguments.data_dir, out, resume=resume)
     except KeyboardInterrupt as error:
         raise Cancelled(_kept(out)) from error
-    return f"Model written to {folder}" if is_first() else ""
+    said = "It was finished before:" if finished else "Model written to"
+    return f"{said} {folder}" if is_first() else ""
 
 
 def _kept(out: Path) -> str:
@@ -130,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
         return 130  # as shells report Ctrl-C
     except CytosynthError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return HOPELESS if arguments.dry_run and isinstance(error, RecipeError) else 1
     if said:
         sys.stdout.write(f"{said}\n")
     return 0

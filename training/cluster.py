@@ -226,7 +226,8 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
         The one file ``train.sbatch``.
     """
     recipe = str(job.recipe_file.resolve()) if job.recipe_file else job.recipe
-    run = _from_here(PurePosixPath((out or Path("runs") / (job.job_name or job.name)).as_posix()))
+    name = job.label if job.job_name else job.name
+    run = _from_here(PurePosixPath((out or Path("runs") / name).as_posix()))
     job = replace(job, data_dir=_from_here(job.data_dir))
     command = training(job, recipe, str(run))
     script = "set -eu\n" + launch(job, command, "$ENDPOINT", "$SLURM_NODEID")

@@ -84,8 +84,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     replace_file(path, f"{text}\n".encode())
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path, *, result: bool = False) -> dict[str, Any]:
     """Return what :func:`write_json` wrote; empty if nothing is there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    result
+        Whether it holds what is found again without it, and not what a folder is bound to.
 
     Raises
     ------
@@ -97,9 +104,8 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except ValueError as error:  # no JSON, or no text
-        raise RecipeError(
-            f"“{path}” is damaged: delete it, so that it is made again, or choose another --out."
-        ) from error
+        cure = "delete it, so that it is made again" if result else "choose another --out"
+        raise RecipeError(f"“{path}” is damaged: {cure}.") from error
     return found
 
 

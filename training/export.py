@@ -13,12 +13,10 @@ from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.card import Inference, ModelCard, Training
 from napari_cytosynth.zoo.files import save_model
-from napari_cytosynth.zoo.loading import load_model
 
 from .evaluation import write_json
 from .module import network_arguments
 from .recipe import list_recipes
-from .rounds import is_of_a_round
 from .run_folder import CHOSEN
 from .selection import Predictions, choose_splitting, choose_threshold, iou_curve
 
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     FieldRecipe = Recipe | StainRecipe
     AnyRecipe = FieldRecipe | GenerateRecipe
 
-__all__ = ["export_model", "network_facts", "save_trained", "source_record"]
+__all__ = ["export_model", "network_facts", "save_trained"]
 
 
 def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predictions]:
@@ -75,22 +73,6 @@ def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, An
     }
 
 
-def source_record(recipe: AnyRecipe) -> dict[str, Any]:
-    """Return what a card says of the model that a recipe starts from, and of what it cites."""
-    source = recipe.network.start_from
-    if not source:
-        return {"started_from": "", "citations": []}
-    card = load_model(source, "cpu").card
-    training = card.training
-    if is_of_a_round(source):  # of the same training
-        return {"started_from": training.started_from, "citations": training.citations}
-    data = ", ".join(filter(None, [*training.datasets, training.data_licence]))
-    told = [card.name, f"weights: {card.licence}" * bool(card.licence)]
-    told += [f"trained on: {data}" * bool(data), training.started_from]
-    words = "; ".join(filter(None, told))
-    return {"started_from": words, "citations": training.citations}
-
-
 def _training_record(recipe: AnyRecipe, summary: dict[str, Any]) -> Training:
     """Return what a card says about the training run that ends."""
     minutes = summary["seconds"] / 60
@@ -124,7 +106,7 @@ def save_trained(
     folder
         Where to write.
     summary
-        ``steps`` and ``seconds`` of the run, and its :func:`source_record`.
+        ``steps`` and ``seconds`` of the run, and its :func:`.start_model.source_record`.
     inference
         Makes the card's block of that name for the network.
     """
@@ -164,7 +146,8 @@ def export_model(
     folder
         Where to write; also gets ``validation.json`` one level up, with what was chosen.
     summary
-        ``steps``, ``seconds`` and ``best_epoch`` of the run, and its :func:`source_record`.
+        ``steps``, ``seconds`` and ``best_epoch`` of the run, and its
+        :func:`.start_model.source_record`.
     """
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     module.to("cpu")

@@ -34,7 +34,10 @@ __all__ = ["check_machine", "check_recipe"]
 
 _LARGEST_WINDOW = 8  # times the crop that is made from it
 # what the folder of a run holds beside the model
-_TAKEN = re.compile(r"last\.ckpt|best\.pt|\w+\.(json|yaml)|csv|tensorboard|autoencoder|round-\d+")
+_TAKEN = re.compile(
+    r"last\.ckpt|best\.pt|run\.lock|\w+\.(json|yaml)|csv|tensorboard|autoencoder|round-\d+",
+    re.IGNORECASE,  # some file systems take no heed of case
+)
 
 
 def check_recipe(recipe: AnyRecipe) -> None:

@@ -16,12 +16,12 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from napari_cytosynth.errors import RecipeError
 
 from .adversarial import AdversarialModule
+from .begin import begun_last, check_begin, parts
 from .callbacks import Bar, Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .checkpoints import WholeCheckpoints
 from .data import SegmentationData
 from .evaluation import read_record, results_folder
-from .export import export_model, source_record
-from .feasible import check_machine, check_recipe
+from .export import export_model
 from .gan_module import GanModule
 from .generate_data import GenerateData
 from .generate_export import export_generator, generator_inference
@@ -38,20 +38,20 @@ from .processes import (
     FirstWrites,
     alone_in,
     check_processes,
+    first_does,
     interruptible,
-    is_first,
     process_count,
     strategy,
-    wait_for_all,
 )
 from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
-from .run_folder import CHOSEN, LAST, check_data, check_settings, holds_run, write_facts
+from .run_folder import CHOSEN, LAST, LOCK, check_data, holds_run, write_facts
 from .sample_grid import SampleGrid
 from .segmentation import SegmentationModule
 from .stain_data import StainData
 from .stain_export import export_stainer
 from .stain_module import RegressionModule
 from .stain_recipe import StainRecipe
+from .start_model import renew_card, source_record
 
 if TYPE_CHECKING:
     from .module import NetworkModule
@@ -214,14 +214,15 @@ def train(
     """
     out, data_dir = Path(out or Path("runs") / recipe.name), Path(data_dir)
     check_start(recipe, data_dir, out, resume=resume)
-    if is_done(recipe, out):  # its card may hold more by now: figures, a calibration
+    if is_done(recipe, out):
+        renew_card(recipe, out)
         return out / recipe.name
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if process_count(recipe.train) > 1:
         return _train_all(recipe, data_dir, out, stop_at_epoch)
     with results_folder(out):
         pass
-    with alone_in(out / "run.lock", f"Another process trains in {out}: choose another --out."):
+    with alone_in(out / LOCK, f"Another process trains in {out}: choose another --out."):
         return _train_all(recipe, data_dir, out, stop_at_epoch)
 
 
@@ -229,68 +230,31 @@ def _train_all(recipe: AnyRecipe, data_dir: Path, out: Path, stop_at_epoch: int 
     """Train what is left of all stages and rounds."""
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         recipe = _train_autoencoder(recipe, data_dir, out)
-    begun = _begun_last(recipe, out)
+    begun = begun_last(recipe, out)
     for number, earlier in enumerate(earlier_rounds(recipe), 1):
         folder = round_folder(out, number)
         if number >= begun and not is_done(earlier, folder):
             _Run(starting_from(earlier, number, out), data_dir, folder, out, number).finish()
-        wait_for_all()  # the first process has written what the next round starts from
     number = len(recipe.rounds) + 1
     last = starting_from(recipe, number, out)
-    model = _Run(last, data_dir, out, out, number, recipe).finish(stop_at_epoch)
-    # those of other machines that are gone would not come back if the first one's export failed
-    wait_for_all()
-    return model
+    return _Run(last, data_dir, out, out, number, recipe).finish(stop_at_epoch)
 
 
 def check_start(
     recipe: AnyRecipe, data_dir: Path, out: Path, *, resume: bool | Literal["auto"] = False
 ) -> None:
-    """See that :func:`train` could begin, or go on, with these arguments; nothing is trained.
+    """See that :func:`train` could begin, or go on; no image is read, nothing is trained.
 
     Raises
     ------
-    RecipeError
+    CytosynthError
         As :func:`train` would.
     """
-    _check_begun(recipe, out, resume)
-    check_recipe(recipe)
-    check_machine(recipe.train)
+    check_begin(recipe, out, resume=resume)
     data = _data(recipe, data_dir, out)  # lists the files
-    for _, folder in _parts(recipe, out):
+    for _, folder in parts(recipe, out):
         if holds_run(folder):
             check_data(data, folder)
-
-
-def _begun_last(recipe: AnyRecipe, out: Path) -> int:
-    """Return the number of the round that was begun last: earlier ones are not needed any more."""
-    folders = [*(round_folder(out, number + 1) for number in range(len(recipe.rounds))), out]
-    return max((n for n, folder in enumerate(folders, 1) if holds_run(folder)), default=1)
-
-
-def _check_begun(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -> None:
-    first = holds_run(autoencoder_folder(out))  # goes on by itself
-    begun = holds_run(out) or any(
-        holds_run(round_folder(out, number + 1)) for number in range(len(recipe.rounds))
-    )
-    if resume is True and not (begun or (first and getattr(recipe, "autoencoder", None))):
-        raise RecipeError(f"There is no run to resume in {out}.")
-    if not resume and begun:
-        raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
-    for part, folder in _parts(recipe, out):
-        check_settings(part, folder)
-
-
-def _parts(recipe: AnyRecipe, out: Path) -> list[tuple[AnyRecipe, Path]]:
-    """List the recipes and folders of a run: its last round, the earlier ones, the first stage."""
-    earlier = enumerate(earlier_rounds(recipe), 1)
-    parts: list[tuple[AnyRecipe, Path]] = [
-        (recipe, out),
-        *((each, round_folder(out, number)) for number, each in earlier),
-    ]
-    if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
-        parts.append((autoencoder_recipe(recipe), autoencoder_folder(out)))
-    return parts
 
 
 def _check_reached(best: RevertToBest) -> None:
@@ -351,9 +315,10 @@ class _Run:
         if stop_at_epoch and stop_at_epoch < self.recipe.train.max_epochs:
             return self.out / self.recipe.name  # interrupted: there is nothing to export yet
         _check_reached(best)
-        if not is_first():  # the first process exports what all have trained
-            return self.out / self.recipe.name
-        return self._export(trainer, module, data, best, clock)
+        # next rounds start from the model, and machines that are gone would not come back if the
+        # first one's export failed
+        first_does(partial(self._export, trainer, module, data, best, clock))
+        return self.out / self.recipe.name
 
     def _callbacks(
         self, data: AnyData, module: LightningModule
@@ -382,7 +347,7 @@ class _Run:
         data: AnyData,
         best: RevertToBest,
         clock: Clock,
-    ) -> Path:
+    ) -> None:
         before = self._before()
         summary = before | {
             # Lightning counts the steps of every optimiser
@@ -392,5 +357,4 @@ class _Run:
         }
         export: Any = _EXPORTS[self.recipe.task]
         model = self.out / self.recipe.name
-        folder: Path = export(self.recipe, module, data, best.path, model, summary)
-        return folder
+        export(self.recipe, module, data, best.path, model, summary)

@@ -30,7 +30,7 @@ __all__ = [
 CHECKPOINTS = PurePosixPath("/checkpoints")
 RECIPE = PurePosixPath("/etc/cytosynth/recipe.yaml")
 PORT = 29500
-HOPELESS = 42  # status of a pod that need not be tried again
+HOPELESS = 42  # status of a look that need not be tried again
 # Pods start at different times: images are pulled and data copied before they meet.
 _PATIENCE = 1800
 _PART = r"[a-zA-Z0-9]+([._-]+[a-zA-Z0-9]+)*"
@@ -159,7 +159,8 @@ def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) ->
 def pod_script(job: ClusterJob, host: str, rank: str) -> str:
     """Return the shell script of a pod: fetch the data if asked, then train or go on.
 
-    It exits with :data:`HOPELESS` where no further try would help, such as without data.
+    It exits with :data:`HOPELESS` where no further try would help, such as without data: the
+    status of the command that looks first.
     """
     recipe = str(RECIPE) if job.recipe_file else job.recipe
     fetch = ""
@@ -168,5 +169,5 @@ def pod_script(job: ClusterJob, host: str, rank: str) -> str:
         target = shlex.quote(str(job.data_dir))
         fetch = f"aws s3 sync --only-show-errors {shlex.quote(job.s3)} {target}\n"
     command = training(job, recipe, str(CHECKPOINTS / job.label))
-    look = f"python -m {shlex.join([*command, '--dry-run'])} || exit {HOPELESS}\n"
+    look = f"python -m {shlex.join([*command, '--dry-run'])}\n"
     return "set -eu\n" + fetch + look + launch(job, command, f"{host}:{PORT}", rank)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
-from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.errors import OutputError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,13 +30,14 @@ __all__ = [
     "FirstWrites",
     "alone_in",
     "check_processes",
+    "check_started",
+    "first_does",
     "interruptible",
     "is_first",
     "loading_workers",
     "on_gpu",
     "process_count",
     "strategy",
-    "wait_for_all",
 ]
 
 _MOST_WORKERS = 8
@@ -47,10 +48,27 @@ def is_first() -> bool:
     return not getattr(rank_zero_only, "rank", 0)
 
 
-def wait_for_all() -> None:
-    """Wait until every process has come here, if there are several."""
+def first_does(work: Callable[[], None]) -> None:
+    """Let the first process do something that all wait for.
+
+    Raises
+    ------
+    OutputError
+        In the others, if it fails; in the first one, whatever its work raises.
+    """
+    failed: BaseException | None = None
+    if is_first():
+        try:
+            work()
+        except BaseException as error:  # of any kind: the others must be told
+            failed = error
+    told = [failed is None]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
+        torch.distributed.broadcast_object_list(told, src=0)
+    if failed is not None:
+        raise failed
+    if not told[0]:
+        raise OutputError("The first process could not end the round; it says why.")
 
 
 def process_count(train: TrainRecipe) -> int:
@@ -83,8 +101,27 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def check_processes(train: TrainRecipe, crops: int) -> None:
+def check_started(train: TrainRecipe) -> None:
     """Compare the recipe with the processes that torchrun has started.
+
+    Raises
+    ------
+    RecipeError
+        If the numbers differ.
+    """
+    wanted = process_count(train)
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+        started = int(os.environ["WORLD_SIZE"])
+        if started != wanted:
+            raise RecipeError(
+                f"torchrun has started {started} processes, but the recipe is for {wanted} "
+                f"({train.num_nodes} machines with {train.devices} each): "
+                "set train.num_nodes and train.devices to what torchrun starts."
+            )
+
+
+def check_processes(train: TrainRecipe, crops: int) -> None:
+    """See that there is something to do for every process.
 
     Parameters
     ----------
@@ -96,17 +133,9 @@ def check_processes(train: TrainRecipe, crops: int) -> None:
     Raises
     ------
     RecipeError
-        If the numbers differ, or there are not enough crops for all.
+        If there are not enough crops for all.
     """
     wanted = process_count(train)
-    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
-        started = int(os.environ["WORLD_SIZE"])
-        if started != wanted:
-            raise RecipeError(
-                f"torchrun has started {started} processes, but the recipe is for {wanted} "
-                f"({train.num_nodes} machines with {train.devices} each): "
-                "set train.num_nodes and train.devices to what torchrun starts."
-            )
     if crops < wanted:
         raise RecipeError(
             f"An epoch of {crops} crops is too short for {wanted} processes: "
@@ -163,6 +192,10 @@ def alone_in(lock: Path, sentence: str) -> Iterator[None]:
         yield
     finally:
         held.release()
+        if [*lock.parent.iterdir()] == [lock]:  # nothing came of it
+            with suppress(OSError):
+                lock.unlink()
+                lock.parent.rmdir()
 
 
 @contextmanager

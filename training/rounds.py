@@ -135,9 +135,25 @@ def spent(out: Path, number: int) -> dict[str, float]:
         Folder of the whole run.
     number
         Of the round; the one before it has counted those before that.
+
+    Raises
+    ------
+    RecipeError
+        If the folder of the round before it is gone.
     """
-    record = read_record(round_folder(out, number - 1) / CHOSEN)
-    return {key: record[key] if number > 1 else 0 for key in ("steps", "seconds")}
+    if number == 1:
+        return {"steps": 0, "seconds": 0.0}
+    folder = round_folder(out, number - 1)
+    record = read_record(folder / CHOSEN)
+    if not record:
+        raise RecipeError(
+            f"{folder} is gone, which tells how long the training took: choose another --out."
+        )
+    found = {key: record[key] for key in ("steps", "seconds")}
+    if "before" in read_record(folder / "run.json"):
+        return found
+    earlier = spent(out, number - 1)  # runs that were begun by older versions
+    return {key: value + earlier[key] for key, value in found.items()}
 
 
 def _changed(recipe: AnyRecipe, settings: dict[str, Any]) -> AnyRecipe:

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
     AnyData = SegmentationData | StainData | GenerateData
 
-__all__ = ["CHOSEN", "LAST", "check_data", "check_settings", "holds_run", "write_facts"]
+__all__ = ["CHOSEN", "LAST", "LOCK", "check_data", "check_settings", "holds_run", "write_facts"]
 
-LAST = "last.ckpt"
+LAST, LOCK = "last.ckpt", "run.lock"
 CHOSEN = "validation.json"  # written when a run ends
 
 # do not change what is learned; where a round starts from and the scale of latents follow

@@ -148,6 +148,10 @@ class Study(_Record):
                 raise ValueError(f"{key} cannot be both set and varied")
             if not self._range(key):
                 self._check_choices(key)
+        if self.vary and self.sampler == "grid":
+            folders = (self.arm(pick).folder.casefold() for pick in self.combinations())
+            if shared := _twice(folders):
+                raise ValueError(f"two arms would share the folder {shared}: give values names")
         return self
 
     def _check_choices(self, key: str) -> None:
@@ -271,8 +275,8 @@ def label(value: Any) -> str:
 
 
 def _slug(text: str) -> str:
-    """Return a part of a folder's name; parts are joined by an underscore."""
-    return re.sub(r"[^\w.-]+|_+", "-", text)
+    """Return a part of a folder's name."""
+    return re.sub(r"[^\w.-]+", "-", text)
 
 
 def _twice(names: Iterable[str]) -> str:

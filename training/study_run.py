@@ -143,13 +143,13 @@ class _Loop:
     def _result(self, arm: Arm, seed: int) -> dict[str, Any] | None:
         """Return the record of a run; None if it has none, or not of the scores asked for."""
         folder = self.folder(arm, seed)
-        found = read_record(folder / _RESULT)
+        found = read_record(folder / _RESULT, result=True)
         return found if found and _measured(self.study, found, folder) else None
 
     def _run(self, arm: Arm, seed: int, folder: Path) -> dict[str, Any]:
         record: dict[str, Any] = {"settings": arm.labels, "values": arm.values, "seed": seed}
         record["asked"] = [score.name for score in self.study.scores]
-        former = read_record(folder / _RESULT)  # of other scores, which stay known
+        former = read_record(folder / _RESULT, result=True)  # of other scores, which stay known
         begun = time.monotonic()
         try:
             with quiet(folder / "log.txt"):
@@ -224,7 +224,7 @@ def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float
         told = read_record(folder / "validation.json")
         seconds = max(float(told.get("seconds", 0)), time.monotonic() - begun)
         write_json(done, {"model": model.name, "seconds": seconds})
-    found = read_record(done)
+    found = read_record(done, result=True)
     return folder / found["model"], float(found["seconds"])
 
 

@@ -36,14 +36,18 @@ def check_truth(truth: NDArray[Any], *, labels: bool) -> str:
     return ""
 
 
-def object_numbers(truth: NDArray[np.generic]) -> NDArray[np.int64]:
+def object_numbers(truth: NDArray[Any]) -> NDArray[Any]:
     """Return (Y, X) instances numbered anew, without gaps; 0 stays the background.
 
     Segmentations of whole volumes number objects up to billions, and look-ups are as long as that.
+    Numbers of two bytes stay what they are.
     """
+    if truth.dtype.kind in "bui" and truth.itemsize <= 2:
+        return truth
     numbers, places = np.unique(truth, return_inverse=True)
-    found: NDArray[np.int64] = places.reshape(truth.shape) + int(numbers[0] != 0)
-    return found
+    first = int(numbers[0] != 0)
+    small = np.min_scalar_type(len(numbers))
+    return (places.reshape(truth.shape) + first).astype(small)
 
 
 def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -93,5 +97,5 @@ def target_maps(
         inside = truth != 0
         maps.append((~inside if target.invert else inside).astype(np.float32))
         if target.kind == "labels":
-            maps.append(distance_map(object_numbers(truth)))
+            maps.append(distance_map(object_numbers(truth).astype(np.int64)))
     return np.stack(maps)

@@ -173,6 +173,12 @@ def test_what_no_further_try_would_help_against_ends_the_job(check, tmp_path):
         done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
         assert done.returncode == rule["onExitCodes"]["values"][0]
         assert "no such data" in done.stderr
+        (tmp_path / "python").write_text("#!/bin/sh\nkill -9 $$\n")  # as a node without memory
+        (tmp_path / "python").chmod(0o755)
+        environment["PATH"] = f"{tmp_path}:{path}"
+        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True)
+        assert done.returncode == 137
+        (tmp_path / "python").unlink()
 
 
 def test_two_jobs_of_one_recipe_stand_side_by_side(check, tmp_path):
@@ -206,10 +212,17 @@ def test_a_dry_run_trains_nothing(make_recipe, nuclei_folder, tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(make_recipe().model_dump(mode="json")))
     command = [str(tmp_path / "mine.yaml"), "--data-dir", str(nuclei_folder), "--dry-run"]
     assert main([*command, "--out", str(tmp_path / "run")]) == 0
-    assert "Nothing stands in the way" in capsys.readouterr().out
+    assert "the images were not read" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
-    assert main([*command, "--out", str(tmp_path / "run"), "--resume"]) == 1
+    assert main([*command, "--out", str(tmp_path / "run"), "--resume"]) == 42
     assert "There is no run to resume" in capsys.readouterr().err
+    assert main([*command, "--set", "network.start_from=./nowhere/model"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+    assert main([*command, "--out", str(tmp_path / "mine.yaml")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert main([*command, "--slurm", str(tmp_path / "jobs")]) == 42
+    assert "trainings on this machine" in capsys.readouterr().err
+    assert not (tmp_path / "jobs").exists()
 
 
 def test_a_recipe_of_ones_own_travels_in_a_config_map(check, tmp_path, make_recipe):

@@ -56,6 +56,7 @@ def test_the_recipes_of_the_how_to_can_be_trained(tmp_path):
         ("nuclei-vae", "data.crop_size=66", "66 px cannot be halved"),
         ("nuclei-wgan", "objective.critic_widths=[4, 4, 4, 4, 4, 4, 4]", "halved 7 times"),
         ("fluo-nuclei-unet", "name=last.ckpt", "has a “last.ckpt” beside the model"),
+        ("fluo-nuclei-unet", "name=Run.lock", "has a “Run.lock” beside the model"),
         ("fluo-nuclei-unet", "name=round-1", "has a “round-1” beside the model"),
         ("fluo-nuclei-unet", "data.augment.blur=90", "too much for a crop of"),
         ("fluo-nuclei-unet", "data.augment.elastic=100000", "would be made from 200,"),

@@ -13,9 +13,10 @@ import yaml
 from napari_cytosynth import __version__
 from napari_cytosynth.errors import OutputError, RecipeError
 from napari_cytosynth.training.cli import main
-from napari_cytosynth.training.evaluation import replace_metrics
+from napari_cytosynth.training.evaluation import read_record, replace_metrics
 from napari_cytosynth.training.fit import train
 from napari_cytosynth.training.processes import alone_in
+from napari_cytosynth.training.rounds import spent
 from napari_cytosynth.zoo.card import Metric
 from napari_cytosynth.zoo.files import read_card
 
@@ -122,6 +123,40 @@ def test_a_finished_run_keeps_what_its_card_was_told_since(begun):
     kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert train(recipe, data, out, resume="auto") == model
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept
+
+
+def test_a_finished_run_takes_over_another_card(begun):
+    recipe, data, out = begun
+    model = train(recipe, data, out, resume=True)
+    figure = Metric(name="IoU", value=0.5, dataset="mine", command="cytosynth evaluate")
+    replace_metrics(model, "mine", [figure])
+    words = {"title": "Mine", "licence": "mit", "citations": ["me, 2026"], "remarks": "No more."}
+    train(changed(recipe, card=words), data, out, resume=True)
+    card = read_card(model)
+    assert (card.title, card.licence) == ("Mine", "mit")
+    assert (card.training.citations, card.training.remarks) == (["me, 2026"], "No more.")
+    assert card.metrics == [figure]
+    with pytest.raises(RecipeError, match=r"finished, with other card\.objects"):
+        train(changed(recipe, card={"objects": "cells"}), data, out, resume=True)
+
+
+def test_the_times_of_rounds_of_older_versions_are_added_up(make_recipe, nuclei_folder, tmp_path):
+    rounds = [{"train.max_epochs": 1}, {"train.max_epochs": 1}]
+    recipe = make_recipe(max_epochs=1).model_copy(update={"rounds": rounds})
+    train(recipe, nuclei_folder, tmp_path)
+    own = read_record(tmp_path / "validation.json")["steps"] // 3
+    assert spent(tmp_path, 3)["steps"] == 2 * own
+    for number in (1, 2):
+        folder = tmp_path / f"round-{number}"
+        facts = read_record(folder / "run.json")
+        del facts["before"]
+        (folder / "run.json").write_text(json.dumps(facts))
+        record = read_record(folder / "validation.json") | {"steps": own}
+        (folder / "validation.json").write_text(json.dumps(record))
+    assert spent(tmp_path, 3)["steps"] == 2 * own
+    shutil.rmtree(tmp_path / "round-2")
+    with pytest.raises(RecipeError, match="round-2 is gone"):
+        spent(tmp_path, 3)
 
 
 def test_two_trainings_in_one_folder_are_refused(begun):

@@ -75,6 +75,20 @@ def test_settings_are_never_called_like_what_stands_beside_them() -> None:
     assert list(study.factors.values()) == ["train precision", "data images", "latent"]
 
 
+FIRST = {
+    "ddpm-schedule-attention": "schedule-linear_attention-none",
+    "pix2pixhd-width-loss": "width-4_adversarial-0.1_feature_matching-0",
+    "vae-latent-width": "latent-8_widths-narrow",
+    "wgan-latent-width": "latent-8_widths-narrow",
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_the_folders_of_shipped_studies_keep_their_names(name) -> None:
+    study = load_study(name)
+    assert study.arm(study.grid()[0]).folder == FIRST[name]
+
+
 def test_the_sign_of_a_value_is_part_of_its_folder() -> None:
     study = Study.model_validate(BASE | {"vary": {"objective.beta": [-1, 1]}})
     assert [study.arm(pick).folder for pick in study.grid()] == ["beta--1", "beta-1"]
@@ -155,6 +169,7 @@ def test_an_assignment_changes_one_setting_of_a_block(study_file) -> None:
         ({"vary": {"train.ema": [1, "1"]}}, "two values called “1”"),
         ({"vary": {"train.ema": {"<8": 0.1, ">8": 0.2}}}, "“<8” and “>8” of .* share a folder"),
         ({"vary": {"train.ema": {"Full": 0.1, "full": 0.2}}}, "would share a folder"),
+        ({"vary": {"train.a": ["x", "x_b-1"], "train.b": ["1_b-1", "1"]}}, "share the folder"),
         ({"kind": "augmentation"}, "no use for vary, scores"),
     ],
 )

@@ -1,0 +1,110 @@
+"""What is seen to before a training begins, or goes on: its parts, and what is there of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal
+
+from napari_cytosynth.errors import OutputError, RecipeError
+
+from .feasible import check_machine, check_recipe
+from .generate_recipe import GenerateRecipe
+from .latent_stage import autoencoder_folder, autoencoder_recipe
+from .processes import check_started
+from .rounds import earlier_rounds, round_folder
+from .run_folder import LAST, check_settings, holds_run
+from .start_model import source_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .recipe import Recipe
+    from .stain_recipe import StainRecipe
+
+    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
+
+__all__ = ["begun_last", "check_begin", "parts"]
+
+
+def check_begin(recipe: AnyRecipe, out: Path, *, resume: bool | Literal["auto"]) -> None:
+    """See that a recipe can be trained into a folder, or go on there.
+
+    Parameters
+    ----------
+    recipe
+        Of the whole run.
+    out
+        Its folder, which need not exist.
+    resume
+        Go on from the last checkpoint; ``auto``: if there is one.
+
+    Raises
+    ------
+    RecipeError
+        If a setting is impossible or not that of the run in the folder, or if there is one
+        although it should begin, or none although it should go on.
+    OutputError
+        If the folder cannot be made.
+    ModelError
+        If the model that it starts from cannot be loaded.
+    """
+    _check_resume(recipe, out, resume)
+    for part, folder in parts(recipe, out):
+        check_settings(part, folder)
+    check_recipe(recipe)
+    check_machine(recipe.train)
+    check_started(recipe.train)
+    _check_place(out)
+    if not (out / LAST).is_file():
+        source_record(recipe)
+
+
+def _check_resume(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -> None:
+    # of latent diffusion, the first stage goes on by itself
+    begun = any(holds_run(folder) for _, folder in parts(recipe, out, first_stage=False))
+    if resume is True and not any(holds_run(folder) for _, folder in parts(recipe, out)):
+        raise RecipeError(f"There is no run to resume in {out}.")
+    if not resume and begun:
+        raise RecipeError(f"{out} holds a run already: add --resume, or choose another --out.")
+
+
+def _check_place(out: Path) -> None:
+    place = next((each for each in (out, *out.parents) if each.exists()), out)
+    if not (place.is_dir() and os.access(place, os.W_OK)):
+        raise OutputError(f"The results cannot be written to “{out}”: choose another --out.")
+
+
+def parts(
+    recipe: AnyRecipe, out: Path, *, first_stage: bool = True
+) -> list[tuple[AnyRecipe, Path]]:
+    """List the recipes and folders of a run.
+
+    Parameters
+    ----------
+    recipe
+        Of the whole run.
+    out
+        Its folder.
+    first_stage
+        Whether the autoencoder of latent diffusion is among them.
+
+    Returns
+    -------
+    list of (recipe, Path)
+        The last round first, then the earlier ones, then the first stage.
+    """
+    earlier = enumerate(earlier_rounds(recipe), 1)
+    found: list[tuple[AnyRecipe, Path]] = [
+        (recipe, out),
+        *((each, round_folder(out, number)) for number, each in earlier),
+    ]
+    if first_stage and isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
+        found.append((autoencoder_recipe(recipe), autoencoder_folder(out)))
+    return found
+
+
+def begun_last(recipe: AnyRecipe, out: Path) -> int:
+    """Return the number of the round that was begun last: earlier ones are not needed any more."""
+    last = len(recipe.rounds) + 1
+    folders = {**{n: round_folder(out, n) for n in range(1, last)}, last: out}
+    return max((number for number, folder in folders.items() if holds_run(folder)), default=1)
