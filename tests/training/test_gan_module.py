@@ -24,13 +24,16 @@ def test_a_critic_of_slope_one_is_not_punished():
 def test_the_generator_learns_and_can_be_sampled_from_its_file(
     make_generate_recipe, generator_folder, tmp_path, weights_of, logged
 ):
-    recipe = make_generate_recipe("gan")
+    settings = {"train": {"max_epochs": 6}, "data": {"crops_per_epoch": 32}}
+    recipe = make_generate_recipe("gan", **settings)
     folder = train(recipe, generator_folder, tmp_path / "run")
     network, card = load_network(folder)
     assert card.inference.generation.family == "gan"
     assert network.decode(torch.randn(3, network.latent)).shape == (3, 1, 16, 16)
     scalars, _ = logged(tmp_path / "run")
     assert {"train/wasserstein", "train/penalty", "validation/loss"} <= set(scalars)
+    distances = scalars["validation/loss"]  # of generated to real images
+    assert min(distances[1:]) < 0.9 * distances[0]
 
 
 def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(

@@ -24,6 +24,21 @@ def test_the_divergence_of_a_gaussian_is_the_textbook_s():
     assert float(kl_divergence(mean, log_variance)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("family", "data"),
+    [("diffusion", {"mask": "mask", "condition_on_fraction": True}), ("latent", {})],
+    ids=["pairs", "latent"],
+)
+def test_the_loss_of_pairs_and_of_latents_falls_too(
+    family, data, make_generate_recipe, generator_folder, tmp_path
+):
+    data = data | {"crops_per_epoch": 32}
+    recipe = make_generate_recipe(family, train={"max_epochs": 6}, data=data)
+    train(recipe, generator_folder, tmp_path / "run")
+    losses = column(tmp_path / "run", "validation/loss")
+    assert losses[-1] < 0.9 * losses[0]
+
+
 @pytest.mark.parametrize("family", ["vae", "diffusion"])
 def test_the_loss_falls_and_the_file_generates(
     family, make_generate_recipe, generator_folder, tmp_path, logged
