@@ -181,13 +181,11 @@ def alone_in(lock: Path, sentence: str) -> Iterator[None]:
         If another one does.
     """
     held = FileLock(lock)
-    try:
-        held.acquire(blocking=False)
-    except Timeout as error:
-        raise RecipeError(sentence) from error
-    except (NotImplementedError, OSError):  # a disk that knows no locks: as before there were any
-        yield
-        return
+    with suppress(NotImplementedError, OSError):  # a disk that knows no locks goes without
+        try:
+            held.acquire(blocking=False)
+        except Timeout as error:
+            raise RecipeError(sentence) from error
     try:
         yield
     finally:
