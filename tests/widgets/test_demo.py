@@ -68,6 +68,7 @@ def test_the_generate_scene_leaves_pictures_images_and_a_film(viewer, tiny_gener
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a minute or two; many on a busy machine
 @pytest.mark.skipif(
     not demo.scenes(),
     reason="the demo's weights are not in this checkout",
@@ -78,7 +79,7 @@ def test_a_headless_demo_writes_pictures_images_and_tables(tmp_path):
         [*command, "--out", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=1100,
         check=False,
     )
     assert result.returncode == 0, result.stderr
