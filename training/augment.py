@@ -48,12 +48,15 @@ def _spreading(knots: int, size: int) -> torch.Tensor:
     return functional.interpolate(every, (size, knots), mode="bicubic", align_corners=True)[0, 0]
 
 
-def _grid(rng: np.random.Generator, size: int, window: int, recipe: AugmentRecipe) -> torch.Tensor:
+def _grid(rng: np.random.Generator, size: int, recipe: AugmentRecipe) -> tuple[torch.Tensor, int]:
+    """Draw where the pixels of a crop come from, in a window of the side that this takes."""
     angle = rng.uniform(0, 2 * math.pi) if recipe.rotate else rng.integers(4) * math.pi / 2
     zoom = math.exp(rng.uniform(math.log(recipe.scale[0]), math.log(recipe.scale[1])))
     flip = 1 - 2 * int(rng.integers(2))
+    cosine, sine = math.cos(angle), math.sin(angle)
+    window = _window(size * (abs(cosine) + abs(sine)) / zoom, window_of(size, recipe), recipe)
     step = size / window / zoom
-    cosine, sine = math.cos(angle) * step, math.sin(angle) * step
+    cosine, sine = cosine * step, sine * step
     matrix = torch.tensor([[cosine * flip, -sine, 0.0], [sine * flip, cosine, 0.0]])
     grid = functional.affine_grid(matrix[None], [1, 1, size, size], align_corners=False)
     if recipe.elastic:
@@ -61,7 +64,16 @@ def _grid(rng: np.random.Generator, size: int, window: int, recipe: AugmentRecip
         spread = _spreading(5, size)
         field = spread @ coarse @ spread.T
         grid = grid + field.permute(0, 2, 3, 1) * (2 * recipe.elastic * rng.uniform() / window)
-    return grid
+    return grid, window
+
+
+def _window(reach: float, most: int, recipe: AugmentRecipe) -> int:
+    """Return the side of the window for a crop that reaches so far, of the parity of `most`.
+
+    The parity decides where the middle of a window lies.
+    """
+    needed = math.ceil(reach + 3 * recipe.elastic) + 2  # bicubic curves overshoot
+    return min(most, needed + (most - needed) % 2)
 
 
 def warp_crop(
@@ -91,9 +103,8 @@ def warp_crop(
     Tensor
         (C, size, size) float32, bilinear.
     """
-    window = window_of(size, recipe)
+    grid, window = _grid(rng, size, recipe)
     source = torch.from_numpy(cut(array, centre, window))[None]
-    grid = _grid(rng, size, window, recipe)
     return functional.grid_sample(
         source, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )[0]
