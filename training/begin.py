@@ -12,7 +12,7 @@ from .generate_recipe import GenerateRecipe
 from .latent_stage import autoencoder_folder, autoencoder_recipe
 from .processes import check_started
 from .rounds import earlier_rounds, round_folder
-from .run_folder import LAST, check_settings, holds_run
+from .run_folder import check_settings, holds_run
 from .start_model import source_record
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def check_begin(recipe: AnyRecipe, out: Path, *, resume: bool | Literal["auto"])
     check_machine(recipe.train)
     check_started(recipe.train)
     _check_place(out)
-    if not (out / LAST).is_file():
+    if not holds_run(out):
         source_record(recipe)
 
 

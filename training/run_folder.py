@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
     AnyData = SegmentationData | StainData | GenerateData
 
-__all__ = ["CHOSEN", "LAST", "LOCK", "check_data", "check_settings", "holds_run", "write_facts"]
+__all__ = [
+    "CHOSEN",
+    "LAST",
+    "LOCK",
+    "check_data",
+    "check_settings",
+    "holds_run",
+    "write_facts",
+    "write_recipe",
+]
 
 LAST, LOCK = "last.ckpt", "run.lock"
 CHOSEN = "validation.json"  # written when a run ends
@@ -69,8 +78,7 @@ def write_facts(
         that nothing of these is needed once this round is under way.
     """
     out.mkdir(parents=True, exist_ok=True)
-    settings = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-    replace_file(out / "recipe.yaml", settings.encode())
+    write_recipe(recipe, out)
     facts = {
         "napari_cytosynth": __version__,
         "python": platform.python_version(),
@@ -84,6 +92,12 @@ def write_facts(
         "before": before,
     }
     write_json(out / "run.json", facts)
+
+
+def write_recipe(recipe: AnyRecipe, out: Path) -> None:
+    """Write ``recipe.yaml`` into a folder that exists."""
+    settings = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    replace_file(out / "recipe.yaml", settings.encode())
 
 
 def holds_run(out: Path) -> bool:

@@ -11,6 +11,7 @@ from napari_cytosynth.zoo.files import read_card, update_card
 from napari_cytosynth.zoo.loading import load_model
 
 from .rounds import is_of_a_round
+from .run_folder import write_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +77,4 @@ def renew_card(recipe: AnyRecipe, out: Path) -> None:
     changed = {name: getattr(now, name) for name in _OF_MODEL}
     changed["training"] = card.training.model_copy(update=training)
     update_card(folder, card.model_copy(update=changed))
+    write_recipe(recipe, out)  # what the next one is compared with

@@ -136,6 +136,9 @@ def test_a_finished_run_takes_over_another_card(begun):
     assert (card.title, card.licence) == ("Mine", "mit")
     assert (card.training.citations, card.training.remarks) == (["me, 2026"], "No more.")
     assert card.metrics == [figure]
+    train(recipe, data, out, resume=True)  # and back
+    card = read_card(model)
+    assert (card.licence, card.training.citations) == (recipe.card.licence, recipe.card.citations)
     with pytest.raises(RecipeError, match=r"finished, with other card\.objects"):
         train(changed(recipe, card={"objects": "cells"}), data, out, resume=True)
 
