@@ -1,5 +1,6 @@
 # make demo          open napari on simulated cells with the Stain and Segment widgets at work
 # make test          run the tests (in a virtual X server where there is one to be had)
+# make bench         run the benchmarks, which print what they measure
 # make docs          build the documentation into site/
 # make screenshots   draw the pictures in docs/images again
 # Each does its own set-up: system packages (as root on Debian or Ubuntu, else it says what
@@ -19,7 +20,7 @@ export VENV PYTHON
 HAS_DISPLAY := $(if $(filter Darwin,$(shell uname -s)),yes,$(DISPLAY)$(WAYLAND_DISPLAY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test docs screenshots
+.PHONY: help setup system demo test bench docs screenshots
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -42,6 +43,9 @@ endif
 
 test: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest $(ARGS)
+
+bench: setup
+	@scripts/with-display.sh $(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
 
 docs: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

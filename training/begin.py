@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
-__all__ = ["begun_last", "check_begin", "parts"]
+__all__ = ["begun_last", "check_begin", "folders_before", "parts"]
 
 
 def check_begin(recipe: AnyRecipe, out: Path, *, resume: bool | Literal["auto"]) -> None:
@@ -108,3 +108,17 @@ def begun_last(recipe: AnyRecipe, out: Path) -> int:
     last = len(recipe.rounds) + 1
     folders = {**{n: round_folder(out, n) for n in range(1, last)}, last: out}
     return max((number for number, folder in folders.items() if holds_run(folder)), default=1)
+
+
+def folders_before(out: Path, number: int) -> list[Path]:
+    """Return the folders of what is trained before a round, the latest first.
+
+    Parameters
+    ----------
+    out
+        Folder of the whole run.
+    number
+        Of the round, from 1.
+    """
+    rounds = [round_folder(out, earlier) for earlier in range(number - 1, 0, -1)]
+    return [*rounds, autoencoder_folder(out)]

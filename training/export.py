@@ -46,10 +46,11 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     return result
 
 
-def _hardware() -> str:
+def _hardware(precision: str) -> str:
+    """Return what a duration holds for: the chip, and the number format that it computed in."""
     if torch.cuda.is_available():
-        return str(torch.cuda.get_device_name())
-    return f"CPU, {os.cpu_count()} cores ({platform.machine()})"
+        return f"{torch.cuda.get_device_name()} ({precision})"
+    return f"CPU, {os.cpu_count()} cores ({platform.machine()}, {precision})"
 
 
 def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _training_record(recipe: AnyRecipe, summary: dict[str, Any]) -> Training:
         datasets=recipe.card.datasets,
         data_licence=recipe.card.data_licence,
         citations=list(dict.fromkeys([*recipe.card.citations, *summary["citations"]])),
-        hardware=_hardware(),
+        hardware=_hardware(summary["precision"]),
         duration=f"{minutes:.0f} min, {summary['steps']} optimiser steps",
         recipe=recipe.name if recipe.name in list_recipes() else "",
         started_from=summary["started_from"],
@@ -106,7 +107,8 @@ def save_trained(
     folder
         Where to write.
     summary
-        ``steps`` and ``seconds`` of the run, and its :func:`.start_model.source_record`.
+        ``steps``, ``seconds`` and ``precision`` of the run, and its
+        :func:`.start_model.source_record`.
     inference
         Makes the card's block of that name for the network.
     """
@@ -146,7 +148,7 @@ def export_model(
     folder
         Where to write; also gets ``validation.json`` one level up, with what was chosen.
     summary
-        ``steps``, ``seconds`` and ``best_epoch`` of the run, and its
+        ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run, and its
         :func:`.start_model.source_record`.
     """
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from napari_cytosynth.errors import RecipeError
 
 from .adversarial import AdversarialModule
-from .begin import begun_last, check_begin, parts
+from .begin import begun_last, check_begin, folders_before, parts
 from .callbacks import Bar, Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .checkpoints import WholeCheckpoints
 from .data import SegmentationData
@@ -34,12 +35,14 @@ from .latent_stage import (
     load_autoencoder,
     with_autoencoder,
 )
+from .precision import precision_in_words, run_precision
 from .processes import (
     FirstWrites,
     alone_in,
     check_processes,
     first_does,
     interruptible,
+    is_first,
     process_count,
     strategy,
 )
@@ -123,7 +126,9 @@ def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBe
     return [seed, average, clock, best, last, bar], best, clock
 
 
-def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: int) -> Trainer:
+def _trainer(
+    recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: int, precision: str
+) -> Trainer:
     train = recipe.train
     # two optimisers take their steps by themselves
     manual = (isinstance(recipe, StainRecipe) and recipe.adversarial is not None) or (
@@ -135,7 +140,7 @@ def _trainer(recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: in
         devices=train.devices,
         num_nodes=train.num_nodes,
         max_epochs=epochs,
-        precision="bf16-mixed" if train.precision == "bfloat16" else "32-true",
+        precision="bf16-mixed" if precision == "bfloat16" else "32-true",
         accumulate_grad_batches=1 if manual else train.accumulate,
         gradient_clip_val=None if manual else train.gradient_clip or None,
         check_val_every_n_epoch=train.validate_every,
@@ -228,6 +233,9 @@ def train(
 
 def _train_all(recipe: AnyRecipe, data_dir: Path, out: Path, stop_at_epoch: int | None) -> Path:
     """Train what is left of all stages and rounds."""
+    if is_first():
+        before = folders_before(out, len(recipe.rounds) + 1)
+        sys.stdout.write(f"{precision_in_words(recipe.train, out, before)}\n")
     if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
         recipe = _train_autoencoder(recipe, data_dir, out)
     begun = begun_last(recipe, out)
@@ -286,6 +294,13 @@ class _Run:
     number: int
     whole: AnyRecipe | None = None
 
+    @cached_property
+    def precision(self) -> str:
+        """Number format of this round, as it is when it begins."""
+        return run_precision(
+            self.recipe.train, self.out, folders_before(self.whole_out, self.number)
+        )
+
     def finish(self, stop_at_epoch: int | None = None) -> Path:
         """Train, or go on, and export."""
         data = _data(self.recipe, self.data_dir, self.whole_out)
@@ -300,9 +315,8 @@ class _Run:
         if isinstance(data, LatentData):
             load_autoencoder(module.network, self.whole_out)  # type: ignore[arg-type]
         callbacks, best, clock = self._callbacks(data, module)
-        trainer = _trainer(
-            self.recipe, self.out, callbacks, stop_at_epoch or self.recipe.train.max_epochs
-        )
+        epochs = stop_at_epoch or self.recipe.train.max_epochs
+        trainer = _trainer(self.recipe, self.out, callbacks, epochs, self.precision)
         with interruptible(), warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)
@@ -327,7 +341,8 @@ class _Run:
         callbacks, best, clock = _callbacks(recipe, self.out)
         whole = self.whole or recipe
         facts = partial(write_facts, whole, data, self.out, seed=recipe.train.seed)
-        callbacks.append(FirstWrites(partial(facts, before=self._before())))
+        facts = partial(facts, precision=self.precision, before=self._before())
+        callbacks.append(FirstWrites(facts))
         if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
             inference = generator_inference(recipe, data, module.network)  # type: ignore[arg-type]
             callbacks.append(SampleGrid(inference))
@@ -354,6 +369,7 @@ class _Run:
             "steps": before["steps"] + trainer.global_step // len(trainer.optimizers),
             "seconds": before["seconds"] + clock.seconds,
             "best_epoch": best.epoch,
+            "precision": self.precision,
         }
         export: Any = _EXPORTS[self.recipe.task]
         model = self.out / self.recipe.name

@@ -116,7 +116,7 @@ def export_generator(
     folder
         Where to write; also gets ``validation.json`` one level up.
     summary
-        ``steps``, ``seconds`` and ``best_epoch`` of the run.
+        ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run.
     """
 
     def inference(network: torch.nn.Module) -> Inference:

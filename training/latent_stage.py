@@ -13,6 +13,7 @@ from napari_cytosynth.models import build_network
 from .generate_data import GenerateData, GenerateDataset, Item
 from .generate_recipe import GenerateRecipe
 from .module import network_arguments
+from .precision import latents_in_bfloat16, run_precision
 from .recipe import NetworkRecipe
 
 if TYPE_CHECKING:
@@ -140,18 +141,20 @@ class LatentData(GenerateData):
         network = _trained(self.recipe, self.out)
         scale = float(self.recipe.network.arguments["latent_scale"])
         train, held_out = self.part("train"), self.part("validation")
-        dataset = _encoded(network, scale, train, self.recipe.autoencoder.latents)
+        first = [autoencoder_folder(self.out)]
+        half = latents_in_bfloat16(run_precision(self.recipe.train, self.out, first))
+        dataset = _encoded(network, scale, train, self.recipe.autoencoder.latents, half)
         dataset.seed = self.recipe.train.seed
         self.dataset = dataset
-        shown = _encoded(network, scale, held_out, self.recipe.data.validation_crops)
+        shown = _encoded(network, scale, held_out, self.recipe.data.validation_crops, half)
         self.validation = [shown[index] for index in range(len(shown))]
 
 
 def _encoded(
-    network: Autoencoder, scale: float, crops: GenerateDataset, count: int
+    network: Autoencoder, scale: float, crops: GenerateDataset, count: int, half: bool
 ) -> LatentDataset:
     latents, told = [], []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         for start in range(0, count, _BATCH):
             items = [crops[index] for index in range(start, min(start + _BATCH, count))]
             mean, _ = network.encode(torch.stack([image for image, _, _ in items]))

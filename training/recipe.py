@@ -140,7 +140,9 @@ class TrainRecipe(_Record):
         0, ge=0, description="validations without improvement before stopping; 0: off"
     )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "float32", description="auto: bfloat16 where the hardware computes in it, else float32"
+    )
     gradient_clip: float = Field(1.0, ge=0)
     num_workers: int | None = Field(
         None, ge=0, description="processes that load crops; null: none on a CPU, else up to eight"

@@ -18,7 +18,7 @@ from napari_cytosynth.zoo.files import replace_file
 from .evaluation import read_record, write_json
 from .processes import process_count
 from .recipe import HARDWARE
-from .settings import differing
+from .settings import differing, open_precision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,13 @@ _PARTS = ("train.batch_size", "train.accumulate")
 
 
 def write_facts(
-    recipe: AnyRecipe, data: AnyData, out: Path, *, seed: int, before: dict[str, Any]
+    recipe: AnyRecipe,
+    data: AnyData,
+    out: Path,
+    *,
+    seed: int,
+    precision: str,
+    before: dict[str, Any],
 ) -> None:
     """Write ``recipe.yaml`` and ``run.json``.
 
@@ -73,6 +79,8 @@ def write_facts(
         Run folder; made if it does not exist.
     seed
         Of this round.
+    precision
+        Number format in which it is trained: ``float32`` or ``bfloat16``.
     before
         Steps and seconds of the rounds before this one, and what was started from: kept, so
         that nothing of these is needed once this round is under way.
@@ -86,6 +94,7 @@ def write_facts(
         "lightning": lightning.__version__,
         "machine": platform.processor() or platform.machine(),
         "seed": seed,
+        "precision": precision,
         "data_sha256": data.sha256,
         "train_images": data.train_names,
         "validation_images": sorted(data.validation_names),
@@ -113,8 +122,9 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
     recipe
         Of the run, or of a round of it.
     out
-        Its folder, which need not exist. Hardware and card may differ; so may the parts that
-        several processes split a batch into, if their number does.
+        Its folder, which need not exist. Hardware and card may differ; so may the number format, if
+        one of the two leaves it open, and the parts that several processes split a batch into,
+        if their number does.
 
     Raises
     ------
@@ -142,7 +152,7 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
     split = process_count(kept.train) != process_count(recipe.train)
     free = _FREE + (_PARTS if split else ())
     before, after = (each.model_dump(mode="json") for each in (kept, recipe))
-    if changed := differing(before, after, free):
+    if changed := differing(before, after, (*free, *open_precision(before, after))):
         raise RecipeError(
             f"{out} holds a run that was begun with other settings ({', '.join(changed)}): give "
             "those, or choose another --out."

@@ -11,7 +11,9 @@ from napari_cytosynth.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["assign", "differing", "dotted", "put"]
+__all__ = ["assign", "differing", "dotted", "open_precision", "put"]
+
+_PRECISION = ("train.precision", "autoencoder.train.precision")
 
 
 def assign(tree: dict[str, Any], assignment: str) -> None:
@@ -75,3 +77,18 @@ def differing(
         if before.get(key, absent) != after.get(key, absent)
         and not any(key == each or key.startswith(f"{each}.") for each in free)
     )
+
+
+def open_precision(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """Name the number formats that one of two recipes leaves to the hardware (``auto``).
+
+    Such recipes may differ in them: a run goes on in the format in which it was begun, or in
+    another one that is asked for.
+
+    Parameters
+    ----------
+    some, others
+        Recipes as they were dumped.
+    """
+    before, after = dotted(some), dotted(others)
+    return [key for key in _PRECISION if "auto" in (before.get(key), after.get(key))]

@@ -44,7 +44,7 @@ def export_stainer(
     folder
         Where to write; also gets ``validation.json`` one level up.
     summary
-        ``steps``, ``seconds`` and ``best_epoch`` of the run.
+        ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run.
     """
     figures = {
         name: float(value)

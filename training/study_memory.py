@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.files import replace_file
 
-from .settings import differing
+from .settings import differing, open_precision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def _remember_recipe(study: Study, recipe: AnyRecipe, path: Path) -> None:
         _write(path, now)
         return
     kept = _read_today(_read(path), recipe)
-    if changed := differing(kept, now):
+    if changed := differing(kept, now, open_precision(kept, now)):
         raise RecipeError(
             f"The recipe “{study.recipe}” has changed since the runs in “{path.parent}” were "
             f"begun ({', '.join(changed)}), and their means would mix the two: choose another "

@@ -1,10 +1,10 @@
 """Whether cutting and augmenting crops holds training up, for a recipe of each verb.
 
 Run with ``pytest tests/benchmarks/test_loading.py -s``. Crops are those of the recipes, six batches
-an epoch; ``CYTOSYNTH_BENCHMARK_CROP`` and ``CYTOSYNTH_BENCHMARK_BATCHES`` change that, and
-``CYTOSYNTH_BENCHMARK_WORKERS`` is the number of processes that load. Without workers, times on a
-CPU are those of the processor, on one thread, so that other programs do not count; with workers, or
-on a GPU, they are those of the clock.
+an epoch, in the number format that training takes here; ``CYTOSYNTH_BENCHMARK_CROP`` and
+``CYTOSYNTH_BENCHMARK_BATCHES`` change that, and ``CYTOSYNTH_BENCHMARK_WORKERS`` is the number of
+processes that load. Without workers, times on a CPU are those of the processor, on one thread, so
+that other programs do not count; with workers, or on a GPU, they are those of the clock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import torch
 from lightning import Callback, Trainer
 
 from napari_cytosynth.training import fit
+from napari_cytosynth.training.precision import run_precision
 from napari_cytosynth.training.recipe import load_recipe
 
 CROP = os.environ.get("CYTOSYNTH_BENCHMARK_CROP")
@@ -120,7 +121,8 @@ def test_images_per_second_of_training_beside_those_of_the_network_alone(name, t
     crops, size = BATCHES * shipped.train.batch_size, int(CROP or shipped.data.crop_size)
     sizes = [f"data.crop_size={size}", f"data.crops_per_epoch={crops}"]
     settings = [*sizes, *SETTINGS[name], f"train.num_workers={WORKERS}"]
-    recipe = load_recipe(name, settings)
+    precision = run_precision(load_recipe(name, settings).train, tmp_path)
+    recipe = load_recipe(name, [*settings, f"train.precision={precision}"])
     data = fit._data(recipe, tmp_path, tmp_path)
     data.setup("fit")
     batches = list(data.train_dataloader())

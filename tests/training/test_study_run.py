@@ -285,6 +285,18 @@ def test_a_recipe_that_was_edited_since_is_not_mixed_with_the_old_one(
     assert len(fast.trained) == 4
 
 
+def test_a_study_goes_on_with_a_recipe_that_leaves_the_number_format_open(
+    make_study, fast, generator_folder, tmp_path
+) -> None:
+    out, file = tmp_path / "out", tmp_path / "tiny.yaml"
+    study_run.run_study(make_study(seeds=[0]), generator_folder, out)
+    recipe = yaml.safe_load(file.read_text())
+    recipe["train"]["precision"] = "auto"
+    file.write_text(yaml.safe_dump(recipe))
+    study_run.run_study(make_study(seeds=[0, 1]), generator_folder, out)
+    assert len(fast.trained) == 4
+
+
 def test_what_is_wrong_with_the_data_is_said_before_any_work(make_study, tmp_path) -> None:
     with pytest.raises(RecipeError, match="nowhere"):
         study_run.run_study(make_study(), tmp_path / "nowhere", tmp_path / "out")
