@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import Cancelled, CytosynthError
@@ -12,9 +12,12 @@ from napari_cytosynth.errors import Cancelled, CytosynthError
 from . import evaluate, generate, models, phantoms, segment, stain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["main"]
+
+_TRAIN_EXTRA = 'Training needs more packages: pip install "napari-cytosynth[train]"'
+_ALL_EXTRA = 'The demo needs napari with a Qt binding: pip install "napari-cytosynth[all]"'
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,27 +43,48 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _forward(module: str, argv: list[str], missing: str) -> int:
-    try:  # the call too: both import what is heavy only when they get to it
-        return int(import_module(module).main(argv) or 0)
+@contextmanager
+def _needing(missing: str) -> Iterator[None]:
+    """Turn a failed import into the sentence `missing`.
+
+    The call belongs inside too: commands import what is heavy only when they get to it.
+    """
+    try:
+        yield
     except ImportError as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise CytosynthError(f"{missing} ({reason}).") from error
 
 
+def _train(argv: list[str]) -> int:
+    with _needing(_TRAIN_EXTRA):
+        from napari_cytosynth.training.cli import main as train
+
+        return train(argv)
+
+
+def _study(argv: list[str]) -> int:
+    with _needing(_TRAIN_EXTRA):
+        from napari_cytosynth.training.study_cli import main as study
+
+        return study(argv)
+
+
+def _demo(argv: list[str]) -> int:
+    with _needing(_ALL_EXTRA):
+        from napari_cytosynth.widgets.demo import main as demo
+
+        return demo(argv)
+
+
 def _run(argv: list[str]) -> int:
-    training = 'Training needs more packages: pip install "napari-cytosynth[train]"'
     match argv:
         case ["train", *rest]:
-            return _forward("napari_cytosynth.training.cli", rest, training)
+            return _train(rest)
         case ["study", *rest]:
-            return _forward("napari_cytosynth.training.study_cli", rest, training)
+            return _study(rest)
         case ["demo", *rest]:
-            return _forward(
-                "napari_cytosynth.widgets.demo",
-                rest,
-                'The demo needs napari with a Qt binding: pip install "napari-cytosynth[all]"',
-            )
+            return _demo(rest)
     arguments = _parser().parse_args(argv)
     return int(arguments.run(arguments) or 0)
 

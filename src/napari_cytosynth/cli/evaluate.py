@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from .evaluate_generate import add_generate
 from .evaluate_stain import add_stain
 
 if TYPE_CHECKING:
+    from napari_cytosynth.training.evaluate_segment import Report
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_parser"]
@@ -82,21 +82,21 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate a segmentation model."""
+    from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment
+    from napari_cytosynth.training.pairs import Selection, find_target_folder, pair_images
     from napari_cytosynth.zoo.loading import load_model
 
     if arguments.update_card:
         check_card(Path(arguments.model))
-    pairs = import_module("napari_cytosynth.training.pairs")
-    evaluation = import_module("napari_cytosynth.training.evaluate_segment")
     model = load_model(arguments.model, arguments.device)
     folder, objects = arguments.data_dir, model.card.inference.objects
-    masks = pairs.find_target_folder(folder, arguments.masks, objects)
-    selection = pairs.Selection(arguments.select, arguments.split, arguments.hash_split)
-    found = pairs.pair_images(folder, arguments.images, masks, selection)
+    masks = find_target_folder(folder, arguments.masks, objects)
+    selection = Selection(arguments.select, arguments.split, arguments.hash_split)
+    found = pair_images(folder, arguments.images, masks, selection)
     part = [arguments.hash_split] if arguments.hash_split else []
     out = arguments.out or default_folder([model], folder, part)
     make_folder(out)
-    options = evaluation.Options(
+    options = Options(
         kind=arguments.kind or ("labels" if masks == "labels" else "mask"),
         invert=arguments.invert,
         threshold=arguments.threshold,
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
         pixel_size_um=arguments.pixel_size,
         device=arguments.device,
     )
-    report = evaluation.evaluate_segment(
+    report = evaluate_segment(
         model,
         [pair.image for pair in found],
         [pair.target for pair in found],
@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
         print_updated(folder)
 
 
-def _print(report: Any, out: Path) -> None:
+def _print(report: Report, out: Path) -> None:
     model, options = report.model.card.name, report.options
     print(f"{model} on {len(report.table)} images, threshold {options.threshold:g}")
     for name, value in report.metrics.items():

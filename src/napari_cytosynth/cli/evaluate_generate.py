@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from napari_cytosynth.training.generate_report import GenerateOptions, GenerateReport
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_generate"]
@@ -119,21 +119,21 @@ def _text(value: str | Path | None) -> str | None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate generators."""
+    from napari_cytosynth.training.evaluate_generate import data_of, evaluate_generate
     from napari_cytosynth.zoo.loading import load_model
 
-    evaluation = import_module("napari_cytosynth.training.evaluate_generate")
     if arguments.update_card:
         for name in arguments.models:
             check_card(Path(name))
     models = [load_model(name, arguments.device) for name in arguments.models]
-    data = evaluation.data_of(models, arguments.data_dir, _text(arguments.recipe))
+    data = data_of(models, arguments.data_dir, _text(arguments.recipe))
     extractor = _text(arguments.extractor) or data.recipe.encoder
     if arguments.update_card:
         _check_extractor(extractor)
     out = arguments.out or default_folder(models, arguments.data_dir, [arguments.part])
     make_folder(out)
-    report = evaluation.evaluate_generate(
-        models, data, _options(arguments, extractor, evaluation), progress=resolve_progress(None)
+    report = evaluate_generate(
+        models, data, _options(arguments, extractor), progress=resolve_progress(None)
     )
     report.save(out, command=command_line(arguments, models))
     _print(report, out)
@@ -155,8 +155,11 @@ def _check_extractor(extractor: str) -> None:
         )
 
 
-def _options(arguments: argparse.Namespace, extractor: str, evaluation: Any) -> Any:
-    sampling = evaluation.Sampling(
+def _options(arguments: argparse.Namespace, extractor: str) -> GenerateOptions:
+    from napari_cytosynth.training.generate_report import GenerateOptions
+    from napari_cytosynth.training.generate_sets import Sampling
+
+    sampling = Sampling(
         sampler=arguments.sampler,
         steps=arguments.steps,
         guidance=arguments.guidance,
@@ -164,7 +167,7 @@ def _options(arguments: argparse.Namespace, extractor: str, evaluation: Any) -> 
         device=arguments.device,
         batch_size=arguments.batch_size,
     )
-    return evaluation.GenerateOptions(
+    return GenerateOptions(
         count=arguments.count,
         extractor=extractor,
         part=arguments.part,
@@ -173,7 +176,7 @@ def _options(arguments: argparse.Namespace, extractor: str, evaluation: Any) -> 
     )
 
 
-def _print(report: Any, out: Path) -> None:
+def _print(report: GenerateReport, out: Path) -> None:
     import pandas as pd
 
     options = report.options

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from napari_cytosynth.training.evaluate_stain import StainReport
+    from napari_cytosynth.training.stain_fields import FieldReader, Stainer, StainField
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_stain"]
@@ -146,7 +147,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    evaluation = import_module("napari_cytosynth.training.evaluate_stain")
+    from napari_cytosynth.training.evaluate_stain import StainOptions, evaluate_stain
+
     if arguments.update_card:
         for name in arguments.models:
             check_card(Path(name))
@@ -155,13 +157,13 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     models = [stainer.model for stainer in stainers]
     out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
     make_folder(out)
-    options = evaluation.StainOptions(
+    options = StainOptions(
         segmenter=None if arguments.segmenter == "none" else arguments.segmenter,
         object_stain=arguments.objects,
         pixel_size_um=arguments.pixel_size,
         device=arguments.device,
     )
-    report = evaluation.evaluate_stain(
+    report = evaluate_stain(
         stainers,
         fields,
         _reader(arguments, stainers[0]),
@@ -179,7 +181,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:
-    calibration = import_module("napari_cytosynth.training.stain_calibration")
+    from napari_cytosynth.training.stain_calibration import calibrate_card
+
     if len(arguments.models) != 1:
         raise InputError("--calibrate writes on the card of one model: name one.")
     if arguments.update_card:
@@ -190,23 +193,23 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     if not folds:
         folds = [(_stainer(str(folder), arguments), _fields(arguments))]
     reader = _reader(arguments, folds[0][0])
-    table = calibration.calibrate_card(folder, folds, reader, progress=resolve_progress(None))
+    table = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
     print(table.to_string(index=False, float_format="{:.4f}".format))
     print_updated(folder)
 
 
-def _fold(text: str, arguments: argparse.Namespace) -> tuple[Any, Any]:
+def _fold(text: str, arguments: argparse.Namespace) -> tuple[Stainer, list[StainField]]:
     model, _, pattern = text.rpartition("=")
     if not model or not pattern:
         raise InputError(f"--fold takes MODEL=GLOB, not “{text}”.")
     return _stainer(model, arguments), _fields(arguments, pattern)
 
 
-def _stainer(name: str, arguments: argparse.Namespace) -> Any:
+def _stainer(name: str, arguments: argparse.Namespace) -> Stainer:
+    from napari_cytosynth.training.stain_fields import Stainer
     from napari_cytosynth.zoo.loading import load_model
 
-    fields = import_module("napari_cytosynth.training.stain_fields")
-    return fields.Stainer(
+    return Stainer(
         load_model(name, arguments.device),
         arguments.samples,
         arguments.seed,
@@ -215,18 +218,20 @@ def _stainer(name: str, arguments: argparse.Namespace) -> Any:
     )
 
 
-def _fields(arguments: argparse.Namespace, pattern: str | None = None) -> Any:
-    pairs = import_module("napari_cytosynth.training.pairs")
-    fields = import_module("napari_cytosynth.training.stain_fields")
-    selection = pairs.Selection(pattern or arguments.select, arguments.split, arguments.hash_split)
-    return fields.find_stain_fields(
+def _fields(arguments: argparse.Namespace, pattern: str | None = None) -> list[StainField]:
+    from napari_cytosynth.training.pairs import Selection
+    from napari_cytosynth.training.stain_fields import find_stain_fields
+
+    selection = Selection(pattern or arguments.select, arguments.split, arguments.hash_split)
+    return find_stain_fields(
         arguments.data_dir, arguments.inputs, arguments.targets, arguments.part, selection
     )
 
 
-def _reader(arguments: argparse.Namespace, first: Any) -> Any:
-    fields = import_module("napari_cytosynth.training.stain_fields")
-    return fields.FieldReader(
+def _reader(arguments: argparse.Namespace, first: Stainer) -> FieldReader:
+    from napari_cytosynth.training.stain_fields import FieldReader
+
+    return FieldReader(
         tuple(arguments.target_channels or first.names),
         len(first.inference.input_channels),
         _picked(arguments.target_pick),
@@ -238,7 +243,7 @@ def _picked(channels: list[int] | None) -> tuple[int, ...] | None:
     return None if channels is None else tuple(channels)
 
 
-def _print(report: Any, out: Path) -> None:
+def _print(report: StainReport, out: Path) -> None:
     import pandas as pd
 
     for name, scores in report.models.items():
