@@ -8,7 +8,7 @@ when everything else is finished.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.progress import resolve_progress
@@ -19,7 +19,6 @@ from .augmentation_plan import Cell, load_plan
 from .augmentation_report import write_report
 from .evaluation import read_record, results_folder, write_json
 from .processes import alone_in
-from .settings import dotted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,15 +101,15 @@ def _cells(plan: Plan, names: list[str], seed: int) -> list[Cell]:
 
 def _same_study(plan: Plan, files: str, out: Path) -> None:
     record, now = out / "settings.json", plan.identity() | {"data_sha256": files}
-    kept = _one_spelling(read_record(record)) if record.is_file() else now
+    kept = read_record(record) if record.is_file() else dict(now)
     arms = {arm: plan.arm_identity(arm) for arm in plan.options.arms}
     former = kept.pop("arms", {})
-    if kept.get("data_sha256", files) != files:
+    if kept.get("data_sha256") != files:
         raise RecipeError(
             f"The images are not those that the study in {out} was begun with: choose another "
             "--out."
         )
-    if kept | {"data_sha256": files} != now:
+    if kept != now:
         raise RecipeError(
             f"{out} holds a study with other settings: choose another --out. Only slices, arms "
             "and seeds can be added to a study."
@@ -121,13 +120,6 @@ def _same_study(plan: Plan, files: str, out: Path) -> None:
             "another --out."
         )
     write_json(record, now | {"arms": former | arms})
-
-
-def _one_spelling(kept: dict[str, Any]) -> dict[str, Any]:
-    """Flatten settings that older folders hold in blocks."""
-    options: dict[str, Any] = kept.get("options", {})
-    flat = {"generator_set": dotted(options.get("generator_set", {}))}
-    return kept | {"set": dotted(kept.get("set", {})), "options": options | flat}
 
 
 def _command(plan: Plan, data_dir: Path) -> str:

@@ -149,11 +149,7 @@ def spent(out: Path, number: int) -> dict[str, float]:
         raise RecipeError(
             f"{folder} is gone, which tells how long the training took: choose another --out."
         )
-    found = {key: record[key] for key in ("steps", "seconds")}
-    if "before" in read_record(folder / "run.json"):
-        return found
-    earlier = spent(out, number - 1)  # runs that were begun by older versions
-    return {key: value + earlier[key] for key, value in found.items()}
+    return {key: record[key] for key in ("steps", "seconds")}
 
 
 def _changed(recipe: AnyRecipe, settings: dict[str, Any]) -> AnyRecipe:

@@ -8,8 +8,9 @@ not a flaw of the test.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
@@ -78,9 +79,15 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float,
     mean = float(found.mean()) if found.size else math.nan
     if found.size < 2:
         return mean, math.nan, math.nan
-    error = float(found.std(ddof=1)) / math.sqrt(found.size)
-    half = float(stats.t.ppf((1 + level) / 2, found.size - 1)) * error
-    return mean, mean - half, mean + half
+    low, high = _quietly(stats.ttest_1samp, found, 0.0).confidence_interval(level)
+    return mean, float(low), float(high)
+
+
+def _quietly(test: Any, *samples: Any, **options: Any) -> Any:
+    """Return a test of scipy's, which warns of runs that are all equal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return test(*samples, **options)
 
 
 def _finite(values: ArrayLike) -> NDArray[np.float64]:
@@ -116,13 +123,10 @@ def compare(a: ArrayLike, b: ArrayLike, paired: bool, alpha: float = 0.05) -> Co
     difference = means[0] - means[1]
     if min(first.size, second.size) < 2:
         return _untold(difference, _FEW)
-    parts = np.array([x.var(ddof=1) / x.size for x in (first, second)])
-    sizes = np.array([first.size, second.size])
-    total = float(parts.sum())
-    if _no_spread(math.sqrt(total), max(map(abs, means))):
+    error = math.hypot(*(_standard_error(x) for x in (first, second)))
+    if _no_spread(error, max(map(abs, means))):
         return _untold(difference, _IDENTICAL)
-    freedom = total**2 / float((parts**2 / (sizes - 1)).sum())
-    return _told(difference, math.sqrt(total), freedom, alpha)
+    return _told(difference, _quietly(stats.ttest_ind, first, second, equal_var=False), alpha)
 
 
 def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> Comparison:
@@ -132,10 +136,13 @@ def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> Com
     difference = float(differences.mean()) if differences.size else math.nan
     if differences.size < 2:
         return _untold(difference, _FEW)
-    error = float(differences.std(ddof=1)) / math.sqrt(differences.size)
-    if _no_spread(error, float(np.nanmax(np.abs([a, b])))):
+    if _no_spread(_standard_error(differences), float(np.nanmax(np.abs([a, b])))):
         return _untold(difference, _ALIKE)
-    return _told(difference, error, differences.size - 1, alpha)
+    return _told(difference, _quietly(stats.ttest_1samp, differences, 0.0), alpha)
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1)) / math.sqrt(values.size)
 
 
 def _no_spread(error: float, size: float) -> bool:
@@ -151,10 +158,10 @@ def _untold(difference: float, why: str) -> Comparison:
     return Comparison(difference, math.nan, math.nan, math.nan, False, words, why)
 
 
-def _told(difference: float, error: float, freedom: float, alpha: float) -> Comparison:
-    p = float(2 * stats.t.sf(abs(difference) / error, freedom))
-    half = float(stats.t.ppf(1 - alpha / 2, freedom)) * error
-    low, high, significant = difference - half, difference + half, p < alpha
+def _told(difference: float, test: Any, alpha: float) -> Comparison:
+    low, high = map(float, test.confidence_interval(1 - alpha))
+    p = float(test.pvalue)
+    significant = p < alpha
     words = (
         f"The means differ by {difference:.3g} [{low:.3g}, {high:.3g}] (p = {p:.2g})."
         if significant

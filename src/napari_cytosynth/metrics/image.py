@@ -129,7 +129,18 @@ def ssim(pred: ArrayLike, true: ArrayLike, data_range: float) -> float:
     """
     p, t = _planes(pred, true, data_range)
     _check_room(p.shape)
-    return _terms(p, t, data_range)[0]
+    from skimage.metrics import structural_similarity
+
+    return float(
+        structural_similarity(
+            p,
+            t,
+            data_range=data_range,
+            gaussian_weights=True,
+            sigma=_SIGMA,
+            use_sample_covariance=False,
+        )
+    )
 
 
 def ms_ssim(pred: ArrayLike, true: ArrayLike, data_range: float) -> float:

@@ -71,12 +71,12 @@ def spearman(error: ArrayLike, score: ArrayLike) -> float:
 
     Parameters and errors as for :func:`coverage`; the score may be of any kind.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    ranks = [rankdata(values) for values in _flat(error, score)]
-    a, b = (rank - rank.mean() for rank in ranks)
-    norm = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / norm if norm else 0.0
+    e, s = _flat(error, score)
+    if np.ptp(e) == 0 or np.ptp(s) == 0:
+        return 0.0
+    return float(spearmanr(e, s).statistic)
 
 
 @dataclass(frozen=True, eq=False)
