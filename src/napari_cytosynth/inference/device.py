@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,18 +67,9 @@ def free_memory(device: torch.device) -> int:
     """Return about how many bytes can still be allocated on a device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        import psutil  # type: ignore[import-untyped]  # comes with napari
-    except ImportError:
-        return _free_memory_by_sysconf()
+    import psutil  # type: ignore[import-untyped]
+
     return int(psutil.virtual_memory().available)
-
-
-def _free_memory_by_sysconf() -> int:
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 4 * 2**30
 
 
 def is_out_of_memory(error: BaseException) -> bool:
