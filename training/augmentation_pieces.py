@@ -24,7 +24,7 @@ from .generate_data import Crops, GenerateData
 from .generate_scores import FRECHET, KERNEL, ImageSet, Judge
 from .generate_sets import Sampling, sample_like, unit_range
 from .pairs import read_plane
-from .study_run import keep_failure, quiet
+from .study_failures import keep_failure, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

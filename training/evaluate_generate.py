@@ -16,6 +16,7 @@ from napari_cytosynth.inference.likelihood import bits_per_dim
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.features import load_features
 
+from .evaluation import results_folder, write_json
 from .generate_report import BITS, GenerateOptions, GenerateReport, ModelScores
 from .generate_scores import ImageSet, Judge
 from .generate_sets import Sampling, known_properties, sample_like, unit_range
@@ -40,6 +41,7 @@ __all__ = [
     "Sampling",
     "data_of",
     "evaluate_generate",
+    "write_report",
 ]
 
 _MOST_TRAINING = 2000  # crops of the training images that copies are looked for among
@@ -121,7 +123,7 @@ def evaluate_generate(
     Returns
     -------
     GenerateReport
-        :meth:`GenerateReport.save` writes it.
+        :func:`write_report` writes it.
 
     Raises
     ------
@@ -160,6 +162,32 @@ def evaluate_generate(
         options,
         extractor.name,
     )
+
+
+def write_report(report: GenerateReport, folder: Path, *, command: str = "") -> None:
+    """Write ``table.csv``, ``metrics.json`` and figures.
+
+    Parameters
+    ----------
+    report
+        What an evaluation found.
+    folder
+        Made if it does not exist; files of the same names are replaced. Some pages show
+        real images: mind the licence of the data before handing them on.
+    command
+        The command that measures this again, kept in ``metrics.json``; empty by default.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    from .generate_figures import save_figures
+
+    with results_folder(folder):
+        report.comparison().to_csv(folder / "table.csv", index=False)
+        write_json(folder / "metrics.json", report.summary(command))
+        save_figures(report, folder)
 
 
 def _check(models: Sequence[Model], data: GenerateData) -> None:

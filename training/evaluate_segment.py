@@ -5,7 +5,6 @@ The images go through :func:`napari_cytosynth.tasks.segment.segment`, as a user'
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import pandas as pd
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.segment import segment
-from napari_cytosynth.zoo.card import Metric
-from napari_cytosynth.zoo.loading import Model, load_model
+from napari_cytosynth.zoo.loading import load_model
 
-from .evaluation import model_record, replace_metrics, results_folder, write_json
+from .evaluation import results_folder, write_json
 from .pairs import read_plane
+from .segment_report import Options, Report
 from .segment_scores import SegmentTally
 from .targets import check_truth, object_numbers
 
@@ -29,148 +28,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.metrics import ProbabilityCounts
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.loading import Model
 
-    from .segment_scores import Kind, WorstField
-
-__all__ = ["Options", "Report", "evaluate_segment"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the truth is read and how the model's objects are made.
-
-    Attributes
-    ----------
-    kind
-        ``mask``: non-zero is foreground; ``labels``: one number for each object, and
-        objects are scored as well as pixels.
-    invert
-        The foreground of a mask is where it is zero.
-    threshold
-        In [0, 1]; None for the one of the model's card.
-    min_size
-        Smaller predicted objects are dropped, in pixels.
-    split_touching
-        Separate touching objects; None: if the model's card says how.
-    pixel_size_um
-        Pixel size of the images in µm; None if unknown, and then nothing is resampled.
-    device
-        Where the network runs.
-    """
-
-    kind: Kind = "mask"
-    invert: bool = False
-    threshold: float | None = None
-    min_size: int = 0
-    split_touching: bool | None = None
-    pixel_size_um: float | None = None
-    device: str = "auto"
-
-
-@dataclass(eq=False)
-class Report:
-    """What an evaluation found.
-
-    Attributes
-    ----------
-    model
-        The model that was evaluated.
-    options
-        What it was evaluated with; the threshold is the one that was used.
-    metrics
-        Figures over the whole set, by name. Without “mean per image” in the name, the
-        pixels or objects of all images are pooled.
-    table
-        One row for each image.
-    curve
-        One row for each threshold: precision, recall, IoU and Dice of the pooled pixels.
-    counts
-        Histograms of the probability over foreground and background.
-    worst
-        The fields with the lowest scores, worst first.
-    """
-
-    model: Model
-    options: Options
-    metrics: dict[str, float]
-    table: pd.DataFrame
-    curve: pd.DataFrame
-    counts: ProbabilityCounts
-    worst: list[WorstField] = field(default_factory=list)
-
-    def card_metrics(self, dataset: str, command: str) -> list[Metric]:
-        """Return the figures that a model card shows.
-
-        Parameters
-        ----------
-        dataset
-            Data set and split, for example “em-epfl, official test slices”.
-        command
-            The command that measures them again.
-        """
-        names = ["foreground IoU", "Dice"]
-        if self.options.kind == "labels":
-            names += ["AP@0.5", "AP@0.5:0.95", "F1@0.5", "AJI", "panoptic quality"]
-        return [
-            Metric(name=name, value=round(self.metrics[name], 4), dataset=dataset, command=command)
-            for name in names
-        ]
-
-    def update_card(self, folder: Path, dataset: str, command: str) -> None:
-        """Write :meth:`card_metrics` into a model's card, in place of older ones of `dataset`.
-
-        Parameters
-        ----------
-        folder
-            The model's folder; its weights stay as they are.
-        dataset, command
-            As in :meth:`card_metrics`.
-
-        Raises
-        ------
-        ModelError
-            If `folder` holds no model.
-        OutputError
-            If it cannot be written.
-        """
-        replace_metrics(folder, dataset, self.card_metrics(dataset, command))
-
-    def save(self, folder: Path, *, command: str = "") -> None:
-        """Write ``metrics.json``, ``table.csv``, ``curve.csv`` and the figure pages.
-
-        Parameters
-        ----------
-        folder
-            Made if it does not exist; files of the same names are replaced.
-        command
-            The command that measures this again, kept in ``metrics.json``.
-
-        Raises
-        ------
-        OutputError
-            If the folder cannot be written.
-        """
-        from .figures import save_figures
-
-        with results_folder(folder):
-            self.table.to_csv(folder / "table.csv", index=False)
-            self.curve.to_csv(folder / "curve.csv", index=False)
-            write_json(folder / "metrics.json", self._summary(command))
-            save_figures(self, folder)
-
-    def _summary(self, command: str) -> dict[str, Any]:
-        from napari_cytosynth import __version__
-
-        return model_record(self.model) | {
-            "version": __version__,
-            "command": command,
-            "truth": self.options.kind,
-            "threshold": self.options.threshold,
-            "images": list(self.table["image"]),
-            "metrics": self.metrics,
-        }
+__all__ = ["Options", "Report", "evaluate_segment", "write_report"]
 
 
 def _read_truth(path: Path, shape: tuple[int, ...], options: Options) -> NDArray[Any]:
@@ -225,7 +86,7 @@ def evaluate_segment(
     Returns
     -------
     Report
-        Figures over the set and for each image; :meth:`Report.save` writes them.
+        Figures over the set and for each image; :func:`write_report` writes them.
 
     Raises
     ------
@@ -265,3 +126,29 @@ def evaluate_segment(
     used = Options(**{**vars(options), "threshold": threshold, "split_touching": split})
     table = pd.DataFrame(tally.rows)
     return Report(loaded, used, tally.metrics(), table, tally.curve(), tally.counts, tally.worst())
+
+
+def write_report(report: Report, folder: Path, *, command: str = "") -> None:
+    """Write ``metrics.json``, ``table.csv``, ``curve.csv`` and the figure pages.
+
+    Parameters
+    ----------
+    report
+        What an evaluation found.
+    folder
+        Made if it does not exist; files of the same names are replaced.
+    command
+        The command that measures this again, kept in ``metrics.json``; empty by default.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    from .figures import save_figures
+
+    with results_folder(folder):
+        report.table.to_csv(folder / "table.csv", index=False)
+        report.curve.to_csv(folder / "curve.csv", index=False)
+        write_json(folder / "metrics.json", report.summary(command))
+        save_figures(report, folder)

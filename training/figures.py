@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .evaluate_segment import Report
+    from .segment_report import Report
     from .segment_scores import WorstField
 
 __all__ = ["save_figures"]

@@ -12,7 +12,7 @@ import pandas as pd
 from napari_cytosynth.zoo.card import Metric
 from napari_cytosynth.zoo.files import read_card, update_card, write_reference
 
-from .evaluation import model_record, replace_metrics, results_folder, write_json
+from .evaluation import model_record, replace_metrics
 from .generate_scores import FRECHET, KERNEL, lies_nearer_to_real
 from .generate_sets import Sampling
 
@@ -220,30 +220,8 @@ class GenerateReport:
         update_card(folder, card.model_copy(update={"inference": inference}))
         write_reference(folder, self.judge.reference.tensors())
 
-    def save(self, folder: Path, *, command: str = "") -> None:
-        """Write ``table.csv``, ``metrics.json`` and figures.
-
-        Parameters
-        ----------
-        folder
-            Made if it does not exist; files of the same names are replaced. Some pages show
-            real images: mind the licence of the data before handing them on.
-        command
-            The command that measures this again, kept in ``metrics.json``.
-
-        Raises
-        ------
-        OutputError
-            If the folder cannot be written.
-        """
-        from .generate_figures import save_figures
-
-        with results_folder(folder):
-            self.comparison().to_csv(folder / "table.csv", index=False)
-            write_json(folder / "metrics.json", self._summary(command))
-            save_figures(self, folder)
-
-    def _summary(self, command: str) -> dict[str, Any]:
+    def summary(self, command: str) -> dict[str, Any]:
+        """Return what ``metrics.json`` holds."""
         from napari_cytosynth import __version__
 
         return {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .evaluate_stain import StainReport
+    from .stain_report import StainReport
     from .stain_spool import ShownField
 
 __all__ = ["save_figures"]

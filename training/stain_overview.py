@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .evaluate_stain import StainReport
+    from .stain_report import StainReport
     from .stain_spool import ShownField
 
 __all__ = ["SHARE_OF_RANGE", "overview_page", "shown_limits"]

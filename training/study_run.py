@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-import traceback
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from napari_cytosynth.errors import Cancelled, CytosynthError
+from napari_cytosynth.errors import Cancelled
 from napari_cytosynth.progress import silent
 
 from .evaluation import read_record, results_folder, write_json
 from .fit import train
+from .study_failures import TRACE, keep_failure, quiet
 from .study_memory import remember
 from .study_page import write_records
 from .study_report import write_report
@@ -23,17 +22,15 @@ from .study_scores import check_data, score_run
 from .study_store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari_cytosynth.progress import Progress
 
     from .study import AnyRecipe, Arm, Study
     from .study_store import Claim
 
-__all__ = ["keep_failure", "quiet", "run_study"]
+__all__ = ["run_study"]
 
 _MEASURED = ("figures", "baselines", "images", "data_sha256")
-_RESULT, _TRAINED, _TRACE = "result.json", "trained.json", "error.txt"
+_RESULT, _TRAINED = "result.json", "trained.json"
 
 
 def run_study(
@@ -164,7 +161,7 @@ class _Loop:
             spent = {"seconds": time.monotonic() - begun, "status": "failed"}
             kept = {name: former[name] for name in _MEASURED if name in former}
             return record | spent | {"message": message, "figures": {}, "baselines": {}} | kept
-        (folder / _TRACE).unlink(missing_ok=True)
+        (folder / TRACE).unlink(missing_ok=True)
         return record | {
             "seconds": seconds + time.monotonic() - begun,
             **_outcome(self.study, found.figures),
@@ -179,12 +176,6 @@ class _Loop:
         arms, seeds = self.store.arms(), self.study.seeds
         results = [self._result(arm, seed) for arm in arms for seed in seeds]
         return pd.DataFrame([_row(self.study, result) for result in results if result])
-
-
-def keep_failure(error: Exception, folder: Path) -> str:
-    """Leave the trace of a failure in ``error.txt``, and return what happened in words."""
-    (folder / _TRACE).write_text("".join(traceback.format_exception(error)), "utf-8")
-    return str(error) if isinstance(error, CytosynthError) else f"{type(error).__name__}: {error}"
 
 
 def _measured(study: Study, result: dict[str, Any], folder: Path) -> bool:
@@ -226,10 +217,3 @@ def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float
         write_json(done, {"model": model.name, "seconds": seconds})
     found = read_record(done, result=True)
     return folder / found["model"], float(found["seconds"])
-
-
-@contextmanager
-def quiet(log: Path) -> Iterator[None]:
-    """Send what a run prints, bars and warnings, to its log."""
-    with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-        yield

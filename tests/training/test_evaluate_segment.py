@@ -11,7 +11,7 @@ import tifffile
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import AP_THRESHOLDS
 from napari_cytosynth.training import evaluate_segment as module
-from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment
+from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment, write_report
 
 
 def squares(*corners: tuple[int, int]) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_the_report_is_written_with_the_worst_fields_first(
     report = evaluate_segment(
         tiny_model, *data, Options(kind="labels"), progress=lambda *tick: ticks.append(tick[:2])
     )
-    report.save(out, command="cytosynth evaluate …")
+    write_report(report, out, command="cytosynth evaluate …")
     assert ticks == [(0, 2), (1, 2), (2, 2)]
     summary = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert summary["metrics"]["AP@0.5"] == pytest.approx(2 / 3)

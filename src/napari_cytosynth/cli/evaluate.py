@@ -23,7 +23,7 @@ from .evaluate_generate import add_generate
 from .evaluate_stain import add_stain
 
 if TYPE_CHECKING:
-    from napari_cytosynth.training.evaluate_segment import Report
+    from napari_cytosynth.training.segment_report import Report
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_parser"]
@@ -82,7 +82,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate a segmentation model."""
-    from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment
+    from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment, write_report
     from napari_cytosynth.training.pairs import Selection, find_target_folder, pair_images
     from napari_cytosynth.zoo.loading import load_model
 
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
         progress=resolve_progress(None),
     )
     command = command_line(arguments, model)
-    report.save(out, command=command)
+    write_report(report, out, command=command)
     _print(report, out)
     if arguments.update_card:
         folder = Path(arguments.model)

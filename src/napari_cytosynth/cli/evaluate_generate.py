@@ -119,7 +119,7 @@ def _text(value: str | Path | None) -> str | None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate generators."""
-    from napari_cytosynth.training.evaluate_generate import data_of, evaluate_generate
+    from napari_cytosynth.training.evaluate_generate import data_of, evaluate_generate, write_report
     from napari_cytosynth.zoo.loading import load_model
 
     if arguments.update_card:
@@ -135,7 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
     report = evaluate_generate(
         models, data, _options(arguments, extractor), progress=resolve_progress(None)
     )
-    report.save(out, command=command_line(arguments, models))
+    write_report(report, out, command=command_line(arguments, models))
     _print(report, out)
     for model, source in zip(models, arguments.models, strict=True):
         if arguments.update_card:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from napari_cytosynth.training.evaluate_stain import StainReport
     from napari_cytosynth.training.stain_fields import FieldReader, Stainer, StainField
+    from napari_cytosynth.training.stain_report import StainReport
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_stain"]
@@ -147,7 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from napari_cytosynth.training.evaluate_stain import StainOptions, evaluate_stain
+    from napari_cytosynth.training.evaluate_stain import StainOptions, evaluate_stain, write_report
 
     if arguments.update_card:
         for name in arguments.models:
@@ -171,7 +171,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         progress=resolve_progress(None),
     )
     command = command_line(arguments, models)
-    report.save(out, command=command)
+    write_report(report, out, command=command)
     _print(report, out)
     for name, source in zip(report.models, arguments.models, strict=True):
         if arguments.update_card:

@@ -132,7 +132,7 @@ def ssim(pred: ArrayLike, true: ArrayLike, data_range: float) -> float:
     from skimage.metrics import structural_similarity
 
     return float(
-        structural_similarity(
+        structural_similarity(  # type: ignore[no-untyped-call]
             p,
             t,
             data_range=data_range,
