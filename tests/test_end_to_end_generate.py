@@ -72,7 +72,7 @@ def test_the_result_is_saved_as_synthetic(tmp_path):
 
 def test_generated_nuclei_lie_nearer_to_real_ones_than_noise_does(shared_data):
     from napari_cytosynth.training.generate_data import GenerateData
-    from napari_cytosynth.training.recipe import load_recipe
+    from napari_cytosynth.training.tasks import load_recipe
 
     data = GenerateData(load_recipe("nuclei-ddpm"), shared_data / "nuclei-dsb2018")
     real = (data.crops("test", 64, seed=0).images + 1) / 2

@@ -14,7 +14,7 @@ from skimage.io import imsave
 
 from napari_cytosynth.errors import RecipeError
 
-from .data import fingerprint
+from .crops import fingerprint
 from .evaluation import results_folder
 from .generate_files import find_images, read_fields
 from .splits import check_split

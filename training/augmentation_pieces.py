@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
 
     from .augmentation_plan import Cell, Kind, Plan
-    from .recipe import Recipe
+    from .segment_recipe import SegmentRecipe
 
 __all__ = ["Piece", "Workshop", "work"]
 
@@ -270,7 +270,7 @@ def _repeats(sources: dict[str, tuple[Path, list[str]]], share: float) -> dict[s
     return {"real": max(round(1 / ratio), 1), "synthetic": max(round(ratio), 1)}
 
 
-def _mixture(recipe: Recipe, data: Path) -> dict[str, Any]:
+def _mixture(recipe: SegmentRecipe, data: Path) -> dict[str, Any]:
     """Return which share of the training images' area is synthetic."""
     train = [name for name in pair_names(data) if name not in recipe.data.split.validation]
     real = _area(data, [name for name in train if name.startswith("real-")])

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_cytosynth.errors import RecipeError
 
-from .generate_recipe import GenerateRecipe
-from .recipe import Recipe, _Record, in_words
+from .recipe import Record
+from .recipe_files import in_words
 from .settings import dotted
 from .study import check_feasible, recipe_with
 
 if TYPE_CHECKING:
+    from .generate_recipe import GenerateRecipe
+    from .segment_recipe import SegmentRecipe
     from .study import Study
 
 __all__ = ["Arm", "Cell", "Kind", "Options", "Plan", "load_plan"]
@@ -26,7 +28,7 @@ Kind = Literal["none", "like", "rare"]
 _AS_WRITTEN = {"kind": "fixed", "mean": 0.0, "std": 1.0}
 
 
-class Arm(_Record):
+class Arm(Record):
     """One way to come by training images."""
 
     real: bool = Field(True, description="train on the real slices")
@@ -58,7 +60,7 @@ _ARMS = {
 }
 
 
-class Options(_Record):
+class Options(Record):
     """The settings of such a study, under `options` in its file."""
 
     generator: str = Field("em-pairs-ddpm", description="recipe that makes images with masks")
@@ -141,7 +143,7 @@ class Plan:
     options
         Its settings.
     source
-        Recipe of the generator, with the folders of the user's data.
+        SegmentRecipe of the generator, with the folders of the user's data.
     """
 
     study: Study
@@ -173,11 +175,9 @@ class Plan:
             "data.shrink": 1,
             "train.seed": cell.draw,
         }
-        recipe = recipe_with(self.options.generator, settings)
-        assert isinstance(recipe, GenerateRecipe)
-        return recipe
+        return cast("GenerateRecipe", recipe_with(self.options.generator, settings))
 
-    def segmenter(self, arm: str, seed: int, validation: list[str]) -> Recipe:
+    def segmenter(self, arm: str, seed: int, validation: list[str]) -> SegmentRecipe:
         """Return the recipe of one segmenter, which reads the folders ``image`` and ``mask``."""
         settings = self.study.set | {
             "name": "segmenter",
@@ -192,9 +192,9 @@ class Plan:
         if not self.options.arms[arm].augment:
             settings["data.augment"] = None
         recipe = recipe_with(self.study.recipe, settings)
-        if not isinstance(recipe, Recipe):
+        if recipe.task != "segment":
             raise RecipeError(f"“{self.study.recipe}” is not a recipe of a segmentation.")
-        return recipe
+        return cast("SegmentRecipe", recipe)
 
     def identity(self) -> dict[str, Any]:
         """Return what must not change while a study goes on; slices, arms, seeds may be added.
@@ -233,8 +233,8 @@ def load_plan(study: Study) -> Plan:
     except ValidationError as error:
         words = in_words(error, "options")
         raise RecipeError(f"The study “{study.name}” cannot be used:\n{words}") from error
-    source = recipe_with(options.generator, options.generator_set)
-    if not isinstance(source, GenerateRecipe) or not source.data.mask:
+    source = cast("GenerateRecipe", recipe_with(options.generator, options.generator_set))
+    if source.task != "generate" or not source.data.mask:
         raise RecipeError(
             f"“{options.generator}” does not make images with masks: name a recipe with "
             "data.mask, such as em-pairs-ddpm."

@@ -8,25 +8,21 @@ from typing import TYPE_CHECKING, Literal
 from napari_cytosynth.errors import OutputError, RecipeError
 
 from .feasible import check_machine, check_recipe
-from .generate_recipe import GenerateRecipe
-from .latent_stage import autoencoder_folder, autoencoder_recipe
 from .processes import check_started
 from .rounds import earlier_rounds, round_folder
 from .run_folder import check_settings, holds_run
 from .start_model import source_record
+from .tasks import task_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .recipe import Recipe
-    from .stain_recipe import StainRecipe
-
-    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
 __all__ = ["begun_last", "check_begin", "folders_before", "parts"]
 
 
-def check_begin(recipe: AnyRecipe, out: Path, *, resume: bool | Literal["auto"]) -> None:
+def check_begin(recipe: Recipe, out: Path, *, resume: bool | Literal["auto"]) -> None:
     """See that a recipe can be trained into a folder, or go on there.
 
     Parameters
@@ -59,7 +55,7 @@ def check_begin(recipe: AnyRecipe, out: Path, *, resume: bool | Literal["auto"])
         source_record(recipe)
 
 
-def _check_resume(recipe: AnyRecipe, out: Path, resume: bool | Literal["auto"]) -> None:
+def _check_resume(recipe: Recipe, out: Path, resume: bool | Literal["auto"]) -> None:
     # of latent diffusion, the first stage goes on by itself
     begun = any(holds_run(folder) for _, folder in parts(recipe, out, first_stage=False))
     if resume is True and not any(holds_run(folder) for _, folder in parts(recipe, out)):
@@ -74,9 +70,7 @@ def _check_place(out: Path) -> None:
         raise OutputError(f"The results cannot be written to “{out}”: choose another --out.")
 
 
-def parts(
-    recipe: AnyRecipe, out: Path, *, first_stage: bool = True
-) -> list[tuple[AnyRecipe, Path]]:
+def parts(recipe: Recipe, out: Path, *, first_stage: bool = True) -> list[tuple[Recipe, Path]]:
     """List the recipes and folders of a run.
 
     Parameters
@@ -94,31 +88,34 @@ def parts(
         The last round first, then the earlier ones, then the first stage.
     """
     earlier = enumerate(earlier_rounds(recipe), 1)
-    found: list[tuple[AnyRecipe, Path]] = [
+    found: list[tuple[Recipe, Path]] = [
         (recipe, out),
         *((each, round_folder(out, number)) for number, each in earlier),
     ]
-    if first_stage and isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
-        found.append((autoencoder_recipe(recipe), autoencoder_folder(out)))
+    if first_stage and (first := task_of(recipe).first_stage(recipe, out)):
+        found.append((first.recipe, first.folder))
     return found
 
 
-def begun_last(recipe: AnyRecipe, out: Path) -> int:
+def begun_last(recipe: Recipe, out: Path) -> int:
     """Return the number of the round that was begun last: earlier ones are not needed any more."""
     last = len(recipe.rounds) + 1
     folders = {**{n: round_folder(out, n) for n in range(1, last)}, last: out}
     return max((number for number, folder in folders.items() if holds_run(folder)), default=1)
 
 
-def folders_before(out: Path, number: int) -> list[Path]:
+def folders_before(recipe: Recipe, out: Path, number: int) -> list[Path]:
     """Return the folders of what is trained before a round, the latest first.
 
     Parameters
     ----------
+    recipe
+        Of the whole run, or of one of its rounds.
     out
         Folder of the whole run.
     number
         Of the round, from 1.
     """
     rounds = [round_folder(out, earlier) for earlier in range(number - 1, 0, -1)]
-    return [*rounds, autoencoder_folder(out)]
+    first = task_of(recipe).first_stage(recipe, out)
+    return [*rounds, *([first.folder] if first else [])]

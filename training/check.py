@@ -12,7 +12,7 @@ from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.inference.normalise import real_numbers
 
 from .check_copies import report_copies, thumbnail
-from .check_files import PARTS, find_layout
+from .check_files import find_layout
 from .check_images import (
     look,
     report_classes,
@@ -20,26 +20,24 @@ from .check_images import (
     report_images,
     report_stains,
 )
-from .check_report import Report, counted, named
 from .check_shift import Offset, estimate_offset, report_offsets, structure
 from .check_truth import look_at_mask, report_masks
-from .generate_recipe import GenerateRecipe
-from .recipe import Recipe, TargetRecipe
-from .stain_recipe import StainRecipe
+from .findings import Findings
+from .layout import PARTS
+from .wording import counted, named
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from .check_files import Item, Layout
     from .check_images import Look
     from .check_shift import Structure
     from .check_truth import MaskLook
+    from .layout import Item, Layout, MaskKind
+    from .recipe import Recipe
 
 __all__ = ["check_data"]
-
-AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
 MOST = 1000
 """Images that are opened, at most."""
@@ -66,7 +64,7 @@ class _Found:
             self.offsets.setdefault(what, []).append(Offset(name, *offset))
 
 
-def check_data(recipe: AnyRecipe, data_dir: Path) -> Report:
+def check_data(recipe: Recipe, data_dir: Path) -> Findings:
     """Look at the images of a folder as a recipe would take them; nothing is trained.
 
     Parameters
@@ -78,20 +76,20 @@ def check_data(recipe: AnyRecipe, data_dir: Path) -> Report:
 
     Returns
     -------
-    Report
+    Findings
         Problems, warnings and facts in words. Of a large folder a part is opened, and the
         facts say so.
     """
-    report = Report(f"A look at “{data_dir}” for the recipe “{recipe.name}”; nothing is trained.")
+    report = Findings(f"A look at “{data_dir}” for the recipe “{recipe.name}”; nothing is trained.")
     try:
         layout = find_layout(recipe, data_dir, report)
     except (RecipeError, InputError) as error:
         report.errors.append(str(error))
         return report
     chosen = _chosen(layout, report)
-    found = _look_at_all(chosen, recipe, layout)
+    found = _look_at_all(chosen, layout)
     _report_broken(found, report)
-    _report_all(found, recipe, layout, report)
+    _report_all(found, layout, report)
     return report
 
 
@@ -102,7 +100,7 @@ def _spread(items: list[Item], most: int) -> list[Item]:
     return [items[int(place)] for place in np.linspace(0, len(items) - 1, most)]
 
 
-def _chosen(layout: Layout, report: Report) -> list[Item]:
+def _chosen(layout: Layout, report: Findings) -> list[Item]:
     total = len(layout.items)
     if total <= MOST:
         return layout.items
@@ -117,14 +115,6 @@ def _chosen(layout: Layout, report: Report) -> list[Item]:
     return chosen
 
 
-def _targets(recipe: AnyRecipe) -> list[TargetRecipe]:
-    if isinstance(recipe, Recipe):
-        return recipe.data.targets
-    if isinstance(recipe, GenerateRecipe) and recipe.data.mask:
-        return [TargetRecipe(folder=recipe.data.mask, name=recipe.data.mask_name)]
-    return []
-
-
 def _read(item: Item) -> list[NDArray[Any]]:
     """Return the image, and masks or stains; only the files' own errors name the file."""
     planes = [item.read(), *(read() for read in item.read_truths)]
@@ -134,7 +124,7 @@ def _read(item: Item) -> list[NDArray[Any]]:
         raise InputError(f"“{item.name}”: {error}") from error
 
 
-def _look_at_all(chosen: list[Item], recipe: AnyRecipe, layout: Layout) -> _Found:
+def _look_at_all(chosen: list[Item], layout: Layout) -> _Found:
     found = _Found()
     aligned: set[int] | None = None
     for item in tqdm(chosen, desc="Looking at the images", disable=None, leave=False):
@@ -155,10 +145,10 @@ def _look_at_all(chosen: list[Item], recipe: AnyRecipe, layout: Layout) -> _Foun
             found.broken.append((item, f"“{item.name}” is {size} px, its mask or stain {sizes}."))
             continue
         ours = structure(image) if truths and id(item) in aligned else None
-        if isinstance(recipe, StainRecipe):
-            _look_at_stain(item, truths[0], layout.truth_names, ours, found)
+        if layout.stains:
+            _look_at_stain(item, truths[0], layout.stains, ours, found)
         else:
-            _look_at_masks(item, truths, _targets(recipe), ours, found)
+            _look_at_masks(item, truths, layout.masks, ours, found)
     return found
 
 
@@ -180,19 +170,19 @@ def _look_at_stain(
 def _look_at_masks(
     item: Item,
     masks: list[NDArray[Any]],
-    targets: list[TargetRecipe],
+    kinds: list[MaskKind],
     ours: Structure | None,
     found: _Found,
 ) -> None:
-    for target, mask in zip(targets, masks, strict=True):
-        measured = look_at_mask(item, mask, labels=target.kind == "labels", invert=target.invert)
+    for target, mask in zip(kinds, masks, strict=True):
+        measured = look_at_mask(item, mask, labels=target.labels, invert=target.invert)
         found.masks.setdefault(target.name, []).append(measured)
         if ours is not None and 0 < measured.coverage < 1:
-            what = "mask" if len(targets) == 1 else f"mask of “{target.name}”"
+            what = "mask" if len(kinds) == 1 else f"mask of “{target.name}”"
             found.told(what, item.name, estimate_offset(ours, structure((mask != 0)[None])))
 
 
-def _report_broken(found: _Found, report: Report) -> None:
+def _report_broken(found: _Found, report: Findings) -> None:
     for stops in (True, False):
         lines = [text for item, text in found.broken if (item.part != "test") == stops]
         sink = report.errors if stops else report.warnings
@@ -205,18 +195,17 @@ def _report_broken(found: _Found, report: Report) -> None:
             )
 
 
-def _report_all(found: _Found, recipe: AnyRecipe, layout: Layout, report: Report) -> None:
-    if isinstance(recipe, GenerateRecipe):
-        report_classes(layout, recipe.data.classes, report)
+def _report_all(found: _Found, layout: Layout, report: Findings) -> None:
+    report_classes(layout, report)
     report_images(found.looks, layout, report)
-    if isinstance(recipe, GenerateRecipe):
-        report_fixed_scaling(found.looks, recipe.data, report)
-    for target in _targets(recipe):
+    if layout.fixed_scaling:
+        report_fixed_scaling(found.looks, report)
+    for target in layout.masks:
         report_masks(
             found.masks.get(target.name, []),
             target.name,
             report,
-            labels=target.kind == "labels",
+            labels=target.labels,
             crop_size=layout.crop_size,
         )
     report_stains(found.stains, report)

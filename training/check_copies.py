@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from .check_report import counted
 from .check_shift import finite_plane
+from .wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from .check_files import Item
-    from .check_report import Report
+    from .findings import Findings
+    from .layout import Item
 
 __all__ = ["Copy", "find_copies", "report_copies", "thumbnail"]
 
@@ -117,7 +117,7 @@ def find_copies(
     return sorted(found, key=lambda pair: -pair.likeness)
 
 
-def report_copies(thumbs: Sequence[tuple[Item, NDArray[np.float32]]], report: Report) -> None:
+def report_copies(thumbs: Sequence[tuple[Item, NDArray[np.float32]]], report: Findings) -> None:
     """Report images of the validation or the test that the training shows too, or nearly."""
     of = [pair for pair in thumbs if pair[0].part == "train"]
     crossed = 0
@@ -145,7 +145,7 @@ def _examples(found: Sequence[Copy], most: int = 3) -> str:
     return shown + (", …" if len(found) > most else "")
 
 
-def _report_crossed(found: Sequence[Copy], total: int, part: str, report: Report) -> None:
+def _report_crossed(found: Sequence[Copy], total: int, part: str, report: Findings) -> None:
     same = [pair for pair in found if pair.likeness >= SAME]
     alike = [pair for pair in found if pair.likeness < SAME]
     if same:

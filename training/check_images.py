@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .check_report import counted, named
+from .wording import counted, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from .check_files import Item, Layout
-    from .check_report import Report
-    from .generate_recipe import ImageRecipe
+    from .findings import Findings
+    from .layout import Item, Layout
 
 __all__ = [
     "Look",
@@ -104,7 +103,7 @@ def _is_flat(plane: NDArray[Any]) -> bool:
     return not finite.size or bool(finite.min() == finite.max())
 
 
-def report_images(looks: Sequence[Look], layout: Layout, report: Report) -> None:
+def report_images(looks: Sequence[Look], layout: Layout, report: Findings) -> None:
     """Report sizes, types, intensities, and images that are empty or too small."""
     if not looks:
         return
@@ -119,7 +118,7 @@ def _names(looks: Sequence[Look], test: Callable[[Look], object]) -> list[str]:
     return [item.item.name for item in looks if test(item)]
 
 
-def _report_shapes(looks: Sequence[Look], report: Report) -> None:
+def _report_shapes(looks: Sequence[Look], report: Findings) -> None:
     shapes = Counter(item.shape for item in looks)
     common, times = shapes.most_common(1)[0]
     size = f"{common[0]} × {common[1]} px"
@@ -137,7 +136,7 @@ def _in_channels(number: int) -> str:
     return "one channel" if number == 1 else f"{number} channels"
 
 
-def _report_intensities(looks: Sequence[Look], what: str, report: Report) -> None:
+def _report_intensities(looks: Sequence[Look], what: str, report: Findings) -> None:
     kinds = Counter(str(item.dtype) for item in looks)
     ranges = "; ".join(
         f"{kind} ({_range([item for item in looks if str(item.dtype) == kind])})" for kind in kinds
@@ -169,7 +168,7 @@ def _range(looks: Sequence[Look]) -> str:
     )
 
 
-def _report_bad(looks: Sequence[Look], what: str, report: Report) -> None:
+def _report_bad(looks: Sequence[Look], what: str, report: Findings) -> None:
     if flat := _names(looks, lambda item: item.flat):
         report.warnings.append(
             f"{counted(len(flat), what)} with the same value everywhere (in at least one channel): "
@@ -189,7 +188,7 @@ def _report_bad(looks: Sequence[Look], what: str, report: Report) -> None:
         )
 
 
-def _report_unlike(looks: Sequence[Look], what: str, report: Report) -> None:
+def _report_unlike(looks: Sequence[Look], what: str, report: Findings) -> None:
     """Report images whose contrast is many times that of the others, or a fraction of it."""
     for kind in {item.dtype for item in looks}:
         same = [item for item in looks if item.dtype == kind and len(item.flat) < item.channels]
@@ -207,7 +206,7 @@ def _report_unlike(looks: Sequence[Look], what: str, report: Report) -> None:
             )
 
 
-def _report_small(looks: Sequence[Look], layout: Layout, report: Report) -> None:
+def _report_small(looks: Sequence[Look], layout: Layout, report: Findings) -> None:
     small = _names(looks, lambda item: min(item.shape) < layout.crop_size)
     if not small:
         return
@@ -221,7 +220,7 @@ def _report_small(looks: Sequence[Look], layout: Layout, report: Report) -> None
         report.errors.append(line)
 
 
-def report_stains(stains: dict[str, list[Look]], report: Report) -> None:
+def report_stains(stains: dict[str, list[Look]], report: Findings) -> None:
     """Report the intensities of each stain, and what stops the training on it."""
     for name, looks in stains.items():
         if not looks:
@@ -240,10 +239,8 @@ def report_stains(stains: dict[str, list[Look]], report: Report) -> None:
             )
 
 
-def report_fixed_scaling(looks: Sequence[Look], recipe: ImageRecipe, report: Report) -> None:
+def report_fixed_scaling(looks: Sequence[Look], report: Findings) -> None:
     """Report what a generator would see as nearly black, or as white."""
-    if recipe.scaling != "fixed":
-        return
     if dim := _names(looks, lambda item: item.most < _full(item.dtype) / 8):
         report.warnings.append(
             "data.scaling is “fixed”, which divides whole numbers by the largest that their type "
@@ -262,8 +259,9 @@ def _full(dtype: np.dtype[Any]) -> float:
     return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
-def report_classes(layout: Layout, classes: Sequence[str], report: Report) -> None:
+def report_classes(layout: Layout, report: Findings) -> None:
     """Report how many images each class has in each part."""
+    classes = layout.classes
     if len(classes) < 2:
         return
     for part, purpose in (("train", "to train on"), ("validation", "to validate with")):

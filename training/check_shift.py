@@ -10,14 +10,14 @@ import numpy as np
 from scipy import ndimage
 from skimage.registration import phase_cross_correlation
 
-from .check_report import named
+from .wording import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from .check_report import Report
+    from .findings import Findings
 
 __all__ = ["Offset", "estimate_offset", "finite_plane", "report_offsets", "structure"]
 
@@ -191,7 +191,7 @@ def _words(down: int, right: int) -> str:
 
 
 def report_offsets(
-    offsets: Sequence[Offset], untold: Sequence[str], what: str, report: Report
+    offsets: Sequence[Offset], untold: Sequence[str], what: str, report: Findings
 ) -> None:
     """Report which masks or stains do not lie upon their images.
 

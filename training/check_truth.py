@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from .check_report import counted, named, nothing_marked
-from .targets import check_truth
+from .masks import check_truth
+from .wording import counted, named, nothing_marked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from .check_files import Item
-    from .check_report import Report
+    from .findings import Findings
+    from .layout import Item
 
 __all__ = ["MaskLook", "look_at_mask", "report_masks"]
 
@@ -85,7 +85,7 @@ def look_at_mask(item: Item, mask: NDArray[Any], *, labels: bool, invert: bool =
 
 
 def report_masks(
-    looks: Sequence[MaskLook], name: str, report: Report, *, labels: bool, crop_size: int
+    looks: Sequence[MaskLook], name: str, report: Findings, *, labels: bool, crop_size: int
 ) -> None:
     """Report how much is marked, how many objects there are, and what seems wrong with them.
 
@@ -111,7 +111,7 @@ def report_masks(
 
 
 def _report_coverage(
-    looks: Sequence[MaskLook], train: Sequence[MaskLook], name: str, report: Report
+    looks: Sequence[MaskLook], train: Sequence[MaskLook], name: str, report: Findings
 ) -> None:
     shares = np.array([item.coverage for item in looks])
     report.facts.append(
@@ -138,7 +138,7 @@ def _report_objects(
     looks: Sequence[MaskLook],
     train: Sequence[MaskLook],
     name: str,
-    report: Report,
+    report: Findings,
     crop_size: int,
 ) -> None:
     numbers = {
@@ -178,7 +178,7 @@ def _report_objects(
         )
 
 
-def _report_kind(looks: Sequence[MaskLook], name: str, report: Report, *, labels: bool) -> None:
+def _report_kind(looks: Sequence[MaskLook], name: str, report: Findings, *, labels: bool) -> None:
     wrong = [item for item in looks if item.wrong]
     if wrong:
         names = [item.item.name for item in wrong]

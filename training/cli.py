@@ -11,12 +11,11 @@ from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
 
 from .cluster import add_arguments, from_arguments, write_kubernetes, write_slurm
 from .launch import HOPELESS
-from .recipe import list_recipes, load_recipe
+from .recipe_files import list_recipes
+from .tasks import load_recipe
 
 if TYPE_CHECKING:
-    from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
-    from .stain_recipe import StainRecipe
 
 __all__ = ["main"]
 
@@ -116,7 +115,7 @@ def _check_start(source: str | None) -> None:
         )
 
 
-def _check(recipe: Recipe | StainRecipe | GenerateRecipe, data_dir: Path) -> int:
+def _check(recipe: Recipe, data_dir: Path) -> int:
     from .check import check_data
     from .feasible import check_recipe
 

@@ -70,8 +70,8 @@ def data_of(models: Sequence[Model], data_dir: Path, recipe: str | None = None) 
         If a recipe or the data cannot be used.
     """
     from .generate_data import GenerateData
-    from .generate_recipe import GenerateRecipe
-    from .recipe import list_recipes, load_recipe
+    from .generate_loading import load_generator
+    from .recipe_files import list_recipes
 
     names = [recipe] if recipe else [model.card.training.recipe for model in models]
     if not all(names):
@@ -82,11 +82,7 @@ def data_of(models: Sequence[Model], data_dir: Path, recipe: str | None = None) 
             f"The model was trained by a recipe of your own, “{own[0]}”: name its file with "
             f"--recipe, for example runs/{own[0]}/recipe.yaml."
         )
-    recipes = [load_recipe(str(name)) for name in dict.fromkeys(names)]
-    for one in recipes:
-        if not isinstance(one, GenerateRecipe):
-            raise InputError(f"“{one.name}” is not a recipe of a generator.")
-    first, *others = [one for one in recipes if isinstance(one, GenerateRecipe)]
+    first, *others = [load_generator(str(name)) for name in dict.fromkeys(names)]
     for other in others:
         if _what_is_cut(other) != _what_is_cut(first):
             raise InputError(

@@ -16,10 +16,10 @@ from napari_cytosynth.tasks.segment import segment
 from napari_cytosynth.zoo.loading import load_model
 
 from .evaluation import results_folder, write_json
+from .masks import check_truth, object_numbers
 from .pairs import read_plane
 from .segment_report import Options, Report
 from .segment_scores import SegmentTally
-from .targets import check_truth, object_numbers
 
 if TYPE_CHECKING:
     import os

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .evaluation import FOUND, MISSED, SPURIOUS, grey, label_edges, write_pages
+from .figure_pages import FOUND, MISSED, SPURIOUS, grey, label_edges, write_pages
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,31 +10,17 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lightning import LightningModule, Trainer
+from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from napari_cytosynth.errors import RecipeError
 
-from .adversarial import AdversarialModule
 from .begin import begun_last, check_begin, folders_before, parts
 from .callbacks import Bar, Clock, EpochSeed, ExponentialAverage, RevertToBest
 from .checkpoints import WholeCheckpoints
-from .data import SegmentationData
 from .evaluation import read_record, results_folder
-from .export import export_model
-from .gan_module import GanModule
-from .generate_data import GenerateData
-from .generate_export import export_generator, generator_inference
-from .generate_module import AutoencoderModule, DiffusionModule, VaeModule
-from .generate_recipe import GenerateRecipe
-from .latent_stage import (
-    LatentData,
-    autoencoder_folder,
-    autoencoder_recipe,
-    load_autoencoder,
-    with_autoencoder,
-)
+from .hardware import process_count
 from .precision import precision_in_words, run_precision
 from .processes import (
     FirstWrites,
@@ -43,25 +29,17 @@ from .processes import (
     first_does,
     interruptible,
     is_first,
-    process_count,
     strategy,
 )
 from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
 from .run_folder import CHOSEN, LAST, LOCK, check_data, holds_run, write_facts
-from .sample_grid import SampleGrid
-from .segmentation import SegmentationModule
-from .stain_data import StainData
-from .stain_export import export_stainer
-from .stain_module import RegressionModule
-from .stain_recipe import StainRecipe
 from .start_model import renew_card, source_record
+from .tasks import task_of
 
 if TYPE_CHECKING:
+    from .crops import EpochData
     from .module import NetworkModule
     from .recipe import Recipe
-
-    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
-    AnyData = SegmentationData | StainData | GenerateData
 
 __all__ = ["check_start", "train"]
 
@@ -77,34 +55,7 @@ _HINTS = (
 )
 
 
-def _data(recipe: AnyRecipe, data_dir: Path, out: Path) -> AnyData:
-    if isinstance(recipe, StainRecipe):
-        return StainData(recipe, data_dir)
-    if isinstance(recipe, GenerateRecipe):
-        if recipe.autoencoder:
-            return LatentData(recipe, data_dir, out)
-        return GenerateData(recipe, data_dir)
-    return SegmentationData(recipe, data_dir)
-
-
-_GENERATORS: dict[str, type[NetworkModule]] = {
-    "vae": VaeModule,
-    "gan": GanModule,
-    "diffusion": DiffusionModule,
-    "autoencoder": AutoencoderModule,
-}
-
-
-def _module(recipe: AnyRecipe, steps: int) -> LightningModule:
-    if isinstance(recipe, GenerateRecipe):
-        return _GENERATORS[recipe.objective.kind](recipe, steps)
-    if not isinstance(recipe, StainRecipe):
-        return SegmentationModule(recipe, steps)
-    kind = AdversarialModule if recipe.adversarial else RegressionModule
-    return kind(recipe, steps)
-
-
-def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBest, Clock]:
+def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest, Clock]:
     train = recipe.train
     average = ExponentialAverage(train.ema)
     best = RevertToBest(
@@ -127,13 +78,10 @@ def _callbacks(recipe: AnyRecipe, out: Path) -> tuple[list[Callback], RevertToBe
 
 
 def _trainer(
-    recipe: AnyRecipe, out: Path, callbacks: list[Callback], epochs: int, precision: str
+    recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int, precision: str
 ) -> Trainer:
     train = recipe.train
-    # two optimisers take their steps by themselves
-    manual = (isinstance(recipe, StainRecipe) and recipe.adversarial is not None) or (
-        isinstance(recipe, GenerateRecipe) and recipe.objective.kind == "gan"
-    )
+    manual = recipe.two_optimisers  # which take their steps by themselves
     accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
     return Trainer(
         accelerator=accelerator,
@@ -155,7 +103,7 @@ def _trainer(
     )
 
 
-def _steps(recipe: AnyRecipe, data: AnyData) -> int:
+def _steps(recipe: Recipe, data: EpochData) -> int:
     assert data.dataset is not None
     size = recipe.train.batch_size
     crops = len(data.dataset) // process_count(recipe.train)
@@ -163,21 +111,19 @@ def _steps(recipe: AnyRecipe, data: AnyData) -> int:
     return recipe.train.max_epochs * -(-batches // recipe.train.accumulate)
 
 
-_EXPORTS = {"segment": export_model, "stain": export_stainer, "generate": export_generator}
-
-
-def _train_autoencoder(recipe: GenerateRecipe, data_dir: Path, out: Path) -> GenerateRecipe:
-    """Train the first stage unless it is done; return the recipe with the latents' scale."""
-    stage, folder = autoencoder_recipe(recipe), autoencoder_folder(out)
-    if not (folder / CHOSEN).is_file():
-        GenerateData(recipe, data_dir).setup("fit")  # may the second stage use these images, too?
-        train(stage, data_dir, folder, resume="auto")
-    data = GenerateData(stage, data_dir)
-    return with_autoencoder(recipe, data, out)
+def _train_first_stage(recipe: Recipe, data_dir: Path, out: Path) -> Recipe:
+    """Train the first stage unless it is done; return the recipe completed by it."""
+    first = task_of(recipe).first_stage(recipe, out)
+    if first is None:
+        return recipe
+    if not (first.folder / CHOSEN).is_file():
+        first.check(data_dir)
+        train(first.recipe, data_dir, first.folder, resume="auto")
+    return first.finish(data_dir)
 
 
 def train(
-    recipe: AnyRecipe,
+    recipe: Recipe,
     data_dir: Path,
     out: Path | None = None,
     *,
@@ -231,13 +177,12 @@ def train(
         return _train_all(recipe, data_dir, out, stop_at_epoch)
 
 
-def _train_all(recipe: AnyRecipe, data_dir: Path, out: Path, stop_at_epoch: int | None) -> Path:
+def _train_all(recipe: Recipe, data_dir: Path, out: Path, stop_at_epoch: int | None) -> Path:
     """Train what is left of all stages and rounds."""
     if is_first():
-        before = folders_before(out, len(recipe.rounds) + 1)
+        before = folders_before(recipe, out, len(recipe.rounds) + 1)
         sys.stdout.write(f"{precision_in_words(recipe.train, out, before)}\n")
-    if isinstance(recipe, GenerateRecipe) and recipe.autoencoder:
-        recipe = _train_autoencoder(recipe, data_dir, out)
+    recipe = _train_first_stage(recipe, data_dir, out)
     begun = begun_last(recipe, out)
     for number, earlier in enumerate(earlier_rounds(recipe), 1):
         folder = round_folder(out, number)
@@ -249,7 +194,7 @@ def _train_all(recipe: AnyRecipe, data_dir: Path, out: Path, stop_at_epoch: int 
 
 
 def check_start(
-    recipe: AnyRecipe, data_dir: Path, out: Path, *, resume: bool | Literal["auto"] = False
+    recipe: Recipe, data_dir: Path, out: Path, *, resume: bool | Literal["auto"] = False
 ) -> None:
     """See that :func:`train` could begin, or go on; no image is read, nothing is trained.
 
@@ -259,7 +204,7 @@ def check_start(
         As :func:`train` would.
     """
     check_begin(recipe, out, resume=resume)
-    data = _data(recipe, data_dir, out)  # lists the files
+    data = task_of(recipe).data(recipe, data_dir, out)  # lists the files
     for _, folder in parts(recipe, out):
         if holds_run(folder):
             check_data(data, folder)
@@ -277,7 +222,7 @@ def _check_reached(best: RevertToBest) -> None:
     raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
 
 
-def _fresh(recipe: AnyRecipe) -> AnyRecipe:
+def _fresh(recipe: Recipe) -> Recipe:
     """Return a recipe that starts from no other model."""
     network = recipe.network.model_copy(update={"start_from": None})
     return recipe.model_copy(update={"network": network})
@@ -287,23 +232,23 @@ def _fresh(recipe: AnyRecipe) -> AnyRecipe:
 class _Run:
     """One round of training: recipe, data, folder, the folder of the whole run, its number."""
 
-    recipe: AnyRecipe
+    recipe: Recipe
     data_dir: Path
     out: Path
     whole_out: Path
     number: int
-    whole: AnyRecipe | None = None
+    whole: Recipe | None = None
 
     @cached_property
     def precision(self) -> str:
         """Number format of this round, as it is when it begins."""
-        return run_precision(
-            self.recipe.train, self.out, folders_before(self.whole_out, self.number)
-        )
+        before = folders_before(self.recipe, self.whole_out, self.number)
+        return run_precision(self.recipe.train, self.out, before)
 
     def finish(self, stop_at_epoch: int | None = None) -> Path:
         """Train, or go on, and export."""
-        data = _data(self.recipe, self.data_dir, self.whole_out)
+        task = task_of(self.recipe)
+        data = task.data(self.recipe, self.data_dir, self.whole_out)
         data.setup("fit")
         check_processes(self.recipe.train, len(data.dataset))  # type: ignore[arg-type]
         checkpoint = self.out / LAST
@@ -311,9 +256,8 @@ class _Run:
         # a checkpoint holds all weights: those of the start may be gone by now
         recipe = _fresh(self.recipe) if resume else self.recipe
         with results_folder(self.out):
-            module = _module(recipe, _steps(recipe, data))
-        if isinstance(data, LatentData):
-            load_autoencoder(module.network, self.whole_out)  # type: ignore[arg-type]
+            module = task.module(recipe, _steps(recipe, data))
+        data.prepare_network(module.network)
         callbacks, best, clock = self._callbacks(data, module)
         epochs = stop_at_epoch or self.recipe.train.max_epochs
         trainer = _trainer(self.recipe, self.out, callbacks, epochs, self.precision)
@@ -335,7 +279,7 @@ class _Run:
         return self.out / self.recipe.name
 
     def _callbacks(
-        self, data: AnyData, module: LightningModule
+        self, data: EpochData, module: NetworkModule
     ) -> tuple[list[Callback], RevertToBest, Clock]:
         recipe = self.recipe
         callbacks, best, clock = _callbacks(recipe, self.out)
@@ -343,9 +287,7 @@ class _Run:
         facts = partial(write_facts, whole, data, self.out, seed=recipe.train.seed)
         facts = partial(facts, precision=self.precision, before=self._before())
         callbacks.append(FirstWrites(facts))
-        if isinstance(recipe, GenerateRecipe) and recipe.objective.kind != "autoencoder":
-            inference = generator_inference(recipe, data, module.network)  # type: ignore[arg-type]
-            callbacks.append(SampleGrid(inference))
+        callbacks += task_of(recipe).callbacks(recipe, data, module)
         return callbacks, best, clock
 
     def _before(self) -> dict[str, Any]:
@@ -358,8 +300,8 @@ class _Run:
     def _export(
         self,
         trainer: Trainer,
-        module: LightningModule,
-        data: AnyData,
+        module: NetworkModule,
+        data: EpochData,
         best: RevertToBest,
         clock: Clock,
     ) -> None:
@@ -371,6 +313,5 @@ class _Run:
             "best_epoch": best.epoch,
             "precision": self.precision,
         }
-        export: Any = _EXPORTS[self.recipe.task]
         model = self.out / self.recipe.name
-        export(self.recipe, module, data, best.path, model, summary)
+        task_of(self.recipe).export(self.recipe, module, data, best.path, model, summary)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from napari_cytosynth.errors import RecipeError
 
-from .data import EpochData
+from .crops import EpochData
 from .generate_files import find_images, read_fields
 from .splits import check_split
 

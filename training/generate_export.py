@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.zoo.card import Condition, Generation, Inference
 
 from .evaluation import write_json
-from .export import save_trained
+from .generate_families import FAMILIES
 from .generate_recipe import DiffusionObjective
+from .model_export import save_trained
 from .run_folder import CHOSEN
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from .module import NetworkModule
 
 __all__ = ["export_generator", "generation_facts", "generator_inference"]
-
-_FAMILIES = {
-    "BetaVAE": "vae",
-    "WGAN": "gan",
-    "DiffusionUNet": "diffusion",
-    "LatentDiffusion": "latent_diffusion",
-    "Autoencoder": "vae",
-}
 
 
 def _conditions(recipe: GenerateRecipe, data: GenerateData) -> list[Condition]:
@@ -52,7 +45,7 @@ def generation_facts(recipe: GenerateRecipe, data: GenerateData) -> dict[str, An
     """Return what a card says of sampling, as arguments of `Inference`."""
     plan = recipe.objective
     facts: dict[str, Any] = {
-        "family": _FAMILIES[recipe.network.architecture],
+        "family": FAMILIES[recipe.network.architecture].sampling,
         "mask_channel": recipe.data.mask_name if recipe.data.mask else None,
         "mask_objects": recipe.card.objects,
         "conditions": _conditions(recipe, data),
@@ -80,7 +73,6 @@ def generator_inference(
     recipe: GenerateRecipe, data: GenerateData, network: torch.nn.Module
 ) -> Inference:
     """Return what a card says of running the network."""
-    latent = recipe.network.architecture == "LatentDiffusion"
     return Inference(
         task="generate",
         input_channels=[],
@@ -88,7 +80,7 @@ def generator_inference(
         pixel_size_um=recipe.card.pixel_size_um,
         activation="linear",
         total_stride=int(getattr(network, "total_stride", 1)),
-        norm="group" if latent else "none",
+        norm=FAMILIES[recipe.network.architecture].norm,
         objects=recipe.card.objects,
         classes=recipe.data.classes if recipe.data.conditional else [],
         modality=recipe.modality,

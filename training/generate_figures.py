@@ -10,7 +10,7 @@ from napari_cytosynth.metrics import radial_frequencies, radial_spectrum
 from napari_cytosynth.tasks._montage import montage, to_bytes, with_outline
 from napari_cytosynth.tasks.colours import is_colour_picture, rgb_of, usual_colour
 
-from .evaluation import write_pages
+from .figure_pages import write_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

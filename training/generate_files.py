@@ -13,9 +13,9 @@ from skimage.transform import downscale_local_mean
 from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.tasks.reading import read_image
 
+from .masks import check_truth
 from .pairs import read_plane
 from .splits import hash_split
-from .targets import check_truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
     from .generate_recipe import ImageRecipe
 
-__all__ = ["ImageField", "ImageFile", "find_images", "read_fields"]
+__all__ = [
+    "ImageField",
+    "ImageFile",
+    "find_images",
+    "h5_image",
+    "mask_of",
+    "read_fields",
+    "read_pixels",
+]
 
 _SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _PARTS = ("train", "validation", "test")
@@ -80,7 +88,7 @@ class ImageField:
 
         Rows of HDF5 files are read when they are asked for.
         """
-        pixels = _quantised(_h5_image(self.file)) if self.pixels is None else self.pixels
+        pixels = _quantised(h5_image(self.file)) if self.pixels is None else self.pixels
         height, width = (size, size) if size else self.shape
         return pixels[:, y : y + height, x : x + width].astype(np.float32) / 127.5 - 1
 
@@ -97,7 +105,14 @@ def _folder_files(folder: Path) -> list[Path]:
     return found
 
 
-def _mask_of(image: Path, recipe: ImageRecipe) -> Path | None:
+def mask_of(image: Path, recipe: ImageRecipe) -> Path | None:
+    """Return the file of an image's mask; None if the recipe reads no masks.
+
+    Raises
+    ------
+    RecipeError
+        If there is none of the image's name.
+    """
     if not recipe.mask:
         return None
     for suffix in _SUFFIXES:
@@ -123,7 +138,7 @@ def _files_in(place: str, recipe: ImageRecipe, data_dir: Path) -> list[ImageFile
             for path in _folder_files(data_dir / place / name)
         ]
     paths = _folder_files(data_dir / place)
-    return [ImageFile(path, source, mask=_mask_of(path, recipe)) for path in paths]
+    return [ImageFile(path, source, mask=mask_of(path, recipe)) for path in paths]
 
 
 def find_images(recipe: ImageRecipe, data_dir: Path) -> dict[str, list[ImageFile]]:
@@ -183,7 +198,8 @@ def _h5_files(path: Path, recipe: ImageRecipe, source: str) -> list[ImageFile]:
     return [ImageFile(path, source, int(label), row=row) for row, label in enumerate(labels)]
 
 
-def _h5_image(file: ImageFile) -> NDArray[np.float64]:
+def h5_image(file: ImageFile) -> NDArray[np.float64]:
+    """Read one image (C, Y, X) of an HDF5 file, in [0, 1]."""
     with _h5_open(file.path) as content:
         rgb = np.asarray(content["x"][file.row])
     return np.moveaxis(rgb, -1, 0) / 255.0
@@ -198,7 +214,14 @@ def _quantised(scaled: NDArray[np.float64]) -> NDArray[np.uint8]:
     return result
 
 
-def _read(path: Path, recipe: ImageRecipe) -> NDArray[Any]:
+def read_pixels(path: Path, recipe: ImageRecipe) -> NDArray[Any]:
+    """Read an image as (C, Y, X), with the recipe's channels and number of averaged pixels.
+
+    Raises
+    ------
+    RecipeError
+        If it cannot be read, or has other channels.
+    """
     try:
         image = np.asarray(read_image(path).data)
     except InputError as error:
@@ -276,20 +299,20 @@ def read_fields(
         If an image cannot be read, has other channels, or is smaller than a crop.
     """
     if recipe.kind == "hdf5":
-        shape = _h5_image(files[0]).shape[-2:]
+        shape = h5_image(files[0]).shape[-2:]
         fields = [ImageField(file.label, (shape[0], shape[1]), None, file) for file in files]
         return _large_enough(fields, recipe)
     of_source: dict[str, NDArray[np.float64]] = {}
     if recipe.scaling == "source":
         for source in {file.source for file in files}:
             like = [file for file in train if file.source == source] or files
-            of_source[source] = _bounds([_read(file.path, recipe) for file in like], recipe)
+            of_source[source] = _bounds([read_pixels(file.path, recipe) for file in like], recipe)
     fields = [_field(file, recipe, of_source.get(file.source)) for file in files]
     return _large_enough(fields, recipe)
 
 
 def _field(file: ImageFile, recipe: ImageRecipe, bounds: NDArray[np.float64] | None) -> ImageField:
-    image = _read(file.path, recipe)
+    image = read_pixels(file.path, recipe)
     if recipe.scaling == "fixed":
         bounds = np.tile([0.0, 1.0], (len(image), 1))
     elif bounds is None:

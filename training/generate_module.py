@@ -10,8 +10,8 @@ from torch.nn import functional
 from napari_cytosynth.inference.schedule import NoiseSchedule
 
 from .module import NetworkModule
+from .ms_ssim import ms_ssim
 from .optimisers import optimiser_config
-from .stain_losses import ms_ssim
 
 if TYPE_CHECKING:
     from .generate_recipe import (

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .recipe import CardRecipe, NetworkRecipe, Rounds, TrainRecipe, _Record
+from .generate_families import FAMILIES
+from .recipe import CropRecipe, NetworkRecipe, Recipe, Record, TrainRecipe
 
 __all__ = [
     "AutoencoderObjective",
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 
-class PartsRecipe(_Record):
+class PartsRecipe(Record):
     """Which images train, validate and test: never the same image, field or slice twice."""
 
     train: list[str] = Field(
@@ -37,7 +38,7 @@ class PartsRecipe(_Record):
     )
 
 
-class ImageRecipe(_Record):
+class ImageRecipe(CropRecipe):
     """Where the images lie, how they are scaled, and how crops are cut from them."""
 
     kind: Literal["folders", "classes", "hdf5"] = Field(
@@ -99,7 +100,7 @@ class ImageRecipe(_Record):
         return [*self.channels, *([self.mask_name] if self.mask else [])]
 
 
-class VaeObjective(_Record):
+class VaeObjective(Record):
     """Mean squared error + β · KL divergence per pixel."""
 
     kind: Literal["vae"] = "vae"
@@ -114,7 +115,7 @@ class VaeObjective(_Record):
     )
 
 
-class GanObjective(_Record):
+class GanObjective(Record):
     """Wasserstein distance with a gradient penalty."""
 
     kind: Literal["gan"] = "gan"
@@ -125,7 +126,7 @@ class GanObjective(_Record):
     )
 
 
-class DiffusionObjective(_Record):
+class DiffusionObjective(Record):
     """What the denoiser predicts, at which noise, and how its error counts."""
 
     kind: Literal["diffusion"] = "diffusion"
@@ -153,7 +154,7 @@ class DiffusionObjective(_Record):
         return self
 
 
-class AutoencoderObjective(_Record):
+class AutoencoderObjective(Record):
     """L1 + multi-scale structural similarity + a little KL divergence."""
 
     kind: Literal["autoencoder"] = "autoencoder"
@@ -166,15 +167,9 @@ Objective = Annotated[
     VaeObjective | GanObjective | DiffusionObjective | AutoencoderObjective,
     Field(discriminator="kind"),
 ]
-_NETWORKS = {
-    "vae": ("BetaVAE",),
-    "gan": ("WGAN",),
-    "diffusion": ("DiffusionUNet", "LatentDiffusion"),
-    "autoencoder": ("Autoencoder",),
-}
 
 
-class LatentRecipe(_Record):
+class LatentRecipe(Record):
     """The autoencoder of a latent diffusion model, trained first."""
 
     objective: AutoencoderObjective = Field(default_factory=lambda: AutoencoderObjective())
@@ -186,31 +181,28 @@ class LatentRecipe(_Record):
     )
 
 
-class GenerateRecipe(_Record):
+class GenerateRecipe(Recipe):
     """Everything that training a generative model needs but the folder of data."""
 
-    name: str = Field(min_length=1)
     task: Literal["generate"] = "generate"
     data: ImageRecipe
     network: NetworkRecipe
     objective: Objective
     autoencoder: LatentRecipe | None = None
-    train: TrainRecipe = Field(default_factory=lambda: TrainRecipe())
-    rounds: Rounds = Field(default_factory=list)
     modality: str = ""
     encoder: str = Field(
         "fluo-nuclei-unet", description="model whose encoder judges and compares the images"
     )
-    card: CardRecipe = Field(default_factory=lambda: CardRecipe())
 
     @model_validator(mode="after")
     def _network_fits(self) -> GenerateRecipe:
-        fitting = _NETWORKS[self.objective.kind]
+        kind = self.objective.kind
+        fitting = [name for name, family in FAMILIES.items() if family.objective == kind]
         if self.network.architecture not in fitting:
-            raise ValueError(f"the objective {self.objective.kind} trains {' or '.join(fitting)}")
+            raise ValueError(f"the objective {kind} trains {' or '.join(fitting)}")
         if (self.network.architecture == "LatentDiffusion") != (self.autoencoder is not None):
             raise ValueError("LatentDiffusion, and nothing else, needs the block autoencoder")
-        if self.objective.kind == "gan" and self.train.scheduler == "plateau":
+        if self.two_optimisers and self.train.scheduler == "plateau":
             raise ValueError("a GAN has no plateau: choose cosine or constant")
         return self
 
@@ -220,7 +212,17 @@ class GenerateRecipe(_Record):
         return self.data.output_channels
 
     @property
-    def told(self) -> dict[str, Any]:
+    def objective_name(self) -> str:
+        """One of vae, gan, diffusion and autoencoder."""
+        return self.objective.kind
+
+    @property
+    def two_optimisers(self) -> bool:
+        """Whether a critic learns beside the generator."""
+        return self.objective.kind == "gan"
+
+    @property
+    def derived_arguments(self) -> dict[str, Any]:
         """Arguments of the network that follow from the data."""
         arguments: dict[str, Any] = {"channels": len(self.output_channels)}
         if self.objective.kind in ("vae", "gan"):

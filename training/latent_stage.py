@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import Dataset
@@ -12,9 +12,9 @@ from napari_cytosynth.models import build_network
 
 from .generate_data import GenerateData, GenerateDataset, Item
 from .generate_recipe import GenerateRecipe
-from .module import network_arguments
 from .precision import latents_in_bfloat16, run_precision
 from .recipe import NetworkRecipe
+from .task import FirstStage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = [
     "LatentDataset",
     "autoencoder_folder",
     "autoencoder_recipe",
+    "first_stage",
     "load_autoencoder",
     "with_autoencoder",
 ]
@@ -66,13 +67,34 @@ def autoencoder_recipe(recipe: GenerateRecipe) -> GenerateRecipe:
     return GenerateRecipe.model_validate({**recipe.model_dump(), **_dumped(changed)})
 
 
+def first_stage(recipe: GenerateRecipe, out: Path) -> FirstStage:
+    """Return the training of the autoencoder that comes before the denoiser's.
+
+    Parameters
+    ----------
+    recipe
+        Of a latent diffusion model.
+    out
+        Run folder of the whole; that of the first stage is in it.
+    """
+    stage = autoencoder_recipe(recipe)
+
+    def check(data_dir: Path) -> None:
+        GenerateData(recipe, data_dir).setup("fit")  # the denoiser crops the same images otherwise
+
+    def finish(data_dir: Path) -> GenerateRecipe:
+        return with_autoencoder(recipe, GenerateData(stage, data_dir), out)
+
+    return FirstStage(stage, autoencoder_folder(out), check, finish)
+
+
 def _dumped(values: dict[str, object]) -> dict[str, object]:
     return {k: v.model_dump() if hasattr(v, "model_dump") else v for k, v in values.items()}
 
 
 def _trained(recipe: GenerateRecipe, out: Path) -> Autoencoder:
     network: Autoencoder = build_network(  # type: ignore[assignment]
-        "Autoencoder", network_arguments(autoencoder_recipe(recipe))
+        "Autoencoder", autoencoder_recipe(recipe).network_arguments
     )
     best = autoencoder_folder(out) / "best.pt"
     state = torch.load(best, weights_only=True, map_location="cpu")
@@ -132,6 +154,10 @@ class LatentData(GenerateData):
     def __init__(self, recipe: GenerateRecipe, data_dir: Path, out: Path) -> None:
         super().__init__(recipe, data_dir)
         self.out = out
+
+    def prepare_network(self, network: Any) -> None:
+        """Put the trained first stage into the network that learns to denoise its latents."""
+        load_autoencoder(network, self.out)
 
     def setup(self, stage: str) -> None:
         """Read the images into memory and encode crops of them, once."""

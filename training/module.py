@@ -12,7 +12,6 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.loading import load_model
 
-from .generate_recipe import GenerateRecipe
 from .optimisers import optimiser_config
 
 if TYPE_CHECKING:
@@ -20,27 +19,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .data import Field
+    from .crops import Field
     from .recipe import Recipe
-    from .stain_recipe import StainRecipe
 
-    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
-
-__all__ = ["FieldModule", "NetworkModule", "network_arguments"]
+__all__ = ["FieldModule", "NetworkModule"]
 
 
-def network_arguments(recipe: AnyRecipe) -> dict[str, Any]:
-    """Arguments of the network: those of the recipe, and those that follow from the data."""
-    if isinstance(recipe, GenerateRecipe):
-        return {**recipe.network.arguments, **recipe.told}
-    inputs = len(getattr(recipe.data, "input_channels", ["grey"]))
-    channels = {"in_channels": inputs, "out_channels": len(recipe.output_channels)}
-    return {**recipe.network.arguments, **channels}
-
-
-def _initial_network(recipe: AnyRecipe) -> torch.nn.Module:
+def _initial_network(recipe: Recipe) -> torch.nn.Module:
     """Build the network, with fresh weights or those that the recipe starts from."""
-    network = build_network(recipe.network.architecture, network_arguments(recipe))
+    network = build_network(recipe.network.architecture, recipe.network_arguments)
     if recipe.network.start_from:
         source = load_model(recipe.network.start_from, "cpu")
         try:
@@ -76,7 +63,7 @@ class NetworkModule(LightningModule):
 
     shares_draws = False
 
-    def __init__(self, recipe: AnyRecipe, total_steps: int) -> None:
+    def __init__(self, recipe: Recipe, total_steps: int) -> None:
         super().__init__()
         torch.manual_seed(recipe.train.seed)
         self.recipe: Any = recipe

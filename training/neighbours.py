@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from napari_cytosynth.errors import InputError
 
 from .generate_data import GenerateData
-from .generate_recipe import GenerateRecipe
-from .recipe import load_recipe
+from .generate_loading import load_generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,13 +48,11 @@ def training_crops(
         raise InputError(f"There is no folder “{folder}” with the training images.")
 
     def cut(name: str, count: int) -> Crops:
+        advice = ": name the one that the model was trained by"
         wanted = str(recipe or name)
-        plan = load_recipe(wanted) if wanted else None
-        if not isinstance(plan, GenerateRecipe):
-            raise InputError(
-                f"“{wanted}” is not a recipe of a generator: name the one that the model was "
-                "trained by."
-            )
+        if not wanted:
+            raise InputError(f"“{wanted}” is not a recipe of a generator{advice}.")
+        plan = load_generator(wanted, advice)
         return GenerateData(plan, folder).crops("train", count)
 
     return cut

@@ -12,7 +12,7 @@ import yaml
 from napari_cytosynth.inference.precision import has_bfloat16
 
 from .evaluation import read_record
-from .processes import on_gpu
+from .hardware import on_gpu
 from .run_folder import holds_run
 
 if TYPE_CHECKING:

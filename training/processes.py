@@ -20,6 +20,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from napari_cytosynth.errors import OutputError, RecipeError
 
+from .hardware import on_gpu, process_count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -34,13 +36,8 @@ __all__ = [
     "first_does",
     "interruptible",
     "is_first",
-    "loading_workers",
-    "on_gpu",
-    "process_count",
     "strategy",
 ]
-
-_MOST_WORKERS = 8
 
 
 def is_first() -> bool:
@@ -69,36 +66,6 @@ def first_does(work: Callable[[], None]) -> None:
         raise failed
     if not told[0]:
         raise OutputError("The first process could not end the round; it says why.")
-
-
-def process_count(train: TrainRecipe) -> int:
-    """Return how many processes learn together."""
-    return train.devices * train.num_nodes
-
-
-def on_gpu(train: TrainRecipe) -> bool:
-    """Whether training runs on a GPU of NVIDIA."""
-    return train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
-
-
-def loading_workers(train: TrainRecipe) -> int:
-    """Return how many processes cut and augment crops for each process that learns.
-
-    On a CPU none unless the recipe says so: they would take the time that they save. A GPU
-    learns faster than one core can cut, and gets its share of the other cores, eight at most.
-    """
-    if train.num_workers is not None:
-        return train.num_workers
-    if not on_gpu(train):
-        return 0
-    return min(_MOST_WORKERS, max(_cores() // train.devices - 1, 1))
-
-
-def _cores() -> int:
-    """Return how many cores this process may use; a job of a cluster often has a few of many."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def check_started(train: TrainRecipe) -> None:

@@ -11,18 +11,15 @@ from pydantic import ValidationError
 from napari_cytosynth.errors import RecipeError
 
 from .evaluation import read_record
-from .recipe import HARDWARE, in_words
+from .recipe import HARDWARE
+from .recipe_files import in_words
 from .run_folder import CHOSEN
 from .settings import dotted, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
-    from .stain_recipe import StainRecipe
-
-    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
 # what a round may change: not what is learned, from which files, or on which machine
 _OWN = ("train", "objective", "loss", "adversarial")
@@ -49,7 +46,7 @@ __all__ = [
 ]
 
 
-def earlier_rounds(recipe: AnyRecipe) -> list[AnyRecipe]:
+def earlier_rounds(recipe: Recipe) -> list[Recipe]:
     """Return the recipes of all rounds but the last, which is the recipe itself.
 
     Each draws other crops, by a seed of its own, as does the last (see :func:`starting_from`).
@@ -88,7 +85,7 @@ def _check_keys(settings: Iterable[str]) -> None:
             raise RecipeError(f"“{key}” is the same in all rounds; set it for the whole recipe.")
 
 
-def starting_from(recipe: AnyRecipe, number: int, out: Path) -> AnyRecipe:
+def starting_from(recipe: Recipe, number: int, out: Path) -> Recipe:
     """Return the recipe of a round so that it goes on from the round before.
 
     Parameters
@@ -120,7 +117,7 @@ def is_of_a_round(model: str) -> bool:
     return Path(model).parent.name.startswith("round-")
 
 
-def is_done(recipe: AnyRecipe, folder: Path) -> bool:
+def is_done(recipe: Recipe, folder: Path) -> bool:
     """Whether a round has written its model."""
     written = (CHOSEN, f"{recipe.name}/README.md")
     return all((folder / name).is_file() for name in written)
@@ -152,7 +149,7 @@ def spent(out: Path, number: int) -> dict[str, float]:
     return {key: record[key] for key in ("steps", "seconds")}
 
 
-def _changed(recipe: AnyRecipe, settings: dict[str, Any]) -> AnyRecipe:
+def _changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     """Return a recipe with some settings changed: dotted key -> value."""
     tree = recipe.model_dump(mode="json")
     for key, value in settings.items():

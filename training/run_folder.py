@@ -16,22 +16,15 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.zoo.files import replace_file
 
 from .evaluation import read_record, write_json
-from .processes import process_count
+from .hardware import process_count
 from .recipe import HARDWARE
 from .settings import differing, open_precision
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .data import SegmentationData
-    from .generate_data import GenerateData
-    from .generate_recipe import GenerateRecipe
+    from .crops import EpochData
     from .recipe import Recipe
-    from .stain_data import StainData
-    from .stain_recipe import StainRecipe
-
-    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
-    AnyData = SegmentationData | StainData | GenerateData
 
 __all__ = [
     "CHOSEN",
@@ -59,8 +52,8 @@ _PARTS = ("train.batch_size", "train.accumulate")
 
 
 def write_facts(
-    recipe: AnyRecipe,
-    data: AnyData,
+    recipe: Recipe,
+    data: EpochData,
     out: Path,
     *,
     seed: int,
@@ -103,7 +96,7 @@ def write_facts(
     write_json(out / "run.json", facts)
 
 
-def write_recipe(recipe: AnyRecipe, out: Path) -> None:
+def write_recipe(recipe: Recipe, out: Path) -> None:
     """Write ``recipe.yaml`` into a folder that exists."""
     settings = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
     replace_file(out / "recipe.yaml", settings.encode())
@@ -114,7 +107,7 @@ def holds_run(out: Path) -> bool:
     return any((out / name).is_file() for name in (LAST, CHOSEN))
 
 
-def check_settings(recipe: AnyRecipe, out: Path) -> None:
+def check_settings(recipe: Recipe, out: Path) -> None:
     """See that a run that goes on in a folder has the settings that it was begun with.
 
     Parameters
@@ -159,7 +152,7 @@ def check_settings(recipe: AnyRecipe, out: Path) -> None:
         )
 
 
-def check_data(data: AnyData, out: Path) -> None:
+def check_data(data: EpochData, out: Path) -> None:
     """See that the images are those that a run was begun with.
 
     Parameters

@@ -11,7 +11,7 @@ from .module import FieldModule
 from .selection import Predictions, instance_score, iou_curve
 
 if TYPE_CHECKING:
-    from .recipe import Recipe
+    from .segment_recipe import SegmentRecipe
 
 __all__ = ["SegmentationModule"]
 
@@ -27,9 +27,9 @@ class SegmentationModule(FieldModule):
         Optimiser steps of the whole run, for the schedule.
     """
 
-    recipe: Recipe
+    recipe: SegmentRecipe
 
-    def __init__(self, recipe: Recipe, total_steps: int) -> None:
+    def __init__(self, recipe: SegmentRecipe, total_steps: int) -> None:
         super().__init__(recipe, total_steps)
         self.predictions: list[Predictions] = []
 

@@ -11,7 +11,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.zoo.card import OutputScaling
 
-from .data import CropData, CropDataset, Field
+from .crops import CropData, CropDataset, Field
 from .splits import check_split, hash_split
 from .stain_files import field_files, read_channels
 

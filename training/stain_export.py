@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.zoo.card import Inference
 
 from .evaluation import write_json
-from .export import network_facts, save_trained
+from .model_export import network_facts, save_trained
 from .run_folder import CHOSEN
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cytosynth.metrics import Reliability, Sparsification
 
-from .evaluation import grey, write_pages
+from .figure_pages import grey, write_pages
 from .stain_overview import SHARE_OF_RANGE, overview_page, shown_limits
 
 if TYPE_CHECKING:

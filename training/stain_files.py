@@ -9,8 +9,8 @@ import numpy as np
 from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.tasks.reading import read_image
 
-from .check_report import counted
 from .pairs import image_files
+from .wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path

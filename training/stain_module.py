@@ -12,7 +12,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.metrics.pixel import pcc
 
 from .module import FieldModule
-from .stain_losses import ms_ssim
+from .ms_ssim import ms_ssim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .evaluation import grey
+from .figure_pages import grey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,14 +6,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from napari_cytosynth.zoo.card import Normalisation
-
-from .recipe import AugmentRecipe, CardRecipe, NetworkRecipe, Rounds, TrainRecipe, _Record
+from .recipe import AugmentRecipe, FieldDataRecipe, FieldRecipe, NetworkRecipe, Record
 
 __all__ = ["AdversarialRecipe", "LossRecipe", "PairRecipe", "PairSplitRecipe", "StainRecipe"]
 
 
-class PairSplitRecipe(_Record):
+class PairSplitRecipe(Record):
     """Which fields train and which validate: always whole wells, fields or regions."""
 
     kind: Literal["folders", "names", "hash", "last"] = Field(
@@ -30,7 +28,7 @@ class PairSplitRecipe(_Record):
     use_all: bool = Field(False, description="train on the validation fields too")
 
 
-class PairRecipe(_Record):
+class PairRecipe(FieldDataRecipe):
     """Where the pairs lie, and how they are scaled and cut."""
 
     inputs: str = Field("phase", description="folder of the input images")
@@ -50,10 +48,7 @@ class PairRecipe(_Record):
         99.9, gt=0, le=100, description="percentile of the training pixels that becomes 1"
     )
     unit: str = Field("camera counts", description="unit of the target intensities")
-    normalisation: Normalisation = Field(default_factory=lambda: Normalisation())
     split: PairSplitRecipe = Field(default_factory=lambda: PairSplitRecipe())
-    sampling: Literal["random", "tiles"] = "random"
-    crop_size: int = Field(256, ge=16, le=8192, description="side of a crop in px")
     crops_per_epoch: int = Field(
         500, ge=1, le=10_000_000, description="random crops that make an epoch"
     )
@@ -80,7 +75,7 @@ class PairRecipe(_Record):
         return self
 
 
-class LossRecipe(_Record):
+class LossRecipe(Record):
     """Weights of the terms of the loss; a term of weight 0 is not computed."""
 
     l1: float = Field(1.0, ge=0, description="mean absolute error")
@@ -90,7 +85,7 @@ class LossRecipe(_Record):
     r1: float = Field(0.0, ge=0, description="gradient penalty of the discriminator")
 
 
-class AdversarialRecipe(_Record):
+class AdversarialRecipe(Record):
     """The discriminator, and the order in which the generator's halves are trained."""
 
     width: int = Field(64, ge=1, description="channels of the discriminator's first layer")
@@ -117,10 +112,9 @@ class AdversarialRecipe(_Record):
         return self
 
 
-class StainRecipe(_Record):
+class StainRecipe(FieldRecipe):
     """Everything that training a virtual stainer needs but the folder of data."""
 
-    name: str = Field(min_length=1)
     task: Literal["stain"] = "stain"
     data: PairRecipe
     network: NetworkRecipe = Field(default_factory=lambda: NetworkRecipe(architecture="Pix2PixHD"))
@@ -128,10 +122,7 @@ class StainRecipe(_Record):
     adversarial: AdversarialRecipe | None = Field(
         None, description="null: a regression model without a discriminator"
     )
-    train: TrainRecipe = Field(default_factory=lambda: TrainRecipe())
-    rounds: Rounds = Field(default_factory=list)
     modality: str = Field("", description="kind of microscopy of the input images")
-    card: CardRecipe = Field(default_factory=lambda: CardRecipe())
 
     @model_validator(mode="after")
     def _two_halves(self) -> StainRecipe:
@@ -149,6 +140,21 @@ class StainRecipe(_Record):
         if not self.adversarial and not loss.l1 + loss.ms_ssim:
             raise ValueError("without adversarial training, the loss l1 or ms_ssim must not be 0")
         return self
+
+    @property
+    def objective_name(self) -> str:
+        """Either adversarial or regression."""
+        return "adversarial" if self.adversarial else "regression"
+
+    @property
+    def two_optimisers(self) -> bool:
+        """Whether a discriminator learns beside the generator."""
+        return self.adversarial is not None
+
+    @property
+    def input_channels(self) -> list[str]:
+        """Names of the network's input channels, in order."""
+        return self.data.input_channels
 
     @property
     def output_channels(self) -> list[str]:

@@ -16,11 +16,7 @@ from .run_folder import write_recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
-    from .stain_recipe import StainRecipe
-
-    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
 __all__ = ["renew_card", "source_record"]
 
@@ -28,7 +24,7 @@ __all__ = ["renew_card", "source_record"]
 _OF_MODEL, _OF_TRAINING = ("title", "licence", "tags"), ("datasets", "data_licence", "remarks")
 
 
-def source_record(recipe: AnyRecipe) -> dict[str, Any]:
+def source_record(recipe: Recipe) -> dict[str, Any]:
     """Return what a card says of the model that a recipe starts from, and of what it cites.
 
     Raises
@@ -50,7 +46,7 @@ def source_record(recipe: AnyRecipe) -> dict[str, Any]:
     return {"started_from": words, "citations": training.citations}
 
 
-def renew_card(recipe: AnyRecipe, out: Path) -> None:
+def renew_card(recipe: Recipe, out: Path) -> None:
     """Write what a recipe's block ``card`` says by now on the card of a finished run.
 
     Figures and calibrations that the card got since stay.

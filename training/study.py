@@ -15,19 +15,17 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_cytosynth.errors import RecipeError
 
-from .recipe import _Record, in_words, load_recipe, read_tree, shipped_names
+from .recipe import Record
+from .recipe_files import in_words, read_tree, shipped_names
 from .settings import dotted
 from .study_measures import FIGURES, Score, check_scores
 from .study_settings import Range, override, range_of
+from .tasks import load_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from .generate_recipe import GenerateRecipe
     from .recipe import Recipe
-    from .stain_recipe import StainRecipe
-
-    AnyRecipe = Recipe | StainRecipe | GenerateRecipe
 
 __all__ = [
     "Arm",
@@ -76,7 +74,7 @@ class Arm:
         return ", ".join(f"{name} {value}" for name, value in self.labels.items())
 
 
-class Study(_Record):
+class Study(Record):
     """Everything that a study needs but the folder of data."""
 
     name: str = Field(min_length=1)
@@ -227,7 +225,7 @@ class Study(_Record):
         every = math.prod(sizes)
         return int(every if self.trials is None else min(every, self.trials))
 
-    def recipe_of(self, arm: Arm, seed: int) -> AnyRecipe:
+    def recipe_of(self, arm: Arm, seed: int) -> Recipe:
         """Return the recipe of one run.
 
         Raises
@@ -238,7 +236,7 @@ class Study(_Record):
         settings = {**self.set, **arm.values, "train.seed": seed}
         return recipe_with(self.recipe, settings)
 
-    def check(self) -> AnyRecipe:
+    def check(self) -> Recipe:
         """Validate the recipes of all runs before work starts; return the first one.
 
         Raises
@@ -298,7 +296,7 @@ def _short_names(keys: Iterable[str], taken: set[str]) -> dict[str, str]:
     return names
 
 
-def recipe_with(name: str, settings: Mapping[str, Any]) -> AnyRecipe:
+def recipe_with(name: str, settings: Mapping[str, Any]) -> Recipe:
     """Return a recipe with some settings changed: dotted key -> value.
 
     A run of a study has one round, unless the settings name ``rounds``.
@@ -312,7 +310,7 @@ def recipe_with(name: str, settings: Mapping[str, Any]) -> AnyRecipe:
     return load_recipe(name, [f"{key}={json.dumps(value)}" for key, value in settings.items()])
 
 
-def check_feasible(recipe: AnyRecipe, what: str) -> None:
+def check_feasible(recipe: Recipe, what: str) -> None:
     """Raise RecipeError with the name of what cannot be trained, before anything is."""
     from .feasible import check_recipe  # imports torch, which a list of studies does without
 

@@ -15,7 +15,8 @@ from .settings import differing, open_precision
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .study import AnyRecipe, Study
+    from .recipe import Recipe
+    from .study import Study
 
 __all__ = ["remember"]
 
@@ -24,7 +25,7 @@ __all__ = ["remember"]
 _FREE = {"seeds", "trials", "title", "question", "remarks", "scores"}
 
 
-def remember(study: Study, recipe: AnyRecipe, out: Path) -> None:
+def remember(study: Study, recipe: Recipe, out: Path) -> None:
     """Keep a study and its recipe beside its runs, and see that they are runs of the same ones.
 
     Parameters
@@ -56,7 +57,7 @@ def remember(study: Study, recipe: AnyRecipe, out: Path) -> None:
     _write(path, asked)
 
 
-def _remember_recipe(study: Study, recipe: AnyRecipe, path: Path) -> None:
+def _remember_recipe(study: Study, recipe: Recipe, path: Path) -> None:
     now = _resolved(recipe)
     if not path.is_file():
         _write(path, now)
@@ -70,7 +71,7 @@ def _remember_recipe(study: Study, recipe: AnyRecipe, path: Path) -> None:
         )
 
 
-def _resolved(recipe: AnyRecipe) -> dict[str, Any]:
+def _resolved(recipe: Recipe) -> dict[str, Any]:
     """Return all settings that shape a run, defaults included, but for its seed."""
     found: dict[str, Any] = recipe.model_dump(
         mode="json", exclude={"name": True, "card": True, "train": {"seed"}}
@@ -78,7 +79,7 @@ def _resolved(recipe: AnyRecipe) -> dict[str, Any]:
     return found
 
 
-def _read_today(kept: dict[str, Any], recipe: AnyRecipe) -> dict[str, Any]:
+def _read_today(kept: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Return a kept recipe with the defaults of settings that were unknown when it was kept."""
     try:
         return _resolved(type(recipe).model_validate({"name": recipe.name, **kept}))

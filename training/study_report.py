@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from .check_report import counted
 from .generate_scores import FRECHET, KERNEL, lies_nearer_to_real
 from .study_figures import arms_figure, pair_figure
 from .study_page import Section, cell, hardware, write_page, write_tables
 from .study_verdict import main_effects, verdict
+from .wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path

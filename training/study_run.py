@@ -18,13 +18,15 @@ from .study_failures import TRACE, keep_failure, quiet
 from .study_memory import remember
 from .study_page import write_records
 from .study_report import write_report
-from .study_scores import check_data, score_run
+from .study_scores import score_run
 from .study_store import Store
+from .tasks import task_of
 
 if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
 
-    from .study import AnyRecipe, Arm, Study
+    from .recipe import Recipe
+    from .study import Arm, Study
     from .study_store import Claim
 
 __all__ = ["run_study"]
@@ -79,7 +81,7 @@ def run_study(
         page: Path = augmentation_study.run(study, data_dir, out, progress, command=command)
         return page
     recipe = study.check()
-    check_data(recipe, data_dir, study.part)
+    task_of(recipe).check_part(recipe, data_dir, study.part)
     with results_folder(out):
         remember(study, recipe, out)
         loop = _Loop(study, data_dir, out, progress or silent)
@@ -206,7 +208,7 @@ def _row(study: Study, result: dict[str, Any]) -> dict[str, Any]:
     return row | figures | {k: result[k] for k in ("images", "data_sha256") if k in result}
 
 
-def _train(recipe: AnyRecipe, data_dir: Path, folder: Path) -> tuple[Path, float]:
+def _train(recipe: Recipe, data_dir: Path, folder: Path) -> tuple[Path, float]:
     """Train, go on with what was interrupted, or find what is trained; with its seconds."""
     done = folder / _TRAINED
     if not done.is_file():

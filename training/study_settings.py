@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from napari_cytosynth.errors import RecipeError
 
-from .recipe import _Record, in_words
+from .recipe import Record
+from .recipe_files import in_words
 from .settings import assign, dotted
 
 __all__ = ["Range", "override", "range_of"]
@@ -17,7 +18,7 @@ __all__ = ["Range", "override", "range_of"]
 _RANGE_KEYS = {"low", "high", "log"}
 
 
-class Range(_Record):
+class Range(Record):
     """Numbers that a random or TPE search draws from."""
 
     low: int | float

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from .masks import object_numbers
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .recipe import TargetRecipe
+    from .segment_recipe import TargetRecipe
 
-__all__ = ["check_truth", "distance_map", "object_numbers", "target_maps"]
-
-
-def check_truth(truth: NDArray[Any], *, labels: bool) -> str:
-    """Return what is wrong with the numbers of a mask or of instances; empty if nothing is.
-
-    Parameters
-    ----------
-    truth
-        (Y, X).
-    labels
-        Whether each object has a number of its own.
-    """
-    if truth.dtype.kind not in "buif":
-        return f"it has values of type {truth.dtype}"
-    if truth.dtype.kind == "f" and not np.isfinite(truth).all():
-        return "it has NaN or infinite numbers"
-    if labels and truth.dtype.kind == "f" and (truth != np.floor(truth)).any():
-        return "it has fractions instead of the whole numbers of objects (are these probabilities?)"
-    if labels and truth.dtype.kind in "if" and (truth < 0).any():
-        return "it has numbers below 0, but background is 0 and objects are 1, 2, 3 …"
-    return ""
-
-
-def object_numbers(truth: NDArray[Any]) -> NDArray[Any]:
-    """Return (Y, X) instances numbered anew, without gaps; 0 stays the background.
-
-    Segmentations of whole volumes number objects up to billions, and look-ups are as long as that.
-    Numbers of two bytes stay what they are.
-    """
-    if truth.dtype.kind in "bui" and truth.itemsize <= 2:
-        return truth
-    numbers, places = np.unique(truth, return_inverse=True)
-    first = int(numbers[0] != 0)
-    small = np.min_scalar_type(len(numbers))
-    return (places.reshape(truth.shape) + first).astype(small)
+__all__ = ["distance_map", "target_maps"]
 
 
 def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -90,7 +57,7 @@ def target_maps(
     Returns
     -------
     ndarray
-        (C, Y, X) float32 in [0, 1], in the order of ``Recipe.output_channels``.
+        (C, Y, X) float32 in [0, 1], in the order of ``SegmentRecipe.output_channels``.
     """
     maps = []
     for truth, target in zip(truths, targets, strict=True):

@@ -23,7 +23,7 @@ from lightning import Callback, Trainer
 
 from napari_cytosynth.training import fit
 from napari_cytosynth.training.precision import run_precision
-from napari_cytosynth.training.recipe import load_recipe
+from napari_cytosynth.training.tasks import load_recipe
 
 CROP = os.environ.get("CYTOSYNTH_BENCHMARK_CROP")
 BATCHES = int(os.environ.get("CYTOSYNTH_BENCHMARK_BATCHES", "6"))

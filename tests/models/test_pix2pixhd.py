@@ -11,8 +11,7 @@ from napari_cytosynth.errors import UnknownArchitectureError
 from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.models import build_network
 from napari_cytosynth.models.pix2pixhd import GlobalGenerator, Pix2PixHD
-from napari_cytosynth.training.module import network_arguments
-from napari_cytosynth.training.recipe import load_recipe
+from napari_cytosynth.training.tasks import load_recipe
 
 TINY = {"width": 4, "downsamplings": 1, "global_blocks": 1, "local_blocks": 3}
 STAGED = {"width": 4, "global_blocks": 2, "local_blocks": 2, "downsamplings": 1, "dropout": 0.5}
@@ -37,7 +36,7 @@ def tiny(**arguments):
 
 
 def shipped_arguments(name):
-    return network_arguments(load_recipe(name))
+    return load_recipe(name).network_arguments
 
 
 @pytest.mark.parametrize(

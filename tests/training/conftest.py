@@ -11,7 +11,7 @@ import torch
 
 from napari_cytosynth.phantoms import fluorescent_nuclei
 from napari_cytosynth.training.generate_recipe import GenerateRecipe
-from napari_cytosynth.training.recipe import Recipe
+from napari_cytosynth.training.segment_recipe import SegmentRecipe
 from napari_cytosynth.training.stain_recipe import StainRecipe
 from napari_cytosynth.zoo.files import load_network
 
@@ -35,7 +35,7 @@ def nuclei_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_recipe():
-    def make(kind: str = "mask", **train: object) -> Recipe:
+    def make(kind: str = "mask", **train: object) -> SegmentRecipe:
         folder = "labels" if kind == "labels" else "mask"
         settings = {
             "max_epochs": 2,
@@ -46,7 +46,7 @@ def make_recipe():
             "accelerator": "cpu",
             **train,
         }
-        return Recipe.model_validate(
+        return SegmentRecipe.model_validate(
             {
                 "name": "tiny",
                 "data": {

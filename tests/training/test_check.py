@@ -14,7 +14,7 @@ from napari_cytosynth.training.check import check_data
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.data import SegmentationData
 from napari_cytosynth.training.generate_data import GenerateData
-from napari_cytosynth.training.recipe import Recipe
+from napari_cytosynth.training.segment_recipe import SegmentRecipe
 
 
 def write(path, image):
@@ -112,7 +112,7 @@ def test_a_split_by_hash_that_leaves_nothing_tells_how_to_choose(
             path.unlink()
     hashed = make_recipe().model_dump()
     hashed["data"]["split"] = {"kind": "hash"}
-    report = check_data(Recipe.model_validate(hashed), nuclei)
+    report = check_data(SegmentRecipe.model_validate(hashed), nuclei)
     assert said(report.errors, "no image to validate", "--set data.split.kind=names", "[n1]")
     assert not said(report.warnings, "No object")
     data = {"parts": {"train": ["image"], "hashed": "all"}, "channels": ["nuclei"]}

@@ -9,8 +9,10 @@ import tifffile
 import torch
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.data import CropDataset, EpochOrder, SegmentationData
-from napari_cytosynth.training.recipe import DataRecipe, TrainRecipe
+from napari_cytosynth.training.crops import CropDataset, EpochOrder
+from napari_cytosynth.training.data import SegmentationData
+from napari_cytosynth.training.recipe import TrainRecipe
+from napari_cytosynth.training.segment_recipe import DataRecipe
 
 
 def _data(recipe, folder):
@@ -61,7 +63,7 @@ def test_processes_that_load_live_on_and_cut_the_crops_of_every_epoch(make_recip
 
 
 def test_a_gpu_has_its_crops_cut_by_other_processes_and_a_cpu_cuts_its_own(monkeypatch):
-    from napari_cytosynth.training.processes import loading_workers
+    from napari_cytosynth.training.hardware import loading_workers
 
     # a job of a cluster may use a few cores of many
     told = 128 if hasattr(os, "sched_getaffinity") else 16
@@ -81,7 +83,7 @@ def test_a_gpu_has_its_crops_cut_by_other_processes_and_a_cpu_cuts_its_own(monke
 
 def test_tiles_cover_an_image_once():
     recipe = DataRecipe(targets=[{"folder": "mask"}], sampling="tiles", crop_size=256, augment=None)
-    from napari_cytosynth.training.data import Field
+    from napari_cytosynth.training.crops import Field
 
     image = np.random.default_rng(0).random((1, 768, 1024), np.float32)
     field = Field("a", image, image, image[0])

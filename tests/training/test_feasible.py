@@ -12,7 +12,10 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.feasible import check_machine, check_recipe
 from napari_cytosynth.training.fit import train
-from napari_cytosynth.training.recipe import Recipe, TrainRecipe, list_recipes, load_recipe
+from napari_cytosynth.training.recipe import TrainRecipe
+from napari_cytosynth.training.recipe_files import list_recipes
+from napari_cytosynth.training.segment_recipe import SegmentRecipe
+from napari_cytosynth.training.tasks import load_recipe
 
 
 @pytest.mark.parametrize("name", [name for name in list_recipes() if "-full" not in name])
@@ -109,7 +112,7 @@ def test_tiles_that_fit_into_no_image_are_refused(make_recipe, nuclei_folder, tm
     tree = make_recipe().model_dump()
     tree["data"] |= {"sampling": "tiles", "crop_size": 512}
     with pytest.raises(RecipeError, match="No training image is large enough for tiles"):
-        train(Recipe.model_validate(tree), nuclei_folder, tmp_path / "run")
+        train(SegmentRecipe.model_validate(tree), nuclei_folder, tmp_path / "run")
 
 
 def test_images_too_small_for_the_denoiser_are_refused_before_the_autoencoder_trains(

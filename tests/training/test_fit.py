@@ -14,7 +14,7 @@ import yaml
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.fit import train
-from napari_cytosynth.training.recipe import Recipe
+from napari_cytosynth.training.segment_recipe import SegmentRecipe
 from napari_cytosynth.training.segmentation import SegmentationModule
 from napari_cytosynth.zoo.files import load_network, read_card
 
@@ -92,22 +92,22 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(make_recipe, nuclei_fold
     first = train(make_recipe(max_epochs=1), nuclei_folder, tmp_path / "first")
     settings = make_recipe(max_epochs=1).model_dump()
     settings["network"]["start_from"] = str(first)
-    tuned = SegmentationModule(Recipe.model_validate(settings), total_steps=1)
+    tuned = SegmentationModule(SegmentRecipe.model_validate(settings), total_steps=1)
     trained, _ = load_network(first)
     assert torch.equal(tuned.network.head.weight, trained.head.weight)
     settings["network"]["arguments"]["widths"] = [4, 6]
     with pytest.raises(RecipeError, match="do not fit the network of the recipe"):
-        SegmentationModule(Recipe.model_validate(settings), total_steps=1)
+        SegmentationModule(SegmentRecipe.model_validate(settings), total_steps=1)
 
 
 def test_the_card_tells_which_model_the_weights_began_with(make_recipe, nuclei_folder, tmp_path):
     tree = make_recipe(max_epochs=1).model_dump()
     tree["card"] |= {"licence": "mit", "datasets": ["first data"], "citations": ["First 2020"]}
-    first = train(Recipe.model_validate(tree), nuclei_folder, tmp_path / "first")
+    first = train(SegmentRecipe.model_validate(tree), nuclei_folder, tmp_path / "first")
     tree["name"], tree["network"]["start_from"] = "tuned", str(first)
     tree["card"] |= {"datasets": ["my data"], "citations": ["Mine 2026"]}
     tree["rounds"] = [{"train.max_epochs": 1}]
-    tuned = train(Recipe.model_validate(tree), nuclei_folder, tmp_path / "second")
+    tuned = train(SegmentRecipe.model_validate(tree), nuclei_folder, tmp_path / "second")
     training = read_card(tuned).training
     assert training.started_from == "tiny; weights: mit; trained on: first data"
     assert training.datasets == ["my data"]

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from napari_cytosynth.models import build_network
 from napari_cytosynth.training.generate_recipe import GenerateRecipe
-from napari_cytosynth.training.module import network_arguments
-from napari_cytosynth.training.recipe import list_recipes, load_recipe
+from napari_cytosynth.training.recipe_files import list_recipes
+from napari_cytosynth.training.tasks import load_recipe
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from napari_cytosynth.training.recipe import list_recipes, load_recipe
 )
 def test_every_shipped_recipe_builds_its_network(name):
     recipe = load_recipe(name)
-    network = build_network(recipe.network.architecture, network_arguments(recipe))
+    network = build_network(recipe.network.architecture, recipe.network_arguments)
     assert network.channels == len(recipe.output_channels)
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.recipe import list_recipes, load_recipe
+from napari_cytosynth.training.recipe_files import list_recipes
+from napari_cytosynth.training.tasks import load_recipe
 
 
 @pytest.mark.parametrize("name", list_recipes())

@@ -14,9 +14,10 @@ from napari_cytosynth.training.cli import main
 from napari_cytosynth.training.evaluation import read_record
 from napari_cytosynth.training.feasible import check_recipe
 from napari_cytosynth.training.fit import train
-from napari_cytosynth.training.recipe import Recipe, load_recipe
 from napari_cytosynth.training.rounds import earlier_rounds
+from napari_cytosynth.training.segment_recipe import SegmentRecipe
 from napari_cytosynth.training.study import recipe_with
+from napari_cytosynth.training.tasks import load_recipe
 from napari_cytosynth.zoo.files import load_network, read_card
 
 
@@ -32,7 +33,7 @@ def in_rounds(make_recipe):
     def make(**settings):
         tree = make_recipe(max_epochs=2).model_dump()
         first = {"train.max_epochs": 1, "train.learning_rate": 0.02}
-        return Recipe.model_validate({**tree, "rounds": [first], **settings})
+        return SegmentRecipe.model_validate({**tree, "rounds": [first], **settings})
 
     return make
 
@@ -44,7 +45,7 @@ def by_hand(make_recipe, nuclei_folder, tmp_path):
     model = train(first, nuclei_folder, tmp_path / "by-hand-1")
     second = make_recipe(max_epochs=2, seed=first.train.seed + 1000).model_dump()
     second["network"]["start_from"] = str(model)
-    return train(Recipe.model_validate(second), nuclei_folder, tmp_path / "by-hand-2")
+    return train(SegmentRecipe.model_validate(second), nuclei_folder, tmp_path / "by-hand-2")
 
 
 def test_rounds_equal_trainings_that_start_from_one_another(

@@ -5,12 +5,8 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from napari_cytosynth.training.stain_losses import (
-    feature_matching,
-    ms_ssim,
-    r1_penalty,
-    verdict_loss,
-)
+from napari_cytosynth.training.ms_ssim import ms_ssim
+from napari_cytosynth.training.stain_losses import feature_matching, r1_penalty, verdict_loss
 
 
 def planes(size=(24, 32), seed=0):

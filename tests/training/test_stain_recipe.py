@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.recipe import load_recipe
+from napari_cytosynth.training.tasks import load_recipe
 
 
 def test_the_terms_of_the_loss_weigh_alike_by_default(make_stain_recipe):

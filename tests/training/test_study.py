@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.recipe import load_recipe
 from napari_cytosynth.training.study import Study, list_studies, load_study
+from napari_cytosynth.training.tasks import load_recipe
 
 BASE = {
     "name": "widths",

@@ -13,8 +13,8 @@ import yaml
 from napari_cytosynth.errors import Cancelled, InputError, RecipeError
 from napari_cytosynth.training import study_run
 from napari_cytosynth.training.study import Study, load_study
-from napari_cytosynth.training.study_scores import Scores
 from napari_cytosynth.training.study_store import Store
+from napari_cytosynth.training.task import Scores
 
 
 @pytest.fixture

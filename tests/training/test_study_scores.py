@@ -14,7 +14,8 @@ from napari_cytosynth.training.study_measures import (
     direction_of,
     measures,
 )
-from napari_cytosynth.training.study_scores import check_data, score_run
+from napari_cytosynth.training.study_scores import score_run
+from napari_cytosynth.training.tasks import task_of
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def score(tmp_path):
         (tmp_path / "study.yaml").write_text(yaml.safe_dump(values | changes))
         study = load_study(str(tmp_path / "study.yaml"))
         used = study.check()
-        check_data(used, data_dir, study.part)
+        task_of(used).check_part(used, data_dir, study.part)
         model = train(used, data_dir, tmp_path / "run")
         found = score_run(study, used, model, data_dir)
         # what a study may ask for is what an evaluation finds
@@ -136,6 +137,6 @@ def test_without_images_of_the_part_nothing_is_trained(
         (make_stain_recipe(), pair_folder),
         (make_recipe(), nuclei_folder),
     ):
-        check_data(recipe, folder, "validation")
+        task_of(recipe).check_part(recipe, folder, "validation")
         with pytest.raises(RecipeError, match="to test"):
-            check_data(recipe, folder, "test")
+            task_of(recipe).check_part(recipe, folder, "test")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cytosynth.training.recipe import TargetRecipe
+from napari_cytosynth.training.segment_recipe import TargetRecipe
 from napari_cytosynth.training.targets import distance_map, target_maps
 
 

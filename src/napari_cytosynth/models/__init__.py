@@ -6,6 +6,7 @@ network of that name is built, so that listing the names costs no torch.
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from napari_cytosynth.errors import UnknownArchitectureError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "build_network"]
+__all__ = ["ARCHITECTURES", "argument_names", "build_network"]
 
 ARCHITECTURES: dict[str, str] = {
     "Autoencoder": "napari_cytosynth.models.latent:Autoencoder",
@@ -50,11 +51,21 @@ def build_network(architecture: str, arguments: dict[str, Any]) -> nn.Module:
             f"This model needs the architecture “{architecture}”, which this version of "
             f"napari-cytosynth does not have (it has: {known}). A newer version may."
         )
-    module, _, name = ARCHITECTURES[architecture].partition(":")
     try:
-        network: nn.Module = getattr(import_module(module), name)(**arguments)
+        network: nn.Module = _resolve(architecture)(**arguments)
     except (TypeError, ValueError) as error:
         raise UnknownArchitectureError(
             f"The model's config does not fit the architecture “{architecture}”: {error}."
         ) from error
     return network
+
+
+def argument_names(architecture: str) -> set[str]:
+    """Return the names of the arguments that a registered architecture takes."""
+    return set(inspect.signature(_resolve(architecture)).parameters)
+
+
+def _resolve(architecture: str) -> type[nn.Module]:
+    module, _, name = ARCHITECTURES[architecture].partition(":")
+    found: type[nn.Module] = getattr(import_module(module), name)
+    return found

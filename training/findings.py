@@ -1,38 +1,17 @@
-"""What a look at a data folder found, in words."""
+"""Problems, warnings and facts about a data folder, in sentences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .wording import counted
 
-__all__ = ["Report", "counted", "named", "nothing_marked"]
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun: ``1 image``, ``2,000 images``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def named(names: Sequence[str], most: int = 4) -> str:
-    """Return names in quotes, the first few of them: ``“a”, “b” and 7 more``."""
-    shown = ", ".join(f"“{name}”" for name in names[:most])
-    return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
-
-
-def nothing_marked(name: str) -> str:
-    """Return what to say of masks that hold nothing."""
-    return (
-        f"Nothing is marked as “{name}” in any mask to train on. Are these the right files, "
-        "and is the object non-zero in them?"
-    )
+__all__ = ["Findings"]
 
 
 @dataclass
-class Report:
-    """Findings in words, each a sentence or two.
+class Findings:
+    """What a check of a data folder found, each a sentence or two.
 
     Attributes
     ----------

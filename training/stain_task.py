@@ -1,0 +1,94 @@
+"""The task “stain”: fluorescence, predicted from transmitted light."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .stain_recipe import StainRecipe
+from .stain_score_names import DIRECTIONS, score_names
+from .task import Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .crops import EpochData
+    from .findings import Findings
+    from .layout import Layout
+    from .module import NetworkModule
+    from .task import ScoreOptions, Scores
+
+__all__ = ["STAIN"]
+
+
+def _data(recipe: StainRecipe, data_dir: Path, out: Path) -> EpochData:
+    from .stain_data import StainData
+
+    return StainData(recipe, data_dir)
+
+
+def _regression() -> type[NetworkModule]:
+    from .stain_module import RegressionModule
+
+    return RegressionModule
+
+
+def _adversarial() -> type[NetworkModule]:
+    from .adversarial import AdversarialModule
+
+    return AdversarialModule
+
+
+def _export(
+    recipe: StainRecipe,
+    module: Any,
+    data: Any,
+    checkpoint: Path,
+    folder: Path,
+    summary: dict[str, Any],
+) -> Path:
+    from .stain_export import export_stainer
+
+    return export_stainer(recipe, module, data, checkpoint, folder, summary)
+
+
+def _check(recipe: StainRecipe) -> None:
+    from .stain_check import check_stainer
+
+    check_stainer(recipe)
+
+
+def _layout(recipe: StainRecipe, data_dir: Path, findings: Findings) -> Layout:
+    from .stain_layout import stain_layout
+
+    return stain_layout(recipe, data_dir, findings)
+
+
+def _unmeasured(recipe: StainRecipe, name: str) -> str:
+    return ""
+
+
+def _check_part(recipe: StainRecipe, data_dir: Path, part: str) -> None:
+    from .stain_scoring import check_part
+
+    check_part(recipe, data_dir, part)
+
+
+def _score(recipe: StainRecipe, model: Path, data_dir: Path, options: ScoreOptions) -> Scores:
+    from .stain_scoring import score
+
+    return score(recipe, model, data_dir, options)
+
+
+STAIN = Task(
+    recipe=StainRecipe,
+    data=_data,
+    objectives={"regression": _regression, "adversarial": _adversarial},
+    export=_export,
+    check=_check,
+    layout=_layout,
+    directions=DIRECTIONS,
+    score_names=score_names,
+    unmeasured=_unmeasured,
+    check_part=_check_part,
+    score=_score,
+)

@@ -1,0 +1,47 @@
+"""The tasks that models are trained for, and loading a recipe of any of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .generate_task import GENERATE
+from .recipe_loading import load_as
+from .segment_task import SEGMENT
+from .stain_task import STAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .recipe import Recipe
+    from .task import Task
+
+__all__ = ["TASKS", "load_recipe", "task_of"]
+
+TASKS: dict[str, Task[Any]] = {"segment": SEGMENT, "stain": STAIN, "generate": GENERATE}
+"""Name, as in a recipe's ``task`` -> record."""
+
+
+def task_of(recipe: Recipe) -> Task[Any]:
+    """Return the record of a recipe's task."""
+    return TASKS[recipe.task]
+
+
+def load_recipe(name_or_path: str, overrides: Sequence[str] | None = None) -> Recipe:
+    """Read and validate a recipe.
+
+    Parameters
+    ----------
+    name_or_path
+        Name of a shipped recipe, or the path of a YAML file.
+    overrides
+        Assignments such as ``train.max_epochs=5``. One of ``network.start_from`` leaves out the
+        recipe's ``rounds``, and one of ``name`` what the card tells of data and licences,
+        unless they are assigned too.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such recipe, or a setting is unknown or impossible.
+    """
+    classes = {name: task.recipe for name, task in TASKS.items()}
+    return load_as(classes, name_or_path, overrides or ())
