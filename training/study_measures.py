@@ -10,13 +10,13 @@ from pydantic import Field, model_validator
 from napari_cytosynth.errors import RecipeError
 
 from .recipe import Record
+from .task import Direction  # noqa: TC001  (pydantic reads the annotation)
 from .tasks import TASKS, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .recipe import Recipe
-    from .task import Direction
 
 __all__ = ["FIGURES", "Score", "check_scores", "direction_of", "measures"]
 

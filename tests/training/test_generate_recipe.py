@@ -25,9 +25,9 @@ def test_every_shipped_recipe_builds_its_network(name):
 
 def test_a_conditional_model_is_told_its_classes_and_an_unconditional_one_is_not():
     both = load_recipe("histology-ddpm")
-    assert both.told["classes"] == 2
+    assert both.derived_arguments["classes"] == 2
     alone = load_recipe("histology-ddpm", ["data.conditional=false"])
-    assert alone.told["classes"] == 0
+    assert alone.derived_arguments["classes"] == 0
 
 
 @pytest.mark.parametrize(
