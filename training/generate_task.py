@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .generate_families import FAMILIES
 from .generate_recipe import GenerateRecipe
 from .generate_score_names import DIRECTIONS, score_names, unmeasured
 from .task import Task
@@ -119,6 +120,7 @@ GENERATE = Task(
     unmeasured=unmeasured,
     check_part=_check_part,
     score=_score,
+    families=FAMILIES,
     callbacks=_callbacks,
     first_stage=_first_stage,
 )

@@ -124,6 +124,9 @@ class Task(Generic[R]):
         Raises RecipeError if a data folder lacks the images of a part.
     score
         Measures the model in a folder as ``cytosynth evaluate`` does.
+    families
+        Architecture -> what trains and samples it; empty if every registered architecture whose
+        arguments fit the data may be trained.
     callbacks
         Lightning callbacks beside those of all tasks; none by default.
     first_stage
@@ -141,6 +144,7 @@ class Task(Generic[R]):
     unmeasured: Callable[[R, str], str]
     check_part: Callable[[R, Path, str], None]
     score: Callable[[R, Path, Path, ScoreOptions], Scores]
+    families: Mapping[str, Any] = field(default_factory=dict)
     callbacks: Callable[[R, Any, Any], list[Callback]] = _no_callbacks
     first_stage: Callable[[R, Path], FirstStage | None] = _no_first_stage
 

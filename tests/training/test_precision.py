@@ -11,7 +11,9 @@ import yaml
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training import latent_stage, precision
 from napari_cytosynth.training.fit import train
-from napari_cytosynth.training.recipe import TrainRecipe, list_recipes, load_recipe
+from napari_cytosynth.training.recipe import TrainRecipe
+from napari_cytosynth.training.recipe_files import list_recipes
+from napari_cytosynth.training.tasks import load_recipe
 from napari_cytosynth.zoo.files import read_card
 
 
