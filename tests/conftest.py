@@ -161,12 +161,12 @@ def make_tiny_generator(kind: str = "diffusion", *, seed: int = 5, **inference: 
     its mask and is told the foreground fraction.
     """
     from napari_cytosynth.models import build_network
-    from napari_cytosynth.zoo.card import Condition, Generation, Inference, ModelCard
+    from napari_cytosynth.zoo.card import Condition, GenerationSettings, Inference, ModelCard
 
     architecture, channels = GENERATORS[kind]
     classes = ["non-cancerous", "cancerous"] if kind == "classes" else []
     fraction = Condition(name="foreground fraction", mean=0.2, std=0.1, low=0.05, high=0.4)
-    generation = Generation(
+    generation = GenerationSettings(
         family=FAMILIES.get(kind, "diffusion"),  # type: ignore[arg-type]
         sampler="dpm++",
         steps=4,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.zoo.card import Condition, Generation, Inference
+from napari_cytosynth.zoo.card import Condition, GenerationSettings, Inference
 
 from .evaluation import write_json
 from .generate_families import FAMILIES
@@ -53,8 +53,8 @@ def generation_facts(recipe: GenerateRecipe, data: GenerateData) -> dict[str, An
         "encoder": recipe.encoder,
     }
     if not isinstance(plan, DiffusionObjective):
-        return {"generation": Generation(**facts)}
-    generation = Generation(
+        return {"generation": GenerationSettings(**facts)}
+    generation = GenerationSettings(
         **facts,
         zero_terminal_snr=plan.zero_terminal_snr,
         sampler=plan.sampler,

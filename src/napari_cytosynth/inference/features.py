@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.inference.normalise import NormalisationLike
+    from napari_cytosynth.zoo.card import Normalisation
 
 __all__ = ["Features", "Reference", "encoder_features", "is_script", "script_features"]
 
@@ -94,7 +94,7 @@ class Features:
 
 
 def encoder_features(
-    network: nn.Module, normalisation: NormalisationLike, name: str, device: str = "auto"
+    network: nn.Module, normalisation: Normalisation, name: str, device: str = "auto"
 ) -> Features:
     """Use the encoder of a segmenter: the means over space of its two deepest levels.
 
@@ -286,7 +286,7 @@ def _input_channels(network: UNet) -> int:
     return first.shape[1] // network.to_channels.downscale_factor**2
 
 
-def _fixed_map(normalisation: NormalisationLike, name: str) -> tuple[float, float]:
+def _fixed_map(normalisation: Normalisation, name: str) -> tuple[float, float]:
     """Return the offset and the factor that bring [0, 1] to the numbers a network knows."""
     if normalisation.kind == "percentile":
         return 0.0, 1.0

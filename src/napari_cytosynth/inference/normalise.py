@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from napari_cytosynth.zoo.card import Normalisation
 
 __all__ = [
     "MAX_SAMPLES",
@@ -32,34 +34,6 @@ __all__ = [
 
 MAX_SAMPLES = 1_000_000
 """Statistics of a plane are taken from at most so many evenly spaced pixels."""
-
-
-class NormalisationLike(Protocol):
-    """What is read of a card's :class:`~napari_cytosynth.zoo.card.Normalisation`."""
-
-    @property
-    def kind(self) -> Literal["percentile", "zscore", "fixed", "local"]:
-        """How the scaling is found."""
-
-    @property
-    def low(self) -> float:
-        """Lower percentile."""
-
-    @property
-    def high(self) -> float:
-        """Upper percentile."""
-
-    @property
-    def mean(self) -> float:
-        """Mean that kind 'fixed' subtracts."""
-
-    @property
-    def std(self) -> float:
-        """Number that the kinds 'fixed' and 'local' divide by."""
-
-    @property
-    def sigma(self) -> float:
-        """Sigma in px of the local mean of kind 'local'."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +69,7 @@ class Scaling:
         return result
 
 
-def plane_scaling(plane: Any, normalisation: NormalisationLike) -> Scaling:
+def plane_scaling(plane: Any, normalisation: Normalisation) -> Scaling:
     """Measure the scaling of one channel of one plane.
 
     Parameters
@@ -135,7 +109,7 @@ def plane_scaling(plane: Any, normalisation: NormalisationLike) -> Scaling:
     return _checked(float(low), float(high - low))
 
 
-def normalise(plane: Any, normalisation: NormalisationLike) -> NDArray[np.float32]:
+def normalise(plane: Any, normalisation: Normalisation) -> NDArray[np.float32]:
     """Scale a whole plane as a card says, every channel by itself.
 
     Parameters
@@ -166,7 +140,7 @@ def normalise(plane: Any, normalisation: NormalisationLike) -> NDArray[np.float3
     return result
 
 
-def _scaled(plane: NDArray[Any], normalisation: NormalisationLike) -> NDArray[np.float32]:
+def _scaled(plane: NDArray[Any], normalisation: Normalisation) -> NDArray[np.float32]:
     if normalisation.kind == "local":
         return local_contrast(plane, normalisation.sigma, normalisation.std)
     return plane_scaling(plane, normalisation).apply(plane)

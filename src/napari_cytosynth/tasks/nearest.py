@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.inference.features import Features, Reference
-    from napari_cytosynth.zoo.card import Generation as GenerationCard
+    from napari_cytosynth.zoo.card import GenerationSettings
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["Nearest", "TrainingCrops", "nearest_training"]
@@ -162,7 +162,10 @@ def _encoder(name: str, model: str, device: str) -> Features:
 
 
 def _nearest(
-    images: npt.NDArray[np.floating], features: Features, reference: Reference, card: GenerationCard
+    images: npt.NDArray[np.floating],
+    features: Features,
+    reference: Reference,
+    card: GenerationSettings,
 ) -> Nearest:
     parts = [
         reference.nearest(features.embed(images[start : start + _BATCH]))

@@ -13,14 +13,22 @@ __all__ = [
     "FORMAT_VERSION",
     "Condition",
     "Generation",
+    "GenerationSettings",
     "Inference",
     "Metric",
     "ModelCard",
     "Normalisation",
     "OutputScaling",
+    "PredictionType",
+    "SamplerName",
+    "ScheduleName",
     "Splitting",
     "Training",
 ]
+
+SamplerName = Literal["ddpm", "ddim", "dpm++", "unipc"]
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
+ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
 
 FORMAT_VERSION = 1
 
@@ -79,7 +87,7 @@ class Condition(_Record):
     high: float = Field(description="largest value that the training images show often")
 
 
-class Generation(_Record):
+class GenerationSettings(_Record):
     """How a generative model is sampled."""
 
     family: Literal["vae", "gan", "diffusion", "latent_diffusion"] = Field(
@@ -88,9 +96,7 @@ class Generation(_Record):
     zero_terminal_snr: bool = Field(
         False, description="diffusion: betas rescaled so that the last step is pure noise"
     )
-    sampler: Literal["ddpm", "ddim", "dpm++", "unipc"] = Field(
-        "dpm++", description="diffusion: sampler used if none is chosen"
-    )
+    sampler: SamplerName = Field("dpm++", description="diffusion: sampler used if none is chosen")
     steps: int = Field(25, ge=1, description="diffusion: sampling steps used if none are chosen")
     guidance: float = Field(
         1.0,
@@ -114,6 +120,9 @@ class Generation(_Record):
         description="distance of real images never trained on to their nearest training image: "
         "the quantiles 5, 25, 50, 75 and 95 %",
     )
+
+
+Generation = GenerationSettings  # its earlier name, which scripts may import
 
 
 class Inference(_Record):
@@ -152,16 +161,16 @@ class Inference(_Record):
         None, description="how touching objects are separated; null: connected components"
     )
     classes: list[str] = Field(default_factory=list, description="classes of a conditional model")
-    prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = Field(
+    prediction_type: PredictionType | None = Field(
         None, description="diffusion: what the network predicts"
     )
-    schedule: Literal["linear", "scaled_linear", "cosine", "sigmoid"] | None = Field(
+    schedule: ScheduleName | None = Field(
         None, description="diffusion: the beta schedule it was trained with"
     )
     training_steps: int | None = Field(
         None, ge=2, description="diffusion: number of time steps it was trained with"
     )
-    generation: Generation | None = Field(
+    generation: GenerationSettings | None = Field(
         None, description="how a generative model is sampled; null for the other tasks"
     )
     modality: str = Field("", description="kind of microscopy of the training images")
