@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cytosynth.inference.generation import Generator, Request
+from napari_cytosynth.inference.generation import Generator, SamplingOptions, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,12 +140,11 @@ def sample_like(
     done = 0
     for order in orders(crops, classes, conditions):
         count, finished = len(order.rows), done
-        request = Request(
+        options = SamplingOptions(
             count=count,
-            seeds=tuple(int(sampling.seed + row) for row in order.rows),
-            size=None,
+            seed=tuple(int(sampling.seed + row) for row in order.rows),
             label=order.label,
-            condition=order.condition,
+            conditions=order.condition,
             sampler=sampling.sampler,
             steps=sampling.steps,
             guidance=sampling.guidance,
@@ -157,6 +156,7 @@ def sample_like(
         ) -> None:
             progress(base + n * step // max(total, 1), message)
 
+        request = resolve(options, model.card.inference)
         images[order.rows] = generator.run(request, progress=tick).images
         if order.condition is not None:
             told[order.rows] = order.condition

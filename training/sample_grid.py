@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning import Callback, LightningModule, Trainer
 
-from napari_cytosynth.inference.generation import Generator, Request
+from napari_cytosynth.inference.generation import Generator, SamplingOptions, resolve
 
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Inference
@@ -42,7 +42,8 @@ class SampleGrid(Callback):
         network: Any = pl_module.network
         generator = Generator(network, self.inference, device=str(pl_module.device))
         steps = min(_STEPS, self.inference.training_steps or _STEPS)
-        made = generator.run(Request(count=_COUNT, seeds=tuple(range(_COUNT)), steps=steps))
+        options = SamplingOptions(count=_COUNT, seed=0, steps=steps)
+        made = generator.run(resolve(options, self.inference))
         # a row for each channel, the images side by side
         rows = made.images.transpose(1, 2, 0, 3)
         grid = rows.reshape(rows.shape[0] * rows.shape[1], -1)

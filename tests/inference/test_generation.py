@@ -12,7 +12,7 @@ from torch import nn
 
 from napari_cytosynth.errors import Cancelled, InputError, ModelError, OutOfMemoryError
 from napari_cytosynth.inference._generation_run import slerp
-from napari_cytosynth.inference.generation import SAMPLERS, Generator, Request
+from napari_cytosynth.inference.generation import SAMPLERS, Generator, SamplingOptions, resolve
 from napari_cytosynth.inference.schedule import NoiseSchedule
 
 if TYPE_CHECKING:
@@ -32,8 +32,13 @@ def generator(make_generator):
     return ready
 
 
-def draw(generator: Generator, *seeds: int, **wishes: object) -> Generated:
-    return generator.run(Request(len(seeds), seeds, **wishes))  # type: ignore[arg-type]
+def run(generator: Generator, calls: dict[str, object] | None = None, **options) -> Generated:
+    request = resolve(SamplingOptions(**options), generator.inference)
+    return generator.run(request, **(calls or {}))  # type: ignore[arg-type]
+
+
+def draw(generator: Generator, *seeds: int, **options: object) -> Generated:
+    return run(generator, count=len(seeds), seed=seeds, **options)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,9 +78,9 @@ def test_no_guidance_is_the_unconditional_image_bit_by_bit(generator):
     assert np.abs(draw(made, 1, 2, label=1).images - free).max() > 1e-3
     pairs = generator("pairs")
     free = draw(pairs, 1, 2).images
-    np.testing.assert_array_equal(draw(pairs, 1, 2, condition=(1.5,), guidance=0).images, free)
-    np.testing.assert_array_equal(draw(pairs, 1, 2, condition=(math.nan,)).images, free)
-    assert np.abs(draw(pairs, 1, 2, condition=(1.5,)).images - free).max() > 1e-3
+    np.testing.assert_array_equal(draw(pairs, 1, 2, conditions=(1.5,), guidance=0).images, free)
+    np.testing.assert_array_equal(draw(pairs, 1, 2, conditions=(math.nan,)).images, free)
+    assert np.abs(draw(pairs, 1, 2, conditions=(1.5,)).images - free).max() > 1e-3
 
 
 def test_classes_differ_and_guidance_exaggerates_continuously(generator):
@@ -135,8 +140,8 @@ class Gaussian(nn.Module):
 @pytest.mark.parametrize("sampler", ["ddpm", "dpm++", "unipc"])
 @pytest.mark.parametrize("size", [(16, 16), (40, 24)])
 def test_images_have_the_statistics_of_the_data(make_generator, prediction, sampler, size):
-    wishes = {"prediction_type": prediction, "training_steps": 100}
-    inference = make_generator("diffusion", **wishes).card.inference
+    options = {"prediction_type": prediction, "training_steps": 100}
+    inference = make_generator("diffusion", **options).card.inference
     made = Generator(Gaussian(inference, -0.3, 0.2), inference)
     steps = 100 if sampler == "ddpm" else 20
     images = draw(made, *range(24), size=size, sampler=sampler, steps=steps).images
@@ -182,8 +187,8 @@ def test_decoders_only_make_their_own_size(generator):
 def test_any_number_of_steps(generator, sampler, kind, steps):
     progress: list[int] = []
     made = generator(kind, prediction_type="epsilon")
-    request = Request(2, (1, 2), sampler=sampler, steps=steps)
-    result = made.run(request, progress=lambda done, total, message: progress.append(done))
+    calls = {"progress": lambda done, total, message: progress.append(done)}
+    result = run(made, calls, count=2, seed=1, sampler=sampler, steps=steps)
     assert result.images.std() > 0.001
     assert progress[0] == 0
     assert progress[-1] == 2 * steps
@@ -214,11 +219,11 @@ def test_the_preview_shows_the_images_emerge_and_ends_with_them(generator, kind)
     seen = []
     finished = {}
     made = generator(kind)
-    result = made.run(
-        Request(3, (1, 2, 3), steps=5, batch_size=2),
-        on_preview=lambda step, total, images, numbers: seen.append((step, total, images, numbers)),
-        on_image=finished.__setitem__,
-    )
+    calls = {
+        "on_preview": lambda *preview: seen.append(preview),
+        "on_image": finished.__setitem__,
+    }
+    result = run(made, calls, count=3, seed=1, steps=5, batch_size=2)
     assert [(step, total) for step, total, *_ in seen] == [(step, 5) for step in range(1, 6)] * 2
     assert [numbers for *_, numbers in seen] == [[0, 1]] * 5 + [[2]] * 5
     np.testing.assert_allclose(seen[4][2], result.images[:2], atol=1e-5)
@@ -234,11 +239,11 @@ def test_the_preview_shows_the_images_emerge_and_ends_with_them(generator, kind)
 def test_enough_keeps_the_images_that_are_finished(generator):
     made = generator()
     finished = []
-    result = made.run(
-        Request(6, tuple(range(6)), batch_size=2, keep_trajectory=True),
-        on_image=lambda number, image: finished.append(number),
-        enough=lambda: len(finished) >= 4,
-    )
+    calls = {
+        "on_image": lambda number, image: finished.append(number),
+        "enough": lambda: len(finished) >= 4,
+    }
+    result = run(made, calls, count=6, batch_size=2, keep_trajectory=True)
     assert result.images.shape == (4, 1, 16, 16)
     assert result.trajectory.shape == (5, 4, 1, 16, 16)
     assert result.seeds == (0, 1, 2, 3)
@@ -247,7 +252,7 @@ def test_enough_keeps_the_images_that_are_finished(generator):
 
 @pytest.mark.parametrize("kind", ["diffusion", "vae"])
 def test_enough_at_once_is_no_image(generator, kind):
-    result = generator(kind).run(Request(2, (0, 1)), enough=lambda: True)
+    result = run(generator(kind), {"enough": lambda: True}, count=2)
     assert result.images.shape == (0, 1, 16, 16)
     assert result.seeds == ()
 
@@ -262,7 +267,7 @@ def test_cancelling_stops_between_steps_and_between_windows(generator, size):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        generator().run(Request(2, (0, 1), size=size, steps=20), progress=stop)
+        run(generator(), {"progress": stop}, count=2, size=size, steps=20)
     assert calls[-1] == (6 if size is None else 0)
 
 
@@ -270,10 +275,10 @@ def short_of_memory(generator: Generator, most: int, monkeypatch: pytest.MonkeyP
     """Let a generator run out of memory with more than `most` images at a time."""
     draw_all = generator._family.draw
 
-    def draw_few(order, run, numbers):
+    def draw_few(request, run, numbers):
         if len(numbers) > most:
             raise torch.OutOfMemoryError("out of memory")
-        return draw_all(order, run, numbers)
+        return draw_all(request, run, numbers)
 
     monkeypatch.setattr(generator._family, "draw", draw_few)
 
@@ -305,13 +310,13 @@ def test_damaged_weights_are_an_error_and_no_image(make_generator, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "wishes", "words"),
+    ("kind", "options", "words"),
     [
         ("diffusion", {"label": 0}, "knows no classes"),
         ("vae", {"label": 0}, "knows no classes"),
-        ("vae", {"condition": (0.0,)}, "classes or properties"),
-        ("classes", {"label": 2}, "no class 2"),
-        ("pairs", {"condition": (0.0, 1.0)}, "1 properties"),
+        ("vae", {"conditions": (0.0,)}, "classes or properties"),
+        ("classes", {"label": 2}, "no class “2”"),
+        ("pairs", {"conditions": (0.0, 1.0)}, "1 properties"),
         ("diffusion", {"sampler": "euler"}, "no sampler “euler”"),
         ("diffusion", {"steps": 21}, "between 1 and 20"),
         ("diffusion", {"steps": 0}, "between 1 and 20"),
@@ -321,16 +326,16 @@ def test_damaged_weights_are_an_error_and_no_image(make_generator, kind):
         ("diffusion", {"batch_size": 0}, "at least 1 image"),
     ],
 )
-def test_impossible_wishes_are_refused_in_words(generator, kind, wishes, words):
+def test_impossible_options_are_refused_in_words(generator, kind, options, words):
     with pytest.raises(InputError, match=words):
-        draw(generator(kind), 1, **wishes)
+        draw(generator(kind), 1, **options)
 
 
 def test_impossible_seeds_and_counts_are_refused(generator):
     made = generator()
     for count, seeds in ((0, ()), (2, (1,)), (1, (-1,)), (1, (2**63,))):
         with pytest.raises(InputError, match="seed"):
-            made.run(Request(count, seeds))
+            run(made, count=count, seed=seeds)
 
 
 def test_a_segmenter_is_no_generator(tiny_model):
@@ -363,7 +368,7 @@ def test_bfloat16_is_nearly_the_same_image_and_precisions_are_checked(make_gener
 @pytest.mark.parametrize("kind", ["diffusion", "latent", "vae", "gan"])
 def test_a_walk_leads_from_the_one_seeds_image_to_the_others(generator, kind):
     made = generator(kind)
-    walk = made.walk(3, 8, 9, batch_size=4)
+    walk = run(made, seed=3, walk_to=8, count=9, batch_size=4)
     ends = draw(made, 3, 8, sampler="ddim").images
     np.testing.assert_allclose(walk.images[[0, -1]], ends, atol=1e-5)
     assert walk.seeds == (3, 8)
@@ -383,15 +388,12 @@ def test_the_noise_on_a_walk_is_as_strong_everywhere():
 def test_a_walk_stops_and_is_refused_like_a_run(generator):
     made = generator()
     finished: list[int] = []
-    walk = made.walk(
-        1,
-        2,
-        5,
-        batch_size=2,
-        on_image=lambda number, image: finished.append(number),
-        enough=lambda: bool(finished),
-    )
+    calls = {
+        "on_image": lambda number, image: finished.append(number),
+        "enough": lambda: bool(finished),
+    }
+    walk = run(made, calls, seed=1, walk_to=2, count=5, batch_size=2)
     assert len(walk.images) == 2
     assert walk.positions == (0.0, 0.25)
     with pytest.raises(InputError, match="at least 2"):
-        made.walk(1, 2, 1)
+        run(made, seed=1, walk_to=2, count=1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_cytosynth.inference._steps import SAMPLERS, Steps, time_steps
+from napari_cytosynth.inference._request import SAMPLERS
+from napari_cytosynth.inference._steps import Steps, time_steps
 from napari_cytosynth.inference.schedule import NoiseSchedule
 
 SCHEDULES = [

@@ -7,8 +7,8 @@ import pytest
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import Cancelled, InputError
-from napari_cytosynth.tasks._wishes import Wishes
-from napari_cytosynth.tasks.generate import Generation
+from napari_cytosynth.inference._request import resolve
+from napari_cytosynth.tasks.generate import Generation, SamplingOptions
 from napari_cytosynth.tasks.provenance import as_python
 
 
@@ -92,10 +92,8 @@ def test_classes_have_names_and_numbers(make_generator):
 
 def test_conditions_are_told_in_units_of_the_card(make_generator):
     pairs = make_generator("pairs")
-    sampling = {"sampler": None, "steps": None, "guidance": None, "keep_trajectory": False}
-    wished = {"label": None, "size": None, "conditions": {"foreground fraction": 0.4}}
-    wishes = Wishes.check(pairs.card.inference, **wished, **sampling)
-    assert wishes.standardised == pytest.approx((2.0,))
+    options = SamplingOptions(conditions={"foreground fraction": 0.4})
+    assert resolve(options, pairs.card.inference).condition == pytest.approx((2.0,))
     few, many, any_ = (
         cytosynth.generate(pairs, count=1, conditions=conditions).images
         for conditions in ({"foreground fraction": 0.1}, {"foreground fraction": 0.4}, None)
@@ -160,7 +158,7 @@ def test_a_walk_leads_from_one_seed_to_the_other(make_generator, kind):
         ("vae", {"size": 64}, "only makes images of 16 × 16"),
     ],
 )
-def test_impossible_wishes_are_explained(make_generator, kind, arguments, words):
+def test_impossible_options_are_explained(make_generator, kind, arguments, words):
     with pytest.raises(InputError, match=words):
         cytosynth.generate(make_generator(kind), **{"count": 1} | arguments)
 
@@ -172,7 +170,7 @@ def test_model_for_another_task_is_refused(tiny_model):
         cytosynth.vary(tiny_model, 1, 2)
 
 
-def test_wishes_without_effect_are_named(make_generator, model):
+def test_options_without_effect_are_named(make_generator, model):
     said = cytosynth.generate(make_generator("gan"), count=1, steps=5).messages
     assert any("one pass" in text for text in said)
     said = cytosynth.generate(model, count=1, guidance=3.0).messages

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_cytosynth.errors import InputError, ModelError
-from napari_cytosynth.inference._described import generation_of
-from napari_cytosynth.inference._windows import fuse
-from napari_cytosynth.inference.device import exact_float32
-from napari_cytosynth.inference.schedule import NoiseSchedule
+from napari_cytosynth.errors import ModelError
+
+from ._request import generation_of
+from ._windows import fuse
+from .device import exact_float32
+from .schedule import NoiseSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import nn
 
-    from napari_cytosynth.inference._described import InferenceLike
+    from napari_cytosynth.zoo.card import Inference
 
+    from ._request import ResolvedRequest
 
 __all__ = ["Denoiser", "check_finite", "number_format"]
 
@@ -71,7 +73,7 @@ class Denoiser:
     """
 
     def __init__(
-        self, network: nn.Module, inference: InferenceLike, device: torch.device, precision: str
+        self, network: nn.Module, inference: Inference, device: torch.device, precision: str
     ) -> None:
         generation = generation_of(inference)
         assert inference.schedule is not None  # the card's validation sees to these
@@ -84,7 +86,7 @@ class Denoiser:
             zero_terminal_snr=generation.zero_terminal_snr,
         )
         self.device, self.precision = device, precision
-        self.classes, self.conditions = len(inference.classes), len(generation.conditions)
+        self.classes = len(inference.classes)
         self._latent = generation.family == "latent_diffusion"
         self._network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
         self.downsampling = 1
@@ -95,27 +97,11 @@ class Denoiser:
         height, width = inference.example_size
         self.window = (height // self.downsampling, width // self.downsampling)
 
-    def check(self, label: int | None, condition: tuple[float, ...] | None) -> None:
-        """Raise InputError if the model cannot be asked for this class or condition."""
-        if label is not None and not self.classes:
-            raise InputError("This model knows no classes: leave the class out.")
-        if label is not None and not 0 <= label < self.classes:
-            raise InputError(
-                f"This model has {self.classes} classes, counted from 0: there is no class {label}."
-            )
-        if condition is not None and len(condition) != self.conditions:
-            raise InputError(
-                f"This model can be asked for {self.conditions} properties, not for "
-                f"{len(condition)}."
-            )
-
     def guided(
         self,
         noisy: torch.Tensor,
         time: int,
-        label: int | None,
-        condition: tuple[float, ...] | None,
-        guidance: float,
+        request: ResolvedRequest,
         *,
         between: Callable[[], None] | None = None,
     ) -> torch.Tensor:
@@ -128,19 +114,18 @@ class Denoiser:
             ones are seen through overlapping windows.
         time
             The time step.
-        label, condition
-            What all of them are to be; None, and NaN, for no wish.
-        guidance
-            0: no wish counts; 1: as trained; more: exaggerated (Ho and Salimans 2022,
-            arXiv:2207.12598).
+        request
+            Label and condition of all of them, and the guidance: 0 ignores both, 1 is as
+            trained, more exaggerates (Ho and Salimans 2022, arXiv:2207.12598).
         between
             Called between windows; may raise to stop.
         """
-        told = label is not None or any(not math.isnan(value) for value in condition or ())
-        strength = guidance if told else 0.0
-        # Which halves a batch has: without (False) and with (True) what it is told.
+        label, condition = request.label, request.condition
+        conditional = label is not None or any(not math.isnan(each) for each in condition or ())
+        strength = request.guidance if conditional else 0.0
+        # Which halves a batch has: unconditional (False) and conditional (True).
         halves = [False] if strength == 0 else [True] if strength == 1 else [False, True]
-        labels, conditions = self._told(halves, len(noisy), label, condition)
+        labels, conditions = self._conditioning(halves, len(noisy), label, condition)
         times = torch.full((len(halves) * len(noisy),), time, device=self.device)
 
         def look(part: torch.Tensor) -> torch.Tensor:
@@ -149,8 +134,8 @@ class Denoiser:
             output = self.output(part.repeat(len(halves), 1, 1, 1), times, labels, conditions)
             if len(halves) == 1:
                 return output
-            without, told = output.chunk(2)
-            return without + strength * (told - without)
+            without, conditioned = output.chunk(2)
+            return without + strength * (conditioned - without)
 
         return self.clean(fuse(look, noisy, self.window), noisy, times[: len(noisy)])
 
@@ -181,20 +166,20 @@ class Denoiser:
         with exact_float32(self.device):
             return fuse(self._network.decode, field, self.window, scale=self.downsampling)  # type: ignore[arg-type]
 
-    def _told(
+    def _conditioning(
         self,
         halves: list[bool],
         count: int,
         label: int | None,
         condition: tuple[float, ...] | None,
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Return (N,) classes and (N, K) conditions of a batch's halves; None for no wish."""
+        """Return (N,) classes and (N, K) conditions of a batch's halves; None without."""
         labels = conditions = None
         if label is not None:
-            rows = [label if told else self.classes for told in halves for _ in range(count)]
+            rows = [label if half else self.classes for half in halves for _ in range(count)]
             labels = torch.tensor(rows, device=self.device)
         if condition:
             nothing = (math.nan,) * len(condition)
-            told_rows = [condition if told else nothing for told in halves for _ in range(count)]
-            conditions = torch.tensor(told_rows, dtype=torch.float32, device=self.device)
+            filled = [condition if half else nothing for half in halves for _ in range(count)]
+            conditions = torch.tensor(filled, dtype=torch.float32, device=self.device)
         return labels, conditions

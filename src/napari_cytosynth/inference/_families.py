@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_cytosynth.errors import InputError
-from napari_cytosynth.inference._denoiser import Denoiser, check_finite, number_format
-from napari_cytosynth.inference._steps import Steps
+from ._denoiser import Denoiser, check_finite, number_format
+from ._generation_run import initial_noise
+from ._steps import Steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from napari_cytosynth.inference._described import InferenceLike
-    from napari_cytosynth.inference._generation_run import Order, Run
+    from napari_cytosynth.zoo.card import Inference
+
+    from ._generation_run import GenerationRun
+    from ._request import ResolvedRequest
 
     Floats = NDArray[np.float32]
     States = NDArray[np.float16]
@@ -42,39 +44,25 @@ class Decoding:
         Where and in which number format it runs.
     """
 
-    most_steps = None
-
     def __init__(
-        self, network: nn.Module, inference: InferenceLike, device: torch.device, precision: str
+        self, network: nn.Module, inference: Inference, device: torch.device, precision: str
     ) -> None:
-        self._native = inference.example_size
         self._network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
         self._device, self._precision = device, precision
-
-    def check(
-        self, label: int | None, condition: tuple[float, ...] | None, size: tuple[int, int]
-    ) -> None:
-        """Raise InputError if the model cannot be asked for this."""
-        if label is not None or condition:
-            raise InputError("This model knows no classes or properties: leave them out.")
-        if size != self._native:
-            raise InputError(
-                f"This model only makes images of {self._native[0]} × {self._native[1]} pixels. "
-                "For others, choose a diffusion model (ddpm or ldm)."
-            )
 
     def latent_shape(self, size: tuple[int, int]) -> tuple[int, ...]:
         """Return the shape of what is random of an image of a size (Y, X)."""
         return (int(self._network.latent),)  # type: ignore[arg-type]
 
     @torch.inference_mode()
-    def draw(self, order: Order, run: Run, numbers: list[int]) -> Drawn:
+    def draw(self, request: ResolvedRequest, run: GenerationRun, numbers: list[int]) -> Drawn:
         """Return the images (N, C, Y, X) of these numbers, and no states in between."""
-        run.poll()
-        latents = torch.stack([order.begin(number).latent for number in numbers])
+        run.check_stopped()
+        shape = self.latent_shape(request.size)
+        latents = torch.stack([initial_noise(request, each, shape).latent for each in numbers])
         with number_format(self._device, self._precision):
             images = self._network.decode(latents.to(self._device))  # type: ignore[operator]
-        run.expect(numbers[-1] + 1, f"Image {numbers[-1] + 1} of {order.count}")
+        run.report(numbers[-1] + 1, f"Image {numbers[-1] + 1} of {request.count}")
         return _to_unit(images), None
 
 
@@ -88,16 +76,9 @@ class Diffusing:
     """
 
     def __init__(
-        self, network: nn.Module, inference: InferenceLike, device: torch.device, precision: str
+        self, network: nn.Module, inference: Inference, device: torch.device, precision: str
     ) -> None:
         self._denoiser = Denoiser(network, inference, device, precision)
-        self.most_steps = self._denoiser.schedule.steps
-
-    def check(
-        self, label: int | None, condition: tuple[float, ...] | None, size: tuple[int, int]
-    ) -> None:
-        """Raise InputError if the model cannot be asked for this."""
-        self._denoiser.check(label, condition)
 
     def latent_shape(self, size: tuple[int, int]) -> tuple[int, ...]:
         """Return the shape of a field that covers both the size (Y, X) and the window."""
@@ -106,38 +87,38 @@ class Diffusing:
         return (self._denoiser.channels, *field)
 
     @torch.inference_mode()
-    def draw(self, order: Order, run: Run, numbers: list[int]) -> Drawn:
+    def draw(self, request: ResolvedRequest, run: GenerationRun, numbers: list[int]) -> Drawn:
         """Return the images (N, C, Y, X) of these numbers, and the kept states (S, N, C, Y, X)."""
         denoiser = self._denoiser
-        steps = Steps(order.sampler, order.steps, denoiser.schedule)
+        steps = Steps(request.sampler, request.steps, denoiser.schedule)
         count = len(steps.times)
-        begun = [order.begin(number) for number in numbers]
+        shape = self.latent_shape(request.size)
+        begun = [initial_noise(request, number, shape) for number in numbers]
         generators = [each.generator for each in begun]
         field = torch.stack([each.latent for each in begun]).to(denoiser.device)
-        between = run.breathe if field.shape[-2:] != denoiser.window else None
-        to_keep = _spread(count + 1, KEPT_STATES) if order.keep_trajectory else set()
+        between = run.check_cancelled if field.shape[-2:] != denoiser.window else None
+        to_keep = _spread(count + 1, KEPT_STATES) if request.keep_trajectory else set()
         to_show = _spread(count, LATENT_PREVIEWS if denoiser.downsampling > 1 else count)
         states: list[States] = []
-        told = (order.label, order.condition, order.guidance)
         for number, time in enumerate(steps.times):
-            run.poll()
+            run.check_stopped()
             if number in to_keep:
-                states.append(self._picture(field, order).astype(np.float16))
-            clean = denoiser.guided(field, time, *told, between=between)
+                states.append(self._picture(field, request).astype(np.float16))
+            clean = denoiser.guided(field, time, request, between=between)
             field = steps.step(number, clean, field, generators)
             if run.on_preview is not None and number in to_show:
-                run.on_preview(number + 1, count, self._picture(clean, order), numbers)
-            done = numbers[0] * order.steps + (number + 1) * len(numbers) * order.steps // count
-            run.expect(done, _message(number + 1, count, numbers, order.count))
-        images = self._picture(field, order)
-        if not order.keep_trajectory:
+                run.on_preview(number + 1, count, self._picture(clean, request), numbers)
+            done = numbers[0] * request.steps + (number + 1) * len(numbers) * request.steps // count
+            run.report(done, _message(number + 1, count, numbers, request.count))
+        images = self._picture(field, request)
+        if not request.keep_trajectory:
             return images, None
         return images, np.stack([*states, images.astype(np.float16)])
 
-    def _picture(self, field: torch.Tensor, order: Order) -> Floats:
+    def _picture(self, field: torch.Tensor, request: ResolvedRequest) -> Floats:
         """Return (N, C, Y, X) in [0, 1] of what is denoised, cut to size."""
         images = self._denoiser.decode(field)
-        return _to_unit(images[..., : order.size[0], : order.size[1]])
+        return _to_unit(images[..., : request.size[0], : request.size[1]])
 
 
 def _to_unit(images: torch.Tensor) -> Floats:

@@ -1,4 +1,4 @@
-"""What one run of a generator was asked for, where it starts, and how it tells of itself."""
+"""One run of a generator: where its images start, how it reports and when it stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 
 if TYPE_CHECKING:
@@ -17,57 +16,30 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_cytosynth.inference._steps import SamplerName
+    from napari_cytosynth.inference._request import ResolvedRequest
     from napari_cytosynth.progress import Progress
 
     Floats = NDArray[np.float32]
     OnPreview = Callable[[int, int, Floats, list[int]], None]
     OnImage = Callable[[int, Floats], None]
 
-__all__ = ["Beginning", "Enough", "Order", "Run", "check_seed", "noise_from", "slerp"]
-
-SEEDS = 2**63  # what torch's generators take
+__all__ = ["GenerationRun", "InitialNoise", "StopRequested", "initial_noise", "slerp"]
 
 
-class Enough(Exception):
+class StopRequested(Exception):
     """The user wants no more images than those that are finished."""
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """Where an image comes from: its first noise or latent, and what draws the rest."""
+class InitialNoise:
+    """The first noise or latent vector of an image, and the generator of the noise that follows."""
 
     latent: torch.Tensor
     generator: torch.Generator
 
 
-@dataclass(frozen=True)
-class Order:
-    """A request with everything decided, the same for each of its images.
-
-    Attributes
-    ----------
-    count
-        Number of images.
-    size
-        (Y, X) of the images in px.
-    begin
-        Returns the beginning of an image, by its number.
-    """
-
-    count: int
-    size: tuple[int, int]
-    begin: Callable[[int], Beginning]
-    label: int | None
-    condition: tuple[float, ...] | None
-    sampler: SamplerName
-    steps: int
-    guidance: float
-    keep_trajectory: bool
-
-
-class Run:
-    """Counts progress, hands out images, and is asked between steps whether to go on.
+class GenerationRun:
+    """Counts progress, hands out images, and checks between steps whether to go on.
 
     Parameters
     ----------
@@ -86,57 +58,71 @@ class Run:
         progress: Progress | None,
     ) -> None:
         self.on_preview, self.on_image = on_preview, on_image
-        self._enough, self._report = enough, progress or silent
+        self._enough, self._progress = enough, progress or silent
         self._done, self._total, self._message = 0, total, "Running the model"
 
-    def expect(self, done: int, message: str) -> None:
+    def report(self, done: int, message: str) -> None:
         """Report how much is done, in images times steps."""
         self._done, self._message = done, message
-        self._report(done, self._total, message)
+        self._progress(done, self._total, message)
 
-    def breathe(self) -> None:
-        """Let the user stop in the middle of a step."""
-        self._report(self._done, self._total, self._message)
-        self.poll()
+    def check_cancelled(self) -> None:
+        """Let the user cancel or stop in the middle of a step."""
+        self._progress(self._done, self._total, self._message)
+        self.check_stopped()
 
-    def poll(self) -> None:
-        """Raise Enough if the user wants no more."""
+    def check_stopped(self) -> None:
+        """Raise StopRequested if the user wants no more images."""
         if self._enough is not None and self._enough():
-            raise Enough
+            raise StopRequested
 
     def finish(self) -> None:
         """Report the end of a run that may have stopped early."""
         if self._done < self._total:
-            self.expect(self._total, "Done")
+            self.report(self._total, "Done")
 
 
-def check_seed(seed: int) -> None:
-    """Raise InputError unless a number can be a seed."""
-    if not 0 <= seed < SEEDS:
-        raise InputError(f"A seed must be a whole number from 0 on, not {seed}.")
+def initial_noise(request: ResolvedRequest, number: int, shape: Sequence[int]) -> InitialNoise:
+    """Draw the initial noise of an image by its number, from its seed and nothing else.
+
+    Parameters
+    ----------
+    request
+        Has the seeds, and the positions of a walk between them.
+    number
+        Of the image, from 0.
+    shape
+        Of the noise, without a batch axis.
+    """
+    if request.positions is None:
+        return _noise_from(request.seeds[number], shape)
+    first, last = (_noise_from(seed, shape) for seed in request.seeds)
+    return InitialNoise(
+        slerp(first.latent, last.latent, request.positions[number]), first.generator
+    )
 
 
-def noise_from(seed: int, shape: Sequence[int]) -> Beginning:
+def _noise_from(seed: int, shape: Sequence[int]) -> InitialNoise:
     """Draw standard normal noise from a seed, on the CPU whatever the device."""
     generator = torch.Generator().manual_seed(seed)
-    return Beginning(torch.randn(tuple(shape), generator=generator), generator)
+    return InitialNoise(torch.randn(tuple(shape), generator=generator), generator)
 
 
-def slerp(first: torch.Tensor, second: torch.Tensor, share: float) -> torch.Tensor:
-    """Go along the arc between two latents, on which the noise stays as strong as it was.
+def slerp(first: torch.Tensor, second: torch.Tensor, position: float) -> torch.Tensor:
+    """Interpolate between two latents along an arc, on which the noise keeps its strength.
 
     Parameters
     ----------
     first, second
         Standard normal noise of the same shape.
-    share
+    position
         0 for the first, 1 for the second.
     """
-    if share in (0.0, 1.0):
-        return second if share else first
+    if position in (0.0, 1.0):
+        return second if position else first
     cosine = float((first * second).sum() / (first.norm() * second.norm()))
     angle = math.acos(max(-1.0, min(1.0, cosine)))
     if math.sin(angle) < 1e-4:  # the same or opposite: there is no arc
-        return torch.lerp(first, second, share)
-    before, after = math.sin((1 - share) * angle), math.sin(share * angle)
+        return torch.lerp(first, second, position)
+    before, after = math.sin((1 - position) * angle), math.sin(position * angle)
     return (before * first + after * second) / math.sin(angle)

@@ -1,51 +1,77 @@
-"""What a generator can be asked for, and what it answers."""
+"""Options of a sampling run, and the one place where they are validated against the card.
+
+No torch is needed for it, so that options can be made and checked before a model runs.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError, ModelError
+from napari_cytosynth.zoo.card import SamplerName
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from napari_cytosynth.zoo.card import Condition, GenerationSettings, Inference
 
-    Floats = NDArray[np.float32]
+    Conditions = Mapping[str, float] | Sequence[float] | None
 
-__all__ = ["Generated", "Request"]
+__all__ = [
+    "SAMPLERS",
+    "ResolvedRequest",
+    "SamplingOptions",
+    "check_count",
+    "check_guidance",
+    "check_seed",
+    "check_size",
+    "generation_of",
+    "resolve",
+]
+
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+SEEDS = 2**63  # what torch's generators take
 
 
-@dataclass(frozen=True, eq=False)
-class Request:
-    """What to draw.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SamplingOptions:
+    """Options of a sampling run; None stands for the model's own default.
 
     Attributes
     ----------
     count
-        Number of images.
-    seeds
-        One of each image.
-    size
-        (Y, X) in px; None for the size of the training images, the only one of β-VAEs and
-        WGANs.
+        Number of images, by default 16.
+    seed
+        Seed of the first image, by default 0: the others have the seeds that follow. Or one
+        seed of each image.
+    walk_to
+        Seed of the last image of a latent walk that starts at `seed`, sampled by DDIM; None,
+        the default, for images that are independent of each other.
     label
-        Number of the class, from 0; None for no wish.
-    condition
-        The conditions of the card, standardised: (value - mean) / std, NaN for no wish;
-        None for no wish at all.
+        Name or number (from 0) of the class; None for any.
+    conditions
+        Properties by name, in the units of the card. Or a value for each condition of the
+        card in its order, standardised: (value - mean) / std, NaN for none.
+    size
+        In px, one number or (Y, X); None for the size of the training images.
     sampler, steps, guidance
-        Of diffusion models; None for what the card says. Guidance 0 is unconditional, 1 as
-        trained, more exaggerates class and conditions.
+        Of diffusion models. Guidance 0 is unconditional, 1 as trained, more exaggerates class
+        and conditions.
     keep_trajectory
-        Keep the states between noise and image, about 50 at most.
+        Keep the states between noise and image, about 50 at most; by default not.
     batch_size
         Images that run at the same time; None chooses by the memory. It changes no image.
     """
 
-    count: int
-    seeds: tuple[int, ...]
-    size: tuple[int, int] | None = None
-    label: int | None = None
-    condition: tuple[float, ...] | None = None
+    count: int = 16
+    seed: int | Sequence[int] = 0
+    walk_to: int | None = None
+    label: str | int | None = None
+    conditions: Conditions = None
+    size: int | Sequence[int] | None = None
     sampler: str | None = None
     steps: int | None = None
     guidance: float | None = None
@@ -54,26 +80,318 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Generated:
-    """Images that a model made up.
+class ResolvedRequest:
+    """Validated options with the card's defaults filled in, in the network's terms.
 
     Attributes
     ----------
-    images
-        float32 (N, C, Y, X) in [0, 1], the channels as the card names them; a mask channel
-        is above 0.5 inside. Fewer than asked for if the run was stopped.
+    options
+        What was asked for, as plain values: the class by its name, the size as (Y, X); None
+        where the default of the card is used.
     seeds
         One of each image; of a walk, those of its two ends.
-    trajectory
-        float16 (S + 1, N, C, Y, X) in [0, 1] from noise to image, or None.
-    messages
-        What the user should be told.
     positions
         Of a walk, how far each image is from the first end (0) to the second (1).
+    size
+        (Y, X) of the images in px.
+    label
+        Number of the class; None for any.
+    condition
+        Standardised conditions in the card's order, NaN for none; None without conditions.
+    sampler, steps, guidance
+        Of diffusion models; other models have 1 step.
+    keep_trajectory
+        Whether states are kept: never of a model with a single step.
+    batch_size
+        Images that run at the same time; None chooses by the memory.
+    messages
+        Warnings for the user about options that change nothing, or are unusual.
     """
 
-    images: Floats
+    options: SamplingOptions
     seeds: tuple[int, ...]
-    trajectory: NDArray[np.float16] | None
+    positions: tuple[float, ...] | None
+    size: tuple[int, int]
+    label: int | None
+    condition: tuple[float, ...] | None
+    sampler: SamplerName
+    steps: int
+    guidance: float
+    keep_trajectory: bool
+    batch_size: int | None
     messages: tuple[str, ...]
-    positions: tuple[float, ...] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return len(self.seeds if self.positions is None else self.positions)
+
+
+def generation_of(inference: Inference) -> GenerationSettings:
+    """Return how a generator is sampled, or raise ModelError if it is none."""
+    if inference.generation is None:
+        raise ModelError(
+            "This model does not generate images: it works on images of yours. Choose a "
+            "generative model, for example nuclei-ddpm."
+        )
+    return inference.generation
+
+
+def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
+    """Validate options against the card, and fill in its defaults.
+
+    Parameters
+    ----------
+    options
+        As a user gives them, of any type.
+    inference
+        The block of the model's card.
+
+    Raises
+    ------
+    InputError
+        If an option is impossible, or the model does not know such a class or condition.
+    ModelError
+        If the model is no generator.
+    """
+    card = generation_of(inference)
+    stepwise = _is_stepwise(card)
+    classes = inference.classes if stepwise else []
+    seeds, positions = _seeds(options)
+    label = _class_number(options.label, classes)
+    named, condition = _conditions(options.conditions, card.conditions if stepwise else [], classes)
+    size = None if options.size is None else check_size(options.size)
+    guidance = None if options.guidance is None else check_guidance(options.guidance)
+    steps = _steps(options.steps, card, inference.training_steps if stepwise else None)
+    checked = replace(
+        options,
+        label=None if label is None else classes[label],
+        conditions=named or condition,
+        size=size,
+        steps=None if options.steps is None else int(options.steps),
+        guidance=guidance,
+        keep_trajectory=bool(options.keep_trajectory),
+    )
+    return ResolvedRequest(
+        options=checked,
+        seeds=seeds,
+        positions=positions,
+        size=_possible_size(size, inference),
+        label=label,
+        condition=condition,
+        sampler="ddim" if positions else _sampler(options.sampler or card.sampler),
+        steps=steps,
+        guidance=float(card.guidance) if guidance is None else guidance,
+        keep_trajectory=checked.keep_trajectory and stepwise,
+        batch_size=_batch_size(options.batch_size),
+        messages=tuple(_warnings(checked, inference, named)),
+    )
+
+
+# -- rules that need no card ------------------------------------------------------------------
+
+
+def check_count(value: Any, least: int = 1) -> int:
+    """Return a number of images, by default at least 1, or raise InputError."""
+    return _whole_number(value, "number of images", least)
+
+
+def check_seed(value: Any) -> int:
+    """Return a seed, or raise InputError."""
+    seed = _whole_number(value, "seed", 0)
+    if seed >= SEEDS:
+        raise InputError(f"The seed must be a whole number below 2 to the power of 63, not {seed}.")
+    return seed
+
+
+def check_guidance(value: Any) -> float:
+    """Return a strength of guidance, or raise InputError."""
+    guidance = _number(value, "The guidance")
+    if guidance < 0:
+        raise InputError(f"The guidance must be a number from 0 on, not {guidance:g}.")
+    return guidance
+
+
+def check_size(value: Any) -> tuple[int, int]:
+    """Return a size as (Y, X), or raise InputError."""
+    sizes = list(value) if _is_sequence(value) else [value, value]
+    if len(sizes) != 2:
+        raise InputError(f"The size is one number of pixels, or two (Y, X), not {len(sizes)}.")
+    height, width = (_whole_number(size, "size", 1, " pixel") for size in sizes)
+    return height, width
+
+
+def _batch_size(value: Any) -> int | None:
+    if value is None:
+        return None
+    size = _as_whole(value)
+    if size is None or size < 1:
+        raise InputError(f"A batch needs at least 1 image, not {value}.")
+    return size
+
+
+def _seeds(options: SamplingOptions) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
+    """Return the seed of each image, or those of the ends of a walk and the way between."""
+    if options.walk_to is not None:
+        ends = check_seed(options.seed), check_seed(options.walk_to)
+        count = check_count(options.count, 2)
+        return ends, tuple(number / (count - 1) for number in range(count))
+    if _is_sequence(options.seed):
+        seeds = tuple(check_seed(seed) for seed in options.seed)  # type: ignore[union-attr]
+        if not seeds or len(seeds) != options.count:
+            raise InputError("Ask for at least one image, and for one seed of each.")
+        return seeds, None
+    first, count = check_seed(options.seed), check_count(options.count)
+    check_seed(first + count - 1)
+    return tuple(range(first, first + count)), None
+
+
+# -- rules that the card decides --------------------------------------------------------------
+
+
+def _is_stepwise(card: GenerationSettings) -> bool:
+    """Return whether the model goes from noise to image in steps, and not in one pass."""
+    return "diffusion" in card.family
+
+
+def _sampler(name: str) -> SamplerName:
+    for known in SAMPLERS:
+        if name == known:
+            return known
+    raise InputError(f"There is no sampler “{name}”; use one of {', '.join(SAMPLERS)}.")
+
+
+def _steps(wanted: Any, card: GenerationSettings, most: int | None) -> int:
+    """Return the number of steps; models without, which have no `most`, take one."""
+    if most is None:
+        if wanted is not None:
+            _whole_number(wanted, "number of steps", 1)
+        return 1
+    if wanted is None:
+        return min(card.steps, most)
+    steps = _whole_number(wanted, "number of steps")
+    if not 1 <= steps <= most:
+        raise InputError(
+            f"The number of steps must lie between 1 and {most}, which the model was "
+            f"trained with, not be {steps}."
+        )
+    return steps
+
+
+def _possible_size(size: tuple[int, int] | None, inference: Inference) -> tuple[int, int]:
+    """Return the size of the images, which a model of one pass does not choose."""
+    native = inference.example_size
+    if size is None or size == native:
+        return native
+    if not _is_stepwise(generation_of(inference)):
+        raise InputError(
+            f"This model only makes images of {native[0]} × {native[1]} pixels. "
+            "For others, choose a diffusion model (ddpm or ldm)."
+        )
+    return size
+
+
+def _class_number(label: Any, classes: list[str]) -> int | None:
+    """Return the number of a class that is given by its name or number."""
+    if label is None:
+        return None
+    if not classes:
+        raise InputError("This model knows no classes: leave the class out.")
+    lower = [name.lower() for name in classes]
+    if isinstance(label, str) and label.lower() in lower:
+        return lower.index(label.lower())
+    number = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+    if number and 0 <= label < len(classes):
+        return int(label)
+    raise InputError(f"There is no class “{label}”: this model knows {', '.join(classes)}.")
+
+
+def _conditions(
+    wanted: Conditions, known: list[Condition], classes: list[str]
+) -> tuple[dict[str, float], tuple[float, ...] | None]:
+    """Return the conditions by name, where they were named, and standardised."""
+    if wanted is not None and not isinstance(wanted, Mapping):
+        return {}, _standardised(wanted, len(known), classes)
+    named = _named_conditions(wanted or {}, [condition.name for condition in known])
+    if not named:
+        return {}, None
+    return named, tuple(
+        (named.get(condition.name, math.nan) - condition.mean) / condition.std
+        for condition in known
+    )
+
+
+def _named_conditions(wanted: Mapping[str, Any], names: list[str]) -> dict[str, float]:
+    for name in wanted:
+        if name not in names:
+            knows = f"it knows {', '.join(names)}" if names else "leave the conditions out"
+            raise InputError(f"This model cannot be told the property “{name}”: {knows}.")
+    return {name: _number(value, f"The property “{name}”") for name, value in wanted.items()}
+
+
+def _standardised(wanted: Sequence[float], known: int, classes: list[str]) -> tuple[float, ...]:
+    if len(wanted) and not known and not classes:
+        raise InputError("This model knows no classes or properties: leave them out.")
+    if len(wanted) != known:
+        raise InputError(f"This model can be asked for {known} properties, not for {len(wanted)}.")
+    return tuple(wanted)
+
+
+def _warnings(options: SamplingOptions, inference: Inference, named: dict[str, float]) -> list[str]:
+    """Return which options change nothing, or more than the model can."""
+    card = generation_of(inference)
+    found, stepwise = [], _is_stepwise(card)
+    if not stepwise and not (options.sampler is None and options.steps is None):
+        found.append("This model makes an image in one pass: sampler and steps change nothing.")
+    if inference.classes and options.label is None:
+        known = ", ".join(inference.classes)
+        found.append(f"No class was chosen ({known}): the images may be of any.")
+    if options.guidance is not None and options.label is None and options.conditions is None:
+        found.append("Without a class or a property, guidance changes nothing.")
+    for condition in card.conditions:
+        value = named.get(condition.name, condition.mean)
+        if condition.name in named and not condition.low <= value <= condition.high:
+            found.append(
+                f"The training images had a {condition.name} of {condition.low:g} to "
+                f"{condition.high:g}: with {value:g} the model may fail."
+            )
+    if options.keep_trajectory and not stepwise:
+        found.append("This model makes an image in one step: there is no trajectory to keep.")
+    return found
+
+
+# -- numbers ----------------------------------------------------------------------------------
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+
+
+def _as_whole(value: Any) -> int | None:
+    """Return a whole number, or None if it is none."""
+    try:
+        number = int(value)
+        whole = not isinstance(value, bool) and number == value
+    except (TypeError, ValueError, OverflowError):  # no number, NaN, infinite
+        return None
+    return number if whole else None
+
+
+def _whole_number(value: Any, what: str, least: int | None = None, unit: str = "") -> int:
+    """Return a whole number; raise InputError, naming `what` it is, if it is none."""
+    number = _as_whole(value)
+    if number is None or (least is not None and number < least):
+        limit = "" if least is None else f" of at least {least}{unit}"
+        raise InputError(f"The {what} must be a whole number{limit}, not {value}.")
+    return number
+
+
+def _number(value: Any, what: str) -> float:
+    """Return a finite number; raise InputError, naming `what` it is, if it is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{what} must be a number, not {value}.")
+    return number

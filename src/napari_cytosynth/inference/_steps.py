@@ -9,19 +9,18 @@ Leaving out time steps by merging their noise: Nichol and Dhariwal 2021, arXiv:2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_cytosynth.inference.schedule import NoiseSchedule
+    from napari_cytosynth.zoo.card import SamplerName
 
-__all__ = ["SAMPLERS", "SamplerName", "Steps", "time_steps"]
+    from .schedule import NoiseSchedule
 
-SamplerName = Literal["ddpm", "ddim", "dpm++", "unipc"]
-SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+__all__ = ["Steps", "time_steps"]
 
 # Below, a cosine schedule holds so little of the image that solvers which divide by it fail.
 _LOWEST_LOG_SNR = -5.1
@@ -42,7 +41,7 @@ def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> lis
     steps
         How many, 1 to the number that the network was trained with.
     sampler
-        One of :data:`SAMPLERS`. Where the network predicts noise, DPM-Solver++ and UniPC
+        Name of the sampler. Where the network predicts noise, DPM-Solver++ and UniPC
         leave out the noisiest steps, at which the image cannot be told from it.
 
     Returns
@@ -71,7 +70,7 @@ class Steps:
     Parameters
     ----------
     sampler
-        One of :data:`SAMPLERS`; DDIM without noise of its own.
+        Name of the sampler; DDIM without noise of its own.
     steps
         How many, as of :func:`time_steps`.
     schedule

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from napari_cytosynth.errors import InputError, ModelError, OutOfMemoryError
-from napari_cytosynth.inference._denoiser import Denoiser
-from napari_cytosynth.inference._described import generation_of
-from napari_cytosynth.inference._steps import time_steps
-from napari_cytosynth.inference.device import choose_device, unless_out_of_memory
 from napari_cytosynth.progress import silent
+
+from ._denoiser import Denoiser
+from ._request import generation_of
+from ._steps import time_steps
+from .device import choose_device, unless_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from napari_cytosynth.inference._described import InferenceLike
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import Inference
 
 __all__ = ["Likelihood", "bits_per_dim"]
 
@@ -75,7 +76,7 @@ class Likelihood:
 
 def bits_per_dim(
     network: nn.Module,
-    inference: InferenceLike,
+    inference: Inference,
     images: Any,
     *,
     labels: Any = None,
@@ -141,16 +142,16 @@ def bits_per_dim(
     denoiser = Denoiser(network, inference, choose_device(device), "float32")
     bound = _Bound(denoiser, times, seed, clip)
     levels = _levels(images, inference)
-    told = (_rows(labels, torch.long), _rows(conditions, torch.float32))
-    for wish in told:
-        if wish is not None and len(wish) != len(levels):
+    known = (_rows(labels, torch.long), _rows(conditions, torch.float32))
+    for rows in known:
+        if rows is not None and len(rows) != len(levels):
             raise InputError("There must be one class, and one set of properties, for each image.")
     report = progress or silent
     parts: list[torch.Tensor] = []
     done, size = 0, max(batch_size, 1)
     while done < len(levels):
         chosen = slice(done, done + size)
-        some = [None if wish is None else wish[chosen] for wish in told]
+        some = [None if rows is None else rows[chosen] for rows in known]
         numbers = range(len(levels))[chosen]
         task = partial(bound.terms, levels[chosen], some[0], some[1], numbers, report)
         part = unless_out_of_memory(task)
@@ -206,16 +207,16 @@ class _Bound:
             # Each image's step is anywhere in the range, those of many images all over it.
             places = (offset + _GOLDEN * np.asarray(numbers)) % 1
             time = torch.from_numpy(low + 1 + np.floor(places * (high - low)).astype(np.int64))
-            seen = self._look(images, time, label, condition, generators)
+            seen = self._clean_images(images, time, label, condition, generators)
             error = (seen - images).double().square().sum(dim=(1, 2, 3))
             total += (high - low) * self._weight[time] * error
             report(0, 1, f"Step {high} of {self._edges[0]}")
         first = torch.zeros(len(images), dtype=torch.long)
-        seen = self._look(images, first, label, condition, generators)
+        seen = self._clean_images(images, first, label, condition, generators)
         decoder = -_log_probability(images.double(), seen.double(), self._first_sigma)
         return torch.stack([self._prior(images), total, decoder.sum(dim=(1, 2, 3))])
 
-    def _look(
+    def _clean_images(
         self,
         images: torch.Tensor,
         time: torch.Tensor,
@@ -227,9 +228,9 @@ class _Bound:
         device = self._denoiser.device
         noise = torch.stack([torch.randn(images.shape[1:], generator=each) for each in generators])
         noisy = self._denoiser.schedule.noised(images, noise, time).to(device)
-        told = [None if wish is None else wish.to(device) for wish in (label, condition)]
+        known = [None if rows is None else rows.to(device) for rows in (label, condition)]
         time = time.to(device)
-        output = self._denoiser.output(noisy, time, told[0], told[1])
+        output = self._denoiser.output(noisy, time, known[0], known[1])
         return self._denoiser.clean(output, noisy, time, clip=self._clip).cpu()
 
     def _prior(self, images: torch.Tensor) -> torch.Tensor:
@@ -256,7 +257,7 @@ def _log_probability(levels: torch.Tensor, mean: torch.Tensor, sigma: float) -> 
     return result
 
 
-def _levels(images: Any, inference: InferenceLike) -> torch.Tensor:
+def _levels(images: Any, inference: Inference) -> torch.Tensor:
     """Return images as float32 (N, C, Y, X), rounded to 256 levels in [-1, 1]."""
     result = torch.as_tensor(np.asarray(images, np.float32))
     channels, stride = len(inference.output_channels), inference.total_stride

@@ -9,15 +9,14 @@ et al. 2024, arXiv:2305.08891. The schedules themselves are those of `diffusers`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NoiseSchedule", "PredictionType", "ScheduleName", "betas"]
+    from napari_cytosynth.zoo.card import PredictionType, ScheduleName
 
-ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
-PredictionType = Literal["epsilon", "v_prediction", "sample"]
+__all__ = ["NoiseSchedule", "betas"]
 
 _NAMES = {
     "linear": ("linear", 1e-4, 0.02),

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import Cancelled, InputError
+from napari_cytosynth.inference._request import SamplingOptions, resolve
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks._wishes import Wishes, whole_number
-from napari_cytosynth.tasks.generation import Generation
-from napari_cytosynth.tasks.provenance import record
+
+from .generation import Generation
+from .provenance import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from napari_cytosynth.inference.generation import Generated, Generator, Request
+    from napari_cytosynth.inference._request import ResolvedRequest
+    from napari_cytosynth.inference.generation import Generated
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import Inference
     from napari_cytosynth.zoo.loading import Model
 
     Floats = npt.NDArray[np.float32]
     OnPreview = Callable[[int, int, Floats, Sequence[int]], None]
     OnImage = Callable[[int, Floats], None]
 
-__all__ = ["Generation", "generate", "vary"]
+__all__ = ["Generation", "SamplingOptions", "generate", "sample", "vary"]
 
 
 def generate(
@@ -114,22 +117,28 @@ def generate(
     Cancelled
         From `progress`, or if `enough` ended the run before the first image was finished.
     """
-    first = whole_number(seed, "seed", 0)
-    seeds = tuple(range(first, first + whole_number(count, "number of images", 1)))
-    run = _Run.load(model, device, precision, progress)
-    run.wish(
+    options = SamplingOptions(
+        count=count,
+        seed=seed,
         label=label,
         conditions=conditions,
         size=size,
         sampler=sampler,
         steps=steps,
         guidance=guidance,
-        keep_trajectory=bool(keep_trajectory),
+        keep_trajectory=keep_trajectory,
+        batch_size=batch_size,
     )
-    request = run.request(seeds, batch_size)
-    made = run.generator.run(request, **run.calls(on_preview, on_image, enough, progress))
-    own = {"count": len(made.images), "seed": first, "sampler": sampler}
-    return run.result(made, "generate", own)
+    return sample(
+        model,
+        options,
+        device=device,
+        precision=precision,
+        on_preview=on_preview,
+        on_image=on_image,
+        enough=enough,
+        progress=progress,
+    )
 
 
 def vary(
@@ -181,131 +190,178 @@ def vary(
     InputError, ModelError, Cancelled
         As :func:`generate`.
     """
-    ends = whole_number(seed_a, "seed", 0), whole_number(seed_b, "seed", 0)
-    number = whole_number(count, "number of images", 2)
-    run = _Run.load(model, device, precision, progress)
-    run.wish(
+    options = SamplingOptions(
+        count=count,
+        seed=seed_a,
+        walk_to=seed_b,
         label=label,
         conditions=conditions,
         size=size,
-        sampler=None,
         steps=steps,
         guidance=guidance,
-        keep_trajectory=bool(keep_trajectory),
+        keep_trajectory=keep_trajectory,
+        batch_size=batch_size,
     )
-    arguments = run.wishes.arguments() | {"batch_size": batch_size}
-    calls = run.calls(on_preview, on_image, enough, progress)
-    made = run.generator.walk(ends[0], ends[1], number, **arguments, **calls)
-    return run.result(made, "vary", {"seed_a": ends[0], "seed_b": ends[1], "count": number})
+    return sample(
+        model,
+        options,
+        device=device,
+        precision=precision,
+        on_preview=on_preview,
+        on_image=on_image,
+        enough=enough,
+        progress=progress,
+    )
 
 
-@dataclass(eq=False)
-class _Run:
-    """One run of a generative model."""
+def sample(
+    model: str | Path | Model,
+    options: SamplingOptions,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    on_preview: OnPreview | None = None,
+    on_image: OnImage | None = None,
+    enough: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+) -> Generation:
+    """Make images from sampling options: independent ones, or a latent walk.
 
-    model: Model
-    generator: Generator
-    device: str
-    precision: str
+    Parameters
+    ----------
+    model
+        Whatever :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+    options
+        Options of the run, validated here against the model's card.
+    device, precision, on_preview, on_image, enough, progress
+        As of :func:`generate`.
 
-    @classmethod
-    def load(
-        cls, model: str | Path | Model, device: str, precision: str, progress: Progress | None
-    ) -> _Run:
-        from napari_cytosynth.inference.generation import Generator
-        from napari_cytosynth.zoo.loading import load_model
+    Returns
+    -------
+    Generation
 
-        loaded = load_model(model, device, progress=progress)
-        inference = loaded.card.inference
-        if inference.task != "generate":
-            raise InputError(
-                f"The model “{loaded.card.name}” does not generate: it is made to {inference.task}."
-            )
-        where = device if device != "auto" else loaded.device
-        generator = Generator(loaded.network, inference, device=where, precision=precision)
-        return cls(loaded, generator, device, precision)
+    Raises
+    ------
+    InputError, ModelError, Cancelled
+        As :func:`generate`.
+    """
+    from napari_cytosynth.inference.generation import Generator
 
-    def wish(self, **wanted: Any) -> None:
-        """Check what the images are to be."""
-        self.wishes = Wishes.check(self.model.card.inference, **wanted)
+    loaded = _load_generator(model, device, progress)
+    inference = loaded.card.inference
+    request = resolve(options, inference)
+    where = device if device != "auto" else loaded.device
+    generator = Generator(loaded.network, inference, device=where, precision=precision)
+    callbacks = _without_mask(_image_channels(inference), on_preview, on_image)
+    made = generator.run(request, **callbacks, enough=enough, progress=resolve_progress(progress))
+    if not len(made.images):
+        raise Cancelled("Stopped before the first image was finished.")
+    parameters = _parameters(request, made) | {"device": device, "precision": precision}
+    engine = {"device": str(generator.device), "precision": generator.precision}
+    engine |= _used(request, inference)
+    task = "generate" if made.positions is None else "vary"
+    made_by = record(task, loaded, None, parameters, engine)
+    made_by |= {"synthetic": True, "seeds": list(made.seeds)}
+    return _result(loaded, request, made, made_by)
 
-    def request(self, seeds: tuple[int, ...], batch_size: int | None) -> Request:
-        from napari_cytosynth.inference.generation import Request
 
-        return Request(
-            count=len(seeds),
-            seeds=seeds,
-            sampler=self.wishes.sampler,
-            batch_size=batch_size,
-            **self.wishes.arguments(),
-        )
+def _load_generator(model: str | Path | Model, device: str, progress: Progress | None) -> Model:
+    from napari_cytosynth.zoo.loading import load_model
 
-    @property
-    def shown(self) -> list[int]:
-        """Indices of the output channels that are images, not the mask."""
-        names = self.model.card.inference.output_channels
-        return [index for index, name in enumerate(names) if name != self.wishes.card.mask_channel]
+    loaded = load_model(model, device, progress=progress)
+    task = loaded.card.inference.task
+    if task != "generate":
+        raise InputError(f"The model “{loaded.card.name}” does not generate: it is made to {task}.")
+    return loaded
 
-    def calls(
-        self,
-        on_preview: OnPreview | None,
-        on_image: OnImage | None,
-        enough: Callable[[], bool] | None,
-        progress: Progress | None,
-    ) -> dict[str, Any]:
-        """Return the callables as the generator calls them, with the mask among the channels."""
-        shown = self.shown
 
-        def preview(step: int, steps: int, images: Floats, numbers: Sequence[int]) -> None:
-            assert on_preview is not None
-            on_preview(step, steps, images[:, shown], numbers)
+def _mask_channel(inference: Inference) -> str | None:
+    return None if inference.generation is None else inference.generation.mask_channel
 
-        def finished(number: int, image: Floats) -> None:
-            assert on_image is not None
-            on_image(number, image[shown])
 
-        return {
-            "on_preview": None if on_preview is None else preview,
-            "on_image": None if on_image is None else finished,
-            "enough": enough,
-            "progress": resolve_progress(progress),
-        }
+def _image_channels(inference: Inference) -> list[int]:
+    """Return the indices of the output channels that are images, not the mask."""
+    mask = _mask_channel(inference)
+    return [index for index, name in enumerate(inference.output_channels) if name != mask]
 
-    def result(self, made: Generated, task: str, own: dict[str, Any]) -> Generation:
-        """Sort what was made into images, masks and what is known of them."""
-        if not len(made.images):
-            raise Cancelled("Stopped before the first image was finished.")
-        inference, card, shown = self.model.card.inference, self.wishes.card, self.shown
-        names, states, masks = inference.output_channels, made.trajectory, None
-        if card.mask_channel is not None:
-            masks = made.images[:, names.index(card.mask_channel)] > 0.5
-        walked = made.positions is not None
-        return Generation(
-            images=made.images[:, shown],
-            channels=tuple(names[index] for index in shown),
-            seeds=_nearer(made) if walked else made.seeds,
-            model=self.model.card.name,
-            masks=masks,
-            objects=card.mask_objects,
-            label=self.wishes.class_name,
-            conditions=self.wishes.conditions,
-            walk=made.positions,
-            ends=(made.seeds[0], made.seeds[1]) if walked else None,
-            trajectory=None if states is None else np.moveaxis(states[:, :, shown], 0, 1),
-            pixel_size_um=inference.pixel_size_um,
-            messages=[*self.wishes.remarks(), *made.messages],
-            provenance=self._record(made, task, own),
-        )
 
-    def _record(self, made: Generated, task: str, own: dict[str, Any]) -> dict[str, Any]:
-        here = {"device": self.device, "precision": self.precision}
-        parameters = own | self.wishes.parameters() | here
-        engine = {"device": str(self.generator.device), "precision": self.generator.precision}
-        engine |= self.wishes.used() | ({"sampler": "ddim"} if task == "vary" else {})
-        made_by = record(task, self.model, None, parameters, engine)
-        return made_by | {"synthetic": True, "seeds": list(made.seeds)}
+def _without_mask(
+    channels: list[int], on_preview: OnPreview | None, on_image: OnImage | None
+) -> dict[str, Any]:
+    """Return the callables as the generator calls them, with the mask among the channels."""
+
+    def preview(step: int, steps: int, images: Floats, numbers: Sequence[int]) -> None:
+        assert on_preview is not None
+        on_preview(step, steps, images[:, channels], numbers)
+
+    def finished(number: int, image: Floats) -> None:
+        assert on_image is not None
+        on_image(number, image[channels])
+
+    return {
+        "on_preview": None if on_preview is None else preview,
+        "on_image": None if on_image is None else finished,
+    }
+
+
+def _result(
+    model: Model, request: ResolvedRequest, made: Generated, provenance: dict[str, Any]
+) -> Generation:
+    """Sort what was made into images, masks and what is known of them."""
+    inference = model.card.inference
+    card = inference.generation
+    assert card is not None
+    names, shown, mask = inference.output_channels, _image_channels(inference), card.mask_channel
+    walked, states = made.positions is not None, made.trajectory
+    conditions = request.options.conditions
+    return Generation(
+        images=made.images[:, shown],
+        channels=tuple(names[index] for index in shown),
+        seeds=_nearer(made) if walked else made.seeds,
+        model=model.card.name,
+        masks=None if mask is None else made.images[:, names.index(mask)] > 0.5,
+        objects=card.mask_objects,
+        label=None if request.label is None else inference.classes[request.label],
+        conditions=dict(conditions) if isinstance(conditions, Mapping) else {},
+        walk=made.positions,
+        ends=(made.seeds[0], made.seeds[1]) if walked else None,
+        trajectory=None if states is None else np.moveaxis(states[:, :, shown], 0, 1),
+        pixel_size_um=inference.pixel_size_um,
+        messages=list(made.messages),
+        provenance=provenance,
+    )
 
 
 def _nearer(made: Generated) -> tuple[int, ...]:
     """Return for each image of a walk the seed of the end that it is nearer to."""
     return tuple(made.seeds[place > 0.5] for place in made.positions or ())
+
+
+# -- the record -------------------------------------------------------------------------------
+
+
+def _parameters(request: ResolvedRequest, made: Generated) -> dict[str, Any]:
+    """Return the options as plain values, named as `generate` or `vary` takes them."""
+    options = request.options
+    if request.positions is None:
+        own = {"count": len(made.images), "seed": request.seeds[0], "sampler": options.sampler}
+    else:
+        first, last = request.seeds
+        own = {"seed_a": first, "seed_b": last, "count": request.count}
+    return own | {
+        "label": options.label,
+        "conditions": options.conditions,
+        "size": None if request.options.size is None else list(request.size),
+        "steps": options.steps,
+        "guidance": options.guidance,
+        "keep_trajectory": options.keep_trajectory,
+    }
+
+
+def _used(request: ResolvedRequest, inference: Inference) -> dict[str, Any]:
+    """Return the settings that the run really has."""
+    card = inference.generation
+    if card is None or "diffusion" not in card.family:
+        return {} if request.positions is None else {"sampler": request.sampler}
+    names = ("sampler", "steps", "guidance")
+    return {name: getattr(request, name) for name in names}

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.widgets._condition_rows import ConditionRows
-from napari_cytosynth.widgets._generate_work import GenerateRequest
-from napari_cytosynth.widgets._model_choice import OTHER
-from napari_cytosynth.widgets._run_widget import RunWidget
+
+from ._condition_rows import ConditionRows
+from ._generate_work import GenerateJob
+from ._model_choice import OTHER
+from ._run_widget import RunWidget
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -38,7 +39,7 @@ _NO_MODEL = (
 
 
 class GenerateForm(RunWidget):
-    """What a generator needs to know.
+    """Form for the options of a sampling run.
 
     Parameters
     ----------
@@ -171,7 +172,7 @@ class GenerateForm(RunWidget):
         self._preset = {"sampler": self.sampler.value, "steps": self.steps.value}
         self._preset |= {"guidance": self.guidance.value, "size": side}
 
-    def _wished(self, name: str, value: Any) -> Any:
+    def _unless_preset(self, name: str, value: Any) -> Any:
         """Return a value that the user changed; None where it is the model's own."""
         return None if value == self._preset.get(name) else value
 
@@ -181,10 +182,10 @@ class GenerateForm(RunWidget):
         """Choose another seed by chance."""
         self.seed.value = secrets.randbelow(_DICE)
 
-    # -- the request ------------------------------------------------------------------------
+    # -- the run ----------------------------------------------------------------------------
 
-    def _request(self, walk: tuple[int, int] | None = None, count: int = 0) -> GenerateRequest:
-        """Return what is asked for as it is now.
+    def _job(self, walk: tuple[int, int] | None = None, count: int = 0) -> GenerateJob:
+        """Return the run that the form describes as it is now.
 
         Parameters
         ----------
@@ -196,20 +197,21 @@ class GenerateForm(RunWidget):
         InputError
             No model is chosen.
         """
+        from napari_cytosynth.tasks.generate import SamplingOptions
+
         if self._model.value == OTHER and len(self._model.choices) == 1:
             raise InputError(_NO_MODEL)
-        stepwise = self.keep_trajectory.enabled
-        return GenerateRequest(
-            model=self._chosen_model(),
-            device=self.device.value,
+        seed, walk_to = (self.seed.value, None) if walk is None else walk
+        options = SamplingOptions(
             count=count or self._how_many.value,
-            seed=self.seed.value if walk is None else walk[0],
+            seed=seed,
+            walk_to=walk_to,
             label=self._class_name.value,
             conditions=self.conditions.values(),
-            size=self._wished("size", self._image_size.value),
-            sampler=self._wished("sampler", self.sampler.value),
-            steps=self._wished("steps", self.steps.value),
-            guidance=self._wished("guidance", self.guidance.value),
-            keep_trajectory=self.keep_trajectory.value and stepwise,
-            walk=walk,
+            size=self._unless_preset("size", self._image_size.value),
+            sampler=self._unless_preset("sampler", self.sampler.value) if walk is None else None,
+            steps=self._unless_preset("steps", self.steps.value),
+            guidance=self._unless_preset("guidance", self.guidance.value),
+            keep_trajectory=self.keep_trajectory.value and self.keep_trajectory.enabled,
         )
+        return GenerateJob(self._chosen_model(), self.device.value, options)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.widgets._reading import position_in_view
+from ._reading import position_in_view
 
 if TYPE_CHECKING:
-    from napari_cytosynth.widgets._generate_work import Answer, LayerData, Preview
+    from ._generate_work import LayerData, Preview, RunResult
 
 __all__ = ["LiveGeneration"]
 
@@ -29,18 +29,18 @@ class LiveGeneration:
         self._shown: list[Any] = []
         self._hidden: list[Any] = []
         self._fitted: Any = None
-        self._answer: Answer | None = None
+        self._result: RunResult | None = None
 
     @property
-    def answer(self) -> Answer:
+    def result(self) -> RunResult:
         """The result; there is none before `finish`."""
-        assert self._answer is not None
-        return self._answer
+        assert self._result is not None
+        return self._result
 
     @property
     def generation(self) -> Any:
         """The images and how they came to be."""
-        return self.answer.generation
+        return self.result.generation
 
     @property
     def alive(self) -> bool:
@@ -71,12 +71,12 @@ class LiveGeneration:
 
     # -- its result -----------------------------------------------------------------------
 
-    def finish(self, answer: Answer) -> None:
+    def finish(self, result: RunResult) -> None:
         """Show the result in the layers of the run; one that the user deleted stays away."""
-        self._answer = answer
+        self._result = result
         live, self._layers = self._layers, {}
         emerged = bool(live)
-        for data, attributes, kind in covering(answer.layers):
+        for data, attributes, kind in covering(result.layers):
             name = attributes["name"]
             layer = live.get(name)
             if layer is None or (layer in self._viewer.layers and layer.data.ndim != data.ndim):
@@ -97,7 +97,7 @@ class LiveGeneration:
     def sample_in_view(self) -> int | None:
         """Return the number of the sample that the viewer stands at; None in a grid."""
         stack = self._there(list(self._layers.values()))
-        if self._answer is None or self._grid or not stack:
+        if self._result is None or self._grid or not stack:
             return None
         return position_in_view(self._viewer, stack[0])[0]
 

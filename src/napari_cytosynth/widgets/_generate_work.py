@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import Cancelled, CytosynthError
-from napari_cytosynth.widgets._reading import KEY
+
+from ._reading import KEY
 
 if TYPE_CHECKING:
     import threading
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.generate import SamplingOptions
     from napari_cytosynth.tasks.generation import Generation
     from napari_cytosynth.tasks.nearest import Nearest
-    from napari_cytosynth.widgets._mailbox import Mailbox
     from napari_cytosynth.zoo.card import ModelCard
 
+    from ._mailbox import PreviewQueue
+
 __all__ = [
-    "Answer",
-    "GenerateRequest",
-    "Looked",
+    "GenerateJob",
+    "NearestResult",
     "Preview",
+    "RunResult",
     "Tasks",
     "compute",
     "describe",
@@ -43,70 +45,47 @@ __all__ = [
 LayerData = tuple[Any, dict[str, Any], str]
 
 _GAP_PX = 4  # between a synthetic image and its nearest training image
-_TOLD = 3  # samples that a sentence names
+_MAX_NAMED = 3  # samples that a sentence names
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """What loads, runs and judges a generator; a test puts stand-ins here."""
+    """Functions that load, run and check a generator; a test puts stand-ins here."""
 
     load_model: Callable[..., Any]
-    generate: Callable[..., Generation]
-    vary: Callable[..., Generation]
+    sample: Callable[..., Generation]
     nearest_training: Callable[..., Nearest]
     training_crops: Callable[..., Any]
 
 
 def real_tasks() -> Tasks:
     """Return the functions that the package offers."""
-    from napari_cytosynth.tasks.generate import generate, vary
+    from napari_cytosynth.tasks.generate import sample
     from napari_cytosynth.tasks.nearest import nearest_training
     from napari_cytosynth.zoo.loading import load_model
 
-    return Tasks(load_model, generate, vary, nearest_training, _training_crops)
+    return Tasks(load_model, sample, nearest_training, _training_crops)
 
 
 def _training_crops(folder: str | Path) -> Any:
     """Return what cuts training images again; its packages are not always installed."""
     try:
-        neighbours = import_module("napari_cytosynth.training.neighbours")
+        from napari_cytosynth.training.neighbours import training_crops
     except ImportError as error:
         raise CytosynthError(
             "Reading the training images needs more packages: pip install "
             '"napari-cytosynth[train]".'
         ) from error
-    return neighbours.training_crops(folder)
+    return training_crops(folder)
 
 
 @dataclass(frozen=True, eq=False)
-class GenerateRequest:
-    """Everything that a run needs, read from the widget when its button was pressed."""
+class GenerateJob:
+    """A run of the widget: the model, where it runs, and the options of the sampling."""
 
     model: str
     device: str
-    count: int
-    seed: int
-    label: str | None
-    conditions: dict[str, float] | None
-    size: int | None
-    sampler: str | None
-    steps: int | None
-    guidance: float | None
-    keep_trajectory: bool
-    walk: tuple[int, int] | None = None
-    """Two seeds, where the images are to lie between them."""
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the keyword arguments that `generate` and `vary` share."""
-        names = ("label", "conditions", "size", "steps", "guidance", "keep_trajectory", "device")
-        return {"count": self.count} | {name: getattr(self, name) for name in names}
-
-    def carry_out(self, tasks: Tasks, model: Any, calls: dict[str, Any]) -> Generation:
-        """Make the images."""
-        shared = self.arguments() | calls
-        if self.walk is not None:
-            return tasks.vary(model, *self.walk, **shared)
-        return tasks.generate(model, seed=self.seed, sampler=self.sampler, **shared)
+    options: SamplingOptions
 
 
 @dataclass(eq=False)
@@ -122,30 +101,32 @@ class Preview:
 
 
 @dataclass(eq=False)
-class Answer:
-    """What a run gives back."""
+class RunResult:
+    """Result of a run: the images and their layers."""
 
-    request: GenerateRequest
+    job: GenerateJob
     generation: Generation
     layers: list[LayerData]
     messages: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False)
-class Looked:
-    """What the look-up of the nearest training images gives back."""
+class NearestResult:
+    """Result of looking up the nearest training images."""
 
     sentence: str
     table: Any
     layers: list[LayerData]
 
 
-class _Painter:
-    """Turns what the model tells of its steps into previews, in its thread."""
+class PreviewBuilder:
+    """Turns the images after each step into previews, in the thread of the model."""
 
-    def __init__(self, box: Mailbox[Preview], request: GenerateRequest, card: ModelCard) -> None:
-        self._box = box
-        self._request = request
+    def __init__(
+        self, queue: PreviewQueue[Preview], options: SamplingOptions, card: ModelCard
+    ) -> None:
+        self._queue = queue
+        self._options = options
         self._card = card
         self._layers: list[LayerData] = []
         self.begun = False
@@ -157,13 +138,13 @@ class _Painter:
         """Leave the images (n, C, Y, X) of a batch for the GUI thread."""
         self.begun = True
         if not self._layers:
-            empty = np.zeros((self._request.count, *images.shape[1:]), np.float32)
+            empty = np.zeros((self._options.count, *images.shape[1:]), np.float32)
             self._layers = self._drawn(empty)
         planes = {
             attributes["name"]: (data, attributes.get("contrast_limits"))
             for data, attributes, _ in self._drawn(images)
         }
-        self._box.put(numbers[0], Preview(self._layers, list(numbers), planes))
+        self._queue.put(numbers[0], Preview(self._layers, list(numbers), planes))
 
     def finished(self, number: int, image: npt.NDArray[np.float32]) -> None:
         """Leave a finished image (C, Y, X)."""
@@ -173,11 +154,10 @@ class _Painter:
         """Return the layers of images, with an axis of steps where the result will have one."""
         from napari_cytosynth.tasks.generation import Generation
 
-        keep = self._request.keep_trajectory
-
+        keep = self._options.keep_trajectory
         inference = self._card.inference
+        first = self._options.seed if isinstance(self._options.seed, int) else 0
         mask = None if inference.generation is None else inference.generation.mask_channel
-        first = self._request.seed
         layers = Generation(
             images=images,
             channels=tuple(name for name in inference.output_channels if name != mask),
@@ -191,21 +171,21 @@ class _Painter:
 
 
 def compute(
-    request: GenerateRequest,
+    job: GenerateJob,
     progress: Progress,
-    box: Mailbox[Preview],
+    queue: PreviewQueue[Preview],
     enough: threading.Event,
     tasks: Tasks | None,
-) -> Answer:
+) -> RunResult:
     """Run the model and leave a preview after each step.
 
     Parameters
     ----------
-    request
-        What the widget asks for.
+    job
+        Model, device and options of the run.
     progress
         Raises `Cancelled` to stop the run.
-    box
+    queue
         Gets the previews.
     enough
         Set when the user wants no more than what is finished.
@@ -221,37 +201,38 @@ def compute(
     """
     progress(0, 0, "Loading the model")
     tasks = tasks or real_tasks()
-
-    painter: _Painter | None = None
+    builder: PreviewBuilder | None = None
 
     def report(done: int, total: int, message: str, /) -> None:
-        if enough.is_set() and (painter is None or not painter.begun):
+        if enough.is_set() and (builder is None or not builder.begun):
             raise Cancelled("Stopped.")
         progress(done, total, message)
 
-    model = tasks.load_model(request.model, request.device, progress=report)
-    painter = _Painter(box, request, model.card)
-    calls = {
-        "on_preview": painter.update,
-        "on_image": painter.finished,
-        "enough": enough.is_set,
-        "progress": report,
-    }
-    generation = request.carry_out(tasks, model, calls)
+    model = tasks.load_model(job.model, job.device, progress=report)
+    builder = PreviewBuilder(queue, job.options, model.card)
+    generation = tasks.sample(
+        model,
+        job.options,
+        device=job.device,
+        on_preview=builder.update,
+        on_image=builder.finished,
+        enough=enough.is_set,
+        progress=report,
+    )
     if not len(generation):
         raise Cancelled("Stopped.")
-    return Answer(request, generation, generation.to_layers(), list(generation.messages))
+    return RunResult(job, generation, generation.to_layers(), list(generation.messages))
 
 
 def look_up(
-    answer: Answer, data_dir: str | Path | None, progress: Progress, tasks: Tasks | None
-) -> Looked:
+    result: RunResult, data_dir: str | Path | None, progress: Progress, tasks: Tasks | None
+) -> NearestResult:
     """Look up the nearest training image of each image of a result.
 
     Parameters
     ----------
-    answer
-        The result, which keeps what is found.
+    result
+        Result of a run, which keeps what is found.
     data_dir
         Folder of the training data, to see the training images themselves; or None.
     progress
@@ -265,14 +246,14 @@ def look_up(
         With the sentence that the user reads.
     """
     progress(0, 0, "Looking up the nearest training images")
-    tasks, generation = tasks or real_tasks(), answer.generation
-    request = answer.request
+    tasks, generation = tasks or real_tasks(), result.generation
+    job = result.job
     crops = None if data_dir is None else tasks.training_crops(data_dir)
-    nearest = tasks.nearest_training(generation, request.model, crops, device=request.device)
+    nearest = tasks.nearest_training(generation, job.model, crops, device=job.device)
     progress(0, 0, "Looked up")
     columns = ["sample", "seed", "position", "nearest_distance", "suspicious"]
     table = generation.table.filter(columns)  # of a walk only the ends have a seed
-    return Looked(_sentence(nearest), table, _neighbours(generation, nearest))
+    return NearestResult(_sentence(nearest), table, _neighbours(generation, nearest))
 
 
 def describe(generation: Generation, number: int) -> str:
@@ -299,8 +280,8 @@ def _sentence(nearest: Nearest) -> str:
     close = np.flatnonzero(nearest.suspicious)
     if not len(close):
         return f"{text} None is unusually near."
-    more = " …" if len(close) > _TOLD else ""
-    which = ", ".join(str(number) for number in close[:_TOLD]) + more
+    more = " …" if len(close) > _MAX_NAMED else ""
+    which = ", ".join(str(number) for number in close[:_MAX_NAMED]) + more
     noun = "sample" if len(close) == 1 else "samples"
     return (
         f"{text} ⚠ Unusually near, as one real image in twenty is: {noun} {which}. Look at both "

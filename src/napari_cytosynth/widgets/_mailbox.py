@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["Mailbox"]
+__all__ = ["PreviewQueue"]
 
 T = TypeVar("T")
 
 
-class Mailbox(Generic[T]):
+class PreviewQueue(Generic[T]):
     """Holds the newest preview of each subject until the GUI thread fetches them."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.widgets._mailbox import Mailbox
+    from napari_cytosynth.widgets._mailbox import PreviewQueue
     from napari_cytosynth.widgets._snapshot import LayerSnapshot
     from napari_cytosynth.zoo.card import ModelCard
 
@@ -93,7 +93,7 @@ class Stained:
 class _Painter:
     """Turns what the stainer tells of its samples into previews, in its thread."""
 
-    def __init__(self, box: Mailbox[Preview]) -> None:
+    def __init__(self, box: PreviewQueue[Preview]) -> None:
         self._box = box
         self._layers: Keyed = {}
         self._names: tuple[str, ...] = ()
@@ -121,7 +121,7 @@ class _Painter:
 def compute(
     request: StainRequest,
     progress: Progress,
-    box: Mailbox[Preview],
+    box: PreviewQueue[Preview],
     enough: threading.Event,
     stain: Callable[..., Any] | None,
 ) -> Stained:

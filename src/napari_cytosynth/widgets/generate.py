@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_cytosynth.widgets._generate_form import GenerateForm
-from napari_cytosynth.widgets._generate_live import LiveGeneration
-from napari_cytosynth.widgets._generate_panel import GeneratePanel
-from napari_cytosynth.widgets._generate_work import compute, describe, look_up
-from napari_cytosynth.widgets._mailbox import Mailbox
-from napari_cytosynth.widgets._parts import heading
-from napari_cytosynth.widgets.jobs import JobRunner
+from ._generate_form import GenerateForm
+from ._generate_live import LiveGeneration
+from ._generate_panel import GeneratePanel
+from ._generate_work import compute, describe, look_up
+from ._mailbox import PreviewQueue
+from ._parts import heading
+from .jobs import JobRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +22,9 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.widgets._generate_work import (
-        Answer,
-        GenerateRequest,
-        Looked,
-        Preview,
-        Tasks,
-    )
-    from napari_cytosynth.widgets.jobs import Outcome, Tick
+
+    from ._generate_work import GenerateJob, NearestResult, Preview, RunResult, Tasks
+    from .jobs import Outcome, Tick
 
 __all__ = ["GenerateWidget"]
 
@@ -68,11 +63,11 @@ class GenerateWidget(GenerateForm):
         self._tasks = tasks
         self._live: LiveGeneration | None = None
         self._running: LiveGeneration | None = None
-        self._box: Mailbox[Preview] = Mailbox()
+        self._queue: PreviewQueue[Preview] = PreviewQueue()
         self._enough = threading.Event()
         super().__init__(napari_viewer)
         self._lay_out()
-        self._look_ups: JobRunner[Looked] = JobRunner(self.native)
+        self._look_ups: JobRunner[NearestResult] = JobRunner(self.native)
         self._files: JobRunner[str] = JobRunner(self.native)
         self._connect()
         self._on_model()
@@ -131,7 +126,7 @@ class GenerateWidget(GenerateForm):
         """Make the images between two seeds, with the settings of the form."""
         panel = self._panel
         ends = panel.seed_from.value, panel.seed_to.value
-        self._launch(lambda: self._prepared(self._request(ends, panel.walk_images.value)))
+        self._launch(lambda: self._prepared(self._job(ends, panel.walk_images.value)))
 
     def cancel(self) -> None:
         """Stop after the step that is being computed, and keep the images that are finished."""
@@ -142,24 +137,24 @@ class GenerateWidget(GenerateForm):
 
     # -- the run ----------------------------------------------------------------------------
 
-    def _work(self) -> Callable[[Progress], Answer]:
-        return self._prepared(self._request())
+    def _work(self) -> Callable[[Progress], RunResult]:
+        return self._prepared(self._job())
 
-    def _prepared(self, request: GenerateRequest) -> Callable[[Progress], Answer]:
-        self._box, self._enough = Mailbox(), threading.Event()
+    def _prepared(self, job: GenerateJob) -> Callable[[Progress], RunResult]:
+        self._queue, self._enough = PreviewQueue(), threading.Event()
         self._running = LiveGeneration(self._viewer)
-        box, enough, tasks = self._box, self._enough, self._tasks
-        return lambda progress: compute(request, progress, box, enough, tasks)
+        queue, enough, tasks = self._queue, self._enough, self._tasks
+        return lambda progress: compute(job, progress, queue, enough, tasks)
 
     def _on_tick(self, tick: Tick) -> None:
         super()._on_tick(tick)
-        for preview in self._box.take():
+        for preview in self._queue.take():
             if self._running is not None:
                 if self._live is not None:  # it lies at the same place
                     self._live.hide()
                 self._running.update(preview)
 
-    def _accept(self, value: Answer) -> None:
+    def _accept(self, value: RunResult) -> None:
         if self._live is not None:
             self._live.hide()
             self._forget_result()
@@ -172,7 +167,7 @@ class GenerateWidget(GenerateForm):
         self._enable_result()
         self._on_step()
 
-    def _foreign_axes(self, value: Answer) -> int:
+    def _foreign_axes(self, value: RunResult) -> int:
         """Return how many axes other layers have more: napari aligns the last ones of all."""
         own = 3 + (value.generation.trajectory is not None)
         return max(0, int(self._viewer.dims.ndim) - own)
@@ -184,8 +179,8 @@ class GenerateWidget(GenerateForm):
             if self._live is not None:
                 self._live.show_again()
 
-    def _headline(self, value: Answer) -> str:
-        done, wanted = len(value.generation), value.request.count
+    def _headline(self, value: RunResult) -> str:
+        done, wanted = len(value.generation), value.job.options.count
         noun = "image" if done == 1 else "images"
         if done < wanted:
             return f"Stopped: {done} of {wanted} images are finished and kept."
@@ -232,15 +227,15 @@ class GenerateWidget(GenerateForm):
         live = self._live
         if live is None or self._look_ups.busy:
             return
-        answer, tasks = live.answer, self._tasks
+        result, tasks = live.result, self._tasks
         folder = self._panel.training_data.value.strip() or None
         self._panel.distances.value = "Looking it up …"
         self._look_ups.start(
-            lambda progress: look_up(answer, folder, progress, tasks),
+            lambda progress: look_up(result, folder, progress, tasks),
             lambda outcome: self._on_looked_up(live, outcome),
         )
 
-    def _on_looked_up(self, live: LiveGeneration, outcome: Outcome[Looked]) -> None:
+    def _on_looked_up(self, live: LiveGeneration, outcome: Outcome[NearestResult]) -> None:
         if outcome.value is None:
             self._panel.distances.value = "" if outcome.stopped else f"⚠ {outcome.error}"
             self._panel.show_table(None)

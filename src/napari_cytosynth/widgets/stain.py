@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets import _reading
-from napari_cytosynth.widgets._mailbox import Mailbox
+from napari_cytosynth.widgets._mailbox import PreviewQueue
 from napari_cytosynth.widgets._model_choice import OTHER
 from napari_cytosynth.widgets._opinions import ask_other, compare_with
 from napari_cytosynth.widgets._parts import heading
@@ -76,7 +76,7 @@ class StainWidget(StainForm):
         self._stain = stain
         self._live: LiveStain | None = None
         self._running: LiveStain | None = None
-        self._box: Mailbox[Preview] = Mailbox()
+        self._box: PreviewQueue[Preview] = PreviewQueue()
         self._enough = threading.Event()
         super().__init__(napari_viewer, check_image)
         self._lay_out()
@@ -182,7 +182,7 @@ class StainWidget(StainForm):
 
     def _work(self) -> Callable[[Progress], Stained]:
         request = self._request()
-        self._box, self._enough = Mailbox(), threading.Event()
+        self._box, self._enough = PreviewQueue(), threading.Event()
         self._running = LiveStain(self._viewer)
         box, enough, stain = self._box, self._enough, self._stain
         return lambda progress: compute(request, progress, box, enough, stain)

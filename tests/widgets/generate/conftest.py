@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from types import SimpleNamespace
 
@@ -33,27 +34,23 @@ class FakeGenerator:
         )
         return SimpleNamespace(card=SimpleNamespace(name="fake", inference=inference))
 
-    def generate(self, model, *, count, seed, sampler, **options):
-        self._note(seed=seed, sampler=sampler, count=count, **options)
-        return self._make(tuple(range(seed, seed + count)), options)
-
-    def vary(self, model, seed_a, seed_b, *, count, **options):
-        self._note(seed_a=seed_a, seed_b=seed_b, count=count, **options)
-        walk = tuple(np.linspace(0, 1, count))
-        seeds = tuple(seed_a if place <= 0.5 else seed_b for place in walk)
-        return self._make(seeds, options, walk=walk, ends=(seed_a, seed_b))
-
-    def _note(self, **options):
+    def sample(self, model, options, *, device, **calls):
         # not the callables, which hold on to the job and its result
-        self.runs.append({name: value for name, value in options.items() if not callable(value)})
+        self.runs.append(dataclasses.asdict(options) | {"device": device})
+        first, last, count = options.seed, options.walk_to, options.count
+        if last is None:
+            return self._make(tuple(range(first, first + count)), options, calls)
+        walk = tuple(np.linspace(0, 1, count))
+        seeds = tuple(first if place <= 0.5 else last for place in walk)
+        return self._make(seeds, options, calls, walk=walk, ends=(first, last))
 
-    def _make(self, seeds, options, **walk):
+    def _make(self, seeds, options, calls, **walk):
         images = np.zeros((len(seeds), 2, SIDE, SIDE), np.float32)
         images += np.array(seeds, np.float32)[:, None, None, None] / 100
         done = 0
         for start in range(0, len(seeds), 2):
             numbers = list(range(start, min(start + 2, len(seeds))))
-            if not self._steps(images, numbers, len(seeds), options):
+            if not self._steps(images, numbers, len(seeds), calls):
                 break
             done += len(numbers)
         if not done:
@@ -65,7 +62,7 @@ class FakeGenerator:
             seeds=seeds[:done],
             model="fake",
             masks=images[:done, 0] > 0.5 if self.masks else None,
-            trajectory=states if options["keep_trajectory"] else None,
+            trajectory=states if options.keep_trajectory else None,
             pixel_size_um=0.5,
             messages=["All went well."],
             provenance={
@@ -78,15 +75,15 @@ class FakeGenerator:
             **walk,
         )
 
-    def _steps(self, images, numbers, count, options):
+    def _steps(self, images, numbers, count, calls):
         """Return whether the batch was finished."""
         for step in range(1, 4):
             if self.error is not None:
                 raise self.error
-            options["on_preview"](step, 3, images[numbers] * step / 3, numbers)
+            calls["on_preview"](step, 3, images[numbers] * step / 3, numbers)
             for _ in range(2000):
-                options["progress"](numbers[0] * 3 + step, count * 3, f"step {step} of 3")
-                if options["enough"]():
+                calls["progress"](numbers[0] * 3 + step, count * 3, f"step {step} of 3")
+                if calls["enough"]():
                     return False
                 if (numbers[0], step) != self.hold_at or self.gate.is_set():
                     break
@@ -95,7 +92,7 @@ class FakeGenerator:
             else:
                 raise AssertionError("the test held the generator for too long")
         for number in numbers:
-            options["on_image"](number, images[number])
+            calls["on_image"](number, images[number])
         return True
 
     def nearest_training(self, generation, model, crops, *, device):
@@ -127,9 +124,7 @@ def make_generate_widget(viewer, dock, fake):
     from napari_cytosynth.widgets._generate_work import Tasks
     from napari_cytosynth.widgets.generate import GenerateWidget
 
-    stand_in = Tasks(
-        fake.load_model, fake.generate, fake.vary, fake.nearest_training, lambda folder: folder
-    )
+    stand_in = Tasks(fake.load_model, fake.sample, fake.nearest_training, lambda folder: folder)
 
     def make(*, real=False):
         widget = GenerateWidget(viewer, None if real else stand_in)

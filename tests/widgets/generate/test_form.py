@@ -30,15 +30,15 @@ def test_the_form_follows_the_model(make_generate_widget, tiny_generator):
     assert widget.conditions.values() is None
     widget.class_name.value = "cancerous"
     widget.steps.value = 3
-    request = widget._request()
-    assert (request.label, request.steps, request.size) == ("cancerous", 3, None)
+    options = widget._job().options
+    assert (options.label, options.steps, options.size) == ("cancerous", 3, None)
     widget.model.value = tiny_generator("vae")
     assert not widget.steps.enabled
     assert not widget.keep_trajectory.enabled
-    assert widget._request().label is None
+    assert widget._job().options.label is None
     widget.model.value = tiny_generator("pairs")
     widget.conditions.ask_for("foreground fraction", 0.3)
-    assert widget._request().conditions == {"foreground fraction": pytest.approx(0.3)}
+    assert widget._job().options.conditions == {"foreground fraction": pytest.approx(0.3)}
     with pytest.raises(InputError, match="no property “size”"):
         widget.conditions.ask_for("size", 1)
 

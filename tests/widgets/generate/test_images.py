@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_a_walk_between_two_seeds(viewer, ran, fake):
     ran.seed_from.value, ran.seed_to.value, ran.walk_images.value = 3, 5, 5
     ran._panel.walk.native.click()
     assert ran.wait(20)
-    assert (fake.runs[-1]["seed_a"], fake.runs[-1]["seed_b"]) == (3, 5)
+    assert (fake.runs[-1]["seed"], fake.runs[-1]["walk_to"]) == (3, 5)
     assert len(viewer.layers[-1].data) == 5
     viewer.dims.set_point(0, 1)
     assert ran.in_view.value == "In view: sample 1 (0 to 4), 25% of the way from seed 3 to 5."
@@ -130,10 +131,7 @@ def test_the_neighbours_share_the_sliders_of_a_trajectory(viewer, make_generate_
 def test_without_the_training_packages_the_neighbour_is_not_shown(monkeypatch, tmp_path):
     from napari_cytosynth.widgets._generate_work import real_tasks
 
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr("napari_cytosynth.widgets._generate_work.import_module", missing)
+    monkeypatch.setitem(sys.modules, "napari_cytosynth.training.neighbours", None)
     with pytest.raises(CytosynthError, match=r"napari-cytosynth\[train\]"):
         real_tasks().training_crops(tmp_path)
 
