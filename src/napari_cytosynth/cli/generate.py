@@ -5,17 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import (
-    FILE_SUFFIXES,
-    add_model,
-    add_where,
-    at_least_one,
-    make_room_for,
-    not_negative,
-    whole,
-)
+from napari_cytosynth.errors import InputError
+
+from ._arguments import FILE_SUFFIXES, add_model, add_where, make_room_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_cytosynth.tasks.generation import Generation
@@ -38,15 +33,15 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="write a file of each image too, into the folders image (and mask): data to train on",
     )
-    _add_wishes(parser.add_argument_group("what is made"))
+    _add_options(parser.add_argument_group("what is made"))
     group = parser.add_argument_group("how it is made (diffusion models)")
     group.add_argument("--sampler", help="ddpm, ddim, dpm++ or unipc (default: the model's own)")
     group.add_argument(
-        "--steps", type=at_least_one, metavar="N", help="sampling steps (default: the model's own)"
+        "--steps", type=int, metavar="N", help="sampling steps (default: the model's own)"
     )
     group.add_argument(
         "--guidance",
-        type=not_negative,
+        type=_guidance,
         metavar="G",
         help="how strongly class and conditions count: 0 not at all, 1 as trained, more "
         "exaggerates (default: the model's own)",
@@ -60,13 +55,13 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_wishes(group: Any) -> None:
+def _add_options(group: Any) -> None:
     group.add_argument(
-        "--count", type=at_least_one, metavar="N", help="images (default: 16; with --vary, 9)"
+        "--count", type=_count, metavar="N", help="images (default: 16; with --vary, 9)"
     )
     group.add_argument(
         "--seed",
-        type=whole,
+        type=_seed,
         default=0,
         metavar="N",
         help="of the first image, the others follow; the same seed gives the same image "
@@ -74,7 +69,7 @@ def _add_wishes(group: Any) -> None:
     )
     group.add_argument(
         "--vary",
-        type=whole,
+        type=_seed,
         nargs=2,
         metavar=("A", "B"),
         help="walk from the image of seed A to that of seed B instead; writes walk.gif too",
@@ -92,7 +87,7 @@ def _add_wishes(group: Any) -> None:
     )
     group.add_argument(
         "--size",
-        type=at_least_one,
+        type=_pixels,
         nargs="+",
         metavar="PX",
         help="side, or height and width (default: as in training)",
@@ -136,28 +131,23 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _make(arguments: argparse.Namespace, model: Any) -> Generation:
-    from napari_cytosynth.tasks.generate import generate, vary
+    from napari_cytosynth.tasks.generate import SamplingOptions, sample
 
-    size, label = arguments.size, arguments.label
-    options: dict[str, Any] = {
-        "label": int(label) if label is not None and label.isdecimal() else label,
-        "conditions": dict(arguments.condition) or None,
-        "steps": arguments.steps,
-        "guidance": arguments.guidance,
-        "size": size[0] if size is not None and len(size) == 1 else size,
-        "keep_trajectory": arguments.trajectory,
-        "device": arguments.device,
-    }
-    if arguments.vary is not None:
-        first, last = arguments.vary
-        return vary(model, first, last, arguments.count or 9, **options)
-    return generate(
-        model,
-        count=arguments.count or 16,
-        seed=arguments.seed,
-        sampler=arguments.sampler,
-        **options,
+    walks, size, label = arguments.vary is not None, arguments.size, arguments.label
+    seed, walk_to = arguments.vary if walks else (arguments.seed, None)
+    options = SamplingOptions(
+        count=arguments.count or (9 if walks else 16),
+        seed=seed,
+        walk_to=walk_to,
+        label=int(label) if label is not None and label.isdecimal() else label,
+        conditions=dict(arguments.condition) or None,
+        size=size[0] if size is not None and len(size) == 1 else size,
+        sampler=None if walks else arguments.sampler,
+        steps=arguments.steps,
+        guidance=arguments.guidance,
+        keep_trajectory=arguments.trajectory,
     )
+    return sample(model, options, device=arguments.device)
 
 
 def _look_for_copies(result: Generation, model: Any, device: str) -> None:
@@ -166,6 +156,38 @@ def _look_for_copies(result: Generation, model: Any, device: str) -> None:
     found = nearest_training(result, model, device=device)
     for sample in range(len(result)):
         print(found.describe(sample))
+
+
+def _checked(check: Callable[[Any], Any], text: str) -> Any:
+    """Read a value by a rule of the sampling options, or end with the rule's sentence."""
+    try:
+        return check(int(text) if text.lstrip("+-").isdecimal() else text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _count(text: str) -> int:
+    from napari_cytosynth.inference._request import check_count
+
+    return int(_checked(check_count, text))
+
+
+def _seed(text: str) -> int:
+    from napari_cytosynth.inference._request import check_seed
+
+    return int(_checked(check_seed, text))
+
+
+def _pixels(text: str) -> int:
+    from napari_cytosynth.inference._request import check_size
+
+    return int(_checked(check_size, text)[0])
+
+
+def _guidance(text: str) -> float:
+    from napari_cytosynth.inference._request import check_guidance
+
+    return float(_checked(check_guidance, text))
 
 
 def _named_number(text: str) -> tuple[str, float]:
