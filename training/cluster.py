@@ -90,7 +90,7 @@ def from_arguments(arguments: argparse.Namespace, name: str) -> ClusterJob | Non
 
 
 def _dockerfile() -> str:
-    from napari_cytosynth import __version__ as release
+    from napari_cytosynth.version import __version__ as release
 
     pinned = release if re.fullmatch(r"[0-9.]+", release) else ""
     return f"""# The image of the pods. A wheel beside this file is preferred to the package index:

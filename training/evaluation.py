@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import OutputError, RecipeError
-from napari_cytosynth.zoo.files import read_card, replace_file, update_card
+from napari_cytosynth.files import replace_file
+from napari_cytosynth.zoo.files import read_card, update_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -222,7 +222,7 @@ class GenerateReport:
 
     def summary(self, command: str) -> dict[str, Any]:
         """Return what ``metrics.json`` holds."""
-        from napari_cytosynth import __version__
+        from napari_cytosynth.version import __version__
 
         return {
             "version": __version__,

@@ -110,7 +110,7 @@ class ClusterJob:
     @property
     def container_image(self) -> str:
         """The image of the pods; by default that of this version."""
-        from napari_cytosynth import __version__
+        from napari_cytosynth.version import __version__
 
         return self.image or f"napari-cytosynth:{re.sub('[^A-Za-z0-9_.-]', '-', __version__)}"
 

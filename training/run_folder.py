@@ -11,9 +11,9 @@ import torch
 import yaml
 from pydantic import ValidationError
 
-from napari_cytosynth import __version__
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.zoo.files import replace_file
+from napari_cytosynth.files import replace_file
+from napari_cytosynth.version import __version__
 
 from .evaluation import read_record, write_json
 from .hardware import process_count

@@ -124,7 +124,7 @@ class Report:
 
     def summary(self, command: str) -> dict[str, Any]:
         """Return what ``metrics.json`` holds."""
-        from napari_cytosynth import __version__
+        from napari_cytosynth.version import __version__
 
         return model_record(self.model) | {
             "version": __version__,

@@ -184,7 +184,7 @@ class StainReport:
 
     def summary(self, command: str) -> dict[str, Any]:
         """Return what ``metrics.json`` holds."""
-        from napari_cytosynth import __version__
+        from napari_cytosynth.version import __version__
 
         return {
             "version": __version__,

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.zoo.files import replace_file
+from napari_cytosynth.files import replace_file
 
 from .settings import differing, open_precision
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.zoo.files import replace_file
+from napari_cytosynth.files import replace_file
 
 from .evaluation import results_folder
 
@@ -257,7 +257,7 @@ def versions() -> list[str]:
     """Return the versions that the figures depend on, as one sentence."""
     import torch
 
-    from napari_cytosynth import __version__
+    from napari_cytosynth.version import __version__
 
     return [
         f"Made by napari-cytosynth {__version__} with torch {torch.__version__} and Python "

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.version import __version__
+
 if TYPE_CHECKING:
     from napari_cytosynth import errors, phantoms
     from napari_cytosynth.errors import Cancelled, CytosynthError
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.stain import Staining, stain
     from napari_cytosynth.zoo.catalogue import ModelInfo, list_models
     from napari_cytosynth.zoo.loading import Model, load_model
-
-try:
-    from napari_cytosynth._version import __version__
-except ImportError:  # a source tree that was never installed
-    __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Cancelled",

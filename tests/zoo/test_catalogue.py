@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from napari_cytosynth.zoo import catalogue
+from napari_cytosynth.zoo import bundled, catalogue
 from napari_cytosynth.zoo.files import read_card
 from napari_cytosynth.zoo.readme import render_readme
 
@@ -14,9 +14,9 @@ from napari_cytosynth.zoo.readme import render_readme
 def test_one_unreadable_bundled_model_does_not_hide_the_others(tmp_path, monkeypatch, caplog):
     names = [model.name for model in catalogue.list_models() if "/" not in model.source]
     weights = tmp_path / "weights"
-    shutil.copytree(catalogue._weights_folder(), weights)
+    shutil.copytree(bundled.weights_folder(), weights)
     (weights / names[0] / "config.json").write_text("{not json")
-    monkeypatch.setattr(catalogue, "_weights_folder", lambda: weights)
+    monkeypatch.setattr(bundled, "weights_folder", lambda: weights)
     monkeypatch.setattr(catalogue, "_warned", set())
     for _ in range(2):
         listed = [model.name for model in catalogue.list_models() if "/" not in model.source]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from napari_cytosynth.errors import ChecksumError, ModelNotFoundError, NotSafetensorsError
-from napari_cytosynth.zoo import catalogue, hub
+from napari_cytosynth.zoo import bundled, catalogue, hub
 from napari_cytosynth.zoo.files import file_sha256, save_model
 from napari_cytosynth.zoo.loading import load_model
 
@@ -32,12 +32,12 @@ def weights(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """Bundled weights with one model in them, and a Hub that nobody may ask."""
     weights = tmp_path / "weights"
     shutil.copytree(folder, weights / NAME)
-    shutil.copy(catalogue._weights_folder() / "index.json", weights)
+    shutil.copy(bundled.weights_folder() / "index.json", weights)
     index = json.loads((weights / "index.json").read_text())
     for record in index.values():
         record.update(sha256=None, revision=None)
     (weights / "index.json").write_text(json.dumps(index))
-    monkeypatch.setattr(catalogue, "_weights_folder", lambda: weights)
+    monkeypatch.setattr(bundled, "weights_folder", lambda: weights)
     monkeypatch.setattr(hub, "fetch", lambda *args: pytest.fail(f"asked the Hub for {args}"))
     return weights
 

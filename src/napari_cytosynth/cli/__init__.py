@@ -21,7 +21,7 @@ _ALL_EXTRA = 'The demo needs napari with a Qt binding: pip install "napari-cytos
 
 
 def _parser() -> argparse.ArgumentParser:
-    from napari_cytosynth import __version__
+    from napari_cytosynth.version import __version__
 
     parser = argparse.ArgumentParser(
         prog="cytosynth",

@@ -6,15 +6,14 @@ cancelled run leaves no half a file, and nothing that was there before is lost.
 
 from __future__ import annotations
 
-import errno
 import json
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import OutputError
+from napari_cytosynth.files import explained_errors, replacing
 from napari_cytosynth.tasks.axes import plane_slices
 
 if TYPE_CHECKING:
@@ -23,12 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAMPLE_AXIS",
-    "explained_errors",
     "file_names",
     "fill_group",
     "forget",
     "prefixed",
-    "replacing",
     "stem_of",
     "write_record",
     "write_tiff",
@@ -204,38 +201,3 @@ def _multiscale(axes: str, pixel_size: Sequence[float] | None, name: str) -> dic
         "axes": entries,
         "datasets": [{"path": "0", "coordinateTransformations": transforms}],
     }
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path` that takes its place once all went well."""
-    temporary = path.with_name(f".{path.stem}-unfinished{path.suffix}")
-    with explained_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            if path.is_dir() and temporary.is_dir():
-                shutil.rmtree(path)
-            temporary.replace(path)
-        finally:
-            if temporary.is_dir():
-                shutil.rmtree(temporary, ignore_errors=True)
-            else:
-                temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def explained_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors into sentences."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = "there is no space left. Free some, or choose another disk."
-        elif isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            reason = "you may not write there. Choose another folder."
-        elif isinstance(error, (FileExistsError, NotADirectoryError)):
-            reason = "a file of that name is in the way. Choose another name."
-        else:
-            reason = f"{error.strerror or error}."
-        raise OutputError(f"“{path}” cannot be written: {reason}") from error

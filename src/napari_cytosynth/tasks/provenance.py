@@ -49,7 +49,7 @@ def record(
     engine
         Device, number format and tile size that were really used.
     """
-    from napari_cytosynth import __version__
+    from napari_cytosynth.version import __version__
 
     now = datetime.datetime.now(datetime.UTC)
     return {

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundError
-from napari_cytosynth.zoo.files import WEIGHTS_FILE, file_sha256, read_card, replace_file
+from napari_cytosynth.zoo.files import WEIGHTS_FILE, file_sha256, read_card
 from napari_cytosynth.zoo.hub import Snapshot, cached_snapshots
 
+from .bundled import bundled_folder, read_index, write_index
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_cytosynth.zoo.card import Metric, ModelCard
 
 __all__ = [
@@ -78,7 +79,7 @@ class ModelInfo:
 
 def read_catalogue() -> tuple[CatalogueEntry, ...]:
     """Return the entries of ``weights/index.json`` in the order of their names."""
-    index = _read_index()
+    index = read_index()
     return tuple(CatalogueEntry(name=name, **index[name]) for name in sorted(index))
 
 
@@ -99,12 +100,6 @@ def unknown_name(name: str) -> ModelNotFoundError:
         f"There is no model called “{name}”.{hint} Give one of {', '.join(known)}; a Hub "
         "repository as “organisation/name”; or the path of a model's folder."
     )
-
-
-def bundled_folder(name: str) -> Path | None:
-    """Return the folder of a model that came with the package, or None."""
-    folder = _weights_folder() / name
-    return folder if (folder / WEIGHTS_FILE).is_file() else None
 
 
 def check_pin(entry: CatalogueEntry, sha256: str, path: Path) -> None:
@@ -141,7 +136,7 @@ def pin(name: str, *, revision: str | None = None) -> CatalogueEntry:
     folder = bundled_folder(name)
     if folder is None:
         raise ModelNotFoundError(f"No bundled model is called “{name}”; nothing to pin.")
-    index = _read_index()
+    index = read_index()
     old = index.get(name, {"repository": f"napari-cytosynth/{name}", "revision": None})
     index[name] = {
         "repository": old["repository"],
@@ -149,8 +144,7 @@ def pin(name: str, *, revision: str | None = None) -> CatalogueEntry:
         "sha256": file_sha256(folder / WEIGHTS_FILE),
         "task": read_card(folder).inference.task,
     }
-    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
-    replace_file(_weights_folder() / "index.json", text.encode())
+    write_index(index)
     return CatalogueEntry(name=name, **index[name])
 
 
@@ -236,16 +230,6 @@ def _info(card: ModelCard, name: str, source: str, folder: Path) -> ModelInfo:
         pixel_size_um=card.inference.pixel_size_um,
         path=folder,
     )
-
-
-def _weights_folder() -> Path:
-    return Path(str(files("napari_cytosynth"))) / "weights"
-
-
-def _read_index() -> dict[str, dict[str, Any]]:
-    path = _weights_folder() / "index.json"
-    index: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-    return index
 
 
 CATALOGUE: tuple[CatalogueEntry, ...] = read_catalogue()

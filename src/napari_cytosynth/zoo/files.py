@@ -11,7 +11,6 @@ import hashlib
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -21,6 +20,7 @@ from napari_cytosynth.errors import (
     ModelError,
     OutputError,
 )
+from napari_cytosynth.files import replace_file
 from napari_cytosynth.zoo._weights import (
     REFERENCE,
     WEIGHTS_FILE,
@@ -33,6 +33,8 @@ from napari_cytosynth.zoo._weights import (
 )
 from napari_cytosynth.zoo.card import FORMAT_VERSION, ModelCard
 from napari_cytosynth.zoo.readme import render_readme
+
+from .bundled import bundled_folder
 
 if TYPE_CHECKING:
     import os
@@ -49,7 +51,6 @@ __all__ = [
     "load_network",
     "read_card",
     "read_reference",
-    "replace_file",
     "save_model",
     "update_card",
     "weights_file",
@@ -215,8 +216,6 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> N
 
 
 def _bundled_name(folder: Path, card: ModelCard) -> str | None:
-    from napari_cytosynth.zoo.catalogue import bundled_folder
-
     ours = bundled_folder(card.name)
     return card.name if ours is not None and ours.resolve() == folder.resolve() else None
 
@@ -303,19 +302,6 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 def weights_file(source: str | os.PathLike[str]) -> Path:
     """Return the weights file of a model's folder (or the file itself); see `load_network`."""
     return find_weights(Path(source))
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` beside `path`, then move it there: whole, or not at all."""
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-    try:
-        temporary.write_bytes(content)
-        temporary.chmod(0o644)  # temporary files are made for their owner only
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _written_by() -> dict[str, str]:

@@ -1,0 +1,38 @@
+"""The models that come with the package: their folders, and the index that pins them."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from napari_cytosynth.files import replace_file
+
+from ._weights import WEIGHTS_FILE
+
+__all__ = ["bundled_folder", "read_index", "weights_folder", "write_index"]
+
+
+def weights_folder() -> Path:
+    """Return the folder that holds a folder for each bundled model, and ``index.json``."""
+    return Path(str(files("napari_cytosynth"))) / "weights"
+
+
+def bundled_folder(name: str) -> Path | None:
+    """Return the folder of a model that came with the package, or None."""
+    folder = weights_folder() / name
+    return folder if (folder / WEIGHTS_FILE).is_file() else None
+
+
+def read_index() -> dict[str, dict[str, Any]]:
+    """Return ``weights/index.json``: of each name its repository, revision, SHA-256 and task."""
+    path = weights_folder() / "index.json"
+    index: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return index
+
+
+def write_index(index: dict[str, dict[str, Any]]) -> None:
+    """Write ``weights/index.json`` anew."""
+    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+    replace_file(weights_folder() / "index.json", text.encode())
