@@ -202,9 +202,6 @@ def _named_number(text: str) -> tuple[str, float]:
 
 
 def _sentence(result: Generation) -> str:
-    from napari_cytosynth.tasks._pictures import about, seeds_in_words
-
     rows, columns = result.images.shape[-2:]
-    return (
-        f"{len(result)} images of {rows} × {columns} px: {about(result)}; {seeds_in_words(result)}."
-    )
+    size, facts = f"{rows} × {columns} px", result.facts
+    return f"{len(result)} images of {size}: {facts.title}; {facts.seeds_in_words()}."

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cytosynth.errors import InputError, OutputError
-from napari_cytosynth.tasks._montage import column_count, composite, enlarged, montage
-from napari_cytosynth.tasks._pictures import about, font, plain, seeds_in_words
-from napari_cytosynth.tasks._writing import replacing
+from napari_cytosynth.files import replacing
+
+from ._montage import column_count, composite, enlarged, montage
+from ._pictures import font, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image
 
-    from napari_cytosynth.tasks.generation import Generation
+    from ._pictures import SyntheticArrays, SyntheticFacts
 
     Bytes = npt.NDArray[np.uint8]
 
@@ -29,14 +30,22 @@ _GRID, _SIDE, _LINE = 480, 256, 20  # px
 _STEP_MS, _WALK_MS, _END_MS = 80, 160, 1500
 
 
-def save_animation(result: Generation, path: str | Path) -> Path:
-    """Write the film; see :meth:`Generation.save_animation`."""
+def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> Path:
+    """Write the film of a trajectory, or else of a walk, and return the file.
+
+    Raises
+    ------
+    InputError
+        If there is neither a trajectory nor a walk.
+    OutputError
+        If it cannot be written there.
+    """
     path = Path(path)
     if not path.suffix:
         path = path.with_suffix(".gif")
     if path.suffix.lower() != ".gif":
         raise OutputError(f"A film is written as GIF: give a name that ends in .gif, not “{path}”.")
-    frames = [_captioned(picture, words) for picture, words in _pictures(result)]
+    frames = [_captioned(picture, words) for picture, words in _pictures(arrays, facts)]
     colours = "L" if all(_is_grey(frame) for frame in frames) else "RGB"
     first, *others = (_indexed(frame, colours) for frame in frames)
     with replacing(path) as temporary:
@@ -45,19 +54,19 @@ def save_animation(result: Generation, path: str | Path) -> Path:
             format="GIF",
             save_all=True,
             append_images=others,
-            duration=_durations(result, len(frames)),
+            duration=_durations(arrays, len(frames)),
             loop=0,
-            comment=f"{about(result)}; {seeds_in_words(result)}".encode("ascii", "replace"),
+            comment=f"{facts.title}; {facts.seeds_in_words()}".encode("ascii", "replace"),
         )
     return path
 
 
-def _pictures(result: Generation) -> Iterator[tuple[Bytes, str]]:
+def _pictures(arrays: SyntheticArrays, facts: SyntheticFacts) -> Iterator[tuple[Bytes, str]]:
     """Yield the pictures (Y, X, 3) of a film, and what is written below each."""
-    if result.trajectory is not None and result.trajectory.shape[1] > 1:
-        yield from _steps(result, result.trajectory[:_MOST])
-    elif result.walk is not None and len(result) > 1:
-        yield from _walk(result, result.walk)
+    if arrays.trajectory is not None and arrays.trajectory.shape[1] > 1:
+        yield from _steps(arrays.trajectory[:_MOST], facts)
+    elif facts.walk is not None and len(arrays) > 1:
+        yield from _walk(arrays.images, facts.walk, facts)
     else:
         raise InputError(
             "There is nothing to make a film of. Generate with “Keep trajectory” "
@@ -65,25 +74,27 @@ def _pictures(result: Generation) -> Iterator[tuple[Bytes, str]]:
         )
 
 
-def _steps(result: Generation, states: npt.NDArray[np.floating]) -> Iterator[tuple[Bytes, str]]:
+def _steps(states: npt.NDArray[np.floating], facts: SyntheticFacts) -> Iterator[tuple[Bytes, str]]:
     count, columns = states.shape[1], column_count(len(states))
     for step in range(count):
-        pictures = enlarged(composite(result, states[:, step]), _GRID // columns)
+        pictures = enlarged(composite(states[:, step], facts), _GRID // columns)
         joined = montage(np.moveaxis(pictures, -1, 1), columns, 2)
         yield np.moveaxis(joined, 0, -1), f"state {step} of {count - 1}"
 
 
-def _walk(result: Generation, walk: tuple[float, ...]) -> Iterator[tuple[Bytes, str]]:
+def _walk(
+    images: npt.NDArray[np.floating], walk: tuple[float, ...], facts: SyntheticFacts
+) -> Iterator[tuple[Bytes, str]]:
     """There and back, so that the film has no jump where it begins again."""
-    pictures = enlarged(composite(result, result.images), _SIDE)
+    pictures = enlarged(composite(images, facts), _SIDE)
     there = list(range(len(pictures)))
     for number in there + there[-2:0:-1]:
-        yield pictures[number], f"{seeds_in_words(result)}: {walk[number]:.0%}"
+        yield pictures[number], f"{facts.seeds_in_words()}: {walk[number]:.0%}"
 
 
-def _durations(result: Generation, count: int) -> list[int]:
+def _durations(arrays: SyntheticArrays, count: int) -> list[int]:
     """Return for how long each frame stays, in ms."""
-    if result.trajectory is not None:
+    if arrays.trajectory is not None:
         return [_STEP_MS] * (count - 1) + [_END_MS]
     return [_WALK_MS] * count
 

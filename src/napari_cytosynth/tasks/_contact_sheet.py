@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cytosynth.tasks._montage import (
+from napari_cytosynth.files import replacing
+
+from ._montage import (
     column_count,
     composite,
     enlarged,
     to_bytes,
     with_outline,
 )
-from napari_cytosynth.tasks._pictures import about, font, plain, seeds_in_words, wrapped
-from napari_cytosynth.tasks._writing import replacing
+from ._pictures import font, plain, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-    from napari_cytosynth.tasks.generation import Generation
+    from ._pictures import SyntheticArrays, SyntheticFacts
 
     Bytes = npt.NDArray[np.uint8]
     Colour = tuple[int, int, int]
@@ -41,20 +42,20 @@ _FAINT: Colour = (160, 160, 165)
 _WARNING: Colour = (255, 120, 90)
 
 
-def write_contact_sheet(result: Generation, path: Path) -> Path:
+def write_contact_sheet(path: Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> Path:
     """Write the sheet as a PNG; its text chunks say what the caption says."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text("Title", about(result))
-    info.add_text("Description", f"{about(result)}; {seeds_in_words(result)}")
+    info.add_text("Title", facts.title)
+    info.add_text("Description", f"{facts.title}; {facts.seeds_in_words()}")
     info.add_text("Software", "napari-cytosynth")
     with replacing(path) as temporary:
-        contact_sheet(result).save(temporary, format="PNG", pnginfo=info)
+        contact_sheet(arrays, facts).save(temporary, format="PNG", pnginfo=info)
     return path
 
 
-def contact_sheet(result: Generation) -> Image:
+def contact_sheet(arrays: SyntheticArrays, facts: SyntheticFacts) -> Image:
     """Draw the sheet: the images, of several channels each by itself, and the masks.
 
     Returns
@@ -64,15 +65,15 @@ def contact_sheet(result: Generation) -> Image:
     """
     from PIL import Image, ImageDraw
 
-    shown = min(len(result), _MOST)
-    columns = min(shown, 12) if result.walk is not None else column_count(shown)
-    sections = _sections(result, shown, columns)
+    shown = min(len(arrays), _MOST)
+    columns = min(shown, 12) if facts.walk is not None else column_count(shown)
+    sections = _sections(arrays, facts, shown, columns)
     tile = sections[0].pictures.shape[1:3]
     width = max(_NARROWEST, 2 * _MARGIN + columns * (tile[1] + _GAP) - _GAP)
     room = width - 2 * _MARGIN
-    header = [(line, _INK) for line in wrapped(about(result), room)]
-    header += [(line, _FAINT) for line in wrapped(_facts(result, shown), room)]
-    height = 2 * _MARGIN + _GAP + _LINE * (len(header) + bool(result.pixel_size_um))
+    header = [(line, _INK) for line in wrapped(facts.title, room)]
+    header += [(line, _FAINT) for line in wrapped(_details(arrays, facts, shown), room)]
+    height = 2 * _MARGIN + _GAP + _LINE * (len(header) + bool(facts.pixel_size_um))
     height += sum(section.height(columns) for section in sections)
     sheet = Image.new("RGB", (width, height), _PAPER)
     pen = _Pen(ImageDraw.Draw(sheet), _MARGIN)
@@ -81,7 +82,8 @@ def contact_sheet(result: Generation) -> Image:
     pen.y += _GAP
     for section in sections:
         section.draw(sheet, pen, columns)
-    _scale_bar(result, pen, tile[1] / max(1, result.images.shape[-1]))
+    across = arrays.images.shape[-1]
+    _scale_bar(facts, pen, across, tile[1] / max(1, across))
     return sheet
 
 
@@ -130,59 +132,61 @@ class _Section:
         pen.y += self.height(columns) - (_LINE if self.title else 0)
 
 
-def _sections(result: Generation, shown: int, columns: int) -> list[_Section]:
-    images = result.images[:shown]
-    pictures = enlarged(composite(result, images), _SIDE)
-    sections = [_Section("", pictures, _words(result, shown))]
-    if len(result.channels) > 1 and not result.is_rgb:
-        for number, name in enumerate(result.channels):
-            low, high = result.contrast_limits(number)
+def _sections(
+    arrays: SyntheticArrays, facts: SyntheticFacts, shown: int, columns: int
+) -> list[_Section]:
+    images = arrays.images[:shown]
+    pictures = enlarged(composite(images, facts), _SIDE)
+    sections = [_Section("", pictures, _words(facts, shown))]
+    if len(facts.channels) > 1 and not facts.is_rgb:
+        for number, name in enumerate(facts.channels):
+            low, high = facts.limits[number]
             grey = to_bytes((images[:columns, number] - low) / (high - low))
             single = enlarged(np.repeat(grey[..., None], 3, axis=-1), _SIDE)
             sections.append(_Section(name, single, []))
-    if result.labels is not None:
-        large = enlarged(result.labels[:shown], _SIDE)
-        sections.append(_Section(f"with {result.objects}", with_outline(pictures, large), []))
+    if arrays.labels is not None:
+        large = enlarged(arrays.labels[:shown], _SIDE)
+        sections.append(_Section(f"with {facts.objects}", with_outline(pictures, large), []))
     return sections
 
 
-def _words(result: Generation, shown: int) -> list[tuple[str, Colour]]:
+def _words(facts: SyntheticFacts, shown: int) -> list[tuple[str, Colour]]:
     words = []
     for number in range(shown):
-        text, colour = f"seed {result.seeds[number]}", _FAINT
-        if result.walk is not None:
-            inside = 0 < result.walk[number] < 1
-            text = f"{result.walk[number]:.0%}" if inside else text
-        if result.nearest is not None and result.nearest.suspicious[number]:
+        text, colour = f"seed {facts.seeds[number]}", _FAINT
+        if facts.walk is not None:
+            inside = 0 < facts.walk[number] < 1
+            text = f"{facts.walk[number]:.0%}" if inside else text
+        if facts.suspicious and facts.suspicious[number]:
             text, colour = f"{text}: near!", _WARNING
         words.append((text, colour))
     return words
 
 
-def _facts(result: Generation, shown: int) -> str:
+def _details(arrays: SyntheticArrays, facts: SyntheticFacts, shown: int) -> str:
     """Say what was asked for, and of what size and seeds the images are."""
-    rows, columns = result.images.shape[-2:]
+    rows, columns = arrays.images.shape[-2:]
     size = f"{rows} × {columns} px"
-    if result.pixel_size_um:
-        size += f" of {result.pixel_size_um:g} µm"
-    told = [f"class {result.label}"] if result.label is not None else []
-    told += [f"{name} {value:g}" for name, value in result.conditions.items()]
-    if len(result.channels) > 1 and not result.is_rgb:
-        told.append(", ".join(result.channels))
-    if shown < len(result):
-        told.append(f"the first {shown} of {len(result)}")
-    words = seeds_in_words(result, None if result.walk else shown)
-    return "; ".join([size, *told, words])
+    if facts.pixel_size_um:
+        size += f" of {facts.pixel_size_um:g} µm"
+    details = [f"class {facts.label}"] if facts.label is not None else []
+    details += [f"{name} {value:g}" for name, value in facts.conditions.items()]
+    if len(facts.channels) > 1 and not facts.is_rgb:
+        details.append(", ".join(facts.channels))
+    if shown < len(arrays):
+        details.append(f"the first {shown} of {len(arrays)}")
+    words = facts.seeds_in_words(None if facts.walk else shown)
+    return "; ".join([size, *details, words])
 
 
-def _scale_bar(result: Generation, pen: _Pen, zoom: float) -> None:
+def _scale_bar(facts: SyntheticFacts, pen: _Pen, columns: int, zoom: float) -> None:
     """Draw a bar of a round length, at most half as long as an image."""
-    if not result.pixel_size_um:
+    if not facts.pixel_size_um:
         return
-    longest = result.images.shape[-1] * result.pixel_size_um / 2
+    longest = columns * facts.pixel_size_um / 2
     power = 10.0 ** np.floor(np.log10(longest))
     length = power * max(step for step in (1, 2, 5) if step * power <= longest)
-    width = round(length / result.pixel_size_um * zoom)
+    width = round(length / facts.pixel_size_um * zoom)
     middle = pen.y + _LINE // 2
     pen.draw.rectangle((_MARGIN, middle - 2, _MARGIN + width - 1, middle + 1), fill=_INK)
     pen.write(_MARGIN + width + 8, pen.y + 2, f"{length:g} µm", _INK)

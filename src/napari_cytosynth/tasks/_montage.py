@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.colours import rgb_of, usual_colour
+
+from .colours import rgb_of, usual_colour
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_cytosynth.tasks.generation import Generation
+    from ._pictures import SyntheticFacts
 
     Bytes = npt.NDArray[np.uint8]
 
@@ -54,18 +55,18 @@ def to_bytes(values: npt.NDArray[Any]) -> Bytes:
     return scaled
 
 
-def composite(result: Generation, images: npt.NDArray[Any]) -> Bytes:
-    """Return images (N, C, Y, X) of a result as colour pictures (N, Y, X, 3).
+def composite(images: npt.NDArray[Any], facts: SyntheticFacts) -> Bytes:
+    """Return images (N, C, Y, X) as colour pictures (N, Y, X, 3).
 
     Several channels are added up in their usual colours; a single one is grey.
     """
     images = np.asarray(images, np.float32)
-    if result.is_rgb:
+    if facts.is_rgb:
         return to_bytes(np.moveaxis(images, 1, -1))
     picture = np.zeros((len(images), *images.shape[2:], 3), np.float32)
-    for number, name in enumerate(result.channels):
-        low, high = result.contrast_limits(number)
-        colour = "gray" if len(result.channels) == 1 else usual_colour(name)
+    for number, name in enumerate(facts.channels):
+        low, high = facts.limits[number]
+        colour = "gray" if len(facts.channels) == 1 else usual_colour(name)
         shown = np.clip((images[:, number] - low) / (high - low), 0, 1)
         picture += shown[..., None] * rgb_of(colour)
     return to_bytes(picture)

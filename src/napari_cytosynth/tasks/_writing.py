@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.files import explained_errors, replacing
-from napari_cytosynth.tasks.axes import plane_slices
+
+from .axes import plane_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SAMPLE_AXIS",
+    "ImageFacts",
     "file_names",
     "fill_group",
     "forget",
@@ -36,6 +39,31 @@ SAMPLE_AXIS = "Q"
 """OME has no letter for the samples of one prediction."""
 _OME_AXES = "TCZYXS"
 _TILE = 1024  # px, side of a chunk in a zarr array
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """Plain facts of a result that stand in its files beside the pixels.
+
+    Attributes
+    ----------
+    axes
+        One letter for each axis of the arrays.
+    pixel_size
+        Along Y and X in µm, or None if unknown.
+    provenance
+        The record, of plain values.
+    channels
+        Names along the axis C.
+    objects
+        What the labels are called.
+    """
+
+    axes: str
+    pixel_size: tuple[float, ...] | None
+    provenance: dict[str, Any]
+    channels: tuple[str, ...] = ()
+    objects: str = "objects"
 
 
 def write_tiff(

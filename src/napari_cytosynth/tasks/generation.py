@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cytosynth.tasks._montage import column_count, montage
+from napari_cytosynth.tasks._pictures import SyntheticArrays, SyntheticFacts
 from napari_cytosynth.tasks.colours import is_colour_picture, usual_colour
 from napari_cytosynth.tasks.provenance import KEY
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from napari_cytosynth.tasks.nearest import Nearest
+    from .neighbours import Nearest
 
     LayerData = tuple[Any, dict[str, Any], str]
 
@@ -291,6 +292,27 @@ class Generation:
 
     # ------------------------------------------------------------------ files
 
+    @property
+    def facts(self) -> SyntheticFacts:
+        """The plain facts that stand in its files and captions."""
+        near = () if self.nearest is None else tuple(map(bool, self.nearest.suspicious))
+        return SyntheticFacts(
+            self.channels,
+            self._limits,
+            self.seeds,
+            model=self.model,
+            objects=self.objects,
+            label=self.label,
+            conditions=dict(self.conditions),
+            walk=self.walk,
+            ends=self.ends,
+            pixel_size_um=self.pixel_size_um,
+            suspicious=near,
+        )
+
+    def _arrays(self) -> SyntheticArrays:
+        return SyntheticArrays(self.images, self.masks, self.labels, self.trajectory)
+
     def save(self, path: str | Path, *, separate: bool = False) -> list[Path]:
         """Write images, masks, table, contact sheet and record; return the files.
 
@@ -316,7 +338,11 @@ class Generation:
         """
         from napari_cytosynth.tasks.files import save_generation
 
-        return save_generation(self, path, separate=separate)
+        # synthetic, even if made by hand without a record
+        record = self.provenance | {"synthetic": True}
+        return save_generation(
+            path, self._arrays(), self.table, self.facts, record, separate=separate
+        )
 
     def save_animation(self, path: str | Path) -> Path:
         """Write the trajectory, or the latent walk, as an animated GIF.
@@ -340,4 +366,4 @@ class Generation:
         """
         from napari_cytosynth.tasks._animation import save_animation
 
-        return save_animation(self, path)
+        return save_animation(path, self._arrays(), self.facts)

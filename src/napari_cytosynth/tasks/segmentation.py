@@ -10,7 +10,9 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks._writing import ImageFacts
 from napari_cytosynth.tasks.axes import plane_slices
+from napari_cytosynth.tasks.files import save_segmentation
 from napari_cytosynth.tasks.instances import LabelOptions, label_plane
 from napari_cytosynth.tasks.layers import Source
 from napari_cytosynth.tasks.measure import measure
@@ -260,6 +262,5 @@ class Segmentation:
         OutputError
             If it cannot be written there.
         """
-        from napari_cytosynth.tasks.files import save_segmentation
-
-        return save_segmentation(self, path)
+        facts = ImageFacts(self.axes, self.pixel_size, self.provenance, objects=self.objects)
+        return save_segmentation(path, self.probability, self.labels, self.table, facts)

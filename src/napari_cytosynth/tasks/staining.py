@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.tasks._writing import ImageFacts
 from napari_cytosynth.tasks.colours import usual_colour
+from napari_cytosynth.tasks.files import save_staining
 from napari_cytosynth.tasks.layers import Source
 from napari_cytosynth.tasks.placement import Placement
 from napari_cytosynth.tasks.provenance import KEY
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Staining"]
 
+_PREDICTED = "virtual stain (predicted, not measured)"
 _SHARE_OF_RANGE = 0.5
 """Of the stain's range: the uncertainty that is shown at its brightest."""
 
@@ -163,6 +166,14 @@ class Staining:
         OutputError
             If it cannot be written there.
         """
-        from napari_cytosynth.tasks.files import save_staining
+        arrays = {"mean": self.mean, "std": self.std, "samples": self.samples}
+        descriptions = {name: f"{_PREDICTED}: {self._described(name)}" for name in arrays}
+        facts = ImageFacts(self.axes, self.pixel_size, self.provenance, self.channels)
+        return save_staining(path, arrays, descriptions, facts)
 
-        return save_staining(self, path)
+    def _described(self, name: str) -> str:
+        unit = f", in {self.unit}" if self.unit else ""
+        if name != "std":
+            return ("single samples" if name == "samples" else "mean") + unit
+        kind = "calibrated" if self.calibrated else "uncalibrated"
+        return f"{kind} uncertainty, one standard deviation{unit}"
