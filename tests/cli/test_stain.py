@@ -67,6 +67,9 @@ def test_an_unusual_image_is_warned_of(picture, folder, tmp_path, capsys):
 def test_what_cannot_be_done_is_explained(picture, folder, tmp_path, capsys):
     assert stain(picture, folder, tmp_path / "o", "--samples", "1") == 1
     assert "at least 2" in capsys.readouterr().err
+    for option, value in (("--tolerance", "2"), ("--inject-dropout", "1")):
+        assert stain(picture, folder, tmp_path / "o", option, value) == 1
+        assert "between 0 and 1" in capsys.readouterr().err
     assert stain(picture, folder, tmp_path / "o", "--stains", "ER") == 1
     assert "no stain ER" in capsys.readouterr().err
 

@@ -186,6 +186,7 @@ def test_a_network_that_sees_the_whole_image_runs_in_one_piece_and_says_so(mc):
         ({"samples": -3}, "at least 2"),
         ({"seed": -1}, "seed"),
         ({"tolerance": 0}, "tolerance"),
+        ({"tolerance": 1}, "tolerance"),
         ({"tolerance": float("nan")}, "tolerance"),
         ({"plane": np.ones((2, 8, 8), np.float32)}, "1 channels"),
         ({"plane": np.ones((8, 8), np.float32)}, "axes"),

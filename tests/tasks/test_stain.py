@@ -123,7 +123,9 @@ def test_fewer_samples_than_the_calibration_had_are_noisier(image, make_stainer)
     [
         ({"samples": 1}, "at least 2"),
         ({"samples": -1}, "at least 2"),
+        ({"seed": -1}, "seed"),
         ({"tolerance": 0.0}, "between 0 and 1"),
+        ({"tolerance": 1.0}, "between 0 and 1"),
         ({"inject_dropout": 1.0}, "between 0 and 1"),
     ],
 )

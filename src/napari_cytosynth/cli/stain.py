@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import add_device, add_image, fraction, make_room_for, positive, whole
+from ._arguments import add_device, add_image, make_room_for
 
 if TYPE_CHECKING:
     import argparse
@@ -30,21 +30,21 @@ def add_parser(commands: Any) -> None:
     group = parser.add_argument_group("how the model runs")
     group.add_argument(
         "--samples",
-        type=whole,
+        type=int,
         default=16,
         metavar="N",
         help="samples that the uncertainty is taken from; 0 for a single prediction "
         "(default: %(default)s)",
     )
     group.add_argument(
-        "--seed", type=whole, default=0, help="the same seed gives the same result (default: 0)"
+        "--seed", type=int, default=0, help="the same seed gives the same result (default: 0)"
     )
     group.add_argument(
         "--stains", nargs="+", metavar="NAME", help="stains to predict (default: all of the model)"
     )
     group.add_argument(
         "--tolerance",
-        type=positive,
+        type=float,
         metavar="F",
         help="stop early once the uncertainty is known to this fraction, such as 0.1",
     )
@@ -56,7 +56,7 @@ def add_parser(commands: Any) -> None:
     )
     group.add_argument(
         "--inject-dropout",
-        type=fraction,
+        type=float,
         metavar="P",
         help="force dropout on a model that was trained without it (uncalibrated)",
     )

@@ -14,12 +14,21 @@ import numpy as np
 import torch
 from torch import nn
 
+from napari_cytosynth.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["SharedDropout", "dropout_mask", "has_dropout", "sampling", "with_shared_dropout"]
+__all__ = [
+    "SharedDropout",
+    "check_dropout",
+    "check_sampling",
+    "dropout_mask",
+    "sampling",
+    "with_shared_dropout",
+]
 
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
 SMALLEST_SHARE = 1e-6  # of channels kept; avoids 0 / 0 where all are dropped
@@ -90,9 +99,80 @@ class SharedDropout(nn.Module):
         return x * self._mask
 
 
-def has_dropout(network: nn.Module) -> bool:
-    """Tell whether a network has a dropout layer, be it of probability 0."""
-    return any(isinstance(part, DROPOUTS) for part in network.modules())
+def check_sampling(
+    samples: int, seed: int = 0, tolerance: float | None = None, inject: float | None = None
+) -> None:
+    """Check what samples are asked for; of any network.
+
+    Parameters
+    ----------
+    samples
+        At least 2, or 0 for a single prediction with the dropout off.
+    seed
+        At least 0.
+    tolerance
+        Relative error that the std may have, in (0, 1), or None.
+    inject
+        Probability for all dropout layers, in (0, 1), or None.
+
+    Raises
+    ------
+    InputError
+        If a value is impossible.
+    """
+    if samples < 0 or samples == 1:
+        raise InputError(
+            "The number of samples must be 0 (one prediction, no uncertainty) or at least 2, "
+            f"not {samples}: one sample has no spread."
+        )
+    if seed < 0:
+        raise InputError(f"The seed must be a whole number from 0 on, not {seed}.")
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise InputError(
+            "The tolerance is the relative error that the uncertainty may have, between 0 "
+            f"and 1 (0.1 for 10 %), not {tolerance}."
+        )
+    if inject is not None and not 0 < inject < 1:
+        raise InputError(
+            f"The probability of the injected dropout must lie between 0 and 1, not be {inject}."
+        )
+
+
+def check_dropout(
+    network: nn.Module, samples: int, inject: float | None = None, *, name: str = ""
+) -> None:
+    """Check that a network gives different samples: by its own dropout, or by an injected one.
+
+    Parameters
+    ----------
+    network
+        As it was trained, or with :class:`SharedDropout`.
+    samples
+        How many are wanted; 0 needs no dropout.
+    inject
+        Probability for all dropout layers; None keeps each one's own.
+    name
+        Of the model, for the message.
+
+    Raises
+    ------
+    InputError
+        If there is no layer to inject into, or each has the probability 0.
+    """
+    kinds = (*DROPOUTS, SharedDropout)
+    layers = [float(part.p) for part in network.modules() if isinstance(part, kinds)]
+    if inject is not None and not layers:
+        raise InputError(
+            "This model has no dropout layers to switch on, so that it gives no uncertainty. "
+            "Choose 0 samples, or a model that was trained with dropout."
+        )
+    if samples and inject is None and not any(layers):
+        model = f"The model “{name}”" if name else "This model"
+        raise InputError(
+            f"{model} was trained without dropout, so that its samples would "
+            "say nothing of how uncertain it is. Take 0 samples for one prediction, or force "
+            "it with inject_dropout=0.2: the uncertainty is then not calibrated."
+        )
 
 
 def with_shared_dropout(network: nn.Module, inject: float | None = None) -> nn.Module:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_cytosynth.errors import InputError, OutOfMemoryError
+from napari_cytosynth.errors import OutOfMemoryError
 from napari_cytosynth.inference._sampling_run import Run, patches_of
 from napari_cytosynth.inference._two_stages import TwoStages
 from napari_cytosynth.inference.device import unless_out_of_memory
-from napari_cytosynth.inference.dropout import SharedDropout, has_dropout
+from napari_cytosynth.inference.dropout import check_dropout, check_sampling
 from napari_cytosynth.inference.moments import Moments
 from napari_cytosynth.inference.tiling import place_of, plan_tiles
 
@@ -117,13 +117,8 @@ class Sampler(TwoStages):
         memory_budget: int | None = None,
         batch_size: int | None = None,
     ) -> None:
-        if inject is not None and not 0 < inject < 1:
-            raise InputError(f"A dropout probability must lie between 0 and 1, not be {inject}.")
-        if inject is not None and not has_dropout(network):
-            raise InputError(
-                "This model has no dropout layers to switch on, so that it gives no uncertainty. "
-                "Choose 0 samples, or a model that was trained with dropout."
-            )
+        check_sampling(0, inject=inject)
+        check_dropout(network, 0, inject)
         super().__init__(
             network,
             in_channels,
@@ -159,8 +154,8 @@ class Sampler(TwoStages):
             At least 0; the same seed gives the same samples, and more samples begin with
             the same ones.
         tolerance
-            No more samples are drawn once the standard error of the std is below this share
-            of it (:func:`~napari_cytosynth.inference.moments.relative_error_of_std`, at
+            No more samples are drawn once the standard error of the std is below this fraction
+            of it, in (0, 1) (:func:`~napari_cytosynth.inference.moments.relative_error_of_std`, at
             pixels spread over the image); None draws them all.
         keep_samples
             Return each sample too.
@@ -185,7 +180,8 @@ class Sampler(TwoStages):
         Cancelled
             From `progress`.
         """
-        self._check_request(samples, seed, tolerance)
+        check_sampling(samples, seed, tolerance)
+        check_dropout(self._network, samples)
         if samples == 0:
             mean = self.predict(plane, activation="linear", progress=progress)
             return Sampled(mean, None, 0, None, "all", tuple(self.messages))
@@ -200,25 +196,6 @@ class Sampler(TwoStages):
             result = self._sample_tiles(plane, tiles, run, kept)
         run.finish()
         return result
-
-    # -- checks -----------------------------------------------------------------------------
-
-    def _check_request(self, samples: int, seed: int, tolerance: float | None) -> None:
-        if samples < 0 or samples == 1:
-            raise InputError(
-                f"The number of samples must be 0 or at least 2, not {samples}: a single one "
-                "tells nothing of the uncertainty."
-            )
-        if seed < 0:
-            raise InputError(f"The seed must be a whole number from 0 on, not {seed}.")
-        if tolerance is not None and not tolerance > 0:
-            raise InputError(f"The tolerance must be above 0, not {tolerance}.")
-        layers = [part for part in self._network.modules() if isinstance(part, SharedDropout)]
-        if samples and not any(layer.p > 0 for layer in layers):
-            raise InputError(
-                "This model was trained without dropout: all its samples would be the same. "
-                "Choose 0 samples, or a model that was trained with dropout."
-            )
 
     def _room_for_samples(self, run: Run) -> Floats:
         shape = (run.samples, self.geometry.out_channels, *run.shape)

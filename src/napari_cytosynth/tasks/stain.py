@@ -139,8 +139,11 @@ def stain(
     Cancelled
         From `progress`.
     """
+    from napari_cytosynth.inference.dropout import check_dropout, check_sampling
     from napari_cytosynth.zoo.loading import load_model
 
+    plan = _Plan(int(samples), int(seed), tolerance, bool(keep_samples), inject_dropout)
+    check_sampling(plan.samples, plan.seed, tolerance, inject_dropout)
     tick = resolve_progress(progress)
     source = read_source(image)
     loaded = load_model(model, device, progress=progress)
@@ -149,8 +152,7 @@ def stain(
         raise InputError(
             f"The model “{card.name}” does not stain: it is made to {card.inference.task}."
         )
-    plan = _Plan(int(samples), int(seed), tolerance, bool(keep_samples), inject_dropout)
-    plan.check(card)
+    check_dropout(loaded.network, plan.samples, plan.injected, name=card.name)
     reader = make_reader(source, card, axes, channels)
     size = known_pixel_size(source, reader, pixel_size)
     run = _Run(source, reader, loaded, size, planes, plan=plan)
@@ -187,29 +189,10 @@ class _Plan:
     keep_samples: bool
     inject_dropout: float | None
 
-    def check(self, card: ModelCard) -> None:
-        """Raise InputError for what cannot be, or cannot be trusted."""
-        if self.samples < 0 or self.samples == 1:
-            raise InputError(
-                f"The number of samples must be 0 (one prediction, no uncertainty) or at least 2, "
-                f"not {self.samples}: one sample has no spread."
-            )
-        if self.tolerance is not None and not 0 < self.tolerance < 1:
-            raise InputError(
-                "The tolerance is the relative error that the uncertainty may have, between 0 "
-                f"and 1 (0.1 for 10 %), not {self.tolerance}."
-            )
-        if self.inject_dropout is not None and not 0 < self.inject_dropout < 1:
-            raise InputError(
-                "The probability of the injected dropout must lie between 0 and 1, not be "
-                f"{self.inject_dropout}."
-            )
-        if self.samples and card.inference.dropout == 0 and self.inject_dropout is None:
-            raise InputError(
-                f"The model “{card.name}” was trained without dropout, so that its samples would "
-                "say nothing of how uncertain it is. Take 0 samples for one prediction, or force "
-                "it with inject_dropout=0.2: the uncertainty is then not calibrated."
-            )
+    @property
+    def injected(self) -> float | None:
+        """Probability of the dropout that is forced on the model; None without samples."""
+        return self.inject_dropout if self.samples else None
 
 
 @dataclass(eq=False)
@@ -226,13 +209,8 @@ class _Run(PlaneRun):
         if unknown or not wanted:
             what = f"no stain {', '.join(unknown)}" if unknown else "no stain chosen"
             raise InputError(f"There is {what}: this model predicts {', '.join(names)}.")
-        self.units = Units.of(self.model.card, wanted, injected=self.injected)
+        self.units = Units.of(self.model.card, wanted, injected=self.plan.injected is not None)
         self.wanted_stains = None if stains is None else wanted
-
-    @property
-    def injected(self) -> bool:
-        """Whether dropout is forced on the model."""
-        return self.plan.samples > 0 and self.plan.inject_dropout is not None
 
     def start_with(self, first: tuple[int, ...] | None) -> None:
         """Move a plane to the front of those to compute."""
@@ -249,7 +227,7 @@ class _Run(PlaneRun):
             device=device,
             precision=precision,
             tile_size=tile_size,
-            inject=self.plan.inject_dropout if self.injected else None,
+            inject=self.plan.injected,
         )
 
     def allocate(self) -> None:
@@ -332,7 +310,7 @@ class _Run(PlaneRun):
         if not self.plan.samples:
             return []
         remarks = []
-        if self.injected:
+        if self.plan.injected is not None:
             remarks.append("The uncertainty comes from dropout injection, uncalibrated.")
         elif not self.units.calibrated:
             remarks.append(
@@ -365,7 +343,7 @@ class _Run(PlaneRun):
             "stains": self.wanted_stains,
             "tolerance": None if same else plan.tolerance,
             "keep_samples": plan.keep_samples,
-            "inject_dropout": plan.inject_dropout if self.injected else None,
+            "inject_dropout": plan.injected,
         }
         engine = engine_record(self.sampler) | {"samples": sorted(set(self.counts))}
         # of an empty plane there are none
