@@ -112,7 +112,7 @@ def test_a_new_network_stains(tmp_path, pair_folder):
     )
     image = tifffile.imread(pair_folder / "phase" / "a1.tif")
     result = cytosynth.stain(image, model=folder, samples=0)
-    assert result.channels == ["DNA", "AGP"]
+    assert tuple(result.channels) == ("DNA", "AGP")
     assert result.mean.shape == (2, *image.shape)
 
 
