@@ -1,113 +1,55 @@
-"""A stand-in for the network and its result, so that widgets are tested by themselves."""
+"""Stand-ins for the networks, so that widgets are tested by themselves; results are real."""
 
 from __future__ import annotations
 
 import threading
 import warnings
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from napari_cytosynth.tasks.instances import LabelOptions, label_plane
+from napari_cytosynth.tasks.instances import LabelOptions
 from napari_cytosynth.tasks.layers import physical_pixel_size, read_source
+from napari_cytosynth.tasks.segmentation import Segmentation
+from napari_cytosynth.tasks.staining import Staining
 
 
-class FakeTree:
-    def __init__(self, plane):
-        self.plane = plane
+def record(task, source, parameters):
+    """The record of a run of the stand-in."""
+    return {
+        "task": task,
+        "version": "0",
+        "model": {"name": "fake", "source": "fake/model", "sha256": "0" * 64},
+        "source": {
+            "layer": source.name,
+            "path": source.path,
+            "shape": list(source.data.shape),
+            "dtype": str(source.data.dtype),
+        },
+        "parameters": parameters,
+    }
 
-    def at(self, threshold, options=None, *, out=None):
-        options = LabelOptions(threshold, options.min_size, options.fill_holes)
-        labels = label_plane(self.plane, None, options)
-        areas = np.bincount(labels.ravel())[1:]
-        return SimpleNamespace(
-            threshold=threshold,
-            labels=labels,
-            areas=areas,
-            count=len(areas),
-            total_area=int(areas.sum()),
-        )
 
-
-class FakeSegmentation:
-    """What `tasks.segment` returns, with the image itself as the probability."""
-
-    def __init__(self, layer, probability, options, messages=(), pixel_size=None):
-        self.layer, self.probability, self.options = layer, probability, options
-        self.messages = list(messages)
-        self.axes = "TZYX"[-probability.ndim :]
-        self.model_threshold = 0.5
-        self.position = None
-        geometry, last = read_source(layer).geometry, [layer.ndim - 2, layer.ndim - 1]
-        self.pixel_size = pixel_size or physical_pixel_size(geometry, last)
-        self.provenance = {
-            "task": "segment",
-            "version": "0",
-            "model": {"name": "fake", "source": "fake/model", "sha256": "0" * 64},
-            "source": {"layer": "cells", "path": None, "shape": [64, 64], "dtype": "float32"},
-            "parameters": {"threshold": options.threshold},
-        }
-        self._labels = None
-
-    @property
-    def threshold(self):
-        return self.options.threshold
-
-    def plane_indices(self):
-        return np.ndindex(self.probability.shape[:-2])
-
-    @property
-    def labels(self):
-        if self._labels is None:
-            self._labels = np.zeros(self.probability.shape, np.int32)
-            for plane in self.plane_indices():
-                self._labels[plane] = label_plane(self.probability[plane], None, self.options)
-        return self._labels
-
-    @property
-    def table(self):
-        return self.measure()
-
-    def measure(self, intensity=None, uncertainty=None):
-        ids, areas = np.unique(self.labels[self.labels > 0], return_counts=True)
-        table = {"index": ids, "label": ids, "area_px": areas}
-        if intensity is not None:
-            table["mean_intensity"] = [intensity[self.labels == i].mean() for i in ids]
-        if uncertainty is not None:
-            table["mean_uncertainty"] = [uncertainty[self.labels == i].mean() for i in ids]
-        return pd.DataFrame(table)
-
-    def at_threshold(self, threshold, *, progress=None, **options):
-        options = LabelOptions(threshold, **options)
-        return FakeSegmentation(self.layer, self.probability, options, pixel_size=self.pixel_size)
-
-    def tree(self, plane=()):
-        return FakeTree(self.probability[plane])
-
-    def to_layers(self):
-        names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-        geometry = {name: getattr(self.layer, name) for name in names}
-        shape = (1,) * (self.layer.ndim - self.probability.ndim) + self.probability.shape
-        common = {**geometry, "metadata": {"napari-cytosynth": self.provenance}}
-        name = self.layer.name
-        return [
-            (
-                self.probability.reshape(shape),
-                {**common, "name": f"{name} – probability", "contrast_limits": (0, 1)},
-                "image",
-            ),
-            (
-                self.labels.reshape(shape),
-                {**common, "name": f"{name} – blobs", "features": self.table},
-                "labels",
-            ),
-        ]
+def place(image, planes, axes=None, pixel_size=None):
+    """What a result knows of its image, as `tasks.segment` and `tasks.stain` record it."""
+    source = read_source(image)
+    axes = axes or "TZYX"[-source.data.ndim :]
+    size = (pixel_size, pixel_size) if pixel_size else None
+    yx = [axes.index("Y"), axes.index("X")]
+    return {
+        "source": source,
+        "source_axes": axes,
+        "position": planes,
+        "pixel_size": size or physical_pixel_size(source.geometry, yx),
+    }
 
 
 class FakeNetwork:
-    """Counts its runs; can be held in the middle of one, or fail."""
+    """Counts its runs; can be held in the middle of one, or fail.
+
+    The probability that it finds is the image itself.
+    """
 
     def __init__(self):
         self.runs = []
@@ -127,64 +69,25 @@ class FakeNetwork:
             raise AssertionError("the test held the network for too long")
         if self.error is not None:
             raise self.error
-        data = image.data if planes is None else image.data[planes]
         names = ("min_size", "fill_holes", "split_touching", "drop_border")
         kept = {name: options[name] for name in names}
-        value = 0.5 if threshold is None else threshold
-        size = options["pixel_size"]
-        return FakeSegmentation(
-            image,
-            np.array(data, np.float32),
-            LabelOptions(value, **kept),
-            ["All went well."],
-            None if size is None else (size, size),
+        found = place(image, planes, axes, options["pixel_size"])
+        return Segmentation(
+            probability=np.array(image.data if planes is None else image.data[planes], np.float32),
+            axes=found["source_axes"] if planes is None else "YX",
+            options=LabelOptions(0.5 if threshold is None else threshold, **kept),
+            objects="blobs",
+            messages=["All went well."],
+            base_provenance=record("segment", found["source"], {}),
+            **found,
         )
 
 
-class FakeStaining:
-    """What `tasks.stain` returns: 100 × image for DNA, image for AGP, sigma = image."""
-
-    def __init__(self, layer, mean, std, channels, *, count=0, messages=(), position=None):
-        self.layer, self.mean, self.std = layer, mean, std
-        self.channels, self.count, self.messages = channels, count, list(messages)
-        self.axes = "C" + "TZYX"[-(mean.ndim - 1) :]
-        self.calibrated, self.samples, self.position = True, None, position
-        self.provenance = {
-            "task": "stain",
-            "version": "0",
-            "model": {"name": "fake", "source": "fake/model", "sha256": "0" * 64},
-            "source": {"layer": "cells", "path": None, "shape": [64, 64], "dtype": "float32"},
-            "parameters": {"samples": count, "seed": 3},
-        }
-
-    def to_layers(self):
-        geometry = read_source(self.layer).geometry
-        lead = (1,) * (self.layer.ndim - self.mean.ndim + 1)
-        layers = []
-        for role, values, colormap in (
-            ("mean", self.mean, "blue"),
-            ("uncertainty", self.std, "magma"),
-        ):
-            for name, plane in zip(self.channels, () if values is None else values, strict=False):
-                record = {**self.provenance, "stain": name, "role": role}
-                if role == "mean":
-                    record["uncertainty_layer"] = self._name(name, "uncertainty")
-                attributes = {
-                    "name": self._name(name, role),
-                    "colormap": colormap,
-                    "blending": "additive",
-                    "metadata": {"napari-cytosynth": record},
-                    **geometry,
-                }
-                layers.append((plane.reshape(lead + plane.shape), attributes, "image"))
-        return layers
-
-    def _name(self, channel, role):
-        return f"{self.layer.name} – virtual {channel} ({role})"
-
-
 class FakeStainer:
-    """Counts its runs; can be held after a number of samples, or fail."""
+    """Counts its runs; can be held after a number of samples, or fail.
+
+    The stains are 100 × the image for DNA and the image for AGP, sigma is the image.
+    """
 
     def __init__(self):
         self.runs = []
@@ -206,9 +109,18 @@ class FakeStainer:
         if model == "fake/rival":
             mean[..., 20:28, 20:28] += 5
         std = np.stack([data for _ in channels]) if samples else None
+        found = place(image, planes)
+        result = Staining(
+            mean=mean,
+            std=std,
+            channels=tuple(channels),
+            axes="C" + (found["source_axes"] if planes is None else "YX"),
+            calibrated=std is not None,
+            **found,
+        )
         if on_start is not None:
-            empty = np.zeros_like(mean)
-            on_start(FakeStaining(image, empty, empty if samples else None, channels))
+            empty = None if std is None else np.zeros_like(std)
+            on_start(replace(result, mean=np.zeros_like(mean), std=empty))
         count = 0
         for count in range(1, max(samples, 1) + 1):
             if self.error is not None:
@@ -223,7 +135,9 @@ class FakeStainer:
                 break
         messages = [f"{count} samples." if samples else "One prediction."]
         count = count if samples else 0
-        return FakeStaining(image, mean, std, channels, count=count, messages=messages)
+        own = {"samples": count, "seed": 3}
+        provenance = record("stain", found["source"], own)
+        return replace(result, count=count, messages=messages, provenance=provenance)
 
     def _hold(self, count, progress, samples):
         for _ in range(2000):

@@ -112,6 +112,9 @@ def test_the_whole_geometry_reaches_both_layers(viewer, make_widget, blobs):
 
 
 def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, make_widget, blobs):
+    def counts():
+        return [len(np.unique(plane[plane > 0])) for plane in labels_of(viewer)[0].data]
+
     viewer.add_image(np.stack([blobs, blobs, blobs]), name="stack")
     viewer.dims.set_current_step(0, 1)
     widget = make_widget()
@@ -119,14 +122,15 @@ def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, mak
     widget.run()
     widget.wait(20)
     widget.threshold.value = 0.2
-    assert [plane.max() for plane in labels_of(viewer)[0].data] == [2, 3, 2]
+    assert counts() == [2, 3, 2]
     assert "of the plane" in widget.readout.value
     viewer.dims.set_current_step(0, 2)  # no tree for this plane yet
     widget.threshold.value = 0.25
     assert widget.readout.value.startswith("counting … · ")
     assert np.count_nonzero(labels_of(viewer)[0].data[2]) == 300
     widget.wait(20)
-    assert [plane.max() for plane in labels_of(viewer)[0].data] == [3, 3, 3]
+    assert counts() == [3, 3, 3]
+    assert [plane.max() for plane in labels_of(viewer)[0].data] == [3, 6, 9]
     assert "of the stack" in widget.readout.value
 
 
@@ -334,7 +338,9 @@ def test_table_csv_intensity_and_script(viewer, ran, blobs, tmp_path, qapp):
     features = labels_of(viewer)[0].features
     np.testing.assert_allclose(features["mean_intensity"], 90, rtol=1e-4)
     ran.save_csv(tmp_path / "table.csv")
-    assert (tmp_path / "table.csv").read_text().startswith("index,label,area_px,mean_intensity")
+    header = (tmp_path / "table.csv").read_text().splitlines()[0]
+    assert header.startswith("index,label,area_px,")
+    assert "mean_intensity" in header.split(",")
     ran.save_csv(tmp_path / "missing" / "table.csv")
     assert "could not be saved" in ran.status.value
     ran.copy_as_python()
