@@ -1,5 +1,7 @@
 # make demo          open napari on simulated cells with the Stain and Segment widgets at work
 # make test          run the tests (in a virtual X server where there is one to be had)
+# make test-quick    the tests that neither train nor need real weights: a minute or so
+# make lint          what continuous integration lints: ruff, types, import contracts
 # make bench         run the benchmarks, which print what they measure
 # make docs          build the documentation into site/
 # make screenshots   draw the pictures in docs/images again
@@ -20,7 +22,7 @@ export VENV PYTHON
 HAS_DISPLAY := $(if $(filter Darwin,$(shell uname -s)),yes,$(DISPLAY)$(WAYLAND_DISPLAY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test bench docs screenshots
+.PHONY: help setup system demo test test-quick bench lint docs screenshots
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -46,6 +48,11 @@ test: setup
 
 bench: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
+
+lint: setup
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group lint
+	scripts/lint.sh
 
 docs: setup
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import tifffile
 
+from napari_cytosynth.tasks.staining import Staining
 from napari_cytosynth.training import cell_study
 
 
@@ -27,7 +26,7 @@ def montages(tmp_path):
 def test_right_pairs_are_told_from_mispaired_ones(montages, monkeypatch, capsys):
     def perfect(image, model, **_):
         mean = image[None].astype(np.float32) + 10
-        return SimpleNamespace(mean=mean, std=np.full_like(mean, 10))
+        return Staining(mean, np.full_like(mean, 10), ("DNA",), "CYX")
 
     monkeypatch.setattr(cell_study, "stain", perfect)
     monkeypatch.setattr(cell_study, "load_model", lambda name: name)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,8 @@ import tifffile
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import AP_THRESHOLDS
+from napari_cytosynth.tasks.instances import LabelOptions
+from napari_cytosynth.tasks.segmentation import Segmentation
 from napari_cytosynth.training import evaluate_segment as module
 from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment, write_report
 
@@ -44,9 +45,8 @@ def oracle(monkeypatch):
     def segment(image, **options):
         calls.append(options)
         found = np.where(np.count_nonzero(image) == 200, image, 0)
-        return SimpleNamespace(
-            probability=np.where(found, 0.9, 0.1).astype(np.float32), labels=found // 100
-        )
+        probability = np.where(found, 0.9, 0.1).astype(np.float32)
+        return Segmentation(probability, "YX", LabelOptions(0.5))
 
     monkeypatch.setattr(module, "segment", segment)
     return calls

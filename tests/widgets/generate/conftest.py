@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ SIDE = 16
 class FakeGenerator:
     """Two images at a time, three steps each; image of seed s is s / 100 everywhere."""
 
-    def __init__(self):
+    def __init__(self, model):
+        self.model = model
         self.runs = []
         self.hold_at = None
         self.gate = threading.Event()
@@ -29,10 +30,7 @@ class FakeGenerator:
 
     def load_model(self, source, device, *, progress):
         progress(0, 0, "Loading the model")
-        inference = SimpleNamespace(
-            output_channels=["DNA", "AGP"], generation=None, pixel_size_um=0.5
-        )
-        return SimpleNamespace(card=SimpleNamespace(name="fake", inference=inference))
+        return self.model
 
     def sample(self, model, options, *, device, **calls):
         # not the callables, which hold on to the job and its result
@@ -111,9 +109,16 @@ class FakeGenerator:
         return found
 
 
+@pytest.fixture(scope="session")
+def fake_model(make_generator):
+    """A model of two channels, of which only the card is looked at."""
+    model = make_generator("vae", output_channels=["DNA", "AGP"])
+    return replace(model, card=model.card.model_copy(update={"name": "fake"}))
+
+
 @pytest.fixture
-def fake():
-    generator = FakeGenerator()
+def fake(fake_model):
+    generator = FakeGenerator(fake_model)
     yield generator
     generator.gate.set()
 
