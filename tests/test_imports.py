@@ -16,11 +16,19 @@ import napari_cytosynth
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(napari_cytosynth.__file__).parent
 MANIFEST = PluginManifest.from_file(PACKAGE / "napari.yaml")
-WIDGET_MODULES = sorted(
-    f"napari_cytosynth.widgets.{path.stem}"
-    for path in (PACKAGE / "widgets").glob("*.py")
-    if path.stem != "__init__"
-)
+
+
+def _modules(folder: str) -> list[str]:
+    """Names of the modules in a folder of the package and in all folders below it."""
+    paths = [path.with_suffix("") for path in (PACKAGE / folder).rglob("*.py")]
+    return sorted(
+        ".".join(["napari_cytosynth", *path.relative_to(PACKAGE).parts])
+        for path in paths
+        if path.name != "__init__"
+    )
+
+
+WIDGET_MODULES = _modules("widgets")
 
 
 def _run(code: str) -> str:
@@ -55,7 +63,8 @@ def test_the_link_at_the_top_is_the_manifest_in_the_package():
 def test_every_public_name_resolves():
     for name in napari_cytosynth.__all__:
         assert getattr(napari_cytosynth, name) is not None
-    with pytest.raises(AttributeError, match="no_such_name"):
+    assert set(napari_cytosynth.__all__) == set(dir(napari_cytosynth))
+    with pytest.raises(AttributeError, match=r"no attribute.*no_such_name"):
         _ = napari_cytosynth.no_such_name
 
 
@@ -64,24 +73,24 @@ def test_importing_the_package_imports_neither_torch_nor_qt():
     loaded = _run(
         "import sys, napari_cytosynth\n"
         "from napari_cytosynth import errors, phantoms\n"
-        "napari_cytosynth.list_models\n"
+        "from napari_cytosynth import Segmentation, list_models, measure, segment\n"
         f"print(sorted({heavy} & set(sys.modules)))"
     )
     assert loaded.strip() == "[]"
 
 
 def test_importing_the_widgets_does_not_import_torch():
+    assert len(WIDGET_MODULES) >= 30, "the widgets have moved"
     imports = "\n".join(f"import {module}" for module in WIDGET_MODULES)
-    loaded = _run(
-        f"import sys\n{imports}\n"
-        "print(sorted({'torch', 'diffusers', 'huggingface_hub'} & set(sys.modules)))"
-    )
+    heavy = "{'torch', 'diffusers', 'huggingface_hub', 'skimage.measure'}"
+    loaded = _run(f"import sys\n{imports}\nprint(sorted({heavy} & set(sys.modules)))")
     assert loaded.strip() == "[]"
 
 
 def test_nothing_below_the_widgets_imports_the_gui():
-    floors = ["zoo.catalogue", "zoo.loading", "tasks.segment", "tasks.measure", "inference.engine"]
-    imports = "\n".join(f"import napari_cytosynth.{module}" for module in floors)
+    modules = [name for floor in ("zoo", "tasks", "inference") for name in _modules(floor)]
+    assert len(modules) >= 60, "the floors below the widgets have moved"
+    imports = "\n".join(f"import {module}" for module in modules)
     loaded = _run(
         f"import sys\n{imports}\nprint(sorted({{'qtpy', 'napari', 'magicgui'}} & set(sys.modules)))"
     )
