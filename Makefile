@@ -49,6 +49,10 @@ test: setup
 bench: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
 
+test-quick: setup
+	@scripts/with-display.sh $(BIN)/python -m pytest -n 2 \
+		-m "not (slow or training or weights or shared_data)" $(ARGS)
+
 lint: setup
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group lint

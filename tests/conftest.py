@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,31 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 # No measuring of bfloat16 into the user's cache; the same numbers on every machine.
 os.environ.setdefault("CYTOSYNTH_PRECISION", "float32")
+
+
+HERE = Path(__file__).parent
+MARKS = {"training": "training", "benchmarks": "benchmark", "test_end_to_end": "weights"}
+"""What the tests of a folder, or of files whose names begin like this, are marked as."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by place and fixture what `make test-quick` leaves out."""
+    for item in items:
+        place = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
+        for start, mark in MARKS.items():
+            if place.startswith(start):
+                item.add_marker(mark)
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared_data")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: torch, napari, the tests.
+
+    napari's fixture collects twice a test, which took a quarter of the widgets' tests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def make_tiny_card(**inference: object) -> ModelCard:

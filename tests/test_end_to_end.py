@@ -83,7 +83,6 @@ def test_a_model_trained_on_phantoms_by_anyone_measures_true_sizes():
 
 
 @pytest.mark.slow
-@pytest.mark.shared_data
 @pytest.mark.parametrize(
     ("name", "images", "truth", "kind", "figure", "floor"),
     [
@@ -128,7 +127,6 @@ def test_real_images_never_seen_in_training(shared_data, name, images, truth, ki
     assert report.metrics[figure] >= floor
 
 
-@pytest.mark.shared_data
 def test_the_command_leaves_probability_labels_and_table(shared_data, tmp_path):
     from napari_cytosynth.cli import main
 

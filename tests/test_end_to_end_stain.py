@@ -75,7 +75,6 @@ def test_new_phantoms_are_stained_and_the_uncertainty_covers_the_errors(name):
         assert order[0] < order[1], "the predicted intensity ranks the errors as well"
 
 
-@pytest.mark.shared_data
 @pytest.mark.skipif("u2os-brightfield-unet" not in STAINERS, reason="weights are not bundled")
 @pytest.mark.parametrize(
     ("name", "floors"),

@@ -60,6 +60,8 @@ def test_whole_plane_beside_the_plain_module(network, plane, precision):
     runner = Predictor(network, 1, device="cpu", precision=precision)
     ours, theirs = best(lambda: runner.predict(plane), lambda: plain(network, plane))
     tell(f"{SIZE}² in {precision} beside the plain module in float32", ours, theirs)
+    error = np.abs(runner.predict(plane) - plain(network, plane)).max()
+    assert error < (1e-4 if precision == "float32" else 0.05)
 
 
 def test_tiles_beside_overlapping_windows(network, plane):
@@ -91,3 +93,5 @@ def test_measuring_the_geometry():
     start = time.perf_counter()
     found = network_geometry(network, 1)
     sys.stdout.write(f"\n{found} in {time.perf_counter() - start:.2f} s\n")
+    assert found.stride == network.total_stride
+    assert found.halo > 0

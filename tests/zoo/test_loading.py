@@ -171,6 +171,7 @@ def test_catalogue_names_are_unique_and_pins_are_well_formed() -> None:
         assert entry.revision is None or len(entry.revision) == 40
 
 
+@pytest.mark.weights
 @pytest.mark.parametrize("entry", catalogue.CATALOGUE, ids=lambda entry: entry.name)
 def test_bundled_weights_are_pinned_and_load(entry: catalogue.CatalogueEntry) -> None:
     if catalogue.bundled_folder(entry.name) is None:
