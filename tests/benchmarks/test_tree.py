@@ -61,7 +61,8 @@ def test_a_drag_step_is_live(size, fill_holes):
     theirs = milliseconds(anew)
     print(  # noqa: T201 - the figures are what a benchmark is for
         f"\n{size}², {'fill holes' if fill_holes else 'plain'}: step {ours:.1f} ms "
-        f"(aim: {BUDGET_MS[size]}; {fresh:.1f} ms with a new array), threshold + label + regionprops {theirs:.1f} ms, "
+        f"(aim: {BUDGET_MS[size]}; {fresh:.1f} ms with a new array), "
+        f"threshold + label + regionprops {theirs:.1f} ms, "
         f"{theirs / ours:.1f}x; the tree is built in {built:.2f} s"
     )
     expected = label_plane(plane, None, options)

@@ -6,6 +6,9 @@ import threading
 import warnings
 from dataclasses import replace
 
+# not at the first viewer: what is there when tests begin costs the garbage collector nothing,
+# and napari calls it whenever a layer goes
+import napari._qt.qt_main_window  # noqa: F401
 import numpy as np
 import pytest
 
