@@ -45,7 +45,7 @@ def test_no_function_is_long():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and _lines(node) > MOST_LINES_OF_A_FUNCTION
     ]
-    assert not long
+    assert not long, "\n".join(long)
 
 
 def test_no_file_is_long():
@@ -54,7 +54,7 @@ def test_no_file_is_long():
         for path in TREES
         if len(path.read_text("utf-8").splitlines()) > MOST_LINES_OF_A_FILE
     ]
-    assert not long
+    assert not long, "\n".join(long)
 
 
 def test_every_folder_says_what_lives_there():
@@ -65,4 +65,4 @@ def test_every_folder_says_what_lives_there():
         if folder / "__init__.py" not in TREES
         or not ast.get_docstring(TREES[folder / "__init__.py"])
     ]
-    assert not silent
+    assert not silent, "\n".join(silent)
