@@ -10,8 +10,9 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.axes import PlaneReader, guess_axes, parse_axes
 from napari_cytosynth.tasks.layers import Source, physical_pixel_size
-from napari_cytosynth.tasks.measure import resolve_pixel_size
 from napari_cytosynth.tasks.resample import model_shape, pixel_size_hint
+
+from .layers import resolve_pixel_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

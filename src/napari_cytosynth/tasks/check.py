@@ -8,8 +8,9 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks._input import is_constant, looks_like_colour
-from napari_cytosynth.tasks.measure import resolve_pixel_size
 from napari_cytosynth.tasks.resample import TOLERANCE
+
+from .layers import resolve_pixel_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

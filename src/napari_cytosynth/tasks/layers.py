@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-__all__ = ["Source", "layer_geometry", "micrometres", "physical_pixel_size", "read_source"]
+__all__ = [
+    "Source",
+    "layer_geometry",
+    "micrometres",
+    "physical_pixel_size",
+    "read_source",
+    "resolve_pixel_size",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,3 +187,21 @@ def _shear_matrix(shear: Any, count: int) -> npt.NDArray[np.float64]:
     if values.size:
         matrix[np.triu_indices(count, 1)] = values
     return matrix
+
+
+def resolve_pixel_size(
+    pixel_size: float | Sequence[float] | None,
+) -> tuple[float, float] | None:
+    """Return the pixel size along Y and X in µm, from one number or both.
+
+    Raises
+    ------
+    InputError
+        If it is not positive.
+    """
+    if pixel_size is None:
+        return None
+    values = np.broadcast_to(np.asarray(pixel_size, float), (2,))
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise InputError(f"The pixel size must be a positive number of µm, not {pixel_size}.")
+    return float(values[0]), float(values[1])

@@ -10,14 +10,14 @@ import pandas as pd
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks._regions import Regions
 from napari_cytosynth.tasks.axes import PlaneReader, guess_axes, parse_axes
-from napari_cytosynth.tasks.layers import physical_pixel_size, read_source
+from napari_cytosynth.tasks.layers import physical_pixel_size, read_source, resolve_pixel_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
-__all__ = ["measure", "resolve_pixel_size"]
+__all__ = ["measure"]
 
 
 def measure(
@@ -93,24 +93,6 @@ def measure(
         place = zip(reader.leading_axes.lower(), index, strict=True)
         tables.append(_table(columns, dict(place)))
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
-
-
-def resolve_pixel_size(
-    pixel_size: float | Sequence[float] | None,
-) -> tuple[float, float] | None:
-    """Return the pixel size along Y and X in µm, from one number or both.
-
-    Raises
-    ------
-    InputError
-        If it is not positive.
-    """
-    if pixel_size is None:
-        return None
-    values = np.broadcast_to(np.asarray(pixel_size, float), (2,))
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        raise InputError(f"The pixel size must be a positive number of µm, not {pixel_size}.")
-    return float(values[0]), float(values[1])
 
 
 def _like(other: Any, shape: tuple[int, ...], axes: str, name: str) -> PlaneReader:
