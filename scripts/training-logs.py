@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from napari_cytosynth.training.settings import differing, dotted
+from napari_cytosynth.training.recipe.settings import differing, dotted
 
 PAGE = Path(__file__).parents[1] / "docs" / "logs.md"
 HEAD = """# Logs of the trainings

@@ -258,7 +258,7 @@ def make_generator():
 @pytest.fixture
 def tiny_generator(tmp_path: Path):
     """Return the function that saves a tiny generator of some kind and returns its folder."""
-    from napari_cytosynth.zoo.files import save_model
+    from napari_cytosynth.zoo.model_files import save_model
 
     def save(kind: str = "diffusion", **inference: object) -> Path:
         model = make_tiny_generator(kind, **inference)

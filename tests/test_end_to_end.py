@@ -14,10 +14,10 @@ import tifffile
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth import phantoms
-from napari_cytosynth.inference.engine import Predictor
+from napari_cytosynth.inference.predictor import Predictor
 from napari_cytosynth.metrics.instance import average_precision
 from napari_cytosynth.metrics.pixel import iou
-from napari_cytosynth.training.evaluate_segment import Options, evaluate_segment
+from napari_cytosynth.training.segment.evaluate.run import Options, evaluate_segment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import tifffile
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.metrics import frechet_distance, gaussian_matched
-from napari_cytosynth.tasks.features import load_features
+from napari_cytosynth.tasks.generate.features import load_features
 
 SHIPPED = {
     "nuclei-vae": (64, 1),
@@ -71,7 +71,7 @@ def test_the_result_is_saved_as_synthetic(tmp_path):
 
 
 def test_generated_nuclei_lie_nearer_to_real_ones_than_noise_does(shared_data):
-    from napari_cytosynth.training.generate_data import GenerateData
+    from napari_cytosynth.training.generate.data import GenerateData
     from napari_cytosynth.training.tasks import load_recipe
 
     data = GenerateData(load_recipe("nuclei-ddpm"), shared_data / "nuclei-dsb2018")

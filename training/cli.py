@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
+from napari_cytosynth.training.cluster.files import (
+    add_arguments,
+    from_arguments,
+    write_kubernetes,
+    write_slurm,
+)
+from napari_cytosynth.training.cluster.job import HOPELESS
+from napari_cytosynth.training.recipe.files import list_recipes
 
-from .cluster import add_arguments, from_arguments, write_kubernetes, write_slurm
-from .launch import HOPELESS
-from .recipe_files import list_recipes
 from .tasks import load_recipe
 
 if TYPE_CHECKING:
-    from .recipe import Recipe
+    from napari_cytosynth.training.recipe.base import Recipe
 
 __all__ = ["main"]
 
@@ -65,7 +70,7 @@ def _train(arguments: argparse.Namespace) -> str:
     if job is not None:
         if arguments.dry_run:
             raise RecipeError("--dry-run is for trainings on this machine.")
-        from .feasible import check_recipe
+        from napari_cytosynth.training.run.recipe_check import check_recipe
 
         check_recipe(recipe)
         if arguments.kubernetes:
@@ -76,9 +81,9 @@ def _train(arguments: argparse.Namespace) -> str:
             else write_slurm(job, arguments.slurm, arguments.out)
         )
         return f"Written: {', '.join(map(str, files))}"
-    from .fit import check_start, train
-    from .processes import is_first
-    from .rounds import is_done
+    from napari_cytosynth.training.loop.processes import is_first
+    from napari_cytosynth.training.run.fit import check_start, train
+    from napari_cytosynth.training.run.rounds import is_done
 
     resume: bool | Literal["auto"] = "auto" if arguments.auto_resume else arguments.resume
     out = arguments.out or Path("runs") / recipe.name
@@ -100,7 +105,7 @@ def _train(arguments: argparse.Namespace) -> str:
 
 
 def _kept(out: Path) -> str:
-    from .run_folder import LAST
+    from napari_cytosynth.training.reports.run_folder import LAST
 
     if any(out.rglob(LAST)):
         return "Stopped. Go on from the last whole epoch with the same command and --resume."
@@ -116,8 +121,8 @@ def _check_start(source: str | None) -> None:
 
 
 def _check(recipe: Recipe, data_dir: Path) -> int:
-    from .check import check_data
-    from .feasible import check_recipe
+    from napari_cytosynth.training.check.check import check_data
+    from napari_cytosynth.training.run.recipe_check import check_recipe
 
     check_recipe(recipe)
     report = check_data(recipe, data_dir)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from .recipe import Recipe
+from napari_cytosynth.training.recipe.base import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.callbacks import Callback
 
-    from .crops import EpochData
-    from .findings import Findings
-    from .layout import Layout
-    from .module import NetworkModule
+    from napari_cytosynth.training.data.crops import EpochData
+    from napari_cytosynth.training.data.findings import Findings
+    from napari_cytosynth.training.data.layout import Layout
+    from napari_cytosynth.training.loop.module import NetworkModule
 
 __all__ = ["Direction", "FirstStage", "ScoreOptions", "Scores", "Task"]
 

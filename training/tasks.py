@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .generate_task import GENERATE
-from .recipe_loading import load_as
-from .segment_task import SEGMENT
-from .stain_task import STAIN
+from napari_cytosynth.training.generate.task import GENERATE
+from napari_cytosynth.training.recipe.loading import load_as
+from napari_cytosynth.training.segment.task import SEGMENT
+from napari_cytosynth.training.stain.task import STAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .recipe import Recipe
+    from napari_cytosynth.training.recipe.base import Recipe
+
     from .task import Task
 
 __all__ = ["TASKS", "load_recipe", "task_of"]

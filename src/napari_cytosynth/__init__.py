@@ -14,10 +14,10 @@ from napari_cytosynth.version import __version__
 if TYPE_CHECKING:
     from napari_cytosynth import errors, phantoms
     from napari_cytosynth.errors import Cancelled, CytosynthError
-    from napari_cytosynth.tasks.generate import Generation, generate, vary
-    from napari_cytosynth.tasks.measure import measure
-    from napari_cytosynth.tasks.segment import Segmentation, segment
-    from napari_cytosynth.tasks.stain import Staining, stain
+    from napari_cytosynth.tasks.generate.task import Generation, generate, vary
+    from napari_cytosynth.tasks.measure.table import measure
+    from napari_cytosynth.tasks.segment.task import Segmentation, segment
+    from napari_cytosynth.tasks.stain.task import Staining, stain
     from napari_cytosynth.zoo.catalogue import ModelInfo, list_models
     from napari_cytosynth.zoo.loading import Model, load_model
 
@@ -44,18 +44,18 @@ __all__ = [
 _WHERE = {
     "Cancelled": "errors",
     "CytosynthError": "errors",
-    "Generation": "tasks.generate",
+    "Generation": "tasks.generate.task",
     "Model": "zoo.loading",
     "ModelInfo": "zoo.catalogue",
-    "Segmentation": "tasks.segment",
-    "Staining": "tasks.stain",
-    "generate": "tasks.generate",
+    "Segmentation": "tasks.segment.task",
+    "Staining": "tasks.stain.task",
+    "generate": "tasks.generate.task",
     "list_models": "zoo.catalogue",
     "load_model": "zoo.loading",
-    "measure": "tasks.measure",
-    "segment": "tasks.segment",
-    "stain": "tasks.stain",
-    "vary": "tasks.generate",
+    "measure": "tasks.measure.table",
+    "segment": "tasks.segment.task",
+    "stain": "tasks.stain.task",
+    "vary": "tasks.generate.task",
 }
 
 

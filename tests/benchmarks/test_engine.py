@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cytosynth.inference.engine import Predictor
 from napari_cytosynth.inference.geometry import network_geometry
+from napari_cytosynth.inference.predictor import Predictor
 from napari_cytosynth.models.unet import UNet
 
 SIZE = int(os.environ.get("CYTOSYNTH_BENCHMARK_SIZE", "256"))

@@ -21,8 +21,8 @@ import tifffile
 import torch
 from lightning import Callback, Trainer
 
-from napari_cytosynth.training import fit
-from napari_cytosynth.training.precision import run_precision
+from napari_cytosynth.training.loop.precision import run_precision
+from napari_cytosynth.training.run import fit
 from napari_cytosynth.training.tasks import load_recipe
 
 CROP = os.environ.get("CYTOSYNTH_BENCHMARK_CROP")

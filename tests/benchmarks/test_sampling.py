@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_cytosynth.inference.dropout import sampling, with_shared_dropout
-from napari_cytosynth.inference.sampling import Sampler
+from napari_cytosynth.inference.dropout.masks import sampling, with_shared_dropout
+from napari_cytosynth.inference.dropout.sampler import Sampler
 from napari_cytosynth.models import build_network
 
 SIZE = int(os.environ.get("CYTOSYNTH_BENCHMARK_SIZE", "128"))

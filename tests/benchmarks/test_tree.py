@@ -12,8 +12,8 @@ import pytest
 from scipy import ndimage
 from skimage.measure import label, regionprops_table
 
-from napari_cytosynth.tasks.instances import LabelOptions, label_plane
-from napari_cytosynth.tasks.tree import ComponentTree
+from napari_cytosynth.tasks.segment.instances import LabelOptions, label_plane
+from napari_cytosynth.tasks.segment.tree import ComponentTree
 
 BUDGET_MS = {1024: 16, 2048: 30}
 THRESHOLDS = (0.01, 0.03, 0.05, 0.2, 0.5, 0.8, 0.95)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_cytosynth.tasks.instances import LabelOptions
-from napari_cytosynth.tasks.tree import ComponentTree
+from napari_cytosynth.tasks.segment.instances import LabelOptions
+from napari_cytosynth.tasks.segment.tree import ComponentTree
 
 THRESHOLDS = (0.02, 0.05, 0.2, 0.4, 0.6, 0.8)
 
@@ -60,7 +60,7 @@ def test_a_drag_step_against_labelling_from_scratch(size, aim_ms, capsys):
 
 @pytest.mark.slow
 def test_opening_the_widget(make_napari_viewer, capsys):
-    from napari_cytosynth.widgets.segment import SegmentWidget
+    from napari_cytosynth.widgets.segment.widget import SegmentWidget
 
     viewer = make_napari_viewer()
     wall, start = time.perf_counter(), time.thread_time()
@@ -74,7 +74,7 @@ def test_opening_the_widget(make_napari_viewer, capsys):
 
 @pytest.mark.slow
 def test_a_drag_step_that_hides_what_is_uncertain(make_napari_viewer, capsys):
-    from napari_cytosynth.widgets._trust import StainedLayer, TrustMask
+    from napari_cytosynth.widgets.stain.uncertainty_mask import StainedLayer, TrustMask
 
     viewer = make_napari_viewer()
     layers = [viewer.add_image(100 * blobs(1024), blending="additive") for _ in range(2)]

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from napari_cytosynth.cli import main
-from napari_cytosynth.tasks.reading import read_image
+from napari_cytosynth.images.reading import read_image
 
 
 def generate(model, out, *more):

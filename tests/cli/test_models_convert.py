@@ -5,7 +5,7 @@ import torch
 
 from napari_cytosynth.cli import main
 from napari_cytosynth.models import build_network
-from napari_cytosynth.zoo.files import load_network, read_card
+from napari_cytosynth.zoo.model_files import load_network, read_card
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_convert_asks_for_what_is_missing(weights, tmp_path, capsys):
 
 def test_a_network_that_sees_the_whole_image_says_so(tmp_path):
     from napari_cytosynth.zoo.card import Inference, ModelCard
-    from napari_cytosynth.zoo.files import save_model
+    from napari_cytosynth.zoo.model_files import save_model
 
     arguments = {"width": 4, "blocks": 1, "downsamplings": 1, "norm": "instance"}
     inference = Inference(

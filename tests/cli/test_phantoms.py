@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_cytosynth.cli import main
-from napari_cytosynth.tasks.reading import read_image
+from napari_cytosynth.images.reading import read_image
 
 KINDS = ("phase", "fluorescence", "nuclei", "cells")
 

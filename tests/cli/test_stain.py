@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.cli import main
-from napari_cytosynth.tasks.files import write_tiff
-from napari_cytosynth.tasks.reading import read_image
-from napari_cytosynth.zoo.files import save_model
+from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.tasks.export.results import write_tiff
+from napari_cytosynth.zoo.model_files import save_model
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_cytosynth.inference.sampling import Sampler
+from napari_cytosynth.inference.dropout.sampler import Sampler
 from napari_cytosynth.inference.tiling import plan_tiles
 from napari_cytosynth.models import build_network
 

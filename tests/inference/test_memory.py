@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 torch.set_num_threads(1)
-from napari_cytosynth.inference.engine import Predictor
+from napari_cytosynth.inference.predictor import Predictor
 from napari_cytosynth.models.unet import UNet
 
 folder, kind, size = sys.argv[1], sys.argv[2], int(sys.argv[3])

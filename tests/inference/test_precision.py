@@ -8,7 +8,7 @@ import torch
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.inference import precision
-from napari_cytosynth.inference.engine import Predictor
+from napari_cytosynth.inference.predictor import Predictor
 from napari_cytosynth.models.unet import UNet
 
 CPU = torch.device("cpu")

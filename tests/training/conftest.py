@@ -9,11 +9,11 @@ import pytest
 import tifffile
 import torch
 
-from napari_cytosynth.phantoms import fluorescent_nuclei
-from napari_cytosynth.training.generate_recipe import GenerateRecipe
-from napari_cytosynth.training.segment_recipe import SegmentRecipe
-from napari_cytosynth.training.stain_recipe import StainRecipe
-from napari_cytosynth.zoo.files import load_network
+from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
+from napari_cytosynth.training.generate.recipe import GenerateRecipe
+from napari_cytosynth.training.segment.recipe import SegmentRecipe
+from napari_cytosynth.training.stain.recipe import StainRecipe
+from napari_cytosynth.zoo.model_files import load_network
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,11 +13,11 @@ import yaml
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.models import ARCHITECTURES
-from napari_cytosynth.training.feasible import check_recipe
-from napari_cytosynth.training.fit import train
-from napari_cytosynth.training.generate_families import Family
-from napari_cytosynth.training.module import NetworkModule
-from napari_cytosynth.training.recipe_files import list_recipes
+from napari_cytosynth.training.generate.families import Family
+from napari_cytosynth.training.loop.module import NetworkModule
+from napari_cytosynth.training.recipe.files import list_recipes
+from napari_cytosynth.training.run.fit import train
+from napari_cytosynth.training.run.recipe_check import check_recipe
 from napari_cytosynth.training.tasks import TASKS, load_recipe, task_of
 
 if TYPE_CHECKING:

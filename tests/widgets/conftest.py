@@ -12,10 +12,10 @@ import napari._qt.qt_main_window  # noqa: F401
 import numpy as np
 import pytest
 
-from napari_cytosynth.tasks.instances import LabelOptions
-from napari_cytosynth.tasks.layers import physical_pixel_size, read_source
-from napari_cytosynth.tasks.segmentation import Segmentation
-from napari_cytosynth.tasks.staining import Staining
+from napari_cytosynth.tasks.common.layers import physical_pixel_size, read_source
+from napari_cytosynth.tasks.segment.instances import LabelOptions
+from napari_cytosynth.tasks.segment.result import Segmentation
+from napari_cytosynth.tasks.stain.result import Staining
 
 
 def record(task, source, parameters):
@@ -179,7 +179,7 @@ def dock(viewer):
 @pytest.fixture
 def make_widget(viewer, dock, network):
     """Return a function that docks a Segment widget which runs the fake network."""
-    from napari_cytosynth.widgets.segment import SegmentWidget
+    from napari_cytosynth.widgets.segment.widget import SegmentWidget
 
     def make():
         widget = SegmentWidget(viewer, network.segment)
@@ -210,7 +210,7 @@ def stainer():
 @pytest.fixture
 def make_stain_widget(viewer, dock, stainer):
     """Return a function that docks a Stain widget which runs the fake stainer."""
-    from napari_cytosynth.widgets.stain import StainWidget
+    from napari_cytosynth.widgets.stain.widget import StainWidget
 
     def make(stain=None, check=lambda *_: []):
         widget = StainWidget(viewer, stain or stainer.stain, check)
@@ -224,7 +224,7 @@ def make_stain_widget(viewer, dock, stainer):
 @pytest.fixture
 def tiny_folder(make_model, tmp_path):
     """Folder of a model that stains DNA and AGP, trained at 0.5 µm per pixel."""
-    from napari_cytosynth.zoo.files import save_model
+    from napari_cytosynth.zoo.model_files import save_model
 
     model = make_model(task="stain", output_channels=["DNA", "AGP"], splitting=None, threshold=None)
     save_model(tmp_path / "tiny", model.network, model.card)

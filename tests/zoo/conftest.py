@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from napari_cytosynth.zoo.files import save_model
+from napari_cytosynth.zoo.model_files import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from napari_cytosynth.zoo import bundled, catalogue
-from napari_cytosynth.zoo.files import read_card
-from napari_cytosynth.zoo.readme import render_readme
+from napari_cytosynth.zoo.model_files import read_card
+from napari_cytosynth.zoo.model_page import render_readme
 
 
 def test_one_unreadable_bundled_model_does_not_hide_the_others(tmp_path, monkeypatch, caplog):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from napari_cytosynth.zoo.files import file_sha256, save_model
+from napari_cytosynth.zoo.model_files import file_sha256, save_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def test_download_reports_bytes_and_is_what_was_published(
         def progress(done, total, message): ticks.append((done, total, message))
         folder = hub.fetch("org/tiny", None, progress)
         report(files=sorted(p.name for p in folder.iterdir()), commit=folder.name, ticks=ticks)
-        report(sha256=__import__("napari_cytosynth.zoo.files").zoo.files.file_sha256(
+        report(sha256=__import__("napari_cytosynth.zoo.model_files").zoo.model_files.file_sha256(
             folder / "model.safetensors"))
     """)
     size = (model_folder / "model.safetensors").stat().st_size

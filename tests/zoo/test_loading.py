@@ -11,8 +11,8 @@ import torch
 
 from napari_cytosynth.errors import ChecksumError, ModelNotFoundError, NotSafetensorsError
 from napari_cytosynth.zoo import bundled, catalogue, hub
-from napari_cytosynth.zoo.files import file_sha256, save_model
 from napari_cytosynth.zoo.loading import load_model
+from napari_cytosynth.zoo.model_files import file_sha256, save_model
 
 if TYPE_CHECKING:
     from pathlib import Path

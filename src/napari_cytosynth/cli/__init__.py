@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import Cancelled, CytosynthError
 
-from . import evaluate, generate, models, phantoms, segment, stain
+from . import generate, models, phantoms, segment, stain
+from .evaluate import segment as evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,14 +66,14 @@ def _train(argv: list[str]) -> int:
 
 def _study(argv: list[str]) -> int:
     with _needing(_TRAIN_EXTRA):
-        from napari_cytosynth.training.study_cli import main as study
+        from napari_cytosynth.training.study.cli import main as study
 
         return study(argv)
 
 
 def _demo(argv: list[str]) -> int:
     with _needing(_ALL_EXTRA):
-        from napari_cytosynth.widgets.demo import main as demo
+        from napari_cytosynth.widgets.demo.demo import main as demo
 
         return demo(argv)
 

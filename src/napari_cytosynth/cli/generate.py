@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError
 
-from ._arguments import FILE_SUFFIXES, add_model, add_where, make_room_for
+from .arguments import FILE_SUFFIXES, add_model, add_where, make_room_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_cytosynth.tasks.generation import Generation
+    from napari_cytosynth.tasks.generate.result import Generation
 
 __all__ = ["add_parser"]
 
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _make(arguments: argparse.Namespace, model: Any) -> Generation:
-    from napari_cytosynth.tasks.generate import SamplingOptions, sample
+    from napari_cytosynth.tasks.generate.task import SamplingOptions, sample
 
     walks, size, label = arguments.vary is not None, arguments.size, arguments.label
     seed, walk_to = arguments.vary if walks else (arguments.seed, None)
@@ -151,7 +151,7 @@ def _make(arguments: argparse.Namespace, model: Any) -> Generation:
 
 
 def _look_for_copies(result: Generation, model: Any, device: str) -> None:
-    from napari_cytosynth.tasks.nearest import nearest_training
+    from napari_cytosynth.tasks.generate.nearest import nearest_training
 
     found = nearest_training(result, model, device=device)
     for sample in range(len(result)):
@@ -167,25 +167,25 @@ def _checked(check: Callable[[Any], Any], text: str) -> Any:
 
 
 def _count(text: str) -> int:
-    from napari_cytosynth.inference._request import check_count
+    from napari_cytosynth.inference.generation.request import check_count
 
     return int(_checked(check_count, text))
 
 
 def _seed(text: str) -> int:
-    from napari_cytosynth.inference._request import check_seed
+    from napari_cytosynth.inference.generation.request import check_seed
 
     return int(_checked(check_seed, text))
 
 
 def _pixels(text: str) -> int:
-    from napari_cytosynth.inference._request import check_size
+    from napari_cytosynth.inference.generation.request import check_size
 
     return int(_checked(check_size, text)[0])
 
 
 def _guidance(text: str) -> float:
-    from napari_cytosynth.inference._request import check_guidance
+    from napari_cytosynth.inference.generation.request import check_guidance
 
     return float(_checked(check_guidance, text))
 

@@ -112,7 +112,7 @@ def _split(source: str) -> tuple[str, str | None]:
 def _card(source: str) -> ModelCard:
     from napari_cytosynth.zoo import hub
     from napari_cytosynth.zoo.catalogue import bundled_folder
-    from napari_cytosynth.zoo.files import read_card
+    from napari_cytosynth.zoo.model_files import read_card
 
     folder = Path(source) if Path(source).exists() else bundled_folder(source)
     if folder is None:
@@ -190,8 +190,8 @@ def publish(arguments: argparse.Namespace) -> None:
 def convert(arguments: argparse.Namespace) -> None:
     """Convert one weights file."""
     from napari_cytosynth.inference.geometry import network_geometry
-    from napari_cytosynth.zoo import convert as converting
-    from napari_cytosynth.zoo.files import update_card
+    from napari_cytosynth.zoo.convert import conversion as converting
+    from napari_cytosynth.zoo.model_files import update_card
 
     pairs = [setting.partition("=") for setting in arguments.set]
     wrong = [key for key, sign, _ in pairs if not sign]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.progress import resolve_progress
 
-from ._arguments import at_least_one, make_folder, positive, whole
+from .arguments import at_least_one, make_folder, positive, whole
 
 if TYPE_CHECKING:
     import argparse
 
-    from napari_cytosynth.phantoms import StainedCells
+    from napari_cytosynth.phantoms.simulate import StainedCells
 
 __all__ = ["add_parser"]
 
@@ -65,7 +65,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the fields, each of them whole or not at all."""
-    from napari_cytosynth.phantoms import stained_field
+    from napari_cytosynth.phantoms.simulate import stained_field
 
     folder: Path = arguments.out
     names = [f"seed{arguments.seed}-field{index:04d}" for index in range(arguments.count)]
@@ -92,7 +92,7 @@ def _refuse_to_overwrite(folder: Path, names: list[str]) -> None:
 def _write(folder: Path, name: str, field: StainedCells) -> None:
     import numpy as np
 
-    from napari_cytosynth.tasks.files import write_tiff
+    from napari_cytosynth.tasks.export.results import write_tiff
 
     for kind in KINDS:
         image = getattr(field, kind)

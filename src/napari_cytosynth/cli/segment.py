@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import add_image, add_running, make_room_for
+from .arguments import add_image, add_running, make_room_for
 
 if TYPE_CHECKING:
     import argparse
@@ -38,8 +38,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Segment one file."""
-    from napari_cytosynth.tasks.reading import read_image
-    from napari_cytosynth.tasks.segment import segment
+    from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.segment.task import segment
 
     file = read_image(arguments.image)
     out: Path = arguments.out

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ._arguments import add_device, add_image, make_room_for
+from .arguments import add_device, add_image, make_room_for
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from napari_cytosynth.tasks.reading import ImageFile
-    from napari_cytosynth.tasks.staining import Staining
+    from napari_cytosynth.images.reading import ImageFile
+    from napari_cytosynth.tasks.stain.result import Staining
     from napari_cytosynth.zoo.card import ModelCard
 
 __all__ = ["add_parser"]
@@ -66,8 +66,8 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Stain one file."""
-    from napari_cytosynth.tasks.reading import read_image
-    from napari_cytosynth.tasks.stain import stain
+    from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
 
     file = read_image(arguments.image)
@@ -105,8 +105,8 @@ def _unlike(
     file: ImageFile, card: ModelCard, arguments: argparse.Namespace, axes: str | None, size: Any
 ) -> list[str]:
     """Check the first plane; what is done about the pixel size is no surprise any more."""
-    from napari_cytosynth.tasks.check import check_image
-    from napari_cytosynth.tasks.stain import first_plane_of
+    from napari_cytosynth.tasks.stain.domain_check import check_image
+    from napari_cytosynth.tasks.stain.task import first_plane_of
 
     plane = first_plane_of(file.data, card, axes=axes, channels=arguments.channels)
     return check_image(plane, card, None if arguments.resample else size)

@@ -19,8 +19,9 @@ import torch
 from torch import nn
 
 from napari_cytosynth.errors import InputError, ModelError
-from napari_cytosynth.inference.device import choose_device, exact_float32
 from napari_cytosynth.models.unet import UNet
+
+from .device import choose_device, exact_float32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_cytosynth.inference.geometry import round_up
+from .geometry import round_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.inference.geometry import Geometry
+    from .geometry import Geometry
 
 __all__ = ["Span", "Tile", "core_of", "place_of", "plan_tiles", "read_tile", "split_tile"]
 

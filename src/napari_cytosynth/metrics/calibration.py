@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.metrics.uncertainty import COVERAGE_GOALS
+
+from .uncertainty import COVERAGE_GOALS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

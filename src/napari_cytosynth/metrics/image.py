@@ -12,7 +12,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.metrics.pixel import _pair
+
+from .pixel import _pair
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

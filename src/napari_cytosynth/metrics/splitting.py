@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cytosynth.metrics.instance import overlaps
+from .instance import overlaps
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

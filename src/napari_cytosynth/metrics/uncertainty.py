@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.metrics.pixel import _pair
+
+from .pixel import _pair
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -8,10 +8,11 @@ from magicgui.widgets import ComboBox, Container, PushButton
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import InputError, OutputError
-from napari_cytosynth.widgets import _reading
-from napari_cytosynth.widgets._parts import align_captions, plain_label
-from napari_cytosynth.widgets._snapshot import LayerSnapshot
-from napari_cytosynth.widgets.jobs import JobRunner
+from napari_cytosynth.widgets.common.jobs import JobRunner
+from napari_cytosynth.widgets.common.parts import align_captions, plain_label
+from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+
+from .common import layers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.widgets.jobs import Outcome
+    from napari_cytosynth.widgets.common.jobs import Outcome
 
 __all__ = ["MeasureWidget"]
 
@@ -40,13 +41,13 @@ class MeasureWidget(Container[Any]):
         self._viewer = napari_viewer
         self._objects = ComboBox(
             name="objects",
-            choices=lambda _: _reading.label_layers(napari_viewer),
+            choices=lambda _: layers.label_layers(napari_viewer),
             tooltip="The labels to measure.",
         )
         self._intensity = ComboBox(
             name="intensity",
             label="measure in",
-            choices=lambda _: _reading.image_layers(napari_viewer, results=True),
+            choices=lambda _: layers.image_layers(napari_viewer, results=True),
             nullable=True,
             tooltip="Also measure the brightness of every object in this layer.",
         )
@@ -93,7 +94,7 @@ class MeasureWidget(Container[Any]):
     def show_table(self, *_: Any) -> None:
         """Open napari's own table of the chosen layer."""
         if self._objects.value is not None:
-            _reading.show_table(self._viewer, self._objects.value)
+            layers.show_table(self._viewer, self._objects.value)
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table of the chosen layer; without a path, ask for one."""
@@ -108,7 +109,7 @@ class MeasureWidget(Container[Any]):
             if not path:
                 return
         try:
-            _reading.save_table(layer.features, path)
+            layers.save_table(layer.features, path)
         except OutputError as error:
             self.status.value = f"⚠ {error}"
         else:
@@ -128,7 +129,7 @@ class MeasureWidget(Container[Any]):
 
 
 def _measure(labels: LayerSnapshot, image: LayerSnapshot | None, progress: Progress) -> Any:
-    from napari_cytosynth.tasks.measure import measure
+    from napari_cytosynth.tasks.measure.table import measure
 
     progress(0, 0, "Measuring")
     if labels.multiscale:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from napari_cytosynth.errors import InputError, NetworkError
 
 if TYPE_CHECKING:
-    from napari_cytosynth.phantoms import StainedCells
+    from napari_cytosynth.phantoms.simulate import StainedCells
 
 __all__ = [
     "histology",
@@ -54,21 +54,21 @@ _COLOURS = {
 
 def phantom_nuclei() -> list[LayerData]:
     """Return simulated fluorescent nuclei and their true labels; needs no download."""
-    from napari_cytosynth.phantoms import fluorescent_nuclei
+    from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
 
     return _phantom_layers(fluorescent_nuclei(), "simulated nuclei")
 
 
 def phantom_phase() -> list[LayerData]:
     """Return simulated cells in phase contrast and their true labels; needs no download."""
-    from napari_cytosynth.phantoms import phase_contrast_cells
+    from napari_cytosynth.phantoms.simulate import phase_contrast_cells
 
     return _phantom_layers(phase_contrast_cells(), "simulated phase contrast")
 
 
 def phantom_stained() -> list[LayerData]:
     """Return simulated cells in phase contrast, their true stains and masks; no download."""
-    from napari_cytosynth.phantoms import stained_cells
+    from napari_cytosynth.phantoms.simulate import stained_cells
 
     return stained_layers(stained_cells())
 
@@ -130,7 +130,7 @@ def synthetic_em() -> list[LayerData]:
 
 
 def _made_up(model: str) -> list[LayerData]:
-    from napari_cytosynth.tasks.generate import generate
+    from napari_cytosynth.tasks.generate.task import generate
 
     return generate(model, count=_COUNT, seed=0).to_layers()
 

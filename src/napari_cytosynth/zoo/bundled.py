@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_cytosynth.files import replace_file
 
-from ._weights import WEIGHTS_FILE
+from .weights import WEIGHTS_FILE
 
 __all__ = ["bundled_folder", "read_index", "weights_folder", "write_index"]
 

@@ -8,15 +8,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundError
-from napari_cytosynth.zoo.files import WEIGHTS_FILE, file_sha256, read_card
-from napari_cytosynth.zoo.hub import Snapshot, cached_snapshots
 
 from .bundled import bundled_folder, read_index, write_index
+from .hub import Snapshot, cached_snapshots
+from .model_files import WEIGHTS_FILE, file_sha256, read_card
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_cytosynth.zoo.card import Metric, ModelCard
+    from .card import Metric, ModelCard
 
 __all__ = [
     "CATALOGUE",

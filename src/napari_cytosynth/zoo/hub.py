@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import ModelError, ModelNotFoundError, OutputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.zoo._download import Download
-from napari_cytosynth.zoo._hub_errors import explain, explain_upload, no_repository
-from napari_cytosynth.zoo.files import CARD_FILE, README_FILE, WEIGHTS_FILE, load_network
-from napari_cytosynth.zoo.readme import render_readme
+
+from .download import Download
+from .hub_errors import explain, explain_upload, no_repository
+from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, load_network
+from .model_page import render_readme
 
 if TYPE_CHECKING:
     import os

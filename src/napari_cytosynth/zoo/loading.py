@@ -8,27 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_cytosynth.errors import ModelNotFoundError
-from napari_cytosynth.zoo import hub
-from napari_cytosynth.zoo.catalogue import (
-    CatalogueEntry,
-    bundled_folder,
-    check_pin,
-    find_entry,
-    unknown_name,
-)
-from napari_cytosynth.zoo.files import (
-    CARD_FILE,
-    WEIGHTS_FILE,
-    file_sha256,
-    load_network,
-    weights_file,
-)
+
+from . import hub
+from .catalogue import CatalogueEntry, bundled_folder, check_pin, find_entry, unknown_name
+from .model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, load_network, weights_file
 
 if TYPE_CHECKING:
     from torch import nn
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import ModelCard
+
+    from .card import ModelCard
 
 __all__ = ["Model", "load_model"]
 

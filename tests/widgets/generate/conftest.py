@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.errors import Cancelled, ModelError
-from napari_cytosynth.tasks.generation import Generation
-from napari_cytosynth.tasks.nearest import Nearest
+from napari_cytosynth.tasks.generate.nearest import Nearest
+from napari_cytosynth.tasks.generate.result import Generation
 
 SIDE = 16
 
@@ -126,8 +126,8 @@ def fake(fake_model):
 @pytest.fixture
 def make_generate_widget(viewer, dock, fake):
     """Return a function that docks a Generate widget; by default it runs the stand-in."""
-    from napari_cytosynth.widgets._generate_work import Tasks
-    from napari_cytosynth.widgets.generate import GenerateWidget
+    from napari_cytosynth.widgets.generate.job import Tasks
+    from napari_cytosynth.widgets.generate.widget import GenerateWidget
 
     stand_in = Tasks(fake.load_model, fake.sample, fake.nearest_training, lambda folder: folder)
 

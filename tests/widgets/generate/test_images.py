@@ -129,9 +129,11 @@ def test_the_neighbours_share_the_sliders_of_a_trajectory(viewer, make_generate_
 
 
 def test_without_the_training_packages_the_neighbour_is_not_shown(monkeypatch, tmp_path):
-    from napari_cytosynth.widgets._generate_work import real_tasks
+    from napari_cytosynth.widgets.generate.job import real_tasks
 
-    monkeypatch.setitem(sys.modules, "napari_cytosynth.training.neighbours", None)
+    monkeypatch.setitem(
+        sys.modules, "napari_cytosynth.training.generate.evaluate.training_crops", None
+    )
     with pytest.raises(CytosynthError, match=r"napari-cytosynth\[train\]"):
         real_tasks().training_crops(tmp_path)
 

@@ -1,0 +1,274 @@
+"""``cytosynth evaluate stain``: measure virtual stainers, and calibrate their uncertainty."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.cli.arguments import make_folder, positive, whole
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.progress import resolve_progress
+
+from .common import (
+    add_output,
+    add_selection,
+    check_card,
+    data_name,
+    default_folder,
+    given_words,
+    print_updated,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, StainField
+    from napari_cytosynth.training.stain.evaluate.report import StainReport
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = ["add_stain"]
+
+_DEFAULTS = {
+    "inputs": "phase",
+    "targets": "fluorescence",
+    "part": [],
+    "select": "*",
+    "samples": 16,
+    "seed": 0,
+    "segmenter": "fluo-nuclei-unet",
+}
+_NAMES = (
+    *("inputs", "targets", "part", "select", "hash_split"),
+    *("input_pick", "target_pick", "target_channels"),
+    *("samples", "seed", "pixel_size", "segmenter", "objects"),
+)
+
+
+def add_stain(tasks: Any) -> None:
+    """Add the command to the parser's `tasks`."""
+    add: argparse.ArgumentParser = tasks.add_parser(
+        "stain",
+        help="measure virtual stainers, side by side",
+        description="Stain every image of a folder virtually and compare with its real stain: "
+        "pixels (in the stain's own units, no image rescaled), objects, uncertainty and "
+        "populations. Writes comparison.csv, table.csv, populations.csv, metrics.json and "
+        "figures with the best, the median and the worst field. Cards that are updated are "
+        "pinned again afterwards: their files' SHA-256 changes.",
+    )
+    add.add_argument("models", nargs="+", metavar="MODEL", help="name, folder, or org/name")
+    _add_data(add)
+    _add_running(add)
+    add_output(add, "evaluation/MODELS/DATA-PART")
+    calibration = add.add_argument_group("calibrating the uncertainty, instead of measuring")
+    calibration.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="fit the calibration of sigma on these fields and write it on the card "
+        "of the model (one folder), which loses its older coverages; only with fields that the "
+        "model did not learn from",
+    )
+    calibration.add_argument(
+        "--fold",
+        action="append",
+        default=[],
+        metavar="MODEL=GLOB",
+        help="with --calibrate: let this model, trained without the fields of that name, stain "
+        "them (again and again: a leave-one-field-out calibration)",
+    )
+    add.set_defaults(run=run)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("the images and their stains, matched by file name")
+    data.add_argument("--data-dir", type=Path, required=True, metavar="FOLDER")
+    for name, what in (("inputs", "input images"), ("targets", "stained images")):
+        data.add_argument(
+            f"--{name}",
+            default=_DEFAULTS[name],
+            metavar="NAME",
+            help=f"folder of the {what} (default: %(default)s)",
+        )
+    data.add_argument(
+        "--part",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="folders in the data folder that have those two folders, such as test",
+    )
+    add_selection(data)
+    for name, what in (("input", "input"), ("target", "stained")):
+        data.add_argument(
+            f"--{name}-pick",
+            nargs="+",
+            type=whole,
+            metavar="N",
+            help=f"which channels of the {what} files are taken (default: all, in order)",
+        )
+    data.add_argument(
+        "--target-channels",
+        nargs="+",
+        metavar="NAME",
+        help="what the channels of the stained files are called (default: as the first model's)",
+    )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how the models run and what is compared")
+    group.add_argument(
+        "--samples", type=whole, default=16, metavar="N", help="0: none (default: %(default)s)"
+    )
+    group.add_argument("--seed", type=int, default=0, metavar="N")
+    group.add_argument("--pixel-size", type=positive, metavar="UM", help="of the images, in µm")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
+    group.add_argument(
+        "--segmenter",
+        default=_DEFAULTS["segmenter"],
+        metavar="MODEL",
+        help="finds the objects in the real and in the virtual stain; otsu: a threshold and a "
+        "watershed; none: no objects (default: %(default)s)",
+    )
+    group.add_argument(
+        "--objects",
+        metavar="STAIN",
+        help="stain in which objects are found (default: that of the nuclei, or the first)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate virtual stainers, or calibrate one."""
+    if arguments.calibrate:
+        _calibrate(arguments)
+    elif arguments.fold:
+        raise InputError("--fold belongs to --calibrate.")
+    else:
+        _evaluate(arguments)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from napari_cytosynth.training.stain.evaluate.run import (
+        StainOptions,
+        evaluate_stain,
+        write_report,
+    )
+
+    if arguments.update_card:
+        for name in arguments.models:
+            check_card(Path(name))
+    stainers = [_stainer(name, arguments) for name in arguments.models]
+    fields = _fields(arguments)
+    models = [stainer.model for stainer in stainers]
+    out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
+    make_folder(out)
+    options = StainOptions(
+        segmenter=None if arguments.segmenter == "none" else arguments.segmenter,
+        object_stain=arguments.objects,
+        pixel_size_um=arguments.pixel_size,
+        device=arguments.device,
+    )
+    report = evaluate_stain(
+        stainers,
+        fields,
+        _reader(arguments, stainers[0]),
+        options,
+        progress=resolve_progress(None),
+    )
+    command = command_line(arguments, models)
+    write_report(report, out, command=command)
+    _print(report, out)
+    for name, source in zip(report.models, arguments.models, strict=True):
+        if arguments.update_card:
+            own = command_line(arguments, [report.models[name].stainer.model])
+            report.update_card(name, Path(source), arguments.update_card, own)
+            print_updated(Path(source))
+
+
+def _calibrate(arguments: argparse.Namespace) -> None:
+    from napari_cytosynth.training.stain.evaluate.calibration import calibrate_card
+
+    if len(arguments.models) != 1:
+        raise InputError("--calibrate writes on the card of one model: name one.")
+    if arguments.update_card:
+        raise InputError("--update-card is for figures: leave it out with --calibrate.")
+    folder = Path(arguments.models[0])
+    check_card(folder, "--calibrate")
+    folds = [_fold(text, arguments) for text in arguments.fold]
+    if not folds:
+        folds = [(_stainer(str(folder), arguments), _fields(arguments))]
+    reader = _reader(arguments, folds[0][0])
+    table = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
+    print(table.to_string(index=False, float_format="{:.4f}".format))
+    print_updated(folder)
+
+
+def _fold(text: str, arguments: argparse.Namespace) -> tuple[Stainer, list[StainField]]:
+    model, _, pattern = text.rpartition("=")
+    if not model or not pattern:
+        raise InputError(f"--fold takes MODEL=GLOB, not “{text}”.")
+    return _stainer(model, arguments), _fields(arguments, pattern)
+
+
+def _stainer(name: str, arguments: argparse.Namespace) -> Stainer:
+    from napari_cytosynth.training.stain.evaluate.fields import Stainer
+    from napari_cytosynth.zoo.loading import load_model
+
+    return Stainer(
+        load_model(name, arguments.device),
+        arguments.samples,
+        arguments.seed,
+        arguments.pixel_size,
+        arguments.device,
+    )
+
+
+def _fields(arguments: argparse.Namespace, pattern: str | None = None) -> list[StainField]:
+    from napari_cytosynth.training.data.image_files import Selection
+    from napari_cytosynth.training.stain.evaluate.fields import find_stain_fields
+
+    selection = Selection(pattern or arguments.select, arguments.split, arguments.hash_split)
+    return find_stain_fields(
+        arguments.data_dir, arguments.inputs, arguments.targets, arguments.part, selection
+    )
+
+
+def _reader(arguments: argparse.Namespace, first: Stainer) -> FieldReader:
+    from napari_cytosynth.training.stain.evaluate.fields import FieldReader
+
+    return FieldReader(
+        tuple(arguments.target_channels or first.names),
+        len(first.inference.input_channels),
+        _picked(arguments.target_pick),
+        _picked(arguments.input_pick),
+    )
+
+
+def _picked(channels: list[int] | None) -> tuple[int, ...] | None:
+    return None if channels is None else tuple(channels)
+
+
+def _print(report: StainReport, out: Path) -> None:
+    import pandas as pd
+
+    for name, scores in report.models.items():
+        stainer = scores.stainer
+        state = "calibrated" if stainer.calibrated else "not calibrated"
+        sampled = f"{stainer.samples} samples, {state}" if stainer.samples else "no samples"
+        print(f"{name}: {sampled}")
+    ranges = ", ".join(f"{name} {reach:g}" for name, reach in report.data_ranges.items())
+    print(f"Range of the intensities for SSIM, PSNR and NRMSE: {ranges}")
+    with pd.option_context("display.max_rows", None, "display.width", 200):
+        print(report.comparison().to_string(index=False, float_format="{:.4f}".format))
+        if not report.populations().empty:
+            print("Populations of objects (distances between two halves of the real ones beside):")
+            print(report.populations().to_string(index=False, float_format="{:.3f}".format))
+    for shown in report.shown:
+        print(f"{shown.rank} field: {shown.name}, mean PCC {shown.score:.3f}")
+    print(f"Details and figures: {out}")
+
+
+def command_line(arguments: argparse.Namespace, models: Sequence[Model]) -> str:
+    """Return the command that measures this again, without paths of this machine."""
+    words = ["cytosynth", "evaluate", "stain", *(model.card.name for model in models)]
+    words += ["--data-dir", data_name(arguments.data_dir)]
+    return shlex.join(words + given_words(arguments, _NAMES, _DEFAULTS))

@@ -1,0 +1,127 @@
+"""What one run of a sampler was asked for, and what it keeps besides mean and spread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_cytosynth.inference.geometry import round_up
+from napari_cytosynth.inference.tiling import Span, Tile
+from napari_cytosynth.progress import silent
+
+from .moments import MIN_FOR_ERROR, relative_error_of_std
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from napari_cytosynth.progress import Progress
+
+    from .moments import Moments
+
+    Floats = NDArray[np.float32]
+    OnSample = Callable[[int, Floats, Floats | None], None]
+
+__all__ = ["Run", "Stopped", "patches_of"]
+
+Stopped = Literal["all", "tolerance", "enough"]
+PATCH = 16  # px; side of the patches that tell how uncertain the spread still is
+PATCHES = 3  # along each axis
+
+
+class Run:
+    """A request for samples of one plane; counts progress, decides when to stop.
+
+    Parameters
+    ----------
+    shape
+        Size (Y, X) of the plane in px.
+    samples, seed, tolerance, on_sample, enough, progress
+        As in :meth:`~napari_cytosynth.inference.dropout.sampler.Sampler.run`.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        samples: int,
+        seed: int,
+        tolerance: float | None,
+        on_sample: OnSample | None,
+        enough: Callable[[], bool] | None,
+        progress: Progress | None,
+    ) -> None:
+        self.shape = shape
+        self.samples = samples
+        self.seed = seed
+        self.tolerance = tolerance
+        self.on_sample = on_sample
+        self._enough = enough
+        self._report = progress or silent
+        self._done = self._total = 0
+        self._watched: list[Floats] = []
+
+    # -- progress ---------------------------------------------------------------------------
+
+    def expect(self, done: int, total: int, message: str = "Running the model") -> None:
+        """Report how much is done of how much there now is to do."""
+        self._done, self._total = done, total
+        self._report(done, total, message)
+
+    def advance(self, steps: int, message: str) -> None:
+        """Report that so many more steps are done."""
+        self.expect(self._done + steps, self._total, message)
+
+    def finish(self) -> None:
+        """Report the end of a run that may have stopped early."""
+        if self._done < self._total:
+            self.expect(self._total, self._total, "Done")
+
+    # -- samples ----------------------------------------------------------------------------
+
+    def batches(self, count: int, size: int) -> list[range]:
+        """Return the numbers of the first `count` samples, `size` of them at a time."""
+        return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def show(self, moments: Moments) -> None:
+        """Hand out what the samples so far say of the whole plane."""
+        if self.on_sample is not None:
+            self.on_sample(moments.count, moments.mean, moments.std)
+
+    # -- stopping ---------------------------------------------------------------------------
+
+    def watch(self, parts: Sequence[torch.Tensor]) -> None:
+        """Remember the next sample's pixels (K, y, x) in the patches."""
+        pixels = [part.flatten(1).cpu().numpy() for part in parts]
+        self._watched.append(np.concatenate(pixels, axis=1))
+
+    def forget(self) -> None:
+        """Forget the samples watched so far, to begin again."""
+        self._watched = []
+
+    def is_enough(self, count: int) -> bool:
+        """Tell whether the user wants no more than these samples."""
+        return count >= 2 and self._enough is not None and self._enough()
+
+    def is_precise(self) -> bool:
+        """Tell whether the spread of the samples watched so far is known well enough."""
+        if self.tolerance is None or len(self._watched) < MIN_FOR_ERROR:
+            return False
+        return relative_error_of_std(np.stack(self._watched)) < self.tolerance
+
+
+def patches_of(shape: tuple[int, int], stride: int) -> list[Tile]:
+    """Return small tiles spread over a plane of `shape` (Y, X), the same however it is cut."""
+    rows, columns = (_patches_along(size, stride) for size in shape)
+    return [Tile(y, x) for y in rows for x in columns]
+
+
+def _patches_along(size: int, stride: int) -> list[Span]:
+    padded, length = round_up(size, stride), round_up(PATCH, stride)
+    if padded <= PATCHES * length:
+        return [Span(0, padded)]
+    middles = [padded * (2 * number + 1) // (2 * PATCHES) for number in range(PATCHES)]
+    starts = [(middle - length // 2) // stride * stride for middle in middles]
+    return [Span(start, start + length) for start in starts]

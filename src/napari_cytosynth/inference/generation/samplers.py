@@ -1,0 +1,147 @@
+"""The samplers of `diffusers`, each made to walk through exactly the time steps it is given.
+
+References
+----------
+DDPM: Ho et al. 2020, arXiv:2006.11239. DDIM: Song et al. 2021, arXiv:2010.02502.
+DPM-Solver++: Lu et al. 2022, arXiv:2211.01095. UniPC: Zhao et al. 2023, arXiv:2302.04867.
+Leaving out time steps by merging their noise: Nichol and Dhariwal 2021, arXiv:2102.09672.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_cytosynth.zoo.card import SamplerName
+
+    from .noise_schedule import NoiseSchedule
+
+__all__ = ["Steps", "time_steps"]
+
+# Below, a cosine schedule holds so little of the image that solvers which divide by it fail.
+_LOWEST_LOG_SNR = -5.1
+# float32 has no number between this and 1; samplers divide by the root of what is left.
+_ALL_BUT_NOTHING = 1 - 2.0**-24
+
+
+def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> list[int]:
+    """Choose time steps that are evenly spaced in log signal-to-noise ratio.
+
+    Evenly spaced in time, 25 steps of a cosine schedule would end so far from the clean
+    image that half of its fine detail is lost; so, all but 1 % is kept.
+
+    Parameters
+    ----------
+    schedule
+        The schedule that the network was trained with.
+    steps
+        How many, 1 to the number that the network was trained with.
+    sampler
+        Name of the sampler. Where the network predicts noise, DPM-Solver++ and UniPC
+        leave out the noisiest steps, at which the image cannot be told from it.
+
+    Returns
+    -------
+    list of int
+        Falling strictly, from the noisiest step; as many as asked for and possible.
+    """
+    share = schedule.alphas_cumprod.double()
+    log_snr = 0.5 * (share / (1 - share)).log()
+    last = schedule.steps - 1
+    if sampler in ("dpm++", "unipc") and schedule.prediction_type == "epsilon":
+        last = max(int((log_snr >= _LOWEST_LOG_SNR).sum()) - 1, 0)
+    count = min(steps, last + 1)
+    start = max(float(log_snr[last]), _LOWEST_LOG_SNR)
+    wanted = torch.linspace(start, float(log_snr[0]), count, dtype=torch.float64)
+    nearest = (log_snr - wanted[:, None]).abs().argmin(dim=1).tolist()
+    times = [last]
+    for number in range(1, count):  # each a step of its own, and room for those to come
+        times.append(max(min(nearest[number], times[-1] - 1), count - 1 - number))
+    return times
+
+
+class Steps:
+    """One way from noise to image; good for a single batch.
+
+    Parameters
+    ----------
+    sampler
+        Name of the sampler; DDIM without noise of its own.
+    steps
+        How many, as of :func:`time_steps`.
+    schedule
+        The schedule that the network was trained with.
+
+    Attributes
+    ----------
+    times : list of int
+        Time steps to ask the network at, the noisiest first.
+    """
+
+    def __init__(self, sampler: SamplerName, steps: int, schedule: NoiseSchedule) -> None:
+        self.times = time_steps(schedule, steps, sampler)
+        self._takes_noise = sampler == "ddpm"
+        self._scheduler = _scheduler(sampler, _merged_betas(schedule, self.times))
+        # Its own idea of spacing has nothing left to choose: each of its steps, once.
+        self._scheduler.set_timesteps(len(self.times))
+
+    def step(
+        self,
+        number: int,
+        clean: torch.Tensor,
+        noisy: torch.Tensor,
+        generators: Sequence[torch.Generator],
+    ) -> torch.Tensor:
+        """Return what comes after the step `number`, counted from 0.
+
+        Parameters
+        ----------
+        number
+            Position in :attr:`times`; the steps must be taken one after the other.
+        clean
+            (N, C, Y, X): the image that the network sees in `noisy`.
+        noisy
+            (N, C, Y, X) at this step.
+        generators
+            One of each image, on the CPU; only DDPM draws from them.
+        """
+        noise: dict[str, Any] = {"generator": list(generators)} if self._takes_noise else {}
+        time = self._scheduler.timesteps[number]
+        result: torch.Tensor = self._scheduler.step(clean, time, noisy, **noise).prev_sample
+        return result
+
+
+def _merged_betas(schedule: NoiseSchedule, times: Sequence[int]) -> list[float]:
+    """Return the betas of the schedule that knows these times only, the least noisy first.
+
+    Samplers that are told to skip steps of the long schedule take the one before to be
+    ``T // steps`` away, which is wrong where the division leaves a rest.
+    """
+    share = (1 - schedule.betas.double()).cumprod(0)[sorted(times)]
+    before = torch.cat([share.new_ones(1), share[:-1]])
+    betas: list[float] = (1 - share / before).clamp(max=_ALL_BUT_NOTHING).tolist()
+    return betas
+
+
+def _scheduler(sampler: SamplerName, betas: list[float]) -> Any:
+    """Return a fresh scheduler that takes the clean image, clipped by us where it is to be."""
+    import diffusers
+
+    library: Any = diffusers  # which has no types
+    common: dict[str, Any] = {
+        "num_train_timesteps": len(betas),
+        "trained_betas": betas,
+        "prediction_type": "sample",
+        "timestep_spacing": "trailing",
+    }
+    if sampler == "ddpm":
+        return library.DDPMScheduler(**common, clip_sample=False)
+    if sampler == "ddim":
+        return library.DDIMScheduler(**common, clip_sample=False)
+    if sampler == "dpm++":
+        return library.DPMSolverMultistepScheduler(**common, solver_order=2)
+    return library.UniPCMultistepScheduler(**common, solver_order=2)

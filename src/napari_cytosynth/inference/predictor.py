@@ -1,0 +1,285 @@
+"""Running a network on a plane of any size, tile by tile and without seams."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from napari_cytosynth.errors import InputError, OutOfMemoryError
+from napari_cytosynth.progress import silent
+
+from .batchnorm_folding import folded_copy
+from .device import choose_device, exact_float32, free_memory, unless_out_of_memory
+from .geometry import network_geometry, round_up
+from .normalise import Scaling
+from .precision import choose_format, prepare
+from .tiling import core_of, place_of, plan_tiles, read_tile, split_tile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from napari_cytosynth.progress import Progress
+
+    from .geometry import Geometry
+    from .tiling import Tile
+
+    Transform = Callable[[NDArray[Any]], NDArray[np.float32]]
+
+__all__ = ["Predictor", "default_tile_size"]
+
+Activation = Literal["sigmoid", "linear"]
+
+
+class Predictor:
+    """A network, made ready to run on planes of any size.
+
+    The result of a plane does not depend on the tiles that it is cut into (in float32 to
+    within rounding); memory use depends on the tile, not on the plane.
+
+    Parameters
+    ----------
+    network
+        Maps (N, C, Y, X) to (N, K, Y, X). It is copied, never changed.
+    in_channels
+        Number of channels C.
+    device
+        ``auto`` (CUDA, else MPS, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    precision
+        ``auto``, ``float32`` or ``bfloat16``; see
+        :func:`~napari_cytosynth.inference.precision.choose_format`.
+    tile_size
+        Size in px of an inner tile without its halo, rounded up to the network's stride;
+        None chooses by halo and memory.
+
+    Attributes
+    ----------
+    geometry : Geometry
+        Receptive radius, stride and halo, as measured on the network.
+    device : torch.device
+    precision : str
+        ``float32`` or ``bfloat16``.
+    tile_size : int
+        In px; smaller than asked for once memory ran out.
+    messages : list of str
+        What the user should be told, for example that memory ran out.
+
+    Raises
+    ------
+    InputError
+        If device, precision or tile size are impossible.
+    ModelError
+        If the network's output depends on the whole image or has not the input's size.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        in_channels: int,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile_size: int | None = None,
+    ) -> None:
+        if tile_size is not None and tile_size < 1:
+            raise InputError(f"A tile must have at least 1 pixel, not {tile_size}.")
+        self.device = choose_device(device)
+        self.geometry: Geometry = self._measure(network, in_channels)
+        self.in_channels = in_channels
+        random = torch.Generator().manual_seed(0)
+        size = round_up(256, self.geometry.stride)
+        example = torch.rand(1, in_channels, size, size, generator=random)
+        folded = folded_copy(self._variant(network), example[..., : 4 * self.geometry.stride, :])
+        self._format = choose_format(folded, example, self.device, precision)
+        self._network = prepare(folded, self._format, self.device)
+        wanted = tile_size or default_tile_size(self.geometry, self.device)
+        self.tile_size = round_up(wanted, self.geometry.stride)
+        self.messages: list[str] = []
+
+    @property
+    def precision(self) -> str:
+        """Number format that the network runs in: ``float32`` or ``bfloat16``."""
+        return self._format.precision
+
+    def predict(
+        self,
+        plane: Any,
+        *,
+        transform: Transform | None = None,
+        activation: Activation = "sigmoid",
+        out: Any = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Run the network on one plane.
+
+        Parameters
+        ----------
+        plane
+            Array-like (C, Y, X); only the pixels of one tile at a time are sliced from it,
+            so that it may be a memmap, zarr or dask array.
+        transform
+            Scales a part (C, h, w) of the plane to float32; None takes the values as they
+            are, with 0 for NaN and infinite ones. It must treat each pixel by itself.
+        activation
+            What follows the network's raw output, in float32: ``sigmoid`` or ``linear``.
+        out
+            Array-like (K, Y, X) of float32 that the result is written into, tile by tile;
+            None allocates it.
+        progress
+            Called before the first and after each tile; may raise
+            :class:`~napari_cytosynth.errors.Cancelled`, which ends the run there.
+
+        Returns
+        -------
+        array-like
+            `out`: float32 (K, Y, X).
+
+        Raises
+        ------
+        InputError
+            If plane, result array or activation do not fit.
+        OutOfMemoryError
+            If memory does not suffice even for the smallest tile.
+        Cancelled
+            From `progress`; `out` holds the tiles finished so far.
+        """
+        shape = self._check(plane, out, activation)
+        if out is None:
+            out = np.empty((self.geometry.out_channels, *shape), np.float32)
+        transform = transform or Scaling(0.0, 1.0).apply
+        report = progress or silent
+        waiting = deque(plan_tiles(shape, self.geometry, self.tile_size))
+        done = 0
+        report(done, len(waiting), "Running the model")
+        while waiting:
+            result = self._try_tile(plane, waiting[0], transform, activation)
+            if result is None:
+                waiting = self._smaller_tiles(waiting, shape)
+                continue
+            out[:, *place_of(waiting.popleft(), shape)] = result
+            done += 1
+            report(done, done + len(waiting), f"Tile {done} of {done + len(waiting)}")
+        return out
+
+    def _measure(self, network: nn.Module, in_channels: int) -> Geometry:
+        """Return the geometry of the network, which decides on the tiles."""
+        return network_geometry(network, in_channels)
+
+    def _variant(self, network: nn.Module) -> nn.Module:
+        """Return what is to be run: the network itself, or a copy that was altered."""
+        return network
+
+    def _check(self, plane: Any, out: Any, activation: str) -> tuple[int, int]:
+        """Return (Y, X) of a plane that can be used, else raise InputError."""
+        shape = tuple(int(size) for size in plane.shape)
+        if len(shape) != 3 or 0 in shape:
+            raise InputError(f"A plane needs the axes (C, Y, X), none of them empty, not {shape}.")
+        if activation not in ("sigmoid", "linear"):
+            raise InputError(f"There is no activation “{activation}”; use sigmoid or linear.")
+        wanted = (self.geometry.out_channels, *shape[1:])
+        if out is not None and (tuple(out.shape) != wanted or np.dtype(out.dtype) != np.float32):
+            raise InputError(
+                f"The result needs an array of float32 and shape {wanted}, "
+                f"not of {out.dtype} and {tuple(out.shape)}."
+            )
+        return shape[1], shape[2]
+
+    def _try_tile(
+        self, plane: Any, tile: Tile, transform: Transform, activation: Activation
+    ) -> NDArray[np.float32] | None:
+        """Return the result of one tile, cropped to its core, or None without memory for it."""
+
+        def run() -> NDArray[np.float32]:
+            pixels = self._read(plane, tile, transform)
+            return self._run(pixels, tile, plane.shape[1:], activation)
+
+        return unless_out_of_memory(run)
+
+    def _read(self, plane: Any, tile: Tile, transform: Transform) -> NDArray[np.float32]:
+        """Return the scaled pixels (C, y, x) of a tile with its halo."""
+        pixels = read_tile(plane, tile, self.geometry, transform)
+        if len(pixels) != self.in_channels:
+            raise InputError(
+                f"The model needs {self.in_channels} channels, the image has {len(pixels)}."
+            )
+        return pixels
+
+    def _to_device(self, pixels: NDArray[np.float32]) -> torch.Tensor:
+        """Return pixels (C, y, x) as a batch of one in the network's own format."""
+        image = torch.from_numpy(np.ascontiguousarray(pixels, np.float32))[None]
+        image = image.to(self.device, getattr(torch, self.precision))
+        if self._format.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        return image
+
+    @torch.inference_mode()
+    def _run(
+        self,
+        pixels: NDArray[np.float32],
+        tile: Tile,
+        shape: tuple[int, int],
+        activation: Activation,
+    ) -> NDArray[np.float32]:
+        """Run the network on a tile with its halo; return (K, y, x) of the core."""
+        image = self._to_device(pixels)
+        with exact_float32(self.device):
+            logits = self._network(image)[0]
+        core = logits[:, *core_of(tile, shape, self.geometry.halo)].float()
+        result: NDArray[np.float32] = (
+            (core.sigmoid() if activation == "sigmoid" else core).cpu().numpy()
+        )
+        return result
+
+    def _smaller_tiles(self, waiting: deque[Tile], shape: tuple[int, int]) -> deque[Tile]:
+        """Halve the tile size until the next tile shrinks; return what is left to do."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        stride, smaller = self.geometry.stride, self.tile_size
+        parts = [waiting[0]]
+        while len(parts) == 1 and smaller > stride:
+            smaller = round_up(smaller // 2, stride)
+            parts = split_tile(waiting[0], shape, self.geometry, smaller)
+        if len(parts) == 1:
+            raise OutOfMemoryError(
+                f"There is not enough memory on {_device_name(self.device)} to run this model, "
+                "even on the smallest piece of the image. Close other programs and images"
+                + ("." if self.device.type == "cpu" else ", or choose the device “cpu”.")
+            )
+        self.tile_size = smaller
+        self.messages.append(
+            f"Ran out of memory: went on with smaller tiles ({smaller} × {smaller} pixels). "
+            "The result is the same; it only takes longer."
+        )
+        pieces = (split_tile(tile, shape, self.geometry, smaller) for tile in waiting)
+        return deque(piece for split in pieces for piece in split)
+
+
+def default_tile_size(geometry: Geometry, device: torch.device) -> int:
+    """Return the size in px of an inner tile's core that suits a network and a device.
+
+    Large enough that no more than half of the work again goes into the halo, but with
+    activations within a quarter of the free memory (1 GiB at most on the CPU, where larger
+    tiles gain nothing and only delay a cancellation).
+    """
+    on_cpu = device.type == "cpu"
+    # ((core + 2 halo) / core)² = 1.5 where core = 8.9 halo
+    wanted = min(max(9 * geometry.halo, 256), 1024 if on_cpu else 2048)
+    budget = free_memory(device) // 4
+    if on_cpu:
+        budget = min(budget, 2**30)
+    # In float32, and about four tensors of the largest size live at the same time.
+    bytes_per_pixel = 16 * geometry.values_per_pixel
+    longest = int((budget / max(bytes_per_pixel, 1)) ** 0.5)
+    core = min(wanted, longest - 2 * geometry.halo)
+    return max(core // geometry.stride, 1) * geometry.stride
+
+
+def _device_name(device: torch.device) -> str:
+    return {"cuda": "the graphics card", "mps": "the graphics processor"}.get(
+        device.type, "this computer"
+    )

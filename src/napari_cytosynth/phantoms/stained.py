@@ -1,0 +1,247 @@
+"""The same simulated cells twice: unstained under phase contrast, and stained.
+
+They are what a virtual stainer can be trained on by anyone in minutes. What the stains
+show is mostly there in phase, too (outlines, nuclei, nucleoli, cells in division); how
+much stain a cell took up is not, as in a real pair of images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_cytosynth.errors import InputError
+
+from .drawing import (
+    Float,
+    Labels,
+    Outline,
+    Place,
+    body_outline,
+    chromatin,
+    draw,
+    edge_distance,
+    ellipse,
+    noise,
+    nucleolus_map,
+    nucleus_outline,
+    phase_map,
+    place,
+)
+from .optics import PHASE_CONTRAST, camera, fluoresce, transmit, vignette
+from .scene import inside, numbering, with_margin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["StainedCells", "stained_cells", "stained_field"]
+
+_DIVIDING = 0.08  # share of cells that have rounded up
+
+
+@dataclass(frozen=True, eq=False)
+class StainedCells:
+    """Simulated images of the same cells without and with stain, and their truth.
+
+    Attributes
+    ----------
+    phase
+        (Y, X) uint16 camera counts under phase contrast.
+    fluorescence
+        (2, Y, X) uint16 camera counts of the stains that `channels` names.
+    nuclei, cells
+        (Y, X) int32, 0 for background; cells are numbered from 1 without gaps, and a
+        nucleus has the number of its cell.
+    pixel_size_um
+        Edge of a pixel in micrometres.
+    channels
+        Names of the stains.
+    """
+
+    phase: NDArray[np.uint16]
+    fluorescence: NDArray[np.uint16]
+    nuclei: Labels
+    cells: Labels
+    pixel_size_um: float
+    channels: tuple[str, ...] = ("nuclei", "membrane")
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Cells as drawn, with the margin; `dividing` is by label, background first."""
+
+    bodies: Labels
+    nuclei: Labels
+    nucleoli: Float
+    dividing: NDArray[np.bool_]
+    per_um: float
+
+
+def stained_cells(
+    shape: tuple[int, int] = (512, 512),
+    count: int = 45,
+    seed: int | Sequence[int] = 0,
+    pixel_size_um: float = 0.5,
+    *,
+    touching: float = 0.5,
+) -> StainedCells:
+    """Simulate adherent cells under phase contrast and with their DNA and membrane stained.
+
+    Cells differ in size, shape, thickness and stain; some touch, and some have rounded up
+    to divide, with condensed chromosomes in place of a nucleus.
+
+    Parameters
+    ----------
+    shape
+        (Y, X) of the images in pixels.
+    count
+        About how many cells have their centre in the field; crowded fields get fewer.
+    seed
+        Seed of everything that is random; several numbers are one seed, too.
+    pixel_size_um
+        Edge of a pixel in micrometres.
+    touching
+        Share of cells, 0 to 1, that are put beside another one.
+
+    Returns
+    -------
+    StainedCells
+        Images and labels of `shape`.
+
+    Raises
+    ------
+    InputError
+        If the shape, count or pixel size is not positive.
+    """
+    rng = np.random.default_rng(seed)
+    scene_shape, margin = with_margin(shape, count, pixel_size_um)
+    per_um = 1.0 / pixel_size_um
+    layout = place(rng, scene_shape, margin, count, 12.0 * per_um, 0.28, touching)
+    cells = _draw_cells(rng, scene_shape, layout, per_um)
+    phase = _phase_contrast(rng, cells)
+    stains = _nuclear_stain(rng, cells), _membrane_stain(rng, cells)
+    fluorescence = np.stack([_photograph(rng, stain, pixel_size_um) for stain in stains])
+    bodies, nuclei = inside(cells.bodies, margin), inside(cells.nuclei, margin)
+    table = numbering(bodies)
+    seen = numbering(nuclei)[nuclei] > 0
+    return StainedCells(
+        inside(phase, margin),
+        inside(fluorescence, margin),
+        np.where(seen, table[nuclei], 0).astype(np.int32),
+        table[bodies],
+        pixel_size_um,
+    )
+
+
+def stained_field(
+    index: int,
+    shape: tuple[int, int] = (512, 512),
+    seed: int = 0,
+    pixel_size_um: float = 0.5,
+) -> StainedCells:
+    """Simulate one of the many fields of an experiment, from sparse to nearly confluent.
+
+    Parameters
+    ----------
+    index
+        Which field, counted from 0; each is independent of the others.
+    shape, pixel_size_um
+        As for :func:`stained_cells`.
+    seed
+        Seed of the experiment.
+
+    Returns
+    -------
+    StainedCells
+        Images and labels of `shape`.
+
+    Raises
+    ------
+    InputError
+        If the shape, index, seed or pixel size is negative or 0 where it may not be.
+    """
+    if index < 0 or seed < 0:
+        raise InputError(f"A phantom's seed and number must be at least 0: {seed}, {index}.")
+    rng = np.random.default_rng([seed, index, 1])  # not the stream that draws the cells
+    density = rng.uniform(15.0, 100.0) / 256.0**2  # cells per µm²
+    count = round(density * shape[0] * shape[1] * pixel_size_um**2)
+    touching = rng.uniform(0.2, 0.8)
+    return stained_cells(shape, count, (seed, index), pixel_size_um, touching=touching)
+
+
+def _draw_cells(
+    rng: np.random.Generator, shape: tuple[int, int], layout: list[Place], per_um: float
+) -> _Cells:
+    dividing = rng.random(len(layout)) < _DIVIDING
+    places, outlines, inner, inner_outlines = [], [], [], []
+    for (y, x, r), round_ in zip(layout, dividing, strict=True):
+        size = (0.62 if round_ else 1.0) * r
+        places.append((y, x, size))
+        outlines.append(_round_outline(rng) if round_ else body_outline(rng))
+        nuclear = 4.9 * per_um * (r / (12.0 * per_um)) ** 0.6 * rng.uniform(0.85, 1.15)
+        inner.append((y, x, 0.72 * nuclear if round_ else nuclear))
+        inner_outlines.append(_plate_outline(rng) if round_ else nucleus_outline(rng))
+    bodies = draw(shape, places, outlines)
+    core = np.where(edge_distance(bodies) > per_um, bodies, 0)
+    drawn = draw(shape, inner, inner_outlines)
+    nuclei = np.where(drawn == core, drawn, 0).astype(np.int32)
+    flags = np.concatenate([[False], dividing])
+    nucleoli = nucleolus_map(rng, shape, per_um) * ~flags[nuclei]
+    return _Cells(bodies, nuclei, nucleoli.astype(np.float32), flags, per_um)
+
+
+def _round_outline(rng: np.random.Generator) -> Outline:
+    return ellipse(rng.uniform(1.0, 1.15), rng.uniform(-np.pi, np.pi))
+
+
+def _plate_outline(rng: np.random.Generator) -> Outline:
+    """Chromosomes lined up for division, seen from the side or nearly so."""
+    return ellipse(rng.uniform(1.6, 3.2), rng.uniform(-np.pi, np.pi))
+
+
+def _phase_contrast(rng: np.random.Generator, cells: _Cells) -> NDArray[np.uint16]:
+    """Image the cells' phase; one that has rounded up is a ball among flat ones."""
+    per_um, shape = cells.per_um, cells.bodies.shape
+    phase = 2.2 * phase_map(rng, cells.bodies, cells.nuclei, per_um, 1.5 * cells.nucleoli)
+    nuclear = np.clip(edge_distance(cells.nuclei) / (2.0 * per_um), 0.0, 1.0)
+    phase += 0.12 * np.sqrt(nuclear)
+    depth = edge_distance(cells.bodies) / per_um * cells.dividing[cells.bodies]
+    widest = ndimage.maximum(depth, cells.bodies, np.arange(cells.dividing.size))
+    radius = np.asarray(widest, np.float32)[cells.bodies]
+    ball = np.sqrt(np.clip(2.0 * radius * depth - depth**2, 0.0, None))
+    phase += ndimage.gaussian_filter(0.42 * ball + 0.5 * nuclear * (ball > 0), 0.4 * per_um)
+    uneven = 1.0 + 0.012 * noise(rng, shape, 40.0 * per_um)
+    exposure = 5000.0 * np.exp(rng.normal(0.0, 0.15))
+    light = exposure * transmit(phase, PHASE_CONTRAST, 1.0 / per_um) * uneven
+    return camera(rng, np.asarray(light * vignette(shape, 0.06), np.float32), 3.0, 200.0, 4.0)
+
+
+def _nuclear_stain(rng: np.random.Generator, cells: _Cells) -> Float:
+    """Stain DNA: absent from nucleoli, and packed twice as densely in chromosomes."""
+    stain = chromatin(rng, cells.nuclei, cells.per_um, spread=0.2) * (1.0 - 0.6 * cells.nucleoli)
+    return np.asarray(stain * np.where(cells.dividing[cells.nuclei], 2.0, 1.0), np.float32)
+
+
+def _membrane_stain(rng: np.random.Generator, cells: _Cells) -> Float:
+    """Stain the outline, a band of a few hundred nanometres, and the cytoplasm weakly."""
+    per_um, shape = cells.per_um, cells.bodies.shape
+    distance = edge_distance(cells.bodies)
+    depth = (distance - 0.5) / per_um  # from the middle of the pixel, in µm
+    outline = np.exp(-((depth / 0.5) ** 2)) * (1.0 + 0.3 * noise(rng, shape, 1.2 * per_um))
+    cytoplasm = 0.14 * np.clip(depth / 3.0, 0.0, 1.0) * (1.0 + 0.3 * noise(rng, shape, per_um))
+    cytoplasm *= np.where(cells.nuclei > 0, 0.5, 1.0)
+    uptake = np.exp(rng.normal(0.0, 0.25, cells.dividing.size))
+    uptake *= np.where(cells.dividing, 1.6, 1.0)  # a ball's side wall is seen edge-on
+    stain = (np.clip(outline, 0.0, None) + cytoplasm) * (distance > 0) * uptake[cells.bodies]
+    return np.asarray(stain, np.float32)
+
+
+def _photograph(rng: np.random.Generator, stain: Float, pixel_size_um: float) -> NDArray[np.uint16]:
+    blurred = fluoresce(stain, pixel_size_um, 0.75)
+    light = 6.0 + 180.0 * blurred * vignette(stain.shape, 0.1)
+    return camera(rng, light, gain=20.0, offset=400.0, read_noise=2.0)

@@ -1,0 +1,88 @@
+"""Where a result lies: its layers carry the whole geometry of the image it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .layers import layer_geometry
+
+if TYPE_CHECKING:
+    from .layers import Source
+
+__all__ = ["Placement"]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The axes of a result, and how they follow from those of its source.
+
+    Attributes
+    ----------
+    source, source_axes
+        The image, and the letters of its axes.
+    axes
+        Letters of the axes of one channel of the result.
+    position
+        Index of the plane into the axes that count planes, if it is a single one.
+    channel
+        Index into the axis ``C`` of the (first) channel that the model saw.
+    pixel_size
+        Along Y and X in µm, or None if unknown.
+    """
+
+    source: Source
+    source_axes: str
+    axes: str
+    position: tuple[int, ...] | None
+    channel: int
+    pixel_size: tuple[float, ...] | None
+
+    @property
+    def layer_axes(self) -> str:
+        """Letters of the axes of a layer of the result.
+
+        napari lines axes up from the last one. A channel axis that stands between the axes
+        that count planes and Y therefore stays, with length 1; one in front can go.
+        """
+        before, _, after = self.source_axes.partition("C")
+        between = before and not set("YX") & set(before) and "Y" in after
+        return self.source_axes if between else self.source_axes.replace("C", "")
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """Keyword arguments that place a layer of the result where its source lies.
+
+        Axes of length 1 (see :meth:`placed`) are moved to the plane and the channel that
+        the result is of.
+        """
+        axes = self.layer_axes
+        leading = [axis for axis in axes if axis not in "CYX"]
+        index = dict(zip(leading, self.position or (), strict=False)) | {"C": self.channel}
+        if not self.source.geometry:
+            return self._plain_geometry(axes, index)
+        number = self.source_axes.index
+        return layer_geometry(
+            self.source.geometry,
+            [number(axis) for axis in axes],
+            {number(axis): place for axis, place in index.items() if axis in axes},
+        )
+
+    def _plain_geometry(self, axes: str, index: dict[str, int]) -> dict[str, Any]:
+        sizes = dict(zip("YX", self.pixel_size or (), strict=False))
+        return {
+            "scale": np.array([sizes.get(axis, 1.0) for axis in axes]),
+            "translate": np.array([float(index.get(axis, 0)) for axis in axes]),
+            "units": tuple("um" if axis in sizes else "pixel" for axis in axes),
+            "axis_labels": tuple(axes.lower()),
+        }
+
+    def placed(self, array: Any) -> Any:
+        """Return one channel of the result with the axes of :attr:`layer_axes`."""
+        if self.layer_axes == self.axes:
+            return array
+        # a zarr array cannot be given new axes
+        array = array if isinstance(array, np.ndarray) else np.asarray(array)
+        return array[tuple(slice(None) if a in self.axes else np.newaxis for a in self.layer_axes)]

@@ -1,0 +1,285 @@
+"""Reading the input of a task, and running a model over its planes: what the verbs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+
+from .axes import PlaneReader, guess_axes, parse_axes
+from .layers import Source, physical_pixel_size, resolve_pixel_size
+from .resample import model_shape, pixel_size_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import ModelCard, Normalisation
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = [
+    "PlaneRun",
+    "engine_record",
+    "is_constant",
+    "known_pixel_size",
+    "looks_like_colour",
+    "make_reader",
+]
+
+
+def make_reader(
+    source: Source, card: ModelCard, axes: str | None, channels: Sequence[int] | None
+) -> PlaneReader:
+    """Return what reads the planes that a model needs from an image.
+
+    Parameters
+    ----------
+    source
+        The image.
+    card
+        Of the model.
+    axes, channels
+        As in the public functions; None guesses the axes and takes all channels.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used, with what to do about it.
+    """
+    data, wanted = source.data, card.inference.input_channels
+    if np.dtype(data.dtype).kind not in "buif":
+        raise InputError(
+            f"The image holds {data.dtype} values; the model needs real numbers (an intensity "
+            "for each pixel)."
+        )
+    if data.ndim < 2:
+        raise InputError("An image needs at least two axes: rows (Y) and columns (X).")
+    if 0 in data.shape:
+        shape = " × ".join(map(str, data.shape))
+        raise InputError(f"The image is empty ({shape} pixels): there is nothing to work on.")
+    if axes is None and channels is None and len(wanted) == 1 and _is_colour(source):
+        raise InputError(
+            "This is a colour (RGB) image, and the model expects one grey channel. Convert it "
+            "first (in napari: right-click the layer, “Split RGB”, and choose one channel; in "
+            "Python: skimage.color.rgb2gray), or pick a channel with axes='YXC' and channels."
+        )
+    if axes is None:
+        axes = guess_axes(
+            data.ndim,
+            source.axis_labels,
+            rgb=_is_colour(source),
+            channels=len(wanted),
+            shape=data.shape,
+        )
+    axes = parse_axes(axes, data.ndim)
+    return PlaneReader(data, axes, _channels(data.shape, axes, wanted, channels))
+
+
+def _is_colour(source: Source) -> bool:
+    """Return whether it is an RGB layer, or an array that can hardly be anything else."""
+    return source.rgb or (source.name is None and looks_like_colour(source.data))
+
+
+def looks_like_colour(array: Any) -> bool:
+    """Return whether an array can hardly be anything but a colour picture (Y, X, 3 or 4)."""
+    shape = array.shape
+    # planes of 3 px are no images either; napari draws the line at this size, too
+    side = 5 if array.dtype == np.uint8 else 30
+    return len(shape) == 3 and shape[-1] in (3, 4) and min(shape[:2]) >= side
+
+
+def _channels(
+    shape: tuple[int, ...], axes: str, wanted: list[str], chosen: Sequence[int] | None
+) -> tuple[int, ...] | None:
+    there = shape[axes.index("C")] if "C" in axes else 1
+    picked = tuple(int(channel) for channel in chosen) if chosen is not None else None
+    if picked is not None and ("C" not in axes or any(not 0 <= c < there for c in picked)):
+        raise InputError(
+            f"There is no channel {list(picked)}: the image with the axes {axes} has {there} "
+            f"channel{'s' * (there != 1)}, counted from 0."
+        )
+    count = there if picked is None else len(picked)
+    if count != len(wanted):
+        example = tuple(range(len(wanted)))
+        hint = (
+            f"Choose {len(wanted)} of them (in Python: channels={example}; on the command line: "
+            f"--channels {' '.join(map(str, example))})."
+            if count > len(wanted)
+            else "Name the channel axis with C in the axes, for example axes='CYX'."
+        )
+        raise InputError(
+            f"The model needs {len(wanted)} channel{'s' * (len(wanted) != 1)} "
+            f"({', '.join(wanted)}), but the image with the axes {axes} has {count}. {hint}"
+        )
+    return picked
+
+
+def known_pixel_size(
+    source: Source, reader: PlaneReader, pixel_size: float | Sequence[float] | None
+) -> tuple[float, ...] | None:
+    """Return the pixel size along Y and X in µm, given or the layer's; None if unknown."""
+    given = resolve_pixel_size(pixel_size)
+    where = [reader.axes.index("Y"), reader.axes.index("X")]
+    return given or physical_pixel_size(source.geometry, where)
+
+
+@dataclass(eq=False)
+class PlaneRun:
+    """One run of a model over the planes of an image.
+
+    Attributes
+    ----------
+    source, reader, model
+        The image, what reads its planes, and what runs on them.
+    pixel_size
+        Along Y and X in µm, or None if unknown.
+    planes
+        Index of the only plane to run on, or None for all.
+    messages
+        What the user should know about this run.
+    shape
+        Rows and columns of a plane at the model's pixel size; None without resampling.
+    axes
+        Letters of the axes of one channel of the result.
+    position
+        `planes`, checked; () for all.
+    indices
+        Of the planes to run on, into the leading axes of the image.
+    """
+
+    source: Source
+    reader: PlaneReader
+    model: Model
+    pixel_size: tuple[float, ...] | None
+    planes: tuple[int, ...] | None
+    messages: list[str] = field(default_factory=list)
+    shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self.position: tuple[int, ...] = ()
+        if self.planes is None:
+            self.axes = self.reader.spatial_axes
+            self.indices = list(self.reader.indices())
+        else:
+            self.axes = "YX"
+            self.position = self.checked_index(self.planes)
+            self.indices = [self.position]
+
+    def checked_index(self, planes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return an index into the axes that count planes; raise InputError if there is none."""
+        position = tuple(int(index) for index in planes)
+        shape = self.reader.leading_shape
+        if len(position) != len(shape) or any(
+            not 0 <= index < size for index, size in zip(position, shape, strict=True)
+        ):
+            raise InputError(
+                f"There is no plane {position}: the image has {shape} planes along its axes "
+                f"“{self.reader.leading_axes}”."
+            )
+        return position
+
+    @property
+    def whole_shape(self) -> tuple[int, ...]:
+        """Shape of one channel of the result."""
+        return self.reader.spatial_shape if self.planes is None else self.reader.plane_shape
+
+    def place(self, index: tuple[int, ...]) -> tuple[int, ...]:
+        """Return where the plane of an index lies in the result: () if it is the only one."""
+        return index if self.planes is None else ()
+
+    def resample_if_asked(self, resample: bool) -> None:
+        """Say that the pixel size is not the model's; with `resample`, change it."""
+        wanted = self.model.card.inference.pixel_size_um
+        shape = model_shape(self.reader.plane_shape, self.pixel_size, wanted)
+        if shape is not None and self.pixel_size is not None and wanted is not None:
+            self.messages.append(pixel_size_hint(self.pixel_size, wanted, resampled=resample))
+            self.shape = shape if resample else None
+
+    def each_plane(
+        self, tick: Progress
+    ) -> Iterator[tuple[tuple[int, ...], npt.NDArray[Any], Progress]]:
+        """Yield the index and pixels (C, Y, X) of each plane, and its part of the progress."""
+        total = len(self.indices)
+        for number, index in enumerate(self.indices):
+
+            def report(done: int, tiles: int, message: str, /, number: int = number) -> None:
+                text = f"plane {number + 1} of {total}" if total > 1 else message
+                tick(number * tiles + done, total * tiles, text)
+
+            plane = self.reader.read(index)
+            self._look_at(plane)
+            yield index, plane, report
+
+    def normalised(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Scale a whole plane (C, Y, X) as the card says, on the image's own grid."""
+        from napari_cytosynth.inference.normalise import normalise
+
+        normalisation: Normalisation = self.model.card.inference.normalisation
+        wanted = self.model.card.inference.pixel_size_um
+        if self.shape is not None and self.pixel_size is not None and wanted is not None:
+            # the neighbourhood is meant in the model's pixels, not in the image's
+            sigma = normalisation.sigma * wanted / float(np.sqrt(np.prod(self.pixel_size)))
+            normalisation = normalisation.model_copy(update={"sigma": sigma})
+        return normalise(plane, normalisation)
+
+    def _look_at(self, plane: npt.NDArray[Any]) -> None:
+        if plane.dtype.kind != "f":
+            return
+        # row by row: a memory map is not to be read as a whole
+        for rows in range(0, plane.shape[1], 1024):
+            if not np.isfinite(plane[:, rows : rows + 1024]).all():
+                self.say("The image has NaN or infinite pixels; they were taken as 0.")
+                return
+
+    def say(self, *messages: str) -> None:
+        """Add to the messages what is not among them yet."""
+        self.messages += [text for text in messages if text not in self.messages]
+
+    def given(
+        self, channels: Sequence[int] | None, resample: bool, device: str, precision: str
+    ) -> dict[str, Any]:
+        """Return the arguments that all verbs have, for the record."""
+        return {
+            "axes": self.reader.axes,
+            "channels": None if channels is None else list(self.reader.channels or ()),
+            # the one in use: a script that reads the layer's file would not know it
+            "pixel_size": None if self.pixel_size is None else list(self.pixel_size),
+            "resample": bool(resample),
+            "planes": None if self.planes is None else self.position,
+            "device": device,
+            "precision": precision,
+        }
+
+    def result_place(self) -> dict[str, Any]:
+        """Return what places a result, as arguments of its class."""
+        return {
+            "pixel_size": self.pixel_size,
+            "source": self.source,
+            "source_axes": self.reader.axes,
+            "position": None if self.planes is None else self.position,
+            "channel": (self.reader.channels or (0,))[0],
+            "messages": self.messages,
+        }
+
+
+def engine_record(runner: Any) -> dict[str, Any]:
+    """Return device, number format and tile size that were really used, for the record."""
+    return {
+        "device": str(runner.device),
+        "precision": str(runner.precision),
+        "tile_size": int(runner.tile_size),
+    }
+
+
+def is_constant(plane: npt.NDArray[Any]) -> bool:
+    """Return whether no channel of a plane (C, Y, X) has two different finite values."""
+    for channel in plane:
+        values = channel[np.isfinite(channel)] if channel.dtype.kind == "f" else channel
+        if values.size and values.min() != values.max():
+            return False
+    return True

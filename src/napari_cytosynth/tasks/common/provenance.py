@@ -1,0 +1,114 @@
+"""How a result came about: a record of plain values, and the script that makes it again."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.loading import Model
+
+    from .layers import Source
+
+__all__ = ["KEY", "as_python", "record"]
+
+KEY = "napari-cytosynth"
+"""Under this key, a layer's ``metadata`` holds the record."""
+
+_DEFAULTS: dict[str, Any] = {
+    "min_size": 0,
+    "fill_holes": False,
+    "split_touching": False,
+    "drop_border": False,
+    "resample": False,
+    "keep_samples": False,
+    "keep_trajectory": False,
+    "device": "auto",
+    "precision": "auto",
+}
+
+
+def record(
+    task: str,
+    model: Model,
+    source: Source | None,
+    parameters: dict[str, Any],
+    engine: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the record of a run; all its values can be written as JSON.
+
+    Parameters
+    ----------
+    task
+        ``segment`` …, the name of the public function.
+    model
+        The model that ran.
+    source
+        The image that it ran on; None if it made one from nothing.
+    parameters
+        Keyword arguments of the public function.
+    engine
+        Device, number format and tile size that were really used.
+    """
+    from napari_cytosynth.version import __version__
+
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        "version": __version__,
+        "created": now.isoformat(timespec="seconds"),
+        "task": task,
+        "model": {
+            "name": model.card.name,
+            "source": str(model.source),
+            "origin": model.origin,
+            "revision": model.revision,
+            "sha256": model.sha256,
+        },
+        "source": None if source is None else _about(source),
+        "parameters": parameters,
+        "engine": engine,
+    }
+
+
+def _about(source: Source) -> dict[str, Any]:
+    return {
+        "layer": source.name,
+        "path": source.path,
+        "shape": [int(size) for size in source.data.shape],
+        "dtype": str(source.data.dtype),
+    }
+
+
+def as_python(provenance: dict[str, Any]) -> str:
+    """Return a script that makes the result again.
+
+    Parameters
+    ----------
+    provenance
+        The record, from a result's ``provenance`` or a layer's ``metadata[KEY]``.
+    """
+    model, source = provenance["model"], provenance["source"]
+    lines = [
+        f"# {model['name']}, weights {model['sha256'][:12]}, "
+        f"made by napari-cytosynth {provenance['version']}",
+        "import napari_cytosynth as cytosynth",
+        *([] if source is None else _read_image(source)),
+        "",
+        f"result = cytosynth.{provenance['task']}(",
+        *([] if source is None else ["    image,"]),
+        f"    model={model['source']!r},",
+    ]
+    for name, value in provenance["parameters"].items():
+        if value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name]):
+            lines.append(f"    {name}={value!r},")
+    return "\n".join([*lines, ")", 'result.save("result")', ""])
+
+
+def _read_image(source: dict[str, Any]) -> list[str]:
+    path = source["path"]
+    if path is not None and path.lower().endswith((".tif", ".tiff", ".png", ".jpg", ".jpeg")):
+        return ["from skimage.io import imread", "", f"image = imread({path!r})"]
+    if source["layer"] is not None:
+        return ["", f"image = viewer.layers[{source['layer']!r}]  # in napari's console"]
+    shape = " × ".join(str(size) for size in source["shape"])
+    return ["", f"image = ...  # the array of {shape}, {source['dtype']}"]

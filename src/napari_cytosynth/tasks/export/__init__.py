@@ -1,0 +1,1 @@
+"""Results on disk: TIFF, OME-Zarr, tables, contact sheets and animations, with provenance."""

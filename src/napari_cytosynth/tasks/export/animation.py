@@ -1,0 +1,120 @@
+"""A film of a trajectory or a latent walk: an animated GIF, which opens everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.files import replacing
+
+from .captions import font, plain
+from .montage import column_count, composite, enlarged, montage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+    from .captions import SyntheticArrays, SyntheticFacts
+
+    Bytes = npt.NDArray[np.uint8]
+
+__all__ = ["save_animation"]
+
+_MOST = 16  # images in a film of a trajectory
+_GRID, _SIDE, _LINE = 480, 256, 20  # px
+_STEP_MS, _WALK_MS, _END_MS = 80, 160, 1500
+
+
+def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> Path:
+    """Write the film of a trajectory, or else of a walk, and return the file.
+
+    Raises
+    ------
+    InputError
+        If there is neither a trajectory nor a walk.
+    OutputError
+        If it cannot be written there.
+    """
+    path = Path(path)
+    if not path.suffix:
+        path = path.with_suffix(".gif")
+    if path.suffix.lower() != ".gif":
+        raise OutputError(f"A film is written as GIF: give a name that ends in .gif, not “{path}”.")
+    frames = [_captioned(picture, words) for picture, words in _pictures(arrays, facts)]
+    colours = "L" if all(_is_grey(frame) for frame in frames) else "RGB"
+    first, *others = (_indexed(frame, colours) for frame in frames)
+    with replacing(path) as temporary:
+        first.save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=others,
+            duration=_durations(arrays, len(frames)),
+            loop=0,
+            comment=f"{facts.title}; {facts.seeds_in_words()}".encode("ascii", "replace"),
+        )
+    return path
+
+
+def _pictures(arrays: SyntheticArrays, facts: SyntheticFacts) -> Iterator[tuple[Bytes, str]]:
+    """Yield the pictures (Y, X, 3) of a film, and what is written below each."""
+    if arrays.trajectory is not None and arrays.trajectory.shape[1] > 1:
+        yield from _steps(arrays.trajectory[:_MOST], facts)
+    elif facts.walk is not None and len(arrays) > 1:
+        yield from _walk(arrays.images, facts.walk, facts)
+    else:
+        raise InputError(
+            "There is nothing to make a film of. Generate with “Keep trajectory” "
+            "(keep_trajectory=True) by a diffusion model, or vary between two seeds."
+        )
+
+
+def _steps(states: npt.NDArray[np.floating], facts: SyntheticFacts) -> Iterator[tuple[Bytes, str]]:
+    count, columns = states.shape[1], column_count(len(states))
+    for step in range(count):
+        pictures = enlarged(composite(states[:, step], facts), _GRID // columns)
+        joined = montage(np.moveaxis(pictures, -1, 1), columns, 2)
+        yield np.moveaxis(joined, 0, -1), f"state {step} of {count - 1}"
+
+
+def _walk(
+    images: npt.NDArray[np.floating], walk: tuple[float, ...], facts: SyntheticFacts
+) -> Iterator[tuple[Bytes, str]]:
+    """There and back, so that the film has no jump where it begins again."""
+    pictures = enlarged(composite(images, facts), _SIDE)
+    there = list(range(len(pictures)))
+    for number in there + there[-2:0:-1]:
+        yield pictures[number], f"{facts.seeds_in_words()}: {walk[number]:.0%}"
+
+
+def _durations(arrays: SyntheticArrays, count: int) -> list[int]:
+    """Return for how long each frame stays, in ms."""
+    if arrays.trajectory is not None:
+        return [_STEP_MS] * (count - 1) + [_END_MS]
+    return [_WALK_MS] * count
+
+
+def _captioned(picture: Bytes, words: str) -> Image:
+    from PIL import Image, ImageDraw
+
+    height, width = picture.shape[:2]
+    frame = Image.new("RGB", (max(width, _SIDE), height + _LINE))
+    frame.paste(Image.fromarray(np.ascontiguousarray(picture)), (0, 0))
+    text = plain(f"synthetic, {words}")
+    ImageDraw.Draw(frame).text((4, height + 2), text, fill=(232, 232, 232), font=font(13))
+    return frame
+
+
+def _is_grey(frame: Image) -> bool:
+    values = np.asarray(frame)
+    return bool((values == values[..., :1]).all())
+
+
+def _indexed(frame: Image, colours: str) -> Image:
+    """Give a frame at most 256 colours; grey ones stay as they are."""
+    return frame.convert("L") if colours == "L" else frame.quantize(256)

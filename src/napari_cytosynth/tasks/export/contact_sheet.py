@@ -1,0 +1,186 @@
+"""The contact sheet of a generation: all its images on one picture that says what they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cytosynth.files import replacing
+
+from .captions import font, plain, wrapped
+from .montage import column_count, composite, enlarged, to_bytes, with_outline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+    from .captions import SyntheticArrays, SyntheticFacts
+
+    Bytes = npt.NDArray[np.uint8]
+    Colour = tuple[int, int, int]
+
+__all__ = ["contact_sheet", "write_contact_sheet"]
+
+_MOST = 144  # images on a sheet: more are too small to be seen
+_SIDE = 128  # px of a tile, about
+_MARGIN, _GAP, _LINE = 16, 8, 20  # px
+_NARROWEST = 400  # px: room for the caption
+_PAPER: Colour = (24, 24, 26)
+_INK: Colour = (232, 232, 232)
+_FAINT: Colour = (160, 160, 165)
+_WARNING: Colour = (255, 120, 90)
+
+
+def write_contact_sheet(path: Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> Path:
+    """Write the sheet as a PNG; its text chunks say what the caption says."""
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Title", facts.title)
+    info.add_text("Description", f"{facts.title}; {facts.seeds_in_words()}")
+    info.add_text("Software", "napari-cytosynth")
+    with replacing(path) as temporary:
+        contact_sheet(arrays, facts).save(temporary, format="PNG", pnginfo=info)
+    return path
+
+
+def contact_sheet(arrays: SyntheticArrays, facts: SyntheticFacts) -> Image:
+    """Draw the sheet: the images, of several channels each by itself, and the masks.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB; the channels by themselves are shown of the first row only.
+    """
+    from PIL import Image, ImageDraw
+
+    shown = min(len(arrays), _MOST)
+    columns = min(shown, 12) if facts.walk is not None else column_count(shown)
+    sections = _sections(arrays, facts, shown, columns)
+    tile = sections[0].pictures.shape[1:3]
+    width = max(_NARROWEST, 2 * _MARGIN + columns * (tile[1] + _GAP) - _GAP)
+    room = width - 2 * _MARGIN
+    header = [(line, _INK) for line in wrapped(facts.title, room)]
+    header += [(line, _FAINT) for line in wrapped(_details(arrays, facts, shown), room)]
+    height = 2 * _MARGIN + _GAP + _LINE * (len(header) + bool(facts.pixel_size_um))
+    height += sum(section.height(columns) for section in sections)
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    pen = _Pen(ImageDraw.Draw(sheet), _MARGIN)
+    for line, colour in header:
+        pen.line(line, colour)
+    pen.y += _GAP
+    for section in sections:
+        section.draw(sheet, pen, columns)
+    across = arrays.images.shape[-1]
+    _scale_bar(facts, pen, across, tile[1] / max(1, across))
+    return sheet
+
+
+@dataclass(eq=False)
+class _Pen:
+    """Writes lines one below the other."""
+
+    draw: ImageDraw
+    y: int
+
+    def line(self, text: str, colour: Colour) -> None:
+        self.write(_MARGIN, self.y, text, colour)
+        self.y += _LINE
+
+    def write(self, x: int, y: int, text: str, colour: Colour, size: int = 13) -> None:
+        self.draw.text((x, y), plain(text), fill=colour, font=font(size))
+
+
+@dataclass(frozen=True, eq=False)
+class _Section:
+    """Pictures (N, Y, X, 3) in rows, each with words below it, under a title."""
+
+    title: str
+    pictures: Bytes
+    words: list[tuple[str, Colour]]
+
+    def height(self, columns: int) -> int:
+        rows, line = -(-len(self.pictures) // columns), _LINE if self.words else _GAP
+        tile: int = self.pictures.shape[1]
+        return (_LINE if self.title else 0) + rows * (tile + line) + _GAP
+
+    def draw(self, sheet: Image, pen: _Pen, columns: int) -> None:
+        from PIL import Image
+
+        if self.title:
+            pen.line(self.title, _FAINT)
+        height, width = self.pictures.shape[1:3]
+        line = _LINE if self.words else _GAP
+        for number, picture in enumerate(self.pictures):
+            row, column = divmod(number, columns)
+            x, y = _MARGIN + column * (width + _GAP), pen.y + row * (height + line)
+            sheet.paste(Image.fromarray(picture), (x, y))
+            if self.words:
+                text, colour = self.words[number]
+                pen.write(x, y + height + 1, text, colour, 11)
+        pen.y += self.height(columns) - (_LINE if self.title else 0)
+
+
+def _sections(
+    arrays: SyntheticArrays, facts: SyntheticFacts, shown: int, columns: int
+) -> list[_Section]:
+    images = arrays.images[:shown]
+    pictures = enlarged(composite(images, facts), _SIDE)
+    sections = [_Section("", pictures, _words(facts, shown))]
+    if len(facts.channels) > 1 and not facts.is_rgb:
+        for number, name in enumerate(facts.channels):
+            low, high = facts.limits[number]
+            grey = to_bytes((images[:columns, number] - low) / (high - low))
+            single = enlarged(np.repeat(grey[..., None], 3, axis=-1), _SIDE)
+            sections.append(_Section(name, single, []))
+    if arrays.labels is not None:
+        large = enlarged(arrays.labels[:shown], _SIDE)
+        sections.append(_Section(f"with {facts.objects}", with_outline(pictures, large), []))
+    return sections
+
+
+def _words(facts: SyntheticFacts, shown: int) -> list[tuple[str, Colour]]:
+    words = []
+    for number in range(shown):
+        text, colour = f"seed {facts.seeds[number]}", _FAINT
+        if facts.walk is not None:
+            inside = 0 < facts.walk[number] < 1
+            text = f"{facts.walk[number]:.0%}" if inside else text
+        if facts.suspicious and facts.suspicious[number]:
+            text, colour = f"{text}: near!", _WARNING
+        words.append((text, colour))
+    return words
+
+
+def _details(arrays: SyntheticArrays, facts: SyntheticFacts, shown: int) -> str:
+    """Say what was asked for, and of what size and seeds the images are."""
+    rows, columns = arrays.images.shape[-2:]
+    size = f"{rows} × {columns} px"
+    if facts.pixel_size_um:
+        size += f" of {facts.pixel_size_um:g} µm"
+    details = [f"class {facts.label}"] if facts.label is not None else []
+    details += [f"{name} {value:g}" for name, value in facts.conditions.items()]
+    if len(facts.channels) > 1 and not facts.is_rgb:
+        details.append(", ".join(facts.channels))
+    if shown < len(arrays):
+        details.append(f"the first {shown} of {len(arrays)}")
+    words = facts.seeds_in_words(None if facts.walk else shown)
+    return "; ".join([size, *details, words])
+
+
+def _scale_bar(facts: SyntheticFacts, pen: _Pen, columns: int, zoom: float) -> None:
+    """Draw a bar of a round length, at most half as long as an image."""
+    if not facts.pixel_size_um:
+        return
+    longest = columns * facts.pixel_size_um / 2
+    power = 10.0 ** np.floor(np.log10(longest))
+    length = power * max(step for step in (1, 2, 5) if step * power <= longest)
+    width = round(length / facts.pixel_size_um * zoom)
+    middle = pen.y + _LINE // 2
+    pen.draw.rectangle((_MARGIN, middle - 2, _MARGIN + width - 1, middle + 1), fill=_INK)
+    pen.write(_MARGIN + width + 8, pen.y + 2, f"{length:g} µm", _INK)

@@ -1,0 +1,156 @@
+"""Is it a copy? The nearest training image of each synthetic one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError, ModelError
+
+from .features import load_features
+from .neighbours import Nearest
+from .result import Generation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_cytosynth.inference.features import Features, Reference
+    from napari_cytosynth.zoo.card import GenerationSettings
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = ["Nearest", "TrainingCrops", "nearest_training"]
+
+_BATCH = 64  # images whose features are taken at once
+
+
+class TrainingCrops(Protocol):
+    """What is read of crops of the training images."""
+
+    @property
+    def images(self) -> npt.NDArray[np.float32]:
+        """(M, C, Y, X) in [-1, 1], the signed mask last."""
+
+    @property
+    def index(self) -> npt.NDArray[np.int32]:
+        """(M, 4): where each was cut; see :attr:`Nearest.place`."""
+
+
+def nearest_training(
+    images: Generation | npt.NDArray[np.floating],
+    model: str | Path | Model,
+    crops: Callable[[str, int], TrainingCrops] | None = None,
+    *,
+    device: str = "auto",
+) -> Nearest:
+    """Look up the nearest training image of each synthetic image.
+
+    The model carries embeddings of (some of) its training images, never their pixels. They
+    were made by the encoder that its card names. An encoder sees what a picture shows more
+    than its single pixels: a small distance is a reason to look, not a proof.
+
+    Parameters
+    ----------
+    images
+        A result, which also keeps the answer in :attr:`Generation.nearest`, or images
+        (N, C, Y, X) in [0, 1] without a mask's channel.
+    model
+        The model that made them; whatever :func:`~napari_cytosynth.zoo.loading.load_model`
+        takes.
+    crops
+        Cuts the training images again, to get the neighbours themselves: what
+        ``napari_cytosynth.training.neighbours.training_crops(folder)`` returns. It is called
+        with the name of the recipe on the model's card, and the number of crops.
+    device
+        Where the encoder runs: auto, cpu, cuda, mps.
+
+    Raises
+    ------
+    InputError
+        If the images do not have the model's channels, or `crops` are not those that the
+        embeddings were made of.
+    ModelError
+        If the model carries no embeddings, or its encoder cannot be loaded.
+    """
+    from napari_cytosynth.zoo.loading import load_model
+
+    loaded = load_model(model, device)
+    card = loaded.card.inference.generation
+    if card is None:
+        raise InputError(
+            f"The model “{loaded.card.name}” does not generate images, so they cannot be copies."
+        )
+    reference = _reference(loaded)
+    features = _encoder(card.encoder, loaded.card.name, device)
+    pixels = images.images if isinstance(images, Generation) else np.asarray(images)
+    found = _nearest(pixels, features, reference, card)
+    if crops is not None:
+        found = _with_images(found, reference, loaded, crops)
+    if isinstance(images, Generation):
+        images.nearest = found
+    return found
+
+
+def _reference(model: Model) -> Reference:
+    from napari_cytosynth.inference.features import Reference
+    from napari_cytosynth.zoo.model_files import read_reference
+
+    reference = None
+    if model.path is not None:
+        reference = Reference.from_tensors(read_reference(model.path))
+    if reference is None:
+        raise ModelError(
+            f"The model “{model.card.name}” carries no embeddings of its training images, so "
+            "that its nearest ones cannot be looked up. “cytosynth evaluate generate … "
+            "--update-card” adds them, given the training data."
+        )
+    return reference
+
+
+def _encoder(name: str, model: str, device: str) -> Features:
+    if not name:
+        raise ModelError(f"The card of “{model}” does not say which encoder made its embeddings.")
+    return load_features(name, device)
+
+
+def _nearest(
+    images: npt.NDArray[np.floating],
+    features: Features,
+    reference: Reference,
+    card: GenerationSettings,
+) -> Nearest:
+    parts = [
+        reference.nearest(features.embed(images[start : start + _BATCH]))
+        for start in range(0, max(1, len(images)), _BATCH)
+    ]
+    distance, index = (np.concatenate(column) for column in zip(*parts, strict=True))
+    usual = tuple(card.real_distances)
+    return Nearest(
+        distance,
+        index,
+        usual,
+        distance < usual[0] if usual else np.zeros(len(distance), bool),
+        features.name,
+        None if reference.index is None else reference.index[index],
+    )
+
+
+def _with_images(
+    found: Nearest,
+    reference: Reference,
+    model: Model,
+    crops: Callable[[str, int], TrainingCrops],
+) -> Nearest:
+    """Cut the neighbours from the training data, as they were cut for the embeddings."""
+    cut = crops(model.card.training.recipe or "", len(reference.embeddings))
+    if reference.index is not None and not np.array_equal(cut.index, reference.index):
+        raise InputError(
+            "These training images are not those that the embeddings of "
+            f"“{model.card.name}” were made of, or the recipe is another one."
+        )
+    pixels = cut.images[found.index]
+    return replace(found, images=np.asarray((pixels + 1) / 2, np.float32))

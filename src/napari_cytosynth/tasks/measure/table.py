@@ -1,0 +1,166 @@
+"""Shape, size, position and intensity of every labelled object, as one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
+from napari_cytosynth.tasks.common.layers import (
+    physical_pixel_size,
+    read_source,
+    resolve_pixel_size,
+)
+
+from .regions import Regions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+__all__ = ["measure"]
+
+
+def measure(
+    labels: Any,
+    intensity: Any = None,
+    pixel_size: float | Sequence[float] | None = None,
+    *,
+    axes: str | None = None,
+    probability: Any = None,
+    uncertainty: Any = None,
+) -> pd.DataFrame:
+    """Measure every object of a label image.
+
+    Parameters
+    ----------
+    labels
+        Integer array or napari Labels layer: (Y, X), or a stack of such planes, which is
+        measured plane by plane (an object that lies in several planes gets a row in each).
+    intensity
+        Array or layer of the same shape to measure intensities in, or None.
+    pixel_size
+        In µm: one number, or those of Y and X. None takes a layer's scale where its units
+        are a length; otherwise there are no physical columns.
+    axes
+        Axes of `labels`, for example ``"TYX"``; None guesses (see `guess_axes`).
+    probability
+        Array of the same shape for ``mean_probability``, or None.
+    uncertainty
+        Array or layer of the same shape for ``mean_uncertainty``, or None: that of a
+        virtual stain in which the objects were found.
+
+    Returns
+    -------
+    DataFrame
+        One row for each object. ``index`` and ``label``: its id; ``t``, ``z`` …: its plane,
+        in stacks. ``area_px``, ``centroid_y_px``, ``centroid_x_px``,
+        ``equivalent_diameter_px``, ``axis_major_px``, ``axis_minor_px`` (of the ellipse with
+        the same second moments), ``perimeter_px``, and the same as ``…_um2`` and ``…_um``.
+        ``eccentricity`` in [0, 1); ``orientation_deg``: from the row axis (Y) to the major
+        axis, counter-clockwise, in (-90, 90]; ``solidity``: area over that of the convex
+        hull of the pixels. ``mean_probability``, ``mean_uncertainty``; ``mean_intensity``,
+        ``max_intensity``, ``sum_intensity``. Centroids count from the centre of the first
+        pixel.
+
+    Raises
+    ------
+    InputError
+        If labels are not integers, shapes differ or the pixel size is not positive.
+    """
+    source = read_source(labels)
+    data = source.data
+    if np.dtype(data.dtype).kind not in "iub":
+        raise InputError("Only labels can be measured: whole numbers, 0 for the background.")
+    axes = parse_axes(axes, data.ndim) if axes else guess_axes(data.ndim, source.axis_labels)
+    where = [axes.index("Y"), axes.index("X")]
+    size = resolve_pixel_size(pixel_size) or physical_pixel_size(source.geometry, where)
+    readers = {
+        name: _like(other, data.shape, axes, name)
+        for name, other in (
+            ("intensity", intensity),
+            ("probability", probability),
+            ("uncertainty", uncertainty),
+        )
+        if other is not None
+    }
+    reader = PlaneReader(data, axes)
+    if "C" in axes and data.shape[axes.index("C")] != 1:
+        raise InputError("Labels have no channels: name their axes without C.")
+    tables = []
+    for index in reader.indices():
+        pixels = {name: other.read(index)[0] for name, other in readers.items()}
+        columns = _measure_plane(reader.read(index)[0], pixels, size)
+        place = zip(reader.leading_axes.lower(), index, strict=True)
+        tables.append(_table(columns, dict(place)))
+    return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+
+def _like(other: Any, shape: tuple[int, ...], axes: str, name: str) -> PlaneReader:
+    data = read_source(other).data
+    if tuple(data.shape) != tuple(shape):
+        raise InputError(
+            f"The {name} image has the shape {tuple(data.shape)}, but the labels have "
+            f"{tuple(shape)}: choose an image of the same size."
+        )
+    return PlaneReader(data, axes)
+
+
+def _table(columns: dict[str, npt.NDArray[Any]], place: dict[str, int]) -> pd.DataFrame:
+    ids = columns.pop("label")
+    head = {"index": ids, "label": ids}
+    head.update({axis: np.full(len(ids), position) for axis, position in place.items()})
+    return pd.DataFrame(head | columns)
+
+
+def _measure_plane(
+    labels: npt.NDArray[np.integer],
+    pixels: dict[str, npt.NDArray[Any]],
+    pixel_size: tuple[float, ...] | None,
+) -> dict[str, npt.NDArray[Any]]:
+    regions = Regions(labels)
+    columns: dict[str, npt.NDArray[Any]] = {"label": regions.ids, "area_px": regions.area}
+    columns |= _lengths(regions, (1.0, 1.0), "px")
+    if pixel_size is not None:
+        columns["area_um2"] = regions.area * pixel_size[0] * pixel_size[1]
+        columns |= _lengths(regions, (pixel_size[0], pixel_size[1]), "um")
+    major, minor, angle = regions.ellipse(pixel_size or (1.0, 1.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(major > 0, minor / major, 1.0)
+    columns["eccentricity"] = np.sqrt(1 - ratio**2)
+    columns["orientation_deg"] = np.rad2deg(angle)
+    columns["solidity"] = np.minimum(regions.area / regions.convex_area(), 1)
+    for name in ("probability", "uncertainty"):
+        if name in pixels:
+            columns[f"mean_{name}"] = regions.mean(pixels[name])
+    if "intensity" in pixels:
+        columns |= _intensities(regions, pixels["intensity"])
+    return columns
+
+
+def _lengths(
+    regions: Regions, size: tuple[float, float], unit: str
+) -> dict[str, npt.NDArray[np.float64]]:
+    major, minor, _ = regions.ellipse(size)
+    return {
+        f"centroid_y_{unit}": regions.centroid[0] * size[0],
+        f"centroid_x_{unit}": regions.centroid[1] * size[1],
+        f"equivalent_diameter_{unit}": np.sqrt(4 / np.pi * regions.area * size[0] * size[1]),
+        f"axis_major_{unit}": major,
+        f"axis_minor_{unit}": minor,
+        # exact for square pixels
+        f"perimeter_{unit}": regions.perimeter() * np.sqrt(size[0] * size[1]),
+    }
+
+
+def _intensities(regions: Regions, image: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    reduce: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]] = {
+        "mean": regions.mean,
+        "max": regions.max,
+        "sum": regions.sum,
+    }
+    return {f"{name}_intensity": function(image) for name, function in reduce.items()}

@@ -1,0 +1,268 @@
+"""The result of a segmentation: probabilities, and objects at any threshold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.tasks.common.placement import Placement
+from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.tasks.export.formats import ImageFacts
+from napari_cytosynth.tasks.export.results import save_segmentation
+from napari_cytosynth.tasks.measure.table import measure
+
+from .instances import LabelOptions, label_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import Splitting
+
+    from .tree import ComponentTree
+
+__all__ = ["Segmentation"]
+
+
+@dataclass(eq=False, repr=False)
+class Segmentation:
+    """What a model found in an image.
+
+    Attributes
+    ----------
+    probability
+        float32 in [0, 1], of the image's shape without its channel axis; (Y, X) if a single
+        plane was asked for.
+    axes
+        Letters of its axes, for example ``"TZYX"``.
+    options
+        Threshold, minimum size and the rest, of :attr:`labels`.
+    extra
+        Further output channels of the same shape, for splitting touching objects.
+    splitting
+        How the model splits touching objects, if it does.
+    objects
+        What the objects are called: nuclei, mitochondria …
+    model_threshold
+        The model's own threshold.
+    pixel_size
+        Along Y and X in µm, or None if unknown.
+    source, source_axes
+        The image, and the letters of its axes.
+    position
+        Index of the plane into the axes that count planes, if it is a single one.
+    channel
+        Index into the axis ``C`` of the (first) channel that the model saw.
+    messages
+        What the user should know about this run.
+    """
+
+    probability: Any
+    axes: str
+    options: LabelOptions
+    extra: dict[str, Any] = field(default_factory=dict)
+    splitting: Splitting | None = None
+    objects: str = "objects"
+    model_threshold: float = 0.5
+    pixel_size: tuple[float, ...] | None = None
+    source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
+    source_axes: str = "YX"
+    position: tuple[int, ...] | None = None
+    channel: int = 0
+    messages: list[str] = field(default_factory=list)
+    base_provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.probability.shape))
+        return f"<Segmentation of {self.objects}: {self.axes} {shape}, threshold {self.threshold}>"
+
+    @property
+    def threshold(self) -> float:
+        """Threshold of :attr:`labels`."""
+        return self.options.threshold
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The record of this result, of plain values."""
+        parameters = self.base_provenance.get("parameters", {}) | asdict(self.options)
+        return self.base_provenance | {"parameters": parameters}
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """int32 labels of the whole stack, 0 is background; ids run on from plane to plane."""
+        return self._label_all(silent)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Every object's shape, size and position (see :func:`measure`)."""
+        return self.measure()
+
+    def measure(self, intensity: Any = None, uncertainty: Any = None) -> pd.DataFrame:
+        """Return the table with what else was measured in the same place.
+
+        Parameters
+        ----------
+        intensity, uncertainty
+            Arrays or layers of the shape of `probability`, or None: an image to measure
+            intensities in, and, where the image is a virtual stain, its uncertainty
+            (see :func:`~napari_cytosynth.tasks.measure.measure`).
+
+        Raises
+        ------
+        InputError
+            If their shape does not fit.
+        """
+        return measure(
+            self.labels,
+            intensity,
+            self.pixel_size,
+            axes=self.axes,
+            probability=self.probability,
+            uncertainty=uncertainty,
+        )
+
+    def at_threshold(
+        self, threshold: float | None = None, *, progress: Progress | None = None, **options: Any
+    ) -> Segmentation:
+        """Return the result at another threshold; the network is not run.
+
+        Parameters
+        ----------
+        threshold
+            In [0, 1]; None keeps it.
+        progress
+            If given, the labels are made now, and it is called after each plane; it may
+            raise :class:`~napari_cytosynth.errors.Cancelled`. Else they are made when used.
+        **options
+            ``min_size``, ``fill_holes``, ``split_touching``, ``drop_border``; those not
+            named stay as they are.
+
+        Raises
+        ------
+        InputError
+            If a value or a name is impossible.
+        """
+        if threshold is not None:
+            options["threshold"] = float(threshold)
+        unknown = set(options) - set(asdict(self.options))
+        if unknown:
+            raise InputError(f"There is no such option: {', '.join(sorted(unknown))}.")
+        result = replace(self, options=replace(self.options, **options))
+        if progress is not None:
+            result.__dict__["labels"] = result._label_all(progress)
+        return result
+
+    def plane_indices(self) -> Iterator[tuple[int, ...]]:
+        """Yield the index of each plane into the leading axes; ``()`` for a single plane."""
+        shape = zip(self.axes, self.probability.shape, strict=True)
+        return iter(np.ndindex(*(size for axis, size in shape if axis not in "YX")))
+
+    def probability_plane(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.float32]:
+        """Return the probability (Y, X) of one plane."""
+        return np.asarray(self.probability[plane_slices(self.axes, plane)])
+
+    def label_plane(
+        self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
+    ) -> npt.NDArray[np.int32]:
+        """Return the labels (Y, X) of one plane, ids from 1."""
+        where = plane_slices(self.axes, plane)
+        seeds = self.extra.get(self.splitting.channel) if self.splitting else None
+        return label_plane(
+            np.asarray(self.probability[where]),
+            None if seeds is None else np.asarray(seeds[where]),
+            options or self.options,
+            self.splitting,
+        )
+
+    def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree:
+        """Build the component tree of one plane (a second or more: do it in a worker)."""
+        from .tree import ComponentTree
+
+        levels = {self.model_threshold, self.threshold}
+        tree = ComponentTree(self.probability_plane(plane), extra_levels=levels)
+        tree.prepare_holes()  # here, not at the first drag with fill_holes
+        return tree
+
+    def _label_all(self, progress: Progress) -> npt.NDArray[np.int32]:
+        labels = np.zeros(self.probability.shape, np.int32)
+        planes = list(self.plane_indices())
+        last = 0
+        for done, plane in enumerate(planes):
+            progress(done, len(planes), "labelling")
+            found = self.label_plane(plane)
+            labels[plane_slices(self.axes, plane)] = np.where(found > 0, found + last, 0)
+            last += int(found.max(initial=0))
+        progress(len(planes), len(planes), "labelling")
+        return labels
+
+    # ------------------------------------------------------------------ layers and files
+
+    @property
+    def placement(self) -> Placement:
+        """Where the layers of the result lie."""
+        return Placement(
+            self.source, self.source_axes, self.axes, self.position, self.channel, self.pixel_size
+        )
+
+    @property
+    def layer_axes(self) -> str:
+        """Letters of the axes of the layers that :meth:`to_layers` returns."""
+        return self.placement.layer_axes
+
+    def to_layers(self) -> list[tuple[Any, dict[str, Any], str]]:
+        """Return layer data: the probability as an image, the objects as labels.
+
+        Both carry the source's geometry and, under ``metadata["napari-cytosynth"]``, the
+        record; the labels have the table as ``features``. The result of one plane of a
+        stack comes with leading axes of length 1, so that it lies where the plane lies,
+        and a channel axis behind others that count planes stays with length 1
+        (see :attr:`layer_axes`).
+        """
+        prefix = f"{self.source.name} – " if self.source.name else ""
+        shared = {"metadata": {KEY: self.provenance}, **self.placement.geometry}
+        probability = {
+            "name": f"{prefix}probability",
+            "contrast_limits": (0.0, 1.0),
+            "colormap": "magma",
+            "blending": "additive",
+            **shared,
+        }
+        labels = {"name": f"{prefix}{self.objects}", "features": self.table, **shared}
+        return [
+            (self.placement.placed(self.probability), probability, "image"),
+            (self.placement.placed(self.labels), labels, "labels"),
+        ]
+
+    def add_to(self, viewer: Any) -> list[Any]:
+        """Add both layers to a napari viewer and return them (in the main thread only)."""
+        add = {"image": viewer.add_image, "labels": viewer.add_labels}
+        return [add[kind](data, **arguments) for data, arguments, kind in self.to_layers()]
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write probability, labels, table and record; return the files.
+
+        Parameters
+        ----------
+        path
+            A folder (made if needed) gets ``probability.tif``, ``labels.tif``,
+            ``table.csv`` and ``provenance.json``; ``name.tif`` the same as
+            ``name-labels.tif`` …; ``name.zarr`` one OME-Zarr with the labels inside.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written there.
+        """
+        facts = ImageFacts(self.axes, self.pixel_size, self.provenance, objects=self.objects)
+        return save_segmentation(path, self.probability, self.labels, self.table, facts)

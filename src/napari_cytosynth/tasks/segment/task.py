@@ -1,0 +1,262 @@
+"""Segment an image: an array or layer in, a :class:`Segmentation` out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.planes import (
+    PlaneRun,
+    engine_record,
+    is_constant,
+    known_pixel_size,
+    make_reader,
+)
+from napari_cytosynth.tasks.common.provenance import record
+from napari_cytosynth.tasks.common.resample import back_to, to_shape
+
+from .instances import LabelOptions
+from .result import Segmentation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from napari_cytosynth.inference.predictor import Predictor
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = ["Segmentation", "segment"]
+
+_DEFAULT_THRESHOLD = 0.5
+
+
+def segment(
+    image: Any,
+    model: str | Path | Model = "em-mitochondria-unet",
+    *,
+    threshold: float | None = None,
+    min_size: int = 0,
+    fill_holes: bool = False,
+    split_touching: bool = False,
+    drop_border: bool = False,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
+    pixel_size: float | Sequence[float] | None = None,
+    resample: bool = False,
+    planes: tuple[int, ...] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile_size: int | None = None,
+    out: Any = None,
+    progress: Progress | None = None,
+) -> Segmentation:
+    """Find objects in an image with a trained network.
+
+    Parameters
+    ----------
+    image
+        numpy, dask or zarr array or napari layer, of bool, integers or real numbers. Dask
+        and zarr are read one plane at a time. NaN and infinite pixels count as 0 after
+        scaling, with a message.
+    model
+        Whatever :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+    threshold
+        In [0, 1]; None takes the model's own.
+    min_size, fill_holes, split_touching, drop_border
+        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`.
+    axes
+        One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
+        channels, all others count planes. None takes a layer's ``axis_labels`` if they are
+        real names, and guesses otherwise.
+    channels
+        Indices into the axis C of the channels that the model is to see; None for all.
+    pixel_size
+        In µm, one number or those of Y and X; None takes the layer's.
+    resample
+        Bring the image to the model's pixel size first where both are known and differ by
+        more than 1.5 times. The result has the image's own grid.
+    planes
+        Index into the axes that count planes: run on this plane only; the result is (Y, X).
+    device, precision, tile_size
+        See :class:`~napari_cytosynth.inference.predictor.Predictor`.
+    out
+        float32 array (zarr, memmap …) of the result's shape that the probability is
+        written into, tile by tile; None allocates it.
+    progress
+        Called between tiles; None shows a bar in a console. Raising
+        :class:`~napari_cytosynth.errors.Cancelled` from it stops the run there.
+
+    Returns
+    -------
+    Segmentation
+
+    Raises
+    ------
+    InputError
+        If the image, its axes or a parameter cannot be used.
+    ModelError
+        If the model cannot be loaded or is for another task.
+    Cancelled
+        From `progress`.
+    """
+    from napari_cytosynth.zoo.loading import load_model
+
+    tick = resolve_progress(progress)
+    source = read_source(image)
+    loaded = load_model(model, device, progress=progress)
+    card = loaded.card
+    if card.inference.task != "segment":
+        raise InputError(
+            f"The model “{card.name}” does not segment: it is made to {card.inference.task}."
+        )
+    options = LabelOptions(
+        _threshold(card) if threshold is None else float(threshold),
+        int(min_size),
+        bool(fill_holes),
+        bool(split_touching),
+        bool(drop_border),
+    )
+    reader = make_reader(source, card, axes, channels)
+    size = known_pixel_size(source, reader, pixel_size)
+    run = _Run(source, reader, loaded, size, planes, options=options)
+    run.resample_if_asked(resample)
+    run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
+    run.allocate(out)
+    run.execute(tick)
+    return run.result(run.given(channels, resample, device, precision))
+
+
+def _threshold(card: ModelCard) -> float:
+    own = card.inference.threshold
+    return _DEFAULT_THRESHOLD if own is None else own
+
+
+@dataclass(eq=False)
+class _Run(PlaneRun):
+    """One run of a segmentation model over the planes of an image."""
+
+    options: LabelOptions = field(default_factory=lambda: LabelOptions(_DEFAULT_THRESHOLD))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = self.model.card.inference.output_channels
+        wanted = self.model.card.inference.object_channel
+        self.object_channel = 0 if wanted is None else names.index(wanted)
+        splitting = self.model.card.inference.splitting
+        self.seed_channel = None if splitting is None else names.index(splitting.channel)
+
+    def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
+        from napari_cytosynth.inference.predictor import Predictor
+
+        self.predictor: Predictor = Predictor(
+            self.model.network,
+            len(self.model.card.inference.input_channels),
+            device=device,
+            precision=precision,
+            tile_size=tile_size,
+        )
+
+    def allocate(self, out: Any) -> None:
+        whole = self.whole_shape
+        if out is None:
+            out = np.zeros(whole, np.float32)
+        elif tuple(out.shape) != whole or np.dtype(out.dtype) != np.float32:
+            raise InputError(
+                f"The output array must be float32 of shape {whole}, not {out.dtype} of "
+                f"{tuple(out.shape)}."
+            )
+        self.probability = out
+        self.extra: dict[str, npt.NDArray[np.float32]] = {}
+        if self.seed_channel is not None:
+            name = self.model.card.inference.output_channels[self.seed_channel]
+            self.extra[name] = np.zeros(whole, np.float32)
+
+    def execute(self, tick: Progress) -> None:
+        for index, plane, report in self.each_plane(tick):
+            self._predict(plane, self._target(index), report)
+        self.say(*self.predictor.messages)
+
+    def _target(self, index: tuple[int, ...]) -> _ChannelSplit:
+        arrays = {self.object_channel: self.probability}
+        if self.seed_channel is not None and self.seed_channel != self.object_channel:
+            arrays[self.seed_channel] = next(iter(self.extra.values()))
+        where = plane_slices(self.axes, self.place(index))
+        count = len(self.model.card.inference.output_channels)
+        return _ChannelSplit(arrays, where, (count, *self.reader.plane_shape))
+
+    def _predict(self, plane: npt.NDArray[Any], target: _ChannelSplit, report: Any) -> None:
+        scaled, transform = self._scaling(plane)
+        if scaled is None:
+            # whatever the network would make of nothing is no finding
+            self.say("A plane has the same value everywhere: nothing can be found in it.")
+            target.clear()
+            report(1, 1, "empty plane")
+            return
+        activation = self.model.card.inference.activation
+        arguments: dict[str, Any] = {"activation": activation, "progress": report}
+        if self.shape is None:
+            self.predictor.predict(scaled, transform=transform, out=target, **arguments)
+        else:
+            # scaled first: resampling loses the type, and NaN pixels would become numbers
+            whole = scaled if transform is None else transform(scaled)
+            small = self.predictor.predict(to_shape(whole, self.shape), **arguments)
+            target[:, :, :] = back_to(small, self.reader.plane_shape)
+
+    def _scaling(self, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, Any]:
+        """Return the plane and what scales a tile of it; None for a plane without contrast.
+
+        A scaling that looks at neighbours is applied here, to the whole plane.
+        """
+        from napari_cytosynth.inference.normalise import plane_scaling, tile_transform
+
+        normalisation = self.model.card.inference.normalisation
+        if normalisation.kind == "local":
+            return (None if is_constant(plane) else self.normalised(plane)), None
+        scalings = [plane_scaling(channel, normalisation) for channel in plane]
+        flat = all(scaling.scale == 0 for scaling in scalings)
+        return (None if flat else plane), tile_transform(scalings)
+
+    def result(self, parameters: dict[str, Any]) -> Segmentation:
+        inference, engine = self.model.card.inference, engine_record(self.predictor)
+        return Segmentation(
+            probability=self.probability,
+            axes=self.axes,
+            options=self.options,
+            extra=self.extra,
+            splitting=inference.splitting,
+            objects=inference.objects,
+            model_threshold=_threshold(self.model.card),
+            base_provenance=record("segment", self.model, self.source, parameters, engine),
+            **self.result_place(),
+        )
+
+
+class _ChannelSplit:
+    """Looks like (K, Y, X) to the engine; writes the channels that are kept to their arrays."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(
+        self, arrays: dict[int, Any], where: tuple[int | slice, ...], shape: tuple[int, ...]
+    ) -> None:
+        self._arrays, self._where, self.shape = arrays, where, shape
+
+    def clear(self) -> None:
+        for array in self._arrays.values():
+            array[self._where] = 0
+
+    def __setitem__(self, key: tuple[slice, slice, slice], value: npt.NDArray[np.float32]) -> None:
+        spatial = iter(key[1:])
+        place = tuple(next(spatial) if isinstance(k, slice) else k for k in self._where)
+        for channel, array in self._arrays.items():
+            array[place] = value[channel]

@@ -1,0 +1,225 @@
+"""How far to trust a virtual stain: the real one, and another model, beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.metrics.image import psnr, ssim
+from napari_cytosynth.metrics.pixel import pcc
+from napari_cytosynth.tasks.common.layers import read_source
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from .result import Staining
+
+__all__ = ["Comparison", "Disagreement", "compare", "second_opinion"]
+
+_COLUMNS = ["stain", "area_px", "difference", "sigmas"]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A virtual stain against the measured one.
+
+    Attributes
+    ----------
+    pcc
+        Pearson's correlation coefficient over all pixels.
+    ssim, psnr
+        Structural similarity, mean over the planes; peak signal-to-noise ratio in dB. Both
+        take the range of the real image for the range of the data. Where the real image has
+        no number, the similarity counts both as equal; the other figures leave it out.
+    difference
+        float32 (…, Y, X): virtual minus real, in the target's own units.
+    """
+
+    pcc: float
+    ssim: float
+    psnr: float
+    difference: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Disagreement:
+    """Where two virtual stains of the same image differ by more than the uncertainty allows.
+
+    Attributes
+    ----------
+    map
+        float32 (C, …): absolute difference, in the units of the first.
+    channels
+        Names of the stains that both have.
+    axes
+        Letters of the axes of `map`.
+    points
+        float64 (N, axes without C): the middle of each place, in px.
+    features
+        One row for each place: ``stain``, ``area_px``, ``difference`` (mean over the place,
+        signed: first minus second) and ``sigmas`` (the same in multiples of σ).
+    calibrated
+        Whether every σ that was used is calibrated. If not, σ is usually too small, and
+        more places are listed than deserve it.
+    """
+
+    map: npt.NDArray[np.float32]
+    channels: tuple[str, ...]
+    axes: str
+    points: npt.NDArray[np.float64]
+    features: pd.DataFrame
+    calibrated: bool = False
+
+
+def compare(staining: Staining, channel: str, real: Any) -> Comparison:
+    """Compare a virtual stain with the measured one of the same field.
+
+    Parameters
+    ----------
+    staining
+        The result.
+    channel
+        Which of its stains.
+    real
+        Array or layer of the shape of that stain (axes of length 1 aside); NaN and infinite
+        pixels are left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such stain, the shapes differ, or the real image is constant.
+    """
+    number = _number_of(staining, channel)
+    virtual = staining.mean[number]
+    measured = _measured(real, virtual.shape, channel)
+    known = np.isfinite(measured)
+    values = measured[known]
+    span = float(np.ptp(values)) if values.size else 0.0
+    if span == 0:
+        raise InputError("The real image has the same value everywhere: nothing can be compared.")
+    whole = np.where(known, measured, virtual)
+    flat = (-1, *virtual.shape[-2:])
+    planes = zip(virtual.reshape(flat), whole.reshape(flat), strict=True)
+    # the window of the structural similarity is 11 px wide
+    likeness = [ssim(*pair, data_range=span) for pair in planes if min(flat[1:]) > 11]
+    return Comparison(
+        pcc=pcc(virtual[known], values),
+        ssim=float(np.mean(likeness)) if likeness else float("nan"),
+        psnr=psnr(virtual[known], values, span),
+        difference=np.where(known, virtual - measured, np.nan).astype(np.float32),
+    )
+
+
+def _number_of(staining: Staining, channel: str) -> int:
+    if channel not in staining.channels:
+        names = ", ".join(staining.channels)
+        raise InputError(f"There is no stain “{channel}” in this result, only {names}.")
+    return staining.channels.index(channel)
+
+
+def _measured(real: Any, shape: tuple[int, ...], channel: str) -> npt.NDArray[np.float32]:
+    data = np.asarray(read_source(real).data)
+    if tuple(n for n in data.shape if n > 1) != tuple(n for n in shape if n > 1):
+        raise InputError(
+            f"The real image has the shape {tuple(data.shape)}, but the virtual {channel} has "
+            f"{shape}: choose an image of the same field and size."
+        )
+    if data.dtype.kind not in "buif":
+        raise InputError(f"The real image holds {data.dtype} values, not intensities.")
+    return data.reshape(shape).astype(np.float32)
+
+
+def second_opinion(
+    first: Staining, second: Staining, *, sigmas: float = 3.0, min_area: int = 25
+) -> Disagreement:
+    """Find where two models disagree about the stains of the same image.
+
+    Parameters
+    ----------
+    first
+        A result with uncertainty.
+    second
+        Another model's, with or without.
+    sigmas
+        A pixel is a disagreement where the difference exceeds this many σ (of both, added
+        in squares, where both have one).
+    min_area
+        Places of fewer connected pixels are not listed.
+
+    Raises
+    ------
+    InputError
+        If they are of different shapes, have no stain in common, or neither has an
+        uncertainty.
+    """
+    names = tuple(name for name in first.channels if name in second.channels)
+    if not names:
+        raise InputError(
+            f"The two models have no stain in common: {', '.join(first.channels)} against "
+            f"{', '.join(second.channels)}."
+        )
+    if first.axes != second.axes or first.mean.shape[1:] != second.mean.shape[1:]:
+        raise InputError("The two results are not of the same image: their shapes differ.")
+    if first.std is None and second.std is None:
+        raise InputError(
+            "Neither result has an uncertainty to measure the difference with: stain with at "
+            "least 2 samples."
+        )
+    maps, places = [], []
+    for name in names:
+        one, other = first.channels.index(name), second.channels.index(name)
+        difference = first.mean[one] - second.mean[other]
+        sigma = _together(first, one, second, other)
+        maps.append(np.abs(difference))
+        places.append(_places(name, difference, sigma, sigmas, min_area))
+    points = np.concatenate([points for points, _ in places])
+    tables = [rows for _, rows in places if len(rows)]
+    empty = pd.DataFrame(columns=_COLUMNS)
+    features = pd.concat(tables, ignore_index=True) if tables else empty
+    known = all(one.calibrated for one in (first, second) if one.std is not None)
+    return Disagreement(np.stack(maps), names, first.axes, points, features, known)
+
+
+def _together(first: Staining, one: int, second: Staining, other: int) -> npt.NDArray[np.float32]:
+    """Return the σ of the difference of two stains."""
+    parts = [
+        staining.std[number]
+        for staining, number in ((first, one), (second, other))
+        if staining.std is not None
+    ]
+    sigma: npt.NDArray[np.float32] = parts[0] if len(parts) == 1 else np.hypot(*parts)
+    return sigma
+
+
+def _places(
+    name: str,
+    difference: npt.NDArray[np.float32],
+    sigma: npt.NDArray[np.float32],
+    sigmas: float,
+    min_area: int,
+) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
+    """Return the middles and a table of the places where a difference is too large."""
+    middles, rows = [], []
+    for plane in np.ndindex(difference.shape[:-2]):
+        here, spread = difference[plane], sigma[plane]
+        for sign in (1, -1):  # a place is too bright or too dark, not both
+            labels, count = ndimage.label(sign * here > sigmas * spread)
+            ids = np.arange(1, count + 1)
+            area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+            ids, area = ids[area >= min_area], area[area >= min_area]
+            if not ids.size:
+                continue
+            centres = np.array(ndimage.center_of_mass(labels > 0, labels, ids))
+            middles += [(*plane, *centre) for centre in centres]
+            size = ndimage.mean(here, labels, ids)
+            doubt = np.maximum(ndimage.mean(spread, labels, ids), np.finfo(np.float32).tiny)
+            rows.append(
+                {"stain": name, "area_px": area, "difference": size, "sigmas": size / doubt}
+            )
+    table = pd.concat([pd.DataFrame(row) for row in rows]) if rows else pd.DataFrame()
+    return np.array(middles, float).reshape(-1, difference.ndim), table

@@ -1,0 +1,151 @@
+"""Is an image like those that a model was trained on? A few sentences, before the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.layers import resolve_pixel_size
+from napari_cytosynth.tasks.common.planes import is_constant, looks_like_colour
+from napari_cytosynth.tasks.common.resample import TOLERANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["check_image"]
+
+_TOO_FLAT, _TOO_STEEP = 0.5, 2.0  # of the training images' smallest and largest contrast
+_SLACK = 0.25  # beyond the training images' quantiles, in units of their spread
+_RARE = (5.0, 95.0)  # quantiles below and above these are of rare, extreme pixels
+_SATURATED = 0.005  # share of the pixels at the camera's end that is worth a word
+_CAMERA_BITS = (8, 10, 12, 14, 16)
+
+
+def check_image(
+    plane: Any, card: ModelCard, pixel_size: float | Sequence[float] | None = None
+) -> list[str]:
+    """Say in what a plane is unlike the images that a model was trained on.
+
+    Looked at are the pixel size, the quantiles of the scaled intensities (against those of
+    the training images on the card), and what no model can use: colours, saturated,
+    constant or missing pixels. An image that passes may still be of another microscope or
+    sample: nothing can be said of that.
+
+    Parameters
+    ----------
+    plane
+        (Y, X) or (C, Y, X), as the model would see it.
+    card
+        Of the model.
+    pixel_size
+        In µm, one number or those of Y and X; None if unknown.
+
+    Returns
+    -------
+    list of str
+        Sentences for the user; empty if nothing is wrong.
+
+    Raises
+    ------
+    InputError
+        If the plane has another number of axes, its pixels are not real numbers, or the
+        pixel size is not positive.
+    """
+    pixels = np.asarray(plane)
+    wanted = card.inference.input_channels
+    if pixels.dtype.kind not in "buif" or pixels.ndim not in (2, 3):
+        raise InputError("A plane has the axes (Y, X) or (C, Y, X), and real numbers.")
+    if len(wanted) == 1 and looks_like_colour(pixels):
+        return ["This is a colour (RGB) image; the model expects one grey channel."]
+    pixels = pixels[np.newaxis] if pixels.ndim == 2 else pixels
+    if len(pixels) != len(wanted):
+        plural = "s" * (len(wanted) != 1)
+        names = ", ".join(wanted)
+        return [f"The model needs {len(wanted)} channel{plural} ({names}), not {len(pixels)}."]
+    reasons = _pixel_size(card, pixel_size)
+    sentences = _missing(pixels)
+    if is_constant(pixels):
+        sentences.append("The image has the same value everywhere: there is nothing to see in it.")
+    else:
+        reasons += _intensities(pixels, card)
+        sentences += _saturation(pixels)
+    if reasons:
+        about = "; ".join(reasons)
+        kind = card.inference.modality
+        known = f" ({kind})" if kind else ""
+        sentences.insert(0, f"This looks unlike what the model was trained on{known}: {about}.")
+    return sentences
+
+
+def _pixel_size(card: ModelCard, given: float | Sequence[float] | None) -> list[str]:
+    wanted, own = card.inference.pixel_size_um, resolve_pixel_size(given)
+    if wanted is None or own is None:
+        return []
+    if all(1 / TOLERANCE <= size / wanted <= TOLERANCE for size in own):
+        return []
+    text = " × ".join(f"{size:.3g}" for size in dict.fromkeys(own))
+    return [f"pixel size {text} µm against {wanted:.3g} µm"]
+
+
+def _missing(pixels: npt.NDArray[Any]) -> list[str]:
+    if pixels.dtype.kind != "f" or np.isfinite(pixels).all():
+        return []
+    return ["The image has NaN or infinite pixels; they will be taken as 0."]
+
+
+def _saturation(pixels: npt.NDArray[Any]) -> list[str]:
+    """Look for many pixels at the end of a camera's range."""
+    if pixels.dtype.kind not in "ui":
+        return []
+    top = int(pixels.max())
+    share = float(np.mean(pixels == top))
+    if share < _SATURATED or top not in {2**bits - 1 for bits in _CAMERA_BITS}:
+        return []
+    return [f"{100 * share:.2g} % of the pixels are saturated (at {top})."]
+
+
+def _intensities(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
+    """Compare the quantiles of the scaled image with the training images'."""
+    known = {float(name): span for name, span in card.inference.input_quantiles.items()}
+    if not {5.0, 95.0} <= set(known):
+        return []
+    from napari_cytosynth.inference.normalise import normalise
+
+    scaled = normalise(pixels, card.inference.normalisation)[np.isfinite(pixels)]
+    found = dict(zip(known, np.percentile(scaled, list(known)).tolist(), strict=True))
+    contrast = found[95.0] - found[5.0]
+    flattest = max(known[95.0][0] - known[5.0][1], 0.0)
+    steepest = known[95.0][1] - known[5.0][0]
+    if contrast < _TOO_FLAT * flattest:
+        return [f"{contrast / flattest:.0%} of the contrast of the faintest training image"]
+    if contrast > _TOO_STEEP * steepest:
+        return [f"{contrast / steepest:.1f} times the contrast of the strongest training image"]
+    return _shape(found, known, _SLACK * steepest)
+
+
+def _shape(
+    found: dict[float, float], known: dict[float, tuple[float, float]], slack: float
+) -> list[str]:
+    """Find the quantile that lies farthest outside those of the training images."""
+    # of the rarest pixels only more extreme ones matter: a field without debris is no fault
+    outside = {
+        percent: max(
+            low - found[percent] if percent <= _RARE[1] else 0.0,
+            found[percent] - high if percent >= _RARE[0] else 0.0,
+        )
+        for percent, (low, high) in known.items()
+    }
+    worst = max(outside, key=outside.__getitem__)
+    if outside[worst] <= slack:
+        return []
+    low, high = known[worst]
+    return [
+        f"its brightness is spread differently (after scaling, {worst:g} % of the pixels lie "
+        f"below {found[worst]:.2g}, in the training images below {low:.2g} to {high:.2g})"
+    ]

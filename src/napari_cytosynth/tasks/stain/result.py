@@ -1,0 +1,179 @@
+"""The result of a virtual stain: predicted intensities, and how uncertain they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.tasks.common.colours import usual_colour
+from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.tasks.common.placement import Placement
+from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.tasks.export.formats import ImageFacts
+from napari_cytosynth.tasks.export.results import save_staining
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    LayerData = tuple[Any, dict[str, Any], str]
+
+__all__ = ["Staining"]
+
+_PREDICTED = "virtual stain (predicted, not measured)"
+_SHARE_OF_RANGE = 0.5
+"""Of the stain's range: the uncertainty that is shown at its brightest."""
+
+
+@dataclass(eq=False, repr=False)
+class Staining:
+    """What a model predicts of the stains of an image: predicted, not measured.
+
+    Attributes
+    ----------
+    mean
+        float32 (C, …) of the image's shape without its own channel axis, one channel for
+        each stain, in the units of the stained images that the model was trained on;
+        (C, Y, X) if a single plane was asked for.
+    std
+        Uncertainty of the same shape and units, one standard deviation; None without
+        samples.
+    channels
+        Names of the stains.
+    axes
+        Letters of the axes of `mean`, for example ``"CTYX"``.
+    calibrated
+        Whether `std` was calibrated: on unseen images of the kind that the model was
+        trained on, about 68 % of the errors were below it.
+    count
+        Samples that were drawn, in each plane at least; 0 for a single prediction.
+    samples
+        The samples themselves, (T, C, …), if they were to be kept.
+    unit
+        Unit of the intensities, or "".
+    display_range
+        For each stain, the intensities to show as black and as bright; empty if unknown.
+    pixel_size
+        Along Y and X in µm, or None if unknown.
+    source, source_axes
+        The image, and the letters of its axes.
+    position
+        Index of the plane into the axes that count planes, if it is a single one.
+    channel
+        Index into the axis ``C`` of the source of the (first) channel that the model saw.
+    messages
+        What the user should know about this run.
+    provenance
+        The record of this result, of plain values.
+    """
+
+    mean: npt.NDArray[np.float32]
+    std: npt.NDArray[np.float32] | None
+    channels: tuple[str, ...]
+    axes: str
+    calibrated: bool = False
+    count: int = 0
+    samples: npt.NDArray[np.float32] | None = None
+    unit: str = ""
+    display_range: tuple[tuple[float, float], ...] = ()
+    pixel_size: tuple[float, ...] | None = None
+    source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
+    source_axes: str = "YX"
+    position: tuple[int, ...] | None = None
+    channel: int = 0
+    messages: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.mean.shape))
+        names = ", ".join(self.channels)
+        return f"<Staining of {names}: {self.axes} {shape}, {self.count} samples>"
+
+    @property
+    def placement(self) -> Placement:
+        """Where the layers of the result lie."""
+        axes = self.axes.removeprefix("C")
+        return Placement(
+            self.source, self.source_axes, axes, self.position, self.channel, self.pixel_size
+        )
+
+    def plane_indices(self) -> Iterator[tuple[int, ...]]:
+        """Yield the index of each plane into the leading axes; ``()`` for a single plane."""
+        shape = zip(self.axes, self.mean.shape, strict=True)
+        return iter(np.ndindex(*(size for axis, size in shape if axis not in "CYX")))
+
+    # ------------------------------------------------------------------ layers and files
+
+    def to_layers(self) -> list[LayerData]:
+        """Return layer data: of each stain the mean and, with samples, the uncertainty.
+
+        First all means, then all uncertainties (hidden but for the first). They carry the
+        source's geometry; under ``metadata["napari-cytosynth"]`` lies the record, with
+        ``stain`` (its name), ``role`` (``mean`` or ``uncertainty``), ``calibrated`` and, for
+        a mean, ``uncertainty_layer``: the name of the layer that belongs to it.
+        """
+        layers = [self._layer(i, "mean", values) for i, values in enumerate(self.mean)]
+        if self.std is not None:
+            layers += [self._layer(i, "uncertainty", values) for i, values in enumerate(self.std)]
+        return layers
+
+    def layer_name(self, stain: str, role: str) -> str:
+        """Return the name of a layer; `role` is ``mean`` or ``uncertainty``."""
+        prefix = f"{self.source.name} – " if self.source.name else ""
+        return f"{prefix}virtual {stain} ({role})"
+
+    def _layer(self, number: int, role: str, values: npt.NDArray[np.float32]) -> LayerData:
+        stain = self.channels[number]
+        record = self.provenance | {"stain": stain, "role": role, "calibrated": self.calibrated}
+        if role == "mean" and self.std is not None:
+            record["uncertainty_layer"] = self.layer_name(stain, "uncertainty")
+        attributes = {
+            "name": self.layer_name(stain, role),
+            "colormap": usual_colour(stain) if role == "mean" else "magma",
+            "blending": "additive",
+            "visible": role == "mean" or number == 0,
+            "metadata": {KEY: record},
+            **self.placement.geometry,
+        }
+        if self.display_range:
+            low, high = self.display_range[number]
+            limits = (low, high) if role == "mean" else (0.0, _SHARE_OF_RANGE * (high - low))
+            attributes["contrast_limits"] = limits
+        return self.placement.placed(values), attributes, "image"
+
+    def add_to(self, viewer: Any) -> list[Any]:
+        """Add the layers to a napari viewer and return them (in the main thread only)."""
+        return [viewer.add_image(data, **arguments) for data, arguments, _ in self.to_layers()]
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write mean, uncertainty, samples (if kept) and record; return the files.
+
+        Parameters
+        ----------
+        path
+            A folder (made if needed) gets ``mean.tif``, ``std.tif``, ``samples.tif`` and
+            ``provenance.json``; ``name.tif`` the same as ``name-std.tif`` …; ``name.zarr``
+            one OME-Zarr of the mean with the uncertainty inside. An older result of that
+            name is replaced as a whole: a ``std.tif`` or ``samples.tif`` that the new one
+            has not is removed.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written there.
+        """
+        arrays = {"mean": self.mean, "std": self.std, "samples": self.samples}
+        descriptions = {name: f"{_PREDICTED}: {self._described(name)}" for name in arrays}
+        facts = ImageFacts(self.axes, self.pixel_size, self.provenance, self.channels)
+        return save_staining(path, arrays, descriptions, facts)
+
+    def _described(self, name: str) -> str:
+        unit = f", in {self.unit}" if self.unit else ""
+        if name != "std":
+            return ("single samples" if name == "samples" else "mean") + unit
+        kind = "calibrated" if self.calibrated else "uncalibrated"
+        return f"{kind} uncertainty, one standard deviation{unit}"

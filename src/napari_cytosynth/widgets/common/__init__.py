@@ -1,0 +1,1 @@
+"""What the dock widgets share: jobs in threads, model choice, image form, small parts."""

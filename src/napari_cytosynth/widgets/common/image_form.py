@@ -1,0 +1,178 @@
+"""The upper part of a widget that runs a model on an image: which image, and how it is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, RadioButtons
+
+from napari_cytosynth.errors import InputError
+
+from . import layers
+from .parts import plain_label
+from .run_widget import RunWidget
+from .snapshot import LayerSnapshot
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+__all__ = ["CURRENT", "WHOLE", "ImageForm"]
+
+CURRENT, WHOLE = "current plane", "whole stack"
+_LARGEST_PIXEL = 100_000.0
+
+
+class ImageForm(RunWidget):
+    """Image, model, axes, planes, device: what a run on an image needs to know.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose layers are offered and that gets the result.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer)
+        self._image.changed.connect(self._on_image)
+        self._axes.changed.connect(self._on_axes)
+        self.pixel_size.changed.connect(self._on_pixel_size)
+
+    def _make_choices(self) -> list[Any]:
+        *model, run = super()._make_choices()
+        self._image = ComboBox(
+            name="image", choices=self._image_layers, tooltip=f"The image layer to {self._task}."
+        )
+        self._image.native.setMinimumContentsLength(16)
+        self._axes = LineEdit(
+            name="axes",
+            tooltip="One letter for each axis of the layer: T time, Z depth, C channel, Y, X. "
+            "Correct it if the line below is wrong.",
+        )
+        self._reading = plain_label("reading")
+        self._channel = ComboBox(
+            name="channel",
+            choices=lambda box: layers.channel_choices(self._image.value, self._axes.value),
+            tooltip="The channel that the model is to see.",
+            visible=False,
+        )
+        self._planes = RadioButtons(
+            name="planes",
+            label=self._task,
+            choices=[CURRENT, WHOLE],
+            orientation="horizontal",
+        )
+        self._planes.value = WHOLE
+        self._resample = CheckBox(
+            name="resample",
+            text="resample the image",
+            tooltip="Objects in this image are much larger or smaller, in pixels, than in the "
+            "images that the model has learned from. Resampling brings them to the same size.",
+            visible=False,
+        )
+        rows = [self._axes, self._reading, self._channel, self._planes, self._resample]
+        return [self._image, *model, *rows, run]
+
+    def _advanced_rows(self) -> list[Any]:
+        self.pixel_size = FloatSpinBox(
+            name="pixel_size",
+            label="pixel size, µm",
+            max=_LARGEST_PIXEL,
+            step=0.01,
+            tooltip="Width of a pixel, for areas and lengths in the table and for resampling. "
+            "0: as the layer says, or unknown.",
+        )
+        self.pixel_size.native.setDecimals(5)
+        self.pixel_size.native.setKeyboardTracking(False)
+        self._prefilled = 0.0
+        return [self.pixel_size, *super()._advanced_rows()]
+
+    def _image_layers(self, _: Any = None) -> list[Any]:
+        return layers.image_layers(self._viewer)
+
+    def _choose_active_layer(self) -> None:
+        self.reset_choices()
+        active = self._viewer.layers.selection.active
+        if active in self._image.choices:
+            self._image.value = active
+
+    def _on_image(self, *_: Any) -> None:
+        layer = self._image.value
+        self._axes.value = "" if layer is None else layers.guess(layer, self._channels())
+        own = None if layer is None else layers.pixel_size_um(layer)
+        self.pixel_size.value = min(own[-1], _LARGEST_PIXEL) if own else 0.0
+        self._prefilled = self.pixel_size.value
+        self._on_pixel_size()
+
+    def _given_pixel_size(self) -> float | None:
+        """Return what the user typed; None where it is still the layer's own, or 0."""
+        value = float(self.pixel_size.value)
+        return None if value in (0.0, self._prefilled) else value
+
+    def _known_pixel_size(self) -> tuple[float, ...] | None:
+        given, layer = self._given_pixel_size(), self._image.value
+        if given is not None:
+            return (given, given)
+        return None if layer is None else layers.pixel_size_um(layer)
+
+    def _channels(self) -> int:
+        card = self._model.card()
+        return 1 if card is None else len(card.inference.input_channels)
+
+    def _chosen_channels(self) -> tuple[int, ...] | None:
+        first = self._channel.value
+        if first is None or len(self._channel.choices) <= self._channels():
+            return None
+        return tuple(range(first, first + self._channels()))
+
+    def _on_axes(self, *_: Any) -> None:
+        layer = self._image.value
+        text, planes = layers.interpret(layer, self._axes.value)
+        unknown = planes > 0 and self._known_pixel_size() is None
+        self._reading.value = f"{text}, pixel size unknown" if unknown else text
+        self._planes.visible = planes > 1
+        self._channel.reset_choices()
+        self._channel.visible = len(self._channel.choices) > self._channels()
+
+    def _on_model(self, *_: Any) -> None:
+        super()._on_model()
+        self._on_pixel_size()
+
+    def _on_pixel_size(self, *_: Any) -> None:
+        from napari_cytosynth.tasks.common.resample import TOLERANCE
+
+        self._on_axes()
+        card, mine = self._model.card(), self._known_pixel_size()
+        trained = card.inference.pixel_size_um if card else None
+        differs = bool(mine and trained) and not all(
+            1 / TOLERANCE <= size / (trained or 1) <= TOLERANCE for size in mine or ()
+        )
+        self._resample.visible = differs
+        if not differs:
+            self._resample.value = False
+        elif mine:
+            self._resample.text = f"resample from {mine[-1]:.3g} to the model's {trained:.3g} µm/px"
+
+    def _common_request(self) -> dict[str, Any]:
+        """Return what every task is told of image, model and machine, as it is now.
+
+        Raises
+        ------
+        InputError
+            No image or no model is chosen, or the axes do not fit.
+        """
+        layer = self._image.value
+        if layer is None:
+            raise InputError("Open an image first, or choose one: File > Open Sample has some.")
+        axes = layers.checked_axes(layer, self._axes.value)
+        plane = layers.plane_in_view(self._viewer, layer, axes)
+        return {
+            "image": LayerSnapshot.of(layer),
+            "model": self._chosen_model(),
+            "axes": axes,
+            "channels": self._chosen_channels(),
+            "planes": plane if plane and self._planes.value == CURRENT else None,
+            "device": self.device.value,
+            "resample": self._resample.value,
+            "pixel_size": self._given_pixel_size(),
+            "visible": plane,
+        }

@@ -1,0 +1,198 @@
+"""How a layer is read, in words the user can check; and small services of napari."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "amount",
+    "channel_choices",
+    "checked_axes",
+    "fitting_axes",
+    "guess",
+    "image_layers",
+    "interpret",
+    "label_layers",
+    "pixel_size_um",
+    "plane_in_view",
+    "position_in_view",
+    "save_table",
+    "show_table",
+    "uncertainty_layer",
+]
+
+KEY = "napari-cytosynth"
+
+
+def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) -> list[Any]:
+    """Return the image layers of a viewer, newest first.
+
+    Synthetic images are images like others. Our other results are among them only if asked
+    for: all of them, or virtual stains.
+    """
+    layers = [layer for layer in reversed(viewer.layers) if layer._type_string == "image"]
+    return [
+        layer
+        for layer in layers
+        if results
+        or KEY not in layer.metadata
+        or layer.metadata[KEY].get("synthetic")
+        or (stains and _role(layer) == "mean")
+    ]
+
+
+def uncertainty_layer(viewer: Any, stain: Any) -> Any:
+    """Return the layer with the uncertainty of a virtual stain; None where there is none."""
+    name = stain.metadata[KEY].get("uncertainty_layer") if _role(stain) == "mean" else None
+    return viewer.layers[name] if name is not None and name in viewer.layers else None
+
+
+def _role(layer: Any) -> Any:
+    return layer.metadata.get(KEY, {}).get("role")
+
+
+def label_layers(viewer: Any) -> list[Any]:
+    """Return the labels layers of a viewer, newest first."""
+    return [layer for layer in reversed(viewer.layers) if layer._type_string == "labels"]
+
+
+def shape_of(layer: Any) -> tuple[int, ...]:
+    """Return the shape of a layer's data at full resolution."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(int(size) for size in data.shape)
+
+
+def guess(layer: Any, channels: int = 1) -> str:
+    """Return the axes of a layer, one letter each, as far as it says.
+
+    Parameters
+    ----------
+    layer
+        An image layer.
+    channels
+        Channels that the model needs.
+    """
+    from napari_cytosynth.tasks.common.axes import guess_axes
+
+    shape = shape_of(layer)
+    try:
+        return guess_axes(
+            len(shape), layer.axis_labels, rgb=layer.rgb, channels=channels, shape=shape
+        )
+    except InputError:
+        return ""
+
+
+def interpret(layer: Any, axes: str) -> tuple[str, int]:
+    """Say how a layer will be read.
+
+    Returns
+    -------
+    (str, int)
+        For example ``("12 planes of 512 × 512, axes TYX", 12)``; where the axes do not
+        fit, a sentence that says why, and 0.
+    """
+    if layer is None:
+        return "Open an image, or try one: File > Open Sample > CytoSynth.", 0
+    shape = shape_of(layer)
+    try:
+        letters = checked_axes(layer, axes)
+    except InputError as error:
+        return f"⚠ {error}", 0
+    sizes = dict(zip(letters, shape, strict=True))
+    planes = math.prod(size for letter, size in sizes.items() if letter not in "CYX")
+    channels = f", {sizes['C']} channels" if "C" in sizes else ""
+    count = "1 plane" if planes == 1 else f"{planes} planes"
+    return f"{count} of {sizes['Y']} × {sizes['X']}{channels}, axes {letters}", planes
+
+
+def checked_axes(layer: Any, axes: str) -> str:
+    """Return the axes that the user gave for a layer as bare capitals.
+
+    Raises
+    ------
+    InputError
+        The field is empty, or its letters do not fit the layer.
+    """
+    from napari_cytosynth.tasks.common.axes import parse_axes
+
+    if not axes.strip():
+        hint = guess(layer) or "YX"
+        raise InputError(f"Say what the axes of the image are, for example {hint}.")
+    return parse_axes(axes, len(shape_of(layer)))
+
+
+def fitting_axes(layer: Any, axes: str) -> str:
+    """Return the axes as `checked_axes` does; empty where they do not fit the layer."""
+    try:
+        return checked_axes(layer, axes)
+    except InputError:
+        return ""
+
+
+def channel_choices(layer: Any, axes: str) -> list[tuple[str, int]]:
+    """Return the channels of a layer, each with its name and index; empty without any."""
+    letters = "" if layer is None else fitting_axes(layer, axes)
+    if "C" not in letters:
+        return []
+    count = shape_of(layer)[letters.index("C")]
+    names = ("red", "green", "blue", "alpha") if layer.rgb else ()
+    return [(names[i] if i < len(names) else f"channel {i + 1}", i) for i in range(count)]
+
+
+def pixel_size_um(layer: Any) -> tuple[float, ...] | None:
+    """Return a pixel's height and width in µm, or None where the layer has no unit of length."""
+    from napari_cytosynth.tasks.common.layers import physical_pixel_size, read_source
+
+    return physical_pixel_size(read_source(layer).geometry, [layer.ndim - 2, layer.ndim - 1])
+
+
+def position_in_view(viewer: Any, layer: Any) -> tuple[int, ...]:
+    """Return the index, into all axes of a layer, of the point that the viewer stands at."""
+    position = layer.world_to_data(viewer.dims.point)[-layer.ndim :]
+    sizes = shape_of(layer)[: layer.ndim]
+    return tuple(
+        int(min(max(round(float(p)), 0), size - 1)) for p, size in zip(position, sizes, strict=True)
+    )
+
+
+def plane_in_view(viewer: Any, layer: Any, axes: str) -> tuple[int, ...]:
+    """Return the index, into the axes that are neither C, Y nor X, of the plane in view.
+
+    `axes` are letters as `checked_axes` returns them.
+    """
+    position = position_in_view(viewer, layer)
+    return tuple(i for i, letter in zip(position, axes, strict=False) if letter not in "CYX")
+
+
+def amount(value: float) -> str:
+    """Return a number for people: three digits, thousands apart, no powers of ten."""
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace(",", "\u2009")
+
+
+def save_table(table: Any, path: str | Path) -> None:
+    """Write a table as CSV.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        table.to_csv(path, index=False)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OutputError(f"The table could not be saved to {path}: {reason}.") from error
+
+
+def show_table(viewer: Any, layer: Any) -> None:
+    """Open napari's features table on a layer."""
+    viewer.layers.selection.active = layer
+    viewer.window.add_plugin_dock_widget("napari", "Features table widget")

@@ -1,0 +1,153 @@
+"""The choice of a model: those on this machine, a folder, or a Hub repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox
+
+from napari_cytosynth.errors import CytosynthError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.catalogue import ModelInfo
+
+__all__ = ["OTHER", "ModelChoice"]
+
+OTHER = "folder or Hub id…"
+_BEST_METRICS = 3
+_VALUE: Any = ComboBox.value  # the property, to be widened below
+
+
+class ModelChoice(ComboBox):
+    """A combobox of models that also takes the path of a folder or a Hub id as its value.
+
+    Parameters
+    ----------
+    list_models
+        Lists the models of a task; the real one where None.
+    task
+        The task that they must serve.
+    """
+
+    def __init__(
+        self,
+        list_models: Callable[[str], list[ModelInfo]] | None = None,
+        *,
+        task: str = "segment",
+        **kwargs: Any,
+    ) -> None:
+        self._list_models = list_models
+        self._task = task
+        self._extra: list[str] = []
+        self._infos: dict[str, ModelInfo] = {}
+        self._known: list[ModelInfo] | None = None
+        super().__init__(choices=self._model_choices, **kwargs)
+        self.native.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.native.setMinimumContentsLength(16)
+
+    @property
+    def value(self) -> str:
+        """What `load_model` takes, or `OTHER`."""
+        return str(_VALUE.fget(self))
+
+    @value.setter
+    def value(self, value: str | Path) -> None:
+        text = str(value)
+        if text not in self.choices:
+            self._extra.append(text)
+            self.reset_choices()
+        _VALUE.fset(self, text)
+
+    def reset_choices(self, *_: Any) -> None:
+        """List the choices again and put each one's description into its tooltip."""
+        super().reset_choices()
+        for row, source in enumerate(self.choices):
+            self.native.setItemData(row, self.details(str(source)), Qt.ItemDataRole.ToolTipRole)
+
+    def refresh(self) -> None:
+        """Look again which models are on this machine; layers come and go more often."""
+        self._known = None
+        self.reset_choices()
+
+    def card(self) -> ModelCard | None:
+        """Return the card of the chosen model, or None where it is not on this machine."""
+        from napari_cytosynth.zoo.model_files import read_card
+
+        info = self._infos.get(self.value)
+        path = info.path if info else Path(self.value)
+        try:
+            return read_card(path) if path.exists() else None
+        except CytosynthError:  # Run says what is wrong with it
+            return None
+
+    def summary(self) -> str:
+        """Return one line on the chosen model: what it is for, pixel size, size, licence."""
+        info, card = self._infos.get(self.value), self.card()
+        if card is None:
+            return "" if self.value == OTHER else f"{self.value}: downloaded at the first run"
+        size = _megabytes(_weights_size(info.path if info else Path(self.value)))
+        facts = (card.title, _pixel_size(card.inference.pixel_size_um), size, card.licence)
+        return " · ".join(fact for fact in facts if fact)
+
+    def details(self, source: str) -> str:
+        """Return the tooltip of a choice."""
+        info = self._infos.get(source)
+        if info is None:
+            return (
+                "A folder with config.json and model.safetensors, or a repository on the "
+                "Hugging Face Hub, as organisation/name"
+            )
+        lines = [
+            info.title,
+            f"Name: {info.name}",
+            f"Trained at: {_pixel_size(info.pixel_size_um) or 'pixel size unknown'}",
+            f"File size: {_megabytes(info.size_bytes)}",
+            f"Licence: {info.licence or 'unknown'}",
+        ]
+        lines += [f"{m.name}: {m.value:.3g} ({m.dataset})" for m in info.metrics[:_BEST_METRICS]]
+        return "\n".join(line for line in lines if line)
+
+    def _model_choices(self, _: Any = None) -> list[tuple[str, str]]:
+        infos = self._known = self._models() if self._known is None else self._known
+        self._infos = {info.source: info for info in infos}
+        rows = [(info.name, info.source) for info in infos]
+        rows += [(_short(text), text) for text in self._extra if text not in self._infos]
+        return [*rows, (OTHER, OTHER)]
+
+    def _models(self) -> list[ModelInfo]:
+        if self._list_models is not None:
+            return self._list_models(self._task)
+        from napari_cytosynth.zoo.catalogue import list_models
+
+        try:
+            return list_models(self._task)
+        except CytosynthError:  # one broken copy must not close the way to all the others
+            return []
+
+
+def _short(source: str) -> str:
+    path = Path(source)
+    return path.name if path.exists() else source
+
+
+def _pixel_size(size_um: float | None) -> str:
+    if size_um is None:
+        return ""
+    return f"{size_um * 1000:.3g} nm/px" if size_um < 0.1 else f"{size_um:.3g} µm/px"
+
+
+def _weights_size(path: Path) -> int:
+    file = path / "model.safetensors" if path.is_dir() else path
+    return file.stat().st_size if file.is_file() else 0
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2g} MB" if size else ""

@@ -1,0 +1,90 @@
+"""The part of a form that every widget which runs a model has: which model, on what device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
+from qtpy.QtWidgets import QFileDialog
+from superqt import QCollapsible
+
+from .model_choice import OTHER, ModelChoice
+from .parts import align_captions, plain_label
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+__all__ = ["ModelForm"]
+
+_DEVICES = (
+    ("auto (fastest here)", "auto"),
+    ("processor (CPU)", "cpu"),
+    ("NVIDIA graphics card (CUDA)", "cuda"),
+    ("Apple graphics (MPS)", "mps"),
+)
+
+
+class ModelForm(Container[Any]):
+    """A model, what is known of it, a button, and a part that unfolds.
+
+    A subclass says by ``_task`` which models it offers, and adds rows of its own.
+
+    Parameters
+    ----------
+    viewer
+        The viewer that gets the result.
+    """
+
+    _task = "segment"
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._viewer = viewer
+        super().__init__(widgets=self._make_choices(), labels=True)
+        align_captions(self)
+        self._advanced = self._make_advanced()
+        self._model.changed.connect(self._on_model)
+        self._source.native.returnPressed.connect(self._on_source)
+        self._browse.changed.connect(self._on_browse)
+
+    def _make_choices(self) -> list[Any]:
+        """Return the rows of the form, from top to bottom; the button is the last."""
+        self._model = ModelChoice(name="model", task=self._task)
+        self._about = plain_label("about")
+        self._source = LineEdit(name="source", label="from", visible=False)
+        self._source.native.setPlaceholderText("organisation/name or a folder; then Enter")
+        self._browse = PushButton(name="browse", text="Choose folder…", visible=False)
+        self._run_button = PushButton(name="run_button", text="Run")
+        self._run_button.native.setMinimumHeight(30)
+        return [self._model, self._about, self._source, self._browse, self._run_button]
+
+    def _make_advanced(self) -> QCollapsible:
+        self.device = ComboBox(
+            name="device",
+            choices=list(_DEVICES),
+            tooltip="Where the network runs. Auto takes the graphics card if there is one.",
+        )
+        self._extras = Container(widgets=self._advanced_rows(), labels=True)
+        self._extras.margins = (0, 0, 0, 0)
+        align_captions(self._extras)
+        folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
+        folded.addWidget(self._extras.native)
+        folded.collapse(animate=False)
+        return folded
+
+    def _advanced_rows(self) -> list[Any]:
+        return [self.device]
+
+    def _on_model(self, *_: Any) -> None:
+        other = self._model.value == OTHER
+        self._source.visible = self._browse.visible = other
+        self._about.value = self._model.summary()
+        self._model.tooltip = self._model.details(self._model.value)
+
+    def _on_source(self) -> None:
+        if self._source.value.strip():
+            self._model.value = self._source.value.strip()
+
+    def _on_browse(self, *_: Any) -> None:
+        folder = QFileDialog.getExistingDirectory(self.native, "Folder of a model")
+        if folder:
+            self._model.value = folder

@@ -1,0 +1,184 @@
+"""The demonstration's Stain scene: simulated phase contrast, whose true stains are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.widgets.samples import stained_layers
+from napari_cytosynth.widgets.stain.trust_panel import COMPARISON, OPINION
+
+from .scene import dock, screenshot, settle, show_scale_bar, write_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_cytosynth.phantoms.simulate import StainedCells
+
+__all__ = ["MODEL", "RIVAL", "StainScene", "can_stain"]
+
+MODEL, RIVAL = "phantom-phase-pix2pixhd", "phantom-phase-unet"
+_SEGMENTER = "fluo-nuclei-unet"
+_SEED = 7  # no field that the models learned from or were calibrated on
+_SAMPLES = 16
+_HIDDEN_PERCENT = 20
+
+
+def can_stain() -> bool:
+    """Return whether the scene's model comes with this copy of the package."""
+    return _bundled(MODEL)
+
+
+def _bundled(model: str) -> bool:
+    from napari_cytosynth.zoo.catalogue import bundled_folder
+
+    return bundled_folder(model) is not None
+
+
+class StainScene:
+    """Stains simulated cells virtually, and asks how far that can be trusted.
+
+    Parameters
+    ----------
+    viewer
+        A napari viewer without layers.
+    """
+
+    name = "stain"
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = viewer
+        self._dock, self.widget = dock(viewer, "Stain")
+        self.phantom = self._add_phantom()
+
+    def _add_phantom(self) -> StainedCells:
+        """Show phase contrast, the true masks (hidden) and the true stains (hidden)."""
+        from napari_cytosynth.phantoms.simulate import stained_cells
+
+        phantom = stained_cells(seed=_SEED)
+        for data, attributes, kind in stained_layers(phantom):
+            if attributes["name"].endswith("cells"):
+                continue
+            getattr(self._viewer, f"add_{kind}")(data, **attributes)
+        show_scale_bar(self._viewer)
+        return phantom
+
+    def _layer(self, ending: str) -> Any:
+        return next(layer for layer in self._viewer.layers if layer.name.endswith(ending))
+
+    def run(self) -> None:
+        """Stain the phase image with 16 samples.
+
+        Raises
+        ------
+        CytosynthError
+            If that fails.
+        """
+        widget = self.widget
+        widget.image.value = self._layer("phase")
+        widget.model.value = MODEL
+        widget.samples.value = _SAMPLES
+        widget.run()
+        settle(widget)
+        if widget.staining is None:
+            raise CytosynthError(f"The demo could not stain: {widget.status.value}")
+        self._viewer.reset_view()
+
+    def compare(self) -> None:
+        """Compare the virtual with the true nuclei, pixel by pixel and nucleus by nucleus."""
+        widget = self.widget
+        widget.compare_with.value = self._layer("true nuclei")
+        widget.compare_as.value = "nuclei"
+        widget.compare_cells.value = self._layer("masks of nuclei")
+        widget.unfold(COMPARISON)
+        settle(widget)
+
+    def ask(self) -> None:
+        """Ask the other model, if there is one, and mark where the two disagree."""
+        if _bundled(RIVAL):
+            self.widget.unfold(OPINION)
+            self.widget.other_model.value = RIVAL
+            self.widget.ask_other()
+            settle(self.widget)
+
+    def segment(self) -> None:
+        """Find the nuclei in the virtual stain, if the segmenter is there."""
+        if not _bundled(_SEGMENTER):
+            return
+        _, segment = dock(self._viewer, "Segment")
+        segment.image.value = self._layer("virtual nuclei (mean)")
+        segment.model.value = _SEGMENTER
+        segment.split_touching.value = True
+        segment.run()
+        settle(segment)
+        for layer in self._viewer.layers:
+            if layer.name.endswith("probability"):
+                layer.visible = False
+            elif layer._type_string == "labels":
+                layer.contour = 2
+
+    def present(self) -> None:
+        """Leave the viewer as somebody wants to find it: virtual stains over phase contrast."""
+        self._show("phase", "(mean)", "– nuclei")
+        self._dock.raise_()
+
+    def _show(self, *endings: str) -> None:
+        """Show the layers whose names end so, and no others."""
+        for layer in self._viewer.layers:
+            layer.visible = layer.name.endswith(endings)
+
+    # -- headless ---------------------------------------------------------------------------
+
+    def record(self, folder: Path) -> list[Path]:
+        """Run everything; write screenshots, images, the result and a table of the nuclei."""
+        self.run()
+        written = [self._side_by_side(folder / "stain.png"), *self._save(folder)]
+        self.compare()
+        self.widget.hide_uncertain.value = _HIDDEN_PERCENT
+        written.append(self._side_by_side(folder / "stain-trust.png"))
+        self.widget.hide_uncertain.value = 0
+        self.ask()
+        self._show("phase", "(mean)", "possible hallucinations")
+        written += [self._picture(folder / "stain-second-opinion.png"), self._table(folder)]
+        self.segment()
+        self._show("phase", "virtual nuclei (mean)", "– nuclei")
+        written.append(self._picture(folder / "stain-segment.png"))
+        return written
+
+    def _picture(self, path: Path) -> Path:
+        settle(self.widget)
+        return screenshot(self._viewer, path)
+
+    def _side_by_side(self, path: Path) -> Path:
+        """Show phase contrast, the true and the virtual stains, and what tells of trust."""
+        viewer, grid = self._viewer, self._viewer.grid
+        shown = [layer for layer in viewer.layers if layer._type_string == "image"]
+        for layer in shown:
+            layer.visible = not layer.name.endswith("membrane (uncertainty)")
+            layer.name_overlay.visible = True
+        # two layers to a cell: phase and masks, true stains, virtual stains, uncertainties
+        grid.stride, grid.shape, grid.enabled = 2, (2, -1), True
+        viewer.reset_view()
+        picture = self._picture(path)
+        grid.enabled = False
+        for layer in shown:
+            layer.name_overlay.visible = False
+        viewer.reset_view()
+        return picture
+
+    def _table(self, folder: Path) -> Path:
+        path = folder / "stain-table.csv"
+        self.widget.save_csv(path)
+        return path
+
+    def _save(self, folder: Path) -> list[Path]:
+        phantom = self.phantom
+        images = {
+            "phase": phantom.phase,
+            "true-stains": phantom.fluorescence,
+            "true-nuclei": phantom.nuclei.astype(np.uint16),
+        }
+        written = write_images(folder, self.name, images, phantom.pixel_size_um)
+        return [*written, *self.widget.staining.save(folder / "stain")]

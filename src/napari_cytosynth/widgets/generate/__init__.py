@@ -1,0 +1,5 @@
+"""The dock widget that generates images: form, background job, live preview, galleries."""
+
+from .widget import GenerateWidget
+
+__all__ = ["GenerateWidget"]

@@ -1,0 +1,178 @@
+"""What the Segment widget computes in its threads: values in, values out, no Qt.
+
+Nothing heavy is imported before a job runs, so that the widget opens at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import CytosynthError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
+    from napari_cytosynth.tasks.segment.tree import ComponentTree
+    from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+
+__all__ = ["Answer", "Request", "Update", "compute", "relabel"]
+
+Plane = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Everything that a run needs, read from the widget when Run was pressed."""
+
+    image: LayerSnapshot
+    model: str
+    axes: str | None
+    channels: tuple[int, ...] | None
+    planes: Plane | None
+    device: str
+    threshold: float | None
+    min_size: int
+    fill_holes: bool
+    split_touching: bool
+    drop_border: bool
+    resample: bool
+    pixel_size: float | None
+    visible: Plane
+    intensity: LayerSnapshot | None = None
+    uncertainty: LayerSnapshot | None = None
+    """Of the virtual stain that is segmented."""
+
+
+@dataclass(eq=False)
+class Answer:
+    """What a run gives back."""
+
+    segmentation: Any
+    layers: list[tuple[Any, dict[str, Any], str]]
+    trees: dict[Plane, ComponentTree]
+    counts: np.ndarray
+    messages: list[str] = field(default_factory=list)
+    uncertainty: LayerSnapshot | None = None
+
+
+@dataclass(eq=False)
+class Update:
+    """The whole stack at another threshold."""
+
+    segmentation: Any
+    labels: np.ndarray
+    table: Any
+    messages: list[str] = field(default_factory=list)
+
+
+def compute(request: Request, progress: Progress, segment: Callable[..., Any] | None) -> Answer:
+    """Run the model, and prepare everything that the slider needs.
+
+    Parameters
+    ----------
+    request
+        What the widget asks for.
+    progress
+        Raises `Cancelled` to stop the run.
+    segment
+        What runs the network; the real one where None.
+
+    Raises
+    ------
+    CytosynthError
+        With the sentence that the user reads.
+    """
+    progress(0, 0, "Loading the model")
+    from napari_cytosynth.tasks.segment.task import segment as run_network
+
+    segmentation = (segment or run_network)(
+        request.image,
+        request.model,
+        threshold=request.threshold,
+        min_size=request.min_size,
+        fill_holes=request.fill_holes,
+        split_touching=request.split_touching,
+        drop_border=request.drop_border,
+        axes=request.axes,
+        channels=request.channels,
+        planes=request.planes,
+        resample=request.resample,
+        pixel_size=request.pixel_size,
+        device=request.device,
+        progress=progress,
+    )
+    return _prepare(request, segmentation, progress)
+
+
+def _prepare(request: Request, segmentation: Any, progress: Progress) -> Answer:
+    from .histogram import histogram
+
+    progress(0, 0, "Measuring the objects")
+    layers = segmentation.to_layers()
+    messages = list(segmentation.messages)
+    table, warning = _measured(segmentation, request.intensity, request.uncertainty)
+    layers[1][1]["features"] = table
+    messages += warning
+    progress(0, 0, "Preparing the threshold slider")
+    plane = seen_plane(segmentation, request.visible)
+    trees = {plane: segmentation.tree(plane)}
+    counts = histogram(segmentation.probability)
+    return Answer(segmentation, layers, trees, counts, messages, request.uncertainty)
+
+
+def relabel(
+    segmentation: Any,
+    options: LabelOptions,
+    intensity: LayerSnapshot | None,
+    progress: Progress,
+    uncertainty: LayerSnapshot | None = None,
+) -> Update:
+    """Label and measure the whole stack at another threshold; the network is not run."""
+    new = segmentation.at_threshold(
+        options.threshold,
+        min_size=options.min_size,
+        fill_holes=options.fill_holes,
+        split_touching=options.split_touching,
+        drop_border=options.drop_border,
+        progress=progress,
+    )
+    progress(0, 0, "Measuring the objects")
+    table, messages = _measured(new, intensity, uncertainty)
+    progress(0, 0, "Measured")
+    return Update(new, new.labels, table, messages)
+
+
+def _measured(
+    segmentation: Any, intensity: LayerSnapshot | None, uncertainty: LayerSnapshot | None
+) -> tuple[Any, list[str]]:
+    """Return the table, without what was to be measured in a layer that does not fit, and why."""
+    layers = {"intensity": intensity, "uncertainty": uncertainty}
+    images: dict[str, Any] = {}
+    messages: list[str] = []
+    for name, layer in layers.items():
+        if layer is None:
+            continue
+        position = getattr(segmentation, "position", None)
+        image = layer.pixels(segmentation.probability.ndim, position)
+        try:
+            table = segmentation.measure(**images, **{name: image})
+        except CytosynthError as error:
+            messages.append(f"⚠ “{layer.name}” was not measured in: {error}")
+        else:
+            images[name] = image
+    return (table if images else segmentation.table), messages
+
+
+def seen_plane(segmentation: Any, index: Plane) -> Plane:
+    """Return the plane of a result at an index into its source's leading axes.
+
+    A result of a single plane has no leading axes any more: there it is (). An index that
+    does not fit gives the first plane, since a finished result must not be lost for it.
+    """
+    leading = segmentation.probability.ndim - 2
+    return index if len(index) == leading else (0,) * leading

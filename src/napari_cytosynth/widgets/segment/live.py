@@ -1,0 +1,177 @@
+"""A segmentation in the viewer whose labels follow a threshold, plane by plane."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.widgets.common.layers import amount, plane_in_view
+
+if TYPE_CHECKING:
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
+    from napari_cytosynth.tasks.segment.tree import ComponentTree
+
+    from .job import Answer, Plane, Update
+
+__all__ = ["LiveResult", "Readout"]
+
+# A tree of 2048² takes some hundred megabytes: the plane in view and the one before.
+_MAX_TREES = 2
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What is told of the objects while the slider moves."""
+
+    count: int | None
+    """None until they are counted."""
+    area_px: int
+    plane_px: int
+    whole: bool
+
+    def sentence(self, pixel_area: float, unit: str) -> str:
+        """Return for example '212 objects · 34 % of the plane · 4 567 µm²'."""
+        noun = "object" if self.count == 1 else "objects"
+        count = "counting …" if self.count is None else f"{self.count} {noun}"
+        where = "stack" if self.whole else "plane"
+        share = 100 * self.area_px / max(self.plane_px, 1)
+        size = self.area_px * pixel_area
+        return f"{count} · {share:.3g} % of the {where} · {amount(size)} {unit}"
+
+
+class LiveResult:
+    """Holds a result and the layers that show it, for as long as the user keeps them.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    answer
+        What the run gave back.
+    """
+
+    def __init__(self, viewer: Any, answer: Answer) -> None:
+        self._viewer = viewer
+        self.segmentation = answer.segmentation
+        self.counts = answer.counts
+        self.uncertainty = answer.uncertainty
+        self.own_threshold = answer.segmentation.model_threshold
+        self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(answer.trees)
+        self._edited = False
+        self._probability, self._labels = (_add(viewer, *layer) for layer in answer.layers[:2])
+        # The user wants to see the objects on the image, not on a grey copy of it.
+        self._probability.visible = False
+        self._attributes = {
+            name: value for name, value in answer.layers[1][1].items() if name != "features"
+        }
+        self._labels.events.paint.connect(self._on_paint)
+
+    @property
+    def labels_layer(self) -> Any:
+        """The labels layer that the slider writes to (perhaps no longer in the viewer)."""
+        return self._labels
+
+    @property
+    def probability_layer(self) -> Any:
+        """The probability layer (perhaps no longer in the viewer)."""
+        return self._probability
+
+    @property
+    def alive(self) -> bool:
+        """Whether at least one of the two layers is still in the viewer."""
+        return self._labels in self._viewer.layers or self._probability in self._viewer.layers
+
+    def plane(self) -> Plane:
+        """Return the plane of the result that is in view."""
+        axes = self.segmentation.axes
+        if axes == "YX":
+            return ()
+        if len(axes) != self._labels.ndim:  # a channel axis of length 1 is among them
+            axes = self.segmentation.layer_axes
+        return plane_in_view(self._viewer, self._labels, axes)
+
+    def needs_tree(self) -> Plane | None:
+        """Return the plane in view if its component tree has yet to be built."""
+        plane = self.plane()
+        return None if plane in self._trees else plane
+
+    def add_tree(self, plane: Plane, tree: ComponentTree) -> None:
+        """Keep a tree, in place of the one that was used longest ago."""
+        self._trees[plane] = tree
+        self._trees.move_to_end(plane)
+        while len(self._trees) > _MAX_TREES:
+            self._trees.popitem(last=False)
+
+    def show(self, options: LabelOptions) -> Readout:
+        """Show the plane in view at another threshold, at once.
+
+        Touching objects are not split here, which takes longer than a frame; and until
+        the tree of this plane is there, all foreground has the same label.
+        """
+        layer = self._writable()
+        plane = self.plane()
+        segmentation = self.segmentation
+        where = plane_slices(segmentation.axes, plane)
+        target = layer.data.reshape(segmentation.probability.shape)[where]
+        tree = self._trees.get(plane)
+        if tree is None:
+            readout = _foreground(segmentation.probability[where], options, target)
+        else:
+            out = target if target.flags.c_contiguous else None
+            view = tree.at(options.threshold, options, out=out)
+            if view.labels is not target:
+                target[...] = view.labels
+            readout = Readout(view.count, view.total_area, target.size, whole=False)
+        layer.refresh(thumbnail=False, highlight=False, extent=False)
+        return readout
+
+    def apply(self, update: Update) -> Readout:
+        """Show the whole stack as it was relabelled in the background."""
+        layer = self._writable()
+        self.segmentation = update.segmentation
+        shape = layer.data.shape
+        layer.data = update.labels.reshape(shape)
+        layer.features = update.table
+        layer.metadata = {**layer.metadata, "napari-cytosynth": update.segmentation.provenance}
+        return self.readout()
+
+    def readout(self) -> Readout:
+        """Count the objects of the whole result."""
+        labels = self.segmentation.labels
+        area = int(np.count_nonzero(labels))
+        whole = labels.ndim > 2
+        return Readout(len(self.segmentation.table), area, labels.size, whole)
+
+    def pixel_area(self) -> tuple[float, str]:
+        """Return the area of a pixel and its unit, as the table has them."""
+        size = self.segmentation.pixel_size
+        return (1.0, "px") if size is None else (float(size[0] * size[1]), "µm²")
+
+    def _writable(self) -> Any:
+        """Return the labels layer, or a new one where the user painted in it or deleted it."""
+        if not self._edited and self._labels in self._viewer.layers:
+            return self._labels
+        self._labels.events.paint.disconnect(self._on_paint)
+        fresh = np.zeros(self._labels.data.shape, np.int32)
+        self._labels = _add(self._viewer, fresh, self._attributes, "labels")
+        self._labels.events.paint.connect(self._on_paint)
+        self._edited = False
+        return self._labels
+
+    def _on_paint(self, _event: Any = None) -> None:
+        self._edited = True
+
+
+def _foreground(probability: np.ndarray, options: LabelOptions, target: np.ndarray) -> Readout:
+    np.greater_equal(probability, options.threshold, out=target, casting="unsafe")
+    area = int(np.count_nonzero(target))
+    return Readout(None, area, target.size, whole=False)
+
+
+def _add(viewer: Any, data: Any, attributes: dict[str, Any], kind: str) -> Any:
+    add = viewer.add_labels if kind == "labels" else viewer.add_image
+    return add(data, **attributes)

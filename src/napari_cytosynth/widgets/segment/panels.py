@@ -1,0 +1,159 @@
+"""The two lower parts of the Segment widget: threshold and objects, table and script."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
+from psygnal import Signal
+
+from napari_cytosynth.widgets.common.parts import align_captions, plain_label
+
+from .threshold_slider import ThresholdSlider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
+
+__all__ = ["TablePanel", "ThresholdPanel"]
+
+_LARGEST_OBJECT = 10_000_000
+
+
+class ThresholdPanel(Container[Any]):
+    """Threshold, minimum size, holes, touching objects, border.
+
+    Emits ``moved`` whenever one of them changes, and ``settled`` when a drag ends.
+    """
+
+    moved = Signal()
+    settled = Signal()
+
+    def __init__(self) -> None:
+        self._threshold = FloatSpinBox(
+            name="threshold",
+            value=0.5,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Pixels with at least this probability belong to objects. "
+            "Lower: more and larger objects. Higher: fewer and smaller ones.",
+        )
+        # Values such as 0.0125 are real working thresholds.
+        self._threshold.native.setDecimals(4)
+        self._threshold.native.setKeyboardTracking(False)
+        self._min_size = SpinBox(
+            name="min_size",
+            label="smallest object, px",
+            value=0,
+            max=_LARGEST_OBJECT,
+            tooltip="Objects of fewer pixels are left out.",
+        )
+        self._min_size.native.setKeyboardTracking(False)
+        self._checks = (
+            CheckBox(name="split_touching", text="split touching", tooltip="Separate objects "
+                     "that touch. While you drag they stay joined; they part when you let go."),
+            CheckBox(name="fill_holes", text="fill holes", tooltip="Fill holes in objects."),
+            CheckBox(name="drop_border", text="drop cut objects", tooltip="Leave out objects "
+                     "that the border of the image cuts."),
+        )  # fmt: skip
+        self.slider = ThresholdSlider()
+        self.readout = plain_label("readout")
+        super().__init__(widgets=[self._threshold], labels=True)
+        self.margins = (0, 0, 0, 0)
+        self._lay_out()
+        self.preset()
+        self._connect()
+
+    def _lay_out(self) -> None:
+        layout = self.native.layout()
+        align_captions(self)
+        layout.addWidget(self.slider)
+        layout.addWidget(self.readout.native)
+        row = Container(widgets=[self._min_size], labels=True)
+        checks = Container(widgets=self._checks, layout="horizontal", labels=False)
+        for part in (row, checks):
+            part.margins = (0, 0, 0, 0)
+            layout.addWidget(part.native)
+        self._parts = (row, checks)
+
+    def _connect(self) -> None:
+        for part in (self._threshold, self._min_size, *self._checks):
+            part.changed.connect(self._on_changed)
+        self.slider.dragged.connect(self._on_dragged)
+        self.slider.released.connect(self.settled.emit)
+        self.slider.reset.connect(self._on_reset)
+
+    def parts(self) -> dict[str, Any]:
+        """Return the widgets that a script may set, by name."""
+        return {part.name: part for part in (self._threshold, self._min_size, *self._checks)}
+
+    def label_options(self) -> LabelOptions:
+        """Return what is set, as the tasks take it."""
+        from napari_cytosynth.tasks.segment.instances import LabelOptions
+
+        return LabelOptions(**{name: part.value for name, part in self.parts().items()})
+
+    def preset(self, **values: Any) -> None:
+        """Set values without emitting anything; those that are None stay."""
+        parts = self.parts()
+        for name, value in values.items():
+            if value is not None:
+                with parts[name].changed.blocked():
+                    parts[name].value = value
+        self.slider.set_threshold(self._threshold.value)
+
+    def _on_changed(self, *_: Any) -> None:
+        self.slider.set_threshold(self._threshold.value)
+        self.moved.emit()
+
+    def _on_dragged(self, threshold: float) -> None:
+        # Four digits behind the point near 0, as many as the spin box has.
+        self._threshold.value = round(threshold, 4 if threshold < 0.1 else 3)
+
+    def _on_reset(self) -> None:
+        mark = self.slider.histogram.mark
+        if mark is not None:
+            self._threshold.value = mark
+            self.settled.emit()
+
+
+class TablePanel(Container[Any]):
+    """What is measured, and how it leaves the viewer.
+
+    Parameters
+    ----------
+    layers
+        Returns the image layers that can be measured in.
+    actions
+        Callables for the buttons 'Show table', 'Save CSV…' and 'Copy as Python'.
+    """
+
+    def __init__(
+        self,
+        layers: Callable[[Any], Sequence[Any]],
+        actions: Sequence[Callable[[], Any]],
+        tooltips: Sequence[str],
+    ) -> None:
+        self._intensity = ComboBox(
+            name="intensity",
+            label="measure in",
+            choices=layers,
+            nullable=True,
+            tooltip="Also measure the brightness of every object in this layer.",
+        )
+        self._intensity.native.setMinimumContentsLength(10)
+        texts = ("Show table", "Save CSV…", "Copy as Python")
+        self.buttons = tuple(
+            PushButton(text=text, tooltip=tooltip)
+            for text, tooltip in zip(texts, tooltips, strict=True)
+        )
+        for button, action in zip(self.buttons, actions, strict=True):
+            button.changed.connect(lambda *_, action=action: action())
+        super().__init__(widgets=[self._intensity], labels=True)
+        self.margins = (0, 0, 0, 0)
+        align_captions(self)
+        self._row = Container(widgets=self.buttons, layout="horizontal", labels=False)
+        self._row.margins = (0, 0, 0, 0)
+        self.native.layout().addWidget(self._row.native)

@@ -1,0 +1,293 @@
+"""The Segment widget: an image, a model, one button; then a slider and a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QFileDialog
+
+from napari_cytosynth.errors import OutputError
+from napari_cytosynth.widgets.common import layers as reading
+from napari_cytosynth.widgets.common.image_form import ImageForm
+from napari_cytosynth.widgets.common.jobs import JobRunner
+from napari_cytosynth.widgets.common.parts import heading, single_shot
+from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+
+from .job import Request, compute, relabel
+from .live import LiveResult
+from .panels import TablePanel, ThresholdPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import napari.viewer
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.widgets.common.jobs import Outcome
+
+    from .job import Answer, Update
+    from .live import Readout
+
+__all__ = ["SegmentWidget"]
+
+_SETTLE_MS = 250
+
+
+class SegmentWidget(ImageForm):
+    """Segments an image layer and lets the labels follow a threshold.
+
+    A script drives it by value: ``widget.image.value = layer``,
+    ``widget.model.value = "em-mitochondria-unet"`` (or a folder, or a Hub id),
+    ``widget.run()``, ``widget.wait()``, ``widget.threshold.value = 0.05``.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose layers are offered and that gets the result.
+    segment
+        What runs the network, :func:`napari_cytosynth.segment` by default.
+
+    Attributes
+    ----------
+    image, model, axes, planes, device, pixel_size, resample
+        What is run on what: magicgui widgets, each with a ``value``.
+    threshold, min_size, fill_holes, split_touching, drop_border, intensity
+        What counts as an object, and where its brightness is measured.
+    status, readout
+        The sentences that the user reads.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, segment: Callable[..., Any] | None = None
+    ) -> None:
+        self._segment = segment
+        self._live: LiveResult | None = None
+        self._touched = False
+        super().__init__(napari_viewer)
+        self._lay_out()
+        self._updates: JobRunner[Update] = JobRunner(self.native)
+        self._trees: JobRunner[Any] = JobRunner(self.native)
+        self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
+        self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
+        self._connect()
+        self._choose_active_layer()
+        self._on_model()
+        self._preset_for_model()
+        self._on_image()
+        self._enable_result(False)
+
+    # -- building -----------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        layout = self.native.layout()
+        self._panel = ThresholdPanel()
+        self._table = TablePanel(
+            self._image_layers,
+            (self.show_table, self.save_csv, self.copy_as_python),
+            (
+                "Shape, size and position of every object, beside the viewer.",
+                "Save the table to a file that spreadsheets open.",
+                "Copy a script that makes this result again.",
+            ),
+        )
+        for part in (
+            self._bar, self.status.native,
+            heading("What counts as an object"), self._panel.native,
+            heading("Table of objects"), self._table.native, self._advanced,
+        ):  # fmt: skip
+            layout.addWidget(part)
+        for name, part in self._panel.parts().items():
+            object.__setattr__(self, name, part)
+        self.readout = self._panel.readout
+        self.intensity = self._table._intensity
+
+    def _connect(self) -> None:
+        self._model.changed.connect(self._on_other_model)
+        self._panel.moved.connect(self._on_moved)
+        self._panel.settled.connect(self._relabel)
+        self.intensity.changed.connect(self._on_intensity)
+        self._viewer.dims.events.current_step.connect(self._on_plane)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+
+    # -- for scripts ----------------------------------------------------------------
+
+    @property
+    def segmentation(self) -> Any:
+        """The result that the slider works on, or None before the first run."""
+        return None if self._live is None else self._live.segmentation
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run, or relabelling after a change of the threshold, is under way."""
+        return any(job.busy for job in self._all_jobs()) or (self._settle.isActive())
+
+    def wait(self, timeout: float = 600.0) -> bool:
+        """Process events until nothing is under way; return False after `timeout` seconds."""
+        done = self._runs.wait(timeout)
+        if self._settle.isActive():
+            self._relabel()
+        return done and self._updates.wait(timeout) and self._trees.wait(timeout)
+
+    def save_csv(self, path: str | Path | None = None) -> None:
+        """Save the table; without a path, ask for one."""
+        if self._live is None:
+            return
+        if path is None:
+            name = f"{self._live.labels_layer.name}.csv"
+            path, _ = QFileDialog.getSaveFileName(self.native, "Save table", name, "CSV (*.csv)")
+            if not path:
+                return
+        try:
+            reading.save_table(self._live.labels_layer.features, path)
+        except OutputError as error:
+            self._say(f"⚠ {error}")
+        else:
+            self._say(f"Saved {path}")
+
+    def show_table(self) -> None:
+        """Open napari's own table of the labels layer."""
+        if self._live is not None:
+            reading.show_table(self._viewer, self._live.labels_layer)
+
+    def reset_choices(self, *_: Any) -> None:
+        """List layers and models again; napari calls this when layers come and go."""
+        super().reset_choices()
+        if hasattr(self, "_table"):
+            self._table.reset_choices()
+
+    def _on_other_model(self, *_: Any) -> None:
+        self._touched = False
+        if self._live is None:
+            self._preset_for_model()
+
+    def _image_layers(self, _: Any = None) -> list[Any]:
+        return reading.image_layers(self._viewer, stains=True)
+
+    def _preset_for_model(self) -> None:
+        card = self._model.card()
+        if card is None:
+            return
+        inference = card.inference
+        splits = inference.splitting is not None
+        self._panel.preset(threshold=inference.threshold, split_touching=splits)
+        self._panel.slider.set_mark(inference.threshold)
+
+    # -- the run ----------------------------------------------------------------------
+
+    def _work(self) -> Callable[[Progress], Answer]:
+        request, segment = self._request(), self._segment
+        return lambda progress: compute(request, progress, segment)
+
+    def _request(self) -> Request:
+        common = self._common_request()
+        if not self._touched:
+            self._preset_for_model()
+        options = {name: part.value for name, part in self._panel.parts().items()}
+        if not self._touched:
+            options["threshold"] = None
+        layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
+        intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
+        return Request(intensity=intensity, uncertainty=uncertainty, **common, **options)
+
+    def _intensity_snapshot(self) -> LayerSnapshot | None:
+        layer = self.intensity.value
+        return None if layer is None else LayerSnapshot.of(layer)
+
+    def _accept(self, value: Answer) -> None:
+        self._forget_result()
+        live = self._live = LiveResult(self._viewer, value)
+        self._panel.preset(threshold=live.segmentation.threshold)
+        self._panel.slider.set_mark(live.own_threshold)
+        self._panel.slider.set_counts(live.counts)
+        self._enable_result(True)
+        self._tell(live.readout())
+
+    def _provenance(self) -> dict[str, Any] | None:
+        return None if self._live is None else dict(self._live.segmentation.provenance)
+
+    def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
+        return (self._runs, self._updates, self._trees)
+
+    # -- the threshold ------------------------------------------------------------------
+
+    def _on_moved(self) -> None:
+        self._touched = True
+        if self._live is None:
+            return
+        self._updates.forget()
+        self._tell(self._live.show(self._panel.label_options()))
+        if self._live.needs_tree() is not None:
+            self._build_tree()
+        self._settle.start()
+
+    def _relabel(self) -> None:
+        self._settle.stop()
+        live = self._live
+        if live is None:
+            return
+        segmentation, options = live.segmentation, self._panel.label_options()
+        intensity = self._intensity_snapshot()
+
+        def work(progress: Progress) -> Update:
+            return relabel(segmentation, options, intensity, progress, live.uncertainty)
+
+        self._updates.start(work, self._on_update)
+
+    def _on_update(self, outcome: Outcome[Update]) -> None:
+        if self._live is None or outcome.stopped:
+            return
+        if outcome.value is None:
+            self._say(f"⚠ {outcome.error}")
+        else:
+            self._tell(self._live.apply(outcome.value))
+            if outcome.value.messages:
+                self._say(" ".join(outcome.value.messages))
+
+    def _build_tree(self) -> None:
+        live = self._live
+        plane = None if live is None else live.needs_tree()
+        if live is None or plane is None or self._trees.busy:
+            return
+        segmentation = live.segmentation
+
+        def done(outcome: Outcome[Any]) -> None:
+            if outcome.value is not None and live is self._live:
+                live.add_tree(plane, outcome.value)
+                if self._settle.isActive():
+                    self._tell(live.show(self._panel.label_options()))
+
+        self._trees.start(lambda progress: segmentation.tree(plane), done)
+
+    def _on_intensity(self, *_: Any) -> None:
+        if self._live is not None:
+            self._settle.start()
+
+    def _tell(self, readout: Readout) -> None:
+        if self._live is not None:
+            self.readout.value = readout.sentence(*self._live.pixel_area())
+
+    # -- what happens around it -----------------------------------------------------------
+
+    def _on_plane(self, *_: Any) -> None:
+        if self._live is not None:
+            self._look_ahead.start()
+
+    def _on_removed(self, *_: Any) -> None:
+        if self._live is not None and not self._live.alive:
+            self._forget_result()
+
+    def _forget_result(self) -> None:
+        for timer in (self._settle, self._look_ahead):
+            timer.stop()
+        for jobs in (self._updates, self._trees):
+            jobs.forget()
+        self._live = None
+        self._panel.slider.set_counts(None)
+        self.readout.value = ""
+        self._enable_result(False)
+
+    def _enable_result(self, enabled: bool) -> None:
+        for button in self._table.buttons:
+            button.enabled = enabled
+        self._panel.slider.histogram.setEnabled(enabled)

@@ -1,0 +1,218 @@
+"""What the Stain widget computes in its threads: values in, values out, no Qt.
+
+Nothing heavy is imported before a job runs, so that the widget opens at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.widgets.common.layers import KEY
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.widgets.common.mailbox import PreviewQueue
+    from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = [
+    "Preview",
+    "StainRequest",
+    "Stained",
+    "check",
+    "compute",
+    "keyed",
+    "run_stainer",
+]
+
+Plane = tuple[int, ...]
+LayerData = tuple[Any, dict[str, Any], str]
+Keyed = dict[tuple[str, str], LayerData]
+"""Layer data by the stain's name and by role: ``mean`` or ``uncertainty``."""
+
+
+@dataclass(frozen=True, eq=False)
+class StainRequest:
+    """Everything that a run needs, read from the widget when Run was pressed."""
+
+    image: LayerSnapshot
+    model: str
+    axes: str | None
+    channels: tuple[int, ...] | None
+    planes: Plane | None
+    device: str
+    resample: bool
+    pixel_size: float | None
+    visible: Plane
+    stains: tuple[str, ...] | None
+    samples: int
+    seed: int
+    tolerance: float | None
+    keep_samples: bool
+    inject_dropout: float | None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of :func:`napari_cytosynth.stain`."""
+        names = (
+            "samples", "seed", "stains", "tolerance", "keep_samples", "inject_dropout", "axes",
+            "channels", "pixel_size", "resample", "planes", "device",
+        )  # fmt: skip
+        first = None if self.planes is not None else self.visible or None
+        return {name: getattr(self, name) for name in names} | {"first_plane": first}
+
+
+@dataclass(eq=False)
+class Preview:
+    """What the samples drawn so far say of one plane."""
+
+    layers: Keyed
+    planes: dict[tuple[str, str], npt.NDArray[np.float32]]
+    shape: tuple[int, ...]
+    """Of the result of one stain."""
+    where: tuple[int | slice, ...]
+    """What cuts the plane out of it."""
+
+
+@dataclass(eq=False)
+class Stained:
+    """What a run gives back."""
+
+    request: StainRequest
+    staining: Any
+    layers: Keyed
+    messages: list[str] = field(default_factory=list)
+
+
+class _Painter:
+    """Turns what the stainer tells of its samples into previews, in its thread."""
+
+    def __init__(self, box: PreviewQueue[Preview]) -> None:
+        self._box = box
+        self._layers: Keyed = {}
+        self._names: tuple[str, ...] = ()
+        self._axes = "YX"
+        self._shape: tuple[int, ...] = ()
+
+    def start(self, staining: Any) -> None:
+        """Take the names and the places of the layers from a result that is still empty."""
+        self._names = tuple(staining.channels)
+        self._axes, self._shape = staining.axes.removeprefix("C"), staining.mean.shape[1:]
+        self._layers = keyed(staining)
+
+    def update(self, index: Plane, count: int, mean: Any, std: Any) -> None:
+        """Leave one plane (C, Y, X) for the GUI thread; `std` is None after one sample."""
+        from napari_cytosynth.tasks.common.axes import plane_slices
+
+        planes = {(name, "mean"): mean[i].copy() for i, name in enumerate(self._names)}
+        if std is not None:
+            planes |= {(name, "uncertainty"): std[i].copy() for i, name in enumerate(self._names)}
+        layers = {key: self._layers[key] for key in planes}
+        where = plane_slices(self._axes, tuple(index))
+        self._box.put(tuple(index), Preview(layers, planes, self._shape, where))
+
+
+def compute(
+    request: StainRequest,
+    progress: Progress,
+    box: PreviewQueue[Preview],
+    enough: threading.Event,
+    stain: Callable[..., Any] | None,
+) -> Stained:
+    """Run the model and leave a preview after each sample.
+
+    Parameters
+    ----------
+    request
+        What the widget asks for.
+    progress
+        Raises `Cancelled` to stop the run.
+    box
+        Gets the previews.
+    enough
+        Set when the user wants no more samples.
+    stain
+        What runs the network; the real one where None.
+
+    Raises
+    ------
+    CytosynthError
+        With the sentence that the user reads.
+    """
+    progress(0, 0, "Loading the model")
+    painter = _Painter(box)
+    staining = run_stainer(stain)(
+        request.image,
+        request.model,
+        on_start=painter.start,
+        on_update=painter.update,
+        enough=enough.is_set,
+        progress=progress,
+        **request.arguments(),
+    )
+    return Stained(request, staining, keyed(staining), list(staining.messages))
+
+
+def keyed(staining: Any) -> Keyed:
+    """Return a result's layer data by stain and role."""
+    layers = {}
+    for data, attributes, kind in staining.to_layers():
+        record = attributes["metadata"][KEY]
+        layers[record["stain"], record["role"]] = (data, attributes, kind)
+    return layers
+
+
+def check(
+    image: LayerSnapshot,
+    card: ModelCard,
+    axes: str,
+    channels: tuple[int, ...] | None,
+    plane: Plane,
+    pixel_size: tuple[float, ...] | None,
+    resampled: bool,
+    check_image: Callable[..., list[str]] | None,
+) -> list[str]:
+    """Say in what the plane in view is unlike the images that the model was trained on.
+
+    Parameters
+    ----------
+    image, axes, channels, plane, pixel_size
+        How the layer will be read, and which plane is looked at.
+    card
+        Of the model.
+    resampled
+        The image will be brought to the model's pixel size, which then is no difference.
+    check_image
+        What looks at it; the real one where None.
+    """
+    from napari_cytosynth.tasks.common.axes import PlaneReader
+    from napari_cytosynth.tasks.common.resample import model_shape, to_shape
+
+    if not axes:
+        return []
+    if check_image is None:
+        from napari_cytosynth.tasks.stain import domain_check as real
+
+        check_image = real.check_image
+    data: Any = image.data[0] if image.multiscale else image.data
+    pixels = PlaneReader(data, axes, channels).read(plane)
+    wanted = card.inference.pixel_size_um
+    shape = model_shape(pixels.shape[1:], pixel_size, wanted) if resampled else None
+    if shape is not None:
+        return check_image(to_shape(pixels, shape), card, wanted)
+    return check_image(pixels, card, pixel_size)
+
+
+def run_stainer(stain: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return what stains; the real one where None is given."""
+    if stain is not None:
+        return stain
+    from napari_cytosynth.tasks.stain.task import stain as run_network
+
+    return run_network

@@ -1,0 +1,148 @@
+"""The lower part of the Stain widget: how far the virtual stain can be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, Container, PushButton, Slider, Table
+
+from napari_cytosynth.widgets.common.folds import Folds
+from napari_cytosynth.widgets.common.layers import amount
+from napari_cytosynth.widgets.common.model_choice import ModelChoice
+from napari_cytosynth.widgets.common.parts import align_captions, plain_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["COMPARISON", "OPINION", "TrustPanel"]
+
+COMPARISON, OPINION = "Compare with a real stain", "Second opinion of another model"
+"""Titles of the parts that fold."""
+_TABLE_PX = 150
+
+
+class TrustPanel(Container[Any]):
+    """A slider that hides what is uncertain; a real stain to compare with; another model.
+
+    Parameters
+    ----------
+    images, labels
+        Return the layers that can be compared with, and those whose objects are measured.
+    """
+
+    def __init__(
+        self,
+        images: Callable[[Any], Sequence[Any]],
+        labels: Callable[[Any], Sequence[Any]],
+    ) -> None:
+        self.hide_uncertain = Slider(
+            name="hide_uncertain",
+            label="hide where\nuncertain, %",
+            max=100,
+            tooltip="Where uncertain, hide: the share of the stain to hide, what is least certain "
+            "for its brightness first. Nothing is lost: on the left all of it is back.",
+        )
+        self.hidden = plain_label("hidden")
+        super().__init__(widgets=[self.hide_uncertain, self.hidden], labels=True)
+        self.margins = (0, 0, 0, 0)
+        align_captions(self)
+        self._folds = Folds(self.native.layout())
+        self._make_compare(images, labels)
+        self._make_opinion()
+
+    def _make_compare(self, images: Any, labels: Any) -> None:
+        self.compare_with = ComboBox(
+            name="compare_with",
+            label="real stain",
+            choices=images,
+            nullable=True,
+            tooltip="A layer with the real fluorescence of the same field.",
+        )
+        self.compare_as = ComboBox(
+            name="compare_as",
+            label="stands for",
+            choices=(),
+            tooltip="The virtual stain it stands for.",
+        )
+        self.compare_cells = ComboBox(
+            name="compare_cells",
+            label="objects of",
+            choices=labels,
+            nullable=True,
+            tooltip="A labels layer: also compare object by object.",
+        )
+        for box in (self.compare_with, self.compare_as, self.compare_cells):
+            box.native.setMinimumContentsLength(10)
+        self.agreement = plain_label("agreement")
+        # a line that a full panel would otherwise squeeze away
+        self.agreement.native.setMinimumHeight(self.agreement.native.fontMetrics().height() + 4)
+        rows = [self.compare_with, self.compare_as, self.compare_cells]
+        self._comparison = Container(widgets=rows, labels=True)
+        self._comparison.margins = (0, 0, 0, 0)
+        align_captions(self._comparison)
+        self.cells = Table(name="cells")
+        self.cells.native.setFixedHeight(_TABLE_PX)
+        self.cells.native.verticalHeader().hide()
+        self.save_cells = PushButton(
+            text="Save CSV…", tooltip="Save the table to a file that spreadsheets open."
+        )
+        shown = (self.agreement, self.cells, self.save_cells)
+        self._folds.add(COMPARISON, self._comparison, *shown)
+        self.show_cells(None)
+
+    def _make_opinion(self) -> None:
+        self.other_model = ModelChoice(
+            name="other_model",
+            label="model",
+            task="stain",
+            tooltip="A model of another kind, for the same image. What only one of two models "
+            "paints may not be there.",
+        )
+        self.ask = PushButton(
+            text="Ask it",
+            tooltip="Stain the same image with this model, show where the two disagree, and mark "
+            "the places where they disagree by more than the uncertainty allows.",
+        )
+        self.opinion = plain_label("opinion")
+        self._other = Container(widgets=[self.other_model, self.ask], labels=True)
+        self._other.margins = (0, 0, 0, 0)
+        align_captions(self._other)
+        self._folds.add(OPINION, self._other, self.opinion)
+
+    def unfold(self, title: str) -> None:
+        """Open the part of this title."""
+        self._folds.unfold(title)
+
+    def parts(self) -> dict[str, Any]:
+        """Return the widgets that a script may set, by name."""
+        named = (
+            self.hide_uncertain, self.compare_with, self.compare_as, self.compare_cells,
+            self.other_model,
+        )  # fmt: skip
+        return {part.name: part for part in named}
+
+    def reset_choices(self, *_: Any) -> None:
+        """List layers again."""
+        super().reset_choices()
+        for part in (self.compare_with, self.compare_cells):
+            part.reset_choices()
+
+    def offer_stains(self, names: Sequence[str]) -> None:
+        """Offer the stains of a result, keeping the chosen one if it is among them."""
+        self.compare_as.choices = list(names)
+
+    def show_cells(self, table: Any) -> None:
+        """Show a table of objects; None hides it."""
+        self.table = table
+        there = table is not None
+        if there:
+            self.cells.value = table.map(amount)
+            self.cells.native.resizeColumnsToContents()
+        self.cells.native.setVisible(there)
+        self.save_cells.native.setVisible(there)
+
+    def enable(self, *, result: bool, uncertainty: bool) -> None:
+        """Switch on what the present result allows."""
+        self.hide_uncertain.enabled = uncertainty
+        for part in (self.compare_with, self.compare_as, self.compare_cells, self.ask):
+            part.enabled = result

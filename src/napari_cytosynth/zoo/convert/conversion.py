@@ -1,0 +1,332 @@
+"""Turn weights that another program wrote into a model of the three files used here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from napari_cytosynth.errors import (
+    CorruptWeightsError,
+    InputError,
+    ModelError,
+    ModelNotFoundError,
+    OutputError,
+)
+from napari_cytosynth.models import build_network
+from napari_cytosynth.zoo.card import Inference, ModelCard, Training
+from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, save_model
+from napari_cytosynth.zoo.weights import fill_network, read_tensors
+
+from .foreign import LAYOUTS, Layout, Shapes, listed, match_names
+from .settings import ConvertSettings, read_settings
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    import torch
+    from torch import nn
+
+__all__ = ["Converted", "convert"]
+
+Tensors = dict[str, "torch.Tensor"]
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A model that was converted.
+
+    Attributes
+    ----------
+    folder
+        Where its three files are.
+    card
+        Its card.
+    network
+        Its network, in evaluation mode.
+    messages
+        Sentences on what was assumed or left out.
+    """
+
+    folder: Path
+    card: ModelCard
+    network: nn.Module
+    messages: tuple[str, ...]
+
+
+def convert(
+    source: str | os.PathLike[str],
+    architecture: str,
+    folder: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Converted:
+    """Convert a foreign weights file without ever opening it in this process.
+
+    A second process reads it with torch's restricted reader, which runs no code of the
+    file, and hands over tensors alone. Every tensor must find its place, or an error names
+    those that do not. The weights keep their precision.
+
+    Parameters
+    ----------
+    source
+        The file, such as ``latest_net_G.pth``.
+    architecture
+        ``Pix2PixHD`` (NVIDIA's layout, with or without local enhancer) or ``UNet``.
+    folder
+        Folder to write, which must not hold a model yet; None: one of the model's name in
+        the current folder.
+    settings
+        What the weights do not tell: ``input_channels``, ``output_channels`` and
+        ``normalisation`` must be there; see :class:`ConvertSettings` for the others.
+
+    Returns
+    -------
+    Converted
+        The model as written. Its card's ``receptive_radius`` is not known yet: 0.
+
+    Raises
+    ------
+    InputError
+        If a setting is missing, unknown or wrong.
+    ModelNotFoundError
+        If there is no such file.
+    ModelError
+        If the file holds more than weights, and opening it could run hidden code.
+    CorruptWeightsError
+        If the file is damaged or no weights file.
+    UnknownArchitectureError
+        If the weights are of another network, or one that cannot be represented exactly.
+    OutputError
+        If the folder holds a model already, or cannot be written.
+    """
+    import torch
+
+    path = Path(source)
+    if architecture not in LAYOUTS:
+        raise InputError(
+            f"Weights cannot be converted to “{architecture}”, only to {' or '.join(LAYOUTS)}."
+        )
+    chosen = read_settings(settings or {})
+    if not path.is_file():
+        raise ModelNotFoundError(f"There is no weights file “{path}”.")
+    name = chosen.name or "".join(c if c.isalnum() or c in "_.-" else "-" for c in path.stem)
+    target = Path(name if folder is None else folder)
+    if (target / CARD_FILE).exists() or (target / WEIGHTS_FILE).exists():
+        raise OutputError(f"“{target}” holds a model already; choose another folder with --out.")
+    tensors, messages = _read_elsewhere(path, chosen.leave_out)
+    layout = _read_layout(architecture, _shapes(tensors), chosen)
+    arguments = layout.arguments
+    names = match_names(layout, _expected(layout), _shapes(tensors))
+    chosen.check_against(arguments["in_channels"], arguments["out_channels"])
+    card = _card(name, path, layout, chosen)
+    network = fill_network(card, _state(layout, names, tensors), path)
+    save_model(target, network, card, dtype=torch.float32)
+    return Converted(target, card, network, (*messages, *_remarks(layout, chosen)))
+
+
+def _read_elsewhere(path: Path, unwanted: list[str]) -> tuple[Tensors, list[str]]:
+    """Return the tensors that another process read, and what it left behind."""
+    with TemporaryDirectory() as scratch:
+        target = Path(scratch) / "tensors.safetensors"
+        module = "napari_cytosynth.zoo.convert.worker"
+        command = [sys.executable, "-W", "ignore", "-m", module, str(path), str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            report = json.loads(done.stdout)
+        except ValueError as error:
+            reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+            raise ModelError(f"“{path}” could not be read: its reader broke off ({reason}).") from (
+                error
+            )
+        if "error" in report:
+            raise _refusal(path, report)
+        unordered = read_tensors(target.read_bytes(), path)
+    tensors = {name: unordered[name] for name in report["names"]}
+    kept = _without(unwanted, [*tensors, *report["others"]])
+    strange = [name for name in report["others"] if name in kept]
+    if strange:
+        raise ModelError(
+            f"“{path.name}” holds entries among its weights that are no tensors: "
+            f"{listed(strange)}. If the network does without them, leave them out with "
+            "--set leave_out=NAME,NAME."
+        )
+    messages = _what_was_found(report)
+    dropped = [name for name in [*tensors, *report["others"]] if name not in kept]
+    messages += [f"Left out, as you said: {listed(dropped)}."] if dropped else []
+    return {name: value for name, value in tensors.items() if name in kept}, messages
+
+
+def _refusal(path: Path, report: dict[str, Any]) -> ModelError:
+    if report["error"] == "unsafe":
+        return ModelError(
+            f"“{path.name}” holds more than weights: it asks for “{report['detail']}”, and to "
+            "open that could run hidden code, so it was refused and nothing of it ran. Ask its "
+            "author for the weights alone: torch.save(network.state_dict(), …), or safetensors."
+        )
+    if report["error"] == "empty":
+        return CorruptWeightsError(
+            f"“{path.name}” holds no weights that could be told apart ({report['detail']})."
+        )
+    return CorruptWeightsError(
+        f"“{path.name}” is damaged, or no weights file ({report['detail']}). Please download or "
+        "copy it again."
+    )
+
+
+def _what_was_found(report: dict[str, Any]) -> list[str]:
+    messages = []
+    if report["wrappers"]:
+        messages.append(f"The weights were taken from “{'”, “'.join(report['wrappers'])}”.")
+    if report["beside"]:
+        messages.append(f"What lay beside them was left out: {listed(report['beside'])}.")
+    if report["prefix"]:
+        messages.append(f"“{report['prefix']}” was cut off the names.")
+    return messages
+
+
+def _without(patterns: list[str], names: list[str]) -> set[str]:
+    """Return the names that no pattern fits; every pattern must fit one."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InputError(f"leave_out={pattern} names nothing in the file.")
+    return {name for name in names if not any(fnmatchcase(name, p) for p in patterns)}
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _read_layout(architecture: str, shapes: Shapes, chosen: ConvertSettings) -> Layout:
+    """Add to what the tensors tell what only the user can."""
+    layout = LAYOUTS[architecture](shapes)
+    arguments = layout.arguments
+    if architecture == "UNet":
+        if layout.modules and chosen.dropout:
+            raise _no_dropout()
+        for name in ("in_channels", "out_channels"):
+            arguments[name] //= chosen.stem**2
+        arguments |= {"stem": chosen.stem, "dropout": chosen.dropout}
+        arguments["dropout_at"] = chosen.dropout_at
+        return layout
+    if chosen.dropout and not layout.dropout_blocks:
+        raise _no_dropout()
+    if chosen.dropout and chosen.dropout_blocks not in (None, layout.dropout_blocks):
+        raise InputError(
+            f"This network was trained with dropout in all {layout.dropout_blocks} blocks; "
+            "dropout_blocks cannot be chosen."
+        )
+    arguments |= {"padding": "reflect", "tanh": chosen.tanh, "dropout": chosen.dropout}
+    arguments["dropout_blocks"] = chosen.dropout_blocks or layout.dropout_blocks or 1
+    return layout
+
+
+def _no_dropout() -> InputError:
+    return InputError(
+        "These weights are of a network without dropout layers: it was not trained with dropout. "
+        "Leave the setting out."
+    )
+
+
+def _expected(layout: Layout) -> Shapes:
+    import torch
+
+    with torch.device("meta"):
+        return _shapes(build_network(layout.architecture, layout.arguments).state_dict())
+
+
+def _state(layout: Layout, names: dict[str, str], tensors: Tensors) -> Tensors:
+    """Return the tensors under our names; counters that old files lack start at 0."""
+    import torch
+
+    counters = (name for name in _expected(layout) if name not in names)
+    state = {name: torch.zeros((), dtype=torch.int64) for name in counters}
+    return state | {ours: tensors[theirs] for ours, theirs in names.items()}
+
+
+def _card(name: str, path: Path, layout: Layout, chosen: ConvertSettings) -> ModelCard:
+    """Write down what is known.
+
+    Raises
+    ------
+    InputError
+        If the settings contradict each other.
+    """
+    task = chosen.task or ("segment" if layout.architecture == "UNet" else "stain")
+    bounded = bool(layout.arguments.get("tanh"))
+    origin = f"Converted from “{path.name}” ({layout.title}, SHA-256 {file_sha256(path)})."
+    try:
+        return ModelCard(
+            name=name,
+            title=chosen.title,
+            architecture=layout.architecture,
+            arguments=layout.arguments,
+            licence=chosen.licence,
+            inference=Inference(
+                task=task,
+                input_channels=chosen.input_channels,
+                output_channels=chosen.output_channels,
+                pixel_size_um=chosen.pixel_size_um,
+                normalisation=chosen.card_normalisation(),
+                activation="sigmoid" if task == "segment" else "linear",
+                output_range=(-1.0, 1.0) if bounded else (0.0, 1.0),
+                total_stride=_stride(layout),
+                norm=layout.arguments.get("norm", "batch"),
+                dropout=chosen.dropout,
+                threshold=_threshold(task, chosen),
+                objects=chosen.objects,
+                modality=chosen.modality,
+                output_scaling=chosen.output_scaling(),
+                output_unit=chosen.output_unit,
+            ),
+            training=Training(remarks=" ".join([origin, *_remarks(layout, chosen)])),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the settings"
+        raise InputError(f"The settings make no card: {place}: {first['msg']}.") from error
+
+
+def _threshold(task: str, chosen: ConvertSettings) -> float | None:
+    return 0.5 if task == "segment" and chosen.threshold is None else chosen.threshold
+
+
+def _stride(layout: Layout) -> int:
+    import torch
+
+    with torch.device("meta"):
+        network = build_network(layout.architecture, layout.arguments)
+    return int(getattr(network, "total_stride", 1))
+
+
+def _remarks(layout: Layout, chosen: ConvertSettings) -> list[str]:
+    """Say what a user of the converted model should know about its limits."""
+    if layout.architecture == "UNet":
+        return []
+    remarks = []
+    if chosen.dropout:
+        remarks.append(
+            "It was trained with a dropout of single values; here whole channels are dropped with "
+            "the same probability, so its uncertainty is uncalibrated until it is fitted: "
+            "cytosynth evaluate stain --calibrate."
+        )
+    else:
+        remarks.append(
+            "Its training used no dropout, as far as is known: an uncertainty from it is dropout "
+            "injection, uncalibrated."
+        )
+    if layout.arguments["norm"] == "instance":
+        remarks.append(
+            "Its instance normalisation looks at the whole image: no tiles, and a crop gives "
+            "another result than the whole."
+        )
+    if not chosen.scale and not chosen.offset:
+        remarks.append("Its output is left as the network gives it, without a unit.")
+    return remarks

@@ -1,0 +1,155 @@
+"""Download one model from the Hub, in a thread that the caller can leave at any time."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import CorruptWeightsError, CytosynthError
+
+from .hub_errors import explain
+from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, file_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_cytosynth.progress import Progress
+
+__all__ = ["Download"]
+
+_POLL_SECONDS = 0.1
+_BLOCK_BYTES = 128 * 1024
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+class _Stopped(Exception):
+    """Raised inside the client, out of its progress bar."""
+
+
+class Download:
+    """One download in a thread of its own, so that Cancel never waits for the network.
+
+    The client may sit in a connection attempt or between two blocks of a slow line for
+    many seconds. The caller's thread therefore only watches; when it leaves, the thread
+    ends by itself at its next block and removes what it had.
+    """
+
+    def __init__(self, repository: str, revision: str | None) -> None:
+        self.repository = repository
+        self.revision = revision
+        self.done = self.total = 0
+        self._stop = threading.Event()
+        self._folder: Path | None = None
+        self._error: BaseException | None = None
+
+    def run(self, progress: Progress) -> Path:
+        """Download while telling `progress`; return the folder."""
+        message = f"Downloading {self.repository}"
+        thread = threading.Thread(target=self._work, name=message, daemon=True)
+        thread.start()
+        total = 1
+        try:
+            while thread.is_alive():
+                thread.join(_POLL_SECONDS)
+                # The last call comes when all is in place, so never before that.
+                total = max(self.total, 1)
+                progress(min(self.done, total - 1), total, message)
+        finally:
+            self._stop.set()
+        if self._error is not None:
+            raise self._error
+        assert self._folder is not None
+        progress(total, total, message)
+        return self._folder
+
+    def _work(self) -> None:
+        try:
+            self._folder = self._fetch()
+        except CytosynthError as error:
+            self._error = error
+        except BaseException as error:
+            self._error = explain(error, self.repository)
+            self._error.__cause__ = error
+
+    def _fetch(self) -> Path:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        # Asked first, without the client's many retries: a wrong name or a missing
+        # network is known within seconds, and the size is known before the first byte.
+        url = hf_hub_url(self.repository, WEIGHTS_FILE, revision=self.revision)
+        remote = get_hf_file_metadata(url)
+        self.total = remote.size or 0
+        # The card comes first and by branch, so that the cache remembers which commit the
+        # branch was; the weights come last: a folder that has them is complete. Without a
+        # card it is the weights that have to come by branch.
+        card = self._file(CARD_FILE, self.revision)
+        commit = card.parent.name if card else self.revision
+        self._file(README_FILE, commit)
+        weights = self._file(WEIGHTS_FILE, commit, counted=True)
+        assert weights is not None
+        _check_arrival(weights, remote.etag)
+        return weights.parent
+
+    def _file(self, name: str, revision: str | None, *, counted: bool = False) -> Path | None:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+
+        if self._stop.is_set():
+            raise _Stopped
+        bar = _bar_class(self if counted else None, self._stop)
+        try:
+            with _small_blocks():
+                path = hf_hub_download(self.repository, name, revision=revision, tqdm_class=bar)
+        except LocalEntryNotFoundError:
+            raise
+        except RemoteEntryNotFoundError:
+            if counted:
+                raise
+            return None
+        return Path(path)
+
+
+def _bar_class(download: Download | None, stop: threading.Event) -> type[Any]:
+    """Return a class with tqdm's interface that counts for `download` and draws nothing."""
+    from tqdm.std import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            if stop.is_set():
+                raise _Stopped
+            self.n += n or 0
+            if download is not None:  # the client may keep two bars for the same bytes
+                download.done = max(download.done, int(self.n))
+
+    return Bar
+
+
+@contextmanager
+def _small_blocks() -> Iterator[None]:
+    """Let the client read blocks of 128 kB: its own 10 MB are larger than most models."""
+    from huggingface_hub import constants
+
+    usual = constants.DOWNLOAD_CHUNK_SIZE
+    constants.DOWNLOAD_CHUNK_SIZE = min(usual, _BLOCK_BYTES)
+    try:
+        yield
+    finally:
+        constants.DOWNLOAD_CHUNK_SIZE = usual
+
+
+def _check_arrival(weights: Path, etag: str | None) -> None:
+    """Compare a large file with the hash that the Hub names it by; remove it if it differs."""
+    if etag is None or not _SHA256.fullmatch(etag) or file_sha256(weights) == etag:
+        return
+    weights.resolve().unlink(missing_ok=True)
+    weights.unlink(missing_ok=True)
+    raise CorruptWeightsError(
+        f"“{weights.name}” was damaged on its way from the Hub; please try again."
+    )

@@ -1,0 +1,243 @@
+"""The README of a model: a Hugging Face model card, made from our typed card."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from .card import Inference, Metric, ModelCard, Normalisation
+
+__all__ = ["render_readme"]
+
+_PIPELINES = {
+    "segment": "image-segmentation",
+    "stain": "image-to-image",
+    "generate": "unconditional-image-generation",
+}
+_HUB_LICENCES = frozenset(
+    "apache-2.0 bsd-2-clause bsd-3-clause cc-by-3.0 cc-by-4.0 cc-by-nc-3.0 cc-by-nc-4.0 "
+    "cc-by-nc-nd-4.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 "
+    "cc0-1.0 gpl-3.0 mit pddl unlicense".split()
+)
+_PYTHON = {
+    "segment": 'result = cytosynth.segment(image, model="{name}"{split})\n'
+    "result.labels  # one integer per object\n"
+    "result.table  # size, shape and position of every object",
+    "stain": 'result = cytosynth.stain(image, model="{name}")\nresult.mean, result.std',
+    "generate": 'result = cytosynth.generate(model="{name}", count=16, seed=0)\nresult.images',
+}
+_COMMANDS = {
+    "segment": "cytosynth segment IMAGE.tif --model {name}{split} --out out/",
+    "stain": "cytosynth stain IMAGE.tif --model {name} --out out/",
+    "generate": "cytosynth generate --model {name} --count 16 --seed 0 --out out/",
+}
+
+
+def render_readme(card: ModelCard, place: str | None = None) -> str:
+    """Return the Hub model card of a model.
+
+    Parameters
+    ----------
+    card
+        The typed card, which is all that is known of the model.
+    place
+        Name by which everybody can ask for the model: that of a bundled one, or
+        ``organisation/name`` on the Hub. None: it is a folder of somebody's.
+
+    Returns
+    -------
+    str
+        YAML front matter (licence, library, tags, task, data sets, metrics) and Markdown:
+        use, input and output, test figures with their commands, training, limits,
+        licences, citations. The same card always gives the same text.
+    """
+    front = yaml.safe_dump(_front_matter(card), sort_keys=False, allow_unicode=True, width=1000)
+    sections = [
+        f"# {card.name}",
+        card.title,
+        _use(card, place),
+        _input_and_output(card.inference),
+        _figures(card.metrics),
+        _training(card),
+        _section("Limits", card.training.remarks),
+        _licences(card),
+        _section("Please cite", _bullets(card.training.citations)),
+        _origin(card),
+    ]
+    return f"---\n{front}---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _front_matter(card: ModelCard) -> dict[str, Any]:
+    front = _licence_tags(card.licence) | {
+        "library_name": "napari-cytosynth",
+        "pipeline_tag": _PIPELINES[card.inference.task],
+        "tags": sorted({"napari", "microscopy", "biology", card.inference.task, *card.tags}),
+        "datasets": [_slug(name) for name in card.training.datasets],
+        "metrics": sorted({_slug(metric.name) for metric in card.metrics}),
+    }
+    if card.metrics:
+        front["model-index"] = [{"name": card.name, "results": _results(card)}]
+    return {key: value for key, value in front.items() if value}
+
+
+def _licence_tags(licence: str) -> dict[str, Any]:
+    """Return the licence as the Hub lists it; any other is "other" with its own name."""
+    if licence.lower() in _HUB_LICENCES:
+        return {"license": licence.lower()}
+    return {"license": "other", "license_name": _slug(licence)} if licence else {}
+
+
+def _results(card: ModelCard) -> list[dict[str, Any]]:
+    task = {"type": _PIPELINES[card.inference.task]}
+    return [
+        {
+            "task": task.copy(),
+            "dataset": {"type": _slug(metric.dataset), "name": metric.dataset},
+            "metrics": [{"type": _slug(metric.name), "name": metric.name, "value": metric.value}],
+        }
+        for metric in card.metrics
+    ]
+
+
+def _use(card: ModelCard, place: str | None) -> str:
+    task = card.inference.task
+    splits = card.inference.splitting is not None
+    name = place or "FOLDER"
+    python = _PYTHON[task].format(name=name, split=", split_touching=True" * splits)
+    command = _COMMANDS[task].format(name=name, split=" --split-touching" * splits)
+    choice = "and give the path of this folder to “folder or Hub id…”."
+    if place == card.name:
+        choice = (
+            f"and the model `{place}`. Or give the path of this folder, or its Hub name, to "
+            "“folder or Hub id…”."
+        )
+    elif place:
+        choice = f"and give `{place}` to “folder or Hub id…”."
+    where = "" if place else "\n\n`FOLDER` is the path of the folder that this file lies in."
+    return _section(
+        "How to use it",
+        '**In napari:** `pip install "napari-cytosynth[all]"`, open an image, then choose '
+        f"*Plugins › CytoSynth › {task.capitalize()}* {choice}\n\n"
+        f"**In Python:**\n\n```python\nimport napari_cytosynth as cytosynth\n\n{python}\n```\n\n"
+        f"**On the command line:**\n\n```sh\n{command}\n```{where}",
+    )
+
+
+def _input_and_output(inference: Inference) -> str:
+    size = inference.pixel_size_um
+    rows = [
+        ("Input channels", ", ".join(inference.input_channels) or "none"),
+        ("Pixel size", f"{size:g} µm" if size else "unknown"),
+        ("Intensities", _scaling(inference.normalisation)),
+        ("Output channels", ", ".join(inference.output_channels)),
+        ("Output range", "{:g} to {:g}".format(*inference.output_range)),
+        ("Threshold (chosen on validation data)", _number(inference.threshold)),
+        ("Touching objects", _splitting(inference)),
+        ("Classes", ", ".join(inference.classes) or None),
+        ("Receptive radius", _radius(inference)),
+    ]
+    lines = [f"| {name} | {_cell(value)} |" for name, value in rows if value is not None]
+    return _section("What goes in and what comes out", "\n".join(["| | |", "|---|---|", *lines]))
+
+
+def _radius(inference: Inference) -> str:
+    whole = inference.norm in ("instance", "group") and not inference.receptive_radius
+    return "the whole image" if whole else f"{inference.receptive_radius} px"
+
+
+def _scaling(normalisation: Normalisation) -> str:
+    if normalisation.kind == "percentile":
+        low, high = normalisation.low, normalisation.high
+        return f"each plane's percentiles {low:g} and {high:g} become 0 and 1"
+    if normalisation.kind == "zscore":
+        return "each plane gets mean 0 and standard deviation 1"
+    if normalisation.kind == "local":
+        return (
+            "contrast against the surroundings (blurred by a Gaussian of "
+            f"{normalisation.sigma:g} px), divided by {normalisation.std:g}"
+        )
+    return (
+        "divided by the range of the image's type, then "
+        f"minus {normalisation.mean:g} and divided by {normalisation.std:g}"
+    )
+
+
+def _splitting(inference: Inference) -> str | None:
+    if inference.task != "segment":
+        return None
+    if inference.splitting is None:
+        return "not separated"
+    split = inference.splitting
+    return f"seeds where “{split.channel}” is above {split.seed_threshold:g}, then a watershed"
+
+
+def _figures(metrics: list[Metric]) -> str:
+    if not metrics:
+        return ""
+    rows = [
+        f"| {_cell(metric.name)} | {metric.value:.4g} | {_cell(metric.dataset)} |"
+        for metric in metrics
+    ]
+    table = "\n".join(["| figure | value | measured on |", "|---|---:|---|", *rows])
+    commands = "\n".join(dict.fromkeys(metric.command for metric in metrics))
+    return _section(
+        "Test figures",
+        f"{table}\n\nMeasured on images that the model never saw, with:\n\n```sh\n{commands}\n```",
+    )
+
+
+def _training(card: ModelCard) -> str:
+    training = card.training
+    rows = [
+        ("Data sets", ", ".join(training.datasets)),
+        ("Began with the weights of", training.started_from),
+        ("Network", f"`{card.architecture}` with {_arguments(card.arguments)}"),
+        ("Recipe", f"`cytosynth train {training.recipe} --data-dir FOLDER`"),
+        ("Hardware", training.hardware),
+        ("Duration", training.duration),
+    ]
+    known = [row for row in rows if row[1] and (row[0] != "Recipe" or training.recipe)]
+    return _section("Training", _bullets([f"**{name}:** {value}" for name, value in known]))
+
+
+def _arguments(arguments: dict[str, Any]) -> str:
+    return ", ".join(f"`{name}={value}`" for name, value in arguments.items()) or "its defaults"
+
+
+def _licences(card: ModelCard) -> str:
+    lines = [f"**Weights:** {card.licence}"] if card.licence else []
+    if card.training.data_licence:
+        lines.append(f"**Training data:** {card.training.data_licence}")
+    return _section("Licences", _bullets(lines))
+
+
+def _origin(card: ModelCard) -> str:
+    written = f" {card.package_version}" if card.package_version else ""
+    return (
+        f"*Written by napari-cytosynth{written} from `config.json`, which holds all of this for "
+        "programs.*"
+    )
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}" if body else ""
+
+
+def _bullets(lines: list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:g}"
+
+
+def _cell(text: str) -> str:
+    """Keep a text inside one cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9._/]+", "-", text.lower().replace("@", "-at-")).strip("-")

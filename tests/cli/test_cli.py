@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from skimage.io import imsave
+
+from napari_cytosynth.cli import main
+from napari_cytosynth.training.data.splits import hash_split
+
+
+@pytest.fixture
+def saved_model(tiny_model, tmp_path):
+    from napari_cytosynth.zoo.model_files import save_model
+
+    folder = tmp_path / "tiny"
+    save_model(folder, tiny_model.network, tiny_model.card)
+    return folder
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """A data set of two fields, split in two by its folder's name."""
+    folder = tmp_path / "dots" / "test"
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        labels = np.zeros((32, 32), np.uint8)
+        labels[4:12, 4:12], labels[20:30, 15:25] = 1, 2
+        for kind, array in (
+            ("image", labels * 50 + rng.integers(0, 9, labels.shape, np.uint8)),
+            ("labels", labels),
+        ):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            imsave(folder / kind / f"{name}.png", array, check_contrast=False)
+    return folder
+
+
+def test_segment_writes_probability_labels_and_table(
+    saved_model, data_dir, tmp_path, capsys
+) -> None:
+    image, out = data_dir / "image" / "a.png", tmp_path / "out"
+    arguments = ["segment", str(image), "--model", str(saved_model), "--out", str(out)]
+    assert main([*arguments, "--device", "cpu"]) == 0
+    probability = tifffile.imread(out / "probability.tif")
+    labels = tifffile.imread(out / "labels.tif")
+    table = pd.read_csv(out / "table.csv")
+    assert probability.shape == labels.shape == (32, 32)
+    assert 0 <= probability.min() <= probability.max() <= 1
+    assert len(table) == labels.max() == len(np.unique(labels)) - 1
+    assert f"{len(table)} objects at a threshold of 0.5" in capsys.readouterr().out
+
+
+def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> None:
+    seen = {}
+
+    def segment(image, **options):
+        seen.update(options, shape=image.shape)
+        return SimpleNamespace(
+            messages=["Note."], table=[1], threshold=0.05, save=lambda out: [out / "x"]
+        )
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("napari_cytosynth.tasks.segment.task.segment", segment)
+    stack = tmp_path / "stack.tif"
+    metadata = {"axes": "ZYX", "unit": "um"}
+    pixels = np.zeros((3, 8, 9), np.uint16)
+    tifffile.imwrite(stack, pixels, imagej=True, resolution=(4, 4), metadata=metadata)
+    line = f"segment {stack} --model m --out o --threshold 0.05 --min-size 9 --split-touching"
+    assert main([*line.split(), "--fill-holes", "--drop-border", "--resample"]) == 0
+    assert seen["shape"] == (3, 8, 9)
+    assert (seen["axes"], seen["pixel_size"], seen["threshold"]) == ("ZYX", 0.25, 0.05)
+    assert (seen["min_size"], seen["split_touching"], seen["fill_holes"]) == (9, True, True)
+    assert (seen["drop_border"], seen["resample"], seen["model"]) == (True, True, "m")
+    assert main([*line.split(), "--axes", "tyx", "--pixel-size", "0.7"]) == 0
+    assert (seen["axes"], seen["pixel_size"]) == ("TYX", 0.7)
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/below", "taken/below.tif"])
+def test_a_folder_that_cannot_be_written_is_named_before_the_run(
+    out, monkeypatch, data_dir, tmp_path, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr(
+        "napari_cytosynth.tasks.segment.task.segment",
+        lambda *a, **k: pytest.fail("the network ran"),
+    )
+    image = str(data_dir / "image" / "a.png")
+    assert main(["segment", image, "--model", "m", "--out", out]) == 1
+    shown = capsys.readouterr().err
+    assert "“taken" in shown
+    assert "in the way" in shown
+
+
+def test_evaluate_checks_where_it_writes_before_the_run(
+    saved_model, data_dir, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "napari_cytosynth.training.segment.evaluate.run.evaluate_segment",
+        lambda *a, **k: pytest.fail("the network ran"),
+    )
+    (tmp_path / "taken").write_text("a file")
+    arguments = ["--data-dir", str(data_dir), "--device", "cpu"]
+    assert main(["evaluate", "segment", str(saved_model), *arguments, "--out", "taken"]) == 1
+    assert "“taken”" in capsys.readouterr().err
+    assert main(["evaluate", "segment", "a-name", *arguments, "--update-card", "dots"]) == 1
+    shown = capsys.readouterr().err
+    assert "--update-card needs the folder of a model" in shown
+    assert "“a-name”" in shown
+
+
+def test_every_part_is_evaluated_into_a_folder_of_its_own(
+    saved_model, data_dir, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    splits = {hash_split(path.stem) for path in (data_dir / "image").iterdir()}
+    for split in splits:
+        command = ["evaluate", "segment", str(saved_model), "--data-dir", str(data_dir)]
+        assert main([*command, "--hash-split", split, "--worst", "0", "--device", "cpu"]) == 0
+    found = {path.name for path in (tmp_path / "evaluation" / "tiny").iterdir()}
+    assert found == {f"dots-test-{split}" for split in splits}
+
+
+def test_evaluate_writes_its_figures_and_the_command_that_repeats_it(
+    saved_model, data_dir, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", "segment", str(saved_model), "--data-dir", str(data_dir)]
+    assert main([*arguments, "--select", "[ab]", "--worst", "1", "--device", "cpu"]) == 0
+    out = tmp_path / "evaluation" / "tiny" / "dots-test"
+    summary = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert summary["images"] == ["a", "b"]
+    assert summary["truth"] == "labels"
+    assert summary["metrics"]["true objects"] == 4
+    assert summary["command"] == (
+        "cytosynth evaluate segment tiny --data-dir dots/test --select '[ab]'"
+    )
+    assert len(list(out.glob("worst-*.png"))) == 1
+    assert "AP@0.5: " in capsys.readouterr().out
+
+
+def test_evaluate_replaces_the_figures_of_a_data_set_in_the_card(
+    saved_model, data_dir, tmp_path, monkeypatch
+) -> None:
+    from napari_cytosynth.zoo.model_files import read_card
+
+    monkeypatch.chdir(tmp_path)
+    arguments = ["evaluate", "segment", str(saved_model), "--data-dir", str(data_dir)]
+    for name in ("dots, test", "dots, test", "other"):
+        assert main([*arguments, "--worst", "0", "--update-card", name]) == 0
+    figures = [(metric.dataset, metric.name) for metric in read_card(saved_model).metrics]
+    assert figures.count(("dots, test", "AP@0.5")) == 1
+    assert figures.count(("other", "AP@0.5")) == 1
+    assert all("--data-dir dots/test" in m.command for m in read_card(saved_model).metrics)
+    assert "AP@0.5" in (saved_model / "README.md").read_text(encoding="utf-8")
+
+
+def test_models_show_explains_the_card(saved_model, capsys) -> None:
+    assert main(["models", "show", str(saved_model)]) == 0
+    shown = capsys.readouterr().out
+    assert "A tiny random network" in shown
+    assert "threshold: 0.5" in shown
+    assert "threshold chosen on validation data" in shown
+    assert main(["models", "show", str(saved_model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["inference"]["objects"] == "blobs"
+
+
+def test_models_list_aligns_its_columns(monkeypatch, capsys) -> None:
+    info = SimpleNamespace(
+        source="some-model", task="segment", size_bytes=2_500_000, licence="CC0", title="Cells"
+    )
+    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [info])
+    assert main(["models", "list"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert "2.5 MB" in row
+    assert head.index("WHAT") == row.index("Cells")
+    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [])
+    assert main(["models", "list"]) == 0
+    assert "no models" in capsys.readouterr().out
+
+
+def test_publish_without_uploading_says_what_would_go_up(saved_model, capsys) -> None:
+    assert main(["models", "publish", str(saved_model), "me/tiny", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "model.safetensors" in shown
+    assert "Nothing was uploaded" in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("segment nowhere.tif --model m --out o", "no image file “nowhere.tif”"),
+        ("models show no-such-model", "no-such-model"),
+        ("models fetch no-such-model", "neither a model of the catalogue nor"),
+        ("models remove me/not-here-at-all", "me/not-here-at-all"),
+        ("evaluate segment no-such-model --data-dir .", "no-such-model"),
+    ],
+)
+def test_an_error_is_one_sentence_on_stderr(line, said, monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(line.split()) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path, capsys) -> None:
+    (tmp_path / "text.tif").write_text("no image")
+    assert main(["segment", str(tmp_path / "text.tif"), "--model", "m", "--out", "o"]) == 1
+    assert "“text.tif” cannot be read as an image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["1.5", "-1", "nan", "x"])
+def test_a_threshold_outside_its_range_is_refused(value, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["segment", "i.tif", "--model", "m", "--out", "o", "--threshold", value])
+    assert "--threshold" in capsys.readouterr().err
+
+
+def test_train_hands_its_arguments_on(monkeypatch, capsys) -> None:
+    seen = []
+    module = SimpleNamespace(main=lambda argv: seen.extend(argv) or 3)
+    monkeypatch.setitem(sys.modules, "napari_cytosynth.training.cli", module)
+    assert main(["train", "recipe", "--data-dir", "d", "--set", "a=1"]) == 3
+    assert seen == ["recipe", "--data-dir", "d", "--set", "a=1"]
+    monkeypatch.setitem(sys.modules, "napari_cytosynth.training.cli", None)
+    assert main(["train", "recipe"]) == 1
+    assert "napari-cytosynth[train]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [("train", "training.cli", "train"), ("demo", "widgets.demo.demo", "all")],
+)
+def test_packages_that_are_missed_only_while_running_are_named(
+    command, module, extra, monkeypatch, capsys
+) -> None:
+    def start(argv):
+        raise ImportError("No module named 'missing'.\nInstall it.")
+
+    monkeypatch.setitem(sys.modules, f"napari_cytosynth.{module}", SimpleNamespace(main=start))
+    assert main([command]) == 1
+    shown = capsys.readouterr().err
+    assert f'pip install "napari-cytosynth[{extra}]"' in shown
+    assert "No module named 'missing'" in shown
+    assert len(shown.splitlines()) == 1
+
+
+def test_training_without_lightning_says_what_to_install(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    monkeypatch.delitem(sys.modules, "napari_cytosynth.training.run.fit", raising=False)
+    assert main(["train", "fluo-nuclei-unet", "--data-dir", "d"]) == 1
+    assert 'pip install "napari-cytosynth[train]"' in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_quietly(monkeypatch, capsys) -> None:
+    def interrupted(task):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", interrupted)
+    assert main(["models", "list"]) == 130
+    assert capsys.readouterr().err == "cytosynth: stopped.\n"
+
+
+def test_help_needs_neither_torch_nor_qt() -> None:
+    code = (
+        "import sys; from napari_cytosynth.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'torch', 'qtpy', 'napari', 'lightning', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "evaluate" in done.stdout

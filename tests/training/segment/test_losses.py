@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_cytosynth.metrics.pixel import iou
+from napari_cytosynth.training.segment.losses import bce_soft_iou, distance_loss, soft_iou_loss
+
+
+def test_soft_iou_of_hard_masks_is_the_jaccard_index_not_dice():
+    rng = np.random.default_rng(0)
+    found, true = rng.random((2, 1, 32, 32)) > 0.6
+    logits = torch.from_numpy(np.where(found, 50.0, -50.0))
+    loss = soft_iou_loss(logits, torch.from_numpy(true), smooth=0.0)
+    assert 1 - float(loss) == pytest.approx(iou(found[0], true[0]), abs=1e-6)
+
+
+def test_an_empty_batch_still_has_a_finite_gradient():
+    logits = torch.zeros(1, 8, 8, requires_grad=True)
+    bce_soft_iou(logits, torch.zeros(1, 8, 8)).backward()
+    assert torch.isfinite(logits.grad).all()
+    assert (logits.grad > 0).all()
+
+
+def test_bfloat16_logits_are_taken_in_float32():
+    logits = torch.full((1, 4, 4), 3.0, dtype=torch.bfloat16)
+    assert bce_soft_iou(logits, torch.ones(1, 4, 4)).dtype == torch.float32
+
+
+def test_distance_loss_is_least_at_the_target():
+    target = torch.rand(1, 8, 8) * 0.8 + 0.1
+    right = distance_loss(torch.logit(target), target)
+    wrong = distance_loss(torch.logit(target) + 0.5, target)
+    assert right < wrong

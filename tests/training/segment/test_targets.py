@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_cytosynth.training.segment.recipe import TargetRecipe
+from napari_cytosynth.training.segment.targets import distance_map, target_maps
+
+
+def test_distance_peaks_at_one_in_every_object_whatever_its_size():
+    labels = np.zeros((40, 60), np.int32)
+    labels[5:35, 5:35] = 1
+    labels[10:15, 45:50] = 2
+    distance = distance_map(labels)
+    assert distance[labels == 1].max() == 1
+    assert distance[labels == 2].max() == 1
+    assert not distance[labels == 0].any()
+
+
+def test_distance_is_low_on_both_sides_of_a_contact():
+    labels = np.zeros((20, 40), np.int32)
+    labels[:, :20], labels[:, 20:] = 1, 2
+    distance = distance_map(labels)
+    assert distance[10, 19] <= 0.1
+    assert distance[10, 20] <= 0.1
+    assert distance[10, 10] > 0.9
+
+
+def test_labels_give_two_channels_and_an_inverted_mask_one():
+    labels = np.array([[0, 1], [2, 2]])
+    mask = np.array([[255, 0], [0, 0]], np.uint8)
+    targets = [
+        TargetRecipe(folder="labels", kind="labels"),
+        TargetRecipe(folder="membrane", invert=True),
+    ]
+    maps = target_maps([labels, mask], targets)
+    assert maps.shape == (3, 2, 2)
+    np.testing.assert_array_equal(maps[0], [[0, 1], [1, 1]])
+    np.testing.assert_array_equal(maps[2], [[0, 1], [1, 1]])

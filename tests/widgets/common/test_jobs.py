@@ -1,0 +1,153 @@
+"""Jobs: errors are values, cancelling works, stale results never arrive."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QWidget
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.widgets.common.jobs import POLL_MS, JobRunner
+
+
+@pytest.fixture
+def owner(qapp):
+    return QWidget()
+
+
+@pytest.fixture
+def runner(owner):
+    return JobRunner(owner)
+
+
+def test_a_value_arrives_on_the_gui_thread(runner):
+    seen = []
+    runner.start(
+        lambda progress: 42, lambda out: seen.append((out.value, threading.current_thread()))
+    )
+    assert runner.wait(10)
+    assert seen == [(42, threading.main_thread())]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [(InputError("Too small."), "Too small."), (RuntimeError("boom"), "RuntimeError: boom")],
+)
+def test_errors_are_values(runner, error, sentence):
+    def work(progress):
+        raise error
+
+    seen = []
+    runner.start(work, seen.append)
+    assert runner.wait(10)
+    assert sentence in seen[0].error
+    assert seen[0].value is None
+
+
+def test_cancel_stops_at_the_next_report(runner):
+    inside, gate, seen = threading.Event(), threading.Event(), []
+
+    def work(progress):
+        inside.set()
+        gate.wait(10)
+        progress(1, 2, "tile")
+        return "never"
+
+    runner.start(work, seen.append)
+    assert inside.wait(10)
+    runner.cancel()
+    gate.set()
+    assert runner.wait(10)
+    assert seen[0].stopped
+
+
+def test_a_newer_job_replaces_an_older_one_and_waits_for_its_thread(runner):
+    gate, order, seen = threading.Event(), [], []
+
+    def slow(progress):
+        gate.wait(10)
+        order.append("slow")
+        return "stale"
+
+    def quick(progress):
+        order.append("quick")
+        return "fresh"
+
+    runner.start(slow, lambda out: seen.append(out.value))
+    runner.start(quick, lambda out: seen.append(out.value))
+    gate.set()
+    assert runner.wait(10)
+    assert seen == ["fresh"]
+    assert order in (["slow", "quick"], ["quick"])
+
+
+def test_progress_is_shown_at_most_twenty_times_a_second(runner):
+    ticks = []
+
+    def work(progress):
+        for i in range(100_000):
+            progress(i, 100_000, "pixels")
+
+    runner.start(work, lambda out: None, ticks.append)
+    assert runner.wait(20)
+    assert POLL_MS >= 50
+    assert len(ticks) < 1000
+
+
+def test_a_destroyed_widget_cancels_its_job_and_hears_nothing(runner, owner, qtbot):
+    inside, gate, seen = threading.Event(), threading.Event(), []
+
+    def work(progress):
+        inside.set()
+        gate.wait(10)
+        progress(0, 0, "")
+
+    runner.start(work, seen.append)
+    assert inside.wait(10)
+    gone: list[bool] = []
+    owner.destroyed.connect(lambda *_: gone.append(True))
+    owner.deleteLater()
+    qtbot.waitUntil(lambda: bool(gone))
+    gate.set()
+    assert not runner.busy
+    assert seen == []
+
+
+def test_a_finished_job_keeps_no_arrays(runner):
+    array = np.zeros(1000)
+    ghost = weakref.ref(array)
+
+    def work(progress, array=array):
+        local = array + 1
+        raise ValueError(local.sum())
+
+    runner.start(work, lambda out: None)
+    del array, work
+    assert runner.wait(10)
+    assert ghost() is None
+
+
+def test_a_widget_that_is_garbage_collected_takes_its_job_along(qapp):
+    inside, stopped = threading.Event(), threading.Event()
+
+    def work(progress):
+        inside.set()
+        try:
+            while True:
+                progress(0, 1, "")
+        except Exception:
+            stopped.set()
+            raise
+
+    owner = QWidget()
+    owner.runner = JobRunner(owner)
+    owner.runner.owner = owner  # a cycle, as between a dock widget and its parts
+    owner.runner.start(work, lambda outcome: None)
+    assert inside.wait(10)
+    del owner
+    gc.collect()
+    assert stopped.wait(10)

@@ -1,0 +1,98 @@
+"""The demo shows the bundled models at work and leaves files that other programs read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
+from napari_cytosynth.widgets.demo import demo, generate, stain
+from napari_cytosynth.zoo.catalogue import bundled_folder, read_catalogue
+
+
+def test_the_demo_shows_what_is_bundled():
+    bundled = {entry.name for entry in read_catalogue() if bundled_folder(entry.name) is not None}
+    wanted = {"fluo-nuclei-unet", "phase-cells-unet"}
+    assert {scene.model for scene in demo.scenes()} == bundled & wanted
+
+
+def test_the_demo_stains_only_with_a_model_that_is_there(monkeypatch):
+    assert stain.can_stain() == (bundled_folder(stain.MODEL) is not None)
+    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.bundled_folder", lambda name: None)
+    assert not stain.can_stain()
+    assert generate.generator() is None
+    assert not demo.scenes()
+    with pytest.raises(CytosynthError, match="no bundled weights"):
+        demo.run_demo(headless=True)
+
+
+def test_saved_images_keep_their_pixel_size(tmp_path):
+    phantom = fluorescent_nuclei((40, 50), count=2, seed=0)
+    probability = SimpleNamespace(data=np.zeros((40, 50), np.float32))
+    table = pd.DataFrame({"index": [1], "area": [20.0]})
+    labels = SimpleNamespace(data=phantom.labels, features=table)
+    written = demo._save(tmp_path, "nuclei", phantom, probability, labels)
+    assert all(path.stat().st_size for path in written)
+    with tifffile.TiffFile(tmp_path / "nuclei-labels.ome.tif") as tif:
+        assert np.array_equal(tif.asarray(), phantom.labels)
+        assert 'PhysicalSizeX="0.5"' in tif.ome_metadata
+    assert pd.read_csv(tmp_path / "nuclei-table.csv").equals(table)
+
+
+def test_the_demo_generates_with_the_best_model_that_is_there(monkeypatch):
+    there = {"nuclei-wgan", "cellpainting-ddpm", "em-pairs-ddpm"}
+    monkeypatch.setattr(
+        "napari_cytosynth.zoo.catalogue.bundled_folder", lambda name: name in there or None
+    )
+    assert generate.generator() == "em-pairs-ddpm"
+    there.remove("em-pairs-ddpm")
+    assert generate.generator() == "cellpainting-ddpm"
+    there.remove("cellpainting-ddpm")
+    assert generate.generator() == "nuclei-wgan"
+
+
+def test_the_generate_scene_leaves_pictures_images_and_a_film(viewer, tiny_generator, tmp_path):
+    written = generate.GenerateScene(viewer, tiny_generator("pairs"), 2).record(tmp_path)
+    assert all(path.stat().st_size for path in written)
+    names = {str(path.relative_to(tmp_path)) for path in written}
+    assert {"generate.png", "generate-grid.png", "generate.gif"} <= names
+    assert {"generate/images.tif", "generate/masks.tif", "generate/samples.csv"} <= names
+    assert pd.read_csv(tmp_path / "generate" / "samples.csv")["seed"].tolist() == [0, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # a minute or two; many on a busy machine
+@pytest.mark.skipif(
+    not demo.scenes(),
+    reason="the demo's weights are not in this checkout",
+)
+def test_a_headless_demo_writes_pictures_images_and_tables(tmp_path):
+    command = [sys.executable, "-m", "napari_cytosynth", "demo", "--headless"]
+    result = subprocess.run(
+        [*command, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=1100,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    for scene in demo.scenes():
+        assert (tmp_path / f"{scene.name}.png").stat().st_size > 10_000
+        assert len(pd.read_csv(tmp_path / f"{scene.name}-table.csv")) > 10
+    if generate.generator() is not None:
+        assert (tmp_path / "generate.png").stat().st_size > 10_000
+        assert len(pd.read_csv(tmp_path / "generate" / "samples.csv")) == 9
+    if stain.can_stain():
+        for name in ("stain", "stain-trust", "stain-second-opinion", "stain-segment"):
+            assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+        nuclei = pd.read_csv(tmp_path / "stain-table.csv")
+        assert {"real", "virtual", "uncertainty"} <= set(nuclei)
+        assert len(nuclei) > 10
+        assert tifffile.imread(tmp_path / "stain" / "std.tif").shape == (2, 512, 512)

@@ -1,0 +1,1 @@
+"""A data folder inspected before a training: files, intensities, masks, alignment, duplicates."""

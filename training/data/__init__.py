@@ -1,0 +1,1 @@
+"""Training data of all tasks: image files, splits, masks, augmented crops, faults in them."""

@@ -1,0 +1,235 @@
+"""Crops of images with their truth, the same ones whenever the same epoch is trained."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.recipe.hardware import loading_workers, on_gpu
+
+from .augmentation import cut, jitter, warp_crop
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_cytosynth.training.recipe.base import FieldDataRecipe, FieldRecipe, Recipe
+
+__all__ = [
+    "CropData",
+    "CropDataset",
+    "EpochCrops",
+    "EpochData",
+    "EpochOrder",
+    "Field",
+    "fingerprint",
+]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One image with its truth, ready for training.
+
+    Attributes
+    ----------
+    name
+        Stem of the file.
+    image
+        (K, Y, X) float32, normalised as at inference.
+    maps
+        (C, Y, X) float32, what the network learns: in [0, 1] for masks, scaled
+        intensities for stains.
+    truth
+        The first target as it was read: (Y, X) instances or a mask, (C, Y, X) intensities.
+    """
+
+    name: str
+    image: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    truth: NDArray[np.generic]
+
+
+def fingerprint(pairs: list[tuple[Path, list[Path]]]) -> str:
+    """SHA-256 over the names and contents of all files of a data set."""
+    digest = hashlib.sha256()
+    for image, truths in pairs:
+        for path in (image, *truths):
+            inside = sorted(part for part in path.rglob("*") if part.is_file())
+            for file in inside or [path]:  # an OME-Zarr is a folder of files
+                digest.update(file.name.encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Crops of all fields; item `index` of epoch `epoch` is always the same crop."""
+
+    def __init__(self, fields: list[Field], recipe: FieldDataRecipe, seed: int) -> None:
+        self.recipe, self.seed, self.epoch = recipe, seed, 0
+        self.inputs = len(fields[0].image)
+        self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
+        areas = np.array([stack[0].size for stack in self.stacks], float)
+        self.shares = areas / areas.sum()
+        self.tiles = [
+            (number, y, x)
+            for number, stack in enumerate(self.stacks)
+            for y in range(recipe.crop_size // 2, stack.shape[1], recipe.crop_size)
+            for x in range(recipe.crop_size // 2, stack.shape[2], recipe.crop_size)
+        ]
+        if recipe.sampling == "tiles" and not self.tiles:
+            raise RecipeError(
+                f"No training image is large enough for tiles of {recipe.crop_size} px: lower "
+                "data.crop_size, or set data.sampling to random."
+            )
+
+    def __len__(self) -> int:
+        """Crops in one epoch."""
+        return len(self.tiles) if self.recipe.sampling == "tiles" else self.recipe.crops_per_epoch
+
+    def _place(self, index: int, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
+        if self.recipe.sampling == "tiles":
+            number, y, x = self.tiles[index]
+            return number, (y, x)
+        number = int(rng.choice(len(self.stacks), p=self.shares))
+        stack = self.stacks[number]
+        if rng.random() < self.recipe.foreground_share:
+            inside = np.flatnonzero(stack[self.inputs] > self.recipe.foreground_level)
+            if inside.size:
+                y, x = divmod(int(inside[rng.integers(inside.size)]), stack.shape[2])
+                return number, (y, x)
+        return number, (int(rng.integers(stack.shape[1])), int(rng.integers(stack.shape[2])))
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ((K, S, S) image, (C, S, S) target) of one crop."""
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        number, centre = self._place(index, rng)
+        size, augment = self.recipe.crop_size, self.recipe.augment
+        if augment is None:
+            crop = torch.from_numpy(cut(self.stacks[number], centre, size))
+            return crop[: self.inputs], crop[self.inputs :]
+        crop = warp_crop(self.stacks[number], centre, size, augment, rng)
+        return jitter(crop[: self.inputs], augment, rng), crop[self.inputs :]
+
+
+class EpochCrops(Protocol):
+    """Crops of which item `index` of epoch `epoch` is always the same."""
+
+    seed: int
+    epoch: int
+
+    def __len__(self) -> int:
+        """Crops in one epoch."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """Return one crop."""
+
+
+class EpochOrder(Sampler[tuple[int, int]]):
+    """A random order of the crops, drawn from (seed, epoch) when an epoch begins.
+
+    Parameters
+    ----------
+    dataset
+        The crops.
+    process, processes
+        Which of how many processes asks: each sees its own part, and as many crops as the
+        others. Their batches together are those of one process with a larger batch.
+    """
+
+    def __init__(self, dataset: EpochCrops, process: int = 0, processes: int = 1) -> None:
+        self.dataset, self.process, self.processes = dataset, process, processes
+
+    def __len__(self) -> int:
+        """Crops of this process in one epoch."""
+        return len(self.dataset) // self.processes
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield (epoch, index) for every index of the part once."""
+        epoch = self.dataset.epoch
+        rng = np.random.default_rng((self.dataset.seed, epoch))
+        order = rng.permutation(len(self.dataset))[: len(self) * self.processes]
+        return ((epoch, index) for index in order[self.process :: self.processes].tolist())
+
+
+class EpochCopies(Dataset[Any]):
+    """Crops asked for by (epoch, index), so that processes that load may live on."""
+
+    def __init__(self, crops: EpochCrops) -> None:
+        self.crops = crops
+
+    def __getitem__(self, place: tuple[int, int]) -> Any:
+        """Return one crop."""
+        self.crops.epoch, index = place
+        return self.crops[index]
+
+
+class EpochData(LightningDataModule):
+    """Serves training crops.
+
+    Attributes
+    ----------
+    dataset
+        What :meth:`setup` of a subclass reads.
+    pairs
+        All files: each image, with those of its truth.
+    train_names, validation_names
+        Of the images that are trained on, and of those that validate.
+    """
+
+    recipe: Recipe
+    pairs: list[tuple[Path, list[Path]]]
+    train_names: list[str]
+    validation_names: Collection[str]
+    dataset: EpochCrops | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """Fingerprint of all files; they are read for it once."""
+        return fingerprint(self.pairs)
+
+    def prepare_network(self, network: torch.nn.Module) -> None:
+        """Put into a network what was learned before this training; nothing by default."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Crops of the epoch that :attr:`EpochCrops.epoch` names when iteration begins."""
+        assert self.dataset is not None
+        order, workers = EpochOrder(self.dataset), loading_workers(self.recipe.train)
+        if self.trainer is not None:  # of a resumed run, the order is asked for before its epoch
+            self.dataset.epoch = self.trainer.current_epoch
+            order = EpochOrder(self.dataset, self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(
+            EpochCopies(self.dataset),
+            batch_size=self.recipe.train.batch_size,
+            sampler=order,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=on_gpu(self.recipe.train),
+            drop_last=len(order) >= self.recipe.train.batch_size,
+        )
+
+
+class CropData(EpochData):
+    """Serves training crops, and the indices of whole validation fields.
+
+    Attributes
+    ----------
+    validation
+        What :meth:`setup` of a subclass reads.
+    """
+
+    recipe: FieldRecipe
+    validation: list[Field]
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """Return indices of :attr:`validation`; whole fields are run by the module."""
+        return DataLoader(range(len(self.validation)), batch_size=None)  # type: ignore[arg-type]

@@ -1,0 +1,195 @@
+"""Which images of a data folder are evaluated, and where the truth of each lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.images.reading import read_image
+
+from .splits import hash_split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Pair", "Selection", "find_target_folder", "image_files", "pair_images", "read_plane"]
+
+SUFFIXES = (".tif", ".tiff", ".png")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image file and the file of its truth."""
+
+    image: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which images of a folder are taken; all conditions hold together.
+
+    Attributes
+    ----------
+    pattern
+        Pattern of the file name without suffix, such as ``016*``.
+    split_file
+        Text file with one file name (with or without suffix) on each line.
+    hashed
+        ``train``, ``validation`` or ``test``: that part of :func:`.splits.hash_split`.
+    """
+
+    pattern: str = "*"
+    split_file: Path | None = None
+    hashed: str | None = None
+
+    def apply(self, stems: Sequence[str]) -> list[str]:
+        """Return the stems that are taken, in their order.
+
+        Raises
+        ------
+        InputError
+            If the split file is missing or names an image that is not there.
+        """
+        listed = self._listed()
+        if listed is not None and (missing := sorted(listed - set(stems))):
+            raise InputError(f"The split file names images that are not there: {missing[:3]}.")
+        return [
+            stem
+            for stem in stems
+            if fnmatch(stem, self.pattern)
+            and (listed is None or stem in listed)
+            and (self.hashed is None or hash_split(stem) == self.hashed)
+        ]
+
+    def _listed(self) -> set[str] | None:
+        if self.split_file is None:
+            return None
+        try:
+            lines = self.split_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"The split file {self.split_file} cannot be read: {error}") from error
+        return {_without_suffix(line.strip()) for line in lines if line.strip()}
+
+
+def _without_suffix(name: str) -> str:
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def image_files(folder: Path) -> dict[str, Path]:
+    """Return the TIFF and PNG files of a folder by name without suffix, in order."""
+    return {
+        _without_suffix(path.name): path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES
+    }
+
+
+def read_plane(path: Path) -> NDArray[Any]:
+    """Read a grey plane (Y, X) as all commands read images.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is anything else.
+    """
+    plane = read_image(path).data
+    if plane.ndim != 2:
+        raise InputError(
+            f"“{path.name}” has the shape {plane.shape}; one grey plane (Y, X) is expected. "
+            "Convert colour images to grey and stacks into one file for each plane."
+        )
+    return plane
+
+
+def _folders(data_dir: Path) -> str:
+    names = sorted(path.name for path in data_dir.iterdir() if path.is_dir())
+    return ", ".join(names) if names else "no folders"
+
+
+def _image_folder(data_dir: Path, images: str) -> Path:
+    if not data_dir.is_dir():
+        raise InputError(f"There is no data folder “{data_dir}”.")
+    folder = data_dir / images
+    if not folder.is_dir():
+        inside = [sub.parent.name for sub in sorted(data_dir.glob(f"*/{images}")) if sub.is_dir()]
+        hint = f" Did you mean its folder {' or '.join(inside)}?" if inside else ""
+        raise InputError(
+            f"“{data_dir}” has no folder “{images}” with the images; it has "
+            f"{_folders(data_dir)}.{hint}"
+        )
+    return folder
+
+
+def find_target_folder(data_dir: Path, masks: str | None, objects: str) -> str:
+    """Return the name of the folder with the truth.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the data set.
+    masks
+        Name that the user gave, or None.
+    objects
+        What the model segments, such as ``mitochondria``: a folder of that name, or else
+        one called ``labels``, is taken where `masks` is None.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    names = [masks] if masks else [objects.lower().replace(" ", "-"), "labels"]
+    for name in names:
+        if (data_dir / name).is_dir():
+            return name
+    raise InputError(
+        f"“{data_dir}” has no folder “{'” or “'.join(names)}” with the truth; it has "
+        f"{_folders(data_dir)}. Name the right one with --masks."
+    )
+
+
+def pair_images(
+    data_dir: Path, images: str, masks: str, selection: Selection | None = None
+) -> list[Pair]:
+    """Match the images of a data folder with their truth by file name.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the data set.
+    images, masks
+        Names of the two folders inside it.
+    selection
+        Which images; None for all.
+
+    Returns
+    -------
+    list of Pair
+        At least one, ordered by name.
+
+    Raises
+    ------
+    InputError
+        If a folder is missing, nothing is selected, or an image has no truth.
+    """
+    found = image_files(_image_folder(data_dir, images))
+    targets = image_files(data_dir / masks) if (data_dir / masks).is_dir() else {}
+    stems = (selection or Selection()).apply(list(found))
+    if not stems:
+        raise InputError(f"No TIFF or PNG image in “{data_dir / images}” was selected.")
+    missing = [stem for stem in stems if stem not in targets]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(stems)} images have no truth of the same name in "
+            f"“{data_dir / masks}”, for example “{missing[0]}”."
+        )
+    return [Pair(found[stem], targets[stem]) for stem in stems]

@@ -1,0 +1,1 @@
+"""Evaluation of generators against real images: samples, distances, copies, report, figures."""

@@ -1,0 +1,1 @@
+"""What Lightning turns: modules, optimisers, callbacks, checkpoints, processes."""

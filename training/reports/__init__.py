@@ -1,0 +1,1 @@
+"""What trainings and evaluations write: records, run folders, figure pages, model files."""

@@ -1,0 +1,107 @@
+"""The three-file model of a run's best averaged weights, of any task."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_cytosynth.errors import ModelError
+from napari_cytosynth.inference.geometry import network_geometry
+from napari_cytosynth.models import build_network
+from napari_cytosynth.training.recipe.files import list_recipes
+from napari_cytosynth.zoo.card import Inference, ModelCard, Training
+from napari_cytosynth.zoo.model_files import save_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_cytosynth.training.recipe.base import FieldRecipe, Recipe
+
+__all__ = ["network_facts", "save_trained"]
+
+
+def _hardware(precision: str) -> str:
+    """Return what a duration holds for: the chip, and the number format that it computed in."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()} ({precision})"
+    return f"CPU, {os.cpu_count()} cores ({platform.machine()}, {precision})"
+
+
+def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, Any]:
+    """Return what a card says of a network and its crops, as arguments of `Inference`."""
+    arguments = recipe.network_arguments
+    try:
+        geometry = network_geometry(network, arguments["in_channels"])
+        stride, radius = geometry.stride, geometry.radius
+    except ModelError:  # it sees the whole image
+        stride, radius = int(getattr(network, "total_stride", 1)), 0
+    return {
+        "output_channels": recipe.output_channels,
+        "pixel_size_um": recipe.card.pixel_size_um,
+        "normalisation": recipe.data.normalisation,
+        "total_stride": stride,
+        "receptive_radius": radius,
+        "norm": arguments.get("norm", "batch"),
+        "dropout": float(arguments.get("dropout", 0.0)),
+        "objects": recipe.card.objects,
+        "example_size": (recipe.data.crop_size, recipe.data.crop_size),
+    }
+
+
+def _training_record(recipe: Recipe, summary: dict[str, Any]) -> Training:
+    """Return what a card says about the training run that ends."""
+    minutes = summary["seconds"] / 60
+    return Training(
+        datasets=recipe.card.datasets,
+        data_licence=recipe.card.data_licence,
+        citations=list(dict.fromkeys([*recipe.card.citations, *summary["citations"]])),
+        hardware=_hardware(summary["precision"]),
+        duration=f"{minutes:.0f} min, {summary['steps']} optimiser steps",
+        recipe=recipe.name if recipe.name in list_recipes() else "",
+        started_from=summary["started_from"],
+        remarks=recipe.card.remarks,
+    )
+
+
+def save_trained(
+    recipe: Recipe,
+    checkpoint: Path,
+    folder: Path,
+    summary: dict[str, Any],
+    inference: Callable[[torch.nn.Module], Inference],
+) -> Path:
+    """Write the three-file model of the best averaged weights.
+
+    Parameters
+    ----------
+    recipe
+        Of the run that ends.
+    checkpoint
+        ``best.pt`` of :class:`~napari_cytosynth.training.loop.callbacks.RevertToBest`.
+    folder
+        Where to write.
+    summary
+        ``steps``, ``seconds`` and ``precision`` of the run, and its
+        :func:`~napari_cytosynth.training.run.lineage.source_record`.
+    inference
+        Makes the card's block of that name for the network.
+    """
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    network = build_network(recipe.network.architecture, recipe.network_arguments)
+    network.load_state_dict(state["average"])
+    network.eval()
+    card = ModelCard(
+        name=recipe.name,
+        title=recipe.card.title,
+        architecture=recipe.network.architecture,
+        arguments=recipe.network_arguments,
+        licence=recipe.card.licence,
+        inference=inference(network),
+        training=_training_record(recipe, summary),
+        tags=recipe.card.tags,
+    )
+    return save_model(folder, network, card)

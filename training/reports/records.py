@@ -1,0 +1,112 @@
+"""What the evaluations of all tasks share: records, files and the card's figures."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import OutputError, RecipeError
+from napari_cytosynth.files import replace_file
+from napari_cytosynth.zoo.model_files import read_card, update_card
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from napari_cytosynth.zoo.card import Metric
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = [
+    "model_record",
+    "read_record",
+    "replace_metrics",
+    "results_folder",
+    "write_json",
+]
+
+
+def replace_metrics(folder: Path, dataset: str, metrics: Sequence[Metric]) -> None:
+    """Write figures into a model's card, in place of older ones of the same data set.
+
+    Parameters
+    ----------
+    folder
+        The model's folder; its weights stay as they are.
+    dataset
+        Data set and split that the figures were measured on.
+    metrics
+        The figures.
+
+    Raises
+    ------
+    ModelError
+        If `folder` holds no model.
+    OutputError
+        If it cannot be written.
+    """
+    card = read_card(folder)
+    kept = [metric for metric in card.metrics if metric.dataset != dataset]
+    update_card(folder, card.model_copy(update={"metrics": [*kept, *metrics]}))
+
+
+@contextmanager
+def results_folder(folder: Path) -> Iterator[None]:
+    """Make the folder of the results, and say what is wrong where it cannot be written.
+
+    Raises
+    ------
+    OutputError
+        If the folder, or a file in it, cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OutputError(f"The results cannot be written to “{folder}”: {error}") from error
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a record as JSON for people, whole or not; what is no finite number becomes null."""
+    text = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+    replace_file(path, f"{text}\n".encode())
+
+
+def read_record(path: Path, *, result: bool = False) -> dict[str, Any]:
+    """Return what :func:`write_json` wrote; empty if nothing is there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    result
+        Whether it holds what is found again without it, and not what a folder is bound to.
+
+    Raises
+    ------
+    RecipeError
+        If the file is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:  # no JSON, or no text
+        cure = "delete it, so that it is made again" if result else "choose another --out"
+        raise RecipeError(f"“{path}” is damaged: {cure}.") from error
+    return found
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def model_record(model: Model) -> dict[str, Any]:
+    """Return what tells a model apart from all others."""
+    return {"model": model.card.name, "revision": model.revision, "sha256": model.sha256}

@@ -1,0 +1,330 @@
+"""A whole training run: a folder with recipe, versions, logs, checkpoints and the model."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lightning import Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.loop.callbacks import (
+    Bar,
+    Clock,
+    EpochSeed,
+    ExponentialAverage,
+    RevertToBest,
+)
+from napari_cytosynth.training.loop.checkpoints import WholeCheckpoints
+from napari_cytosynth.training.loop.precision import precision_in_words, run_precision
+from napari_cytosynth.training.loop.processes import (
+    FirstWrites,
+    alone_in,
+    check_processes,
+    first_does,
+    interruptible,
+    is_first,
+    strategy,
+)
+from napari_cytosynth.training.recipe.hardware import process_count
+from napari_cytosynth.training.reports.records import read_record, results_folder
+from napari_cytosynth.training.reports.run_folder import (
+    CHOSEN,
+    LAST,
+    LOCK,
+    check_data,
+    holds_run,
+    write_facts,
+)
+from napari_cytosynth.training.tasks import task_of
+
+from .lineage import renew_card, source_record
+from .preflight import begun_last, check_begin, folders_before, parts
+from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
+
+if TYPE_CHECKING:
+    from napari_cytosynth.training.data.crops import EpochData
+    from napari_cytosynth.training.loop.module import NetworkModule
+    from napari_cytosynth.training.recipe.base import Recipe
+
+__all__ = ["check_start", "train"]
+
+# Lightning's hints are about its own defaults; none of them tells the user what to do.
+_HINTS = (
+    r"The dirpath has changed from",  # a folder that was moved goes on all the same
+    r".*Checkpoint directory .* exists and is not empty",
+    r".*does not have many workers",
+    r".*is smaller than the logging interval",
+    r".*Experiment logs directory",
+    r".*isinstance\(treespec, LeafSpec\)",
+    r".*recommended to use `self.log\(.*sync_dist=True\)`",
+)
+
+
+def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest, Clock]:
+    train = recipe.train
+    average = ExponentialAverage(train.ema)
+    best = RevertToBest(
+        out,
+        average,
+        f"validation/{train.monitor}",
+        maximise=train.monitor == "score",
+        revert_after=train.revert_after,
+        stop_after=train.stop_after,
+    )
+    last = ModelCheckpoint(
+        dirpath=out,
+        filename=LAST.removesuffix(".ckpt"),
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    clock = Clock()
+    seed, bar = EpochSeed(train.seed), Bar(refresh_rate=5)
+    return [seed, average, clock, best, last, bar], best, clock
+
+
+def _trainer(
+    recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int, precision: str
+) -> Trainer:
+    train = recipe.train
+    manual = recipe.two_optimisers  # which take their steps by themselves
+    accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
+    return Trainer(
+        accelerator=accelerator,
+        devices=train.devices,
+        num_nodes=train.num_nodes,
+        max_epochs=epochs,
+        precision="bf16-mixed" if precision == "bfloat16" else "32-true",
+        accumulate_grad_batches=1 if manual else train.accumulate,
+        gradient_clip_val=None if manual else train.gradient_clip or None,
+        check_val_every_n_epoch=train.validate_every,
+        num_sanity_val_steps=0,
+        **strategy(train, manual=manual),
+        callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
+        logger=[TensorBoardLogger(out, name="", version="tensorboard"), CSVLogger(out, name="csv")],
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        default_root_dir=out,
+    )
+
+
+def _steps(recipe: Recipe, data: EpochData) -> int:
+    assert data.dataset is not None
+    size = recipe.train.batch_size
+    crops = len(data.dataset) // process_count(recipe.train)
+    batches = crops // size if crops >= size else 1
+    return recipe.train.max_epochs * -(-batches // recipe.train.accumulate)
+
+
+def _train_first_stage(recipe: Recipe, data_dir: Path, out: Path) -> Recipe:
+    """Train the first stage unless it is done; return the recipe completed by it."""
+    first = task_of(recipe).first_stage(recipe, out)
+    if first is None:
+        return recipe
+    if not (first.folder / CHOSEN).is_file():
+        first.check(data_dir)
+        train(first.recipe, data_dir, first.folder, resume="auto")
+    return first.finish(data_dir)
+
+
+def train(
+    recipe: Recipe,
+    data_dir: Path,
+    out: Path | None = None,
+    *,
+    resume: bool | Literal["auto"] = False,
+    stop_at_epoch: int | None = None,
+) -> Path:
+    """Train, choose what there is to choose on validation data, and export.
+
+    Parameters
+    ----------
+    recipe
+        The validated recipe.
+    data_dir
+        Folder that holds the image and truth folders named in the recipe.
+    out
+        Run folder; ``runs/<recipe name>`` by default. Rounds before the last one have the
+        folders ``round-1``, ``round-2`` and so on in it.
+    resume
+        Go on from the run's last checkpoint; the result equals an unbroken run's. ``auto``:
+        if there is one, else begin.
+    stop_at_epoch
+        End the last round here as an interruption would, without a model; its schedule stays that
+        of the whole.
+
+    Returns
+    -------
+    Path
+        The exported model folder: config.json, model.safetensors, README.md.
+
+    Raises
+    ------
+    RecipeError
+        If the data do not fit the recipe, there is nothing to resume, or what is there was
+        begun with other settings or images, or another process trains in the folder.
+    OutputError
+        If the run folder cannot be made.
+    KeyboardInterrupt
+        If somebody pressed Ctrl-C; the run can be resumed.
+    """
+    out, data_dir = Path(out or Path("runs") / recipe.name), Path(data_dir)
+    check_start(recipe, data_dir, out, resume=resume)
+    if is_done(recipe, out):
+        renew_card(recipe, out)
+        return out / recipe.name
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    if process_count(recipe.train) > 1:
+        return _train_all(recipe, data_dir, out, stop_at_epoch)
+    with results_folder(out):
+        pass
+    with alone_in(out / LOCK, f"Another process trains in {out}: choose another --out."):
+        return _train_all(recipe, data_dir, out, stop_at_epoch)
+
+
+def _train_all(recipe: Recipe, data_dir: Path, out: Path, stop_at_epoch: int | None) -> Path:
+    """Train what is left of all stages and rounds."""
+    if is_first():
+        before = folders_before(recipe, out, len(recipe.rounds) + 1)
+        sys.stdout.write(f"{precision_in_words(recipe.train, out, before)}\n")
+    recipe = _train_first_stage(recipe, data_dir, out)
+    begun = begun_last(recipe, out)
+    for number, earlier in enumerate(earlier_rounds(recipe), 1):
+        folder = round_folder(out, number)
+        if number >= begun and not is_done(earlier, folder):
+            _Run(starting_from(earlier, number, out), data_dir, folder, out, number).finish()
+    number = len(recipe.rounds) + 1
+    last = starting_from(recipe, number, out)
+    return _Run(last, data_dir, out, out, number, recipe).finish(stop_at_epoch)
+
+
+def check_start(
+    recipe: Recipe, data_dir: Path, out: Path, *, resume: bool | Literal["auto"] = False
+) -> None:
+    """See that :func:`train` could begin, or go on; no image is read, nothing is trained.
+
+    Raises
+    ------
+    CytosynthError
+        As :func:`train` would.
+    """
+    check_begin(recipe, out, resume=resume)
+    data = task_of(recipe).data(recipe, data_dir, out)  # lists the files
+    for _, folder in parts(recipe, out):
+        if holds_run(folder):
+            check_data(data, folder)
+
+
+def _check_reached(best: RevertToBest) -> None:
+    if best.best is not None:
+        return
+    if best.waited:
+        raise RecipeError(
+            f"The training has diverged: its weights or its {best.monitor} are no numbers, so that "
+            "no model was written. Lower train.learning_rate, and look for broken images with "
+            "--check."
+        )
+    raise RecipeError("No validation was reached: raise max_epochs or lower validate_every.")
+
+
+def _fresh(recipe: Recipe) -> Recipe:
+    """Return a recipe that starts from no other model."""
+    network = recipe.network.model_copy(update={"start_from": None})
+    return recipe.model_copy(update={"network": network})
+
+
+@dataclass
+class _Run:
+    """One round of training: recipe, data, folder, the folder of the whole run, its number."""
+
+    recipe: Recipe
+    data_dir: Path
+    out: Path
+    whole_out: Path
+    number: int
+    whole: Recipe | None = None
+
+    @cached_property
+    def precision(self) -> str:
+        """Number format of this round, as it is when it begins."""
+        before = folders_before(self.recipe, self.whole_out, self.number)
+        return run_precision(self.recipe.train, self.out, before)
+
+    def finish(self, stop_at_epoch: int | None = None) -> Path:
+        """Train, or go on, and export."""
+        task = task_of(self.recipe)
+        data = task.data(self.recipe, self.data_dir, self.whole_out)
+        data.setup("fit")
+        check_processes(self.recipe.train, len(data.dataset))  # type: ignore[arg-type]
+        checkpoint = self.out / LAST
+        resume = checkpoint.is_file()
+        # a checkpoint holds all weights: those of the start may be gone by now
+        recipe = _fresh(self.recipe) if resume else self.recipe
+        with results_folder(self.out):
+            module = task.module(recipe, _steps(recipe, data))
+        data.prepare_network(module.network)
+        callbacks, best, clock = self._callbacks(data, module)
+        epochs = stop_at_epoch or self.recipe.train.max_epochs
+        trainer = _trainer(self.recipe, self.out, callbacks, epochs, self.precision)
+        with interruptible(), warnings.catch_warnings():
+            for hint in _HINTS:
+                warnings.filterwarnings("ignore", hint)
+            trainer.fit(
+                module,
+                datamodule=data,
+                ckpt_path=str(checkpoint) if resume else None,
+                weights_only=True if resume else None,
+            )
+        if stop_at_epoch and stop_at_epoch < self.recipe.train.max_epochs:
+            return self.out / self.recipe.name  # interrupted: there is nothing to export yet
+        _check_reached(best)
+        # next rounds start from the model, and machines that are gone would not come back if the
+        # first one's export failed
+        first_does(partial(self._export, trainer, module, data, best, clock))
+        return self.out / self.recipe.name
+
+    def _callbacks(
+        self, data: EpochData, module: NetworkModule
+    ) -> tuple[list[Callback], RevertToBest, Clock]:
+        recipe = self.recipe
+        callbacks, best, clock = _callbacks(recipe, self.out)
+        whole = self.whole or recipe
+        facts = partial(write_facts, whole, data, self.out, seed=recipe.train.seed)
+        facts = partial(facts, precision=self.precision, before=self._before())
+        callbacks.append(FirstWrites(facts))
+        callbacks += task_of(recipe).callbacks(recipe, data, module)
+        return callbacks, best, clock
+
+    def _before(self) -> dict[str, Any]:
+        """Return what was spent in earlier rounds and started from, as the folder remembers it."""
+        kept = read_record(self.out / "run.json").get("before")
+        if kept and (self.out / LAST).is_file():
+            return dict(kept)
+        return spent(self.whole_out, self.number) | source_record(self.recipe)
+
+    def _export(
+        self,
+        trainer: Trainer,
+        module: NetworkModule,
+        data: EpochData,
+        best: RevertToBest,
+        clock: Clock,
+    ) -> None:
+        before = self._before()
+        summary = before | {
+            # Lightning counts the steps of every optimiser
+            "steps": before["steps"] + trainer.global_step // len(trainer.optimizers),
+            "seconds": before["seconds"] + clock.seconds,
+            "best_epoch": best.epoch,
+            "precision": self.precision,
+        }
+        model = self.out / self.recipe.name
+        task_of(self.recipe).export(self.recipe, module, data, best.path, model, summary)

@@ -1,0 +1,133 @@
+"""Images with masks or labels from folders, split by image, served as augmented crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_cytosynth.errors import InputError, RecipeError
+from napari_cytosynth.inference.normalise import normalise
+from napari_cytosynth.training.data.crops import CropData, CropDataset, Field
+from napari_cytosynth.training.data.image_files import image_files, read_plane
+from napari_cytosynth.training.data.masks import check_truth, object_numbers
+from napari_cytosynth.training.data.splits import check_split, hash_split
+from napari_cytosynth.training.data.wording import nothing_marked
+
+from .targets import target_maps
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .recipe import DataRecipe, SegmentRecipe
+
+__all__ = ["SegmentationData", "find_pairs", "split_stems"]
+
+
+def _read_grey(path: Path) -> NDArray[np.generic]:
+    try:
+        return read_plane(path)
+    except InputError as error:
+        raise RecipeError(f"In “{path.parent}”: {error}") from error
+
+
+def _index(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise RecipeError(f"The folder {folder} does not exist.")
+    return image_files(folder)
+
+
+def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path]]]:
+    """Match images and truth by file name.
+
+    Raises
+    ------
+    RecipeError
+        If a folder is missing or empty, or an image has no truth.
+    """
+    images = _index(data_dir / recipe.images)
+    if not images:
+        raise RecipeError(f"No TIFF or PNG images in {data_dir / recipe.images}.")
+    truths = [_index(data_dir / target.folder) for target in recipe.targets]
+    missing = sorted({stem for found in truths for stem in images if stem not in found})
+    if missing:
+        raise RecipeError(
+            f"{len(missing)} of {len(images)} images have no truth of the same name, "
+            f"for example “{missing[0]}”."
+        )
+    return [(path, [found[stem] for found in truths]) for stem, path in images.items()]
+
+
+def _load(image: Path, truths: list[Path], recipe: DataRecipe) -> Field:
+    raw = _read_grey(image)
+    read = [_read_grey(path) for path in truths]
+    for path, truth in zip(truths, read, strict=True):
+        if truth.shape != raw.shape:
+            raise RecipeError(f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}.")
+    for path, truth, target in zip(truths, read, recipe.targets, strict=True):
+        if wrong := check_truth(truth, labels=target.kind == "labels"):
+            raise RecipeError(f"“{path}” cannot be learned from: {wrong}.")
+    if recipe.targets[0].kind == "labels":
+        read[0] = object_numbers(read[0])
+    plane = normalise(raw[None], recipe.normalisation)
+    return Field(image.stem, plane, target_maps(read, recipe.targets), read[0])
+
+
+def _validates(stems: list[str], recipe: DataRecipe) -> set[str]:
+    split = recipe.split
+    if split.kind == "hash":
+        return {stem for stem in stems if hash_split(stem) == "validation"}
+    if split.kind == "last":
+        return set(stems[-split.count :])
+    unknown = set(split.validation) - set(stems)
+    if unknown:
+        raise RecipeError(f"Validation images not found: {', '.join(sorted(unknown))}.")
+    return set(split.validation)
+
+
+def split_stems(stems: list[str], recipe: DataRecipe) -> tuple[list[str], list[str]]:
+    """Return which images train and which validate; the others are left for testing.
+
+    Raises
+    ------
+    RecipeError
+        If an image that should validate is not there.
+    """
+    validates = _validates(stems, recipe)
+    train = [stem for stem in stems if stem not in validates]
+    if recipe.split.kind == "hash":
+        train = [stem for stem in train if hash_split(stem) == "train"]
+    return train, [stem for stem in stems if stem in validates]
+
+
+class SegmentationData(CropData):
+    """Training crops and whole validation images of one data folder."""
+
+    recipe: SegmentRecipe
+
+    def __init__(self, recipe: SegmentRecipe, data_dir: Path) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.pairs = find_pairs(Path(data_dir), recipe.data)
+        self.train_names, validates = split_stems([i.stem for i, _ in self.pairs], recipe.data)
+        self.validation_names = set(validates)
+        check_split(self.train_names, self.validation_names)
+        if recipe.data.split.use_all:
+            self.train_names += sorted(self.validation_names)
+
+    def setup(self, stage: str) -> None:
+        """Read all files into memory, once."""
+        if self.dataset is not None:
+            return
+        names = {*self.train_names, *self.validation_names}
+        fields = [_load(i, t, self.recipe.data) for i, t in self.pairs if i.stem in names]
+        train = [field for field in fields if field.name in set(self.train_names)]
+        _check_marked(train, self.recipe)
+        self.validation = [field for field in fields if field.name in self.validation_names]
+        self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed)
+
+
+def _check_marked(fields: list[Field], recipe: SegmentRecipe) -> None:
+    for channel, name in enumerate(recipe.output_channels):
+        if not any(field.maps[channel].any() for field in fields):
+            raise RecipeError(nothing_marked(name))

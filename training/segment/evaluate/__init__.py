@@ -1,0 +1,1 @@
+"""Evaluation of segmentation networks: pixels and objects against the truth, figures."""

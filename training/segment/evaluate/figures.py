@@ -1,0 +1,130 @@
+"""Figure pages of an evaluation: the worst fields, and the scores over the threshold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.training.reports.figure_pages import (
+    FOUND,
+    MISSED,
+    SPURIOUS,
+    grey,
+    label_edges,
+    write_pages,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .report import Report
+    from .tally import WorstField
+
+__all__ = ["save_figures"]
+
+
+def save_figures(report: Report, folder: Path) -> list[Path]:
+    """Write ``curves.png`` and one ``worst-NN-name.png`` for each of the worst fields.
+
+    Parameters
+    ----------
+    report
+        What an evaluation found.
+    folder
+        An existing folder.
+
+    Returns
+    -------
+    list of Path
+        The files; none where matplotlib is not installed.
+    """
+
+    def draw(figure_class: Any) -> dict[str, Any]:
+        pages = {"curves": _curves(figure_class, report)}
+        for rank, field in enumerate(report.worst, start=1):
+            pages[f"worst-{rank:02d}-{field.name}"] = _field_page(figure_class, field, report)
+        return pages
+
+    return write_pages(folder, "worst", draw)
+
+
+def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:
+    """Return (Y, X, 3): found, spurious and missed pixels over the image."""
+    true, found = field.truth != 0, field.probability >= threshold
+    canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
+    for where, colour in (
+        (true & found, FOUND),
+        (~true & found, SPURIOUS),
+        (true & ~found, MISSED),
+    ):
+        canvas[where] = 0.5 * canvas[where] + 0.5 * np.asarray(colour, np.float32)
+    return canvas
+
+
+def _outlines(field: WorstField) -> NDArray[np.float32]:
+    """Return (Y, X, 3): outlines of the true objects, and of the predicted ones on top."""
+    canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
+    for labels, colour in ((field.truth, MISSED), (field.predicted, SPURIOUS)):
+        canvas[label_edges(labels)] = colour
+    return canvas
+
+
+def _field_page(figure_class: Any, field: WorstField, report: Report) -> Any:
+    threshold = report.options.threshold or 0.5
+    name = "AP@0.5" if report.options.kind == "labels" else "foreground IoU"
+    figure = figure_class(figsize=(11, 9), layout="constrained")
+    figure.suptitle(f"{report.model.card.name} · {field.name} · {name} {field.score:.3f}")
+    axes = figure.subplots(2, 2)
+    axes[0, 0].imshow(grey(field.image), cmap="gray")
+    axes[0, 0].set_title("image")
+    shown = axes[0, 1].imshow(field.probability, cmap="magma", vmin=0, vmax=1)
+    figure.colorbar(shown, ax=axes[0, 1], shrink=0.8)
+    axes[0, 1].set_title("probability")
+    axes[1, 0].imshow(_error_map(field, threshold))
+    axes[1, 0].set_title(f"at {threshold:.3g}: green found, orange spurious, blue missed")
+    if report.options.kind == "labels":
+        axes[1, 1].imshow(_outlines(field))
+        axes[1, 1].set_title("objects: blue true, orange predicted")
+    else:
+        axes[1, 1].imshow(field.truth, cmap="gray")
+        axes[1, 1].set_title("truth")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure
+
+
+def _curves(figure_class: Any, report: Report) -> Any:
+    figure = figure_class(figsize=(11, 4.5), layout="constrained")
+    figure.suptitle(f"{report.model.card.name} · {len(report.table)} images")
+    left, right = figure.subplots(1, 2)
+    for name in ("precision", "recall", "foreground IoU"):
+        left.plot(report.curve["threshold"], report.curve[name], label=name)
+    left.axvline(report.options.threshold, color="0.5", linestyle=":", label="threshold used")
+    left.set(xlabel="threshold", ylabel="score over all pixels", xlim=(0, 1), ylim=(0, 1))
+    left.legend()
+    _reliability(right, report)
+    return figure
+
+
+def _reliability(axis: Any, report: Report, bins: int = 20) -> None:
+    counts = report.counts
+    groups = np.minimum(np.arange(counts.steps + 1) * bins // counts.steps, bins - 1)
+    everything = counts.positive + counts.negative
+    total, hits, predicted = (
+        np.bincount(groups, weights=w, minlength=bins)
+        for w in (everything, counts.positive, counts.total)
+    )
+    seen = total > 0
+    axis.plot([0, 1], [0, 1], color="0.7", linestyle=":")
+    axis.plot(predicted[seen] / total[seen], hits[seen] / total[seen], marker="o")
+    error = report.metrics["calibration error (ECE)"]
+    axis.set(
+        xlabel="mean predicted probability",
+        ylabel="fraction of true foreground",
+        title=f"calibration error {error:.3f}",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )

@@ -1,0 +1,82 @@
+"""Export of a segmentation model, with threshold and splitting chosen on validation data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_cytosynth.training.reports.model_export import network_facts, save_trained
+from napari_cytosynth.training.reports.records import write_json
+from napari_cytosynth.training.reports.run_folder import CHOSEN
+from napari_cytosynth.zoo.card import Inference
+
+from .thresholds import Predictions, choose_splitting, choose_threshold, iou_curve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .data import SegmentationData
+    from .module import SegmentationModule
+    from .recipe import SegmentRecipe
+
+__all__ = ["export_model"]
+
+
+def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predictions]:
+    module.eval()
+    result = []
+    with torch.inference_mode():
+        for field in data.validation:
+            probability = torch.sigmoid(module.predict_field(field.image)).cpu().numpy()
+            result.append(Predictions(field.name, probability, field.maps, field.truth))
+    return result
+
+
+def export_model(
+    recipe: SegmentRecipe,
+    module: SegmentationModule,
+    data: SegmentationData,
+    checkpoint: Path,
+    folder: Path,
+    summary: dict[str, Any],
+) -> Path:
+    """Write the three-file model of the best averaged weights.
+
+    Parameters
+    ----------
+    recipe, module, data
+        The run that ends.
+    checkpoint
+        ``best.pt`` of :class:`~napari_cytosynth.training.loop.callbacks.RevertToBest`.
+    folder
+        Where to write; also gets ``validation.json`` one level up, with what was chosen.
+    summary
+        ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run, and its
+        :func:`~napari_cytosynth.training.run.lineage.source_record`.
+    """
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    module.to("cpu")
+    module.network.load_state_dict(state["average"])
+    predictions = _predict(module, data)
+    if recipe.instances:
+        threshold, splitting, score = choose_splitting(predictions)
+        chosen: dict[str, Any] = {"threshold": threshold, "splitting": splitting}
+        found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
+    else:
+        threshold = choose_threshold(predictions)
+        chosen = {"threshold": threshold}
+        found = {"threshold": threshold}
+    found |= {"iou": {f"{t:.2f}": iou for t, iou in iou_curve(predictions).items()}, **summary}
+    write_json(folder.parent / CHOSEN, found)
+
+    def inference(network: torch.nn.Module) -> Inference:
+        return Inference(
+            task=recipe.task,
+            input_channels=["grey"],
+            object_channel=recipe.output_channels[0],
+            **network_facts(recipe, network),
+            **chosen,
+        )
+
+    return save_trained(recipe, checkpoint, folder, summary, inference)

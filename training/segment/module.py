@@ -1,0 +1,82 @@
+"""The Lightning module that trains a segmentation network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_cytosynth.training.loop.module import FieldModule
+
+from .losses import bce_soft_iou, distance_loss
+from .thresholds import Predictions, instance_score, iou_curve
+
+if TYPE_CHECKING:
+    from .recipe import SegmentRecipe
+
+__all__ = ["SegmentationModule"]
+
+
+class SegmentationModule(FieldModule):
+    """BCE + soft IoU for masks, a soft cross-entropy + L1 for distances.
+
+    Parameters
+    ----------
+    recipe
+        The validated recipe.
+    total_steps
+        Optimiser steps of the whole run, for the schedule.
+    """
+
+    recipe: SegmentRecipe
+
+    def __init__(self, recipe: SegmentRecipe, total_steps: int) -> None:
+        super().__init__(recipe, total_steps)
+        self.predictions: list[Predictions] = []
+
+    def channel_losses(self, logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Weighted loss of every named output channel."""
+        losses: dict[str, torch.Tensor] = {}
+        channel = 0
+        for recipe in self.recipe.data.targets:
+            mask = bce_soft_iou(logits[:, channel], target[:, channel], recipe.pos_weight)
+            losses[recipe.name] = recipe.weight * mask
+            channel += 1
+            if recipe.kind == "labels":
+                losses["distance"] = distance_loss(logits[:, channel], target[:, channel])
+                channel += 1
+        return losses
+
+    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
+        """One batch of crops."""
+        image, target = batch
+        losses = self.channel_losses(self(image), target)
+        total = torch.stack(list(losses.values())).sum()
+        if len(losses) > 1:
+            self.log_dict({f"train/{name}": value for name, value in losses.items()})
+        self.log("train/loss", total, prog_bar=True, on_step=True, on_epoch=False)
+        return total
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the predictions of the last validation."""
+        self.predictions = []
+
+    def validation_step(self, index: int, batch_idx: int) -> None:
+        """Run one whole validation image with the averaged weights."""
+        field = self.validation_field(index)
+        logits = self.predict_field(field.image)
+        target = torch.from_numpy(field.maps).to(self.device)
+        losses = self.channel_losses(logits[None], target[None])
+        total = torch.stack(list(losses.values())).sum()
+        self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
+        probability = torch.sigmoid(logits).cpu().numpy()
+        self.predictions.append(Predictions(field.name, probability, field.maps, field.truth))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log IoU, and for instances AP@0.5, over all validation images."""
+        curve = iou_curve(self.predictions)
+        score = max(curve.values())
+        self.log("validation/iou", score, prog_bar=True)
+        if self.recipe.instances:
+            score = instance_score(self.predictions, 0.5, None)
+        self.log("validation/score", score, prog_bar=True, sync_dist=True)

@@ -1,0 +1,68 @@
+"""From masks and instance labels to the maps that a network learns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_cytosynth.training.data.masks import object_numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .recipe import TargetRecipe
+
+__all__ = ["distance_map", "target_maps"]
+
+
+def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Distance of every pixel to the edge of its own object, over the object's largest.
+
+    Parameters
+    ----------
+    labels
+        (Y, X) instances, 0 = background.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) float32 in [0, 1]: 0 outside, 1 at the innermost pixel of each object. The
+        map falls to its lowest between two objects that touch, whatever their size.
+    """
+    result = np.zeros(labels.shape, np.float32)
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
+        inside = np.pad(labels[box] == index, 1)
+        distance = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
+        view = result[box]
+        np.maximum(view, distance / max(float(distance.max()), 1.0), out=view)
+    return result
+
+
+def target_maps(
+    truths: list[NDArray[np.generic]], targets: list[TargetRecipe]
+) -> NDArray[np.float32]:
+    """Stack the maps of all targets.
+
+    Parameters
+    ----------
+    truths
+        One (Y, X) mask or label image for each target.
+    targets
+        What each is.
+
+    Returns
+    -------
+    ndarray
+        (C, Y, X) float32 in [0, 1], in the order of ``SegmentRecipe.output_channels``.
+    """
+    maps = []
+    for truth, target in zip(truths, targets, strict=True):
+        inside = truth != 0
+        maps.append((~inside if target.invert else inside).astype(np.float32))
+        if target.kind == "labels":
+            maps.append(distance_map(object_numbers(truth).astype(np.int64)))
+    return np.stack(maps)

@@ -1,0 +1,106 @@
+"""What is chosen on validation images: the threshold and how touching objects are split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cytosynth.metrics.instance import average_precision
+from napari_cytosynth.tasks.segment.instances import LabelOptions, label_plane
+from napari_cytosynth.zoo.card import Splitting
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "THRESHOLDS",
+    "Predictions",
+    "choose_splitting",
+    "choose_threshold",
+    "instance_score",
+    "iou_curve",
+]
+
+THRESHOLDS = (0.01, 0.02, 0.05, *np.round(np.arange(0.1, 0.95, 0.05), 2).tolist(), 0.95)
+DEFAULT = Splitting(channel="distance", seed_threshold=0.5, smoothing=1.0)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A validation image after the network.
+
+    Attributes
+    ----------
+    name
+        Stem of the image file.
+    probability
+        (C, Y, X) float32 in [0, 1].
+    maps
+        (C, Y, X) float32, the truth as maps.
+    truth
+        (Y, X) instances or mask.
+    """
+
+    name: str
+    probability: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    truth: NDArray[np.generic]
+
+
+def iou_curve(predictions: list[Predictions]) -> dict[float, float]:
+    """Foreground IoU at each of :data:`THRESHOLDS`, pixels pooled over all images."""
+    intersection, union = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
+    for item in predictions:
+        true = item.maps[0] > 0.5
+        for number, threshold in enumerate(THRESHOLDS):
+            found = item.probability[0] >= threshold
+            intersection[number] += np.count_nonzero(found & true)
+            union[number] += np.count_nonzero(found | true)
+    values = np.divide(intersection, union, out=np.ones_like(union), where=union > 0)
+    return dict(zip(THRESHOLDS, values.tolist(), strict=True))
+
+
+def choose_threshold(predictions: list[Predictions]) -> float:
+    """Threshold of the highest pooled IoU."""
+    curve = iou_curve(predictions)
+    return max(curve, key=lambda threshold: curve[threshold])
+
+
+def instance_score(
+    predictions: list[Predictions],
+    threshold: float,
+    splitting: Splitting | None,
+    *,
+    at: tuple[float, ...] = (0.5,),
+) -> float:
+    """Mean over IoU thresholds `at` of TP / (TP + FP + FN), averaged over images."""
+    options = LabelOptions(threshold=threshold, split_touching=True)
+    scores = []
+    for item in predictions:
+        labels = label_plane(
+            item.probability[0], item.probability[1], options, splitting or DEFAULT
+        )
+        scores.append(np.mean(average_precision(item.truth, labels, at)))
+    return float(np.mean(scores))
+
+
+def choose_splitting(predictions: list[Predictions]) -> tuple[float, Splitting, float]:
+    """Threshold and seeds of the highest AP (mean of 0.5 and 0.75) on validation images.
+
+    Returns
+    -------
+    tuple
+        Threshold, splitting, and the AP reached.
+    """
+    best: tuple[float, Splitting, float] | None = None
+    seeds = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+    for threshold, seed, smoothing in product((0.4, 0.5, 0.6), seeds, (0.0, 1.0, 2.0)):
+        splitting = Splitting(channel="distance", seed_threshold=seed, smoothing=smoothing)
+        score = instance_score(predictions, threshold, splitting, at=(0.5, 0.75))
+        if best is None or score > best[2]:
+            best = (threshold, splitting, score)
+    assert best is not None
+    return best

@@ -1,0 +1,1 @@
+"""Evaluation of virtual stainers: pixels, objects, uncertainty and its calibration, figures."""

@@ -1,0 +1,229 @@
+"""The fields that a virtual stainer is measured on, and what it makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.metrics import calibrated_sigma
+from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.stain.task import stain
+from napari_cytosynth.tasks.stain.units import sigma_fits
+from napari_cytosynth.training.data.image_files import Selection
+from napari_cytosynth.training.stain.files import field_files, read_channels
+
+from .tally import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_cytosynth.zoo.loading import Model
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["FieldReader", "StainField", "Stainer", "find_stain_fields"]
+
+
+@dataclass(frozen=True)
+class StainField:
+    """A field: its name, and the files (or OME-Zarr images) of the input and of the stains."""
+
+    name: str
+    image: Path
+    target: Path
+
+
+def find_stain_fields(
+    data_dir: Path,
+    inputs: str,
+    targets: str,
+    parts: Sequence[str] = (),
+    selection: Selection | None = None,
+) -> list[StainField]:
+    """Match input and stained fields by name.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the data set.
+    inputs, targets
+        Names of the two folders (or OME-Zarr plates) inside it, or inside each part.
+    parts
+        Folders in it, such as ``test``; none: the two folders lie in `data_dir` itself.
+    selection
+        Which fields; None for all.
+
+    Returns
+    -------
+    list of StainField
+        At least one. With several parts the names begin with theirs: ``train/field``.
+
+    Raises
+    ------
+    InputError
+        If a folder is missing or empty, nothing is selected, or an input has no stain.
+    """
+    found: list[StainField] = []
+    for part in parts or [""]:
+        folder = data_dir / part
+        images, stains = field_files(folder / inputs), field_files(folder / targets)
+        taken = (selection or Selection()).apply(list(images))
+        prefix = f"{part}/" if len(parts) > 1 else ""
+        missing = [stem for stem in taken if stem not in stains]
+        if missing:
+            raise InputError(
+                f"{len(missing)} of {len(taken)} images have no stained image of the same name "
+                f"in “{folder / targets}”, for example “{missing[0]}”."
+            )
+        found += [StainField(prefix + stem, images[stem], stains[stem]) for stem in taken]
+    if not found:
+        raise InputError(f"No image in “{data_dir}” was selected.")
+    return found
+
+
+@dataclass(frozen=True)
+class FieldReader:
+    """How the files of a field are read.
+
+    Attributes
+    ----------
+    stains
+        Names of the channels of a stained file (of those in `pick`), in order.
+    inputs
+        Number of channels of an input.
+    pick, input_pick
+        Which channels of the files these are; None for all.
+    """
+
+    stains: tuple[str, ...]
+    inputs: int = 1
+    pick: tuple[int, ...] | None = None
+    input_pick: tuple[int, ...] | None = None
+
+    def image(self, field: StainField) -> NDArray[Any]:
+        """Return the input (C, Y, X)."""
+        pick = None if self.input_pick is None else list(self.input_pick)
+        return read_channels(field.image, pick, self.inputs)
+
+    def targets(self, field: StainField, shape: tuple[int, ...]) -> dict[str, Floats]:
+        """Return the real stains (Y, X) by name, in their own units.
+
+        Raises
+        ------
+        InputError
+            If they have not the size (Y, X) of `shape`, or pixels without a number.
+        """
+        pick = None if self.pick is None else list(self.pick)
+        stack = read_channels(field.target, pick, len(self.stains))
+        if stack.shape[1:] != shape:
+            raise InputError(f"“{field.name}” has {shape} pixels, its stain {stack.shape[1:]}.")
+        planes = stack.astype(np.float32)
+        if not np.isfinite(planes).all():
+            raise InputError(f"The stain of “{field.name}” has pixels without a number (NaN).")
+        return dict(zip(self.stains, planes, strict=True))
+
+
+class Stainer:
+    """A model that stains fields, its samples' spread kept apart from its calibration.
+
+    Parameters
+    ----------
+    model
+        A staining model.
+    samples
+        Of the dropout; a model that was trained without it makes one plain prediction.
+    seed
+        Of the samples.
+    pixel_size_um
+        Of the fields; with it they are resampled where the model's card asks for that.
+    device
+        Where the network runs.
+
+    Raises
+    ------
+    InputError
+        If the model does not stain.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        samples: int = 16,
+        seed: int = 0,
+        pixel_size_um: float | None = None,
+        device: str = "auto",
+    ) -> None:
+        inference = model.card.inference
+        if inference.task != "stain":
+            raise InputError(
+                f"The model “{model.card.name}” does not stain: it is made to {inference.task}."
+            )
+        self.model, self.inference = model, inference
+        self.names = tuple(inference.output_channels)
+        self.samples = samples if inference.dropout else 0
+        bare = inference.model_copy(
+            update={"sigma_scale": None, "sigma_floor": None, "sigma_slope": None}
+        )
+        card = model.card.model_copy(update={"inference": bare})
+        self._bare = replace(model, card=card)
+        self._arguments: dict[str, Any] = {
+            "samples": self.samples,
+            "seed": seed,
+            "pixel_size": pixel_size_um,
+            "resample": pixel_size_um is not None,
+            "device": device,
+        }
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the card has a calibration."""
+        return self.inference.sigma_scale is not None
+
+    @property
+    def ranges(self) -> dict[str, float]:
+        """For each stain the range of the training's scaling, in the stain's own units."""
+        low, high = self.inference.output_range
+        span = 1.0 if self.inference.output_scaling else high - low
+        return {name: span * scale for name, scale in self.scales.items()}
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """For each stain its intensity per unit of the network's output."""
+        scaling = self.inference.output_scaling
+        return {name: scaling[k].scale if scaling else 1.0 for k, name in enumerate(self.names)}
+
+    def __call__(self, image: NDArray[Any]) -> dict[str, Prediction]:
+        """Stain one field (C, Y, X); return the stains by name."""
+        result = stain(image, self._bare, axes="CYX", progress=silent, **self._arguments)
+        if result.std is None:
+            planes = zip(result.channels, result.mean, strict=True)
+            return {name: Prediction(mean) for name, mean in planes}
+        stains = zip(result.channels, result.mean, result.std, strict=True)
+        return {
+            name: Prediction(mean, spread, self._sigma(k, spread, mean))
+            for k, (name, mean, spread) in enumerate(stains)
+        }
+
+    def _sigma(self, channel: int, spread: Floats, mean: Floats) -> Floats | None:
+        fits = sigma_fits(self.inference)
+        if fits is None:
+            return None
+        unit, offset = self.scales[self.names[channel]], self._offset(channel)
+        output = (mean - offset) / unit
+        sigma: Floats = calibrated_sigma(spread / unit, *fits[channel], output) * unit
+        return sigma
+
+    def _offset(self, channel: int) -> float:
+        scaling = self.inference.output_scaling
+        return scaling[channel].offset if scaling else 0.0
+
+    @property
+    def offsets(self) -> dict[str, float]:
+        """For each stain the intensity that the network's output 0 stands for."""
+        return {name: self._offset(k) for k, name in enumerate(self.names)}

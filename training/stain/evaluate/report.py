@@ -1,0 +1,196 @@
+"""Options and results of an evaluation of virtual stainers: tables, the figures of a card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from napari_cytosynth.training.reports.records import model_record, replace_metrics
+from napari_cytosynth.zoo.card import Metric
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .fields import Stainer
+    from .objects import ObjectTally
+    from .shown_fields import ShownField
+    from .tally import ChannelTally
+
+__all__ = ["ModelScores", "StainOptions", "StainReport"]
+
+_CARD_FIGURES = ("PCC", "SSIM, mean per image", "NRMSE", "coverage of 68 %", "coverage of 95 %")
+_CARD_OBJECTS = ("F1@0.5", "AP@0.5:0.95")
+
+
+@dataclass(frozen=True)
+class StainOptions:
+    """Options of an evaluation: what is compared beside the pixels.
+
+    Attributes
+    ----------
+    segmenter
+        Finds the same objects in the real and the virtual stain: a segmentation model's
+        name, ``otsu`` (a threshold and a watershed), or None for no objects.
+    object_stain
+        Name of the stain that shows the objects; None: that of the nuclei, or the first.
+    pixel_size_um
+        Of the fields; None if unknown, and then the segmenter resamples nothing.
+    device
+        Where the segmenter runs.
+    """
+
+    segmenter: str | None = "fluo-nuclei-unet"
+    object_stain: str | None = None
+    pixel_size_um: float | None = None
+    device: str = "auto"
+
+
+@dataclass(eq=False)
+class ModelScores:
+    """All figures of one model.
+
+    Attributes
+    ----------
+    stainer
+        The model and how it was run.
+    channels
+        For each stain its sums.
+    objects
+        Sums over the objects; None if none were looked for.
+    """
+
+    stainer: Stainer
+    channels: dict[str, ChannelTally]
+    objects: ObjectTally | None
+
+    @cached_property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Name -> value for each stain, and for the objects under ``objects``."""
+        found = {name: tally.metrics() for name, tally in self.channels.items()}
+        return found | ({"objects": self.objects.metrics()} if self.objects else {})
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """One row for each feature of the objects; see :class:`.ObjectTally`."""
+        return self.objects.differences() if self.objects else pd.DataFrame()
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return model_record(self.stainer.model) | {
+            "samples": self.stainer.samples,
+            "calibrated": bool(self.stainer.samples and self.stainer.calibrated),
+            "figures": self.figures,
+            "populations": self.differences.to_dict("records"),
+        }
+
+
+@dataclass(eq=False)
+class StainReport:
+    """Results of an evaluation of virtual stainers, side by side.
+
+    Attributes
+    ----------
+    models
+        Name -> scores, in the order given.
+    options
+        What it was evaluated with; names the stain of the objects that was used.
+    data_ranges
+        For each stain the range that SSIM, PSNR and NRMSE refer to, in the stain's own
+        units: that of the first model's training scaling, the same for all models.
+    table
+        One row for each field, model and stain.
+    shown
+        The best, the median and the worst field, by the mean PCC of all models and stains.
+    """
+
+    models: dict[str, ModelScores]
+    options: StainOptions
+    data_ranges: dict[str, float]
+    table: pd.DataFrame
+    shown: list[ShownField] = field(default_factory=list)
+
+    def comparison(self) -> pd.DataFrame:
+        """Return one row for each figure of each stain, one column for each model."""
+        columns = {}
+        for name, scores in self.models.items():
+            rows = {
+                (stain, figure): value
+                for stain, figures in scores.figures.items()
+                for figure, value in figures.items()
+            }
+            columns[name] = pd.Series(rows)
+        table = pd.DataFrame(columns)
+        # the order of the first model; what only others have follows
+        order = list(dict.fromkeys(key for series in columns.values() for key in series.index))
+        return table.loc[order].rename_axis(["stain", "figure"]).reset_index()
+
+    def card_metrics(self, name: str, dataset: str, command: str) -> list[Metric]:
+        """Return the figures of one model that its card shows.
+
+        Parameters
+        ----------
+        name
+            One of :attr:`models`.
+        dataset
+            Data set and split.
+        command
+            The command that measures them again.
+        """
+        figures = dict(self.models[name].figures)
+        objects = figures.pop("objects", {})
+        wanted = [
+            (f"{stain}: {figure}", values[figure])
+            for stain, values in figures.items()
+            for figure in _CARD_FIGURES
+            if figure in values
+        ]
+        stain = self.options.object_stain
+        wanted += [
+            (f"{figure} of objects in {stain}", objects[figure])
+            for figure in _CARD_OBJECTS
+            if figure in objects
+        ]
+        return [
+            Metric(name=figure, value=round(value, 4), dataset=dataset, command=command)
+            for figure, value in wanted
+            if np.isfinite(value)
+        ]
+
+    def update_card(self, name: str, folder: Path, dataset: str, command: str) -> None:
+        """Write :meth:`card_metrics` into a model's card, in place of older ones of `dataset`.
+
+        Raises
+        ------
+        ModelError
+            If `folder` holds no model.
+        OutputError
+            If it cannot be written.
+        """
+        replace_metrics(folder, dataset, self.card_metrics(name, dataset, command))
+
+    def populations(self) -> pd.DataFrame:
+        """Return one row for each model and feature of the objects."""
+        tables = [
+            scores.differences.assign(model=name)
+            for name, scores in self.models.items()
+            if scores.objects is not None
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def summary(self, command: str) -> dict[str, Any]:
+        """Return what ``metrics.json`` holds."""
+        from napari_cytosynth.version import __version__
+
+        return {
+            "version": __version__,
+            "command": command,
+            "images": list(dict.fromkeys(self.table["image"])),
+            "options": asdict(self.options),
+            "data_range": self.data_ranges,
+            "shown": {shown.rank: shown.name for shown in self.shown},
+            "models": {name: scores.record() for name, scores in self.models.items()},
+        }

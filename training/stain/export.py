@@ -1,0 +1,67 @@
+"""From the best checkpoint of a stainer to the three-file format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.training.reports.model_export import network_facts, save_trained
+from napari_cytosynth.training.reports.records import write_json
+from napari_cytosynth.training.reports.run_folder import CHOSEN
+from napari_cytosynth.zoo.card import Inference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from .data import StainData
+    from .module import StainModule
+    from .recipe import StainRecipe
+
+__all__ = ["export_stainer"]
+
+
+def export_stainer(
+    recipe: StainRecipe,
+    module: StainModule,
+    data: StainData,
+    checkpoint: Path,
+    folder: Path,
+    summary: dict[str, Any],
+) -> Path:
+    """Write the three-file model of the best averaged weights.
+
+    Its uncertainty is not calibrated yet: ``cytosynth evaluate stain --calibrate`` does
+    that, on fields that the model has not seen.
+
+    Parameters
+    ----------
+    recipe, module, data
+        The run that ends.
+    checkpoint
+        ``best.pt`` of :class:`~napari_cytosynth.training.loop.callbacks.RevertToBest`.
+    folder
+        Where to write; also gets ``validation.json`` one level up.
+    summary
+        ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run.
+    """
+    figures = {
+        name: float(value)
+        for name, value in module.trainer.callback_metrics.items()
+        if name.startswith("validation/")
+    }
+    write_json(folder.parent / CHOSEN, {**summary, "last_validation": figures})
+
+    def inference(network: torch.nn.Module) -> Inference:
+        return Inference(
+            task="stain",
+            input_channels=recipe.data.input_channels,
+            activation="linear",
+            modality=recipe.modality,
+            input_quantiles=data.quantiles,
+            output_scaling=data.scaling,
+            output_unit=recipe.data.unit,
+            **network_facts(recipe, network),
+        )
+
+    return save_trained(recipe, checkpoint, folder, summary, inference)

@@ -1,0 +1,154 @@
+"""Fields of image pairs on disk: TIFF, PNG, OME-Zarr images and OME-Zarr plates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError, RecipeError
+from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.training.data.image_files import image_files
+from napari_cytosynth.training.data.wording import counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["field_files", "read_channels"]
+
+
+def field_files(folder: Path) -> dict[str, Path]:
+    """Return the fields of a folder, or of an OME-Zarr plate, by name and in order.
+
+    Parameters
+    ----------
+    folder
+        A folder of TIFF or PNG files and OME-Zarr images, or a plate (``NAME.zarr`` with
+        rows, columns and fields inside; a field is then called ``row-column-field``).
+
+    Raises
+    ------
+    RecipeError
+        If there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise RecipeError(f"The folder {folder} does not exist.")
+    if folder.suffix == ".zarr":
+        found = _plate(folder)
+    else:
+        found = image_files(folder)
+        for path in sorted(folder.glob("*.zarr")):
+            found[path.name.removesuffix(".zarr").removesuffix(".ome")] = path
+    if not found:
+        raise RecipeError(f"No TIFF, PNG or OME-Zarr images in {folder}.")
+    return found
+
+
+def _plate(folder: Path) -> dict[str, Path]:
+    attributes = _attributes(folder)
+    if "plate" not in attributes:
+        raise RecipeError(f"{folder} is an OME-Zarr, but no plate: name the folder it lies in.")
+    found = {}
+    for well in attributes["plate"]["wells"]:
+        place = folder / well["path"]
+        for field in _attributes(place, "well")["images"]:
+            name = f"{well['path'].replace('/', '-')}-{field['path']}"
+            found[name] = place / field["path"]
+    return dict(sorted(found.items()))
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ImportError as error:
+        raise RecipeError(
+            "Reading OME-Zarr needs the extra “distributed”: "
+            'pip install "napari-cytosynth[distributed]".'
+        ) from error
+    return zarr
+
+
+def _attributes(folder: Path, key: str | None = None) -> Any:
+    """Return the metadata of a group, or the entry of that name in it."""
+    try:
+        attributes = dict(_zarr().open_group(str(folder), mode="r").attrs)
+    except (OSError, ValueError, KeyError) as error:
+        raise RecipeError(f"{folder} cannot be read as OME-Zarr: {error}") from error
+    # version 0.5 keeps everything under one key
+    attributes = dict(attributes.get("ome", attributes))
+    if key is None:
+        return attributes
+    if key not in attributes:
+        raise RecipeError(f"{folder} cannot be read as OME-Zarr: its metadata lack “{key}”.")
+    return attributes[key]
+
+
+def _read_zarr(path: Path) -> tuple[NDArray[Any], str]:
+    multiscale = _attributes(path, "multiscales")[0]
+    names = [axis["name"] if isinstance(axis, dict) else axis for axis in multiscale["axes"]]
+    array = _zarr().open_group(str(path), mode="r")[multiscale["datasets"][0]["path"]]
+    return np.asarray(array[:]), "".join(names).upper()
+
+
+def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any]:
+    """Read a field as (C, Y, X) with `count` channels.
+
+    Parameters
+    ----------
+    path
+        One of :func:`field_files`.
+    pick
+        Indices of the channels; None takes all.
+    count
+        How many there must be.
+
+    Raises
+    ------
+    RecipeError
+        If the file cannot be read, or its axes or channels do not fit.
+    """
+    try:
+        if path.is_dir():
+            data, axes = _read_zarr(path)
+        else:
+            file = read_image(path)
+            data, axes = file.data, file.axes or {2: "YX", 3: "CYX"}.get(file.data.ndim, "")
+    except InputError as error:
+        raise RecipeError(str(error)) from error
+    stack = _channels_first(data, axes, path)
+    there = len(stack)
+    if pick is not None:
+        if beyond := [index for index in pick if not 0 <= index < there]:
+            raise RecipeError(
+                f"{path.name} has {there} channels, counted from 0; there is no {beyond[0]}."
+            )
+        stack = stack[pick]
+    if len(stack) != count:
+        hint = "Name them all, or choose some with pick or input_pick."
+        if data.shape[-1] in (count, 3, 4) and data.ndim == 3:
+            hint = "Channels must come first: save it as (C, Y, X)."
+        raise RecipeError(
+            f"{path.name} has the shape {data.shape}, which is {counted(there, 'channel')}, but "
+            f"the recipe names {count}. {hint}"
+        )
+    return stack
+
+
+def _channels_first(data: NDArray[Any], axes: str, path: Path) -> NDArray[Any]:
+    for axis in reversed(range(data.ndim)):
+        if data.shape[axis] == 1 and axes[axis : axis + 1] not in ("Y", "X"):
+            data = np.take(data, 0, axis)
+            axes = axes[:axis] + axes[axis + 1 :]
+    if axes == "YX":
+        return data[None]
+    # pages of a TIFF that says nothing else are its channels, in the order of the file
+    if axes[-2:] == "YX" and data.ndim == 3:
+        return data
+    if axes == "YXC":
+        return np.moveaxis(data, -1, 0)
+    raise RecipeError(
+        f"{path.name} has the axes {axes or 'unknown'} and the shape {data.shape}; one field of "
+        "(Y, X) or (C, Y, X) is expected. Split stacks and movies into one file a field."
+    )

@@ -1,0 +1,101 @@
+"""What the runs of a study can be compared by: names of scores, and which way is better."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.training.recipe.base import Record
+from napari_cytosynth.training.task import Direction  # noqa: TC001  (pydantic reads the annotation)
+from napari_cytosynth.training.tasks import TASKS, task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_cytosynth.training.recipe.base import Recipe
+
+__all__ = ["FIGURES", "Score", "check_scores", "direction_of", "measures"]
+
+_ALL = {name: way for task in TASKS.values() for name, way in task.directions.items()}
+FIGURES = frozenset(_ALL)
+
+
+def direction_of(name: str) -> Direction | None:
+    """Return which way a score is better; None if it is unknown, or has no better way.
+
+    Parameters
+    ----------
+    name
+        As the evaluations call it, perhaps of one stain (``DNA: PCC``) or channel
+        (``spectrum distance, DNA``).
+    """
+    figure = name.rpartition(": ")[2]
+    return _ALL.get(figure if figure in _ALL else figure.partition(", ")[0])
+
+
+class Score(Record):
+    """One figure that runs are compared by."""
+
+    name: str = Field(min_length=1, description="as the evaluations call it: Fréchet distance")
+    direction: Direction = Field(description="may be left out where it is known")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _better_way(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+            return given
+        name, asked = given["name"], given.get("direction")
+        known = direction_of(name)
+        if known is None and asked is None:
+            raise ValueError(
+                f"say whether more or less of “{name}” is better (direction: maximize, or "
+                f"minimize), or check its spelling{_nearest(name, _ALL)}"
+            )
+        if known is not None and asked in ("minimize", "maximize") and asked != known:
+            more = "more" if known == "maximize" else "less"
+            raise ValueError(f"{more} of “{name}” is better: its direction is {known}")
+        return given | {"direction": asked or known}
+
+
+def measures(recipe: Recipe, likelihood: int) -> list[str]:
+    """Return the names of all figures that a run of a recipe is measured by.
+
+    Parameters
+    ----------
+    recipe
+        Of the run.
+    likelihood
+        Number of images whose bits/dim are measured.
+    """
+    return task_of(recipe).score_names(recipe, likelihood)
+
+
+def check_scores(scores: Iterable[Score], recipe: Recipe, likelihood: int) -> None:
+    """Look whether a recipe's evaluation measures some scores.
+
+    Raises
+    ------
+    RecipeError
+        With the nearest name, if it does not.
+    """
+    known = measures(recipe, likelihood)
+    for score in scores:
+        if score.name in known:
+            continue
+        if reason := task_of(recipe).unmeasured(recipe, score.name):
+            raise RecipeError(reason)
+        near = _nearest(score.name, known)
+        raise RecipeError(
+            f"“{score.name}” is not measured{near}. Scores of the recipe “{recipe.name}” are "
+            f"{', '.join(known)}."
+        )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return a question with the name that was probably meant; empty if none is like it."""
+    folded = {other.casefold(): other for other in known}
+    found = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f": did you mean “{folded[found[0]]}”?" if found else ""
