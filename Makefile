@@ -1,6 +1,6 @@
 # make demo          open napari on simulated cells with the Stain and Segment widgets at work
 # make test          run the tests (in a virtual X server where there is one to be had)
-# make test-quick    the tests that neither train nor need real weights: a minute or so
+# make test-quick    the tests without training, real weights and viewers: a minute or so
 # make lint          what continuous integration lints: ruff, types, import contracts
 # make bench         run the benchmarks, which print what they measure
 # make docs          build the documentation into site/
@@ -49,9 +49,13 @@ test: setup
 bench: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
 
+# Two processes, since a test is short and importing torch and starting Qt is not: more would
+# only import more often.
+NOT_QUICK := slow or training or weights or shared_data or viewer or hub
+
 test-quick: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest -n 2 \
-		-m "not (slow or training or weights or shared_data)" $(ARGS)
+		-m "not ($(NOT_QUICK))" $(ARGS)
 
 lint: setup
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"

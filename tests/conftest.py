@@ -22,6 +22,8 @@ os.environ.setdefault("CYTOSYNTH_PRECISION", "float32")
 HERE = Path(__file__).parent
 MARKS = {"training": "training", "benchmarks": "benchmark", "test_end_to_end": "weights"}
 """What the tests of a folder, or of files whose names begin like this, are marked as."""
+FIXTURES = {"shared_data": "shared_data", "make_napari_viewer": "viewer", "hub_server": "hub"}
+"""What the tests that use a fixture are marked as."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,8 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for start, mark in MARKS.items():
             if place.startswith(start):
                 item.add_marker(mark)
-        if "shared_data" in getattr(item, "fixturenames", ()):
-            item.add_marker("shared_data")
+        for fixture in FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(FIXTURES[fixture])
 
 
 def pytest_collection_finish() -> None:

@@ -73,6 +73,7 @@ def peaks(folder, kind, size):
     return answer["peaks"]["1024"], answer["peaks"][str(size)]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_plane(tmp_path):
     small, large = peaks(tmp_path, "memmap", 4096)
     # The result alone would be 64 MiB.
