@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.data.crops import EpochData
     from napari_cytosynth.training.data.findings import Findings
-    from napari_cytosynth.training.data.layout import Layout
+    from napari_cytosynth.training.data.layout import DataLayout
     from napari_cytosynth.training.loop.module import NetworkModule
 
 __all__ = ["Direction", "FirstStage", "ScoreOptions", "Scores", "Task"]
@@ -138,7 +138,7 @@ class Task(Generic[R]):
     objectives: Mapping[str, Callable[[], type[NetworkModule]]]
     export: Callable[[R, Any, Any, Path, Path, dict[str, Any]], Path]
     check: Callable[[R], None]
-    layout: Callable[[R, Path, Findings], Layout]
+    layout: Callable[[R, Path, Findings], DataLayout]
     directions: Mapping[str, Direction | None]
     score_names: Callable[[R, int], list[str]]
     unmeasured: Callable[[R, str], str]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.training.data.layout import Item, Layout, MaskKind
+    from napari_cytosynth.training.data.layout import Item, DataLayout, MaskKind
     from napari_cytosynth.training.recipe.base import Recipe
 
     from .alignment import Structure
@@ -95,7 +95,7 @@ def _spread(items: list[Item], most: int) -> list[Item]:
     return [items[int(place)] for place in np.linspace(0, len(items) - 1, most)]
 
 
-def _chosen(layout: Layout, report: Findings) -> list[Item]:
+def _chosen(layout: DataLayout, report: Findings) -> list[Item]:
     total = len(layout.items)
     if total <= MOST:
         return layout.items
@@ -119,7 +119,7 @@ def _read(item: Item) -> list[NDArray[Any]]:
         raise InputError(f"“{item.name}”: {error}") from error
 
 
-def _look_at_all(chosen: list[Item], layout: Layout) -> _Found:
+def _look_at_all(chosen: list[Item], layout: DataLayout) -> _Found:
     found = _Found()
     aligned: set[int] | None = None
     for item in tqdm(chosen, desc="Looking at the images", disable=None, leave=False):
@@ -190,7 +190,7 @@ def _report_broken(found: _Found, report: Findings) -> None:
             )
 
 
-def _report_all(found: _Found, layout: Layout, report: Findings) -> None:
+def _report_all(found: _Found, layout: DataLayout, report: Findings) -> None:
     report_classes(layout, report)
     report_images(found.looks, layout, report)
     if layout.fixed_scaling:

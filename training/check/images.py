@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_cytosynth.training.data.findings import Findings
-    from napari_cytosynth.training.data.layout import Item, Layout
+    from napari_cytosynth.training.data.layout import Item, DataLayout
 
 __all__ = [
     "Look",
@@ -103,7 +103,7 @@ def _is_flat(plane: NDArray[Any]) -> bool:
     return not finite.size or bool(finite.min() == finite.max())
 
 
-def report_images(looks: Sequence[Look], layout: Layout, report: Findings) -> None:
+def report_images(looks: Sequence[Look], layout: DataLayout, report: Findings) -> None:
     """Report sizes, types, intensities, and images that are empty or too small."""
     if not looks:
         return
@@ -206,7 +206,7 @@ def _report_unlike(looks: Sequence[Look], what: str, report: Findings) -> None:
             )
 
 
-def _report_small(looks: Sequence[Look], layout: Layout, report: Findings) -> None:
+def _report_small(looks: Sequence[Look], layout: DataLayout, report: Findings) -> None:
     small = _names(looks, lambda item: min(item.shape) < layout.crop_size)
     if not small:
         return
@@ -259,7 +259,7 @@ def _full(dtype: np.dtype[Any]) -> float:
     return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
-def report_classes(layout: Layout, report: Findings) -> None:
+def report_classes(layout: DataLayout, report: Findings) -> None:
     """Report how many images each class has in each part."""
     classes = layout.classes
     if len(classes) < 2:

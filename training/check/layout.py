@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cytosynth.training.data.findings import Findings
-    from napari_cytosynth.training.data.layout import Layout
+    from napari_cytosynth.training.data.layout import DataLayout
     from napari_cytosynth.training.recipe.base import Recipe
 
 __all__ = ["find_layout"]
 
 
-def find_layout(recipe: Recipe, data_dir: Path, report: Findings) -> Layout:
+def find_layout(recipe: Recipe, data_dir: Path, report: Findings) -> DataLayout:
     """List the images that a recipe would take, and report what is missing or left over.
 
     Raises
@@ -34,7 +34,7 @@ def find_layout(recipe: Recipe, data_dir: Path, report: Findings) -> Layout:
     return layout
 
 
-def _report_counts(layout: Layout, report: Findings) -> None:
+def _report_counts(layout: DataLayout, report: Findings) -> None:
     counts = {part: len(layout.part(part)) for part in PARTS}
     report.facts.append(
         f"{counted(counts['train'], 'image')} to train on, {counts['validation']:,} to validate "

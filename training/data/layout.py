@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PARTS",
     "Item",
-    "Layout",
+    "DataLayout",
     "MaskKind",
     "find_folder",
     "matched",
@@ -79,7 +79,7 @@ class MaskKind:
 
 
 @dataclass
-class Layout:
+class DataLayout:
     """All images of a data folder, and what the recipe wants of them.
 
     Attributes

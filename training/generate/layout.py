@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.data.image_files import read_plane
-from napari_cytosynth.training.data.layout import Item, Layout, MaskKind
+from napari_cytosynth.training.data.layout import Item, DataLayout, MaskKind
 from napari_cytosynth.training.data.wording import counted, named
 
 from .files import find_images, h5_image, mask_of, read_pixels
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["generate_layout"]
 
 
-def generate_layout(plan: GenerateRecipe, data_dir: Path, report: Findings) -> Layout:
+def generate_layout(plan: GenerateRecipe, data_dir: Path, report: Findings) -> DataLayout:
     """List images, with their masks and classes; report what is missing or left over.
 
     Raises
@@ -38,7 +38,7 @@ def generate_layout(plan: GenerateRecipe, data_dir: Path, report: Findings) -> L
     recipe = plan.data
     found = find_images(recipe.model_copy(update={"mask": None}), data_dir)
     raw = recipe.model_copy(update={"shrink": 1, "scaling": "image"})  # as they are in the files
-    layout = Layout(
+    layout = DataLayout(
         recipe.crop_size * recipe.shrink,
         pads=False,
         masks=[MaskKind(recipe.mask_name)] if recipe.mask else [],

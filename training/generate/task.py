@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.data.crops import EpochData
     from napari_cytosynth.training.data.findings import Findings
-    from napari_cytosynth.training.data.layout import Layout
+    from napari_cytosynth.training.data.layout import DataLayout
     from napari_cytosynth.training.loop.module import NetworkModule
     from napari_cytosynth.training.task import FirstStage, ScoreOptions, Scores
 
@@ -80,7 +80,7 @@ def _check(recipe: GenerateRecipe) -> None:
     check_generator(recipe)
 
 
-def _layout(recipe: GenerateRecipe, data_dir: Path, findings: Findings) -> Layout:
+def _layout(recipe: GenerateRecipe, data_dir: Path, findings: Findings) -> DataLayout:
     from .layout import generate_layout
 
     return generate_layout(recipe, data_dir, findings)

@@ -9,7 +9,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.data.image_files import SUFFIXES, image_files, read_plane
 from napari_cytosynth.training.data.layout import (
     Item,
-    Layout,
+    DataLayout,
     MaskKind,
     find_folder,
     matched,
@@ -35,7 +35,7 @@ def _plane(path: Path) -> NDArray[Any]:
     return read_plane(path)[None]
 
 
-def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Layout:
+def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> DataLayout:
     """List images with their masks or labels; report what is missing or left over.
 
     Raises
@@ -55,7 +55,7 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Lay
         found = matched(images, truths[-1], target.folder, "a mask", report)
         names = [name for name in names if name in found]
     masks = [MaskKind(each.name, each.kind == "labels", each.invert) for each in recipe.targets]
-    layout = Layout(recipe.crop_size, masks=masks)
+    layout = DataLayout(recipe.crop_size, masks=masks)
     train, validation = try_split(split_stems, names, recipe, report)
     for name in names:
         part = "validation" if name in validation else "train" if name in train else "test"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.data.crops import EpochData
     from napari_cytosynth.training.data.findings import Findings
-    from napari_cytosynth.training.data.layout import Layout
+    from napari_cytosynth.training.data.layout import DataLayout
     from napari_cytosynth.training.loop.module import NetworkModule
     from napari_cytosynth.training.task import ScoreOptions, Scores
 
@@ -52,7 +52,7 @@ def _check(recipe: SegmentRecipe) -> None:
     check_fields(recipe)
 
 
-def _layout(recipe: SegmentRecipe, data_dir: Path, findings: Findings) -> Layout:
+def _layout(recipe: SegmentRecipe, data_dir: Path, findings: Findings) -> DataLayout:
     from .layout import segment_layout
 
     return segment_layout(recipe, data_dir, findings)

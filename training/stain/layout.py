@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.training.data.layout import Item, Layout, find_folder, matched, try_split
+from napari_cytosynth.training.data.layout import Item, DataLayout, find_folder, matched, try_split
 
 from .data import split_fields
 from .files import field_files, read_channels
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["stain_layout"]
 
 
-def stain_layout(plan: StainRecipe, data_dir: Path, report: Findings) -> Layout:
+def stain_layout(plan: StainRecipe, data_dir: Path, report: Findings) -> DataLayout:
     """List input images with their stained images; report what is missing or left over.
 
     Raises
@@ -44,7 +44,7 @@ def stain_layout(plan: StainRecipe, data_dir: Path, report: Findings) -> Layout:
             fields[f"{part}/{name}" if part else name] = inputs[name], targets[name]
     split_all = {n: pair for n, pair in fields.items() if not unread or Path(n).parts[0] != unread}
     train, validation = try_split(split_fields, split_all, split, report)
-    layout = Layout(recipe.crop_size, stains=recipe.target_channels)
+    layout = DataLayout(recipe.crop_size, stains=recipe.target_channels)
     for name, (image, target) in fields.items():
         part = "validation" if name in validation else "train" if name in train else "test"
         read = partial(read_channels, image, recipe.input_pick, len(recipe.input_channels))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.data.crops import EpochData
     from napari_cytosynth.training.data.findings import Findings
-    from napari_cytosynth.training.data.layout import Layout
+    from napari_cytosynth.training.data.layout import DataLayout
     from napari_cytosynth.training.loop.module import NetworkModule
     from napari_cytosynth.training.task import ScoreOptions, Scores
 
@@ -58,7 +58,7 @@ def _check(recipe: StainRecipe) -> None:
     check_stainer(recipe)
 
 
-def _layout(recipe: StainRecipe, data_dir: Path, findings: Findings) -> Layout:
+def _layout(recipe: StainRecipe, data_dir: Path, findings: Findings) -> DataLayout:
     from .layout import stain_layout
 
     return stain_layout(recipe, data_dir, findings)
