@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.training.data.layout import Item, DataLayout, MaskKind
+    from napari_cytosynth.training.data.layout import DataLayout, Item, MaskKind
     from napari_cytosynth.training.recipe.base import Recipe
 
     from .alignment import Structure

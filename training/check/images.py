@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_cytosynth.training.data.findings import Findings
-    from napari_cytosynth.training.data.layout import Item, DataLayout
+    from napari_cytosynth.training.data.layout import DataLayout, Item
 
 __all__ = [
     "Look",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PARTS",
-    "Item",
     "DataLayout",
+    "Item",
     "MaskKind",
     "find_folder",
     "matched",

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.data.image_files import read_plane
-from napari_cytosynth.training.data.layout import Item, DataLayout, MaskKind
+from napari_cytosynth.training.data.layout import DataLayout, Item, MaskKind
 from napari_cytosynth.training.data.wording import counted, named
 
 from .files import find_images, h5_image, mask_of, read_pixels

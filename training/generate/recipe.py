@@ -10,7 +10,7 @@ from napari_cytosynth.training.recipe.base import (
     CropRecipe,
     NetworkRecipe,
     Recipe,
-    Record,
+    SettingsBlock,
     TrainRecipe,
 )
 
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-class PartsRecipe(Record):
+class PartsRecipe(SettingsBlock):
     """Which images train, validate and test: never the same image, field or slice twice."""
 
     train: list[str] = Field(
@@ -107,7 +107,7 @@ class ImageRecipe(CropRecipe):
         return [*self.channels, *([self.mask_name] if self.mask else [])]
 
 
-class VaeObjective(Record):
+class VaeObjective(SettingsBlock):
     """Mean squared error + β · KL divergence per pixel."""
 
     kind: Literal["vae"] = "vae"
@@ -122,7 +122,7 @@ class VaeObjective(Record):
     )
 
 
-class GanObjective(Record):
+class GanObjective(SettingsBlock):
     """Wasserstein distance with a gradient penalty."""
 
     kind: Literal["gan"] = "gan"
@@ -133,7 +133,7 @@ class GanObjective(Record):
     )
 
 
-class DiffusionObjective(Record):
+class DiffusionObjective(SettingsBlock):
     """What the denoiser predicts, at which noise, and how its error counts."""
 
     kind: Literal["diffusion"] = "diffusion"
@@ -161,7 +161,7 @@ class DiffusionObjective(Record):
         return self
 
 
-class AutoencoderObjective(Record):
+class AutoencoderObjective(SettingsBlock):
     """L1 + multi-scale structural similarity + a little KL divergence."""
 
     kind: Literal["autoencoder"] = "autoencoder"
@@ -176,7 +176,7 @@ Objective = Annotated[
 ]
 
 
-class LatentRecipe(Record):
+class LatentRecipe(SettingsBlock):
     """The autoencoder of a latent diffusion model, trained first."""
 
     objective: AutoencoderObjective = Field(default_factory=lambda: AutoencoderObjective())

@@ -17,19 +17,19 @@ __all__ = [
     "FieldRecipe",
     "NetworkRecipe",
     "Recipe",
-    "Record",
     "Rounds",
+    "SettingsBlock",
     "TrainRecipe",
 ]
 
 
-class Record(BaseModel):
+class SettingsBlock(BaseModel):
     """A block of settings: unknown ones are errors, and none changes once it is validated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AugmentRecipe(Record):
+class AugmentRecipe(SettingsBlock):
     """Random changes of every crop; all drawn from (seed, epoch, index)."""
 
     rotate: bool = Field(True, description="any angle; otherwise multiples of 90 degrees")
@@ -43,7 +43,7 @@ class AugmentRecipe(Record):
     invert: float = Field(0.0, ge=0, le=1, description="probability of an inverted contrast")
 
 
-class NetworkRecipe(Record):
+class NetworkRecipe(SettingsBlock):
     """The architecture; channels follow from the data."""
 
     architecture: str = Field("UNet", description="registered name")
@@ -53,7 +53,7 @@ class NetworkRecipe(Record):
     )
 
 
-class TrainRecipe(Record):
+class TrainRecipe(SettingsBlock):
     """Optimiser, schedule, stopping, hardware."""
 
     max_epochs: int = Field(30, ge=1)
@@ -102,7 +102,7 @@ Rounds = Annotated[
 ]
 
 
-class CardRecipe(Record):
+class CardRecipe(SettingsBlock):
     """What the exported card says that cannot be measured."""
 
     title: str = ""
@@ -116,7 +116,7 @@ class CardRecipe(Record):
     remarks: str = ""
 
 
-class CropRecipe(Record):
+class CropRecipe(SettingsBlock):
     """How crops are cut from the images of any task."""
 
     crop_size: int = Field(256, ge=8, le=8192, description="side of a crop in px")
@@ -142,7 +142,7 @@ class FieldDataRecipe(CropRecipe):
     augment: AugmentRecipe | None = Field(default_factory=lambda: AugmentRecipe())
 
 
-class Recipe(Record):
+class Recipe(SettingsBlock):
     """Everything that a training run of any task needs but the folder of data.
 
     The recipe of a task adds its own blocks, and says what follows from them.

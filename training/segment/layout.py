@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.data.image_files import SUFFIXES, image_files, read_plane
 from napari_cytosynth.training.data.layout import (
-    Item,
     DataLayout,
+    Item,
     MaskKind,
     find_folder,
     matched,

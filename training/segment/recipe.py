@@ -10,13 +10,13 @@ from napari_cytosynth.training.recipe.base import (
     FieldDataRecipe,
     FieldRecipe,
     NetworkRecipe,
-    Record,
+    SettingsBlock,
 )
 
 __all__ = ["DataRecipe", "SegmentRecipe", "SplitRecipe", "TargetRecipe"]
 
 
-class TargetRecipe(Record):
+class TargetRecipe(SettingsBlock):
     """One folder of truth and the output channels it is turned into."""
 
     folder: str = Field(description="folder of masks or labels beside the image folder")
@@ -31,7 +31,7 @@ class TargetRecipe(Record):
     pos_weight: float = Field(1.0, gt=0, description="weight of foreground pixels in the BCE")
 
 
-class SplitRecipe(Record):
+class SplitRecipe(SettingsBlock):
     """Which images validate; neighbours in a stack must fall on the same side."""
 
     kind: Literal["names", "hash", "last"] = Field(

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.training.data.layout import Item, DataLayout, find_folder, matched, try_split
+from napari_cytosynth.training.data.layout import DataLayout, Item, find_folder, matched, try_split
 
 from .data import split_fields
 from .files import field_files, read_channels

@@ -11,13 +11,13 @@ from napari_cytosynth.training.recipe.base import (
     FieldDataRecipe,
     FieldRecipe,
     NetworkRecipe,
-    Record,
+    SettingsBlock,
 )
 
 __all__ = ["AdversarialRecipe", "LossRecipe", "PairRecipe", "PairSplitRecipe", "StainRecipe"]
 
 
-class PairSplitRecipe(Record):
+class PairSplitRecipe(SettingsBlock):
     """Which fields train and which validate: always whole wells, fields or regions."""
 
     kind: Literal["folders", "names", "hash", "last"] = Field(
@@ -81,7 +81,7 @@ class PairRecipe(FieldDataRecipe):
         return self
 
 
-class LossRecipe(Record):
+class LossRecipe(SettingsBlock):
     """Weights of the terms of the loss; a term of weight 0 is not computed."""
 
     l1: float = Field(1.0, ge=0, description="mean absolute error")
@@ -91,7 +91,7 @@ class LossRecipe(Record):
     r1: float = Field(0.0, ge=0, description="gradient penalty of the discriminator")
 
 
-class AdversarialRecipe(Record):
+class AdversarialRecipe(SettingsBlock):
     """The discriminator, and the order in which the generator's halves are trained."""
 
     width: int = Field(64, ge=1, description="channels of the discriminator's first layer")

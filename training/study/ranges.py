@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.recipe.base import Record
+from napari_cytosynth.training.recipe.base import SettingsBlock
 from napari_cytosynth.training.recipe.files import in_words
 from napari_cytosynth.training.recipe.settings import assign, dotted
 
@@ -17,7 +17,7 @@ __all__ = ["Range", "override", "range_of"]
 _RANGE_KEYS = {"low", "high", "log"}
 
 
-class Range(Record):
+class Range(SettingsBlock):
     """Numbers that a random or TPE search draws from."""
 
     low: int | float

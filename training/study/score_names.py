@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.recipe.base import Record
+from napari_cytosynth.training.recipe.base import SettingsBlock
 from napari_cytosynth.training.task import Direction  # noqa: TC001  (pydantic reads the annotation)
 from napari_cytosynth.training.tasks import TASKS, task_of
 
@@ -36,7 +36,7 @@ def direction_of(name: str) -> Direction | None:
     return _ALL.get(figure if figure in _ALL else figure.partition(", ")[0])
 
 
-class Score(Record):
+class Score(SettingsBlock):
     """One figure that runs are compared by."""
 
     name: str = Field(min_length=1, description="as the evaluations call it: Fréchet distance")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.recipe.base import Record
+from napari_cytosynth.training.recipe.base import SettingsBlock
 from napari_cytosynth.training.recipe.files import in_words, read_tree, shipped_names
 from napari_cytosynth.training.recipe.settings import dotted
 from napari_cytosynth.training.tasks import load_recipe
@@ -74,7 +74,7 @@ class Arm:
         return ", ".join(f"{name} {value}" for name, value in self.labels.items())
 
 
-class Study(Record):
+class Study(SettingsBlock):
     """Everything that a study needs but the folder of data."""
 
     name: str = Field(min_length=1)

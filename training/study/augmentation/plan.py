@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.recipe.base import Record
+from napari_cytosynth.training.recipe.base import SettingsBlock
 from napari_cytosynth.training.recipe.files import in_words
 from napari_cytosynth.training.recipe.settings import dotted
 from napari_cytosynth.training.study.study import check_feasible, recipe_with
@@ -27,7 +27,7 @@ Kind = Literal["none", "like", "rare"]
 _AS_WRITTEN = {"kind": "fixed", "mean": 0.0, "std": 1.0}
 
 
-class Arm(Record):
+class Arm(SettingsBlock):
     """One way to come by training images."""
 
     real: bool = Field(True, description="train on the real slices")
@@ -59,7 +59,7 @@ _ARMS = {
 }
 
 
-class Options(Record):
+class Options(SettingsBlock):
     """The settings of such a study, under `options` in its file."""
 
     generator: str = Field("em-pairs-ddpm", description="recipe that makes images with masks")
