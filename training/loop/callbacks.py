@@ -16,7 +16,7 @@ from .checkpoints import save_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Bar", "Clock", "EpochSeed", "ExponentialAverage", "RevertToBest"]
+__all__ = ["Clock", "EpochSeed", "ExponentialAverage", "ProgressBar", "RevertToBest"]
 
 State = dict[str, torch.Tensor]
 
@@ -29,7 +29,7 @@ def _copy(module: LightningModule) -> State:
     return {key: value.detach().clone() for key, value in _network(module).state_dict().items()}
 
 
-class Bar(TQDMProgressBar):
+class ProgressBar(TQDMProgressBar):
     """Lightning's bar, without the version of a logger."""
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.loop.callbacks import (
-    Bar,
     Clock,
     EpochSeed,
     ExponentialAverage,
+    ProgressBar,
     RevertToBest,
 )
 from napari_cytosynth.training.loop.checkpoints import WholeCheckpoints
@@ -86,7 +86,7 @@ def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest,
         save_on_train_epoch_end=True,
     )
     clock = Clock()
-    seed, bar = EpochSeed(train.seed), Bar(refresh_rate=5)
+    seed, bar = EpochSeed(train.seed), ProgressBar(refresh_rate=5)
     return [seed, average, clock, best, last, bar], best, clock
 
 
