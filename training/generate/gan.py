@@ -89,23 +89,23 @@ class GanModule(NetworkModule):
         """One batch for the critic and, every `critic_steps` steps of it, for the generator."""
         real = batch[0].contiguous(memory_format=torch.channels_last)
         train = self.recipe.train
-        ours, theirs = cast("list[Any]", self.optimizers())
+        generator_opt, critic_opt = cast("list[Any]", self.optimizers())
         self._teach_critic(real, 1 / train.accumulate)
         self._waiting += 1
         last = batch_idx + 1 == self.trainer.num_training_batches
         if self._waiting < train.accumulate and not last:
             return
         self._waiting = 0
-        theirs.step()
-        theirs.zero_grad()
-        our_rate, their_rate = cast("list[Any]", self.lr_schedulers())
-        their_rate.step()
+        critic_opt.step()
+        critic_opt.zero_grad()
+        generator_rate, critic_rate = cast("list[Any]", self.lr_schedulers())
+        critic_rate.step()
         self._critic_steps += 1
         if self._critic_steps % self.plan.critic_steps == 0:
             self._teach_generator(len(real))
-            ours.step()
-            ours.zero_grad()
-            our_rate.step()
+            generator_opt.step()
+            generator_opt.zero_grad()
+            generator_rate.step()
 
     def _teach_critic(self, real: torch.Tensor, share: float) -> None:
         with torch.no_grad():
@@ -156,10 +156,10 @@ class GanModule(NetworkModule):
         extra: dict[str, Any] = {} if train.optimiser == "sgd" else {"betas": _BETAS}
         networks = (self.generator, self.critic)
         optimisers = [make_optimiser(part.parameters(), train, **extra) for part in networks]
-        theirs = make_schedule(train, self.total_steps)
+        critic_rate = make_schedule(train, self.total_steps)
 
-        def ours(step: int) -> float:  # takes fewer steps along the same schedule
-            return theirs(step * self.plan.critic_steps)
+        def generator_rate(step: int) -> float:  # takes fewer steps along the same schedule
+            return critic_rate(step * self.plan.critic_steps)
 
-        schedules = zip(optimisers, (ours, theirs), strict=True)
+        schedules = zip(optimisers, (generator_rate, critic_rate), strict=True)
         return optimisers, [torch.optim.lr_scheduler.LambdaLR(*each) for each in schedules]

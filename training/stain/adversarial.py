@@ -87,7 +87,7 @@ class AdversarialModule(StainModule):
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
         """One batch of crops, for the discriminator and for the generator."""
-        ours, theirs = self._optimisers()
+        generator_opt, discriminator_opt = self._optimisers()
         source, real, virtual = self._pair(batch)
         self._waiting += 1
         last = batch_idx + 1 == self.trainer.num_training_batches
@@ -100,15 +100,15 @@ class AdversarialModule(StainModule):
         if step:
             # both step at the end: features of one discriminator are compared, not of two
             if real_features is not None:
-                self._advance(theirs, self.discriminator)
-            self._advance(ours, self.generator, self.coarse_head)
+                self._advance(discriminator_opt, self.discriminator)
+            self._advance(generator_opt, self.generator, self.coarse_head)
             self._waiting = 0
             for schedule in cast("list[Any]", self.lr_schedulers()):
                 schedule.step()
 
     def _optimisers(self) -> tuple[Any, Any]:
-        ours, theirs = cast("list[Any]", self.optimizers())
-        return ours, theirs
+        generator_opt, discriminator_opt = cast("list[Any]", self.optimizers())
+        return generator_opt, discriminator_opt
 
     def _judge(
         self, source: torch.Tensor, real: torch.Tensor, virtual: torch.Tensor, share: float

@@ -35,9 +35,9 @@ def feature_matching(virtual: Features, real: Features) -> torch.Tensor:
     The real image's features get no gradient, and the verdicts themselves are left out.
     """
     terms = [
-        functional.l1_loss(ours.float(), theirs.detach().float())
-        for ours_level, theirs_level in zip(virtual, real, strict=True)
-        for ours, theirs in zip(ours_level[:-1], theirs_level[:-1], strict=True)
+        functional.l1_loss(found.float(), expected.detach().float())
+        for virtual_level, real_level in zip(virtual, real, strict=True)
+        for found, expected in zip(virtual_level[:-1], real_level[:-1], strict=True)
     ]
     return torch.stack(terms).mean()
 
