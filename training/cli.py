@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
-from napari_cytosynth.training.cluster.files import (
-    add_arguments,
-    from_arguments,
-    write_kubernetes,
-    write_slurm,
-)
-from napari_cytosynth.training.cluster.job import HOPELESS
+from napari_cytosynth.training.cluster.arguments import add_arguments, from_arguments
+from napari_cytosynth.training.cluster.job import EXIT_NOT_RETRYABLE
+from napari_cytosynth.training.cluster.kubernetes import write_kubernetes
+from napari_cytosynth.training.cluster.slurm import write_slurm
 from napari_cytosynth.training.recipe.files import list_recipes
 
 from .tasks import load_recipe
@@ -46,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run",
         action="store_true",
         help="only see whether settings, folders and file names allow to begin, or to go on; "
-        f"status {HOPELESS} if they do not",
+        f"status {EXIT_NOT_RETRYABLE} if they do not",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument(
@@ -142,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         return 130  # as shells report Ctrl-C
     except CytosynthError as error:
         sys.stderr.write(f"{error}\n")
-        return HOPELESS if arguments.dry_run and isinstance(error, RecipeError) else 1
+        return EXIT_NOT_RETRYABLE if arguments.dry_run and isinstance(error, RecipeError) else 1
     if said:
         sys.stdout.write(f"{said}\n")
     return 0

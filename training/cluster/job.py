@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHECKPOINTS",
-    "HOPELESS",
+    "EXIT_NOT_RETRYABLE",
     "PORT",
     "RECIPE",
     "ClusterJob",
@@ -30,9 +30,9 @@ __all__ = [
 CHECKPOINTS = PurePosixPath("/checkpoints")
 RECIPE = PurePosixPath("/etc/cytosynth/recipe.yaml")
 PORT = 29500
-HOPELESS = 42  # status of a look that need not be tried again
+EXIT_NOT_RETRYABLE = 42  # status of a check whose failure no restart would mend
 # Pods start at different times: images are pulled and data copied before they meet.
-_PATIENCE = 1800
+JOIN_TIMEOUT = 1800
 _PART = r"[a-zA-Z0-9]+([._-]+[a-zA-Z0-9]+)*"
 _IMAGE = rf"(?=.{{1,500}}$){_PART}(:\d+)?(/{_PART})*(:[\w][\w.-]*)?(@sha256:[0-9a-f]{{64}})?"
 
@@ -125,7 +125,7 @@ def training(job: ClusterJob, recipe: str, out: str) -> list[str]:
 
 
 def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) -> str:
-    """Return the shell lines that a machine runs to take its part.
+    """Return the shell lines by which a machine takes part.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) ->
     else:
         # no $(…) here, which Kubernetes would take for one of its own variables
         first += f'is_host=false; if [ "{rank}" = 0 ]; then is_host=true; fi\n'
-        conf = f"is_host=$is_host,join_timeout={_PATIENCE},read_timeout={_PATIENCE}"
+        conf = f"is_host=$is_host,join_timeout={JOIN_TIMEOUT},read_timeout={JOIN_TIMEOUT}"
         options = [
             f"--nnodes={job.nodes}",
             *options,
@@ -159,8 +159,8 @@ def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) ->
 def pod_script(job: ClusterJob, host: str, rank: str) -> str:
     """Return the shell script of a pod: fetch the data if asked, then train or go on.
 
-    It exits with :data:`HOPELESS` where no further try would help, such as without data: the
-    status of the command that looks first.
+    It exits with :data:`EXIT_NOT_RETRYABLE` where no further try would help, such as without data: the
+    status of the command that checks first.
     """
     recipe = str(RECIPE) if job.recipe_file else job.recipe
     fetch = ""
@@ -169,5 +169,5 @@ def pod_script(job: ClusterJob, host: str, rank: str) -> str:
         target = shlex.quote(str(job.data_dir))
         fetch = f"aws s3 sync --only-show-errors {shlex.quote(job.s3)} {target}\n"
     command = training(job, recipe, str(CHECKPOINTS / job.label))
-    look = f"python -m {shlex.join([*command, '--dry-run'])}\n"
-    return "set -eu\n" + fetch + look + launch(job, command, f"{host}:{PORT}", rank)
+    check = f"python -m {shlex.join([*command, '--dry-run'])}\n"
+    return "set -eu\n" + fetch + check + launch(job, command, f"{host}:{PORT}", rank)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .job import CHECKPOINTS, HOPELESS, PORT, RECIPE, pod_script
+from .job import CHECKPOINTS, EXIT_NOT_RETRYABLE, PORT, RECIPE, pod_script
 
 if TYPE_CHECKING:
     from .job import ClusterJob
@@ -174,9 +174,9 @@ def plain(job: ClusterJob) -> list[Manifest]:
         "selector": {"job-name": job.label},
         "ports": [{"name": "rendezvous", "port": PORT}],
     }
-    hopeless = {"containerName": _TRAINING, "operator": "In", "values": [HOPELESS]}
+    not_retryable = {"containerName": _TRAINING, "operator": "In", "values": [EXIT_NOT_RETRYABLE]}
     rules: list[Manifest] = [
-        {"action": "FailJob", "onExitCodes": hopeless},
+        {"action": "FailJob", "onExitCodes": not_retryable},
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
     ]
     spec = {

@@ -25,6 +25,7 @@ __all__ = [
     "replace_metrics",
     "results_folder",
     "write_json",
+    "write_texts",
 ]
 
 
@@ -66,6 +67,20 @@ def results_folder(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(f"The results cannot be written to “{folder}”: {error}") from error
+
+
+def write_texts(folder: Path, files: dict[str, str]) -> list[Path]:
+    """Write text files (name -> text) into a folder that is made if need be; return their paths.
+
+    Raises
+    ------
+    OutputError
+        If the folder, or a file in it, cannot be written.
+    """
+    with results_folder(folder):
+        for name, text in files.items():
+            (folder / name).write_text(text, "utf-8", newline="\n")
+    return [folder / name for name in files]
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

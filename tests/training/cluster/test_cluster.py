@@ -17,8 +17,8 @@ from referencing import Registry, Resource
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.cli import main
-from napari_cytosynth.training.cluster.files import write_kubernetes
 from napari_cytosynth.training.cluster.job import ClusterJob, launch
+from napari_cytosynth.training.cluster.kubernetes import write_kubernetes
 
 SCHEMAS = Path(__file__).parent / "schemas"
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
