@@ -1,4 +1,4 @@
-"""Whether an image and its mask or stain lie upon each other, and by how much they do not."""
+"""Alignment of an image with its mask or stain: estimated offsets, and their report."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ __all__ = ["Offset", "estimate_offset", "finite_plane", "report_offsets", "struc
 
 _register: Any = phase_cross_correlation  # it has no types
 
-_SIDE = 768  # px that are looked at, from the middle
+_SIDE = 768  # px of the side that is compared, from the middle
 _WINDOW = 256
 _LEAST = 3.0  # px; less is within what such an estimate is worth
-_AGREE = 0.6  # share of the windows that must agree
+_AGREE = 0.6  # fraction of the windows that must agree
 _LIKE = 0.15  # correlation from which two windows show the same
 _HUGE = 1e15  # so that squares of it are numbers, too
-_GAIN = 1.15  # how much more alike they must be when shifted
+_GAIN = 1.15  # factor by which a shift must raise the correlation
 
 Structure = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
 
 
 @dataclass(frozen=True)
 class Offset:
-    """By how many px a mask or stain lies lower (`down`) and further right than its image."""
+    """Offset of a mask or stain from its image in px: positive is lower and further right."""
 
     name: str
     down: int
@@ -44,9 +44,9 @@ class Offset:
 
 
 def structure(planes: NDArray[Any]) -> Structure:
-    """Return what is compared: the fine structure of an image, and where there is much of it.
+    """Return the fine structure of an image, and its local energy, for registration.
 
-    The second does not care whether objects are dark or bright, or in relief.
+    The energy is the same for dark and bright objects, and for relief.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def structure(planes: NDArray[Any]) -> Structure:
 
 
 def finite_plane(plane: NDArray[Any]) -> NDArray[np.float32]:
-    """Return a plane as float32, with 0 for what is no finite number there."""
+    """Return a plane as float32, with 0 in place of numbers that are not finite."""
     numbers = np.asarray(plane, np.float32)
     return np.where(np.abs(numbers) < _HUGE, numbers, 0)  # NaN compares as false
 
@@ -91,10 +91,10 @@ def _clipped(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 def _likeness(image: NDArray[Any], other: NDArray[Any], down: int, right: int) -> float:
     """Return the absolute correlation of an image with another one that lies lower and right."""
     height, width = image.shape
-    ours = image[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
-    theirs = other[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
-    norm = float(ours.std() * theirs.std())
-    return abs(float(((ours - ours.mean()) * (theirs - theirs.mean())).mean())) / max(norm, 1e-9)
+    fixed = image[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
+    moving = other[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+    norm = float(fixed.std() * moving.std())
+    return abs(float(((fixed - fixed.mean()) * (moving - moving.mean())).mean())) / max(norm, 1e-9)
 
 
 def _windows(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]]]:
@@ -108,7 +108,7 @@ def _windows(shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]]]:
 def _refined(
     image: NDArray[Any], other: NDArray[Any], down: int, right: int
 ) -> tuple[float, int, int]:
-    """Climb to the best shift nearby: the taper of the windows draws estimates towards 0."""
+    """Climb to the best shift nearby; the taper of the windows biases estimates towards 0."""
     best = (_likeness(image, other, down, right), down, right)
     for _ in range(4):
         _, down, right = best
@@ -121,25 +121,25 @@ def _refined(
 
 
 def _consensus(image: NDArray[Any], other: NDArray[Any]) -> tuple[float, int, int] | None:
-    """Return (likeness, down, right) if most windows agree about it."""
+    """Return (correlation, down, right) if most windows agree on a shift, else None."""
     side, places = _windows(image.shape)
     taper = np.hanning(side + 2)[1:-1, None] * np.hanning(side + 2)[1:-1]
     shifts = []
     for y, x in places:
-        ours, theirs = (a[y : y + side, x : x + side] for a in (image, other))
-        if ours.std() < 0.1 or theirs.std() < 0.1:
+        fixed, moving = (a[y : y + side, x : x + side] for a in (image, other))
+        if fixed.std() < 0.1 or moving.std() < 0.1:
             continue
-        shift = -_register(ours * taper, theirs * taper, normalization=None)[0]
+        shift = -_register(fixed * taper, moving * taper, normalization=None)[0]
         down, right = (round(float(value)) for value in shift)
         far = max(abs(down), abs(right)) > side // 4
         # a window that shows nothing in common still votes, with a shift that none agrees with
-        like = 0.0 if far else _likeness(ours, theirs, down, right)
+        like = 0.0 if far else _likeness(fixed, moving, down, right)
         shifts.append((down, right) if like > _LIKE else (10**6, 10**6))
-    told = np.array([shift for shift in shifts if shift[0] < 10**6])
-    if len(told) < 2:
+    conclusive = np.array([shift for shift in shifts if shift[0] < 10**6])
+    if len(conclusive) < 2:
         return None
-    middle = np.median(told, axis=0)
-    agree = int((np.abs(told - middle).max(1) <= 2).sum())
+    middle = np.median(conclusive, axis=0)
+    agree = int((np.abs(conclusive - middle).max(1) <= 2).sum())
     if agree < 2 or agree < _AGREE * len(shifts):
         return None
     down, right = (round(float(value)) for value in middle)
@@ -160,24 +160,24 @@ def estimate_offset(image: Structure, other: Structure) -> tuple[int, int] | Non
     Returns
     -------
     tuple of int or None
-        (down, right); (0, 0) if they lie upon each other, None if it cannot be told.
+        (down, right); (0, 0) if they lie upon each other, None if inconclusive.
     """
     if min(image[0].shape) < 48:
         return None
     found = [
         result
-        for ours, theirs in product(image, other)
-        if (result := _consensus(ours, theirs)) is not None
+        for fixed, moving in product(image, other)
+        if (result := _consensus(fixed, moving)) is not None
     ]
     if not found:
         return None
     best, down, right = max(found)
     if np.hypot(down, right) < _LEAST:
         return 0, 0
-    # relief and shading displace edges: believe it only if no other view says “in place”
+    # relief and shading displace edges: accepted only if no other view finds them in place
     if any(np.hypot(y, x) < _LEAST and like > best / 2 for like, y, x in found):
         return 0, 0
-    now = max(_likeness(ours, theirs, 0, 0) for ours, theirs in product(image, other))
+    now = max(_likeness(fixed, moving, 0, 0) for fixed, moving in product(image, other))
     return (down, right) if best > _GAIN * now and best > _LIKE else None
 
 
@@ -191,23 +191,23 @@ def _words(down: int, right: int) -> str:
 
 
 def report_offsets(
-    offsets: Sequence[Offset], untold: Sequence[str], what: str, report: Findings
+    offsets: Sequence[Offset], inconclusive: Sequence[str], what: str, report: Findings
 ) -> None:
     """Report which masks or stains do not lie upon their images.
 
     Parameters
     ----------
     offsets
-        Of the pairs about which something can be told.
-    untold
-        Names of those about which nothing can be.
+        Estimated offsets, of the pairs where the estimate was conclusive.
+    inconclusive
+        Names of the pairs where it was not.
     what
         ``mask`` or ``stain``.
     report
-        Where it is written.
+        Gets the sentences.
     """
     shifted = [item for item in offsets if item.down or item.right]
-    total = len(offsets) + len(untold)
+    total = len(offsets) + len(inconclusive)
     advice = "Align them: what is learned would be displaced or blurred."
     middle = np.median([(item.down, item.right) for item in shifted] or [(0, 0)], axis=0)
     far = [max(abs(item.down - middle[0]), abs(item.right - middle[1])) for item in shifted]
@@ -224,10 +224,10 @@ def report_offsets(
             for item in shifted
         )
     if offsets and not shifted:
-        told = f"{len(offsets)} of {total}" if untold else f"all {total}"
+        checked = f"{len(offsets)} of {total}" if inconclusive else f"all {total}"
         report.facts.append(
-            f"Alignment of image and {what}: within {_LEAST:.0f} px in {told} pairs looked at"
-            + ("; in the others it cannot be told from the images." if untold else ".")
+            f"Alignment of image and {what}: within {_LEAST:.0f} px in {checked} pairs looked at"
+            + ("; in the others it cannot be told from the images." if inconclusive else ".")
         )
     elif total and not offsets:
         report.facts.append(

@@ -1,4 +1,4 @@
-"""Look at a data folder before anything is trained on it: ``cytosynth train … --check``."""
+"""Inspection of a data folder before a training: ``cytosynth train … --check``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ from napari_cytosynth.training.data.wording import counted, named
 
 from .alignment import Offset, estimate_offset, report_offsets, structure
 from .duplicates import report_copies, thumbnail
-from .images import look, report_classes, report_fixed_scaling, report_images, report_stains
+from .images import (
+    inspect_image,
+    report_classes,
+    report_fixed_scaling,
+    report_images,
+    report_stains,
+)
 from .layout import find_layout
-from .masks import look_at_mask, report_masks
+from .masks import inspect_mask, report_masks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,38 +35,38 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.recipe.base import Recipe
 
     from .alignment import Structure
-    from .images import Look
-    from .masks import MaskLook
+    from .images import ImageStats
+    from .masks import MaskStats
 
 __all__ = ["check_data"]
 
 MOST = 1000
-"""Images that are opened, at most."""
+"""Largest number of images that are opened."""
 _ALIGN_PIXELS, _ALIGN_LEAST, _ALIGN_MOST = 16_000_000, 8, 24
 
 
 @dataclass
-class _Found:
-    """What was measured of all images, without their pixels."""
+class _Measurements:
+    """Measurements of all images, without their pixels."""
 
-    looks: list[Look] = field(default_factory=list)
+    images: list[ImageStats] = field(default_factory=list)
     thumbs: list[tuple[Item, NDArray[np.float32]]] = field(default_factory=list)
-    masks: dict[str, list[MaskLook]] = field(default_factory=dict)
-    stains: dict[str, list[Look]] = field(default_factory=dict)
+    masks: dict[str, list[MaskStats]] = field(default_factory=dict)
+    stains: dict[str, list[ImageStats]] = field(default_factory=dict)
     offsets: dict[str, list[Offset]] = field(default_factory=dict)
-    untold: dict[str, list[str]] = field(default_factory=dict)
+    inconclusive: dict[str, list[str]] = field(default_factory=dict)
     broken: list[tuple[Item, str]] = field(default_factory=list)
 
-    def told(self, what: str, name: str, offset: tuple[int, int] | None) -> None:
-        """Note the offset of a mask or stain."""
+    def add_offset(self, what: str, name: str, offset: tuple[int, int] | None) -> None:
+        """Add the estimated offset of a mask or stain; None if the estimate was inconclusive."""
         if offset is None:
-            self.untold.setdefault(what, []).append(name)
+            self.inconclusive.setdefault(what, []).append(name)
         else:
             self.offsets.setdefault(what, []).append(Offset(name, *offset))
 
 
 def check_data(recipe: Recipe, data_dir: Path) -> Findings:
-    """Look at the images of a folder as a recipe would take them; nothing is trained.
+    """Inspect the images of a folder that a recipe would train on; nothing is trained.
 
     Parameters
     ----------
@@ -72,8 +78,8 @@ def check_data(recipe: Recipe, data_dir: Path) -> Findings:
     Returns
     -------
     Findings
-        Problems, warnings and facts in words. Of a large folder a part is opened, and the
-        facts say so.
+        Problems, warnings and facts in sentences. Of a large folder only a part is opened, which
+        is stated among the facts.
     """
     report = Findings(f"A look at “{data_dir}” for the recipe “{recipe.name}”; nothing is trained.")
     try:
@@ -82,13 +88,13 @@ def check_data(recipe: Recipe, data_dir: Path) -> Findings:
         report.errors.append(str(error))
         return report
     chosen = _chosen(layout, report)
-    found = _look_at_all(chosen, layout)
+    found = _inspect_all(chosen, layout)
     _report_broken(found, report)
     _report_all(found, layout, report)
     return report
 
 
-def _spread(items: list[Item], most: int) -> list[Item]:
+def _evenly_spaced(items: list[Item], most: int) -> list[Item]:
     """Return `most` of the items at even distances."""
     if len(items) <= most:
         return items
@@ -102,7 +108,7 @@ def _chosen(layout: DataLayout, report: Findings) -> list[Item]:
     chosen = []
     for part in PARTS:
         items = layout.part(part)
-        chosen += _spread(items, max(1, MOST * len(items) // total) if items else 0)
+        chosen += _evenly_spaced(items, max(1, MOST * len(items) // total) if items else 0)
     report.facts.append(
         f"Opened {len(chosen):,} of {total:,} images, at even distances; what follows is about "
         "these, and copies among the others are not noticed."
@@ -111,7 +117,7 @@ def _chosen(layout: DataLayout, report: Findings) -> list[Item]:
 
 
 def _read(item: Item) -> list[NDArray[Any]]:
-    """Return the image, and masks or stains; only the files' own errors name the file."""
+    """Read the image, and its masks or stains; errors name the file."""
     planes = [item.read(), *(read() for read in item.read_truths)]
     try:
         return [real_numbers(plane) for plane in planes]
@@ -119,8 +125,8 @@ def _read(item: Item) -> list[NDArray[Any]]:
         raise InputError(f"“{item.name}”: {error}") from error
 
 
-def _look_at_all(chosen: list[Item], layout: DataLayout) -> _Found:
-    found = _Found()
+def _inspect_all(chosen: list[Item], layout: DataLayout) -> _Measurements:
+    found = _Measurements()
     aligned: set[int] | None = None
     for item in tqdm(chosen, desc="Looking at the images", disable=None, leave=False):
         try:
@@ -130,7 +136,7 @@ def _look_at_all(chosen: list[Item], layout: DataLayout) -> _Found:
             continue
         if aligned is None:
             aligned = _to_align(chosen, image, truths)
-        found.looks.append(look(item, image))
+        found.images.append(inspect_image(item, image))
         if (thumb := thumbnail(image)) is not None:
             found.thumbs.append((item, thumb))
         shapes = {truth.shape[-2:] for truth in truths}
@@ -139,45 +145,45 @@ def _look_at_all(chosen: list[Item], layout: DataLayout) -> _Found:
             size = f"{image.shape[-2]} × {image.shape[-1]}"
             found.broken.append((item, f"“{item.name}” is {size} px, its mask or stain {sizes}."))
             continue
-        ours = structure(image) if truths and id(item) in aligned else None
+        fixed = structure(image) if truths and id(item) in aligned else None
         if layout.stains:
-            _look_at_stain(item, truths[0], layout.stains, ours, found)
+            _inspect_stain(item, truths[0], layout.stains, fixed, found)
         else:
-            _look_at_masks(item, truths, layout.masks, ours, found)
+            _inspect_masks(item, truths, layout.masks, fixed, found)
     return found
 
 
 def _to_align(chosen: list[Item], image: NDArray[Any], truths: list[NDArray[Any]]) -> set[int]:
     size = image.size + sum(truth.size for truth in truths)
     most = min(max(_ALIGN_PIXELS // size, _ALIGN_LEAST), _ALIGN_MOST)
-    return {id(item) for item in _spread(chosen, most)}
+    return {id(item) for item in _evenly_spaced(chosen, most)}
 
 
-def _look_at_stain(
-    item: Item, stain: NDArray[Any], names: list[str], ours: Structure | None, found: _Found
+def _inspect_stain(
+    item: Item, stain: NDArray[Any], names: list[str], fixed: Structure | None, found: _Measurements
 ) -> None:
     for name, plane in zip(names, stain, strict=True):
-        found.stains.setdefault(name, []).append(look(item, plane[None]))
-    if ours is not None:
-        found.told("stain", item.name, estimate_offset(ours, structure(stain)))
+        found.stains.setdefault(name, []).append(inspect_image(item, plane[None]))
+    if fixed is not None:
+        found.add_offset("stain", item.name, estimate_offset(fixed, structure(stain)))
 
 
-def _look_at_masks(
+def _inspect_masks(
     item: Item,
     masks: list[NDArray[Any]],
     kinds: list[MaskKind],
-    ours: Structure | None,
-    found: _Found,
+    fixed: Structure | None,
+    found: _Measurements,
 ) -> None:
     for target, mask in zip(kinds, masks, strict=True):
-        measured = look_at_mask(item, mask, labels=target.labels, invert=target.invert)
+        measured = inspect_mask(item, mask, labels=target.labels, invert=target.invert)
         found.masks.setdefault(target.name, []).append(measured)
-        if ours is not None and 0 < measured.coverage < 1:
+        if fixed is not None and 0 < measured.coverage < 1:
             what = "mask" if len(kinds) == 1 else f"mask of “{target.name}”"
-            found.told(what, item.name, estimate_offset(ours, structure((mask != 0)[None])))
+            found.add_offset(what, item.name, estimate_offset(fixed, structure((mask != 0)[None])))
 
 
-def _report_broken(found: _Found, report: Findings) -> None:
+def _report_broken(found: _Measurements, report: Findings) -> None:
     for stops in (True, False):
         lines = [text for item, text in found.broken if (item.part != "test") == stops]
         sink = report.errors if stops else report.warnings
@@ -190,11 +196,11 @@ def _report_broken(found: _Found, report: Findings) -> None:
             )
 
 
-def _report_all(found: _Found, layout: DataLayout, report: Findings) -> None:
+def _report_all(found: _Measurements, layout: DataLayout, report: Findings) -> None:
     report_classes(layout, report)
-    report_images(found.looks, layout, report)
+    report_images(found.images, layout, report)
     if layout.fixed_scaling:
-        report_fixed_scaling(found.looks, report)
+        report_fixed_scaling(found.images, report)
     for target in layout.masks:
         report_masks(
             found.masks.get(target.name, []),
@@ -204,6 +210,6 @@ def _report_all(found: _Found, layout: DataLayout, report: Findings) -> None:
             crop_size=layout.crop_size,
         )
     report_stains(found.stains, report)
-    for what in dict.fromkeys([*found.offsets, *found.untold]):
-        report_offsets(found.offsets.get(what, []), found.untold.get(what, []), what, report)
+    for what in dict.fromkeys([*found.offsets, *found.inconclusive]):
+        report_offsets(found.offsets.get(what, []), found.inconclusive.get(what, []), what, report)
     report_copies(found.thumbs, report)

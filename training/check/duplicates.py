@@ -1,4 +1,4 @@
-"""Images that occur twice: the same, turned, mirrored, or changed a little."""
+"""Duplicate images: identical, rotated, mirrored or slightly changed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["Copy", "find_copies", "report_copies", "thumbnail"]
 
 SIDE = 64
 SAME, ALIKE = 0.85, 0.55
-"""Correlation of two thumbnails from which they show the same, and much of the same."""
+"""Least correlations of the thumbnails of duplicates, and of images that overlap."""
 
 _ROWS = 512
 
 
 def thumbnail(image: NDArray[Any]) -> NDArray[np.float32] | None:
-    """Return a small picture of an image's fine structure, or None of an empty one.
+    """Return a thumbnail of an image's fine structure, or None if the image is empty.
 
     Shading that is common to a microscope's images is filtered away: it would make all
     of them alike. Brightness and contrast do not matter.
@@ -47,8 +47,8 @@ def thumbnail(image: NDArray[Any]) -> NDArray[np.float32] | None:
     """
     planes = [_shrunk(finite_plane(plane)) for plane in image]
     fine = [plane - ndimage.gaussian_filter(plane, 3, mode="reflect") for plane in planes]
-    spread = [float(plane.std()) for plane in fine]
-    kept = [plane / std for plane, std in zip(fine, spread, strict=True) if std > 0]
+    stds = [float(plane.std()) for plane in fine]
+    kept = [plane / std for plane, std in zip(fine, stds, strict=True) if std > 0]
     if not kept:
         return None
     grey = np.sum(kept, axis=0) - np.mean(kept)
@@ -71,7 +71,7 @@ def _shrunk(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Copy:
-    """Two images that show the same, and how alike their thumbnails are (correlation)."""
+    """Two images that show the same, with the correlation of their thumbnails."""
 
     first: Item
     second: Item
@@ -92,25 +92,26 @@ def find_copies(
         Images with their thumbnails.
     same
         Both are one set: an image is not compared with itself, and a pair is found once.
+        Default: False.
 
     Returns
     -------
     list of Copy
-        At most one for each of `first`, the most alike first.
+        At most one for each of `first`, by decreasing correlation.
     """
     if not first or not second:
         return []
-    theirs = np.stack([thumb.ravel() for _, thumb in second])
+    others = np.stack([thumb.ravel() for _, thumb in second])
     found = []
     for start in range(0, len(first), _ROWS):
         thumbs = np.stack([thumb for _, thumb in first[start : start + _ROWS]])
-        best = np.full((len(thumbs), len(theirs)), -1.0, np.float32)
+        best = np.full((len(thumbs), len(others)), -1.0, np.float32)
         for view in range(8):
             turned = np.rot90(thumbs, view % 4, (1, 2))
             turned = turned[..., ::-1] if view >= 4 else turned
-            np.maximum(best, turned.reshape(len(thumbs), -1) @ theirs.T, out=best)
+            np.maximum(best, turned.reshape(len(thumbs), -1) @ others.T, out=best)
         if same:
-            best[np.arange(len(theirs)) <= start + np.arange(len(thumbs))[:, None]] = -1
+            best[np.arange(len(others)) <= start + np.arange(len(thumbs))[:, None]] = -1
         for row, column in enumerate(best.argmax(1)):
             likeness = float(best[row, column])
             if likeness >= ALIKE:
@@ -119,7 +120,7 @@ def find_copies(
 
 
 def report_copies(thumbs: Sequence[tuple[Item, NDArray[np.float32]]], report: Findings) -> None:
-    """Report images of the validation or the test that the training shows too, or nearly."""
+    """Report validation and test images that resemble training images."""
     of = [pair for pair in thumbs if pair[0].part == "train"]
     crossed = 0
     for part in ("validation", "test"):

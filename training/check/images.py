@@ -1,4 +1,4 @@
-"""Sizes, types and intensities of the images of a data folder, in words."""
+"""Sizes, types and intensities of the images of a data folder, reported in sentences."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.data.layout import DataLayout, Item
 
 __all__ = [
-    "Look",
-    "look",
+    "ImageStats",
+    "inspect_image",
     "report_classes",
     "report_fixed_scaling",
     "report_images",
@@ -33,8 +33,8 @@ _UNLIKE = 8.0
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What is remembered of an image once its pixels are gone.
+class ImageStats:
+    """Statistics of an image, kept without its pixels.
 
     Attributes
     ----------
@@ -47,13 +47,13 @@ class Look:
     low, high
         Percentiles 1 and 99 of all finite pixels.
     least, most
-        The smallest and the largest.
+        Smallest and largest finite value.
     bad
-        Share of the pixels that are NaN or infinite.
+        Fraction of the pixels that are NaN or infinite.
     flat
         Indices of the channels that have one value everywhere.
     clipped
-        Share of pixels that have the largest value that their type can hold.
+        Fraction of the pixels that have the largest value that their type can hold.
     """
 
     item: Item
@@ -69,13 +69,13 @@ class Look:
     clipped: float
 
 
-def look(item: Item, image: NDArray[Any]) -> Look:
+def inspect_image(item: Item, image: NDArray[Any]) -> ImageStats:
     """Measure an image.
 
     Parameters
     ----------
     item
-        Where it is from.
+        The image's entry in the layout.
     image
         (C, Y, X), of any real type.
     """
@@ -93,7 +93,7 @@ def look(item: Item, image: NDArray[Any]) -> Look:
     clipped = float((pixels == top).mean()) if most == top else 0.0
     flat = tuple(c for c, plane in enumerate(image) if _is_flat(plane))
     height, width = image.shape[-2:]
-    return Look(
+    return ImageStats(
         item, (height, width), len(image), dtype, low, high, least, most, bad, flat, clipped
     )
 
@@ -103,32 +103,32 @@ def _is_flat(plane: NDArray[Any]) -> bool:
     return not finite.size or bool(finite.min() == finite.max())
 
 
-def report_images(looks: Sequence[Look], layout: DataLayout, report: Findings) -> None:
+def report_images(stats: Sequence[ImageStats], layout: DataLayout, report: Findings) -> None:
     """Report sizes, types, intensities, and images that are empty or too small."""
-    if not looks:
+    if not stats:
         return
-    _report_shapes(looks, report)
-    _report_intensities(looks, "image", report)
-    _report_bad(looks, "image", report)
-    _report_unlike(looks, "image", report)
-    _report_small(looks, layout, report)
+    _report_shapes(stats, report)
+    _report_intensities(stats, "image", report)
+    _report_bad(stats, "image", report)
+    _report_unlike(stats, "image", report)
+    _report_small(stats, layout, report)
 
 
-def _names(looks: Sequence[Look], test: Callable[[Look], object]) -> list[str]:
-    return [item.item.name for item in looks if test(item)]
+def _names(stats: Sequence[ImageStats], test: Callable[[ImageStats], object]) -> list[str]:
+    return [item.item.name for item in stats if test(item)]
 
 
-def _report_shapes(looks: Sequence[Look], report: Findings) -> None:
-    shapes = Counter(item.shape for item in looks)
+def _report_shapes(stats: Sequence[ImageStats], report: Findings) -> None:
+    shapes = Counter(item.shape for item in stats)
     common, times = shapes.most_common(1)[0]
     size = f"{common[0]} × {common[1]} px"
     if len(shapes) > 1:
         low, high = np.min(list(shapes), 0), np.max(list(shapes), 0)
         size = (
             f"{len(shapes)} sizes, from {low[0]} × {low[1]} to {high[0]} × {high[1]} px; most "
-            f"often {size} ({times} of {len(looks)})"
+            f"often {size} ({times} of {len(stats)})"
         )
-    channels = Counter(item.channels for item in looks).most_common(1)[0][0]
+    channels = Counter(item.channels for item in stats).most_common(1)[0][0]
     report.facts.append(f"Size (height × width): {size}, {_in_channels(channels)}.")
 
 
@@ -136,15 +136,15 @@ def _in_channels(number: int) -> str:
     return "one channel" if number == 1 else f"{number} channels"
 
 
-def _report_intensities(looks: Sequence[Look], what: str, report: Findings) -> None:
-    kinds = Counter(str(item.dtype) for item in looks)
+def _report_intensities(stats: Sequence[ImageStats], what: str, report: Findings) -> None:
+    kinds = Counter(str(item.dtype) for item in stats)
     ranges = "; ".join(
-        f"{kind} ({_range([item for item in looks if str(item.dtype) == kind])})" for kind in kinds
+        f"{kind} ({_range([item for item in stats if str(item.dtype) == kind])})" for kind in kinds
     )
     report.facts.append(f"Intensities of each {what}: {ranges}.")
     if len(kinds) > 1:
         few = min(kinds, key=kinds.__getitem__)
-        names = _names(looks, lambda item: str(item.dtype) == few)
+        names = _names(stats, lambda item: str(item.dtype) == few)
         report.warnings.append(
             f"The {what}s are of different types ({_listed(kinds)}); of {few} are "
             f"{named(names)}. Were they exported in the same way?"
@@ -159,28 +159,28 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def _range(looks: Sequence[Look]) -> str:
-    least, most = min(item.least for item in looks), max(item.most for item in looks)
-    low, high = np.median([(item.low, item.high) for item in looks], 0)
+def _range(stats: Sequence[ImageStats]) -> str:
+    least, most = min(item.least for item in stats), max(item.most for item in stats)
+    low, high = np.median([(item.low, item.high) for item in stats], 0)
     return (
         f"{_number(least)} to {_number(most)}; in a typical one, 98 % of the pixels lie between "
         f"{_number(low)} and {_number(high)}"
     )
 
 
-def _report_bad(looks: Sequence[Look], what: str, report: Findings) -> None:
-    if flat := _names(looks, lambda item: item.flat):
+def _report_bad(stats: Sequence[ImageStats], what: str, report: Findings) -> None:
+    if flat := _names(stats, lambda item: item.flat):
         report.warnings.append(
             f"{counted(len(flat), what)} with the same value everywhere (in at least one channel): "
             f"{named(flat)}. Nothing can be learned from an empty image; take it away, unless it "
             "is a blank on purpose."
         )
-    if clipped := _names(looks, lambda item: item.clipped > _CLIPPED and not item.flat):
+    if clipped := _names(stats, lambda item: item.clipped > _CLIPPED and not item.flat):
         report.warnings.append(
             f"{counted(len(clipped), what)} overexposed (more than {_CLIPPED:.0%} of the pixels "
             f"at the largest possible value): {named(clipped)}."
         )
-    nan = _names(looks, lambda item: item.bad)
+    nan = _names(stats, lambda item: item.bad)
     if nan and what == "image":
         report.warnings.append(
             f"{counted(len(nan), what)} with pixels without a number (NaN or infinite): "
@@ -188,10 +188,10 @@ def _report_bad(looks: Sequence[Look], what: str, report: Findings) -> None:
         )
 
 
-def _report_unlike(looks: Sequence[Look], what: str, report: Findings) -> None:
-    """Report images whose contrast is many times that of the others, or a fraction of it."""
-    for kind in {item.dtype for item in looks}:
-        same = [item for item in looks if item.dtype == kind and len(item.flat) < item.channels]
+def _report_unlike(stats: Sequence[ImageStats], what: str, report: Findings) -> None:
+    """Report images whose contrast is many times higher or lower than that of the others."""
+    for kind in {item.dtype for item in stats}:
+        same = [item for item in stats if item.dtype == kind and len(item.flat) < item.channels]
         if len(same) < 5:
             continue
         spans = np.array([max(item.high - item.low, 1e-9) for item in same])
@@ -206,8 +206,8 @@ def _report_unlike(looks: Sequence[Look], what: str, report: Findings) -> None:
             )
 
 
-def _report_small(looks: Sequence[Look], layout: DataLayout, report: Findings) -> None:
-    small = _names(looks, lambda item: min(item.shape) < layout.crop_size)
+def _report_small(stats: Sequence[ImageStats], layout: DataLayout, report: Findings) -> None:
+    small = _names(stats, lambda item: min(item.shape) < layout.crop_size)
     if not small:
         return
     size = layout.crop_size
@@ -220,34 +220,34 @@ def _report_small(looks: Sequence[Look], layout: DataLayout, report: Findings) -
         report.errors.append(line)
 
 
-def report_stains(stains: dict[str, list[Look]], report: Findings) -> None:
-    """Report the intensities of each stain, and what stops the training on it."""
-    for name, looks in stains.items():
-        if not looks:
+def report_stains(stains: dict[str, list[ImageStats]], report: Findings) -> None:
+    """Report the intensities of each stain, and values that stop the training."""
+    for name, stats in stains.items():
+        if not stats:
             continue
         what = f"“{name}” stain"
-        _report_intensities(looks, what, report)
-        _report_bad(looks, what, report)
-        _report_unlike(looks, what, report)
-        train = [item for item in looks if item.item.part == "train"]
+        _report_intensities(stats, what, report)
+        _report_bad(stats, what, report)
+        _report_unlike(stats, what, report)
+        train = [item for item in stats if item.item.part == "train"]
         if train and all(item.flat for item in train):
             report.errors.append(f"The stain “{name}” has the same value everywhere.")
-        if nan := _names(looks, lambda item: item.bad):
+        if nan := _names(stats, lambda item: item.bad):
             report.errors.append(
                 f"The stain “{name}” has pixels without a number (NaN or infinite) in "
                 f"{named(nan)}. Repair or remove these fields."
             )
 
 
-def report_fixed_scaling(looks: Sequence[Look], report: Findings) -> None:
-    """Report what a generator would see as nearly black, or as white."""
-    if dim := _names(looks, lambda item: item.most < _full(item.dtype) / 8):
+def report_fixed_scaling(stats: Sequence[ImageStats], report: Findings) -> None:
+    """Report images that fixed scaling makes nearly black, or clips to white."""
+    if dim := _names(stats, lambda item: item.most < _full(item.dtype) / 8):
         report.warnings.append(
             "data.scaling is “fixed”, which divides whole numbers by the largest that their type "
             f"can hold, but {counted(len(dim), 'image')} use less than an eighth of that range "
             f"and would be nearly black: {named(dim)}. Use “image” or “source”."
         )
-    if beyond := _names(looks, lambda item: item.dtype.kind == "f" and item.most > 1):
+    if beyond := _names(stats, lambda item: item.dtype.kind == "f" and item.most > 1):
         report.warnings.append(
             "data.scaling is “fixed”, which takes numbers with a decimal point as they are, from "
             f"0 to 1; what lies above becomes white in {counted(len(beyond), 'image')}: "

@@ -1,4 +1,4 @@
-"""The layout of a data folder by the recipe's task, and the number of images of each part."""
+"""Layout of a data folder by the recipe's task, and the number of images of each part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find_layout(recipe: Recipe, data_dir: Path, report: Findings) -> DataLayout:
     Raises
     ------
     RecipeError
-        If there is no such folder, or nothing in it that could be looked at.
+        If there is no such folder, or it holds nothing that can be inspected.
     """
     if not data_dir.is_dir():
         raise RecipeError(f"There is no data folder “{data_dir}”.")

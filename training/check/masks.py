@@ -1,4 +1,4 @@
-"""Masks, instances and stains of a data folder: how much there is to learn from, in words."""
+"""Masks and instances of a data folder: coverage, sizes and numbers, reported in sentences."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.data.findings import Findings
     from napari_cytosynth.training.data.layout import Item
 
-__all__ = ["MaskLook", "look_at_mask", "report_masks"]
+__all__ = ["MaskStats", "inspect_mask", "report_masks"]
 
 _FEW = 50  # objects to train on
 _TINY = 9  # px
-_FULL = 0.9  # share of the pixels
+_FULL = 0.9  # fraction of the pixels
 
 
 @dataclass(frozen=True, eq=False)
-class MaskLook:
-    """What is remembered of a mask.
+class MaskStats:
+    """Statistics of a mask, kept without its pixels.
 
     Attributes
     ----------
     coverage
-        Share of the pixels that are not zero.
+        Fraction of the pixels that are not zero.
     objects
-        Number of instances; of a mask, of connected pieces.
-    pieces
-        Number of connected pieces.
+        Number of instances; of a mask, of connected components.
+    components
+        Number of connected components.
     areas
         Size of each object in px.
     values
@@ -51,83 +51,85 @@ class MaskLook:
     item: Item
     coverage: float
     objects: int
-    pieces: int
+    components: int
     areas: NDArray[np.int64]
     values: int
     soft: bool
     wrong: str
 
 
-def look_at_mask(item: Item, mask: NDArray[Any], *, labels: bool, invert: bool = False) -> MaskLook:
+def inspect_mask(
+    item: Item, mask: NDArray[Any], *, labels: bool, invert: bool = False
+) -> MaskStats:
     """Measure a mask or the instances of one image.
 
     Parameters
     ----------
     item
-        Where it is from.
+        The image's entry in the layout.
     mask
         (Y, X), zero outside.
     labels
         Whether each object has a number of its own.
     invert
-        Whether the object is where the mask is zero.
+        Whether the object is where the mask is zero. Default: False.
     """
     inside = mask == 0 if invert else mask != 0
-    components, pieces = ndimage.label(inside)
+    regions, components = ndimage.label(inside)
     wrong = check_truth(mask, labels=labels)
     values = int(np.unique(mask[mask != 0]).size)
-    marked = mask if labels and not wrong else components
+    marked = mask if labels and not wrong else regions
     _, areas = np.unique(marked[marked != 0], return_counts=True)
     soft = not labels and values > 2 and mask.max() in (1, 255, 65535)
-    return MaskLook(
-        item, float(inside.mean()), areas.size, pieces, areas, values, bool(soft), wrong
+    return MaskStats(
+        item, float(inside.mean()), areas.size, components, areas, values, bool(soft), wrong
     )
 
 
 def report_masks(
-    looks: Sequence[MaskLook], name: str, report: Findings, *, labels: bool, crop_size: int
+    stats: Sequence[MaskStats], name: str, report: Findings, *, labels: bool, crop_size: int
 ) -> None:
-    """Report how much is marked, how many objects there are, and what seems wrong with them.
+    """Report coverage, number and size of the objects, and what seems wrong with the masks.
 
     Parameters
     ----------
-    looks
-        All masks of one target.
+    stats
+        Statistics of all masks of one target.
     name
-        What the target is called.
+        Name of the target.
     report
-        Where it is written.
+        Gets the sentences.
     labels
         Whether each object has a number of its own.
     crop_size
         Side of a crop in px.
     """
-    if not looks:
+    if not stats:
         return
-    train = [item for item in looks if item.item.part == "train"]
-    _report_coverage(looks, train, name, report)
-    _report_objects(looks, train, name, report, crop_size)
-    _report_kind(looks, name, report, labels=labels)
+    train = [item for item in stats if item.item.part == "train"]
+    _report_coverage(stats, train, name, report)
+    _report_objects(stats, train, name, report, crop_size)
+    _report_kind(stats, name, report, labels=labels)
 
 
 def _report_coverage(
-    looks: Sequence[MaskLook], train: Sequence[MaskLook], name: str, report: Findings
+    stats: Sequence[MaskStats], train: Sequence[MaskStats], name: str, report: Findings
 ) -> None:
-    shares = np.array([item.coverage for item in looks])
+    fractions = np.array([item.coverage for item in stats])
     report.facts.append(
-        f"“{name}” covers {shares.mean():.1%} of the pixels (of the images one by one, "
-        f"{shares.min():.1%} to {shares.max():.1%})."
+        f"“{name}” covers {fractions.mean():.1%} of the pixels (of the images one by one, "
+        f"{fractions.min():.1%} to {fractions.max():.1%})."
     )
     if train and not any(item.coverage for item in train):
         report.errors.append(nothing_marked(name))
         return
-    empty = [item.item.name for item in looks if not item.coverage]
+    empty = [item.item.name for item in stats if not item.coverage]
     if empty:
         report.warnings.append(
-            f"{counted(len(empty), 'image')} of {len(looks):,} with nothing marked as “{name}”: "
+            f"{counted(len(empty), 'image')} of {len(stats):,} with nothing marked as “{name}”: "
             f"{named(empty)}. Good if there is none; bad if nobody drew them."
         )
-    if shares.mean() > _FULL:
+    if fractions.mean() > _FULL:
         report.warnings.append(
             f"“{name}” covers nearly everything. If the masks show the background, set invert: "
             "true in the recipe's target."
@@ -135,17 +137,17 @@ def _report_coverage(
 
 
 def _report_objects(
-    looks: Sequence[MaskLook],
-    train: Sequence[MaskLook],
+    stats: Sequence[MaskStats],
+    train: Sequence[MaskStats],
     name: str,
     report: Findings,
     crop_size: int,
 ) -> None:
     numbers = {
-        part: sum(item.objects for item in looks if item.item.part == part)
+        part: sum(item.objects for item in stats if item.item.part == part)
         for part in ("train", "validation", "test")
     }
-    areas = np.concatenate([item.areas for item in looks])
+    areas = np.concatenate([item.areas for item in stats])
     if not areas.size:
         return
     across = np.sqrt(4 * np.percentile(areas, (5, 50, 95)) / np.pi)
@@ -159,7 +161,7 @@ def _report_objects(
             f"Few objects of “{name}”: {numbers['train']:,} to train on. Some hundreds, from "
             "several samples, are a good start; expect a model that knows these ones by heart."
         )
-    validates = any(item.item.part == "validation" for item in looks)
+    validates = any(item.item.part == "validation" for item in stats)
     if numbers["train"] and validates and not numbers["validation"]:
         report.warnings.append(
             f"No object of “{name}” in the images that validate: the best epoch cannot be told "
@@ -178,8 +180,8 @@ def _report_objects(
         )
 
 
-def _report_kind(looks: Sequence[MaskLook], name: str, report: Findings, *, labels: bool) -> None:
-    wrong = [item for item in looks if item.wrong]
+def _report_kind(stats: Sequence[MaskStats], name: str, report: Findings, *, labels: bool) -> None:
+    wrong = [item for item in stats if item.wrong]
     if wrong:
         names = [item.item.name for item in wrong]
         report.errors.append(
@@ -187,20 +189,20 @@ def _report_kind(looks: Sequence[MaskLook], name: str, report: Findings, *, labe
             f"“{names[0]}”, {wrong[0].wrong}."
         )
         return
-    if labels and all(item.values <= 1 for item in looks) and sum(i.pieces for i in looks) > 3:
-        if any(item.pieces > item.objects for item in looks):
+    if labels and all(item.values <= 1 for item in stats) and sum(i.components for i in stats) > 3:
+        if any(item.components > item.objects for item in stats):
             report.warnings.append(
                 f"The files of “{name}” look like masks: all objects of an image have the same "
                 "number, so that they are taken for one. Number them, or set kind: mask."
             )
         return
-    soft = [item.item.name for item in looks if item.soft]
+    soft = [item.item.name for item in stats if item.soft]
     if soft and not labels:
         report.warnings.append(
             f"{counted(len(soft), 'mask')} of “{name}” with more than two values: {named(soft)}. "
             "All but 0 is inside; soft edges (of a scaled or JPEG picture) make objects too large."
         )
-    elif not labels and sum(item.values > 2 for item in looks) > len(looks) / 2:
+    elif not labels and sum(item.values > 2 for item in stats) > len(stats) / 2:
         report.facts.append(
             f"“{name}” holds numbered objects, but they are taken as one mask; kind: labels would "
             "teach the model to separate those that touch."

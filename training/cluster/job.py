@@ -159,8 +159,8 @@ def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) ->
 def pod_script(job: ClusterJob, host: str, rank: str) -> str:
     """Return the shell script of a pod: fetch the data if asked, then train or go on.
 
-    It exits with :data:`EXIT_NOT_RETRYABLE` where no further try would help, such as without data: the
-    status of the command that checks first.
+    It exits with :data:`EXIT_NOT_RETRYABLE`, the status of the check that comes first, where no
+    further try would help, such as without data.
     """
     recipe = str(RECIPE) if job.recipe_file else job.recipe
     fetch = ""
