@@ -1,4 +1,4 @@
-"""``python -m napari_cytosynth.training``, and behind it ``cytosynth train``."""
+"""Command line of training: ``cytosynth train``, ``python -m napari_cytosynth.training``."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def _train(arguments: argparse.Namespace) -> str:
         folder = train(recipe, arguments.data_dir, out, resume=resume)
     except KeyboardInterrupt as error:
         raise Cancelled(_kept(out)) from error
-    said = "It was finished before:" if finished else "Model written to"
-    return f"{said} {folder}" if is_first() else ""
+    message = "It was finished before:" if finished else "Model written to"
+    return f"{message} {folder}" if is_first() else ""
 
 
 def _kept(out: Path) -> str:
@@ -133,13 +133,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.check:
             return _check(load_recipe(arguments.recipe, arguments.set), arguments.data_dir)
-        said = _train(arguments)
+        message = _train(arguments)
     except Cancelled as stopped:
         sys.stderr.write(f"\n{stopped}\n")
         return 130  # as shells report Ctrl-C
     except CytosynthError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_NOT_RETRYABLE if arguments.dry_run and isinstance(error, RecipeError) else 1
-    if said:
-        sys.stdout.write(f"{said}\n")
+    if message:
+        sys.stdout.write(f"{message}\n")
     return 0

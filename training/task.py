@@ -1,4 +1,4 @@
-"""The record of a task: what trains, exports, checks and scores the models of one kind."""
+"""The record of a task: the functions that train, export, check and score its models."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ R = TypeVar("R", bound=Recipe)
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Which images a model is scored on.
+    """Options of scoring a model: which images, and how many.
 
     Attributes
     ----------
     part
         Either validation or test.
     count
-        Number of images that a generator makes, and is compared with.
+        Number of images that a generator makes, and is compared with. Default: 0.
     likelihood
-        Number of images whose bits/dim are measured; 0 for none.
+        Number of images whose bits/dim are measured; 0 (default) for none.
     """
 
     part: Literal["validation", "test"]
@@ -45,16 +45,16 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures of one model.
+    """Scores of one model.
 
     Attributes
     ----------
     figures
         Name -> value.
     baselines
-        ``real images`` and ``noise`` -> figures, of generators; empty for others.
+        ``real images`` and ``noise`` -> figures, of generators; empty (default) for others.
     images
-        Number of images (crops for generators) that were scored on.
+        Number of images (crops for generators) that were scored. Default: 0.
     """
 
     figures: dict[str, float]
@@ -64,12 +64,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class FirstStage:
-    """A training of its own that comes before the one of the recipe.
+    """A training that precedes the one of the recipe, such as that of an autoencoder.
 
     Attributes
     ----------
     recipe
-        Of the first stage.
+        Recipe of the first stage.
     folder
         Its run folder.
     check
@@ -94,7 +94,7 @@ def _no_first_stage(recipe: Recipe, out: Path) -> None:
 
 @dataclass(frozen=True)
 class Task(Generic[R]):
-    """What a recipe of one task is trained, exported, checked and scored with.
+    """Class of recipes and functions of one task.
 
     All functions import what they need when they are called, so that listing the tasks, or the
     help of a command, loads neither torch nor Lightning.
@@ -114,19 +114,19 @@ class Task(Generic[R]):
     layout
         Lists the images that a recipe would take from a folder, and reports what is wrong.
     directions
-        Every figure that the task's evaluation may measure -> which way is better; None for
-        neither.
+        Every figure that the task's evaluation may measure -> whether smaller or larger is better;
+        None for neither.
     score_names
         Given a recipe and a number of likelihood images, names the figures that are measured.
     unmeasured
-        Given a recipe and a figure's name, says why it is not measured; empty if unknown.
+        Given a recipe and a figure's name, returns why it is not measured; empty if unknown.
     check_part
         Raises RecipeError if a data folder lacks the images of a part.
     score
         Measures the model in a folder as ``cytosynth evaluate`` does.
     families
-        Architecture -> what trains and samples it; empty if every registered architecture whose
-        arguments fit the data may be trained.
+        Architecture -> what trains and samples it; empty (default) if every registered architecture
+        whose arguments fit the data may be trained.
     callbacks
         Lightning callbacks beside those of all tasks; none by default.
     first_stage

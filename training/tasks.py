@@ -1,4 +1,4 @@
-"""The tasks that models are trained for, and loading a recipe of any of them."""
+"""Registry of the tasks that models are trained for, and loading a recipe of any of them."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] | None = None) -> Re
         Name of a shipped recipe, or the path of a YAML file.
     overrides
         Assignments such as ``train.max_epochs=5``. One of ``network.start_from`` leaves out the
-        recipe's ``rounds``, and one of ``name`` what the card tells of data and licences,
-        unless they are assigned too.
+        recipe's ``rounds``, and one of ``name`` the card's data sets and licences,
+        unless they are assigned too. None (default) for none.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Trainings on other machines: Kubernetes manifests, SLURM scripts, the job that they start."""
+"""Training on clusters: the job, Kubernetes manifests, SLURM scripts, command-line options."""

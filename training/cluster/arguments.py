@@ -1,4 +1,4 @@
-"""Options of the command that start a training elsewhere: on Kubernetes, or with SLURM."""
+"""Command-line options for training on a cluster, with Kubernetes or SLURM."""
 
 from __future__ import annotations
 

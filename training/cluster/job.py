@@ -1,4 +1,4 @@
-"""What a training on a cluster is, and the shell command by which each machine takes part.
+"""A training job on a cluster, and the shell command that each machine runs.
 
 Several machines are joined by torchrun (https://docs.pytorch.org/docs/stable/elastic/run.html).
 """
@@ -46,7 +46,7 @@ def _object_name(text: str) -> str:
 
 @dataclass(frozen=True)
 class ClusterJob:
-    """A training that is to run on ``nodes`` machines with ``gpus`` GPUs each.
+    """A training job on ``nodes`` machines (default: 1) with ``gpus`` GPUs each (default: 1).
 
     Raises
     ------
@@ -98,12 +98,12 @@ class ClusterJob:
 
     @property
     def label(self) -> str:
-        """The name of the objects in Kubernetes."""
+        """Name of the objects in Kubernetes."""
         return _object_name(self.job_name or self.name)
 
     @property
     def recipe_file(self) -> Path | None:
-        """The recipe's file, if it is none of the shipped ones."""
+        """The recipe's file; None for a shipped recipe."""
         path = Path(self.recipe)
         return path if path.is_file() else None
 
@@ -130,7 +130,7 @@ def launch(job: ClusterJob, command: Sequence[str], endpoint: str, rank: str) ->
     Parameters
     ----------
     job
-        What is to run.
+        The training job.
     command
         Module and arguments that every process runs, see :func:`training`.
     endpoint, rank

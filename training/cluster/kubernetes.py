@@ -1,4 +1,4 @@
-"""Files that start a training on Kubernetes: manifests, a Dockerfile and what to do with them.
+"""Files that start a training on Kubernetes: manifests, a Dockerfile and instructions.
 
 They are written without a cluster or data at hand, and start nothing by themselves.
 """
@@ -68,7 +68,7 @@ on by hand, delete the job and apply it again. The model is the folder `{job.nam
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists inside mappings indented and scripts in blocks, as people write manifests."""
+    """YAML dumper with indented lists and block scripts, as in hand-written manifests."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
@@ -86,7 +86,7 @@ _Dumper.add_representer(str, _block)
 
 
 def _check_place(data_dir: PurePosixPath) -> None:
-    """See that the data can be mounted there: nothing else is, and Kubernetes takes the path."""
+    """Check that the data can be mounted at a path: absolute, legal and not in use."""
     here = "--data-dir is the folder inside the pods here, such as /data"
     if not data_dir.is_absolute() or {":", ".."} & {*str(data_dir), *data_dir.parts}:
         raise RecipeError(f"{here}, not “{data_dir}”.")
@@ -96,14 +96,14 @@ def _check_place(data_dir: PurePosixPath) -> None:
 
 
 def write_kubernetes(job: ClusterJob, folder: Path) -> list[Path]:
-    """Write manifests, a Dockerfile and what to do with them.
+    """Write manifests, a Dockerfile and a README with instructions.
 
     Parameters
     ----------
     job
-        What is to run.
+        The training job.
     folder
-        Where to; made if need be.
+        Folder to write; made if need be.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def write_kubernetes(job: ClusterJob, folder: Path) -> list[Path]:
     Raises
     ------
     RecipeError
-        If it is not said where pods find the data.
+        If the source of the data is missing, or its path in the pods is impossible.
     """
     _check_place(job.data_dir)
     if bool(job.claim) == bool(job.s3):

@@ -88,8 +88,8 @@ def _environment(job: ClusterJob) -> list[Manifest]:
 
 
 def _resources(job: ClusterJob) -> Manifest:
-    shares = max(job.gpus, 1)
-    resources: Manifest = {"requests": {"cpu": str(4 * shares), "memory": f"{16 * shares}Gi"}}
+    processes = max(job.gpus, 1)
+    resources: Manifest = {"requests": {"cpu": str(4 * processes), "memory": f"{16 * processes}Gi"}}
     if job.gpus:
         resources["limits"] = {"nvidia.com/gpu": str(job.gpus)}
     return resources

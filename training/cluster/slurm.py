@@ -18,7 +18,7 @@ __all__ = ["write_slurm"]
 
 
 def _from_here(path: PurePosixPath) -> PurePosixPath:
-    """Return a path that is the same wherever the script is submitted."""
+    """Return an absolute path, valid wherever the script is submitted."""
     return path if path.is_absolute() else PurePosixPath(Path(path).absolute().as_posix())
 
 
@@ -28,12 +28,13 @@ def write_slurm(job: ClusterJob, folder: Path, out: Path | None = None) -> list[
     Parameters
     ----------
     job
-        What is to run; the recipe's file and the data lie on a shared disk.
+        The training job; the recipe's file and the data lie on a shared disk.
     folder
-        Where to; made if need be.
+        Folder to write; made if need be.
     out
-        Run folder; by default ``runs/<name>``, of the job or else of the model. It and the data
-        are named from the folder that the script is written from, wherever it is submitted.
+        Run folder; None (default) for ``runs/<name>``, of the job or else of the model. It and
+        the data are relative to the folder that the script is written from, wherever it is
+        submitted.
 
     Returns
     -------

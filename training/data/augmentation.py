@@ -1,4 +1,4 @@
-"""Random crops with geometric and intensity changes, in plain torch.
+"""Augmentation of crops: random geometric and intensity changes, in plain torch.
 
 Everything is drawn from one generator a crop, seeded by (seed, epoch, index), so that a
 resumed run sees the very crops that an unbroken one would.
@@ -39,7 +39,7 @@ def cut(array: NDArray[np.float32], centre: tuple[int, int], size: int) -> NDArr
 
 
 @lru_cache(8)
-def _spreading(knots: int, size: int) -> torch.Tensor:
+def _bicubic_weights(knots: int, size: int) -> torch.Tensor:
     """Return the (size, knots) weights of bicubic interpolation along one axis.
 
     Two products with them are five times as fast as interpolating the plane.
@@ -49,7 +49,7 @@ def _spreading(knots: int, size: int) -> torch.Tensor:
 
 
 def _grid(rng: np.random.Generator, size: int, recipe: AugmentRecipe) -> tuple[torch.Tensor, int]:
-    """Draw where the pixels of a crop come from, in a window of the side that this takes."""
+    """Draw a sampling grid of a crop; return it with the side of the window that it needs."""
     angle = rng.uniform(0, 2 * math.pi) if recipe.rotate else rng.integers(4) * math.pi / 2
     zoom = math.exp(rng.uniform(math.log(recipe.scale[0]), math.log(recipe.scale[1])))
     flip = 1 - 2 * int(rng.integers(2))
@@ -61,18 +61,18 @@ def _grid(rng: np.random.Generator, size: int, recipe: AugmentRecipe) -> tuple[t
     grid = functional.affine_grid(matrix[None], [1, 1, size, size], align_corners=False)
     if recipe.elastic:
         coarse = torch.from_numpy(rng.uniform(-1, 1, (1, 2, 5, 5)).astype(np.float32))
-        spread = _spreading(5, size)
-        field = spread @ coarse @ spread.T
+        weights = _bicubic_weights(5, size)
+        field = weights @ coarse @ weights.T
         grid = grid + field.permute(0, 2, 3, 1) * (2 * recipe.elastic * rng.uniform() / window)
     return grid, window
 
 
-def _window(reach: float, most: int, recipe: AugmentRecipe) -> int:
-    """Return the side of the window for a crop that reaches so far, of the parity of `most`.
+def _window(extent: float, most: int, recipe: AugmentRecipe) -> int:
+    """Return the side of the window for a crop of this extent, of the parity of `most`.
 
     The parity decides where the middle of a window lies.
     """
-    needed = math.ceil(reach + 3 * recipe.elastic) + 2  # bicubic curves overshoot
+    needed = math.ceil(extent + 3 * recipe.elastic) + 2  # bicubic curves overshoot
     return min(most, needed + (most - needed) % 2)
 
 
@@ -83,7 +83,7 @@ def warp_crop(
     recipe: AugmentRecipe,
     rng: np.random.Generator,
 ) -> torch.Tensor:
-    """Cut a rotated, mirrored, scaled and bent crop.
+    """Cut a rotated, mirrored, scaled and elastically deformed crop.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def warp_crop(
     size
         Side of the crop in px.
     recipe
-        Ranges of the changes.
+        Ranges of the augmentation.
     rng
         Source of all draws.
 
@@ -111,21 +111,21 @@ def warp_crop(
 
 
 def window_of(size: int, recipe: AugmentRecipe) -> int:
-    """Return the side of what a crop of `size` px may have to be made from."""
-    reach = math.sqrt(2) if recipe.rotate else 1.0
-    return math.ceil(size * reach / recipe.scale[0] + 2 * recipe.elastic)
+    """Return the side of the largest window that a crop of `size` px may need."""
+    stretch = math.sqrt(2) if recipe.rotate else 1.0
+    return math.ceil(size * stretch / recipe.scale[0] + 2 * recipe.elastic)
 
 
-def blur_reach(sigma: float) -> int:
-    """Return how many px beside it a Gaussian blur needs of a crop."""
+def blur_halo(sigma: float) -> int:
+    """Return the halo of a Gaussian blur in px, at least 1."""
     return max(1, math.ceil(3 * sigma))
 
 
 def _blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    reach = blur_reach(sigma)
-    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
+    halo = blur_halo(sigma)
+    taps = torch.exp(-0.5 * (torch.arange(-halo, halo + 1) / sigma) ** 2)
     taps = taps / taps.sum()
-    image = functional.pad(image[:, None], (reach, reach, reach, reach), mode="reflect")
+    image = functional.pad(image[:, None], (halo, halo, halo, halo), mode="reflect")
     image = functional.conv2d(image, taps[None, None, None, :])
     return functional.conv2d(image, taps[None, None, :, None])[:, 0]
 

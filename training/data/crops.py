@@ -1,4 +1,4 @@
-"""Crops of images with their truth, the same ones whenever the same epoch is trained."""
+"""Data sets and data modules of crops, reproducible from (seed, epoch, index)."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Field:
     image
         (K, Y, X) float32, normalised as at inference.
     maps
-        (C, Y, X) float32, what the network learns: in [0, 1] for masks, scaled
+        (C, Y, X) float32, targets of the network: in [0, 1] for masks, scaled
         intensities for stains.
     truth
-        The first target as it was read: (Y, X) instances or a mask, (C, Y, X) intensities.
+        The first target as read: (Y, X) instances or a mask, (C, Y, X) intensities.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Field:
 
 
 def fingerprint(pairs: list[tuple[Path, list[Path]]]) -> str:
-    """SHA-256 over the names and contents of all files of a data set."""
+    """Return the SHA-256 over the names and contents of all files of a data set."""
     digest = hashlib.sha256()
     for image, truths in pairs:
         for path in (image, *truths):
@@ -79,7 +79,7 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.inputs = len(fields[0].image)
         self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
         areas = np.array([stack[0].size for stack in self.stacks], float)
-        self.shares = areas / areas.sum()
+        self.probabilities = areas / areas.sum()
         self.tiles = [
             (number, y, x)
             for number, stack in enumerate(self.stacks)
@@ -93,14 +93,14 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             )
 
     def __len__(self) -> int:
-        """Crops in one epoch."""
+        """Return the number of crops in one epoch."""
         return len(self.tiles) if self.recipe.sampling == "tiles" else self.recipe.crops_per_epoch
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
         if self.recipe.sampling == "tiles":
             number, y, x = self.tiles[index]
             return number, (y, x)
-        number = int(rng.choice(len(self.stacks), p=self.shares))
+        number = int(rng.choice(len(self.stacks), p=self.probabilities))
         stack = self.stacks[number]
         if rng.random() < self.recipe.foreground_share:
             inside = np.flatnonzero(stack[self.inputs] > self.recipe.foreground_level)
@@ -128,29 +128,30 @@ class EpochCrops(Protocol):
     epoch: int
 
     def __len__(self) -> int:
-        """Crops in one epoch."""
+        """Return the number of crops in one epoch."""
 
     def __getitem__(self, index: int, /) -> Any:
         """Return one crop."""
 
 
 class EpochOrder(Sampler[tuple[int, int]]):
-    """A random order of the crops, drawn from (seed, epoch) when an epoch begins.
+    """Sampler of the crops in random order, drawn from (seed, epoch) when an epoch begins.
 
     Parameters
     ----------
     dataset
         The crops.
     process, processes
-        Which of how many processes asks: each sees its own part, and as many crops as the
-        others. Their batches together are those of one process with a larger batch.
+        Index of this process, and number of all: each sees its own part, and as many crops as
+        the others. Their batches together are those of one process with a larger batch.
+        Default: 0 of 1.
     """
 
     def __init__(self, dataset: EpochCrops, process: int = 0, processes: int = 1) -> None:
         self.dataset, self.process, self.processes = dataset, process, processes
 
     def __len__(self) -> int:
-        """Crops of this process in one epoch."""
+        """Return the number of crops of this process in one epoch."""
         return len(self.dataset) // self.processes
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -161,8 +162,8 @@ class EpochOrder(Sampler[tuple[int, int]]):
         return ((epoch, index) for index in order[self.process :: self.processes].tolist())
 
 
-class EpochCopies(Dataset[Any]):
-    """Crops asked for by (epoch, index), so that processes that load may live on."""
+class EpochIndexed(Dataset[Any]):
+    """Crops indexed by (epoch, index), so that loading workers persist over epochs."""
 
     def __init__(self, crops: EpochCrops) -> None:
         self.crops = crops
@@ -174,16 +175,16 @@ class EpochCopies(Dataset[Any]):
 
 
 class EpochData(LightningDataModule):
-    """Serves training crops.
+    """Data module of training crops.
 
     Attributes
     ----------
     dataset
-        What :meth:`setup` of a subclass reads.
+        Set by :meth:`setup` of a subclass.
     pairs
         All files: each image, with those of its truth.
     train_names, validation_names
-        Of the images that are trained on, and of those that validate.
+        Names of the training and of the validation images.
     """
 
     recipe: Recipe
@@ -194,21 +195,21 @@ class EpochData(LightningDataModule):
 
     @cached_property
     def sha256(self) -> str:
-        """Fingerprint of all files; they are read for it once."""
+        """Fingerprint of all files, computed once."""
         return fingerprint(self.pairs)
 
     def prepare_network(self, network: torch.nn.Module) -> None:
-        """Put into a network what was learned before this training; nothing by default."""
+        """Set parameters of a network that an earlier training determined; none by default."""
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Crops of the epoch that :attr:`EpochCrops.epoch` names when iteration begins."""
+        """Return a loader of the crops of :attr:`EpochCrops.epoch` when iteration begins."""
         assert self.dataset is not None
         order, workers = EpochOrder(self.dataset), loading_workers(self.recipe.train)
-        if self.trainer is not None:  # of a resumed run, the order is asked for before its epoch
+        if self.trainer is not None:  # a resumed run makes its loader before its epoch
             self.dataset.epoch = self.trainer.current_epoch
             order = EpochOrder(self.dataset, self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(
-            EpochCopies(self.dataset),
+            EpochIndexed(self.dataset),
             batch_size=self.recipe.train.batch_size,
             sampler=order,
             num_workers=workers,
@@ -219,12 +220,12 @@ class EpochData(LightningDataModule):
 
 
 class CropData(EpochData):
-    """Serves training crops, and the indices of whole validation fields.
+    """Data module of training crops, and of indices of whole validation fields.
 
     Attributes
     ----------
     validation
-        What :meth:`setup` of a subclass reads.
+        Set by :meth:`setup` of a subclass.
     """
 
     recipe: FieldRecipe

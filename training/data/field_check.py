@@ -1,4 +1,4 @@
-"""Whether scaling and augmentation of a recipe of whole fields make sense."""
+"""Checks of scaling and augmentation of recipes of whole fields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import RecipeError
 
-from .augmentation import blur_reach, window_of
+from .augmentation import blur_halo, window_of
 
 if TYPE_CHECKING:
     from napari_cytosynth.training.recipe.base import AugmentRecipe, FieldRecipe
@@ -32,7 +32,7 @@ def check_fields(recipe: FieldRecipe) -> None:
 
 
 def _check_augmentation(augment: AugmentRecipe, size: int) -> None:
-    if blur_reach(augment.blur) >= size:
+    if blur_halo(augment.blur) >= size:
         raise RecipeError(
             f"data.augment.blur is {augment.blur:g} px, too much for a crop of {size} px: a third "
             "of the crop is the most."

@@ -11,18 +11,18 @@ __all__ = ["Findings"]
 
 @dataclass
 class Findings:
-    """What a check of a data folder found, each a sentence or two.
+    """Results of the check of a data folder, in sentences.
 
     Attributes
     ----------
     title
-        What was looked at.
+        Heading of the report.
     errors
-        What stops the training, or makes it worthless.
+        Problems that stop the training, or make it worthless.
     warnings
-        What a person should look at.
+        Oddities that a person should review.
     facts
-        What is there.
+        Contents of the folder.
     """
 
     title: str = ""
@@ -31,7 +31,7 @@ class Findings:
     facts: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Return all of it: problems first, then warnings, then facts, then the verdict."""
+        """Return the report: problems first, then warnings, facts and the verdict."""
         blocks = [self.title]
         for heading, lines in (
             ("Problems that stop the training", self.errors),

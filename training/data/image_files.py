@@ -1,4 +1,4 @@
-"""Which images of a data folder are evaluated, and where the truth of each lies."""
+"""Image files of a data folder: selection, and matching with the files of their truth."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which images of a folder are taken; all conditions hold together.
+    """Conditions that select images of a folder; all hold together.
 
     Attributes
     ----------
     pattern
-        Pattern of the file name without suffix, such as ``016*``.
+        Pattern of the file name without suffix, such as ``016*``. Default: all.
     split_file
-        Text file with one file name (with or without suffix) on each line.
+        Text file with one file name (with or without suffix) on each line. Default: None.
     hashed
-        ``train``, ``validation`` or ``test``: that part of :func:`.splits.hash_split`.
+        ``train``, ``validation`` or ``test``: that part of :func:`.splits.hash_split`. None
+        (default) for all.
     """
 
     pattern: str = "*"
@@ -49,7 +50,7 @@ class Selection:
     hashed: str | None = None
 
     def apply(self, stems: Sequence[str]) -> list[str]:
-        """Return the stems that are taken, in their order.
+        """Return the selected stems, in their order.
 
         Raises
         ------
@@ -85,7 +86,7 @@ def _without_suffix(name: str) -> str:
 
 
 def image_files(folder: Path) -> dict[str, Path]:
-    """Return the TIFF and PNG files of a folder by name without suffix, in order."""
+    """Return the TIFF and PNG files of a folder by name without suffix, sorted."""
     return {
         _without_suffix(path.name): path
         for path in sorted(folder.iterdir())
@@ -169,7 +170,7 @@ def pair_images(
     images, masks
         Names of the two folders inside it.
     selection
-        Which images; None for all.
+        Conditions on the images; None (default) for all.
 
     Returns
     -------

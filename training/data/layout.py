@@ -1,4 +1,4 @@
-"""The images that a recipe would take from a data folder, whatever is wrong with them."""
+"""Layout of a data folder: the images that a recipe would train on, with their truth."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class Item:
     Attributes
     ----------
     name
-        As the recipe's split would call it.
+        Name by which the recipe's split refers to it.
     part
         One of `PARTS`.
     label
-        Index of the class.
+        Index of the class. Default: 0.
     read
         Returns the image as (C, Y, X), of the file's own type.
     read_truths
-        Return each mask (Y, X), or the one stain (C, Y, X).
+        Return each mask (Y, X), or the one stain (C, Y, X). Default: none.
     """
 
     name: str
@@ -66,11 +66,11 @@ class MaskKind:
     Attributes
     ----------
     name
-        Of what the masks mark.
+        Name of the objects that the masks mark.
     labels
-        Whether each object has a number of its own.
+        Whether each object has a number of its own. Default: False.
     invert
-        Whether the object is where the mask is zero.
+        Whether the object is where the mask is zero. Default: False.
     """
 
     name: str
@@ -80,26 +80,27 @@ class MaskKind:
 
 @dataclass
 class DataLayout:
-    """All images of a data folder, and what the recipe wants of them.
+    """All images of a data folder, and the recipe's requirements of them.
 
     Attributes
     ----------
     crop_size
         Side of a crop in px of the file.
     pads
-        Whether an image smaller than a crop is filled up by reflection; else it stops training.
+        Whether an image smaller than a crop is filled up by reflection (default); else it stops
+        training.
     items
         The images.
     masks
-        What each mask of an item marks, in the order of :attr:`Item.read_truths`.
+        Kind of each mask of an item, in the order of :attr:`Item.read_truths`.
     stains
         Names of the channels of the one stained image that each item has instead.
     classes
         Names of the classes, by :attr:`Item.label`.
     fixed_scaling
-        Whether intensities are divided by the range of their type.
+        Whether intensities are divided by the range of their type. Default: False.
     split_by_name
-        Settings that choose images to validate with by name, with ``{}`` for a name.
+        Settings that choose validation images by name, with ``{}`` for a name.
     """
 
     crop_size: int

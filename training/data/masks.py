@@ -1,4 +1,4 @@
-"""Masks and instances as they are read: what is wrong with them, and their numbers."""
+"""Validation of masks and instances as read, and renumbering of instances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["check_truth", "object_numbers"]
 
 
 def check_truth(truth: NDArray[Any], *, labels: bool) -> str:
-    """Return what is wrong with the numbers of a mask or of instances; empty if nothing is.
+    """Return why the values of a mask or of instances are invalid; empty if they are valid.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ def check_truth(truth: NDArray[Any], *, labels: bool) -> str:
 
 
 def object_numbers(truth: NDArray[Any]) -> NDArray[Any]:
-    """Return (Y, X) instances numbered anew, without gaps; 0 stays the background.
+    """Renumber (Y, X) instances without gaps; 0 stays the background.
 
-    Segmentations of whole volumes number objects up to billions, and look-ups are as long as that.
-    Numbers of two bytes stay what they are.
+    Segmentations of whole volumes number objects up to billions, and look-up tables would be as
+    long as that. Arrays of two bytes stay as they are.
     """
     if truth.dtype.kind in "bui" and truth.itemsize <= 2:
         return truth

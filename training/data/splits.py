@@ -1,4 +1,4 @@
-"""Which images are for training, which for validation and which for the test."""
+"""Split of images into training, validation and test."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def hash_split(stem: str) -> Split:
 def check_split(
     train: Collection[object], validation: Collection[object], what: str = "images"
 ) -> None:
-    """Raise RecipeError unless there is something to train on and to validate with."""
+    """Raise RecipeError if a split leaves nothing to train on or to validate with."""
     if not train or not validation:
         raise RecipeError(
             f"The split leaves {len(train)} {what} to train on and "

@@ -1,4 +1,4 @@
-"""Numbers and names as parts of a sentence."""
+"""Wording of numbers and names in sentences."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def named(names: Sequence[str], most: int = 4) -> str:
-    """Return names in quotes, the first few of them: ``“a”, “b” and 7 more``."""
+    """Return the first `most` names (default: 4) in quotes: ``“a”, “b” and 7 more``."""
     shown = ", ".join(f"“{name}”" for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
 def nothing_marked(name: str) -> str:
-    """Return what to say of masks that hold nothing."""
+    """Return the message for masks that mark nothing."""
     return (
         f"Nothing is marked as “{name}” in any mask to train on. Are these the right files, "
         "and is the object non-zero in them?"

@@ -1,1 +1,1 @@
-"""Public data sets: brought into the layout of the recipes, or evaluated in their own way."""
+"""Public data sets: conversion into the layout of the recipes, and special evaluations."""

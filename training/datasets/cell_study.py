@@ -1,4 +1,4 @@
-"""Virtual stains cell by cell, on montages of single cells, against mispaired cells.
+"""Evaluation of virtual stains cell by cell, on montages of single cells, with mispaired controls.
 
 ``python -m napari_cytosynth.training.cell_study MODEL FOLDER``. Where every cell is a disc
 in the middle of its own tile, the pixels of two different cells correlate nearly as well as
@@ -44,13 +44,13 @@ def cell_study(model: str, folder: Path, side: int = 40, samples: int = 16) -> p
     Parameters
     ----------
     model
-        A stainer: name, folder or Hub id.
+        Name, folder or Hub id of a stainer.
     folder
         Has ``brightfield`` and ``fluorescence`` with montages of the same names.
     side
-        Of a cell's tile in px.
+        Side of a cell's tile in px. Default: 40.
     samples
-        MC-dropout samples; 0 for none.
+        MC-dropout samples; 0 for none. Default: 16.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Bring published image pairs into the layout that the stain recipes read.
+"""Conversion of published image pairs into the layout that the stain recipes read.
 
 ``python -m napari_cytosynth.training.prepare isl SOURCE OUT`` and ``… jurkat SOURCE OUT``
 write ``train``, ``val`` and ``test`` folders, each with one folder of inputs and one of

@@ -1,1 +1,1 @@
-"""What Lightning turns: modules, optimisers, callbacks, checkpoints, processes."""
+"""The training loop: Lightning modules, optimisers, callbacks, checkpoints, processes."""

@@ -1,4 +1,4 @@
-"""Callbacks: averaged weights, and going back to the best after a dry spell."""
+"""Lightning callbacks: averaged weights, reverting to the best, seeds, time and progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from .checkpoints import save_whole
+from .checkpoints import save_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +30,10 @@ def _copy(module: LightningModule) -> State:
 
 
 class ProgressBar(TQDMProgressBar):
-    """Lightning's bar, without the version of a logger."""
+    """Lightning's progress bar, without the version of a logger."""
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """Return what is shown behind the bar."""
+        """Return the figures that are shown behind the bar."""
         shown: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
         shown.pop("v_num", None)
         return shown
@@ -56,23 +56,23 @@ class Clock(Callback):
         self._begun = now
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add what the epoch took."""
+        """Add the duration of the epoch."""
         self._count()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
+        """Return the state that a resumed run needs."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Add to what was counted before."""
+        """Restore the seconds of an interrupted run."""
         self.seconds = state_dict["seconds"]
 
 
 class EpochSeed(Callback):
     """Seeds the dropout of every epoch, so that a resumed run draws as an unbroken one would.
 
-    Each of several processes draws its own numbers, but for modules that share theirs out
-    (:attr:`~.module.NetworkModule.shares_draws`).
+    Each of several processes draws its own numbers, except for modules that distribute one
+    drawing (:attr:`~.module.NetworkModule.shares_draws`).
     """
 
     def __init__(self, seed: int) -> None:
@@ -96,7 +96,7 @@ class ExponentialAverage(Callback):
     Parameters
     ----------
     decay
-        Share of the old average that one optimiser step keeps; it grows to this value
+        Fraction of the old average that one optimiser step keeps; it grows to this value
         over the first steps.
 
     Notes
@@ -112,7 +112,7 @@ class ExponentialAverage(Callback):
         self._step = 0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin with the initial weights, unless a checkpoint brought an average."""
+        """Start from the initial weights, unless a checkpoint held an average."""
         if not self.average:
             self.average = _copy(pl_module)
         device = pl_module.device
@@ -121,7 +121,7 @@ class ExponentialAverage(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        """Move the average after every optimiser step."""
+        """Update the average after every optimiser step."""
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
@@ -151,26 +151,26 @@ class ExponentialAverage(Callback):
             self._trained = {}
 
     def is_finite(self) -> bool:
-        """Whether all averages are numbers; those of a training that diverged are not."""
+        """Return whether all averages are finite; those of a diverged training are not."""
         floating = (value for value in self.average.values() if value.is_floating_point())
         return all(bool(value.isfinite().all()) for value in floating)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
+        """Return the state that a resumed run needs."""
         return {"average": self.average, "step": self._step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the average of an interrupted run."""
+        """Restore the average of an interrupted run."""
         self.average, self._step = state_dict["average"], state_dict["step"]
 
 
 class RevertToBest(Callback):
-    """Writes the best averaged weights, and goes back to them when nothing improves.
+    """Writes the best averaged weights, and reverts to them when validation stalls.
 
     Parameters
     ----------
     folder
-        Where ``best.pt`` (averaged and trained weights, tensors only) is kept.
+        Folder of ``best.pt`` (averaged and trained weights, tensors only).
     average
         The callback that holds the averaged weights.
     monitor
@@ -179,9 +179,9 @@ class RevertToBest(Callback):
         Whether larger is better.
     revert_after
         Validations without improvement before the weights go back to the best and the
-        learning rate is halved; 0: never.
+        learning rate is halved; 0 (default): never.
     stop_after
-        Validations without improvement before training stops; 0: never.
+        Validations without improvement before training stops; 0 (default): never.
     """
 
     def __init__(
@@ -207,16 +207,16 @@ class RevertToBest(Callback):
         return self.best is None or (value > self.best if self.maximise else value < self.best)
 
     @property
-    def _given_up(self) -> bool:
+    def _exhausted(self) -> bool:
         return 0 < self.stop_after <= self.waited
 
     @property
-    def _dry(self) -> bool:
+    def _stalled(self) -> bool:
         return self.revert_after > 0 and self.waited % self.revert_after == 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave a run alone that had stopped when it was interrupted."""
-        if self._given_up:
+        """Stop at once if the run had stopped before it was interrupted."""
+        if self._exhausted:
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -228,12 +228,12 @@ class RevertToBest(Callback):
             self.best, self.epoch, self.waited = value, trainer.current_epoch, 0
             state = {"average": self.average.average, "trained": _copy(pl_module)}
             if trainer.is_global_zero:
-                save_whole(state, self.path)
+                save_atomically(state, self.path)
             return
         self.waited += 1
-        if self._given_up:
+        if self._exhausted:
             trainer.should_stop = True
-        elif self.best is not None and self._dry:
+        elif self.best is not None and self._stalled:
             self._revert(trainer, pl_module)
 
     def _revert(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -250,11 +250,11 @@ class RevertToBest(Callback):
                 scheduler.base_lrs = [0.5 * rate for rate in scheduler.base_lrs]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
+        """Return the state that a resumed run needs."""
         keys = ("best", "epoch", "waited", "reverts")
         return {key: getattr(self, key) for key in keys}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting where an interrupted run stopped."""
+        """Restore the counters of an interrupted run."""
         for key, value in state_dict.items():
             setattr(self, key, value)

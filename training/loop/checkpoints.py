@@ -1,4 +1,4 @@
-"""Checkpoints that a kill, a full disk or an eviction leaves whole."""
+"""Atomic writing of checkpoints, safe against a kill, a full disk or an eviction."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 
 from napari_cytosynth.errors import OutputError
 
-__all__ = ["WholeCheckpoints", "save_whole"]
+__all__ = ["AtomicCheckpoints", "save_atomically"]
 
 
-def save_whole(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint beside the old one, then move it there: whole, or not at all.
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint atomically: beside the old one, then moved over it.
 
     Parameters
     ----------
     state
-        What torch can save.
+        Anything that :func:`torch.save` takes.
     path
         The file to write or replace.
 
@@ -47,15 +47,15 @@ def save_whole(state: dict[str, Any], path: Path) -> None:
         ) from error
 
 
-class WholeCheckpoints(TorchCheckpointIO):
-    """Writes beside the target; Lightning's own goes by the system's temporary folder.
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoint IO that writes beside the target, not by the system's temporary folder.
 
-    From there, a file is copied over the good one if it lies on another disk, as checkpoints
-    of clusters do: whoever is killed meanwhile has none.
+    From there, where Lightning writes, a file is copied over the good one if that lies on another
+    disk, as checkpoints of clusters do: a process that is killed meanwhile leaves none.
     """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        """Save what a run goes on from."""
-        save_whole(checkpoint, Path(path))
+        """Write a checkpoint to a path."""
+        save_atomically(checkpoint, Path(path))

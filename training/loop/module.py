@@ -1,4 +1,4 @@
-"""What the Lightning modules of all tasks share: the network, its data's epochs, its optimiser."""
+"""Base classes of the Lightning modules: network, optimiser, validation on whole fields."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["FieldModule", "NetworkModule"]
 
 
 def _initial_network(recipe: Recipe) -> torch.nn.Module:
-    """Build the network, with fresh weights or those that the recipe starts from."""
+    """Build the network, with fresh weights or those of the model to start from."""
     network = build_network(recipe.network.architecture, recipe.network_arguments)
     if recipe.network.start_from:
         source = load_model(recipe.network.start_from, "cpu")
@@ -41,7 +41,7 @@ def _initial_network(recipe: Recipe) -> torch.nn.Module:
 
 
 class NetworkModule(LightningModule):
-    """The network of a recipe, with its optimiser.
+    """Lightning module of a recipe's network, with its optimiser.
 
     Parameters
     ----------
@@ -73,18 +73,18 @@ class NetworkModule(LightningModule):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def on_train_epoch_start(self) -> None:
-        """Tell the crops which epoch it is: a resumed run must see those of an unbroken one."""
+        """Set the epoch of the crops: a resumed run must see those of an unbroken one."""
         self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
 
     def drawn(self, draw: Callable[[int], torch.Tensor], count: int) -> torch.Tensor:
-        """Return random numbers for `count` images; several processes share one drawing out.
+        """Draw random numbers for `count` images, of one drawing of all processes.
 
-        They then learn what one process would from a batch with the images of all.
+        Several processes then train as one would on a batch with the images of all.
 
         Parameters
         ----------
         draw
-            Returns as many rows as it is asked for.
+            Given a number of rows, returns as many.
         count
             Images in the batch of this process.
         """
@@ -94,12 +94,12 @@ class NetworkModule(LightningModule):
         return draw(count * trainer.world_size)[trainer.global_rank :: trainer.world_size]
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and learning-rate schedule of the recipe."""
+        """Return optimiser and learning-rate schedule of the recipe."""
         return optimiser_config(self.network.parameters(), self.recipe.train, self.total_steps)
 
 
 class FieldModule(NetworkModule):
-    """Learns from crops, and is validated on whole fields."""
+    """Lightning module that is trained on crops and validated on whole fields."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, K, Y, X) to the network's output (N, C, Y, X) in float32."""
@@ -108,7 +108,7 @@ class FieldModule(NetworkModule):
         return output.float()
 
     def validation_field(self, index: int) -> Field:
-        """Return one of the whole fields to validate on."""
+        """Return one of the whole validation fields."""
         field: Field = self.trainer.datamodule.validation[int(index)]  # type: ignore[attr-defined]
         return field
 

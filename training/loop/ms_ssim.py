@@ -51,7 +51,7 @@ def _scale(
 
 
 def ms_ssim(first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0) -> torch.Tensor:
-    """Multi-scale structural similarity, mean over images and channels.
+    """Return the multi-scale structural similarity, mean over images and channels.
 
     Wang, Simoncelli and Bovik 2003. As many of the five scales as the image has room for
     (five need 176 px); their weights are made to sum to 1.
@@ -61,7 +61,7 @@ def ms_ssim(first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0) 
     first, second
         (N, C, Y, X).
     data_range
-        Range of the intensities.
+        Range of the intensities. Default: 1.
     """
     room = min(first.shape[-2:])
     scales = max(1, sum(room // 2**level >= _TAPS for level in range(len(_WEIGHTS))))
@@ -74,6 +74,6 @@ def ms_ssim(first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0) 
             first, second = (functional.avg_pool2d(x, 2) for x in (first, second))
         both, structure = _scale(first, second, data_range)
         term = both if level == scales - 1 else structure
-        # a negative correlation to a broken power is no number
+        # a negative correlation to a fractional power is not a number
         result = result * term.clamp(min=1e-4) ** weights[level]
     return result.mean()

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules that a recipe may name."""
+"""Optimisers and learning-rate schedules of recipes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_schedule(train: TrainRecipe, total_steps: int) -> Callable[[int], float
 def optimiser_config(
     parameters: Iterable[torch.nn.Parameter], train: TrainRecipe, total_steps: int
 ) -> Any:
-    """Return what a module's ``configure_optimizers`` gives to Lightning."""
+    """Return optimiser and schedule as of Lightning's ``configure_optimizers``."""
     optimiser = make_optimiser(parameters, train)
     if train.scheduler == "plateau":
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(

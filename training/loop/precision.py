@@ -1,4 +1,4 @@
-"""The number format of a training: that of the recipe, of the run so far, or of the hardware."""
+"""Number format of a training: that of the recipe, of the run so far, or of the hardware."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.recipe.base import TrainRecipe
 
-__all__ = ["computes_bfloat16", "latents_in_bfloat16", "precision_in_words", "run_precision"]
+__all__ = ["computes_bfloat16", "describe_precision", "latents_in_bfloat16", "run_precision"]
 
 _FORMATS = ("float32", "bfloat16")
 
@@ -30,17 +30,17 @@ def run_precision(train: TrainRecipe, out: Path, before: Iterable[Path] = ()) ->
     Parameters
     ----------
     train
-        Of the recipe. With ``auto``, a run goes on in the format in which it was begun, and
-        begins in that of the parts before it, or else in bfloat16 where the hardware computes
-        in it, which elsewhere would be several times slower than float32.
+        Training block of the recipe. With ``auto``, a run goes on in the format in which it was
+        begun, and begins in that of the parts before it, or else in bfloat16 where the hardware
+        computes in it, which elsewhere would be several times slower than float32.
     out
         Folder of the run, or of one round of it; need not exist.
     before
-        Folders of the parts before this one, the latest first.
+        Folders of the parts before this one, the latest first. Default: none.
     """
     if train.precision != "auto":
         return train.precision
-    known = _begun_in(out) or next(filter(None, map(_chosen_in, before)), None)
+    known = _begun_in(out) or next(filter(None, map(_automatic_in, before)), None)
     return known or ("bfloat16" if computes_bfloat16(train) else "float32")
 
 
@@ -49,12 +49,12 @@ def _begun_in(out: Path) -> str | None:
     if not holds_run(out):
         return None
     # runs of older versions did not record it, but their recipes always named one
-    return _recorded(out) or _asked(out)
+    return _recorded(out) or _configured(out)
 
 
-def _chosen_in(out: Path) -> str | None:
-    """Return the format that was chosen for a part whose recipe left it open."""
-    return _recorded(out) if holds_run(out) and _asked(out) is None else None
+def _automatic_in(out: Path) -> str | None:
+    """Return the format that was chosen for a part whose recipe has ``auto``."""
+    return _recorded(out) if holds_run(out) and _configured(out) is None else None
 
 
 def _recorded(out: Path) -> str | None:
@@ -62,7 +62,7 @@ def _recorded(out: Path) -> str | None:
     return found if found in _FORMATS else None
 
 
-def _asked(out: Path) -> str | None:
+def _configured(out: Path) -> str | None:
     """Return the format that the recipe in a run's folder names, if it does."""
     path = out / "recipe.yaml"
     if not path.is_file():
@@ -73,18 +73,18 @@ def _asked(out: Path) -> str | None:
 
 
 def computes_bfloat16(train: TrainRecipe) -> bool:
-    """Tell whether the processor or GPU that trains has instructions for bfloat16."""
+    """Return whether the processor or GPU that trains has instructions for bfloat16."""
     if on_gpu(train):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if train.accelerator == "mps" or (
         train.accelerator == "auto" and torch.backends.mps.is_available()
     ):
-        return False  # some of Apple's GPUs emulate it, and do not tell
+        return False  # some of Apple's GPUs emulate it, and do not report so
     return _processor_computes_bfloat16()
 
 
 def _processor_computes_bfloat16() -> bool:
-    """Tell whether the CPU has instructions for bfloat16; of ARM only some have, as Linux tells."""
+    """Return whether the CPU has instructions for bfloat16; of ARM only as Linux reports."""
     if platform.machine().lower() not in ("arm64", "aarch64"):
         return has_bfloat16()
     try:
@@ -94,7 +94,7 @@ def _processor_computes_bfloat16() -> bool:
 
 
 def latents_in_bfloat16(precision: str) -> bool:
-    """Tell whether images are encoded in bfloat16, which happens on the CPU.
+    """Return whether images are encoded in bfloat16, which happens on the CPU.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def latents_in_bfloat16(precision: str) -> bool:
     return precision == "bfloat16" and _processor_computes_bfloat16()
 
 
-def precision_in_words(train: TrainRecipe, out: Path, before: Iterable[Path] = ()) -> str:
-    """Return in a sentence in which number format a run begins, or goes on, and why.
+def describe_precision(train: TrainRecipe, out: Path, before: Iterable[Path] = ()) -> str:
+    """Return a sentence on the number format of a run, and the reason for it.
 
     Parameters
     ----------

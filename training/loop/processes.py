@@ -1,4 +1,4 @@
-"""Training by several processes, on one machine or many: how they start, and who writes.
+"""Training by several processes, on one machine or many: start, locks and single writing.
 
 Every process learns from its own part of the crops, and gradients are averaged over all of them
 (DDP of torch, https://docs.pytorch.org/docs/stable/notes/ddp.html). Every process validates on
@@ -29,41 +29,41 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FirstWrites",
-    "alone_in",
     "check_processes",
     "check_started",
-    "first_does",
+    "hold_lock",
     "interruptible",
     "is_first",
+    "run_on_first",
     "strategy",
 ]
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes; known once training has begun."""
+    """Return whether this process is the one that writes; known once training has begun."""
     return not getattr(rank_zero_only, "rank", 0)
 
 
-def first_does(work: Callable[[], None]) -> None:
-    """Let the first process do something that all wait for.
+def run_on_first(work: Callable[[], None]) -> None:
+    """Run a function on the first process only, while the others wait.
 
     Raises
     ------
     OutputError
-        In the others, if it fails; in the first one, whatever its work raises.
+        In the others, if it fails; the first one raises the error itself.
     """
     failed: BaseException | None = None
     if is_first():
         try:
             work()
-        except BaseException as error:  # of any kind: the others must be told
+        except BaseException as error:  # of any kind: the others must be informed
             failed = error
-    told = [failed is None]
+    succeeded = [failed is None]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.broadcast_object_list(told, src=0)
+        torch.distributed.broadcast_object_list(succeeded, src=0)
     if failed is not None:
         raise failed
-    if not told[0]:
+    if not succeeded[0]:
         raise OutputError("The first process could not end the round; it says why.")
 
 
@@ -87,12 +87,12 @@ def check_started(train: TrainRecipe) -> None:
 
 
 def check_processes(train: TrainRecipe, crops: int) -> None:
-    """See that there is something to do for every process.
+    """Check that an epoch has crops for every process.
 
     Parameters
     ----------
     train
-        Of the recipe.
+        Training block of the recipe.
     crops
         Training crops in one epoch.
 
@@ -110,15 +110,15 @@ def check_processes(train: TrainRecipe, crops: int) -> None:
 
 
 def strategy(train: TrainRecipe, *, manual: bool) -> dict[str, Any]:
-    """Return the arguments of Lightning's trainer that several processes need.
+    """Return the arguments of Lightning's trainer for several processes.
 
     Parameters
     ----------
     train
-        Of the recipe.
+        Training block of the recipe.
     manual
-        Whether the module takes its optimisers' steps by itself, some of which leave out
-        parts of the networks.
+        Whether the module steps its optimisers itself, and some steps leave out parts of the
+        networks.
     """
     if process_count(train) == 1:
         return {}
@@ -131,20 +131,20 @@ def strategy(train: TrainRecipe, *, manual: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def alone_in(lock: Path, sentence: str) -> Iterator[None]:
-    """Hold a lock of the operating system, which a process that is killed loses at once.
+def hold_lock(lock: Path, sentence: str) -> Iterator[None]:
+    """Hold a file lock, which the operating system releases when the process ends.
 
     Parameters
     ----------
     lock
         The file of the lock, in a folder that exists.
     sentence
-        What to say where another process holds it.
+        Error message if another process holds it.
 
     Raises
     ------
     RecipeError
-        If another one does.
+        If another process holds it.
     """
     held = FileLock(lock)
     with suppress(NotImplementedError, OSError):  # a disk that knows no locks goes without
@@ -164,7 +164,7 @@ def alone_in(lock: Path, sentence: str) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C through; Lightning would end the process and go deaf to the next one.
+    """Raise KeyboardInterrupt on Ctrl-C; Lightning would end the process and ignore the next one.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def interruptible() -> Iterator[None]:
 
 
 class FirstWrites(Callback):
-    """Begins the run folder: once all processes have looked at what was there, one writes.
+    """Starts the run folder: the first process writes once all have read what was there.
 
     Parameters
     ----------
@@ -195,6 +195,6 @@ class FirstWrites(Callback):
         self.write = write
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write; Lightning has let all processes catch up before this."""
+        """Write; Lightning synchronises all processes before this."""
         if trainer.is_global_zero:
             self.write()

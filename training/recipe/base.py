@@ -1,4 +1,4 @@
-"""What the recipes of all tasks share: validated blocks of settings, before any work starts."""
+"""Base classes of recipes: validated blocks of settings that all tasks share."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 
 
 class SettingsBlock(BaseModel):
-    """A block of settings: unknown ones are errors, and none changes once it is validated."""
+    """Immutable block of settings, validated on construction; unknown settings are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AugmentRecipe(SettingsBlock):
-    """Random changes of every crop; all drawn from (seed, epoch, index)."""
+    """Settings of the augmentation of crops, drawn from (seed, epoch, index)."""
 
     rotate: bool = Field(True, description="any angle; otherwise multiples of 90 degrees")
     scale: tuple[float, float] = Field((0.8, 1.25), description="range of the magnification")
@@ -44,7 +44,7 @@ class AugmentRecipe(SettingsBlock):
 
 
 class NetworkRecipe(SettingsBlock):
-    """The architecture; channels follow from the data."""
+    """Settings of the network; its channels follow from the data."""
 
     architecture: str = Field("UNet", description="registered name")
     arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments")
@@ -54,7 +54,7 @@ class NetworkRecipe(SettingsBlock):
 
 
 class TrainRecipe(SettingsBlock):
-    """Optimiser, schedule, stopping, hardware."""
+    """Settings of optimiser, schedule, stopping and hardware."""
 
     max_epochs: int = Field(30, ge=1)
     batch_size: int = Field(8, ge=1)
@@ -90,7 +90,7 @@ class TrainRecipe(SettingsBlock):
 
 
 HARDWARE = ("accelerator", "devices", "num_nodes", "num_workers")
-"""Settings of :class:`TrainRecipe` that say where, not what, is learned."""
+"""Settings of :class:`TrainRecipe` that concern the machine and do not change the result."""
 
 Rounds = Annotated[
     list[dict[str, Any]],
@@ -103,7 +103,7 @@ Rounds = Annotated[
 
 
 class CardRecipe(SettingsBlock):
-    """What the exported card says that cannot be measured."""
+    """Fields of the exported model card that cannot be measured."""
 
     title: str = ""
     objects: str = "objects"
@@ -117,7 +117,7 @@ class CardRecipe(SettingsBlock):
 
 
 class CropRecipe(SettingsBlock):
-    """How crops are cut from the images of any task."""
+    """Settings of the crops that are cut from the images of any task."""
 
     crop_size: int = Field(256, ge=8, le=8192, description="side of a crop in px")
     crops_per_epoch: int = Field(
@@ -132,7 +132,7 @@ class CropRecipe(SettingsBlock):
 
 
 class FieldDataRecipe(CropRecipe):
-    """How whole fields are scaled, cut and augmented, of the tasks that learn from such."""
+    """Settings of scaling, cropping and augmentation, of the tasks that learn from whole fields."""
 
     normalisation: Normalisation = Field(default_factory=lambda: Normalisation())
     sampling: Literal["random", "tiles"] = Field(
@@ -143,9 +143,9 @@ class FieldDataRecipe(CropRecipe):
 
 
 class Recipe(SettingsBlock):
-    """Everything that a training run of any task needs but the folder of data.
+    """Settings of a training run, of any task.
 
-    The recipe of a task adds its own blocks, and says what follows from them.
+    The recipe of a task adds its own blocks, and derives the network's arguments from them.
     """
 
     name: str = Field(min_length=1)
@@ -158,7 +158,7 @@ class Recipe(SettingsBlock):
 
     @property
     def objective_name(self) -> str:
-        """Name of what is learned: which of its task's Lightning modules trains the network."""
+        """Name of the objective, which selects one of its task's Lightning modules."""
         raise NotImplementedError
 
     @property
@@ -178,7 +178,7 @@ class Recipe(SettingsBlock):
 
     @property
     def two_optimisers(self) -> bool:
-        """Whether two networks with an optimiser each learn against one another."""
+        """Whether two networks are trained, each by its own optimiser. Default: False."""
         return False
 
 

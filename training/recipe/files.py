@@ -1,4 +1,4 @@
-"""YAML files of recipes and studies: reading them, and their errors in words."""
+"""YAML files of recipes and studies: reading, and wording of their validation errors."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ __all__ = ["in_words", "list_recipes", "read_tree", "shipped_names"]
 
 
 def list_recipes() -> list[str]:
-    """Names of the shipped recipes."""
+    """Return the names of the shipped recipes."""
     return shipped_names("recipes")
 
 
 def shipped_names(folder: str) -> list[str]:
-    """Names of the YAML files in a folder of this package, without their suffix."""
+    """Return the names of the YAML files in a folder of this package, without their suffix."""
     found = (files("napari_cytosynth.training") / folder).iterdir()
     return sorted(item.name[:-5] for item in found if item.name.endswith(".yaml"))
 
 
 def read_tree(name_or_path: str, folder: str = "recipes", noun: str = "recipe") -> dict[str, Any]:
-    """Read a shipped YAML file by its name, or any by its path, unchecked.
+    """Read a shipped YAML file by name, or any by path, without validation.
 
     Parameters
     ----------
     name_or_path
         Name of a file in `folder`, or the path of any file.
     folder
-        Folder of this package.
+        Folder of this package. Default: ``recipes``.
     noun
-        What the file holds, for the sentences of the errors.
+        Kind of the file's content, for error messages. Default: ``recipe``.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def _text(path: Path) -> str:
 
 
 def in_words(error: ValidationError, whole: str = "recipe") -> str:
-    """Return what a record's validation found, one line for each setting."""
+    """Return validation errors as text, one line for each setting."""
     return "\n".join(
         f"  {'.'.join(map(str, item['loc'])) or whole}: {_reason(item)}" for item in error.errors()
     )

@@ -1,4 +1,4 @@
-"""Devices, processes and loading workers that a recipe trains with on this machine."""
+"""Devices, processes and loading workers of a training on this machine."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _MOST_WORKERS = 8
 
 
 def process_count(train: TrainRecipe) -> int:
-    """Return how many processes learn together."""
+    """Return the number of processes that train together."""
     return train.devices * train.num_nodes
 
 
 def on_gpu(train: TrainRecipe) -> bool:
-    """Whether training runs on a GPU of NVIDIA."""
+    """Return whether training runs on an NVIDIA GPU."""
     return train.accelerator in ("auto", "cuda") and torch.cuda.is_available()
 
 
 def loading_workers(train: TrainRecipe) -> int:
-    """Return how many processes cut and augment crops for each process that learns.
+    """Return the number of data-loading workers for each training process.
 
-    On a CPU none unless the recipe says so: they would take the time that they save. A GPU
-    learns faster than one core can cut, and gets its share of the other cores, eight at most.
+    On a CPU none by default: they would take the time that they save. A GPU trains faster than
+    one core can cut, and gets its part of the other cores, eight at most.
     """
     if train.num_workers is not None:
         return train.num_workers
@@ -39,7 +39,7 @@ def loading_workers(train: TrainRecipe) -> int:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use; a job of a cluster often has a few of many."""
+    """Return the number of cores that this process may use; cluster jobs often have few."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

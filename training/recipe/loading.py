@@ -1,4 +1,4 @@
-"""A recipe from its YAML file and assignments, validated as one of given classes."""
+"""Loading of a recipe from YAML and assignments, validated by its task's class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["load_as"]
 
 _BLOCKS = {"autoencoder", "card", "data", "network", "train"}
-# what a recipe's card says of our data and weights
+# fields of a recipe's card that describe our data and weights
 _OF_OUR_DATA = ("licence", "datasets", "data_licence", "citations", "remarks")
 
 
@@ -36,7 +36,7 @@ def load_as(
     name_or_path
         Name of a shipped recipe, or the path of a YAML file.
     overrides
-        Assignments such as ``train.max_epochs=5``.
+        Assignments such as ``train.max_epochs=5``. Default: none.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def load_as(
 
 
 def _changed_tree(name_or_path: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """Read a recipe and carry out the assignments, and what follows from some of them."""
+    """Read a recipe, and apply the assignments and what follows from some of them."""
     tree = read_tree(name_or_path)
     changed = set()
     for assignment in overrides:
@@ -71,7 +71,7 @@ def _changed_tree(name_or_path: str, overrides: Sequence[str]) -> dict[str, Any]
             if f"card.{key}" not in changed:
                 tree.get("card", {}).pop(key, None)
     if "network.start_from" in changed and "rounds" not in changed:
-        tree["rounds"] = []  # they are for weights that know nothing yet
+        tree["rounds"] = []  # they are for fresh weights
     return tree
 
 

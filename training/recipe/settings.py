@@ -1,4 +1,4 @@
-"""Settings in nested blocks, named with dots: changing one, flattening them, comparing two sets."""
+"""Nested settings with dotted keys: assignment, flattening and comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PRECISION = ("train.precision", "autoencoder.train.precision")
 
 
 def assign(tree: dict[str, Any], assignment: str) -> None:
-    """Carry out an assignment such as ``train.max_epochs=5``.
+    """Apply an assignment such as ``train.max_epochs=5``.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def assign(tree: dict[str, Any], assignment: str) -> None:
 
 
 def put(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Change a setting, named with dots, of nested ones.
+    """Set the value of a dotted key in nested settings.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
 
 
 def dotted(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted key: value; a key with dots names its value as it is."""
+    """Flatten nested settings to dotted keys; values of keys with dots are not flattened."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         nested = isinstance(value, dict) and value and "." not in key
@@ -61,14 +61,14 @@ def dotted(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def differing(
     some: Mapping[str, Any], others: Mapping[str, Any], free: Collection[str] = ()
 ) -> list[str]:
-    """Name the settings, dotted and in order, in which two recipes differ.
+    """Return the dotted keys, sorted, in which two recipes differ.
 
     Parameters
     ----------
     some, others
         Recipes as they were dumped.
     free
-        Settings, and blocks of them, that may differ.
+        Settings, and blocks of them, that may differ. Default: none.
     """
     before, after, absent = dotted(some), dotted(others), object()
     return sorted(
@@ -80,10 +80,10 @@ def differing(
 
 
 def open_precision(some: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
-    """Name the number formats that one of two recipes leaves to the hardware (``auto``).
+    """Return the keys of number formats that one of two recipes leaves to the hardware (``auto``).
 
     Such recipes may differ in them: a run goes on in the format in which it was begun, or in
-    another one that is asked for.
+    in another one that is set.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What trainings and evaluations write: records, run folders, figure pages, model files."""
+"""Output of trainings and evaluations: records, run folders, figure pages, model files."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FOUND", "MISSED", "SPURIOUS", "grey", "label_edges", "write_pages"]
 
-# told apart with any kind of colour vision (Okabe and Ito)
+# distinguishable with any kind of colour vision (Okabe and Ito)
 FOUND, SPURIOUS, MISSED = (0.0, 0.62, 0.45), (0.9, 0.62, 0.0), (0.34, 0.71, 0.91)
 
 
@@ -29,11 +29,11 @@ def write_pages(
     folder
         An existing folder; ``KIND-*.png`` of an older evaluation are removed from it.
     kind
-        What the names of the pages of single fields begin with.
+        Prefix of the names of the pages of single fields.
     draw
         Called with matplotlib's class ``Figure``; returns the pages by name.
     together
-        Name of a PDF file that all pages go into as well; empty for none.
+        Name of a PDF file with all pages; empty (default) for none.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def write_pages(
 
 
 def grey(image: NDArray[Any]) -> NDArray[np.float32]:
-    """Scale an image (Y, X) to [0, 1] for the eye, by its own percentiles."""
+    """Scale an image (Y, X) to [0, 1] for display, by its own percentiles."""
     plane = np.nan_to_num(image.astype(np.float32))
     low, high = np.percentile(plane, (0.5, 99.5))
     scaled: NDArray[np.float32] = np.clip((plane - low) / max(high - low, 1e-9), 0, 1)

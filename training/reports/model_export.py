@@ -1,4 +1,4 @@
-"""The three-file model of a run's best averaged weights, of any task."""
+"""Export of a run's best averaged weights as a three-file model, of any task."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["network_facts", "save_trained"]
 
 
 def _hardware(precision: str) -> str:
-    """Return what a duration holds for: the chip, and the number format that it computed in."""
+    """Return the chip, and the number format that it computed in, for the card."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()} ({precision})"
     return f"CPU, {os.cpu_count()} cores ({platform.machine()}, {precision})"
 
 
 def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, Any]:
-    """Return what a card says of a network and its crops, as arguments of `Inference`."""
+    """Return the arguments of the card's `Inference` that follow from network and recipe."""
     arguments = recipe.network_arguments
     try:
         geometry = network_geometry(network, arguments["in_channels"])
@@ -53,7 +53,7 @@ def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, An
 
 
 def _training_record(recipe: Recipe, summary: dict[str, Any]) -> Training:
-    """Return what a card says about the training run that ends."""
+    """Return the card's block on the training run."""
     minutes = summary["seconds"] / 60
     return Training(
         datasets=recipe.card.datasets,
@@ -79,11 +79,11 @@ def save_trained(
     Parameters
     ----------
     recipe
-        Of the run that ends.
+        Recipe of the run.
     checkpoint
         ``best.pt`` of :class:`~napari_cytosynth.training.loop.callbacks.RevertToBest`.
     folder
-        Where to write.
+        Model folder to write.
     summary
         ``steps``, ``seconds`` and ``precision`` of the run, and its
         :func:`~napari_cytosynth.training.run.lineage.source_record`.

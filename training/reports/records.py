@@ -1,4 +1,4 @@
-"""What the evaluations of all tasks share: records, files and the card's figures."""
+"""Records of evaluations: JSON and text files, and metrics in model cards."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ __all__ = [
 
 
 def replace_metrics(folder: Path, dataset: str, metrics: Sequence[Metric]) -> None:
-    """Write figures into a model's card, in place of older ones of the same data set.
+    """Replace the metrics of one data set in a model's card.
 
     Parameters
     ----------
     folder
         The model's folder; its weights stay as they are.
     dataset
-        Data set and split that the figures were measured on.
+        Data set and split that the metrics were measured on.
     metrics
-        The figures.
+        The new metrics.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def replace_metrics(folder: Path, dataset: str, metrics: Sequence[Metric]) -> No
 
 @contextmanager
 def results_folder(folder: Path) -> Iterator[None]:
-    """Make the folder of the results, and say what is wrong where it cannot be written.
+    """Make the folder of the results; turn errors of writing into OutputError.
 
     Raises
     ------
@@ -84,20 +84,21 @@ def write_texts(folder: Path, files: dict[str, str]) -> list[Path]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a record as JSON for people, whole or not; what is no finite number becomes null."""
+    """Write a record as indented JSON, atomically; numbers that are not finite become null."""
     text = json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
     replace_file(path, f"{text}\n".encode())
 
 
 def read_record(path: Path, *, result: bool = False) -> dict[str, Any]:
-    """Return what :func:`write_json` wrote; empty if nothing is there.
+    """Read a record that :func:`write_json` wrote; empty if there is no file.
 
     Parameters
     ----------
     path
         The file.
     result
-        Whether it holds what is found again without it, and not what a folder is bound to.
+        Whether it holds results that can be made again, and not the settings of a folder.
+        Default: False.
 
     Raises
     ------
@@ -123,5 +124,5 @@ def _finite(value: Any) -> Any:
 
 
 def model_record(model: Model) -> dict[str, Any]:
-    """Return what tells a model apart from all others."""
+    """Return name, revision and SHA-256 that identify a model."""
     return {"model": model.card.name, "revision": model.revision, "sha256": model.sha256}

@@ -1,4 +1,4 @@
-"""What a run folder says of its run, and whether a run that goes on is still the same one."""
+"""Files of a run folder, and checks that a resumed run has the same settings and images."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ def write_facts(
     Parameters
     ----------
     recipe
-        Of the whole run.
+        Recipe of the whole run.
     data
-        What it learns from.
+        Data module of the run.
     out
         Run folder; made if it does not exist.
     seed
-        Of this round.
+        Seed of this round.
     precision
         Number format in which it is trained: ``float32`` or ``bfloat16``.
     before
-        Steps and seconds of the rounds before this one, and what was started from: kept, so
-        that nothing of these is needed once this round is under way.
+        Steps and seconds of the rounds before this one, and the model that was started from:
+        kept, so that these are not needed once this round is under way.
     """
     out.mkdir(parents=True, exist_ok=True)
     write_recipe(recipe, out)
@@ -103,17 +103,17 @@ def write_recipe(recipe: Recipe, out: Path) -> None:
 
 
 def holds_run(out: Path) -> bool:
-    """Whether something was learned in a folder: there is a checkpoint, or what was chosen."""
+    """Return whether a folder holds a run: a checkpoint, or the record of a finished one."""
     return any((out / name).is_file() for name in (LAST, CHOSEN))
 
 
 def check_settings(recipe: Recipe, out: Path) -> None:
-    """See that a run that goes on in a folder has the settings that it was begun with.
+    """Check that a run resumes in a folder with the settings that it was begun with.
 
     Parameters
     ----------
     recipe
-        Of the run, or of a round of it.
+        Recipe of the run, or of a round of it.
     out
         Its folder, which need not exist. Hardware and card may differ; so may the number format, if
         one of the two leaves it open, and the parts that several processes split a batch into,
@@ -153,12 +153,12 @@ def check_settings(recipe: Recipe, out: Path) -> None:
 
 
 def check_data(data: EpochData, out: Path) -> None:
-    """See that the images are those that a run was begun with.
+    """Check that the images are those that a run was begun with.
 
     Parameters
     ----------
     data
-        What the run would go on with.
+        Data module that the run would resume with.
     out
         Its folder.
 

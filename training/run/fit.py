@@ -1,4 +1,4 @@
-"""A whole training run: a folder with recipe, versions, logs, checkpoints and the model."""
+"""A training run: all rounds, and a folder with recipe, versions, logs, checkpoints and model."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from napari_cytosynth.training.loop.callbacks import (
     ProgressBar,
     RevertToBest,
 )
-from napari_cytosynth.training.loop.checkpoints import WholeCheckpoints
-from napari_cytosynth.training.loop.precision import precision_in_words, run_precision
+from napari_cytosynth.training.loop.checkpoints import AtomicCheckpoints
+from napari_cytosynth.training.loop.precision import describe_precision, run_precision
 from napari_cytosynth.training.loop.processes import (
     FirstWrites,
-    alone_in,
     check_processes,
-    first_does,
+    hold_lock,
     interruptible,
     is_first,
+    run_on_first,
     strategy,
 )
 from napari_cytosynth.training.recipe.hardware import process_count
@@ -94,7 +94,7 @@ def _trainer(
     recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int, precision: str
 ) -> Trainer:
     train = recipe.train
-    manual = recipe.two_optimisers  # which take their steps by themselves
+    manual = recipe.two_optimisers  # which the module steps itself
     accelerator = "gpu" if train.accelerator == "cuda" else train.accelerator
     return Trainer(
         accelerator=accelerator,
@@ -108,7 +108,7 @@ def _trainer(
         num_sanity_val_steps=0,
         **strategy(train, manual=manual),
         callbacks=callbacks,
-        plugins=[WholeCheckpoints()],
+        plugins=[AtomicCheckpoints()],
         logger=[TensorBoardLogger(out, name="", version="tensorboard"), CSVLogger(out, name="csv")],
         log_every_n_steps=10,
         enable_model_summary=False,
@@ -143,7 +143,7 @@ def train(
     resume: bool | Literal["auto"] = False,
     stop_at_epoch: int | None = None,
 ) -> Path:
-    """Train, choose what there is to choose on validation data, and export.
+    """Train, select checkpoint and thresholds on validation data, and export.
 
     Parameters
     ----------
@@ -152,14 +152,14 @@ def train(
     data_dir
         Folder that holds the image and truth folders named in the recipe.
     out
-        Run folder; ``runs/<recipe name>`` by default. Rounds before the last one have the
+        Run folder; None (default) for ``runs/<recipe name>``. Rounds before the last one have the
         folders ``round-1``, ``round-2`` and so on in it.
     resume
         Go on from the run's last checkpoint; the result equals an unbroken run's. ``auto``:
-        if there is one, else begin.
+        if there is one, else begin. Default: False.
     stop_at_epoch
         End the last round here as an interruption would, without a model; its schedule stays that
-        of the whole.
+        of the whole. None (default) for no end.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def train(
     OutputError
         If the run folder cannot be made.
     KeyboardInterrupt
-        If somebody pressed Ctrl-C; the run can be resumed.
+        If Ctrl-C was pressed; the run can be resumed.
     """
     out, data_dir = Path(out or Path("runs") / recipe.name), Path(data_dir)
     check_start(recipe, data_dir, out, resume=resume)
@@ -186,30 +186,30 @@ def train(
         return _train_all(recipe, data_dir, out, stop_at_epoch)
     with results_folder(out):
         pass
-    with alone_in(out / LOCK, f"Another process trains in {out}: choose another --out."):
+    with hold_lock(out / LOCK, f"Another process trains in {out}: choose another --out."):
         return _train_all(recipe, data_dir, out, stop_at_epoch)
 
 
 def _train_all(recipe: Recipe, data_dir: Path, out: Path, stop_at_epoch: int | None) -> Path:
-    """Train what is left of all stages and rounds."""
+    """Train the remaining stages and rounds."""
     if is_first():
         before = folders_before(recipe, out, len(recipe.rounds) + 1)
-        sys.stdout.write(f"{precision_in_words(recipe.train, out, before)}\n")
+        sys.stdout.write(f"{describe_precision(recipe.train, out, before)}\n")
     recipe = _train_first_stage(recipe, data_dir, out)
     begun = begun_last(recipe, out)
     for number, earlier in enumerate(earlier_rounds(recipe), 1):
         folder = round_folder(out, number)
         if number >= begun and not is_done(earlier, folder):
-            _Run(starting_from(earlier, number, out), data_dir, folder, out, number).finish()
+            _Round(starting_from(earlier, number, out), data_dir, folder, out, number).finish()
     number = len(recipe.rounds) + 1
     last = starting_from(recipe, number, out)
-    return _Run(last, data_dir, out, out, number, recipe).finish(stop_at_epoch)
+    return _Round(last, data_dir, out, out, number, recipe).finish(stop_at_epoch)
 
 
 def check_start(
     recipe: Recipe, data_dir: Path, out: Path, *, resume: bool | Literal["auto"] = False
 ) -> None:
-    """See that :func:`train` could begin, or go on; no image is read, nothing is trained.
+    """Check that :func:`train` could begin, or go on; no image is read, nothing is trained.
 
     Raises
     ------
@@ -242,8 +242,8 @@ def _fresh(recipe: Recipe) -> Recipe:
 
 
 @dataclass
-class _Run:
-    """One round of training: recipe, data, folder, the folder of the whole run, its number."""
+class _Round:
+    """One round of training, with its folder and that of the whole run."""
 
     recipe: Recipe
     data_dir: Path
@@ -254,12 +254,12 @@ class _Run:
 
     @cached_property
     def precision(self) -> str:
-        """Number format of this round, as it is when it begins."""
+        """Number format of this round, fixed when it begins."""
         before = folders_before(self.recipe, self.whole_out, self.number)
         return run_precision(self.recipe.train, self.out, before)
 
     def finish(self, stop_at_epoch: int | None = None) -> Path:
-        """Train, or go on, and export."""
+        """Train or resume the round, and export its model."""
         task = task_of(self.recipe)
         data = task.data(self.recipe, self.data_dir, self.whole_out)
         data.setup("fit")
@@ -288,7 +288,7 @@ class _Run:
         _check_reached(best)
         # next rounds start from the model, and machines that are gone would not come back if the
         # first one's export failed
-        first_does(partial(self._export, trainer, module, data, best, clock))
+        run_on_first(partial(self._export, trainer, module, data, best, clock))
         return self.out / self.recipe.name
 
     def _callbacks(
@@ -304,7 +304,7 @@ class _Run:
         return callbacks, best, clock
 
     def _before(self) -> dict[str, Any]:
-        """Return what was spent in earlier rounds and started from, as the folder remembers it."""
+        """Return steps and seconds of earlier rounds, and the source model."""
         kept = read_record(self.out / "run.json").get("before")
         if kept and (self.out / LAST).is_file():
             return dict(kept)

@@ -1,4 +1,4 @@
-"""What a card says of the model whose weights a training starts from, and of its own recipe."""
+"""Lineage on a model card: the model whose weights were started from, and the recipe's card."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["renew_card", "source_record"]
 
-# what a recipe's block `card` says of the model, and of how it came about
+# fields of a recipe's block `card` on the model, and on its training
 _OF_MODEL, _OF_TRAINING = ("title", "licence", "tags"), ("datasets", "data_licence", "remarks")
 
 
 def source_record(recipe: Recipe) -> dict[str, Any]:
-    """Return what a card says of the model that a recipe starts from, and of what it cites.
+    """Return the card's entries on the model that a recipe starts from, and its citations.
 
     Raises
     ------
@@ -40,24 +40,24 @@ def source_record(recipe: Recipe) -> dict[str, Any]:
     if is_of_a_round(source):  # of the same training
         return {"started_from": training.started_from, "citations": training.citations}
     data = ", ".join(filter(None, [*training.datasets, training.data_licence]))
-    told = [card.name, f"weights: {card.licence}" * bool(card.licence)]
-    told += [f"trained on: {data}" * bool(data), training.started_from]
-    words = "; ".join(filter(None, told))
+    described = [card.name, f"weights: {card.licence}" * bool(card.licence)]
+    described += [f"trained on: {data}" * bool(data), training.started_from]
+    words = "; ".join(filter(None, described))
     return {"started_from": words, "citations": training.citations}
 
 
 def renew_card(recipe: Recipe, out: Path) -> None:
-    """Write what a recipe's block ``card`` says by now on the card of a finished run.
+    """Update the card of a finished run from the recipe's block ``card``.
 
-    Figures and calibrations that the card got since stay.
+    Metrics and calibrations that were added to the card since stay.
 
     Raises
     ------
     RecipeError
         If the objects or the pixel size differ: the model works by them.
     """
-    told = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))
-    before, now = type(recipe).model_validate(told).card, recipe.card
+    saved = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))
+    before, now = type(recipe).model_validate(saved).card, recipe.card
     if before == now:
         return
     if (before.objects, before.pixel_size_um) != (now.objects, now.pixel_size_um):

@@ -1,4 +1,4 @@
-"""What is seen to before a training begins, or goes on: its parts, and what is there of them."""
+"""Checks before a training begins, or goes on, and the folders of its parts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["begun_last", "check_begin", "folders_before", "parts"]
 
 
 def check_begin(recipe: Recipe, out: Path, *, resume: bool | Literal["auto"]) -> None:
-    """See that a recipe can be trained into a folder, or go on there.
+    """Check that a recipe can be trained into a folder, or resumed there.
 
     Parameters
     ----------
     recipe
-        Of the whole run.
+        Recipe of the whole run.
     out
         Its folder, which need not exist.
     resume
@@ -76,11 +76,11 @@ def parts(recipe: Recipe, out: Path, *, first_stage: bool = True) -> list[tuple[
     Parameters
     ----------
     recipe
-        Of the whole run.
+        Recipe of the whole run.
     out
         Its folder.
     first_stage
-        Whether the autoencoder of latent diffusion is among them.
+        Whether the autoencoder of latent diffusion is among them. Default: True.
 
     Returns
     -------
@@ -98,23 +98,23 @@ def parts(recipe: Recipe, out: Path, *, first_stage: bool = True) -> list[tuple[
 
 
 def begun_last(recipe: Recipe, out: Path) -> int:
-    """Return the number of the round that was begun last: earlier ones are not needed any more."""
+    """Return the number of the round that was begun last; earlier ones are not needed any more."""
     last = len(recipe.rounds) + 1
     folders = {**{n: round_folder(out, n) for n in range(1, last)}, last: out}
     return max((number for number, folder in folders.items() if holds_run(folder)), default=1)
 
 
 def folders_before(recipe: Recipe, out: Path, number: int) -> list[Path]:
-    """Return the folders of what is trained before a round, the latest first.
+    """Return the folders of the parts that are trained before a round, the latest first.
 
     Parameters
     ----------
     recipe
-        Of the whole run, or of one of its rounds.
+        Recipe of the whole run, or of one of its rounds.
     out
         Folder of the whole run.
     number
-        Of the round, from 1.
+        Number of the round, from 1.
     """
     rounds = [round_folder(out, earlier) for earlier in range(number - 1, 0, -1)]
     first = task_of(recipe).first_stage(recipe, out)

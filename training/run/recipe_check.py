@@ -1,4 +1,4 @@
-"""Whether a recipe can be trained at all, found out before any image is read."""
+"""Checks that a recipe can be trained, before any image is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_machine", "check_recipe"]
 
-# what the folder of a run holds beside the model
+# files that the folder of a run holds beside the model
 _TAKEN = re.compile(
     r"last\.ckpt|best\.pt|run\.lock|\w+\.(json|yaml)|csv|tensorboard|autoencoder|round-\d+",
     re.IGNORECASE,  # some file systems take no heed of case
@@ -31,7 +31,7 @@ _TAKEN = re.compile(
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Build the networks without weights and see whether sizes and epochs work out.
+    """Check sizes, epochs and arguments of a recipe; networks are built without weights.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def _check_first_stage(recipe: Recipe) -> None:
 
 
 def check_machine(train: TrainRecipe) -> None:
-    """Raise RecipeError if this machine lacks the device that the recipe asks for."""
+    """Raise RecipeError if this machine lacks the device of the recipe."""
     there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
@@ -129,9 +129,9 @@ def _network(recipe: Recipe) -> torch.nn.Module:
 
 
 def _check_arguments(recipe: Recipe) -> None:
-    architecture, asked = recipe.network.architecture, recipe.network.arguments
+    architecture, given = recipe.network.architecture, recipe.network.arguments
     derived = set(recipe.derived_arguments)
-    if doubled := sorted(derived & set(asked)):
+    if doubled := sorted(derived & set(given)):
         raise RecipeError(
             f"network.arguments: leave out “{doubled[0]}”; it follows from the block data."
         )
@@ -141,7 +141,7 @@ def _check_arguments(recipe: Recipe) -> None:
             f"{', '.join(sorted(ARCHITECTURES))}."
         )
     known = argument_names(architecture) - derived
-    if unknown := sorted(set(asked) - known):
+    if unknown := sorted(set(given) - known):
         close = get_close_matches(unknown[0], known, 1)
         meant = f" Is “{close[0]}” meant?" if close else ""
         raise RecipeError(

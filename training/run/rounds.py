@@ -1,4 +1,4 @@
-"""Training in rounds: each begins with the weights of the one before, the rate up again."""
+"""Training in rounds: each starts from the weights of the one before, with a new schedule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.recipe.base import Recipe
 
-# what a round may change: not what is learned, from which files, or on which machine
+# blocks that a round may change: not targets, files or machine
 _OWN = ("train", "objective", "loss", "adversarial")
 _OWN_DATA = (
     "augment",
@@ -53,7 +53,7 @@ def earlier_rounds(recipe: Recipe) -> list[Recipe]:
     Raises
     ------
     RecipeError
-        If a round changes what is no setting, or cannot be changed between rounds.
+        If a round changes an unknown setting, or one that is the same in all rounds.
     """
     found = []
     for number, settings in enumerate(recipe.rounds, 1):
@@ -67,7 +67,7 @@ def earlier_rounds(recipe: Recipe) -> list[Recipe]:
 
 @contextmanager
 def in_round(number: int) -> Iterator[None]:
-    """Say of a RecipeError which of the earlier rounds it is about."""
+    """Prefix a RecipeError with the number of the earlier round that it concerns."""
     try:
         yield
     except RecipeError as error:
@@ -85,14 +85,14 @@ def _check_keys(settings: Iterable[str]) -> None:
 
 
 def starting_from(recipe: Recipe, number: int, out: Path) -> Recipe:
-    """Return the recipe of a round so that it goes on from the round before.
+    """Return the recipe of a round, set to start from the model of the round before.
 
     Parameters
     ----------
     recipe
-        Of the round: the recipe itself, or one of its :func:`earlier_rounds`.
+        Recipe of the round: that of the run, or one of its :func:`earlier_rounds`.
     number
-        Of the round, from 1.
+        Number of the round, from 1.
     out
         Folder of the whole run.
     """
@@ -107,17 +107,17 @@ def starting_from(recipe: Recipe, number: int, out: Path) -> Recipe:
 
 
 def round_folder(out: Path, number: int) -> Path:
-    """Return the run folder of a round but the last."""
+    """Return the run folder of a round other than the last."""
     return out / f"round-{number}"
 
 
 def is_of_a_round(model: str) -> bool:
-    """Whether a path is that of the model which a round but the last has written."""
+    """Return whether a path is that of the model of an earlier round."""
     return Path(model).parent.name.startswith("round-")
 
 
 def is_done(recipe: Recipe, folder: Path) -> bool:
-    """Whether a round has written its model."""
+    """Return whether a round has written its model."""
     written = (CHOSEN, f"{recipe.name}/README.md")
     return all((folder / name).is_file() for name in written)
 
@@ -130,7 +130,7 @@ def spent(out: Path, number: int) -> dict[str, float]:
     out
         Folder of the whole run.
     number
-        Of the round; the one before it has counted those before that.
+        Number of the round; the one before it has counted those before that.
 
     Raises
     ------

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from napari_cytosynth.errors import OutputError
-from napari_cytosynth.training.loop.checkpoints import save_whole
+from napari_cytosynth.training.loop.checkpoints import save_atomically
 from napari_cytosynth.training.run.fit import train
 
 
 def test_a_checkpoint_is_replaced_and_nothing_is_left_beside_it(tmp_path):
     path = tmp_path / "run/best.pt"
     for value in (1.0, 2.0):
-        save_whole({"weight": torch.tensor(value)}, path)
+        save_atomically({"weight": torch.tensor(value)}, path)
     assert torch.load(path, weights_only=True)["weight"] == 2.0
     assert [each.name for each in path.parent.iterdir()] == ["best.pt"]
 
@@ -31,27 +31,27 @@ class Deadly(torch.Tensor):
     def __reduce_ex__(self, protocol):
         os.kill(os.getpid(), signal.SIGKILL)
 
-checkpoints.save_whole({"whole": torch.zeros(9), "then": Deadly()}, Path(sys.argv[1]))
+checkpoints.save_atomically({"whole": torch.zeros(9), "then": Deadly()}, Path(sys.argv[1]))
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_a_kill_while_writing_leaves_the_old_checkpoint_whole(tmp_path):
     path = tmp_path / "last.ckpt"
-    save_whole({"weight": torch.ones(3)}, path)
+    save_atomically({"weight": torch.ones(3)}, path)
     ended = subprocess.run([sys.executable, "-c", _KILLED, os.fspath(path)], check=False)
     assert ended.returncode == -signal.SIGKILL
     assert torch.load(path, weights_only=True)["weight"].tolist() == [1, 1, 1]
-    save_whole({"weight": torch.zeros(3)}, path)  # what the kill has left is no hindrance
+    save_atomically({"weight": torch.zeros(3)}, path)  # what the kill has left is no hindrance
     assert [each.name for each in tmp_path.iterdir()] == ["last.ckpt"]
 
 
 def test_where_nothing_can_be_written_a_sentence_says_so(tmp_path):
     path = tmp_path / "last.ckpt"
-    save_whole({"weight": torch.ones(3)}, path)
+    save_atomically({"weight": torch.ones(3)}, path)
     (tmp_path / ".last.ckpt.part").mkdir()
     with pytest.raises(OutputError, match=r"cannot be written .* go on with --resume"):
-        save_whole({}, path)
+        save_atomically({}, path)
     assert torch.load(path, weights_only=True)["weight"].tolist() == [1, 1, 1]
 
 

@@ -13,7 +13,7 @@ import yaml
 from napari_cytosynth import __version__
 from napari_cytosynth.errors import OutputError, RecipeError
 from napari_cytosynth.training.cli import main
-from napari_cytosynth.training.loop.processes import alone_in
+from napari_cytosynth.training.loop.processes import hold_lock
 from napari_cytosynth.training.reports.records import read_record, replace_metrics
 from napari_cytosynth.training.run.fit import train
 from napari_cytosynth.training.run.rounds import spent
@@ -106,12 +106,12 @@ def test_a_damaged_run_is_told_of_in_a_sentence(begun, broken):
 def test_a_run_that_had_stopped_early_is_left_alone(make_recipe, nuclei_folder, tmp_path):
     recipe = make_recipe(max_epochs=9, learning_rate=0.5, stop_after=1)
     model = train(recipe, nuclei_folder, tmp_path / "run")
-    told = json.loads((tmp_path / "run/validation.json").read_text())
-    assert told["steps"] < 9 * 4
+    record = json.loads((tmp_path / "run/validation.json").read_text())
+    assert record["steps"] < 9 * 4
     before = (model / "model.safetensors").read_bytes()
     train(recipe, nuclei_folder, tmp_path / "run", resume=True)
     again = json.loads((tmp_path / "run/validation.json").read_text())
-    assert again["steps"] == told["steps"]
+    assert again["steps"] == record["steps"]
     assert (model / "model.safetensors").read_bytes() == before
 
 
@@ -157,7 +157,7 @@ def test_the_times_of_rounds_are_added_up(make_recipe, nuclei_folder, tmp_path):
 def test_two_trainings_in_one_folder_are_refused(begun):
     recipe, data, out = begun
     with (
-        alone_in(out / "run.lock", "the first one"),
+        hold_lock(out / "run.lock", "the first one"),
         pytest.raises(RecipeError, match="Another process trains in"),
     ):
         train(recipe, data, out, resume=True)

@@ -54,8 +54,8 @@ def test_rounds_equal_trainings_that_start_from_one_another(
     out = tmp_path / "run"
     model = train(in_rounds(), nuclei_folder, out)
     assert torch.equal(_weights(model), _weights(by_hand))
-    told = json.loads((out / "validation.json").read_text())
-    assert told["steps"] == 3 * 4  # epochs of both rounds
+    record = json.loads((out / "validation.json").read_text())
+    assert record["steps"] == 3 * 4  # epochs of both rounds
     kept = yaml.safe_load((out / "recipe.yaml").read_text())
     assert kept == in_rounds().model_dump(mode="json")  # trains the same again, from nothing
 
@@ -141,8 +141,8 @@ def test_a_round_that_is_over_is_not_needed_any_more(in_rounds, nuclei_folder, t
     model = train(recipe, nuclei_folder, out, resume=True)
     assert not list(out.glob("round-*"))
     assert torch.equal(_weights(model), _weights(whole))
-    told = [read_record(folder / "validation.json") for folder in (out, tmp_path / "whole")]
-    assert told[0]["steps"] == told[1]["steps"]
+    record = [read_record(folder / "validation.json") for folder in (out, tmp_path / "whole")]
+    assert record[0]["steps"] == record[1]["steps"]
     assert read_card(model).training.started_from == ""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.training.loop.processes import alone_in
+from napari_cytosynth.training.loop.processes import hold_lock
 from napari_cytosynth.training.reports.records import read_record, results_folder, write_json
 
 from .data import check_files, nested_slices, write_part
@@ -75,7 +75,7 @@ def run(
     with results_folder(out):
         pass
     busy = f"Another process works on the study in {out}: wait for it."
-    with alone_in(out / "study.lock", busy):
+    with hold_lock(out / "study.lock", busy):
         _same_study(plan, files, out)
         return _run(plan, data_dir, out, resolve_progress(progress), command)
 
