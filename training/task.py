@@ -94,7 +94,7 @@ def _no_first_stage(recipe: Recipe, out: Path) -> None:
 
 @dataclass(frozen=True)
 class Task(Generic[R]):
-    """Class of recipes and functions of one task.
+    """Record of a task: its class of recipes, and the functions that train and score its models.
 
     All functions import what they need when they are called, so that listing the tasks, or the
     help of a command, loads neither torch nor Lightning.

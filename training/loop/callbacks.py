@@ -40,7 +40,7 @@ class ProgressBar(TQDMProgressBar):
 
 
 class Clock(Callback):
-    """Counts the seconds of training, over interruptions too."""
+    """Timer of the training, cumulative over interruptions."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -69,7 +69,7 @@ class Clock(Callback):
 
 
 class EpochSeed(Callback):
-    """Seeds the dropout of every epoch, so that a resumed run draws as an unbroken one would.
+    """Seeding of the dropout of every epoch: a resumed run draws as an unbroken one would.
 
     Each of several processes draws its own numbers, except for modules that distribute one
     drawing (:attr:`~.module.NetworkModule.shares_draws`).
@@ -91,7 +91,7 @@ class EpochSeed(Callback):
 
 
 class ExponentialAverage(Callback):
-    """Keeps a running average of the network's weights and buffers.
+    """Running average of the network's weights and buffers.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class ExponentialAverage(Callback):
 
 
 class RevertToBest(Callback):
-    """Writes the best averaged weights, and reverts to them when validation stalls.
+    """Writing of the best averaged weights, and reverting to them when validation stalls.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ class NetworkModule(LightningModule):
         self.trainer.datamodule.dataset.epoch = self.current_epoch  # type: ignore[attr-defined]
 
     def drawn(self, draw: Callable[[int], torch.Tensor], count: int) -> torch.Tensor:
-        """Draw random numbers for `count` images, of one drawing of all processes.
+        """Draw random numbers for `count` images: the part of this process in a common drawing.
 
         Several processes then train as one would on a batch with the images of all.
 

@@ -183,7 +183,7 @@ def interruptible() -> Iterator[None]:
 
 
 class FirstWrites(Callback):
-    """Starts the run folder: the first process writes once all have read what was there.
+    """Start of the run folder: the first process writes once all have read what was there.
 
     Parameters
     ----------
