@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from napari_cytosynth.images.reading import ImageFile
+    from napari_cytosynth.images.reading import LoadedImage
     from napari_cytosynth.tasks.stain.result import Staining
     from napari_cytosynth.zoo.card import ModelCard
 
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _unlike(
-    file: ImageFile, card: ModelCard, arguments: argparse.Namespace, axes: str | None, size: Any
+    file: LoadedImage, card: ModelCard, arguments: argparse.Namespace, axes: str | None, size: Any
 ) -> list[str]:
     """Check the first plane; what is done about the pixel size is no surprise any more."""
     from napari_cytosynth.tasks.stain.domain_check import check_image

@@ -1,4 +1,4 @@
-"""Read an image file with what it says about its axes and pixel size."""
+"""Image files to arrays, with axes and pixel size from their metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ImageFile", "read_image"]
+__all__ = ["LoadedImage", "read_image"]
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 UNITS_IN_UM = {
@@ -28,17 +28,17 @@ UNITS_IN_UM = {
 
 
 @dataclass(frozen=True, eq=False)
-class ImageFile:
-    """An image as its file has it.
+class LoadedImage:
+    """An image from a file, with the axes and the pixel size of its metadata.
 
     Attributes
     ----------
     data
         The array, of the file's own type.
     axes
-        One letter of T, Z, C, Y, X for each axis; None when the file does not say.
+        One letter of T, Z, C, Y, X for each axis; None if the file has no such metadata.
     pixel_size_um
-        Pixel size in µm, (Y, X) where these differ; None when the file does not say.
+        Pixel size in µm, (Y, X) where these differ; None if the file has none.
     """
 
     data: NDArray[Any]
@@ -46,7 +46,7 @@ class ImageFile:
     pixel_size_um: float | tuple[float, float] | None
 
 
-def read_image(path: str | Path) -> ImageFile:
+def read_image(path: str | Path) -> LoadedImage:
     """Read a TIFF (plain, ImageJ, OME), PNG, JPEG or NumPy file.
 
     Parameters
@@ -56,7 +56,7 @@ def read_image(path: str | Path) -> ImageFile:
 
     Returns
     -------
-    ImageFile
+    LoadedImage
         Array, axes and pixel size.
 
     Raises
@@ -71,11 +71,11 @@ def read_image(path: str | Path) -> ImageFile:
         if path.suffix.lower() in TIFF_SUFFIXES:
             return _read_tiff(path)
         if path.suffix.lower() == ".npy":
-            return ImageFile(np.load(path, allow_pickle=False), None, None)
+            return LoadedImage(np.load(path, allow_pickle=False), None, None)
         data = _read_picture(path)
     except Exception as error:  # each reader and codec has errors of its own
         raise InputError(f"“{path.name}” cannot be read as an image: {error}") from error
-    return ImageFile(data, {2: "YX", 3: "YXC"}.get(data.ndim), None)
+    return LoadedImage(data, {2: "YX", 3: "YXC"}.get(data.ndim), None)
 
 
 def _read_picture(path: Path) -> NDArray[Any]:
@@ -90,14 +90,14 @@ def _read_picture(path: Path) -> NDArray[Any]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _read_tiff(path: Path) -> ImageFile:
+def _read_tiff(path: Path) -> LoadedImage:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         axes = series.axes.replace("S", "C")
         known = len(set(axes)) == len(axes) and set(axes) <= set("TZCYX")
-        return ImageFile(series.asarray(), axes if known else None, _pixel_size(file))
+        return LoadedImage(series.asarray(), axes if known else None, _pixel_size(file))
 
 
 def _pixel_size(file: Any) -> float | tuple[float, float] | None:
