@@ -41,7 +41,7 @@ __all__ = [
     "vary",
 ]
 
-_WHERE = {
+_PUBLIC_MODULES = {
     "Cancelled": "errors",
     "CytosynthError": "errors",
     "Generation": "tasks.generate.task",
@@ -62,9 +62,9 @@ _WHERE = {
 def __getattr__(name: str) -> Any:
     if name in ("errors", "phantoms"):
         return import_module(f"{__name__}.{name}")
-    if name not in _WHERE:
+    if name not in _PUBLIC_MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_PUBLIC_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""The errors that reach a user, each a sentence that says what to do.
+"""The exceptions of the package, whose messages name the cause and a remedy.
 
 None of them derives from :class:`RuntimeError`: napari's worker threads swallow that
 one, and a swallowed error leaves a widget running for ever.
@@ -30,7 +30,7 @@ class CytosynthError(Exception):
 
 
 class Cancelled(CytosynthError):  # a request, not a failure
-    """The user asked to stop; raise it from a ``progress`` callable."""
+    """The user stopped a run; raise it from a ``progress`` callable."""
 
 
 class InputError(CytosynthError, ValueError):
@@ -66,7 +66,7 @@ class CorruptWeightsError(ModelError):
 
 
 class ChecksumError(ModelError):
-    """The file is intact but is not the one that the catalogue pins."""
+    """The file's SHA-256 is not the one that the catalogue pins."""
 
 
 class UnknownArchitectureError(ModelError):

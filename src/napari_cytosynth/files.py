@@ -1,4 +1,4 @@
-"""Atomic writes: a file appears whole or not at all, and errors of the disk become sentences."""
+"""Atomic writes: a file appears whole or not at all; errors of the disk are explained."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["explained_errors", "replace_file", "replacing"]
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` beside `path`, then move it there: whole, or not at all."""
+    """Write `content` to `path` atomically, by way of a temporary file beside it."""
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         temporary = Path(file.name)
     try:
@@ -32,7 +32,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path` that takes its place once all went well."""
+    """Yield a temporary name beside `path`; it replaces `path` if the block succeeds."""
     temporary = path.with_name(f".{path.stem}-unfinished{path.suffix}")
     with explained_errors(path):
         try:
@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def explained_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors into sentences."""
+    """Raise the system's errors as :class:`OutputError`, with their reason and a remedy."""
     try:
         yield
     except OSError as error:

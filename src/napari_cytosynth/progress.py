@@ -1,4 +1,4 @@
-"""How a long run tells of itself and is stopped: one callable, no threads, no Qt."""
+"""Progress reports and cancellation of long runs: one callable, no threads, no Qt."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Progress", "resolve_progress", "silent"]
 
 @runtime_checkable
 class Progress(Protocol):
-    """Called between tiles, planes, steps or blocks of bytes.
+    """Callable that reports progress between tiles, planes, steps or blocks of bytes.
 
     It may raise :class:`~napari_cytosynth.errors.Cancelled` to stop the run there.
     """
 
     def __call__(self, done: int, total: int, message: str, /) -> None:
-        """Report that `done` of `total` units are finished; `message` says of what."""
+        """Report that `done` of `total` units are finished; `message` names what they are of."""
 
 
 def silent(done: int, total: int, message: str, /) -> None:

@@ -1,4 +1,4 @@
-"""What the axes of an image mean, and how it falls into planes.
+"""Named axes of an image, and its planes.
 
 Axes are named by one letter each: ``Y`` and ``X`` span a plane, ``C`` holds its channels,
 any other letter (``T``, ``Z``, a position ``P`` …) counts planes. A colour image is
@@ -29,7 +29,7 @@ _WORDS = {
 
 
 def parse_axes(axes: str, ndim: int) -> str:
-    """Check axes that a user gave, and return them in capitals.
+    """Validate the axes of an image, and return them in capitals.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def parse_axes(axes: str, ndim: int) -> str:
 
 
 def axes_from_labels(labels: Sequence[str]) -> str | None:
-    """Read axes from a layer's ``axis_labels``; None where these are not real names.
+    """Return the axes that a layer's ``axis_labels`` name, or None without real names.
 
     napari's own default labels are ``"-2", "-1"``, or ``"0", "1"``: not real.
     """
@@ -88,14 +88,14 @@ def guess_axes(
         Number of axes of the data.
     labels
         The layer's ``axis_labels``; used if they are real names. Without the last, colour
-        axis of an `rgb` layer.
+        axis of an `rgb` layer. Default: none.
     rgb
-        The last axis holds the colours.
+        The last axis holds the colours. Default: False.
     channels
         Channels that the model needs; a leading axis of just that length (more than one)
-        is taken for them.
+        is taken for them. Default: 1.
     shape
-        Shape of the data.
+        Shape of the data. Default: unknown.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def guess_axes(
 
 @dataclass(frozen=True, eq=False)
 class PlaneReader:
-    """Reads an array of named axes plane by plane, lazily.
+    """Lazy reader of the planes of an array with named axes.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class PlaneReader:
     axes
         One letter for each axis of `data`.
     channels
-        Indices into the axis ``C`` that make up the model's input, or None for all.
+        Indices into the axis ``C`` that make up the model's input; None (default) for all.
     """
 
     data: Any
@@ -153,7 +153,7 @@ class PlaneReader:
 
     @property
     def leading_shape(self) -> tuple[int, ...]:
-        """Number of planes along each of these."""
+        """Number of planes along each of the leading axes."""
         return tuple(int(self.data.shape[self.axes.index(axis)]) for axis in self.leading_axes)
 
     @property
@@ -180,6 +180,6 @@ class PlaneReader:
 
 
 def plane_slices(axes: str, index: tuple[int, ...]) -> tuple[int | slice, ...]:
-    """Return what cuts one plane (Y, X) out of an array with `axes` (without ``C``)."""
+    """Return the index of one plane (Y, X) in an array with `axes` (without ``C``)."""
     leading = iter(index)
     return tuple(slice(None) if axis in "YX" else next(leading) for axis in axes)

@@ -1,4 +1,4 @@
-"""The colours that stains are usually shown in."""
+"""Usual display colours of stains."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _RGB = {
 
 
 def usual_colour(channel: str) -> str:
-    """Return the name of the colormap that a stain is usually shown in.
+    """Return the name of the usual colormap of a stain, or gray.
 
     Parameters
     ----------
     channel
-        Name of the stain or channel; one that is not known is gray.
+        Name of the stain or channel.
     """
     name = channel.lower()
     for colour, words in _COLOURS.items():
@@ -44,7 +44,7 @@ def usual_colour(channel: str) -> str:
 
 
 def rgb_of(colour: str) -> npt.NDArray[np.float32]:
-    """Return red, green and blue, in [0, 1], of the bright end of such a colormap."""
+    """Return red, green and blue, in [0, 1], of the bright end of a colormap."""
     return np.array(_RGB[colour], np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Reads napari layers by duck typing, and places results where their source lies.
+"""napari layers read by duck typing: pixels, geometry and pixel size.
 
 Nothing here imports napari: a layer is any object with ``data`` and ``scale``.
 """
@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """An image and where it lies.
+    """An image with its name and its geometry.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Source:
     name
         Name of the layer, or None for a plain array.
     axis_labels
-        Of the layer, without the colour axis of an RGB layer.
+        Axis labels of the layer, without the colour axis of an RGB layer.
     rgb
         The last axis of `data` holds colours.
     geometry
@@ -143,6 +143,11 @@ def physical_pixel_size(geometry: dict[str, Any], axes: Sequence[int]) -> tuple[
         As in :class:`Source`.
     axes
         Axes of the source, for example those of Y and X.
+
+    Returns
+    -------
+    tuple of float or None
+        One size for each of `axes`.
     """
     if not geometry or "units" not in geometry:
         return None
@@ -158,7 +163,7 @@ def physical_pixel_size(geometry: dict[str, Any], axes: Sequence[int]) -> tuple[
 
 
 def micrometres(unit: Any) -> float | None:
-    """Return how many µm a unit is, or None for pixels and whatever is not a length.
+    """Return the length of a unit in µm, or None if it is not a length.
 
     Parameters
     ----------
@@ -192,7 +197,12 @@ def _shear_matrix(shear: Any, count: int) -> npt.NDArray[np.float64]:
 def resolve_pixel_size(
     pixel_size: float | Sequence[float] | None,
 ) -> tuple[float, float] | None:
-    """Return the pixel size along Y and X in µm, from one number or both.
+    """Return the pixel size along Y and X in µm, validated.
+
+    Parameters
+    ----------
+    pixel_size
+        One number or those of Y and X, in µm; None if unknown.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where a result lies: its layers carry the whole geometry of the image it was made from."""
+"""Placement of a result in the viewer: its layers carry the geometry of their source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Placement"]
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """The axes of a result, and how they follow from those of its source.
+    """Axes and geometry of a result's layers, from those of its source.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Placement:
     position
         Index of the plane into the axes that count planes, if it is a single one.
     channel
-        Index into the axis ``C`` of the (first) channel that the model saw.
+        Index into the axis ``C`` of the (first) input channel.
     pixel_size
         Along Y and X in µm, or None if unknown.
     """

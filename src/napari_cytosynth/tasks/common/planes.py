@@ -1,4 +1,4 @@
-"""Reading the input of a task, and running a model over its planes: what the verbs share."""
+"""The planes of an input image, validated against a model's card, and a run over them."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ __all__ = [
 def make_reader(
     source: Source, card: ModelCard, axes: str | None, channels: Sequence[int] | None
 ) -> PlaneReader:
-    """Return what reads the planes that a model needs from an image.
+    """Return a reader of the planes and channels that a model takes from an image.
 
     Parameters
     ----------
     source
         The image.
     card
-        Of the model.
+        Card of the model.
     axes, channels
-        As in the public functions; None guesses the axes and takes all channels.
+        As in the public functions. None guesses the axes and takes all channels.
 
     Raises
     ------
     InputError
-        If the image cannot be used, with what to do about it.
+        If the image cannot be used; the message names a remedy.
     """
     data, wanted = source.data, card.inference.input_channels
     if np.dtype(data.dtype).kind not in "buif":
@@ -81,12 +81,12 @@ def make_reader(
 
 
 def _is_colour(source: Source) -> bool:
-    """Return whether it is an RGB layer, or an array that can hardly be anything else."""
+    """Return whether it is an RGB layer, or an array of a colour picture's shape."""
     return source.rgb or (source.name is None and looks_like_colour(source.data))
 
 
 def looks_like_colour(array: Any) -> bool:
-    """Return whether an array can hardly be anything but a colour picture (Y, X, 3 or 4)."""
+    """Return whether an array has the shape of a colour picture (Y, X, 3 or 4)."""
     shape = array.shape
     # planes of 3 px are no images either; napari draws the line at this size, too
     side = 5 if array.dtype == np.uint8 else 30
@@ -135,21 +135,21 @@ class PlaneRun:
     Attributes
     ----------
     source, reader, model
-        The image, what reads its planes, and what runs on them.
+        The image, the reader of its planes, and the model that runs on them.
     pixel_size
         Along Y and X in µm, or None if unknown.
     planes
         Index of the only plane to run on, or None for all.
     messages
-        What the user should know about this run.
+        Warnings and notes for the user. Default: none.
     shape
-        Rows and columns of a plane at the model's pixel size; None without resampling.
+        Rows and columns of a plane at the model's pixel size; None (default) without resampling.
     axes
         Letters of the axes of one channel of the result.
     position
-        `planes`, checked; () for all.
+        `planes`, validated; () for all.
     indices
-        Of the planes to run on, into the leading axes of the image.
+        Indices of the planes to run on, into the leading axes of the image.
     """
 
     source: Source
@@ -171,7 +171,7 @@ class PlaneRun:
             self.indices = [self.position]
 
     def checked_index(self, planes: tuple[int, ...]) -> tuple[int, ...]:
-        """Return an index into the axes that count planes; raise InputError if there is none."""
+        """Return a valid index into the axes that count planes, else raise InputError."""
         position = tuple(int(index) for index in planes)
         shape = self.reader.leading_shape
         if len(position) != len(shape) or any(
@@ -189,21 +189,21 @@ class PlaneRun:
         return self.reader.spatial_shape if self.planes is None else self.reader.plane_shape
 
     def place(self, index: tuple[int, ...]) -> tuple[int, ...]:
-        """Return where the plane of an index lies in the result: () if it is the only one."""
+        """Return the index of a plane in the result: () if it is the only one."""
         return index if self.planes is None else ()
 
-    def resample_if_asked(self, resample: bool) -> None:
-        """Say that the pixel size is not the model's; with `resample`, change it."""
+    def set_resampling(self, resample: bool) -> None:
+        """Warn of a pixel size that is not the model's; with `resample`, plan to resample."""
         wanted = self.model.card.inference.pixel_size_um
         shape = model_shape(self.reader.plane_shape, self.pixel_size, wanted)
         if shape is not None and self.pixel_size is not None and wanted is not None:
             self.messages.append(pixel_size_hint(self.pixel_size, wanted, resampled=resample))
             self.shape = shape if resample else None
 
-    def each_plane(
+    def iter_planes(
         self, tick: Progress
     ) -> Iterator[tuple[tuple[int, ...], npt.NDArray[Any], Progress]]:
-        """Yield the index and pixels (C, Y, X) of each plane, and its part of the progress."""
+        """Yield the index and pixels (C, Y, X) of each plane, and its own progress callable."""
         total = len(self.indices)
         for number, index in enumerate(self.indices):
 
@@ -212,38 +212,38 @@ class PlaneRun:
                 tick(number * tiles + done, total * tiles, text)
 
             plane = self.reader.read(index)
-            self._look_at(plane)
+            self._check_finite(plane)
             yield index, plane, report
 
     def normalised(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Scale a whole plane (C, Y, X) as the card says, on the image's own grid."""
+        """Normalise a whole plane (C, Y, X) by the card's settings, on the image's own grid."""
         from napari_cytosynth.inference.normalise import normalise
 
         normalisation: Normalisation = self.model.card.inference.normalisation
         wanted = self.model.card.inference.pixel_size_um
         if self.shape is not None and self.pixel_size is not None and wanted is not None:
-            # the neighbourhood is meant in the model's pixels, not in the image's
+            # sigma is in the model's pixels, not in the image's
             sigma = normalisation.sigma * wanted / float(np.sqrt(np.prod(self.pixel_size)))
             normalisation = normalisation.model_copy(update={"sigma": sigma})
         return normalise(plane, normalisation)
 
-    def _look_at(self, plane: npt.NDArray[Any]) -> None:
+    def _check_finite(self, plane: npt.NDArray[Any]) -> None:
         if plane.dtype.kind != "f":
             return
         # row by row: a memory map is not to be read as a whole
         for rows in range(0, plane.shape[1], 1024):
             if not np.isfinite(plane[:, rows : rows + 1024]).all():
-                self.say("The image has NaN or infinite pixels; they were taken as 0.")
+                self.add_messages("The image has NaN or infinite pixels; they were taken as 0.")
                 return
 
-    def say(self, *messages: str) -> None:
-        """Add to the messages what is not among them yet."""
+    def add_messages(self, *messages: str) -> None:
+        """Append messages for the user, each only once."""
         self.messages += [text for text in messages if text not in self.messages]
 
-    def given(
+    def common_parameters(
         self, channels: Sequence[int] | None, resample: bool, device: str, precision: str
     ) -> dict[str, Any]:
-        """Return the arguments that all verbs have, for the record."""
+        """Return the arguments that all tasks share, for the record."""
         return {
             "axes": self.reader.axes,
             "channels": None if channels is None else list(self.reader.channels or ()),
@@ -255,8 +255,8 @@ class PlaneRun:
             "precision": precision,
         }
 
-    def result_place(self) -> dict[str, Any]:
-        """Return what places a result, as arguments of its class."""
+    def placement_arguments(self) -> dict[str, Any]:
+        """Return the arguments of a result's class that place it where its source lies."""
         return {
             "pixel_size": self.pixel_size,
             "source": self.source,
@@ -268,7 +268,7 @@ class PlaneRun:
 
 
 def engine_record(runner: Any) -> dict[str, Any]:
-    """Return device, number format and tile size that were really used, for the record."""
+    """Return the device, number format and tile size that were used, for the record."""
     return {
         "device": str(runner.device),
         "precision": str(runner.precision),

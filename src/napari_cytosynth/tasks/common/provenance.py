@@ -1,4 +1,4 @@
-"""How a result came about: a record of plain values, and the script that makes it again."""
+"""Provenance of a result: a record of plain values, and the script that reproduces it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["KEY", "as_python", "record"]
 
 KEY = "napari-cytosynth"
-"""Under this key, a layer's ``metadata`` holds the record."""
+"""Key of the record in a layer's ``metadata``."""
 
 _DEFAULTS: dict[str, Any] = {
     "min_size": 0,
@@ -35,20 +35,20 @@ def record(
     parameters: dict[str, Any],
     engine: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the record of a run; all its values can be written as JSON.
+    """Return the provenance record of a run, of values that JSON can hold.
 
     Parameters
     ----------
     task
-        ``segment`` …, the name of the public function.
+        Name of the public function: ``segment``, ``stain``, ``generate`` or ``vary``.
     model
         The model that ran.
     source
-        The image that it ran on; None if it made one from nothing.
+        The image that it ran on; None for a generated one.
     parameters
         Keyword arguments of the public function.
     engine
-        Device, number format and tile size that were really used.
+        Device, number format and tile size that were used.
     """
     from napari_cytosynth.version import __version__
 
@@ -64,13 +64,13 @@ def record(
             "revision": model.revision,
             "sha256": model.sha256,
         },
-        "source": None if source is None else _about(source),
+        "source": None if source is None else _describe_source(source),
         "parameters": parameters,
         "engine": engine,
     }
 
 
-def _about(source: Source) -> dict[str, Any]:
+def _describe_source(source: Source) -> dict[str, Any]:
     return {
         "layer": source.name,
         "path": source.path,
@@ -80,7 +80,7 @@ def _about(source: Source) -> dict[str, Any]:
 
 
 def as_python(provenance: dict[str, Any]) -> str:
-    """Return a script that makes the result again.
+    """Return a Python script that reproduces the result.
 
     Parameters
     ----------

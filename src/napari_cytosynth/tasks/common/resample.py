@@ -1,4 +1,4 @@
-"""Bringing an image to the pixel size that a model was trained at, and the result back."""
+"""Resampling of an image to a model's pixel size, and of the result to the image's."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ TOLERANCE = 1.5
 def model_shape(
     shape: tuple[int, int], pixel_size: Sequence[float] | None, wanted: float | None
 ) -> tuple[int, int] | None:
-    """Return the shape (Y, X) at the model's pixel size; None where none is called for.
+    """Return the shape (Y, X) at the model's pixel size, or None where that is near enough.
 
     Parameters
     ----------
     shape
         Rows and columns of a plane.
     pixel_size
-        Of the image along Y and X in µm, or None if unknown.
+        Pixel size of the image along Y and X in µm, or None if unknown.
     wanted
-        Of the model's training images in µm, or None if unknown.
+        Pixel size of the model's training images in µm, or None if unknown.
     """
     if pixel_size is None or wanted is None:
         return None
@@ -41,7 +41,7 @@ def model_shape(
 
 
 def pixel_size_hint(pixel_size: Sequence[float], wanted: float, *, resampled: bool) -> str:
-    """Say that the pixel sizes differ, and what was or can be done about it."""
+    """Return the message that the pixel sizes differ and what was done or may help."""
     own = " × ".join(f"{size:.3g}" for size in dict.fromkeys(pixel_size))
     text = f"The image has {own} µm per pixel; the model was trained at {wanted:.3g} µm. "
     if resampled:

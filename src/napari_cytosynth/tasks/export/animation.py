@@ -1,4 +1,4 @@
-"""A film of a trajectory or a latent walk: an animated GIF, which opens everywhere."""
+"""Animated GIFs of a trajectory or a latent walk."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["save_animation"]
 
-_MOST = 16  # images in a film of a trajectory
+_MAX_IMAGES = 16  # in an animation of a trajectory
 _GRID, _SIDE, _LINE = 480, 256, 20  # px
 _STEP_MS, _WALK_MS, _END_MS = 80, 160, 1500
 
 
 def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> Path:
-    """Write the film of a trajectory, or else of a walk, and return the file.
+    """Write the animation of a trajectory, or else of a walk, and return the file.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFa
         path = path.with_suffix(".gif")
     if path.suffix.lower() != ".gif":
         raise OutputError(f"A film is written as GIF: give a name that ends in .gif, not “{path}”.")
-    frames = [_captioned(picture, words) for picture, words in _pictures(arrays, facts)]
+    frames = [_captioned(picture, caption) for picture, caption in _pictures(arrays, facts)]
     colours = "L" if all(_is_grey(frame) for frame in frames) else "RGB"
     first, *others = (_indexed(frame, colours) for frame in frames)
     with replacing(path) as temporary:
@@ -62,9 +62,9 @@ def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFa
 
 
 def _pictures(arrays: SyntheticArrays, facts: SyntheticFacts) -> Iterator[tuple[Bytes, str]]:
-    """Yield the pictures (Y, X, 3) of a film, and what is written below each."""
+    """Yield the pictures (Y, X, 3) of the animation, each with its caption."""
     if arrays.trajectory is not None and arrays.trajectory.shape[1] > 1:
-        yield from _steps(arrays.trajectory[:_MOST], facts)
+        yield from _steps(arrays.trajectory[:_MAX_IMAGES], facts)
     elif facts.walk is not None and len(arrays) > 1:
         yield from _walk(arrays.images, facts.walk, facts)
     else:
@@ -85,7 +85,7 @@ def _steps(states: npt.NDArray[np.floating], facts: SyntheticFacts) -> Iterator[
 def _walk(
     images: npt.NDArray[np.floating], walk: tuple[float, ...], facts: SyntheticFacts
 ) -> Iterator[tuple[Bytes, str]]:
-    """There and back, so that the film has no jump where it begins again."""
+    """Yield the images there and back, so that the loop has no jump."""
     pictures = enlarged(composite(images, facts), _SIDE)
     there = list(range(len(pictures)))
     for number in there + there[-2:0:-1]:
@@ -93,19 +93,19 @@ def _walk(
 
 
 def _durations(arrays: SyntheticArrays, count: int) -> list[int]:
-    """Return for how long each frame stays, in ms."""
+    """Return the duration of each frame in ms."""
     if arrays.trajectory is not None:
         return [_STEP_MS] * (count - 1) + [_END_MS]
     return [_WALK_MS] * count
 
 
-def _captioned(picture: Bytes, words: str) -> Image:
+def _captioned(picture: Bytes, caption: str) -> Image:
     from PIL import Image, ImageDraw
 
     height, width = picture.shape[:2]
     frame = Image.new("RGB", (max(width, _SIDE), height + _LINE))
     frame.paste(Image.fromarray(np.ascontiguousarray(picture)), (0, 0))
-    text = plain(f"synthetic, {words}")
+    text = plain(f"synthetic, {caption}")
     ImageDraw.Draw(frame).text((4, height + 2), text, fill=(232, 232, 232), font=font(13))
     return frame
 
@@ -116,5 +116,5 @@ def _is_grey(frame: Image) -> bool:
 
 
 def _indexed(frame: Image, colours: str) -> Image:
-    """Give a frame at most 256 colours; grey ones stay as they are."""
+    """Return a frame with at most 256 colours; grey ones lose nothing."""
     return frame.convert("L") if colours == "L" else frame.quantize(256)

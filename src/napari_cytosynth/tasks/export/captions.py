@@ -1,4 +1,4 @@
-"""What files and pictures of synthetic images say of them, and how the words are set."""
+"""Facts and captions of synthetic images, for their files and pictures."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class SyntheticArrays:
     images
         (N, C, Y, X) in [0, 1].
     masks, labels
-        (N, Y, X) of yes and no, and of ids; None of images without masks.
+        (N, Y, X) bool, and int32 ids; None (default) for images without masks.
     trajectory
-        (N, S, C, Y, X) in [0, 1], the states from noise to image, or None.
+        (N, S, C, Y, X) in [0, 1], the states from noise to image. Default: None.
     """
 
     images: npt.NDArray[np.floating]
@@ -42,16 +42,16 @@ class SyntheticArrays:
 
 @dataclass(frozen=True)
 class SyntheticFacts:
-    """Plain facts of synthetic images that stand in their files and captions.
+    """Plain facts of synthetic images for their files and captions.
 
     Attributes
     ----------
     channels, seeds, model, objects, label, conditions, walk, ends, pixel_size_um
         As those of a :class:`~napari_cytosynth.tasks.generation.Generation`.
     limits
-        Of each channel, the intensities to show as black and as bright.
+        Intensities of each channel to show as black and as bright.
     suspicious
-        Of each image, whether it is unusually near to a training image; empty if unknown.
+        Whether each image is unusually near to a training image; empty (default) if unknown.
     """
 
     channels: tuple[str, ...]
@@ -68,7 +68,7 @@ class SyntheticFacts:
 
     @property
     def title(self) -> str:
-        """The sentence that goes with every picture and file of these images."""
+        """Caption of every picture and file of these images."""
         by = f" by {self.model}" if self.model else ""
         return f"SYNTHETIC images generated{by}, not measured"
 
@@ -79,14 +79,14 @@ class SyntheticFacts:
 
     @property
     def pixel_size(self) -> tuple[float, float] | None:
-        """Along Y and X in µm, or None if unknown."""
+        """Pixel size along Y and X in µm, or None if unknown."""
         size = self.pixel_size_um
         return (size, size) if size else None
 
     def seeds_in_words(self, count: int | None = None) -> str:
-        """Return ``seeds 3 to 18``, or all of them where they are not consecutive.
+        """Return the seeds as text: ``seeds 3 to 18``, or a list if not consecutive.
 
-        With `count`, only of so many images.
+        With `count`, only those of the first images. Default: None, all.
         """
         seeds = self.seeds[:count]
         if not seeds:
@@ -100,7 +100,7 @@ class SyntheticFacts:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Break a text at spaces so that no line is wider than `width` px."""
+    """Wrap a text at spaces into lines of at most `width` px."""
     letters, lines = font(13), [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -112,12 +112,12 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Replace the signs that the font, Pillow's own, does not have."""
+    """Replace the characters that Pillow's own font lacks."""
     return text.translate(_NOT_IN_FONT)
 
 
 def font(size: int) -> Any:
-    """Return Pillow's own font: it is there on every computer."""
+    """Return Pillow's own font, which every computer has."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""The contact sheet of a generation: all its images on one picture that says what they are."""
+"""The contact sheet of a generation: all its images on one captioned picture."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["contact_sheet", "write_contact_sheet"]
 
-_MOST = 144  # images on a sheet: more are too small to be seen
+_MAX_IMAGES = 144  # images on a sheet: more are too small to be seen
 _SIDE = 128  # px of a tile, about
 _MARGIN, _GAP, _LINE = 16, 8, 20  # px
-_NARROWEST = 400  # px: room for the caption
+_MIN_WIDTH = 400  # px: room for the caption
 _PAPER: Colour = (24, 24, 26)
 _INK: Colour = (232, 232, 232)
 _FAINT: Colour = (160, 160, 165)
@@ -37,7 +37,7 @@ _WARNING: Colour = (255, 120, 90)
 
 
 def write_contact_sheet(path: Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> Path:
-    """Write the sheet as a PNG; its text chunks say what the caption says."""
+    """Write the sheet as a PNG with the caption in its text chunks."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
@@ -50,20 +50,20 @@ def write_contact_sheet(path: Path, arrays: SyntheticArrays, facts: SyntheticFac
 
 
 def contact_sheet(arrays: SyntheticArrays, facts: SyntheticFacts) -> Image:
-    """Draw the sheet: the images, of several channels each by itself, and the masks.
+    """Draw the sheet: the images, their single channels, and the masks.
 
     Returns
     -------
     PIL.Image.Image
-        RGB; the channels by themselves are shown of the first row only.
+        RGB; the single channels are those of the first row only.
     """
     from PIL import Image, ImageDraw
 
-    shown = min(len(arrays), _MOST)
+    shown = min(len(arrays), _MAX_IMAGES)
     columns = min(shown, 12) if facts.walk is not None else column_count(shown)
     sections = _sections(arrays, facts, shown, columns)
     tile = sections[0].pictures.shape[1:3]
-    width = max(_NARROWEST, 2 * _MARGIN + columns * (tile[1] + _GAP) - _GAP)
+    width = max(_MIN_WIDTH, 2 * _MARGIN + columns * (tile[1] + _GAP) - _GAP)
     room = width - 2 * _MARGIN
     header = [(line, _INK) for line in wrapped(facts.title, room)]
     header += [(line, _FAINT) for line in wrapped(_details(arrays, facts, shown), room)]
@@ -83,7 +83,7 @@ def contact_sheet(arrays: SyntheticArrays, facts: SyntheticFacts) -> Image:
 
 @dataclass(eq=False)
 class _Pen:
-    """Writes lines one below the other."""
+    """Writer of lines of text, one below the other."""
 
     draw: ImageDraw
     y: int
@@ -98,14 +98,14 @@ class _Pen:
 
 @dataclass(frozen=True, eq=False)
 class _Section:
-    """Pictures (N, Y, X, 3) in rows, each with words below it, under a title."""
+    """Titled rows of pictures (N, Y, X, 3), each with its caption below."""
 
     title: str
     pictures: Bytes
-    words: list[tuple[str, Colour]]
+    captions: list[tuple[str, Colour]]
 
     def height(self, columns: int) -> int:
-        rows, line = -(-len(self.pictures) // columns), _LINE if self.words else _GAP
+        rows, line = -(-len(self.pictures) // columns), _LINE if self.captions else _GAP
         tile: int = self.pictures.shape[1]
         return (_LINE if self.title else 0) + rows * (tile + line) + _GAP
 
@@ -115,13 +115,13 @@ class _Section:
         if self.title:
             pen.line(self.title, _FAINT)
         height, width = self.pictures.shape[1:3]
-        line = _LINE if self.words else _GAP
+        line = _LINE if self.captions else _GAP
         for number, picture in enumerate(self.pictures):
             row, column = divmod(number, columns)
             x, y = _MARGIN + column * (width + _GAP), pen.y + row * (height + line)
             sheet.paste(Image.fromarray(picture), (x, y))
-            if self.words:
-                text, colour = self.words[number]
+            if self.captions:
+                text, colour = self.captions[number]
                 pen.write(x, y + height + 1, text, colour, 11)
         pen.y += self.height(columns) - (_LINE if self.title else 0)
 
@@ -131,7 +131,7 @@ def _sections(
 ) -> list[_Section]:
     images = arrays.images[:shown]
     pictures = enlarged(composite(images, facts), _SIDE)
-    sections = [_Section("", pictures, _words(facts, shown))]
+    sections = [_Section("", pictures, _captions(facts, shown))]
     if len(facts.channels) > 1 and not facts.is_rgb:
         for number, name in enumerate(facts.channels):
             low, high = facts.limits[number]
@@ -144,8 +144,8 @@ def _sections(
     return sections
 
 
-def _words(facts: SyntheticFacts, shown: int) -> list[tuple[str, Colour]]:
-    words = []
+def _captions(facts: SyntheticFacts, shown: int) -> list[tuple[str, Colour]]:
+    captions = []
     for number in range(shown):
         text, colour = f"seed {facts.seeds[number]}", _FAINT
         if facts.walk is not None:
@@ -153,12 +153,12 @@ def _words(facts: SyntheticFacts, shown: int) -> list[tuple[str, Colour]]:
             text = f"{facts.walk[number]:.0%}" if inside else text
         if facts.suspicious and facts.suspicious[number]:
             text, colour = f"{text}: near!", _WARNING
-        words.append((text, colour))
-    return words
+        captions.append((text, colour))
+    return captions
 
 
 def _details(arrays: SyntheticArrays, facts: SyntheticFacts, shown: int) -> str:
-    """Say what was asked for, and of what size and seeds the images are."""
+    """Return size, class, conditions, channels and seeds of the images as text."""
     rows, columns = arrays.images.shape[-2:]
     size = f"{rows} × {columns} px"
     if facts.pixel_size_um:
@@ -169,8 +169,8 @@ def _details(arrays: SyntheticArrays, facts: SyntheticFacts, shown: int) -> str:
         details.append(", ".join(facts.channels))
     if shown < len(arrays):
         details.append(f"the first {shown} of {len(arrays)}")
-    words = facts.seeds_in_words(None if facts.walk else shown)
-    return "; ".join([size, *details, words])
+    seeds = facts.seeds_in_words(None if facts.walk else shown)
+    return "; ".join([size, *details, seeds])
 
 
 def _scale_bar(facts: SyntheticFacts, pen: _Pen, columns: int, zoom: float) -> None:

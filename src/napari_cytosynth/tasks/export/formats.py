@@ -1,7 +1,7 @@
-"""What all results are written with: whole files or none, TIFF, OME-Zarr, JSON.
+"""Atomic writers of TIFF, OME-Zarr and JSON, shared by all results.
 
 Every file is written under a temporary name and then renamed, so that a full disk or a
-cancelled run leaves no half a file, and nothing that was there before is lost.
+cancelled run leaves no incomplete file and no earlier file is lost.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = [
     "ImageFacts",
     "file_names",
     "fill_group",
-    "forget",
     "prefixed",
+    "remove_stale",
     "stem_of",
     "write_record",
     "write_tiff",
@@ -35,14 +35,14 @@ __all__ = [
 ]
 
 SAMPLE_AXIS = "Q"
-"""OME has no letter for the samples of one prediction."""
+"""Axis of the samples of one prediction, for which OME has no letter."""
 _OME_AXES = "TCZYXS"
 _TILE = 1024  # px, side of a chunk in a zarr array
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Plain facts of a result that stand in its files beside the pixels.
+    """Plain facts of a result for its files, beside the pixels.
 
     Attributes
     ----------
@@ -51,11 +51,11 @@ class ImageFacts:
     pixel_size
         Along Y and X in µm, or None if unknown.
     provenance
-        The record, of plain values.
+        Provenance record, of plain values.
     channels
-        Names along the axis C.
+        Names along the axis C. Default: none.
     objects
-        What the labels are called.
+        Name of the labelled objects. Default: "objects".
     """
 
     axes: str
@@ -86,11 +86,11 @@ def write_tiff(
         green and blue of a colour picture. With axes that OME does not know (a position …),
         it is a plain TIFF whose description names them and the pixel size.
     pixel_size
-        Along Y and X in µm, or None.
+        Along Y and X in µm. Default: None.
     channels
-        Names along the axis C.
+        Names along the axis C. Default: none.
     description
-        What a reader of the file should know of it.
+        Description in the file's metadata. Default: none.
 
     Raises
     ------
@@ -124,23 +124,23 @@ def write_tiff(
 
 
 def write_record(provenance: dict[str, Any], path: Path) -> Path:
-    """Write a record as JSON and return the file."""
+    """Write a provenance record as JSON and return the file."""
     with replacing(path) as temporary:
         text = json.dumps(provenance, indent=2, ensure_ascii=False)
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def forget(files: dict[str, Path], there: dict[str, Any]) -> None:
-    """Remove what an older result left: its uncertainty is not that of the new mean."""
+def remove_stale(files: dict[str, Path], written: dict[str, Any]) -> None:
+    """Remove files of an older result that the new one lacks, such as its uncertainty."""
     for name, file in files.items():
-        if name not in there:
+        if name not in written:
             with explained_errors(file):
                 file.unlink(missing_ok=True)
 
 
 def file_names(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Path], str]:
-    """Return the TIFF files of a result and the stem of what lies beside them.
+    """Return the TIFF files of a result, and the stem of the files beside them.
 
     A folder gets one file for each name; a TIFF's name is that of the first, and the stem
     of the others.
@@ -164,7 +164,7 @@ def file_names(path: Path, names: tuple[str, ...]) -> tuple[dict[str, Path], str
 
 
 def prefixed(stem: str, name: str) -> str:
-    """Return the name of a file that lies beside others of the stem, if there is one."""
+    """Return the name of a file with the stem of the files beside it, if there is one."""
     return f"{stem}-{name}" if stem else name
 
 
@@ -175,7 +175,7 @@ def stem_of(path: Path) -> str:
 
 @contextmanager
 def zarr_root(path: Path, provenance: dict[str, Any]) -> Iterator[Any]:
-    """Yield the root group of a new OME-Zarr, which replaces an older one."""
+    """Yield the root group of a new OME-Zarr, which replaces an older one at the end."""
     try:
         import zarr
     except ImportError as error:

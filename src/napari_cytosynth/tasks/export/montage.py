@@ -1,4 +1,4 @@
-"""Images side by side, and channels in their colours: what sheets and films are made of."""
+"""Montages and colour composites of images, for contact sheets and animations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OUTLINE = (255, 200, 0)
 
 
 def column_count(count: int, columns: int | None = None) -> int:
-    """Return how many of `count` images stand in a row; None makes the grid about square.
+    """Return the number of columns for `count` images; None makes the grid about square.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def montage(images: npt.NDArray[Any], columns: int, gap: int = 0) -> npt.NDArray
 
 
 def to_bytes(values: npt.NDArray[Any]) -> Bytes:
-    """Turn [0, 1] into 0 to 255, rounded."""
+    """Convert values in [0, 1] to 0 to 255, rounded."""
     scaled: Bytes = (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
     return scaled
 
@@ -72,7 +72,7 @@ def composite(images: npt.NDArray[Any], facts: SyntheticFacts) -> Bytes:
 
 
 def enlarged(pictures: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
-    """Repeat the pixels of pictures (N, Y, X, …) while no edge gets longer than `side`."""
+    """Enlarge pictures (N, Y, X, …) by whole factors to edges of at most `side` px."""
     zoom = max(1, side // max(pictures.shape[1:3]))
     return pictures.repeat(zoom, axis=1).repeat(zoom, axis=2)
 

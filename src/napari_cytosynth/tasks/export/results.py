@@ -1,4 +1,4 @@
-"""Writing results: TIFF with OME axes and pixel size, OME-Zarr, CSV, JSON."""
+"""Writers of results: TIFF with OME axes and pixel size, OME-Zarr, CSV, JSON."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .formats import (
     SAMPLE_AXIS,
     file_names,
     fill_group,
-    forget,
     prefixed,
+    remove_stale,
     stem_of,
     write_record,
     write_tiff,
@@ -55,7 +55,7 @@ def save_segmentation(
     table
         The objects; its column ``index`` is left out.
     facts
-        Axes, pixel size, record, and what the objects are called.
+        Axes, pixel size, record, and the name of the objects.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def save_staining(
         ``mean`` and ``std`` of the axes that `facts` names, ``samples`` with one axis before
         them; a file that an older result left of one that is None here is removed.
     descriptions
-        Of each array, what a reader of its file should know of it.
+        Description of each array, for its file's metadata.
     facts
         Axes, pixel size, record, and the names of the stains.
 
@@ -112,16 +112,16 @@ def save_staining(
         If it cannot be written, or the file type is unknown.
     """
     path = Path(path)
-    there = {name: array for name, array in arrays.items() if array is not None}
+    present = {name: array for name, array in arrays.items() if array is not None}
     if path.suffix.lower() == ".zarr":
-        files, stem = [_write_staining_zarr(path, there, descriptions, facts)], stem_of(path)
+        files, stem = [_write_staining_zarr(path, present, descriptions, facts)], stem_of(path)
     else:
-        names, stem = file_names(path, tuple(there))
+        names, stem = file_names(path, tuple(present))
         files = list(names.values())
         for name, file in names.items():
             axes, about = _stain_axes(name, facts), descriptions[name]
-            write_tiff(file, there[name], axes, facts.pixel_size, facts.channels, about)
-        forget(file_names(path, tuple(arrays))[0], there)
+            write_tiff(file, present[name], axes, facts.pixel_size, facts.channels, about)
+        remove_stale(file_names(path, tuple(arrays))[0], present)
     record = files[0].parent / prefixed(stem, "provenance.json")
     return [*files, write_record(facts.provenance, record)]
 
@@ -146,11 +146,11 @@ def save_generation(
     table
         One row for each image; each is marked as synthetic, with the name of the model.
     facts
-        What stands in the files and captions.
+        Facts for the files and captions.
     provenance
-        The record, of plain values.
+        Provenance record, of plain values.
     separate
-        Write each image, and each mask, into a file of its own too.
+        Write each image, and each mask, into a file of its own too. Default: False.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def _write_generation_tiffs(
     for name, (array, axes, about) in parts.items():
         channels = facts.channels if "C" in axes else ()
         write_tiff(names[name], array, axes, facts.pixel_size, channels, about)
-    forget(file_names(path, _GENERATION_FILES)[0], parts)
+    remove_stale(file_names(path, _GENERATION_FILES)[0], parts)
     return list(names.values()), stem
 
 
@@ -211,12 +211,12 @@ def _generation_parts(
     axes = "TYXS" if colour else "TCYX"
     parts["images"] = (_pixels(arrays.images, colour), axes, about)
     if arrays.masks is not None and arrays.labels is not None:
-        what = f"{about}; {facts.objects}"
-        parts["masks"] = (arrays.masks.astype(np.uint8) * 255, "TYX", what)
-        parts["labels"] = (_compact(arrays.labels), "TYX", what)
+        described = f"{about}; {facts.objects}"
+        parts["masks"] = (arrays.masks.astype(np.uint8) * 255, "TYX", described)
+        parts["labels"] = (_compact(arrays.labels), "TYX", described)
     if arrays.trajectory is not None:
-        what = f"{about}; axis Z counts the states from noise to image"
-        parts["trajectory"] = (_pixels(arrays.trajectory, colour), f"TZ{axes[1:]}", what)
+        described = f"{about}; axis Z counts the states from noise to image"
+        parts["trajectory"] = (_pixels(arrays.trajectory, colour), f"TZ{axes[1:]}", described)
     return parts
 
 
@@ -240,7 +240,7 @@ def _write_singles(folder: Path, arrays: SyntheticArrays, facts: SyntheticFacts)
 
 
 def _single(facts: SyntheticFacts, number: int) -> tuple[str, str]:
-    """Return what names the file of a single image, and what describes it."""
+    """Return the name of a single image for its file, and its description."""
     if facts.ends is None:
         seed = f"seed {facts.seeds[number]}"
         return seed, seed
@@ -249,14 +249,14 @@ def _single(facts: SyntheticFacts, number: int) -> tuple[str, str]:
 
 
 def _pixels(images: npt.NDArray[np.floating], colour: bool) -> npt.NDArray[Any]:
-    """Colour pictures get 8 bits and their colours last, as every program reads them."""
+    """Return float32, or 8-bit colour pictures with their colours last, as programs read them."""
     if colour:
         return to_bytes(np.moveaxis(images, -3, -1))
     return np.asarray(images, np.float32)
 
 
 def _compact(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.integer]:
-    """uint16 where it is enough: more programs read it."""
+    """Return uint16 labels where these suffice, since more programs read them, else uint32."""
     return labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
 
 

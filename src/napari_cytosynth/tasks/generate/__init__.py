@@ -1,8 +1,7 @@
-"""Synthetic images from a generative model: the task, its request, its result.
+"""Synthetic images from a generative model: the task, its options, its result.
 
-A request is checked against the model's card and turned into the network's terms; the result
-holds images, masks, seeds and, where asked for, the nearest training images in the space of an
-encoder.
+Sampling options are validated against the model's card; the result holds images, masks, seeds
+and, once looked up, the nearest training images in the space of an encoder.
 """
 
 from .result import Generation

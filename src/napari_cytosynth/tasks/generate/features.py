@@ -1,4 +1,4 @@
-"""Find the extractor of image features by its name or place."""
+"""Feature extractors by name, path or Hub repository."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ DEFAULT_EXTRACTOR = "fluo-nuclei-unet"
 
 
 def load_features(extractor: str = DEFAULT_EXTRACTOR, device: str = "auto") -> Features:
-    """Load the extractor that distances between sets of images are measured with.
+    """Load the feature extractor of distances between sets of images.
 
     Parameters
     ----------
     extractor
         Name, folder, file or Hub repository of a segmentation model with one input channel
-        (its encoder is used), or the path of a TorchScript file (``.pt``).
+        (its encoder is used), or the path of a TorchScript file (``.pt``). Default:
+        ``"fluo-nuclei-unet"``.
     device
-        Where it runs: auto, cpu, cuda, mps.
+        Device of the extractor: auto (default), cpu, cuda, mps.
 
     Returns
     -------
@@ -31,7 +32,7 @@ def load_features(extractor: str = DEFAULT_EXTRACTOR, device: str = "auto") -> F
     Raises
     ------
     ModelError
-        If there is no such model or file, or it cannot describe images.
+        If there is no such model or file, or it cannot be used as an extractor.
     """
     from napari_cytosynth.inference.features import encoder_features, is_script, script_features
     from napari_cytosynth.zoo.loading import load_model

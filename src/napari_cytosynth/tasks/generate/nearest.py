@@ -1,4 +1,4 @@
-"""Is it a copy? The nearest training image of each synthetic one."""
+"""Search for copies: the nearest training image of each synthetic one."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Nearest", "TrainingCrops", "nearest_training"]
 
-_BATCH = 64  # images whose features are taken at once
+_BATCH = 64  # images in a pass of the encoder
 
 
 class TrainingCrops(Protocol):
-    """What is read of crops of the training images."""
+    """Crops of the training images, and where each was cut."""
 
     @property
     def images(self) -> npt.NDArray[np.float32]:
@@ -37,7 +37,7 @@ class TrainingCrops(Protocol):
 
     @property
     def index(self) -> npt.NDArray[np.int32]:
-        """(M, 4): where each was cut; see :attr:`Nearest.place`."""
+        """(M, 4): the place of each; see :attr:`Nearest.place`."""
 
 
 def nearest_training(
@@ -47,26 +47,26 @@ def nearest_training(
     *,
     device: str = "auto",
 ) -> Nearest:
-    """Look up the nearest training image of each synthetic image.
+    """Find the nearest training image of each synthetic image.
 
     The model carries embeddings of (some of) its training images, never their pixels. They
-    were made by the encoder that its card names. An encoder sees what a picture shows more
-    than its single pixels: a small distance is a reason to look, not a proof.
+    were made by the encoder that its card names. An encoder responds to the content of an
+    image more than to single pixels: a small distance is a reason to inspect both images,
+    no proof of a copy.
 
     Parameters
     ----------
     images
-        A result, which also keeps the answer in :attr:`Generation.nearest`, or images
-        (N, C, Y, X) in [0, 1] without a mask's channel.
+        A result, whose attribute :attr:`Generation.nearest` is set, or images (N, C, Y, X) in
+        [0, 1] without a mask's channel.
     model
-        The model that made them; whatever :func:`~napari_cytosynth.zoo.loading.load_model`
-        takes.
+        The model that made them, as :func:`~napari_cytosynth.zoo.loading.load_model` takes it.
     crops
-        Cuts the training images again, to get the neighbours themselves: what
+        Function that cuts the training images again, for the neighbours themselves, such as
         ``napari_cytosynth.training.neighbours.training_crops(folder)`` returns. It is called
-        with the name of the recipe on the model's card, and the number of crops.
+        with the name of the recipe on the model's card, and the number of crops. Default: None.
     device
-        Where the encoder runs: auto, cpu, cuda, mps.
+        Device of the encoder: auto (default), cpu, cuda, mps.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _with_images(
     model: Model,
     crops: Callable[[str, int], TrainingCrops],
 ) -> Nearest:
-    """Cut the neighbours from the training data, as they were cut for the embeddings."""
+    """Add the neighbours, cut from the training data as they were for the embeddings."""
     cut = crops(model.card.training.recipe or "", len(reference.embeddings))
     if reference.index is not None and not np.array_equal(cut.index, reference.index):
         raise InputError(

@@ -1,4 +1,4 @@
-"""How near synthetic images are to the training images nearest to them."""
+"""Distances of synthetic images to their nearest training images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Nearest"]
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """The nearest training image of each synthetic image, in the space of an encoder.
+    """Nearest training image of each synthetic image, in the space of an encoder.
 
     Attributes
     ----------
@@ -24,18 +24,18 @@ class Nearest:
         (N,) rows of the model's embeddings of training images.
     usual
         The same distance for real images that the model was never trained on: its
-        quantiles 5, 25, 50, 75 and 95 %; empty if the model's card does not say.
+        quantiles 5, 25, 50, 75 and 95 %; empty if the model's card has none.
     suspicious
-        (N,) bool: nearer than 95 % of those real images are, so that both should be looked
-        at. Of honest images, as of real ones, one in twenty is that near.
+        (N,) bool: nearer than 95 % of those real images are, so that both images should be
+        inspected. Without copying, too, one image in twenty is that near.
     extractor
         Name of the encoder.
     place
         (N, 4) int32, where the training image was cut: number of the file, y, x and view
-        (0 to 7: quarter turns, from 4 on mirrored); None if the model does not say.
+        (0 to 7: quarter turns, from 4 on mirrored); None (default) if unknown.
     images
         (N, C, Y, X) in [0, 1], the training images themselves, mask channel last; None
-        without the training data.
+        (default) without the training data.
     """
 
     distance: npt.NDArray[np.float32]
@@ -47,7 +47,7 @@ class Nearest:
     images: npt.NDArray[np.float32] | None = None
 
     def describe(self, sample: int) -> str:
-        """Say how near one image is to its nearest training image, in a sentence."""
+        """Return a sentence on the distance of one image to its nearest training image."""
         text = f"Sample {sample} lies {self.distance[sample]:.3g} from its nearest training image"
         if not self.usual:
             return f"{text}; what is usual for real images is not known for this model."

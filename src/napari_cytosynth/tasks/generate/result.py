@@ -1,4 +1,4 @@
-"""The result of a generative model: synthetic images, and how each of them came to be."""
+"""The result of a generative model: synthetic images with their seeds and provenance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _GAP = 2  # px between the samples of a grid
 
 @dataclass(eq=False, repr=False)
 class Generation:
-    """Images that a model made up: synthetic, not measured.
+    """Images from a generative model: synthetic, not measured.
 
     Attributes
     ----------
@@ -41,36 +41,36 @@ class Generation:
     channels
         Names of the channels.
     seeds
-        Of each image: the seed that makes it again, alone or among others. Both ends of a
-        latent walk have theirs (of a diffusion model, with the sampler DDIM); what lies
-        between has that of the nearer end, and no seed of its own.
+        Seed of each image, which reproduces it alone or among others. Both ends of a latent
+        walk have theirs (of a diffusion model, with the sampler DDIM); an image in between
+        has that of the nearer end, and no seed of its own.
     model
         Name of the model.
     masks
-        bool (N, Y, X), of a model that makes images with their mask; else None.
+        bool (N, Y, X), of a model that makes images with their mask; else None (default).
     objects
-        What the mask outlines.
+        Name of the objects in the mask. Default: "objects".
     label
-        Name of the class that was asked for, or None.
+        Name of the requested class. Default: None.
     conditions
-        Properties that were asked for, in their own units.
+        Requested properties, in their own units. Default: none.
     walk
-        Of a latent walk, how far each image is from the first end to the second, (N,) from 0
-        to 1; else None.
+        Position of each image on a latent walk, (N,) from 0 at the first end to 1 at the
+        second; None (default) without a walk.
     ends
-        Of a latent walk, the seeds of its two ends; else None.
+        Seeds of the two ends of a latent walk; None (default) without a walk.
     trajectory
         (N, S, C, Y, X) in [0, 1], the states from noise to image, the last the image
         itself; None if they were not kept, or the model has no steps.
     pixel_size_um
         Pixel size of the training images, and so of these; None if unknown.
     nearest
-        Their nearest training images (see :func:`~napari_cytosynth.tasks.nearest.
+        Nearest training images (see :func:`~napari_cytosynth.tasks.nearest.
         nearest_training`), once looked up.
     messages
-        What the user should know about this run.
+        Warnings and notes of the run, for the user.
     provenance
-        The record of this result, of plain values.
+        Provenance record of this result, of plain values.
     """
 
     images: npt.NDArray[np.float32]
@@ -98,7 +98,7 @@ class Generation:
         """Return the number of images."""
         return len(self.images)
 
-    # ------------------------------------------------------------------ what it holds
+    # ------------------------------------------------------------------ contents
 
     @property
     def is_rgb(self) -> bool:
@@ -107,9 +107,9 @@ class Generation:
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32] | None:
-        """int32 (N, Y, X): the connected parts of the masks, ids run on from image to image.
+        """int32 (N, Y, X): connected components of the masks, ids continue from image to image.
 
-        Parts that touch at a corner are one (8-connected). None without masks.
+        Components that touch at a corner are one (8-connected). None without masks.
         """
         if self.masks is None:
             return None
@@ -122,9 +122,9 @@ class Generation:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row for each image.
+        """Table with one row for each image.
 
-        ``sample``, ``seed``, ``class`` and the conditions that were asked for; of a walk,
+        ``sample``, ``seed``, ``class`` and the requested conditions; of a walk,
         ``from_seed``, ``to_seed`` and ``position`` in place of the seed; of
         masks ``mask_fraction`` and ``objects``; of :attr:`nearest` ``nearest_distance``,
         ``nearest_index`` and ``suspicious``.
@@ -156,7 +156,7 @@ class Generation:
         Parameters
         ----------
         columns
-            Images in a row; None makes the grid about square.
+            Images in a row; None (default) makes the grid about square.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Generation:
         return montage(self.images, column_count(len(self), columns), _GAP)
 
     def contrast_limits(self, channel: int) -> tuple[float, float]:
-        """Return the intensities to show as black and as bright, the same in all images.
+        """Return the intensities to show as black and as bright, the same for all images.
 
         A stain's bright end is its own (the 99.8 % quantile of its pixels), as few of its
         pixels are bright; all else is shown from 0 to 1.
@@ -175,7 +175,7 @@ class Generation:
 
     @cached_property
     def _limits(self) -> tuple[tuple[float, float], ...]:
-        """Once only: a film asks for them at every step."""
+        """Contrast limits of each channel, cached: an animation reads them at every step."""
         limits = []
         for number, name in enumerate(self.channels):
             bright = 1.0
@@ -187,18 +187,18 @@ class Generation:
     # ------------------------------------------------------------------ layers
 
     def layer_name(self, what: str = "") -> str:
-        """Return the name of a layer: it says that it is synthetic, and of which model."""
+        """Return the name of a layer, with "synthetic" and the name of the model."""
         name = f"synthetic {self.model}".rstrip()
         return f"{name} – {what}" if what else name
 
     def to_layers(self) -> list[LayerData]:
         """Return layer data: an image for each channel, labels for the masks.
 
-        A colour model gives one RGB layer. Their axes are ``sample``, ``y`` and ``x``. With
-        a trajectory they get an axis ``step`` behind ``sample``, on which they lie at the
-        last step, and layers of the steps before it go with them. Under
+        Colour pictures are one RGB layer. The axes are ``sample``, ``y`` and ``x``. With a
+        trajectory there is an axis ``step`` behind ``sample``, on which they lie at the last
+        step, and further layers with the steps before it. Under
         ``metadata["napari-cytosynth"]`` lies the record, with ``synthetic``, ``seeds`` (of
-        each sample; of a walk those of its ends, and as ``walk`` how far each is) and
+        each sample; of a walk those of its ends, and the positions as ``walk``) and
         ``channel``.
         """
         steps = 0 if self.trajectory is None else self.trajectory.shape[1] - 1
@@ -222,12 +222,12 @@ class Generation:
             layers.append((labels, attributes, "labels"))
         return layers
 
-    def _image_layers(self, images: Any, step: int | None, what: str) -> list[LayerData]:
+    def _image_layers(self, images: Any, step: int | None, content: str) -> list[LayerData]:
         """Return layers of an array (…, C, Y, X); see :meth:`_placed` for `step`."""
-        suffix = f", {what}" if what else ""
+        suffix = f", {content}" if content else ""
         if self.is_rgb:
             placed, place = self._placed(np.moveaxis(images, -3, -1), step, rgb=True)
-            attributes = {"name": self.layer_name(what), "rgb": True, **self._record("rgb")}
+            attributes = {"name": self.layer_name(content), "rgb": True, **self._record("rgb")}
             return [(placed, attributes | place, "image")]
         layers: list[LayerData] = []
         for number, channel in enumerate(self.channels):
@@ -235,14 +235,14 @@ class Generation:
             attributes = {
                 "name": self.layer_name(channel + suffix),
                 "contrast_limits": self.contrast_limits(number),
-                **self._look(channel),
+                **self._display(channel),
                 **self._record(channel),
             }
             layers.append((placed, attributes | place, "image"))
         return layers
 
-    def _look(self, channel: str) -> dict[str, str]:
-        """Return the colours of a channel; a single one is grey, as there is none to tell apart."""
+    def _display(self, channel: str) -> dict[str, str]:
+        """Return colormap and blending of a channel; a single channel is grey."""
         if len(self.channels) == 1:
             return {"colormap": "gray"}
         return {"colormap": usual_colour(channel), "blending": "additive"}
@@ -256,7 +256,7 @@ class Generation:
     def _placed(
         self, array: Any, step: int | None, *, rgb: bool = False
     ) -> tuple[Any, dict[str, Any]]:
-        """Return an array with the axes of its layer, and what places the layer.
+        """Return an array with the axes of its layer, and the layer's geometry.
 
         Parameters
         ----------
@@ -286,7 +286,7 @@ class Generation:
         add = {"image": viewer.add_image, "labels": viewer.add_labels}
         added = [add[kind](data, **arguments) for data, arguments, kind in self.to_layers()]
         if self.trajectory is not None and added:
-            # where the images are; napari would begin in the middle of the noise
+            # the step of the images; napari would begin in the middle of the noise
             viewer.dims.set_point(viewer.dims.ndim - 3, self.trajectory.shape[1] - 1)
         return added
 
@@ -294,7 +294,7 @@ class Generation:
 
     @property
     def facts(self) -> SyntheticFacts:
-        """The plain facts that stand in its files and captions."""
+        """Plain facts for files and captions."""
         near = () if self.nearest is None else tuple(map(bool, self.nearest.suspicious))
         return SyntheticFacts(
             self.channels,
@@ -316,7 +316,7 @@ class Generation:
     def save(self, path: str | Path, *, separate: bool = False) -> list[Path]:
         """Write images, masks, table, contact sheet and record; return the files.
 
-        Every file says that it is synthetic.
+        Every file is marked as synthetic.
 
         Parameters
         ----------
@@ -330,6 +330,7 @@ class Generation:
         separate
             Write a file of each image too, named by model and seed, into the folders
             ``image`` and (of masks, 0 and 255) ``mask`` beside the others: data to train on.
+            Default: False.
 
         Raises
         ------
@@ -350,7 +351,7 @@ class Generation:
         Parameters
         ----------
         path
-            Name of the file; ``.gif`` is added if it has no such end.
+            Name of the file; ``.gif`` is added to a name without a suffix.
 
         Returns
         -------

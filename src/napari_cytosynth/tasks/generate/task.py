@@ -1,4 +1,4 @@
-"""Generate images: a model and seeds in, a :class:`Generation` out."""
+"""Generation of images: from a model and seeds to a :class:`Generation`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def generate(
     enough: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> Generation:
-    """Make up images like those that a model was trained on: synthetic, not measured.
+    """Generate images like those that a model was trained on: synthetic, not measured.
 
     The same seed gives the same image on the same device, whatever the number of images,
     the batch size and the order.
@@ -61,47 +61,51 @@ def generate(
     Parameters
     ----------
     model
-        Whatever :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+        As :func:`~napari_cytosynth.zoo.loading.load_model` takes it. Default:
+        ``"nuclei-ddpm"``.
     count
-        Number of images.
+        Number of images. Default: 16.
     seed
-        The first image's; the others have the seeds that follow.
+        Seed of the first image; the others have the seeds that follow. Default: 0.
     label
-        Name or number (from 0) of the class, for models that know classes; None: of any.
+        Name or number (from 0) of the class, for class-conditional models; None (default):
+        any class.
     conditions
-        Properties that the images are to have, such as ``{"foreground fraction": 0.2}``, for
-        models that know them, in the units of the model's card.
+        Properties of the images, such as ``{"foreground fraction": 0.2}``, for models with
+        such conditions, in the units of the model's card. Default: None.
     sampler
         Of diffusion models: ``ddpm``, ``ddim``, ``dpm++`` (Lu et al. 2022, arXiv:2211.01095)
-        or ``unipc`` (Zhao et al. 2023, arXiv:2302.04867); None: the model's own.
+        or ``unipc`` (Zhao et al. 2023, arXiv:2302.04867). None (default): the model's own.
     steps
-        Of diffusion models, up to those of the training: more take longer, and are better
-        up to a point. None: the model's own.
+        Sampling steps of diffusion models, at most those of the training: more take longer,
+        and are better up to a point. None (default): the model's own.
     guidance
-        How strongly class and conditions count (classifier-free guidance, Ho and Salimans
-        2022, arXiv:2207.12598): 0 not at all, 1 as trained, more exaggerates. None: the
-        model's own.
+        Weight of class and conditions (classifier-free guidance, Ho and Salimans 2022,
+        arXiv:2207.12598): 0 ignores them, 1 is as trained, more exaggerates. None (default):
+        the model's own.
     size
-        In px, one number or those of Y and X; None: that of the training images. Diffusion
-        models make larger ones from overlapping windows (MultiDiffusion, Bar-Tal et al.
-        2023, arXiv:2302.08113).
+        In px, one number or those of Y and X. None (default): that of the training images.
+        Diffusion models make larger ones from overlapping windows (MultiDiffusion, Bar-Tal
+        et al. 2023, arXiv:2302.08113).
     keep_trajectory
-        Keep what the images looked like on the way from noise, at most 51 states.
+        Keep the states from noise to image, at most 51. Default: False.
     device, precision
-        See :class:`~napari_cytosynth.inference.generation.generator.Generator`.
+        See :class:`~napari_cytosynth.inference.generation.generator.Generator`. Default:
+        ``"auto"``.
     batch_size
-        Images that are made at the same time; None: as many as the memory allows. It does
-        not change them.
+        Images that are made at the same time, without effect on them. None (default): as many
+        as the memory allows.
     on_preview
-        Called after a step with its number, the number of steps, what the images of the
-        batch look like so far, (n, C, Y, X) in [0, 1] without a mask's channel, and their
-        numbers.
+        Called after a step with its number, the number of steps, the current estimate of the
+        batch's images, (n, C, Y, X) in [0, 1] without a mask's channel, and their numbers.
+        Default: None.
     on_image
-        Called with the number of each finished image, and the image (C, Y, X).
+        Called with the number of each finished image, and the image (C, Y, X). Default: None.
     enough
-        Polled between steps: once it is true the run ends, and what is finished is kept.
+        Called between steps: once it returns True the run ends, and the finished images are
+        kept. Default: None.
     progress
-        Called after each step; None shows a bar in a console. Raising
+        Called after each step; None (default) shows a bar in a console. Raising
         :class:`~napari_cytosynth.errors.Cancelled` from it stops the run there.
 
     Returns
@@ -111,9 +115,9 @@ def generate(
     Raises
     ------
     InputError
-        If a parameter is impossible, or the model does not know such a class or property.
+        If a parameter is invalid, or the model has no such class or condition.
     ModelError
-        If the model cannot be loaded, or gives no numbers.
+        If the model cannot be loaded, or its output is not finite.
     Cancelled
         From `progress`, or if `enough` ended the run before the first image was finished.
     """
@@ -161,7 +165,7 @@ def vary(
     enough: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> Generation:
-    """Walk from the image of one seed to that of another.
+    """Generate a latent walk from the image of one seed to that of another.
 
     The steps are equal along the arc between the two latent vectors (of a β-VAE or WGAN) or
     fields of noise (of a diffusion model, which then samples by DDIM, Song et al. 2021,
@@ -170,11 +174,11 @@ def vary(
     Parameters
     ----------
     model
-        Whatever :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+        As :func:`~napari_cytosynth.zoo.loading.load_model` takes it.
     seed_a, seed_b
         Seeds of the first and the last image.
     count
-        Number of images, both ends included: at least 2.
+        Number of images, both ends included, at least 2. Default: 9.
     label, conditions, steps, guidance, size, keep_trajectory
         As of :func:`generate`.
     device, precision, batch_size, on_preview, on_image, enough, progress
@@ -225,12 +229,12 @@ def sample(
     enough: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> Generation:
-    """Make images from sampling options: independent ones, or a latent walk.
+    """Generate images from sampling options: independent ones, or a latent walk.
 
     Parameters
     ----------
     model
-        Whatever :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+        As :func:`~napari_cytosynth.zoo.loading.load_model` takes it.
     options
         Options of the run, validated here against the model's card.
     device, precision, on_preview, on_image, enough, progress
@@ -258,7 +262,7 @@ def sample(
         raise Cancelled("Stopped before the first image was finished.")
     parameters = _parameters(request, made) | {"device": device, "precision": precision}
     engine = {"device": str(generator.device), "precision": generator.precision}
-    engine |= _used(request, inference)
+    engine |= _settings_in_use(request, inference)
     task = "generate" if made.positions is None else "vary"
     made_by = record(task, loaded, None, parameters, engine)
     made_by |= {"synthetic": True, "seeds": list(made.seeds)}
@@ -280,7 +284,7 @@ def _mask_channel(inference: Inference) -> str | None:
 
 
 def _image_channels(inference: Inference) -> list[int]:
-    """Return the indices of the output channels that are images, not the mask."""
+    """Return the indices of the output channels other than the mask."""
     mask = _mask_channel(inference)
     return [index for index, name in enumerate(inference.output_channels) if name != mask]
 
@@ -288,7 +292,7 @@ def _image_channels(inference: Inference) -> list[int]:
 def _without_mask(
     channels: list[int], on_preview: OnPreview | None, on_image: OnImage | None
 ) -> dict[str, Any]:
-    """Return the callables as the generator calls them, with the mask among the channels."""
+    """Return callbacks for the generator that drop the mask's channel."""
 
     def preview(step: int, steps: int, images: Floats, numbers: Sequence[int]) -> None:
         assert on_preview is not None
@@ -307,7 +311,7 @@ def _without_mask(
 def _result(
     model: Model, request: ResolvedRequest, made: Generated, provenance: dict[str, Any]
 ) -> Generation:
-    """Sort what was made into images, masks and what is known of them."""
+    """Return the generated channels as images and masks, with their facts."""
     inference = model.card.inference
     card = inference.generation
     assert card is not None
@@ -317,7 +321,7 @@ def _result(
     return Generation(
         images=made.images[:, shown],
         channels=tuple(names[index] for index in shown),
-        seeds=_nearer(made) if walked else made.seeds,
+        seeds=_nearer_seeds(made) if walked else made.seeds,
         model=model.card.name,
         masks=None if mask is None else made.images[:, names.index(mask)] > 0.5,
         objects=card.mask_objects,
@@ -332,8 +336,8 @@ def _result(
     )
 
 
-def _nearer(made: Generated) -> tuple[int, ...]:
-    """Return for each image of a walk the seed of the end that it is nearer to."""
+def _nearer_seeds(made: Generated) -> tuple[int, ...]:
+    """Return the seed of the nearer end for each image of a walk."""
     return tuple(made.seeds[place > 0.5] for place in made.positions or ())
 
 
@@ -341,7 +345,7 @@ def _nearer(made: Generated) -> tuple[int, ...]:
 
 
 def _parameters(request: ResolvedRequest, made: Generated) -> dict[str, Any]:
-    """Return the options as plain values, named as `generate` or `vary` takes them."""
+    """Return the options as plain values, named as the parameters of `generate` or `vary`."""
     options = request.options
     if request.positions is None:
         own = {"count": len(made.images), "seed": request.seeds[0], "sampler": options.sampler}
@@ -358,8 +362,8 @@ def _parameters(request: ResolvedRequest, made: Generated) -> dict[str, Any]:
     }
 
 
-def _used(request: ResolvedRequest, inference: Inference) -> dict[str, Any]:
-    """Return the settings that the run really has."""
+def _settings_in_use(request: ResolvedRequest, inference: Inference) -> dict[str, Any]:
+    """Return the sampling settings in use, for the record."""
     card = inference.generation
     if card is None or "diffusion" not in card.family:
         return {} if request.positions is None else {"sampler": request.sampler}

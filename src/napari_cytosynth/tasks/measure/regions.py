@@ -1,6 +1,6 @@
-"""Properties of all labelled regions of a plane at once, in whole-array operations.
+"""Properties of all labelled regions of a plane, in whole-array operations.
 
-The figures are those of ``skimage.measure.regionprops`` (the solidity within a few
+The values are those of ``skimage.measure.regionprops`` (the solidity within a few
 per cent: the hull's area is that of a polygon, not a count of pixels), without its cost for
 each single object.
 """
@@ -47,24 +47,24 @@ class Regions:
 
     @cached_property
     def area(self) -> npt.NDArray[np.int64]:
-        """Pixels of each region."""
+        """Number of pixels of each region."""
         return np.bincount(self._region, minlength=len(self.ids))
 
     @cached_property
     def centroid(self) -> tuple[Floats, Floats]:
-        """Mean row and column."""
+        """Mean row and mean column of each region."""
         return self._total(self._y) / self.area, self._total(self._x) / self.area
 
     def mean(self, image: npt.NDArray[Any]) -> Floats:
-        """Mean of an image (Y, X) over each region."""
+        """Return the mean of an image (Y, X) over each region."""
         return self.sum(image) / self.area
 
     def sum(self, image: npt.NDArray[Any]) -> Floats:
-        """Sum of an image (Y, X) over each region."""
+        """Return the sum of an image (Y, X) over each region."""
         return self._total(image[self._y, self._x])
 
     def max(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Maximum of an image (Y, X) over each region, in the image's own type."""
+        """Return the maximum of an image (Y, X) over each region, in the image's own type."""
         values = image[self._y, self._x]
         order = np.lexsort((values, self._region))
         return values[order[np.cumsum(self.area) - 1]]
@@ -80,12 +80,12 @@ class Regions:
         )
 
     def ellipse(self, size: tuple[float, ...] = (1.0, 1.0)) -> tuple[Floats, Floats, Floats]:
-        """Axes and orientation of the ellipse with the same second moments.
+        """Return axes and orientation of the ellipse with the same second moments.
 
         Parameters
         ----------
         size
-            Pixel size along Y and X.
+            Pixel size along Y and X. Default: 1 px.
 
         Returns
         -------
@@ -96,13 +96,14 @@ class Regions:
         """
         yy, xx, xy = self._moments
         yy, xx, xy = yy * size[0] ** 2, xx * size[1] ** 2, xy * size[0] * size[1]
-        middle, spread = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
+        # eigenvalues of the matrix of second moments: middle ± radius
+        middle, radius = (yy + xx) / 2, np.hypot((yy - xx) / 2, xy)
         angle = 0.5 * np.arctan2(2 * xy, yy - xx)  # 0 for a round region
-        minor = np.sqrt(np.clip(middle - spread, 0, None))
-        return 4 * np.sqrt(middle + spread), 4 * minor, angle
+        minor = np.sqrt(np.clip(middle - radius, 0, None))
+        return 4 * np.sqrt(middle + radius), 4 * minor, angle
 
     def perimeter(self) -> Floats:
-        """Length of the outlines, of holes too, in px (Benkrid and Crookes 2000)."""
+        """Return the length of the outlines, of holes too, in px (Benkrid and Crookes 2000)."""
         return self._perimeter
 
     @cached_property
@@ -125,7 +126,7 @@ class Regions:
         return np.bincount(region, weights, minlength=len(self.ids)).astype(np.float64)
 
     def convex_area(self) -> Floats:
-        """Area of the convex hull of the pixels' edge midpoints, in px, plus 1/2.
+        """Return the area of the convex hull of the pixels' edge midpoints, in px, plus 1/2.
 
         That is the number of pixels of rectangles, rows and diagonal squares, and close
         to it for whatever else is convex.
@@ -146,7 +147,7 @@ class Regions:
         return np.array([ConvexHull(points).volume + 0.5 for points in groups], float)
 
     def _row_extremes(self) -> tuple[npt.NDArray[np.int64], ...]:
-        """First and last column of every row of every region; the hull needs no others."""
+        """Return the first and last column of every row of every region, all that a hull needs."""
         rows = int(self._labels.shape[0])
         order = np.argsort(self._region * rows + self._y, kind="stable")  # columns ascend
         key = (self._region * rows + self._y)[order]
@@ -158,7 +159,7 @@ class Regions:
 
 
 def _perimeter_weights() -> Floats:
-    """Length that an outline pixel adds, by the number of its direct and diagonal neighbours."""
+    """Return the length of an outline pixel by its numbers of direct and diagonal neighbours."""
     weights = np.zeros(50)
     weights[[5, 7, 15, 17, 25, 27]] = 1
     weights[[21, 33]] = np.sqrt(2)

@@ -1,4 +1,4 @@
-"""Shape, size, position and intensity of every labelled object, as one table."""
+"""The table of shape, size, position and intensity of labelled objects."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def measure(
         Integer array or napari Labels layer: (Y, X), or a stack of such planes, which is
         measured plane by plane (an object that lies in several planes gets a row in each).
     intensity
-        Array or layer of the same shape to measure intensities in, or None.
+        Array or layer of the same shape to measure intensities in. Default: None.
     pixel_size
-        In µm: one number, or those of Y and X. None takes a layer's scale where its units
-        are a length; otherwise there are no physical columns.
+        In µm: one number, or those of Y and X. None (default) takes a layer's scale where
+        its units are a length; otherwise there are no physical columns.
     axes
-        Axes of `labels`, for example ``"TYX"``; None guesses (see `guess_axes`).
+        Axes of `labels`, for example ``"TYX"``; None (default) guesses (see `guess_axes`).
     probability
-        Array of the same shape for ``mean_probability``, or None.
+        Array of the same shape for ``mean_probability``. Default: None.
     uncertainty
-        Array or layer of the same shape for ``mean_uncertainty``, or None: that of a
-        virtual stain in which the objects were found.
+        Array or layer of the same shape for ``mean_uncertainty``: that of a virtual stain
+        in which the objects were found. Default: None.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def measure(
     where = [axes.index("Y"), axes.index("X")]
     size = resolve_pixel_size(pixel_size) or physical_pixel_size(source.geometry, where)
     readers = {
-        name: _like(other, data.shape, axes, name)
+        name: _matching_reader(other, data.shape, axes, name)
         for name, other in (
             ("intensity", intensity),
             ("probability", probability),
@@ -100,7 +100,7 @@ def measure(
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
 
 
-def _like(other: Any, shape: tuple[int, ...], axes: str, name: str) -> PlaneReader:
+def _matching_reader(other: Any, shape: tuple[int, ...], axes: str, name: str) -> PlaneReader:
     data = read_source(other).data
     if tuple(data.shape) != tuple(shape):
         raise InputError(

@@ -1,6 +1,6 @@
-"""From a probability plane to labelled objects.
+"""Instance labels from a probability plane.
 
-Foreground is what is *at or above* the threshold. Objects are 8-connected, holes
+Foreground is *at or above* the threshold. Objects are 8-connected, holes
 4-connected: the pair of connectivities for which a closed outline has one inside.
 """
 
@@ -28,20 +28,20 @@ _DISTANCE_DEPTH = 0.75  # px; a neck that is narrower by less than twice this is
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """What counts as an object.
+    """Options of the labelling: threshold, size, holes, splitting and border.
 
     Attributes
     ----------
     threshold
         Pixels at or above this probability are foreground, in [0, 1].
     min_size
-        Objects of fewer pixels are dropped.
+        Objects of fewer pixels are dropped. Default: 0.
     fill_holes
-        Fill what an object encloses; an object inside a hole becomes part of it.
+        Fill the holes of objects; an object inside a hole becomes part of it. Default: False.
     split_touching
-        Separate touching objects by seeds and a watershed.
+        Separate touching objects by seeds and a watershed. Default: False.
     drop_border
-        Drop objects that touch the border of the plane.
+        Drop objects that touch the border of the plane. Default: False.
     """
 
     threshold: float
@@ -72,10 +72,10 @@ def label_plane(
     seeds
         (Y, X), the output channel that marks the middle of each object, or None.
     options
-        Threshold, minimum size in px and the rest.
+        Threshold, minimum size in px, holes, splitting and border.
     splitting
-        How touching objects are separated, from the model's card. Where this or `seeds`
-        is None, ``split_touching`` uses the distance to the outline instead.
+        How touching objects are separated, from the model's card. Where this (the default)
+        or `seeds` is None, ``split_touching`` uses the distance to the outline instead.
 
     Returns
     -------
@@ -102,16 +102,16 @@ def label_plane(
 def drop_labels(
     labels: npt.NDArray[np.int32], min_size: int = 0, border: bool = False
 ) -> npt.NDArray[np.int32]:
-    """Drop small objects and those at the border of a plane; close the gaps in the ids.
+    """Drop small objects and those at the border of a plane, and number the rest without gaps.
 
     Parameters
     ----------
     labels
         (Y, X) int32, 0 is background.
     min_size
-        Objects of fewer pixels are dropped.
+        Objects of fewer pixels are dropped. Default: 0.
     border
-        Drop objects with a pixel in the first or last row or column.
+        Drop objects with a pixel in the first or last row or column. Default: False.
     """
     sizes = np.bincount(labels.ravel(), minlength=1)
     keep = sizes >= max(min_size, 1)
@@ -137,7 +137,7 @@ def _split(
     else:
         height, markers = _channel_seeds(mask, seeds, splitting)
     labels: npt.NDArray[np.int32] = watershed(  # type: ignore[no-untyped-call]
-        -height, _seed_the_rest(mask, markers), mask=mask, connectivity=2
+        -height, _seed_unseeded(mask, markers), mask=mask, connectivity=2
     )
     return labels.astype(np.int32, copy=False)
 
@@ -158,7 +158,7 @@ def _channel_seeds(
 def _distance_seeds(
     mask: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """Seeds at those maxima of the smoothed distance to the outline that stand out."""
+    """Return smoothed distances to the outline, and seeds at their prominent maxima."""
     from skimage.morphology import local_maxima, reconstruction
 
     # padding: the border of the plane is no outline, a cut object is not split by it
@@ -169,7 +169,7 @@ def _distance_seeds(
     return height, ndimage.label(peaks, _EIGHT, output=np.int32)[0]
 
 
-def _seed_the_rest(
+def _seed_unseeded(
     mask: npt.NDArray[np.bool_], markers: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.int32]:
     """Give each connected region without a seed one label, so that no object is lost."""

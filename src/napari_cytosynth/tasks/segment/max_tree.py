@@ -1,4 +1,4 @@
-"""The max-tree of a plane with few grey levels, one level at a time in whole arrays.
+"""The max-tree of a plane with few grey levels, built level by level in whole arrays.
 
 scikit-image's ``max_tree`` costs more than linear time (256²: 0.06 s, 512²: 0.53 s). With at most
 some thousand levels, joining all pixels of a level at once is linear: 1024² takes about a
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MaxTreeBuilder"]
 
-_LARGE = 16  # levels with more than this part of all pixels are labelled as a whole
+_LARGE = 16  # levels with more than 1/16 of all pixels are labelled as a whole
 _SPARSE_EDGES = 20_000
 
 
 class MaxTreeBuilder:
-    """Builds the tree; nodes are numbered from the highest level down, the root is last.
+    """Builder of a max-tree; nodes are numbered from the highest level down, the root last.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class MaxTreeBuilder:
         return self._add(pixels, part[: len(pixels)], tops, part[len(pixels) :])
 
     def _join_large(self, pixels: Integers, level: int) -> int:
-        """Do the same where a level has so many pixels that labelling the plane is cheaper."""
+        """Join a level of so many pixels that labelling the whole plane is cheaper."""
         labels = ndimage.label(self._padded >= level, self._structure)[0].ravel()
         tops = np.flatnonzero(self._parent[: self._count] < 0)
         sample = np.empty(self._count, np.int64)
@@ -103,7 +103,7 @@ class MaxTreeBuilder:
         return self._add(pixels, part, tops[joined], place[joined])
 
     def _add(self, pixels: Integers, part: Integers, tops: Integers, top_part: Integers) -> int:
-        """Make one node per part, of these pixels and with these children."""
+        """Add one node for each part, with its pixels and its children; return their number."""
         new = int(part.max()) + 1
         while self._count + new > len(self._jump):
             size = len(self._jump)
@@ -119,7 +119,7 @@ class MaxTreeBuilder:
         self._add(pixels, np.zeros(len(pixels), np.int32), tops, np.zeros(len(tops), np.int32))
 
     def _find(self, nodes: Integers) -> Integers:
-        """Return the component that each node is part of by now, and remember it."""
+        """Return the current component of each node, and shorten the path to it."""
         found = self._jump[nodes]
         while True:
             further = self._jump[found]
@@ -131,7 +131,7 @@ class MaxTreeBuilder:
 
 
 def _components(left: Integers, right: Integers, size: int) -> Integers:
-    """Give each vertex the number of its connected component; every edge comes once."""
+    """Return the number of each vertex's connected component; every edge is listed once."""
     if len(left) > _SPARSE_EDGES:
         graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
         parts: Integers = connected_components(graph, directed=False)[1]

@@ -37,25 +37,25 @@ __all__ = ["Segmentation"]
 
 @dataclass(eq=False, repr=False)
 class Segmentation:
-    """What a model found in an image.
+    """Segmentation of an image: probabilities, and objects at a threshold.
 
     Attributes
     ----------
     probability
-        float32 in [0, 1], of the image's shape without its channel axis; (Y, X) if a single
-        plane was asked for.
+        float32 in [0, 1], of the image's shape without its channel axis; (Y, X) for a single
+        plane.
     axes
         Letters of its axes, for example ``"TZYX"``.
     options
-        Threshold, minimum size and the rest, of :attr:`labels`.
+        Threshold, minimum size and further options of :attr:`labels`.
     extra
         Further output channels of the same shape, for splitting touching objects.
     splitting
-        How the model splits touching objects, if it does.
+        How the model splits touching objects. Default: None.
     objects
-        What the objects are called: nuclei, mitochondria …
+        Name of the objects: nuclei, mitochondria … Default: "objects".
     model_threshold
-        The model's own threshold.
+        The model's own threshold. Default: 0.5.
     pixel_size
         Along Y and X in µm, or None if unknown.
     source, source_axes
@@ -63,9 +63,9 @@ class Segmentation:
     position
         Index of the plane into the axes that count planes, if it is a single one.
     channel
-        Index into the axis ``C`` of the (first) channel that the model saw.
+        Index into the axis ``C`` of the (first) input channel. Default: 0.
     messages
-        What the user should know about this run.
+        Warnings and notes of the run, for the user.
     """
 
     probability: Any
@@ -94,27 +94,27 @@ class Segmentation:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """The record of this result, of plain values."""
+        """Provenance record of this result, of plain values."""
         parameters = self.base_provenance.get("parameters", {}) | asdict(self.options)
         return self.base_provenance | {"parameters": parameters}
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
-        """int32 labels of the whole stack, 0 is background; ids run on from plane to plane."""
+        """int32 labels of the whole stack, 0 is background; ids continue from plane to plane."""
         return self._label_all(silent)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Every object's shape, size and position (see :func:`measure`)."""
+        """Table of every object's shape, size and position (see :func:`measure`)."""
         return self.measure()
 
     def measure(self, intensity: Any = None, uncertainty: Any = None) -> pd.DataFrame:
-        """Return the table with what else was measured in the same place.
+        """Return the table, with intensities and uncertainties in the objects.
 
         Parameters
         ----------
         intensity, uncertainty
-            Arrays or layers of the shape of `probability`, or None: an image to measure
+            Arrays or layers of the shape of `probability`. Default: None. An image to measure
             intensities in, and, where the image is a virtual stain, its uncertainty
             (see :func:`~napari_cytosynth.tasks.measure.measure`).
 
@@ -140,10 +140,10 @@ class Segmentation:
         Parameters
         ----------
         threshold
-            In [0, 1]; None keeps it.
+            In [0, 1]; None (default) keeps it.
         progress
-            If given, the labels are made now, and it is called after each plane; it may
-            raise :class:`~napari_cytosynth.errors.Cancelled`. Else they are made when used.
+            Makes the labels now and is called after each plane; it may raise
+            :class:`~napari_cytosynth.errors.Cancelled`. None (default) makes them when used.
         **options
             ``min_size``, ``fill_holes``, ``split_touching``, ``drop_border``; those not
             named stay as they are.
@@ -175,7 +175,7 @@ class Segmentation:
     def label_plane(
         self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.int32]:
-        """Return the labels (Y, X) of one plane, ids from 1."""
+        """Return the labels (Y, X) of one plane, numbered from 1."""
         where = plane_slices(self.axes, plane)
         seeds = self.extra.get(self.splitting.channel) if self.splitting else None
         return label_plane(
@@ -210,7 +210,7 @@ class Segmentation:
 
     @property
     def placement(self) -> Placement:
-        """Where the layers of the result lie."""
+        """Axes and geometry of the result's layers."""
         return Placement(
             self.source, self.source_axes, self.axes, self.position, self.channel, self.pixel_size
         )
@@ -225,7 +225,7 @@ class Segmentation:
 
         Both carry the source's geometry and, under ``metadata["napari-cytosynth"]``, the
         record; the labels have the table as ``features``. The result of one plane of a
-        stack comes with leading axes of length 1, so that it lies where the plane lies,
+        stack has leading axes of length 1, so that it lies where the plane lies,
         and a channel axis behind others that count planes stays with length 1
         (see :attr:`layer_axes`).
         """

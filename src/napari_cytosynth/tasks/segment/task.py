@@ -1,4 +1,4 @@
-"""Segment an image: an array or layer in, a :class:`Segmentation` out."""
+"""Segmentation of an image by a model: from an array or layer to a :class:`Segmentation`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def segment(
     out: Any = None,
     progress: Progress | None = None,
 ) -> Segmentation:
-    """Find objects in an image with a trained network.
+    """Segment objects in an image with a trained network.
 
     Parameters
     ----------
@@ -69,31 +69,35 @@ def segment(
         and zarr are read one plane at a time. NaN and infinite pixels count as 0 after
         scaling, with a message.
     model
-        Whatever :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+        As :func:`~napari_cytosynth.zoo.loading.load_model` takes it. Default:
+        ``"em-mitochondria-unet"``.
     threshold
-        In [0, 1]; None takes the model's own.
+        In [0, 1]; None (default) takes the model's own.
     min_size, fill_holes, split_touching, drop_border
-        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`.
+        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: 0, and
+        False for the others.
     axes
         One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
-        channels, all others count planes. None takes a layer's ``axis_labels`` if they are
-        real names, and guesses otherwise.
+        channels, all others count planes. None (default) takes a layer's ``axis_labels`` if
+        they are real names, and guesses otherwise.
     channels
-        Indices into the axis C of the channels that the model is to see; None for all.
+        Indices into the axis C of the input channels; None (default) for all.
     pixel_size
-        In µm, one number or those of Y and X; None takes the layer's.
+        In µm, one number or those of Y and X; None (default) takes the layer's.
     resample
-        Bring the image to the model's pixel size first where both are known and differ by
-        more than 1.5 times. The result has the image's own grid.
+        Resample the image to the model's pixel size where both are known and differ by
+        more than 1.5 times. The result has the image's own grid. Default: False.
     planes
         Index into the axes that count planes: run on this plane only; the result is (Y, X).
+        None (default) runs on all.
     device, precision, tile_size
-        See :class:`~napari_cytosynth.inference.predictor.Predictor`.
+        See :class:`~napari_cytosynth.inference.predictor.Predictor`. Default: ``"auto"``,
+        ``"auto"`` and None.
     out
         float32 array (zarr, memmap …) of the result's shape that the probability is
-        written into, tile by tile; None allocates it.
+        written into, tile by tile; None (default) allocates it.
     progress
-        Called between tiles; None shows a bar in a console. Raising
+        Called between tiles; None (default) shows a bar in a console. Raising
         :class:`~napari_cytosynth.errors.Cancelled` from it stops the run there.
 
     Returns
@@ -128,12 +132,12 @@ def segment(
     )
     reader = make_reader(source, card, axes, channels)
     size = known_pixel_size(source, reader, pixel_size)
-    run = _Run(source, reader, loaded, size, planes, options=options)
-    run.resample_if_asked(resample)
+    run = _SegmentationRun(source, reader, loaded, size, planes, options=options)
+    run.set_resampling(resample)
     run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
     run.allocate(out)
     run.execute(tick)
-    return run.result(run.given(channels, resample, device, precision))
+    return run.result(run.common_parameters(channels, resample, device, precision))
 
 
 def _threshold(card: ModelCard) -> float:
@@ -142,7 +146,7 @@ def _threshold(card: ModelCard) -> float:
 
 
 @dataclass(eq=False)
-class _Run(PlaneRun):
+class _SegmentationRun(PlaneRun):
     """One run of a segmentation model over the planes of an image."""
 
     options: LabelOptions = field(default_factory=lambda: LabelOptions(_DEFAULT_THRESHOLD))
@@ -182,9 +186,9 @@ class _Run(PlaneRun):
             self.extra[name] = np.zeros(whole, np.float32)
 
     def execute(self, tick: Progress) -> None:
-        for index, plane, report in self.each_plane(tick):
+        for index, plane, report in self.iter_planes(tick):
             self._predict(plane, self._target(index), report)
-        self.say(*self.predictor.messages)
+        self.add_messages(*self.predictor.messages)
 
     def _target(self, index: tuple[int, ...]) -> _ChannelSplit:
         arrays = {self.object_channel: self.probability}
@@ -197,8 +201,8 @@ class _Run(PlaneRun):
     def _predict(self, plane: npt.NDArray[Any], target: _ChannelSplit, report: Any) -> None:
         scaled, transform = self._scaling(plane)
         if scaled is None:
-            # whatever the network would make of nothing is no finding
-            self.say("A plane has the same value everywhere: nothing can be found in it.")
+            # the network's response to an empty plane is no finding
+            self.add_messages("A plane has the same value everywhere: nothing can be found in it.")
             target.clear()
             report(1, 1, "empty plane")
             return
@@ -213,9 +217,9 @@ class _Run(PlaneRun):
             target[:, :, :] = back_to(small, self.reader.plane_shape)
 
     def _scaling(self, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, Any]:
-        """Return the plane and what scales a tile of it; None for a plane without contrast.
+        """Return the plane and the transform of its tiles; None for a plane without contrast.
 
-        A scaling that looks at neighbours is applied here, to the whole plane.
+        A scaling that depends on neighbours is applied here, to the whole plane.
         """
         from napari_cytosynth.inference.normalise import plane_scaling, tile_transform
 
@@ -237,12 +241,12 @@ class _Run(PlaneRun):
             objects=inference.objects,
             model_threshold=_threshold(self.model.card),
             base_provenance=record("segment", self.model, self.source, parameters, engine),
-            **self.result_place(),
+            **self.placement_arguments(),
         )
 
 
 class _ChannelSplit:
-    """Looks like (K, Y, X) to the engine; writes the channels that are kept to their arrays."""
+    """Output (K, Y, X) for the predictor that writes the channels in use to their arrays."""
 
     dtype = np.dtype(np.float32)
 

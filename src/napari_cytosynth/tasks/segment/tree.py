@@ -1,9 +1,9 @@
-"""The objects of every threshold, known from one component tree of a probability plane.
+"""The objects at every threshold, from one component tree of a probability plane.
 
 Raising a threshold only ever shrinks, splits and removes objects, so that the objects of
 all thresholds form a tree (the max-tree: Salembier, Oliveras, Garrido, IEEE TIP 7, 1998).
 Numbering its nodes depth first makes every object a contiguous run of nodes, whose area
-and position are known beforehand; a drag step then only looks up and paints. Holes are
+and position are known beforehand; a drag step is then a look-up and a painting. Holes are
 the objects of the complement.
 """
 
@@ -36,7 +36,7 @@ class TreeView:
     Attributes
     ----------
     threshold
-        The level that was used: the one nearest to the threshold asked for.
+        The level in use: the one nearest to the requested threshold.
     labels
         (Y, X) int32, 0 is background.
     areas
@@ -59,7 +59,7 @@ class TreeView:
 
 
 class ComponentTree:
-    """Every object of every threshold of one probability plane.
+    """The objects of one probability plane at all thresholds.
 
     Building takes a few hundred nanoseconds a pixel (do it in a worker); then any
     threshold is a matter of milliseconds. Thresholds are 0.0001 apart up to 0.05 and
@@ -72,7 +72,7 @@ class ComponentTree:
     plane
         (Y, X), in [0, 1]; NaN is background.
     extra_levels
-        Further thresholds that are to be exact, for example the model's own.
+        Further thresholds that are to be exact, for example the model's own. Default: none.
 
     Raises
     ------
@@ -93,11 +93,11 @@ class ComponentTree:
 
     @property
     def holes_ready(self) -> bool:
-        """Whether :meth:`at` with ``fill_holes`` is quick, too."""
+        """Whether :meth:`at` is fast with ``fill_holes`` too."""
         return self._complement is not None or self._objects is None
 
     def prepare_holes(self) -> None:
-        """Build the complement's tree, which the first ``fill_holes`` would do otherwise.
+        """Build the complement's tree ahead of the first ``fill_holes``.
 
         It takes as long as the tree itself: do it in a worker.
         """
@@ -122,9 +122,10 @@ class ComponentTree:
             In [0, 1]; the nearest level is used (see :attr:`TreeView.threshold`).
         options
             ``min_size``, ``fill_holes`` and ``drop_border`` apply; its threshold and
-            ``split_touching`` do not.
+            ``split_touching`` do not. None (default) for none of them.
         out
-            C-contiguous (Y, X) int32 array that the labels are written into.
+            C-contiguous (Y, X) int32 array that the labels are written into. None (default)
+            allocates it.
         """
         options = options or LabelOptions(threshold)
         level = int(np.abs(self.levels - np.float32(threshold)).argmin())
@@ -143,7 +144,7 @@ class ComponentTree:
     def _number(
         self, roots: Integers, areas: npt.NDArray[np.int64], options: LabelOptions
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Ids of the objects that stay, in raster order of their first pixels; else 0."""
+        """Return ids in raster order of first pixels, 0 for dropped objects, and the areas kept."""
         assert self._objects is not None
         keep = areas >= max(options.min_size, 1)
         if options.drop_border:
@@ -172,7 +173,7 @@ class ComponentTree:
         return kept
 
     def _enclosure(self, roots: Integers, gaps: Integers) -> tuple[Integers, Integers]:
-        """Outermost object around each object, and the object around each gap (-1: none).
+        """Return the outermost object around each object, and that around each gap (-1: none).
 
         The pixel above the first pixel of a hole belongs to the object around it; the
         pixel above the first pixel of an object belongs to the gap around that.
@@ -195,7 +196,7 @@ class ComponentTree:
 
 
 class _Tree:
-    """A max-tree whose nodes are numbered depth first; arrays have one entry per node."""
+    """Max-tree whose nodes are numbered depth first; arrays have one entry per node."""
 
     level: npt.NDArray[np.int16]
     parent_level: npt.NDArray[np.int16]
@@ -244,7 +245,7 @@ class _Tree:
         return np.flatnonzero((self.level >= level) & (self.parent_level < level))
 
     def areas(self, nodes: Integers) -> npt.NDArray[np.int64]:
-        """Pixels of each component."""
+        """Return the number of pixels of each component."""
         return self._start[self.end[nodes]] - self._start[nodes]
 
     def find(self, pixels: Integers, roots: Integers) -> npt.NDArray[np.intp]:
@@ -286,20 +287,20 @@ def _levels(extra: Iterable[float]) -> npt.NDArray[np.float32]:
 
 
 def _starts(groups: Integers, count: int) -> npt.NDArray[np.int64]:
-    """Index of the first member of each group, were they sorted; one more for the end."""
+    """Return the start of each group among the sorted members, and the end of the last."""
     starts = np.zeros(count + 1, np.int64)
     np.cumsum(np.bincount(groups, minlength=count), out=starts[1:])
     return starts
 
 
 def _by_level(level: npt.NDArray[np.int16]) -> list[npt.NDArray[np.intp]]:
-    """Nodes of each level, lowest level first; the root comes alone."""
+    """Return the nodes of each level, lowest first; the root is alone on its level."""
     order = np.argsort(level, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(level[order])) + 1)
 
 
 def _accumulate(above: Integers, level: npt.NDArray[np.int16], first: Integers) -> Integers:
-    """Nodes in each subtree; lowers `first` to the first pixel of the subtree."""
+    """Return the size of each subtree; lower `first` to the first pixel of the subtree."""
     size = np.ones(len(above), np.int32)
     for nodes in _by_level(level)[:0:-1]:
         np.add.at(size, above[nodes], size[nodes])
@@ -308,7 +309,7 @@ def _accumulate(above: Integers, level: npt.NDArray[np.int16], first: Integers) 
 
 
 def _depth_first(above: Integers, level: npt.NDArray[np.int16], size: Integers) -> Integers:
-    """Position of each node in depth-first order: its parent's, then elder siblings."""
+    """Return depth-first positions: a node after its parent and its elder siblings' subtrees."""
     order = np.argsort(above, kind="stable")
     root = len(above) - 1
     order = order[order != root]

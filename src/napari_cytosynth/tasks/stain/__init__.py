@@ -1,4 +1,4 @@
-"""Virtual staining of an image: the task, its result, and how far to trust it.
+"""Virtual staining of an image: the task, its result, and checks of its reliability.
 
 Predicted intensities come in the units of the stain with a calibrated uncertainty. The input is
 compared with the images that the model was trained on, and the result with a measured stain or

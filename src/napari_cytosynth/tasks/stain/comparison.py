@@ -1,4 +1,4 @@
-"""How far to trust a virtual stain: the real one, and another model, beside it."""
+"""Comparison of a virtual stain with the measured one, and with another model's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLUMNS = ["stain", "area_px", "difference", "sigmas"]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A virtual stain against the measured one.
+    """Agreement of a virtual stain with the measured one.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class Comparison:
         Pearson's correlation coefficient over all pixels.
     ssim, psnr
         Structural similarity, mean over the planes; peak signal-to-noise ratio in dB. Both
-        take the range of the real image for the range of the data. Where the real image has
-        no number, the similarity counts both as equal; the other figures leave it out.
+        take the range of the real image for the range of the data. Where the real image is
+        not finite, the similarity counts both as equal; the other values leave it out.
     difference
         float32 (…, Y, X): virtual minus real, in the target's own units.
     """
@@ -48,24 +48,24 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """Where two virtual stains of the same image differ by more than the uncertainty allows.
+    """Places where two virtual stains of one image differ beyond their uncertainty.
 
     Attributes
     ----------
     map
-        float32 (C, …): absolute difference, in the units of the first.
+        float32 (C, …): absolute difference, in the units of the first stain.
     channels
         Names of the stains that both have.
     axes
         Letters of the axes of `map`.
     points
-        float64 (N, axes without C): the middle of each place, in px.
+        float64 (N, axes without C): the centre of each place, in px.
     features
         One row for each place: ``stain``, ``area_px``, ``difference`` (mean over the place,
         signed: first minus second) and ``sigmas`` (the same in multiples of σ).
     calibrated
-        Whether every σ that was used is calibrated. If not, σ is usually too small, and
-        more places are listed than deserve it.
+        Whether every σ in use is calibrated. If not, σ is usually too small, and too many
+        places are listed. Default: False.
     """
 
     map: npt.NDArray[np.float32]
@@ -82,9 +82,9 @@ def compare(staining: Staining, channel: str, real: Any) -> Comparison:
     Parameters
     ----------
     staining
-        The result.
+        The virtual stains.
     channel
-        Which of its stains.
+        Name of the stain.
     real
         Array or layer of the shape of that stain (axes of length 1 aside); NaN and infinite
         pixels are left out.
@@ -94,7 +94,7 @@ def compare(staining: Staining, channel: str, real: Any) -> Comparison:
     InputError
         If there is no such stain, the shapes differ, or the real image is constant.
     """
-    number = _number_of(staining, channel)
+    number = _stain_index(staining, channel)
     virtual = staining.mean[number]
     measured = _measured(real, virtual.shape, channel)
     known = np.isfinite(measured)
@@ -106,16 +106,16 @@ def compare(staining: Staining, channel: str, real: Any) -> Comparison:
     flat = (-1, *virtual.shape[-2:])
     planes = zip(virtual.reshape(flat), whole.reshape(flat), strict=True)
     # the window of the structural similarity is 11 px wide
-    likeness = [ssim(*pair, data_range=span) for pair in planes if min(flat[1:]) > 11]
+    similarities = [ssim(*pair, data_range=span) for pair in planes if min(flat[1:]) > 11]
     return Comparison(
         pcc=pcc(virtual[known], values),
-        ssim=float(np.mean(likeness)) if likeness else float("nan"),
+        ssim=float(np.mean(similarities)) if similarities else float("nan"),
         psnr=psnr(virtual[known], values, span),
         difference=np.where(known, virtual - measured, np.nan).astype(np.float32),
     )
 
 
-def _number_of(staining: Staining, channel: str) -> int:
+def _stain_index(staining: Staining, channel: str) -> int:
     if channel not in staining.channels:
         names = ", ".join(staining.channels)
         raise InputError(f"There is no stain “{channel}” in this result, only {names}.")
@@ -137,19 +137,19 @@ def _measured(real: Any, shape: tuple[int, ...], channel: str) -> npt.NDArray[np
 def second_opinion(
     first: Staining, second: Staining, *, sigmas: float = 3.0, min_area: int = 25
 ) -> Disagreement:
-    """Find where two models disagree about the stains of the same image.
+    """Find the places where the stains that two models predict of one image disagree.
 
     Parameters
     ----------
     first
-        A result with uncertainty.
+        Stains with uncertainty.
     second
-        Another model's, with or without.
+        Another model's stains of the image, with or without uncertainty.
     sigmas
         A pixel is a disagreement where the difference exceeds this many σ (of both, added
-        in squares, where both have one).
+        in squares, where both have one). Default: 3.
     min_area
-        Places of fewer connected pixels are not listed.
+        Places of fewer connected pixels are not listed. Default: 25.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def second_opinion(
     for name in names:
         one, other = first.channels.index(name), second.channels.index(name)
         difference = first.mean[one] - second.mean[other]
-        sigma = _together(first, one, second, other)
+        sigma = _difference_sigma(first, one, second, other)
         maps.append(np.abs(difference))
         places.append(_places(name, difference, sigma, sigmas, min_area))
     points = np.concatenate([points for points, _ in places])
@@ -185,7 +185,9 @@ def second_opinion(
     return Disagreement(np.stack(maps), names, first.axes, points, features, known)
 
 
-def _together(first: Staining, one: int, second: Staining, other: int) -> npt.NDArray[np.float32]:
+def _difference_sigma(
+    first: Staining, one: int, second: Staining, other: int
+) -> npt.NDArray[np.float32]:
     """Return the σ of the difference of two stains."""
     parts = [
         staining.std[number]
@@ -203,23 +205,23 @@ def _places(
     sigmas: float,
     min_area: int,
 ) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
-    """Return the middles and a table of the places where a difference is too large."""
-    middles, rows = [], []
+    """Return the centres and a table of the places where a difference is too large."""
+    centres, rows = [], []
     for plane in np.ndindex(difference.shape[:-2]):
-        here, spread = difference[plane], sigma[plane]
+        values, std = difference[plane], sigma[plane]
         for sign in (1, -1):  # a place is too bright or too dark, not both
-            labels, count = ndimage.label(sign * here > sigmas * spread)
+            labels, count = ndimage.label(sign * values > sigmas * std)
             ids = np.arange(1, count + 1)
             area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
             ids, area = ids[area >= min_area], area[area >= min_area]
             if not ids.size:
                 continue
-            centres = np.array(ndimage.center_of_mass(labels > 0, labels, ids))
-            middles += [(*plane, *centre) for centre in centres]
-            size = ndimage.mean(here, labels, ids)
-            doubt = np.maximum(ndimage.mean(spread, labels, ids), np.finfo(np.float32).tiny)
+            inside = np.array(ndimage.center_of_mass(labels > 0, labels, ids))
+            centres += [(*plane, *centre) for centre in inside]
+            mean = ndimage.mean(values, labels, ids)
+            mean_std = np.maximum(ndimage.mean(std, labels, ids), np.finfo(np.float32).tiny)
             rows.append(
-                {"stain": name, "area_px": area, "difference": size, "sigmas": size / doubt}
+                {"stain": name, "area_px": area, "difference": mean, "sigmas": mean / mean_std}
             )
     table = pd.concat([pd.DataFrame(row) for row in rows]) if rows else pd.DataFrame()
-    return np.array(middles, float).reshape(-1, difference.ndim), table
+    return np.array(centres, float).reshape(-1, difference.ndim), table

@@ -1,4 +1,4 @@
-"""Is an image like those that a model was trained on? A few sentences, before the run."""
+"""Check of an image against a model's training images, before the run."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
 __all__ = ["check_image"]
 
 _TOO_FLAT, _TOO_STEEP = 0.5, 2.0  # of the training images' smallest and largest contrast
-_SLACK = 0.25  # beyond the training images' quantiles, in units of their spread
-_RARE = (5.0, 95.0)  # quantiles below and above these are of rare, extreme pixels
-_SATURATED = 0.005  # share of the pixels at the camera's end that is worth a word
+_SLACK = 0.25  # beyond the training images' quantiles, in units of their range
+_RARE = (5.0, 95.0)  # quantiles below and above these belong to rare, extreme pixels
+_SATURATED = 0.005  # a larger fraction of pixels at the camera's maximum is reported
 _CAMERA_BITS = (8, 10, 12, 14, 16)
 
 
 def check_image(
     plane: Any, card: ModelCard, pixel_size: float | Sequence[float] | None = None
 ) -> list[str]:
-    """Say in what a plane is unlike the images that a model was trained on.
+    """Compare a plane with the images that a model was trained on.
 
-    Looked at are the pixel size, the quantiles of the scaled intensities (against those of
+    Checked are the pixel size, the quantiles of the scaled intensities (against those of
     the training images on the card), and what no model can use: colours, saturated,
     constant or missing pixels. An image that passes may still be of another microscope or
-    sample: nothing can be said of that.
+    sample, which is not detected.
 
     Parameters
     ----------
     plane
-        (Y, X) or (C, Y, X), as the model would see it.
+        (Y, X) or (C, Y, X), the input of the model before scaling.
     card
-        Of the model.
+        Card of the model.
     pixel_size
-        In µm, one number or those of Y and X; None if unknown.
+        In µm, one number or those of Y and X; None (default) if unknown.
 
     Returns
     -------
     list of str
-        Sentences for the user; empty if nothing is wrong.
+        Warnings for the user; empty if nothing is wrong.
 
     Raises
     ------
@@ -100,18 +100,18 @@ def _missing(pixels: npt.NDArray[Any]) -> list[str]:
 
 
 def _saturation(pixels: npt.NDArray[Any]) -> list[str]:
-    """Look for many pixels at the end of a camera's range."""
+    """Return a warning if many pixels are at the maximum of a camera's range."""
     if pixels.dtype.kind not in "ui":
         return []
     top = int(pixels.max())
-    share = float(np.mean(pixels == top))
-    if share < _SATURATED or top not in {2**bits - 1 for bits in _CAMERA_BITS}:
+    fraction = float(np.mean(pixels == top))
+    if fraction < _SATURATED or top not in {2**bits - 1 for bits in _CAMERA_BITS}:
         return []
-    return [f"{100 * share:.2g} % of the pixels are saturated (at {top})."]
+    return [f"{100 * fraction:.2g} % of the pixels are saturated (at {top})."]
 
 
 def _intensities(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
-    """Compare the quantiles of the scaled image with the training images'."""
+    """Return how the quantiles of the scaled image differ from the training images', if they do."""
     known = {float(name): span for name, span in card.inference.input_quantiles.items()}
     if not {5.0, 95.0} <= set(known):
         return []
@@ -132,7 +132,7 @@ def _intensities(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
 def _shape(
     found: dict[float, float], known: dict[float, tuple[float, float]], slack: float
 ) -> list[str]:
-    """Find the quantile that lies farthest outside those of the training images."""
+    """Return the quantile that lies farthest outside those of the training images, if any."""
     # of the rarest pixels only more extreme ones matter: a field without debris is no fault
     outside = {
         percent: max(

@@ -1,4 +1,4 @@
-"""The result of a virtual stain: predicted intensities, and how uncertain they are."""
+"""The result of a virtual staining: predicted intensities and their uncertainty."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["Staining"]
 
 _PREDICTED = "virtual stain (predicted, not measured)"
-_SHARE_OF_RANGE = 0.5
-"""Of the stain's range: the uncertainty that is shown at its brightest."""
+_FRACTION_OF_RANGE = 0.5
+"""The uncertainty shown at full brightness, as a fraction of the stain's range."""
 
 
 @dataclass(eq=False, repr=False)
 class Staining:
-    """What a model predicts of the stains of an image: predicted, not measured.
+    """Virtual stains of an image with their uncertainty: predicted, not measured.
 
     Attributes
     ----------
     mean
         float32 (C, …) of the image's shape without its own channel axis, one channel for
         each stain, in the units of the stained images that the model was trained on;
-        (C, Y, X) if a single plane was asked for.
+        (C, Y, X) for a single plane.
     std
         Uncertainty of the same shape and units, one standard deviation; None without
         samples.
@@ -48,13 +48,13 @@ class Staining:
         Letters of the axes of `mean`, for example ``"CTYX"``.
     calibrated
         Whether `std` was calibrated: on unseen images of the kind that the model was
-        trained on, about 68 % of the errors were below it.
+        trained on, about 68 % of the errors were below it. Default: False.
     count
-        Samples that were drawn, in each plane at least; 0 for a single prediction.
+        Samples drawn in each plane, at least; 0 (default) for a single prediction.
     samples
-        The samples themselves, (T, C, …), if they were to be kept.
+        The samples themselves, (T, C, …); None (default) if not kept.
     unit
-        Unit of the intensities, or "".
+        Unit of the intensities, or "" (default).
     display_range
         For each stain, the intensities to show as black and as bright; empty if unknown.
     pixel_size
@@ -64,11 +64,11 @@ class Staining:
     position
         Index of the plane into the axes that count planes, if it is a single one.
     channel
-        Index into the axis ``C`` of the source of the (first) channel that the model saw.
+        Index into the axis ``C`` of the source of the (first) input channel. Default: 0.
     messages
-        What the user should know about this run.
+        Warnings and notes of the run, for the user.
     provenance
-        The record of this result, of plain values.
+        Provenance record of this result, of plain values.
     """
 
     mean: npt.NDArray[np.float32]
@@ -95,7 +95,7 @@ class Staining:
 
     @property
     def placement(self) -> Placement:
-        """Where the layers of the result lie."""
+        """Axes and geometry of the result's layers."""
         axes = self.axes.removeprefix("C")
         return Placement(
             self.source, self.source_axes, axes, self.position, self.channel, self.pixel_size
@@ -109,7 +109,7 @@ class Staining:
     # ------------------------------------------------------------------ layers and files
 
     def to_layers(self) -> list[LayerData]:
-        """Return layer data: of each stain the mean and, with samples, the uncertainty.
+        """Return layer data: for each stain the mean and, with samples, the uncertainty.
 
         First all means, then all uncertainties (hidden but for the first). They carry the
         source's geometry; under ``metadata["napari-cytosynth"]`` lies the record, with
@@ -141,7 +141,7 @@ class Staining:
         }
         if self.display_range:
             low, high = self.display_range[number]
-            limits = (low, high) if role == "mean" else (0.0, _SHARE_OF_RANGE * (high - low))
+            limits = (low, high) if role == "mean" else (0.0, _FRACTION_OF_RANGE * (high - low))
             attributes["contrast_limits"] = limits
         return self.placement.placed(values), attributes, "image"
 
@@ -159,7 +159,7 @@ class Staining:
             ``provenance.json``; ``name.tif`` the same as ``name-std.tif`` …; ``name.zarr``
             one OME-Zarr of the mean with the uncertainty inside. An older result of that
             name is replaced as a whole: a ``std.tif`` or ``samples.tif`` that the new one
-            has not is removed.
+            lacks is removed.
 
         Raises
         ------
@@ -167,11 +167,11 @@ class Staining:
             If it cannot be written there.
         """
         arrays = {"mean": self.mean, "std": self.std, "samples": self.samples}
-        descriptions = {name: f"{_PREDICTED}: {self._described(name)}" for name in arrays}
+        descriptions = {name: f"{_PREDICTED}: {self._description(name)}" for name in arrays}
         facts = ImageFacts(self.axes, self.pixel_size, self.provenance, self.channels)
         return save_staining(path, arrays, descriptions, facts)
 
-    def _described(self, name: str) -> str:
+    def _description(self, name: str) -> str:
         unit = f", in {self.unit}" if self.unit else ""
         if name != "std":
             return ("single samples" if name == "samples" else "mean") + unit

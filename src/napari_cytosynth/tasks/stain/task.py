@@ -1,4 +1,4 @@
-"""Stain an image virtually: an array or layer in, a :class:`Staining` out."""
+"""Virtual staining of an image: from an array or layer to a :class:`Staining`."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def stain(
     enough: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> Staining:
-    """Predict fluorescent stains from a label-free image, and how uncertain they are.
+    """Predict fluorescent stains and their uncertainty from a label-free image.
 
-    The uncertainty is the spread of samples that differ by the dropout of the network
-    (MC dropout, Gal and Ghahramani 2016, arXiv:1506.02142), calibrated as the model's card
-    says (σ-scaling, Laves et al. 2020, arXiv:2006.11584). It knows only what the model
-    knows: on images unlike those of its training it may be wrong and sure.
+    The uncertainty is the standard deviation of samples that differ by the dropout of the
+    network (MC dropout, Gal and Ghahramani 2016, arXiv:1506.02142), with the calibration of
+    the model's card (σ-scaling, Laves et al. 2020, arXiv:2006.11584). On images unlike those
+    of the training, a model may be wrong at a small uncertainty.
 
     Parameters
     ----------
@@ -79,51 +79,54 @@ def stain(
         and zarr are read one plane at a time. NaN and infinite pixels count as 0 after
         scaling, with a message.
     model
-        Whatever :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+        As :func:`~napari_cytosynth.zoo.loading.load_model` takes it. Default:
+        ``"u2os-brightfield-pix2pixhd"``.
     samples
-        How many to draw, at least 2; 0 gives a single prediction without uncertainty.
+        Number of samples, at least 2; 0 for a single prediction without uncertainty.
+        Default: 16.
     seed
-        The same seed gives the same result.
+        Seed of the dropout: the same seed gives the same result. Default: 0.
     stains
-        Names of those of the model's stains that are wanted; None for all.
+        Names of the selected stains of the model; None (default) for all.
     tolerance
         Stop a plane early once the relative standard error of the uncertainty is below
-        this (0.1: 10 %); None draws all samples.
+        this (0.1: 10 %); None (default) draws all samples.
     keep_samples
         Keep each sample in :attr:`Staining.samples` (as large as mean and std together,
-        times half their number).
+        times half their number). Default: False.
     inject_dropout
         Switch dropout on with this probability, in (0, 1), in a model that was not trained
-        with it; the uncertainty is then labelled uncalibrated.
+        with it; the uncertainty is then labelled uncalibrated. Default: None.
     axes
         One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
-        channels, all others count planes. None takes a layer's ``axis_labels`` if they are
-        real names, and guesses otherwise.
+        channels, all others count planes. None (default) takes a layer's ``axis_labels`` if
+        they are real names, and guesses otherwise.
     channels
-        Indices into the axis C of the channels that the model is to see; None for all.
+        Indices into the axis C of the input channels; None (default) for all.
     pixel_size
-        In µm, one number or those of Y and X; None takes the layer's.
+        In µm, one number or those of Y and X; None (default) takes the layer's.
     resample
-        Bring the image to the model's pixel size first where both are known and differ by
-        more than 1.5 times. The result has the image's own grid.
+        Resample the image to the model's pixel size where both are known and differ by
+        more than 1.5 times. The result has the image's own grid. Default: False.
     planes
         Index into the axes that count planes: run on this plane only; the result is
-        (C, Y, X).
+        (C, Y, X). None (default) runs on all.
     first_plane
-        Such an index of the plane that is computed first; None for the first one.
+        Index of the plane to compute first; None (default) keeps the order.
     device, precision, tile_size
-        See :class:`~napari_cytosynth.inference.dropout.sampler.Sampler`.
+        See :class:`~napari_cytosynth.inference.dropout.sampler.Sampler`. Default:
+        ``"auto"``, ``"auto"`` and None.
     on_start
-        Called once before the first sample with the result, still empty (all 0).
+        Called once before the first sample with the result, still empty (all 0). Default: None.
     on_update
         Called after each sample with the plane's index (``()`` with `planes`), the number
         of samples so far, and mean and std (C, Y, X) of that plane as the final ones will
-        be; std is None after the first sample. Not without samples.
+        be; std is None after the first sample. Not called without samples. Default: None.
     enough
-        Polled between samples: once it is true, no more are drawn (two at least are), and
-        the planes that follow get as many.
+        Called between samples: once it returns True, no more are drawn (two at least are),
+        and the planes that follow get as many. Default: None.
     progress
-        Called between tiles and samples; None shows a bar in a console. Raising
+        Called between tiles and samples; None (default) shows a bar in a console. Raising
         :class:`~napari_cytosynth.errors.Cancelled` from it stops the run there.
 
     Returns
@@ -133,8 +136,8 @@ def stain(
     Raises
     ------
     InputError
-        If the image, its axes or a parameter cannot be used, or samples are wanted of a
-        model that was trained without dropout.
+        If the image, its axes or a parameter cannot be used, or the model was trained
+        without dropout and samples are requested.
     ModelError
         If the model cannot be loaded or is for another task.
     Cancelled
@@ -143,7 +146,7 @@ def stain(
     from napari_cytosynth.inference.dropout.masks import check_dropout, check_sampling
     from napari_cytosynth.zoo.loading import load_model
 
-    plan = _Plan(int(samples), int(seed), tolerance, bool(keep_samples), inject_dropout)
+    plan = _SamplingPlan(int(samples), int(seed), tolerance, bool(keep_samples), inject_dropout)
     check_sampling(plan.samples, plan.seed, tolerance, inject_dropout)
     tick = resolve_progress(progress)
     source = read_source(image)
@@ -156,13 +159,13 @@ def stain(
     check_dropout(loaded.network, plan.samples, plan.injected, name=card.name)
     reader = make_reader(source, card, axes, channels)
     size = known_pixel_size(source, reader, pixel_size)
-    run = _Run(source, reader, loaded, size, planes, plan=plan)
-    run.choose(stains)
-    run.start_with(first_plane)
-    run.resample_if_asked(resample)
+    run = _StainingRun(source, reader, loaded, size, planes, plan=plan)
+    run.select_stains(stains)
+    run.move_to_front(first_plane)
+    run.set_resampling(resample)
     run.make_sampler(device if device != "auto" else loaded.device, precision, tile_size)
     run.allocate()
-    given = run.given(channels, resample, device, precision)
+    given = run.common_parameters(channels, resample, device, precision)
     if on_start is not None:
         on_start(run.result(given))
     run.execute(tick, on_update, enough)
@@ -172,7 +175,7 @@ def stain(
 def first_plane_of(
     image: Any, card: ModelCard, *, axes: str | None = None, channels: Sequence[int] | None = None
 ) -> npt.NDArray[Any]:
-    """Return the first plane (C, Y, X) of an image as the model would see it, unscaled.
+    """Return the first plane (C, Y, X) of an image with a model's input channels, unscaled.
 
     Parameters and errors as for :func:`stain`.
     """
@@ -181,8 +184,8 @@ def first_plane_of(
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What is to be sampled."""
+class _SamplingPlan:
+    """Number and seed of the samples, early stopping, and forced dropout."""
 
     samples: int
     seed: int
@@ -192,29 +195,29 @@ class _Plan:
 
     @property
     def injected(self) -> float | None:
-        """Probability of the dropout that is forced on the model; None without samples."""
+        """Probability of the forced dropout; None without samples."""
         return self.inject_dropout if self.samples else None
 
 
 @dataclass(eq=False)
-class _Run(PlaneRun):
+class _StainingRun(PlaneRun):
     """One run of a staining model over the planes of an image."""
 
-    plan: _Plan = _Plan(0, 0, None, False, None)
+    plan: _SamplingPlan = _SamplingPlan(0, 0, None, False, None)
 
-    def choose(self, stains: Sequence[str] | None) -> None:
-        """Check the names of the wanted stains; None takes all."""
+    def select_stains(self, stains: Sequence[str] | None) -> None:
+        """Validate the names of the selected stains; None selects all."""
         names = self.model.card.inference.output_channels
-        wanted = list(names if stains is None else dict.fromkeys(stains))
-        unknown = [name for name in wanted if name not in names]
-        if unknown or not wanted:
+        selected = list(names if stains is None else dict.fromkeys(stains))
+        unknown = [name for name in selected if name not in names]
+        if unknown or not selected:
             what = f"no stain {', '.join(unknown)}" if unknown else "no stain chosen"
             raise InputError(f"There is {what}: this model predicts {', '.join(names)}.")
-        self.units = Units.of(self.model.card, wanted, injected=self.plan.injected is not None)
-        self.wanted_stains = None if stains is None else wanted
+        self.units = Units.of(self.model.card, selected, injected=self.plan.injected is not None)
+        self.selected_stains = None if stains is None else selected
 
-    def start_with(self, first: tuple[int, ...] | None) -> None:
-        """Move a plane to the front of those to compute."""
+    def move_to_front(self, first: tuple[int, ...] | None) -> None:
+        """Move a plane to the front of the order; None keeps it."""
         if first is not None and self.planes is None:
             first = self.checked_index(first)
             self.indices.sort(key=lambda index: index != first)
@@ -246,10 +249,10 @@ class _Run(PlaneRun):
         self, tick: Progress, on_update: OnUpdate | None, enough: Callable[[], bool] | None
     ) -> None:
         limit = self.plan.samples
-        for index, plane, report in self.each_plane(tick):
+        for index, plane, report in self.iter_planes(tick):
             if is_constant(plane):
-                # whatever the network would make of nothing is no prediction
-                self.say(
+                # the network's response to an empty plane is no prediction
+                self.add_messages(
                     "A plane has the same value everywhere: its stains were left at 0"
                     + (", and their uncertainty too, which says nothing." if limit else ".")
                 )
@@ -259,9 +262,9 @@ class _Run(PlaneRun):
             self._keep(self.place(index), drawn)
             self.counts.append(drawn.count)
             if drawn.stopped == "enough":
-                # all planes with as many: a stack is to be of one kind
+                # as many samples in all planes, so that a stack is uniform
                 self.cut_short, limit, enough = True, drawn.count, None
-        self.say(*self.sampler.messages, *self._remarks())
+        self.add_messages(*self.sampler.messages, *self._warnings())
 
     def _draw(
         self,
@@ -276,10 +279,10 @@ class _Run(PlaneRun):
         if self.shape is not None:
             scaled = to_shape(scaled, self.shape)
 
-        def tell(count: int, mean: Floats, std: Floats | None) -> None:
+        def update(count: int, mean: Floats, std: Floats | None) -> None:
             assert on_update is not None
-            spread = None if std is None else self._on_grid(self.units.sigma(std, mean))
-            on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), spread)
+            sigma = None if std is None else self._on_grid(self.units.sigma(std, mean))
+            on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), sigma)
 
         return self.sampler.run(
             scaled,
@@ -287,13 +290,13 @@ class _Run(PlaneRun):
             seed=self.plan.seed,
             tolerance=self.plan.tolerance,
             keep_samples=self.plan.keep_samples,
-            on_sample=None if on_update is None else tell,
+            on_sample=None if on_update is None else update,
             enough=enough,
             progress=report,
         )
 
     def _on_grid(self, values: Floats) -> Floats:
-        """Bring a result (C, Y, X) back to the image's own pixels."""
+        """Return a result (C, Y, X) on the image's own grid."""
         return values if self.shape is None else back_to(values, self.reader.plane_shape)
 
     def _keep(self, place: tuple[int, ...], drawn: Sampled) -> None:
@@ -305,49 +308,49 @@ class _Run(PlaneRun):
             for number, sample in enumerate(drawn.samples):
                 self.samples[(number, *where)] = self._on_grid(self.units.mean(sample))
 
-    def _remarks(self) -> list[str]:
-        """Say what the user should know about the uncertainty."""
+    def _warnings(self) -> list[str]:
+        """Return warnings about the uncertainty and the number of samples."""
         inference = self.model.card.inference
         if not self.plan.samples:
             return []
-        remarks = []
+        warnings = []
         if self.plan.injected is not None:
-            remarks.append("The uncertainty comes from dropout injection, uncalibrated.")
+            warnings.append("The uncertainty comes from dropout injection, uncalibrated.")
         elif not self.units.calibrated:
-            remarks.append(
+            warnings.append(
                 "The uncertainty is not calibrated for this model: it shows where to doubt, not "
                 "how large the errors are."
             )
         elif self.counts and inference.sigma_samples and self.count < inference.sigma_samples // 2:
-            remarks.append(
+            warnings.append(
                 f"The uncertainty was calibrated with {inference.sigma_samples} samples; with "
                 f"{self.count} it is noisier than that."
             )
         if self.counts and self.count < max(self.counts):
-            remarks.append(f"Samples in each plane: {self.count} to {max(self.counts)}.")
+            warnings.append(f"Samples in each plane: {self.count} to {max(self.counts)}.")
         elif self.counts and self.count < self.plan.samples:
-            remarks.append(f"Stopped after {self.count} of {self.plan.samples} samples.")
-        return remarks
+            warnings.append(f"Stopped after {self.count} of {self.plan.samples} samples.")
+        return warnings
 
     @property
     def count(self) -> int:
-        """Samples drawn in each plane at least."""
+        """Smallest number of samples drawn in a plane."""
         return min(self.counts, default=0)
 
     def result(self, parameters: dict[str, Any]) -> Staining:
         plan, inference = self.plan, self.model.card.inference
-        # stopped by hand: as many samples give the same result, where all planes have them
+        # stopped early: this many samples reproduce the result if all planes have as many
         same = self.cut_short and len(set(self.counts)) == 1
         own = {
             "samples": self.count if same else plan.samples,
             "seed": plan.seed,
-            "stains": self.wanted_stains,
+            "stains": self.selected_stains,
             "tolerance": None if same else plan.tolerance,
             "keep_samples": plan.keep_samples,
             "inject_dropout": plan.injected,
         }
         engine = engine_record(self.sampler) | {"samples": sorted(set(self.counts))}
-        # of an empty plane there are none
+        # an empty plane has no samples
         kept = self.samples[: self.count] if self.samples is not None and self.count else None
         return Staining(
             mean=self.mean,
@@ -360,5 +363,5 @@ class _Run(PlaneRun):
             unit=inference.output_unit,
             display_range=self.units.display_range,
             provenance=record("stain", self.model, self.source, own | parameters, engine),
-            **self.result_place(),
+            **self.placement_arguments(),
         )

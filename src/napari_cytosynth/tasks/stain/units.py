@@ -1,4 +1,4 @@
-"""From a staining network's output to the intensities, and to a calibrated uncertainty."""
+"""Intensities and calibrated uncertainties from a staining network's output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Units", "sigma_fits"]
 
 @dataclass(frozen=True)
 class _Channel:
-    """One wanted stain: its index in the output, its units and its calibration."""
+    """Output index, units and calibration of one selected stain."""
 
     index: int
     offset: float
@@ -34,16 +34,16 @@ class _Channel:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Picks the wanted stains of an output (K, Y, X) and gives them their units.
+    """Selection of stains from an output (K, Y, X), and their conversion to intensities.
 
     Attributes
     ----------
     names
-        Of the wanted stains.
+        Names of the selected stains.
     calibrated
         Whether :meth:`sigma` is calibrated.
     display_range
-        For each, the intensities to show as black and as bright; empty if unknown.
+        For each stain, the intensities to show as black and as bright; empty if unknown.
     """
 
     names: tuple[str, ...]
@@ -53,16 +53,17 @@ class Units:
 
     @classmethod
     def of(cls, card: ModelCard, names: Sequence[str], *, injected: bool = False) -> Units:
-        """Read them from a card; injected dropout is never calibrated.
+        """Create the conversion from a model's card.
 
         Parameters
         ----------
         card
-            Of the model.
+            Card of the model.
         names
-            Of the wanted stains, in the order of the result.
+            Names of the selected stains, in the order of the result.
         injected
-            The dropout is not that of the training.
+            Dropout that the network was not trained with is never calibrated. Default:
+            False.
         """
         inference = card.inference
         picked = [inference.output_channels.index(name) for name in names]
@@ -78,30 +79,30 @@ class Units:
         return cls(tuple(names), fitted, known, tuple(channels))
 
     def mean(self, output: Floats) -> Floats:
-        """Return the intensities of the wanted stains."""
+        """Return the intensities of the selected stains."""
         chosen = [
             output[c.index] * np.float32(c.scale) + np.float32(c.offset) for c in self._channels
         ]
         return np.stack(chosen)
 
-    def sigma(self, spread: Floats, output: Floats) -> Floats:
-        """Return the (calibrated) uncertainty of the wanted stains, in their units.
+    def sigma(self, std: Floats, output: Floats) -> Floats:
+        """Return the (calibrated) uncertainty of the selected stains, in their units.
 
         Parameters
         ----------
-        spread, output
+        std, output
             Standard deviation and mean of the samples, (K, Y, X).
         """
         return np.stack(
             [
-                calibrated_sigma(spread[c.index], *c.fit, output[c.index]) * np.float32(c.scale)
+                calibrated_sigma(std[c.index], *c.fit, output[c.index]) * np.float32(c.scale)
                 for c in self._channels
             ]
         )
 
 
 def sigma_fits(inference: Inference) -> list[SigmaFit] | None:
-    """Return the calibration of each output channel as a card has it, or None."""
+    """Return the calibration of each output channel on a card, or None without one."""
     scales, floors = inference.sigma_scale, inference.sigma_floor
     if scales is None or floors is None:
         return None
