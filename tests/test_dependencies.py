@@ -1,4 +1,4 @@
-"""What pyproject.toml declares is what is imported, no more and no less."""
+"""Dependencies declared in pyproject.toml against those imported, in both directions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _allowed(extras: Iterable[str]) -> set[str]:
 
 
 def _modules(source: str) -> Iterator[str]:
-    """Yield what is imported, in functions and for types alone too, by its first name."""
+    """Yield the top-level names of all imports, in functions and for types alone too."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
@@ -86,7 +86,7 @@ def _modules(source: str) -> Iterator[str]:
 
 
 def _imported(folder: str) -> dict[str, str]:
-    """Return the modules of others that a folder imports, each with a file that does."""
+    """Return the third-party modules that a folder imports, each with a file that does."""
     files = sorted((ROOT / folder).rglob("*.py"))
     assert files
     found = {module: path for path in files for module in _modules(path.read_text("utf-8"))}
@@ -99,7 +99,7 @@ def _imported(folder: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def distributions() -> dict[str, set[str]]:
-    """Return, for every module that is installed, the packages that bring it."""
+    """Return the distributions that provide each installed module."""
     return {
         module: set(map(canonicalize_name, names))
         for module, names in packages_distributions().items()

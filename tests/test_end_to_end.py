@@ -1,4 +1,4 @@
-"""The bundled weights on real images that they never saw, and on phantoms for everybody.
+"""End-to-end tests of the bundled weights, on unseen real images and on phantoms.
 
 The floors lie a little under the figures of the cards: a change of the engine, of the
 normalisation or of the labelling that costs accuracy must not pass unnoticed.

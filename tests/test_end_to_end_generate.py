@@ -1,4 +1,4 @@
-"""The bundled generators, by the calls that the documentation shows."""
+"""End-to-end tests of the bundled generators, by the calls of the documentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_bundled_generator_is_tried_here():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_bundled_generator_lies_nearer_to_real_images_than_to_noise(name):
-    """By the figures of its own card, which come from images that it never saw."""
+    """The scores are those of its own card, from unseen images."""
     figures = {metric.name: metric.value for metric in cytosynth.load_model(name).card.metrics}
     for distance in ("Fréchet distance", "kernel distance"):
         (found,) = (value for key, value in figures.items() if key.startswith(f"{distance} ("))

@@ -1,4 +1,4 @@
-"""The bundled stainers on phantoms for everybody, and on a real field they never saw.
+"""End-to-end tests of the bundled stainers, on phantoms and on an unseen real field.
 
 The floors lie a little under the figures of the cards.
 """

@@ -1,4 +1,4 @@
-"""What the repository promises about itself: pinned versions, links that lead somewhere."""
+"""Consistency of the repository: pinned versions, links that lead somewhere."""
 
 from __future__ import annotations
 

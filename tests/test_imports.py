@@ -1,4 +1,4 @@
-"""What is imported when: the manifest's names exist, and torch waits until it is needed."""
+"""Imports: the manifest's names exist, and torch is imported only when needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANIFEST = PluginManifest.from_file(PACKAGE / "napari.yaml")
 
 
 def _modules(folder: str) -> list[str]:
-    """Names of the modules in a folder of the package and in all folders below it."""
+    """Return the names of the modules in a folder of the package and all folders below it."""
     paths = [path.with_suffix("") for path in (PACKAGE / folder).rglob("*.py")]
     return sorted(
         ".".join(["napari_cytosynth", *path.relative_to(PACKAGE).parts])

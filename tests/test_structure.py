@@ -1,4 +1,4 @@
-"""What keeps the sources easy to find one's way in: short functions, short files, small folders."""
+"""Limits on the sources: short functions, short files, small folders."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_sources_were_found():
 
 
 def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return how long a function is without its docstring."""
+    """Return the number of lines of a function without its docstring."""
     first = node.body[0]
     described = ast.get_docstring(node) is not None
     docstring = (first.end_lineno or 0) - first.lineno + 1 if described else 0

@@ -1,4 +1,4 @@
-"""The wheel, installed where there is no checkout, has everything that the first click needs."""
+"""The wheel, installed without a checkout, has everything that the plugin needs."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ def test_the_wheel_works_outside_the_checkout(python: Path, tmp_path: Path):
 
 @pytest.mark.slow
 def test_the_command_is_installed(python: Path, tmp_path: Path):
-    said = _run(python.parent / "cytosynth", "--help", cwd=tmp_path)
+    output = _run(python.parent / "cytosynth", "--help", cwd=tmp_path)
     for verb in ("segment", "models", "train", "evaluate", "demo"):
-        assert verb in said
+        assert verb in output

@@ -16,14 +16,14 @@ from napari_cytosynth.zoo.model_files import save_model, write_reference
 
 @pytest.fixture(scope="module")
 def training():
-    """Training images as a model is trained on, in [0, 1]."""
+    """Training images, in [0, 1]."""
     smooth = np.random.default_rng(0).random((12, 1, 4, 4), np.float32)
     return smooth.repeat(8, axis=2).repeat(8, axis=3)
 
 
 @pytest.fixture
 def encoder(make_model, tmp_path):
-    """A tiny segmenter on disk, whose encoder describes images."""
+    """A tiny segmentation model on disk, whose encoder extracts features."""
     model = make_model()
     return save_model(tmp_path / "encoder", model.network, model.card), model
 

@@ -180,13 +180,13 @@ def test_every_file_says_that_it_is_synthetic(pairs, tmp_path):
         match path.suffix:
             case ".tif":
                 with tifffile.TiffFile(path) as tif:
-                    said = tif.ome_metadata
+                    content = tif.ome_metadata
             case ".png" | ".gif":
                 with Image.open(path) as picture:
-                    said = str(picture.info)
+                    content = str(picture.info)
             case _:
-                said = path.read_text()
-        assert "synthetic" in said.lower(), path
+                content = path.read_text()
+        assert "synthetic" in content.lower(), path
     assert pd.read_csv(tmp_path / "out" / "samples.csv")["synthetic"].all()
 
 

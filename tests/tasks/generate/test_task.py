@@ -59,7 +59,7 @@ def test_masks_come_apart_from_the_images(make_generator):
         count=2,
         conditions={"foreground fraction": 0.3},
         keep_trajectory=True,
-        on_preview=lambda *told: seen.append(told),
+        on_preview=lambda *arguments: seen.append(arguments),
         on_image=lambda number, image: done.append((number, image.shape)),
     )
     assert (result.channels, result.objects) == (("EM",), "mitochondria")
@@ -171,10 +171,10 @@ def test_model_for_another_task_is_refused(tiny_model):
 
 
 def test_options_without_effect_are_named(make_generator, model):
-    said = cytosynth.generate(make_generator("gan"), count=1, steps=5).messages
-    assert any("one pass" in text for text in said)
-    said = cytosynth.generate(model, count=1, guidance=3.0).messages
-    assert any("guidance changes nothing" in text for text in said)
+    messages = cytosynth.generate(make_generator("gan"), count=1, steps=5).messages
+    assert any("one pass" in text for text in messages)
+    messages = cytosynth.generate(model, count=1, guidance=3.0).messages
+    assert any("guidance changes nothing" in text for text in messages)
 
 
 # -- stopping ---------------------------------------------------------------------------------

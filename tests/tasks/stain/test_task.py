@@ -28,7 +28,7 @@ def run(image, model, **arguments):
 
 
 def raw(image, model, samples=3):
-    """Return mean and spread of the network's own output."""
+    """Return mean and standard deviation of the network's own output."""
     scaled = normalise(image[None], model.card.inference.normalisation)
     sampled = Sampler(model.network, 1, precision="float32").run(scaled, samples=samples)
     return sampled.mean, sampled.std
@@ -39,18 +39,16 @@ def raw(image, model, samples=3):
 
 def test_mean_and_uncertainty_are_in_the_targets_units(image, model):
     result = run(image, model)
-    mean, spread = raw(image, model)
+    mean, std = raw(image, model)
     assert result.axes == "CYX"
     assert result.channels == ("DNA", "AGP")
     assert (result.count, result.calibrated, result.unit) == (3, True, "camera counts")
     assert result.mean.dtype == result.std.dtype == np.float32
     np.testing.assert_allclose(result.mean[0], mean[0] * 1000 + 100, rtol=1e-5)
     np.testing.assert_allclose(result.mean[1], mean[1] * 200 + 50, rtol=1e-5)
+    np.testing.assert_allclose(result.std[0], 1000 * np.sqrt((2 * std[0]) ** 2 + 0.1**2), rtol=1e-4)
     np.testing.assert_allclose(
-        result.std[0], 1000 * np.sqrt((2 * spread[0]) ** 2 + 0.1**2), rtol=1e-4
-    )
-    np.testing.assert_allclose(
-        result.std[1], 200 * np.sqrt((0.5 * spread[1]) ** 2 + 0.01**2), rtol=1e-4
+        result.std[1], 200 * np.sqrt((0.5 * std[1]) ** 2 + 0.01**2), rtol=1e-4
     )
     assert result.messages == []
 
