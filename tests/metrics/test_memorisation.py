@@ -82,7 +82,7 @@ def test_a_planted_copy_is_caught_among_new_images(view) -> None:
     assert result.suspicious[11]
     assert result.index[11] == 7
     assert result.relative[11] < 0.5 * result.limit
-    assert result.share < 0.1
+    assert result.fraction < 0.1
 
 
 def test_a_planted_copy_is_caught_by_its_features() -> None:
@@ -98,7 +98,7 @@ def test_a_planted_copy_is_caught_by_its_features() -> None:
 def test_a_generator_that_only_copies_is_found_out() -> None:
     noise = np.random.default_rng(7).normal(0, 0.01, TRAINING[:20].shape)
     result = memorisation(TRAINING[:20] + noise, TRAINING, HELD_OUT)
-    assert result.share == 1
+    assert result.fraction == 1
     assert result.p < 1e-10
 
 
@@ -112,7 +112,7 @@ def test_a_copy_of_a_crowded_image_is_caught_though_empty_images_lie_nearer() ->
     result = memorisation(generated, training, held_out)
     assert result.distances[11] > np.median(result.real_distances[::4])
     assert result.suspicious[11]
-    assert result.share < 0.1
+    assert result.fraction < 0.1
 
 
 def test_a_blank_image_among_blank_training_images_is_no_copy() -> None:
@@ -133,7 +133,7 @@ def test_the_relative_distance_is_that_to_the_nearest_over_that_to_the_next() ->
 
 def test_new_images_are_not_accused() -> None:
     result = memorisation(NEW, TRAINING, HELD_OUT)
-    assert result.share <= 0.05
+    assert result.fraction <= 0.05
     assert result.p > 0.05
     assert result.usual == usual_distances(result.real_distances)
 
@@ -149,7 +149,7 @@ def test_one_held_out_image_in_a_hundred_lies_nearer_than_the_limit_or_at_it() -
 def test_the_probability_of_two_nearer_than_the_nearest_of_three() -> None:
     """Of 5 images in random order the first 2 are the 2 generated ones: 1 in 10."""
     result = memorisation([[1.0], [2.0]], [[0.0]], [[3.0], [4.0], [5.0]])
-    assert result.share == 1
+    assert result.fraction == 1
     assert result.p == pytest.approx(1 / 10)
 
 

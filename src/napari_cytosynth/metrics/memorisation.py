@@ -214,8 +214,8 @@ class Memorisation:
     p: float
 
     @property
-    def share(self) -> float:
-        """Share of suspicious images, in [0, 1]; about 0.01 without any copying."""
+    def fraction(self) -> float:
+        """Fraction of suspicious images, in [0, 1]; about 0.01 without any copying."""
         return float(self.suspicious.mean())
 
     @property

@@ -153,7 +153,7 @@ class GenerateReport:
         for by, found in suspicious.items():
             if found.p < 0.01:
                 words.append(
-                    f"WARNING: by {by} {found.share:.1%} of its images lie nearer to a training "
+                    f"WARNING: by {by} {found.fraction:.1%} of its images lie nearer to a training "
                     "image than 99 % of the unseen real ones do: look at the page of neighbours."
                 )
         return words

@@ -94,8 +94,8 @@ class Copies:
     def figures(self) -> dict[str, float]:
         """Return the shares of images that lie nearer than 99 % of the unseen real ones."""
         return {
-            "share nearer to training than real images, by features": self.features.share,
-            "share nearer to training than real images, by pixels": self.pixels.share,
+            "share nearer to training than real images, by features": self.features.fraction,
+            "share nearer to training than real images, by pixels": self.pixels.fraction,
             "probability of that share by chance, by features": self.features.p,
             "probability of that share by chance, by pixels": self.pixels.p,
         }

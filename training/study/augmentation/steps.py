@@ -320,7 +320,7 @@ class _Copies:
             record[f"{distance}, real"] = self.bounds["real"][distance]
             record[f"{distance}, noise"] = self.bounds["noise"][distance]
         for name, search in (("features", copies.features), ("pixels", copies.pixels)):
-            record[f"suspicious by {name}"] = search.share
+            record[f"suspicious by {name}"] = search.fraction
             record[f"chance by {name}"] = search.p
         return record
 
