@@ -110,7 +110,7 @@ def _measure(network: nn.Module, in_channels: int) -> Geometry:
     with torch.inference_mode():
         stride = probe.smallest_size(1)
         while True:
-            halo, radius = probe.reach(stride)
+            halo, radius = probe.halo_and_radius(stride)
             if probe.is_equivariant(stride, halo):
                 break
             stride = probe.smallest_size(stride + 1)
@@ -144,9 +144,9 @@ class _Probe:
             f"more than {MAX_STRIDE} pixels; it cannot be run on images."
         )
 
-    def reach(self, stride: int) -> tuple[int, int]:
+    def halo_and_radius(self, stride: int) -> tuple[int, int]:
         """Return (halo, radius) in px for the grid of `stride`, the larger of both axes."""
-        along = [self._reach_along(stride, transpose) for transpose in (False, True)]
+        along = [self._halo_along(stride, transpose) for transpose in (False, True)]
         return max(halo for halo, _ in along), max(radius for _, radius in along)
 
     def is_equivariant(self, stride: int, halo: int) -> bool:
@@ -172,9 +172,9 @@ class _Probe:
         self.out_channels = int(output.shape[1])
         return tuple(output.shape[-2:]) == (size, size)
 
-    def _reach_along(self, stride: int, transpose: bool) -> tuple[int, int]:
+    def _halo_along(self, stride: int, transpose: bool) -> tuple[int, int]:
         """Return (halo, radius) along X, or with `transpose` along Y."""
-        while (span := self._spread(stride, 0, stride, transpose)) is None:
+        while (span := self._affected_range(stride, 0, stride, transpose)) is None:
             self.blocks *= 2
             if self.blocks * stride > MAX_STRIP:
                 raise ModelError(
@@ -183,13 +183,13 @@ class _Probe:
                 )
         halo = round_up(max(-span[0], span[1] + 1 - stride, 0), stride)
 
-        def spread(offset: int) -> tuple[int, int]:
-            found = self._spread(stride, offset, 1, transpose)
+        def affected(offset: int) -> tuple[int, int]:
+            found = self._affected_range(stride, offset, 1, transpose)
             return found if found is not None else span
 
-        return halo, _farthest(spread, stride)
+        return halo, _farthest(affected, stride)
 
-    def _spread(
+    def _affected_range(
         self, stride: int, offset: int, width: int, transpose: bool
     ) -> tuple[int, int] | None:
         """Return the first and last pixel that NaNs at offset … offset + width - 1 reach.
@@ -246,13 +246,13 @@ def _make_generic(network: nn.Module, random: torch.Generator) -> None:
         weights.data.uniform_(0.5 / fan_in, 1.5 / fan_in, generator=random)
 
 
-def _farthest(spread: Callable[[int], tuple[int, int]], stride: int) -> int:
+def _farthest(affected: Callable[[int], tuple[int, int]], stride: int) -> int:
     """Return how far any offset of a stride reaches from itself, looking at few offsets.
 
     First and last pixel reached only move on with the offset: between two offsets nothing
     reaches farther than the earlier one's first and the later one's last pixel allow.
     """
-    found = {offset: spread(offset) for offset in {0, stride - 1}}
+    found = {offset: affected(offset) for offset in {0, stride - 1}}
 
     def best() -> int:
         return max(max(offset - low, high - offset) for offset, (low, high) in found.items())
@@ -263,6 +263,6 @@ def _farthest(spread: Callable[[int], tuple[int, int]], stride: int) -> int:
         bound = max(stop - 1 - found[start][0], found[stop][1] - start - 1)
         if stop - start > 1 and bound > best():
             middle = (start + stop) // 2
-            found[middle] = spread(middle)
+            found[middle] = affected(middle)
             pending += [(start, middle), (middle, stop)]
     return best()

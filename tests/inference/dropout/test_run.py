@@ -172,7 +172,7 @@ def test_out_of_memory_goes_on_with_smaller_batches_and_tiles(
 
 def test_running_out_while_sampling_begins_again_tile_by_tile(mc, monkeypatch):
     runner, seen = mc.sampler(mc.make(), 16), []
-    add = module.Moments.add
+    add = module.RunningStatistics.add
 
     def fail_once(self, sample):
         if self.count == 3 and not seen:
@@ -180,7 +180,7 @@ def test_running_out_while_sampling_begins_again_tile_by_tile(mc, monkeypatch):
             raise MemoryError
         add(self, sample)
 
-    monkeypatch.setattr(module.Moments, "add", fail_once)
+    monkeypatch.setattr(module.RunningStatistics, "add", fail_once)
     expected = mc.naive(mc.make(), mc.PLANE, 5)
     mc.assert_same(runner.run(mc.PLANE, samples=5).std, expected.std(0, ddof=1))
     assert seen

@@ -51,11 +51,11 @@ def test_the_second_stage_needs_just_the_halo_it_gets(mc, name):
     import dataclasses
 
     whole, runner = mc.run(mc.make(name), samples=3), mc.sampler(mc.make(name), 16)
-    stages, stride = runner._stages, runner.geometry.stride
-    assert 0 < stages.halo < runner.geometry.halo or name == "many blocks"
+    split, stride = runner._split, runner.geometry.stride
+    assert 0 < split.halo < runner.geometry.halo or name == "many blocks"
     mc.assert_same(runner.run(mc.PLANE, samples=3).std, whole.std)
-    step = int(np.lcm.reduce(stages.ratios))
-    runner._stages = dataclasses.replace(stages, halo=max(stages.halo - max(step, stride // 2), 0))
+    step = int(np.lcm.reduce(split.ratios))
+    runner._split = dataclasses.replace(split, halo=max(split.halo - max(step, stride // 2), 0))
     with pytest.raises(AssertionError):
         mc.assert_same(runner.run(mc.PLANE, samples=3).std, whole.std)
 

@@ -7,7 +7,7 @@ import torch
 
 from napari_cytosynth.inference.generation.noise_schedule import NoiseSchedule
 from napari_cytosynth.inference.generation.request import SAMPLERS
-from napari_cytosynth.inference.generation.samplers import Steps, time_steps
+from napari_cytosynth.inference.generation.samplers import SamplingSteps, time_steps
 
 SCHEDULES = [
     ("cosine", "epsilon", False),
@@ -28,7 +28,7 @@ def sample(sampler: str, steps: int, schedule: NoiseSchedule, spread: float) -> 
 
     The best denoiser of such data is known in closed form.
     """
-    walk = Steps(sampler, steps, schedule)  # type: ignore[arg-type]
+    walk = SamplingSteps(sampler, steps, schedule)  # type: ignore[arg-type]
     generators = [torch.Generator().manual_seed(seed) for seed in range(32)]
     field = torch.stack([torch.randn(1, 16, 16, generator=each) for each in generators])
     for number, time in enumerate(walk.times):
@@ -89,7 +89,7 @@ def test_all_steps_of_ddpm_are_those_of_diffusers_own_long_way():
         clip_sample=False,
     )
     own.set_timesteps(30)
-    walk = Steps("ddpm", 30, schedule)
+    walk = SamplingSteps("ddpm", 30, schedule)
     assert walk.times == own.timesteps.tolist()
     ours = theirs = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     first, second = (torch.Generator().manual_seed(1) for _ in range(2))

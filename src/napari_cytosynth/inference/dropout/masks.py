@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 DROPOUTS = (nn.Dropout, nn.Dropout2d)
-SMALLEST_SHARE = 1e-6  # of channels kept; avoids 0 / 0 where all are dropped
+SMALLEST_KEPT = 1e-6  # of channels kept; avoids 0 / 0 where all are dropped
 
 
 def dropout_mask(
@@ -56,7 +56,7 @@ def dropout_mask(
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(sample, layer))
     drawn = np.random.Generator(np.random.Philox(sequence)).random(channels)
-    return ((drawn >= p) / max(1 - p, SMALLEST_SHARE)).astype(np.float32)
+    return ((drawn >= p) / max(1 - p, SMALLEST_KEPT)).astype(np.float32)
 
 
 class SharedDropout(nn.Module):

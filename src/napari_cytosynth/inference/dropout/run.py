@@ -10,7 +10,7 @@ from napari_cytosynth.inference.geometry import round_up
 from napari_cytosynth.inference.tiling import Span, Tile
 from napari_cytosynth.progress import silent
 
-from .moments import MIN_FOR_ERROR, relative_error_of_std
+from .running_statistics import MIN_FOR_ERROR, relative_error_of_std
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
 
-    from .moments import Moments
+    from .running_statistics import RunningStatistics
 
     Floats = NDArray[np.float32]
     OnSample = Callable[[int, Floats, Floats | None], None]
 
-__all__ = ["Run", "Stopped", "patches_of"]
+__all__ = ["SamplingRun", "Stopped", "patches_of"]
 
 Stopped = Literal["all", "tolerance", "enough"]
 PATCH = 16  # px; side of the patches that tell how uncertain the spread still is
 PATCHES = 3  # along each axis
 
 
-class Run:
+class SamplingRun:
     """A request for samples of one plane; counts progress, decides when to stop.
 
     Parameters
@@ -85,10 +85,10 @@ class Run:
         """Return the numbers of the first `count` samples, `size` of them at a time."""
         return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
-    def show(self, moments: Moments) -> None:
+    def show(self, statistics: RunningStatistics) -> None:
         """Hand out what the samples so far say of the whole plane."""
         if self.on_sample is not None:
-            self.on_sample(moments.count, moments.mean, moments.std)
+            self.on_sample(statistics.count, statistics.mean, statistics.std)
 
     # -- stopping ---------------------------------------------------------------------------
 

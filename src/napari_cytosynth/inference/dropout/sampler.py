@@ -19,9 +19,9 @@ from napari_cytosynth.inference.device import unless_out_of_memory
 from napari_cytosynth.inference.tiling import place_of, plan_tiles
 
 from .masks import check_dropout, check_sampling
-from .moments import Moments
-from .run import Run, patches_of
-from .tiles import TwoStages
+from .running_statistics import RunningStatistics
+from .run import SamplingRun, patches_of
+from .tiles import SplitPredictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from .run import OnSample, Stopped
 
     Floats = NDArray[np.float32]
-    Features = tuple[torch.Tensor, ...]
+    FeatureMaps = tuple[torch.Tensor, ...]
 
 __all__ = ["Sampled", "Sampler"]
 
-PIECE_BY_PIECE = (
+TILE_BY_TILE = (
     "The image is too large for the memory to be sampled as a whole: all samples of one piece "
     "were drawn before the next. The result is the same; it only appears at the end."
 )
@@ -74,7 +74,7 @@ class Sampled:
     messages: tuple[str, ...]
 
 
-class Sampler(TwoStages):
+class Sampler(SplitPredictor):
     """A network with dropout, made ready to be sampled on planes of any size.
 
     Neither tiles nor batches change a sample: its masks follow from the seed and its number.
@@ -158,7 +158,7 @@ class Sampler(TwoStages):
         tolerance
             No more samples are drawn once the standard error of the std is below this fraction
             of it, in (0, 1)
-            (:func:`~napari_cytosynth.inference.dropout.moments.relative_error_of_std`, at pixels
+            (:func:`~napari_cytosynth.inference.dropout.running_statistics.relative_error_of_std`, at pixels
             spread over the image); None draws them all.
         keep_samples
             Return each sample too.
@@ -189,7 +189,7 @@ class Sampler(TwoStages):
             mean = self.predict(plane, activation="linear", progress=progress)
             return Sampled(mean, None, 0, None, "all", tuple(self.messages))
         shape = self._check(plane, None, "linear")
-        run = Run(shape, samples, seed, tolerance, on_sample, enough, progress)
+        run = SamplingRun(shape, samples, seed, tolerance, on_sample, enough, progress)
         kept = self._room_for_samples(run) if keep_samples else None
         tiles = plan_tiles(shape, self.geometry, self.tile_size)
         result = None
@@ -200,7 +200,7 @@ class Sampler(TwoStages):
         run.finish()
         return result
 
-    def _room_for_samples(self, run: Run) -> Floats:
+    def _room_for_samples(self, run: SamplingRun) -> Floats:
         shape = (run.samples, self.geometry.out_channels, *run.shape)
         try:
             return np.empty(shape, np.float32)
@@ -213,7 +213,7 @@ class Sampler(TwoStages):
     # -- the two ways to sample -------------------------------------------------------------
 
     def _sample_whole(
-        self, plane: Any, tiles: Sequence[Tile], run: Run, kept: Floats | None
+        self, plane: Any, tiles: Sequence[Tile], run: SamplingRun, kept: Floats | None
     ) -> Sampled:
         """Draw sample after sample of the whole plane."""
         run.forget()
@@ -222,21 +222,25 @@ class Sampler(TwoStages):
         for tile in tiles:
             shared.append(self._features(plane, tile, run.shape))
             run.advance(1, "Running the model")
-        moments = Moments((self.geometry.out_channels, *run.shape), self.device)
+        statistics = RunningStatistics((self.geometry.out_channels, *run.shape), self.device)
         patches = patches_of(run.shape, self.geometry.stride)
         places = [place_of(patch, run.shape) for patch in patches]
         stopped: Stopped | None = None
         for image in self._draw_whole(shared, tiles, run):
             if kept is not None:
-                kept[moments.count] = image.cpu().numpy()
-            moments.add(image)
-            run.show(moments)
-            if stopped := self._stops(run, moments.count, [image[:, *place] for place in places]):
+                kept[statistics.count] = image.cpu().numpy()
+            statistics.add(image)
+            run.show(statistics)
+            if stopped := self._stops(
+                run, statistics.count, [image[:, *place] for place in places]
+            ):
                 break
-        return self._sampled(moments.mean, moments.std, moments.count, kept, stopped or "all")
+        return self._sampled(
+            statistics.mean, statistics.std, statistics.count, kept, stopped or "all"
+        )
 
     def _draw_whole(
-        self, shared: Sequence[Features], tiles: Sequence[Tile], run: Run
+        self, shared: Sequence[FeatureMaps], tiles: Sequence[Tile], run: SamplingRun
     ) -> Iterator[torch.Tensor]:
         """Yield samples (K, Y, X) of the whole plane."""
         channels = self.geometry.out_channels
@@ -249,7 +253,7 @@ class Sampler(TwoStages):
                 run.advance(len(numbers), f"Sample {numbers[-1] + 1} of {run.samples}")
             yield from images
 
-    def _stops(self, run: Run, count: int, patches: list[torch.Tensor]) -> Stopped | None:
+    def _stops(self, run: SamplingRun, count: int, patches: list[torch.Tensor]) -> Stopped | None:
         if run.tolerance is not None:
             run.watch(patches)
         if run.is_enough(count):
@@ -257,11 +261,11 @@ class Sampler(TwoStages):
         return "tolerance" if run.is_precise() else None
 
     def _sample_tiles(
-        self, plane: Any, tiles: Sequence[Tile], run: Run, kept: Floats | None
+        self, plane: Any, tiles: Sequence[Tile], run: SamplingRun, kept: Floats | None
     ) -> Sampled:
         """Draw all samples of a tile before the next one."""
-        if run.on_sample is not None and PIECE_BY_PIECE not in self.messages:
-            self.messages.append(PIECE_BY_PIECE)
+        if run.on_sample is not None and TILE_BY_TILE not in self.messages:
+            self.messages.append(TILE_BY_TILE)
         run.expect(0, len(tiles) * (1 + run.samples))
         needed = unless_out_of_memory(lambda: self._needed(plane, run))
         count, stopped = needed or (run.samples, "all")
@@ -272,7 +276,7 @@ class Sampler(TwoStages):
             part = self._try_samples(plane, tile, run, count, first=not done, kept=kept)
             if part is None:
                 batch = self._batch(_area(tile), count)
-                waiting = self._less_at_a_time(waiting, run.shape, batch)
+                waiting = self._smaller_batch(waiting, run.shape, batch)
                 continue
             place = place_of(waiting.popleft(), run.shape)
             mean[:, *place], std[:, *place] = part.mean, part.std
@@ -286,31 +290,38 @@ class Sampler(TwoStages):
         return self._sampled(mean, std, count, kept, stopped)
 
     def _try_samples(
-        self, plane: Any, tile: Tile, run: Run, count: int, *, first: bool, kept: Floats | None
-    ) -> Moments | None:
+        self,
+        plane: Any,
+        tile: Tile,
+        run: SamplingRun,
+        count: int,
+        *,
+        first: bool,
+        kept: Floats | None,
+    ) -> RunningStatistics | None:
         """Draw `count` samples of a tile, of the first one fewer if that is enough.
 
         None: the memory does not suffice.
         """
 
-        def draw() -> Moments:
+        def draw() -> RunningStatistics:
             features = self._features(plane, tile, run.shape)
             place = place_of(tile, run.shape)
             size = tuple(axis.stop - axis.start for axis in place)
-            moments = Moments((self.geometry.out_channels, *size), self.device)
+            statistics = RunningStatistics((self.geometry.out_channels, *size), self.device)
             for numbers in run.batches(count, self._batch(_area(tile), count)):
                 for image in self._draw(features, tile, run.shape, run.seed, numbers):
                     if kept is not None:
-                        kept[moments.count, :, *place] = image.cpu().numpy()
-                    moments.add(image)
-                    if first and run.is_enough(moments.count):
-                        return moments
+                        kept[statistics.count, :, *place] = image.cpu().numpy()
+                    statistics.add(image)
+                    if first and run.is_enough(statistics.count):
+                        return statistics
                 run.advance(len(numbers), f"Sample {numbers[-1] + 1} of {count} of a tile")
-            return moments
+            return statistics
 
         return unless_out_of_memory(draw)
 
-    def _needed(self, plane: Any, run: Run) -> tuple[int, Stopped]:
+    def _needed(self, plane: Any, run: SamplingRun) -> tuple[int, Stopped]:
         """Find out on small patches how many samples the whole plane needs, and why."""
         if run.tolerance is None:
             return run.samples, "all"

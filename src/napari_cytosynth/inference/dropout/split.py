@@ -23,11 +23,11 @@ from .masks import DROPOUTS
 if TYPE_CHECKING:
     from napari_cytosynth.inference.geometry import Geometry
 
-__all__ = ["Stages", "find_stages"]
+__all__ = ["DropoutSplit", "find_split"]
 
 
 @dataclass(frozen=True)
-class Stages:
+class DropoutSplit:
     """What must be known of the second stage.
 
     Attributes
@@ -49,10 +49,10 @@ class Stages:
     values_per_pixel: float
 
 
-_known: WeakKeyDictionary[nn.Module, Stages] = WeakKeyDictionary()
+_known: WeakKeyDictionary[nn.Module, DropoutSplit] = WeakKeyDictionary()
 
 
-def find_stages(network: nn.Module, in_channels: int, geometry: Geometry) -> Stages:
+def find_split(network: nn.Module, in_channels: int, geometry: Geometry) -> DropoutSplit:
     """Find out how a network splits into two stages; it is not changed.
 
     Parameters
@@ -69,8 +69,8 @@ def find_stages(network: nn.Module, in_channels: int, geometry: Geometry) -> Sta
     return _known[network]
 
 
-def _measure(network: nn.Module, in_channels: int, geometry: Geometry) -> Stages:
-    whole = Stages(False, geometry.halo, (1,), float(in_channels))
+def _measure(network: nn.Module, in_channels: int, geometry: Geometry) -> DropoutSplit:
+    whole = DropoutSplit(False, geometry.halo, (1,), float(in_channels))
     if not (hasattr(network, "before_dropout") and hasattr(network, "after_dropout")):
         return whole
     own: Any = copy.deepcopy(network).to("cpu", torch.float32).eval()
@@ -88,7 +88,7 @@ def _measure(network: nn.Module, in_channels: int, geometry: Geometry) -> Stages
         channels = tuple(feature.shape[1] for feature in features)
         second = network_geometry(_SecondStage(own, channels, ratios), 1)
         halo = min(round_up(second.halo, lcm(second.stride, *ratios)), geometry.halo)
-    return Stages(True, halo, ratios, sum(map(torch.numel, features)) / size**2)
+    return DropoutSplit(True, halo, ratios, sum(map(torch.numel, features)) / size**2)
 
 
 def _first_stage(network: Any, image: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], bool]:

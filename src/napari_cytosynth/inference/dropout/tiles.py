@@ -15,7 +15,7 @@ from napari_cytosynth.inference.predictor import Predictor
 from napari_cytosynth.inference.tiling import core_of
 
 from .masks import sampling, with_shared_dropout
-from .split import find_stages
+from .split import find_split
 
 if TYPE_CHECKING:
     from collections import deque
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from napari_cytosynth.inference.geometry import Geometry
     from napari_cytosynth.inference.tiling import Span, Tile
 
-    Features = tuple[torch.Tensor, ...]
+    FeatureMaps = tuple[torch.Tensor, ...]
 
-__all__ = ["TwoStages"]
+__all__ = ["SplitPredictor"]
 
 CPU_BUDGET = 2 * 2**30  # bytes
 BATCH_PIXELS = {"cpu": 2**18}
@@ -38,7 +38,7 @@ WHOLE_PLANE_ONLY = (
 )
 
 
-class TwoStages(Predictor):
+class SplitPredictor(Predictor):
     """What a :class:`~napari_cytosynth.inference.dropout.sampler.Sampler` does to a single tile.
 
     The parameters are the sampler's.
@@ -61,7 +61,7 @@ class TwoStages(Predictor):
         super().__init__(
             network, in_channels, device=device, precision=precision, tile_size=tile_size
         )
-        self._stages = find_stages(network, in_channels, self.geometry)
+        self._split = find_split(network, in_channels, self.geometry)
         self._memory_budget = memory_budget
         self._batch_size = batch_size
         self._largest_batch: int | None = None
@@ -93,11 +93,11 @@ class TwoStages(Predictor):
         """Return how much memory the features of all tiles, and mean and std, need."""
         area = 0
         for tile in tiles:
-            rows, columns = self._windows(tile, shape, self._stages.halo)
+            rows, columns = self._windows(tile, shape, self._split.halo)
             area += (rows.stop - rows.start) * (columns.stop - columns.start)
         size = getattr(torch, self.precision).itemsize
-        moments = 3 * 4 * self.geometry.out_channels * shape[0] * shape[1]
-        return float(area * self._stages.values_per_pixel * size + moments)
+        statistics = 3 * 4 * self.geometry.out_channels * shape[0] * shape[1]
+        return float(area * self._split.values_per_pixel * size + statistics)
 
     def _windows(self, tile: Tile, shape: tuple[int, int], halo: int) -> list[Span]:
         """Return what a tile with so much halo spans along Y and X of the padded plane."""
@@ -112,7 +112,7 @@ class TwoStages(Predictor):
         size = self._batch_size or max(most // pixels, 1)
         return min(size, samples, self._largest_batch or size)
 
-    def _less_at_a_time(
+    def _smaller_batch(
         self, waiting: deque[Tile], shape: tuple[int, int], batch: int
     ) -> deque[Tile]:
         """Halve the batch that was too large, or the tiles; return what is left to do."""
@@ -134,22 +134,22 @@ class TwoStages(Predictor):
     # -- the two stages ---------------------------------------------------------------------
 
     @torch.inference_mode()
-    def _features(self, plane: Any, tile: Tile, shape: tuple[int, int]) -> Features:
+    def _features(self, plane: Any, tile: Tile, shape: tuple[int, int]) -> FeatureMaps:
         """Return what all samples of a tile share, with the halo that the second stage needs."""
         image = self._to_device(self._read(plane, tile, Scaling(0.0, 1.0).apply))
-        if not self._stages.split:
+        if not self._split.split:
             return (image,)
         with exact_float32(self.device):
             features = self._network.before_dropout(image)  # type: ignore[operator]
         read = self._windows(tile, shape, self.geometry.halo)
-        wanted = self._windows(tile, shape, self._stages.halo)
+        wanted = self._windows(tile, shape, self._split.halo)
         offsets = [
             (inner.start - outer.start, inner.stop - outer.start)
             for inner, outer in zip(wanted, read, strict=True)
         ]
         return tuple(
             self._cropped(feature, [slice(a // ratio, b // ratio) for a, b in offsets])
-            for feature, ratio in zip(features, self._stages.ratios, strict=True)
+            for feature, ratio in zip(features, self._split.ratios, strict=True)
         )
 
     def _cropped(self, feature: torch.Tensor, where: list[slice]) -> torch.Tensor:
@@ -165,7 +165,7 @@ class TwoStages(Predictor):
     @torch.inference_mode()
     def _draw(
         self,
-        features: Features,
+        features: FeatureMaps,
         tile: Tile,
         shape: tuple[int, int],
         seed: int,
@@ -174,10 +174,10 @@ class TwoStages(Predictor):
         """Return samples of a tile's core: float32 (N, K, y, x)."""
         batch = [feature.expand(len(numbers), -1, -1, -1) for feature in features]
         network: Any = self._network
-        second = network.after_dropout if self._stages.split else network
+        second = network.after_dropout if self._split.split else network
         with sampling(network, seed, numbers), exact_float32(self.device):
             images: torch.Tensor = second(*batch)
-        return images[..., *core_of(tile, shape, self._stages.halo)].float()
+        return images[..., *core_of(tile, shape, self._split.halo)].float()
 
 
 def _sees_whole_plane(part: nn.Module) -> bool:

@@ -128,7 +128,7 @@ class Denoiser:
         labels, conditions = self._conditioning(halves, len(noisy), label, condition)
         times = torch.full((len(halves) * len(noisy),), time, device=self.device)
 
-        def look(part: torch.Tensor) -> torch.Tensor:
+        def predict(part: torch.Tensor) -> torch.Tensor:
             if between is not None:
                 between()
             output = self.output(part.repeat(len(halves), 1, 1, 1), times, labels, conditions)
@@ -137,7 +137,7 @@ class Denoiser:
             without, conditioned = output.chunk(2)
             return without + strength * (conditioned - without)
 
-        return self.clean(fuse(look, noisy, self.window), noisy, times[: len(noisy)])
+        return self.clean(fuse(predict, noisy, self.window), noisy, times[: len(noisy)])
 
     def output(
         self,

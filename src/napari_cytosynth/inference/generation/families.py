@@ -10,7 +10,7 @@ import torch
 
 from .denoiser import Denoiser, check_finite, number_format
 from .run import initial_noise
-from .samplers import Steps
+from .samplers import SamplingSteps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,15 +90,15 @@ class Diffusing:
     def draw(self, request: ResolvedRequest, run: GenerationRun, numbers: list[int]) -> Drawn:
         """Return the images (N, C, Y, X) of these numbers, and the kept states (S, N, C, Y, X)."""
         denoiser = self._denoiser
-        steps = Steps(request.sampler, request.steps, denoiser.schedule)
+        steps = SamplingSteps(request.sampler, request.steps, denoiser.schedule)
         count = len(steps.times)
         shape = self.latent_shape(request.size)
         begun = [initial_noise(request, number, shape) for number in numbers]
         generators = [each.generator for each in begun]
         field = torch.stack([each.latent for each in begun]).to(denoiser.device)
         between = run.check_cancelled if field.shape[-2:] != denoiser.window else None
-        to_keep = _spread(count + 1, KEPT_STATES) if request.keep_trajectory else set()
-        to_show = _spread(count, LATENT_PREVIEWS if denoiser.downsampling > 1 else count)
+        to_keep = _evenly_spaced(count + 1, KEPT_STATES) if request.keep_trajectory else set()
+        to_show = _evenly_spaced(count, LATENT_PREVIEWS if denoiser.downsampling > 1 else count)
         states: list[States] = []
         for number, time in enumerate(steps.times):
             run.check_stopped()
@@ -127,7 +127,7 @@ def _to_unit(images: torch.Tensor) -> Floats:
     return result
 
 
-def _spread(count: int, most: int) -> set[int]:
+def _evenly_spaced(count: int, most: int) -> set[int]:
     """Return at most `most` of the numbers below `count`, first and last among them."""
     return {round(place) for place in np.linspace(0, count - 1, min(count, most))}
 

@@ -183,11 +183,11 @@ class _Bound:
         self._edges = time_steps(schedule, (times or most) + 1, "ddpm")
         self._offsets = np.random.default_rng(seed).random(len(self._edges) - 1)
         self.evaluated = len(self._edges)  # one of each range, and the first step
-        share = (1 - schedule.betas.double()).cumprod(0)
-        self._last_share = float(share[-1])
-        ratio = share / (1 - share)
+        alpha_bar = (1 - schedule.betas.double()).cumprod(0)
+        self._last_alpha_bar = float(alpha_bar[-1])
+        ratio = alpha_bar / (1 - alpha_bar)
         self._weight = torch.cat([ratio.new_zeros(1), 0.5 * (ratio[:-1] - ratio[1:])])
-        variance = schedule.betas.double()[1] * (1 - share[0]) / (1 - share[1])
+        variance = schedule.betas.double()[1] * (1 - alpha_bar[0]) / (1 - alpha_bar[1])
         self._first_sigma = float(variance.sqrt())
 
     @torch.inference_mode()
@@ -235,9 +235,9 @@ class _Bound:
 
     def _prior(self, images: torch.Tensor) -> torch.Tensor:
         """Return how far the last noise is from pure noise."""
-        variance = 1 - self._last_share
+        variance = 1 - self._last_alpha_bar
         constant = variance - 1 - math.log(variance)
-        squares = self._last_share * images.double().square()
+        squares = self._last_alpha_bar * images.double().square()
         return 0.5 * (constant + squares).sum(dim=(1, 2, 3))
 
 

@@ -114,13 +114,13 @@ class NoiseSchedule:
 
     def mixture(self, like: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return √ᾱ and √(1 - ᾱ) at (N,) steps, shaped to multiply (N, C, Y, X)."""
-        share = self.alphas_cumprod.to(like.device)[time.long()].reshape(-1, 1, 1, 1)
-        return share.sqrt(), (1 - share).sqrt()
+        alpha_bar = self.alphas_cumprod.to(like.device)[time.long()].reshape(-1, 1, 1, 1)
+        return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
     def signal_to_noise(self, time: torch.Tensor) -> torch.Tensor:
         """Return ᾱ / (1 - ᾱ) at (N,) steps."""
-        share = self.alphas_cumprod.to(time.device)[time.long()]
-        return share / (1 - share)
+        alpha_bar = self.alphas_cumprod.to(time.device)[time.long()]
+        return alpha_bar / (1 - alpha_bar)
 
     def noised(self, x: torch.Tensor, noise: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
         """Mix (N, C, Y, X) images and noise as at (N,) steps."""

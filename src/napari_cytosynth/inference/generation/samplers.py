@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .noise_schedule import NoiseSchedule
 
-__all__ = ["Steps", "time_steps"]
+__all__ = ["SamplingSteps", "time_steps"]
 
 # Below, a cosine schedule holds so little of the image that solvers which divide by it fail.
 _LOWEST_LOG_SNR = -5.1
@@ -49,8 +49,8 @@ def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> lis
     list of int
         Falling strictly, from the noisiest step; as many as asked for and possible.
     """
-    share = schedule.alphas_cumprod.double()
-    log_snr = 0.5 * (share / (1 - share)).log()
+    alpha_bar = schedule.alphas_cumprod.double()
+    log_snr = 0.5 * (alpha_bar / (1 - alpha_bar)).log()
     last = schedule.steps - 1
     if sampler in ("dpm++", "unipc") and schedule.prediction_type == "epsilon":
         last = max(int((log_snr >= _LOWEST_LOG_SNR).sum()) - 1, 0)
@@ -64,7 +64,7 @@ def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> lis
     return times
 
 
-class Steps:
+class SamplingSteps:
     """One way from noise to image; good for a single batch.
 
     Parameters
@@ -121,9 +121,9 @@ def _merged_betas(schedule: NoiseSchedule, times: Sequence[int]) -> list[float]:
     Samplers that are told to skip steps of the long schedule take the one before to be
     ``T // steps`` away, which is wrong where the division leaves a rest.
     """
-    share = (1 - schedule.betas.double()).cumprod(0)[sorted(times)]
-    before = torch.cat([share.new_ones(1), share[:-1]])
-    betas: list[float] = (1 - share / before).clamp(max=_ALL_BUT_NOTHING).tolist()
+    alpha_bar = (1 - schedule.betas.double()).cumprod(0)[sorted(times)]
+    before = torch.cat([alpha_bar.new_ones(1), alpha_bar[:-1]])
+    betas: list[float] = (1 - alpha_bar / before).clamp(max=_ALL_BUT_NOTHING).tolist()
     return betas
 
 

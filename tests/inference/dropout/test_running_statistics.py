@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cytosynth.inference.dropout.moments import relative_error_of_std
+from napari_cytosynth.inference.dropout.running_statistics import relative_error_of_std
 
 
 def test_the_error_of_the_std_is_that_of_normal_samples():

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MIN_FOR_ERROR", "Moments", "relative_error_of_std"]
+__all__ = ["MIN_FOR_ERROR", "RunningStatistics", "relative_error_of_std"]
 
 MIN_FOR_ERROR = 4
 """Fewer samples say nothing about how uncertain their own spread is."""
 
 
-class Moments:
+class RunningStatistics:
     """Running mean and sum of squared deviations: the memory of three images, not of T.
 
     Welford 1962, "Note on a method for calculating corrected sums of squares and products",
