@@ -73,7 +73,7 @@ def test_bfloat16_must_be_clearly_faster(cache, network, monkeypatch):
 
 def test_a_very_slow_processor_is_measured_for_one_round_only(cache, network, monkeypatch):
     monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
-    monkeypatch.setattr(precision, "PATIENCE", -1.0)
+    monkeypatch.setattr(precision, "MEASURING_LIMIT", -1.0)
     clock = iter(np.cumsum([0, 3, 0, 1, 0, 2]).tolist())  # a second round would run out of it
     monkeypatch.setattr(precision.time, "perf_counter", lambda: next(clock))
     assert choose(network) == precision.Format("bfloat16", True)

@@ -1,1 +1,1 @@
-"""Running a network on a real image: scaling, exact tiling, device and precision."""
+"""Inference on real images: normalisation, exact tiling, device and precision."""

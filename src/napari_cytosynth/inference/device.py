@@ -1,4 +1,4 @@
-"""Which processor a network runs on, and what its running out of memory looks like."""
+"""The device that a network runs on, and detection of its running out of memory."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def free_memory(device: torch.device) -> int:
-    """Return about how many bytes can still be allocated on a device."""
+    """Return the free memory of a device in bytes, approximately."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil  # type: ignore[import-untyped]
@@ -73,7 +73,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception means that an allocation failed, on whatever device."""
+    """Return whether an exception means a failed allocation, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error).lower()

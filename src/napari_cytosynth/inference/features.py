@@ -1,4 +1,4 @@
-"""Features of images: what the distances between sets of images are measured in.
+"""Feature extractors, in whose space the distances between sets of images are measured.
 
 The default extractor is the encoder of a bundled segmenter: it knows microscopy, comes
 along and needs no network. A foreign one (Inception, DINOv2) is used where the user has it
@@ -38,7 +38,7 @@ _PIXELS_AT_ONCE = 1 << 19
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Maps images to vectors; every channel by itself.
+    """A feature extractor that maps each channel of an image to a vector.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Features:
 def encoder_features(
     network: nn.Module, normalisation: Normalisation, name: str, device: str = "auto"
 ) -> Features:
-    """Use the encoder of a segmenter: the means over space of its two deepest levels.
+    """Build an extractor from a segmenter: the spatial means of its two deepest encoder levels.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def encoder_features(
     name
         Of the model.
     device
-        Where it runs: auto, cpu, cuda, mps.
+        Where it runs: auto, cpu, cuda, mps. Default: ``"auto"``.
 
     Raises
     ------
@@ -133,22 +133,22 @@ def encoder_features(
 
 
 def is_script(extractor: str) -> bool:
-    """Tell a TorchScript file, by its suffix, from the name or place of a model."""
+    """Return whether an extractor is a TorchScript file, by its suffix."""
     return Path(extractor).suffix.lower() in _SCRIPTS
 
 
 def script_features(path: str, device: str = "auto") -> Features:
-    """Use an extractor that somebody exported as TorchScript, Inception or DINOv2 for example.
+    """Load an extractor exported as TorchScript, such as Inception or DINOv2.
 
     Parameters
     ----------
     path
         The file. It is run: use only one that you trust. It gets float32 (N, 3, S, S) in
         [0, 1], each channel as a grey image, and returns (N, D); what it needs beyond that
-        (mean and spread of its training images) belongs into the file. S is 224, and 299
+        (mean and std of its training images) belongs into the file. S is 224, and 299
         for a file with “inception” in its name.
     device
-        Where it runs.
+        Where it runs. Default: ``"auto"``.
 
     Returns
     -------
@@ -217,7 +217,7 @@ class Reference:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> Reference | None:
-        """Return what :meth:`tensors` gave; None if there is nothing."""
+        """Rebuild a reference from :meth:`tensors`; None if there is nothing."""
         if not {"embeddings", "mean", "components"} <= tensors.keys():
             return None
         index = tensors.get("index")
@@ -256,7 +256,7 @@ class Reference:
     def nearest(
         self, features: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return the distance (N,) of each image to its nearest training image, and which.
+        """Find the nearest training image of each image: distance (N,) and index.
 
         Parameters
         ----------
@@ -288,7 +288,7 @@ def _input_channels(network: UNet) -> int:
 
 
 def _fixed_map(normalisation: Normalisation, name: str) -> tuple[float, float]:
-    """Return the offset and the factor that bring [0, 1] to the numbers a network knows."""
+    """Return offset and factor from [0, 1] to the network's input range."""
     if normalisation.kind == "percentile":
         return 0.0, 1.0
     if normalisation.kind == "fixed":

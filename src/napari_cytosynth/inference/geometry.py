@@ -1,4 +1,4 @@
-"""How far a network sees and on which grid it works, measured on the network itself.
+"""Receptive radius, stride and halo of a network, measured on the network itself.
 
 A NaN in one input pixel reaches exactly the output pixels that depend on that pixel: it
 survives convolutions (even with a weight of zero), ReLU and pooling. From where it comes
@@ -24,12 +24,12 @@ __all__ = ["Geometry", "network_geometry", "round_up", "whole_plane_geometry"]
 
 MAX_STRIDE = 128
 MAX_STRIP = 4096
-"""Length in px up to which a network may spread a NaN and still count as local."""
+"""Length in px over which a network may propagate a NaN and still count as local."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """What must be known of a network to cut an image into tiles without seams.
+    """Geometry of a network for tiling without seams.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class _Probe:
     """
 
     def __init__(self, network: nn.Module, in_channels: int) -> None:
-        # float64 also avoids the Winograd convolutions, in which a NaN spreads too far.
+        # float64 also avoids the Winograd convolutions, which propagate a NaN too far.
         self.network = copy.deepcopy(network).to("cpu", torch.float64).eval()
         self.in_channels = in_channels
         self.random = torch.Generator().manual_seed(0)
@@ -150,7 +150,7 @@ class _Probe:
         return max(halo for halo, _ in along), max(radius for _, radius in along)
 
     def is_equivariant(self, stride: int, halo: int) -> bool:
-        """Tell whether a shift of the input by `stride` does nothing but shift the output."""
+        """Return whether a shift of the input by `stride` only shifts the output."""
         margin = halo + stride
         long = 2 * margin + 3 * stride
         strip = torch.rand(self.in_channels, stride, long, generator=self.random).double()
@@ -192,10 +192,10 @@ class _Probe:
     def _affected_range(
         self, stride: int, offset: int, width: int, transpose: bool
     ) -> tuple[int, int] | None:
-        """Return the first and last pixel that NaNs at offset … offset + width - 1 reach.
+        """Return the first and last pixel affected by NaNs at offset … offset + width - 1.
 
         Positions count from a multiple of the stride in the middle of a strip of `blocks`
-        strides. None: they reach an end of the strip, perhaps beyond it.
+        strides. None if the range ends at or beyond an end of the strip.
         """
         centre, length = self.blocks // 2 * stride, self.blocks * stride
         strip = torch.ones(1, self.in_channels, stride, length, dtype=torch.float64)
@@ -218,7 +218,7 @@ class _Probe:
 
 
 class _Watch:
-    """Notes the largest tensor that goes into or comes out of any part of a network."""
+    """Records the largest input or output tensor of any part of a network."""
 
     def __init__(self, network: nn.Module) -> None:
         self.largest = 0
@@ -247,10 +247,10 @@ def _make_generic(network: nn.Module, random: torch.Generator) -> None:
 
 
 def _farthest(affected: Callable[[int], tuple[int, int]], stride: int) -> int:
-    """Return how far any offset of a stride reaches from itself, looking at few offsets.
+    """Return the largest distance that any offset of a stride affects, from few offsets.
 
-    First and last pixel reached only move on with the offset: between two offsets nothing
-    reaches farther than the earlier one's first and the later one's last pixel allow.
+    First and last affected pixel only move on with the offset: between two offsets nothing
+    is affected beyond what the earlier one's first and the later one's last pixel allow.
     """
     found = {offset: affected(offset) for offset in {0, stride - 1}}
 

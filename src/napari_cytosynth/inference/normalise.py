@@ -1,4 +1,4 @@
-"""How a plane's intensities are scaled before a network sees them.
+"""Normalisation of a plane's intensities to a network's input range.
 
 Training and inference both use these functions, so that a network meets the same numbers
 in both. The scaling is measured once for a whole plane and then applied tile by tile: a
@@ -76,7 +76,7 @@ def plane_scaling(plane: Any, normalisation: Normalisation) -> Scaling:
     ----------
     plane
         Array-like (Y, X) of one channel: bool, integer or real; numpy, memmap, zarr or dask.
-        At most :data:`MAX_SAMPLES` evenly spaced pixels of it are looked at.
+        At most :data:`MAX_SAMPLES` evenly spaced pixels of it are used.
     normalisation
         The model card's block of that name.
 
@@ -89,7 +89,7 @@ def plane_scaling(plane: Any, normalisation: Normalisation) -> Scaling:
     Raises
     ------
     InputError
-        If the pixels are not real numbers, or the kind is 'local': that one looks at
+        If the pixels are not real numbers, or the kind is 'local': that one depends on
         neighbours, so that only :func:`normalise` can apply it.
     """
     if normalisation.kind == "local":
@@ -110,7 +110,7 @@ def plane_scaling(plane: Any, normalisation: Normalisation) -> Scaling:
 
 
 def normalise(plane: Any, normalisation: Normalisation) -> NDArray[np.float32]:
-    """Scale a whole plane as a card says, every channel by itself.
+    """Normalise a whole plane, channel by channel.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def local_contrast(plane: NDArray[Any], sigma: float, std: float = 1.0) -> NDArr
     sigma
         Of the Gaussian local mean, in px.
     std
-        The contrast that becomes 1.
+        The contrast that becomes 1. Default: 1.0.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def local_contrast(plane: NDArray[Any], sigma: float, std: float = 1.0) -> NDArr
 def tile_transform(
     scalings: Sequence[Scaling],
 ) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-    """Return the function (C, h, w) -> float32 (C, h, w) that scales each channel of a tile."""
+    """Build the transform (C, h, w) -> float32 (C, h, w) that scales each channel of a tile."""
 
     def transform(tile: NDArray[Any]) -> NDArray[np.float32]:
         result = np.empty(tile.shape, np.float32)
@@ -194,13 +194,13 @@ def tile_transform(
     return transform
 
 
-def _checked(offset: float, spread: float) -> Scaling:
-    """Turn a spread into a factor; no spread, or one too small to divide by, gives zeros."""
+def _checked(offset: float, width: float) -> Scaling:
+    """Return the scaling to a range or std; zeros if it is too small to divide by."""
     # Rounding alone gives a constant float plane a standard deviation of about 1e-16 of it.
     smallest = max(1e-12 * abs(offset), float(np.finfo(np.float32).tiny))
-    if not (math.isfinite(spread) and spread > smallest):
+    if not (math.isfinite(width) and width > smallest):
         return Scaling(offset, 0.0)
-    return Scaling(offset, 1 / spread)
+    return Scaling(offset, 1 / width)
 
 
 def _samples(plane: Any) -> NDArray[np.float64]:
@@ -215,7 +215,7 @@ def _samples(plane: Any) -> NDArray[np.float64]:
 
 
 def real_numbers(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array as it is.
+    """Check that an array holds real numbers; return it unchanged.
 
     Raises
     ------

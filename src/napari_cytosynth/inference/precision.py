@@ -1,7 +1,7 @@
-"""In which number format a network runs fastest on this computer, measured once.
+"""The fastest number format for a network on this computer, measured once.
 
 bfloat16 is two to three times as fast as float32 on processors with instructions for it,
-slower on others, and so is the channels-last layout: only a measurement tells. It is kept
+slower on others, and so is the channels-last layout: only a measurement decides. It is kept
 in a small file in the user's cache folder.
 """
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["ENVIRONMENT_VARIABLE", "Format", "choose_format", "has_bfloat16", "prepare"]
 
 ENVIRONMENT_VARIABLE = "CYTOSYNTH_PRECISION"
-"""Set it to ``float32`` or ``bfloat16`` to decide for every run in which nobody else did."""
+"""Environment variable with the precision of all runs at ``auto``: float32 or bfloat16."""
 
 TURNS = 4
-PATIENCE = 2.0  # s; on a processor so slow or busy, one round must do
-_provisional: dict[str, str] = {}  # verdicts of one round: for this process only
+MEASURING_LIMIT = 2.0  # s; on a processor so slow or busy, one round must do
+_provisional: dict[str, str] = {}  # results of one round: for this process only
 MIN_GAIN = 1.1
 """bfloat16 must be so much faster than float32 to be worth its rounding."""
 
@@ -53,7 +53,7 @@ FORMATS = {
 def choose_format(
     network: nn.Module, example: torch.Tensor, device: torch.device, precision: str = "auto"
 ) -> Format:
-    """Decide on number format and layout.
+    """Choose number format and memory layout.
 
     Parameters
     ----------
@@ -64,9 +64,10 @@ def choose_format(
     device
         Where it will run.
     precision
-        ``float32``, ``bfloat16`` or ``auto``: what the environment variable
-        ``CYTOSYNTH_PRECISION`` says, else what is fastest on this processor (measured at the
+        ``float32``, ``bfloat16`` or ``auto``: the value of the environment variable
+        ``CYTOSYNTH_PRECISION``, else what is fastest on this processor (measured at the
         first run of a network, which takes about a second); float32 on other devices.
+        Default: ``"auto"``.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def choose_format(
 
 
 def prepare(network: nn.Module, chosen: Format, device: torch.device) -> nn.Module:
-    """Convert a network that is ours alone to a format and move it to a device."""
+    """Convert a network in place to a format and move it to a device."""
     network = network.to(device, getattr(torch, chosen.precision))
     if chosen.channels_last:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -96,12 +97,12 @@ def prepare(network: nn.Module, chosen: Format, device: torch.device) -> nn.Modu
 
 
 def has_bfloat16() -> bool:
-    """Tell whether the processor has instructions for bfloat16."""
+    """Return whether the processor has instructions for bfloat16."""
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     found = [getattr(torch.cpu, name) for name in checks if hasattr(torch.cpu, name)]
     if any(check() for check in found):
         return True
-    # On ARM, PyTorch has no question to ask; the measurement decides.
+    # On ARM, PyTorch has no such check; the measurement decides.
     return platform.machine().lower() in ("arm64", "aarch64")
 
 
@@ -134,7 +135,7 @@ def _measure(network: nn.Module, example: torch.Tensor) -> tuple[str, bool]:
     name : str
         The format that was the fastest.
     certain : bool
-        False if patience ran out after one round, so that a busy moment may have decided.
+        False if the time limit was hit after one round, so that a busy moment may have decided.
     """
     import copy
 
@@ -154,7 +155,7 @@ def _measure(network: nn.Module, example: torch.Tensor) -> tuple[str, bool]:
             run()
         begun = time.monotonic()
         # in turns, so that a busy moment does not hit one of them alone
-        while turn < TURNS and (not turn or time.monotonic() - begun <= PATIENCE):
+        while turn < TURNS and (not turn or time.monotonic() - begun <= MEASURING_LIMIT):
             turn += 1
             for name, run in runs.items():
                 start = time.perf_counter()
@@ -166,7 +167,7 @@ def _measure(network: nn.Module, example: torch.Tensor) -> tuple[str, bool]:
 
 
 def _key(network: nn.Module, example: torch.Tensor) -> str:
-    """Return what a measurement holds for: processor, threads, PyTorch and network."""
+    """Return the cache key: processor, threads, PyTorch and network."""
     shapes = [(name, tuple(value.shape)) for name, value in network.state_dict().items()]
     signature = hashlib.sha256(repr((type(network).__name__, shapes)).encode()).hexdigest()
     threads = f"{torch.get_num_threads()} threads"

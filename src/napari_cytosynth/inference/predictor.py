@@ -1,4 +1,4 @@
-"""Running a network on a plane of any size, tile by tile and without seams."""
+"""Prediction on planes of any size, tile by tile and without seams."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Activation = Literal["sigmoid", "linear"]
 
 
 class Predictor:
-    """A network, made ready to run on planes of any size.
+    """Runs a network on planes of any size.
 
     The result of a plane does not depend on the tiles that it is cut into (in float32 to
     within rounding); memory use depends on the tile, not on the plane.
@@ -50,12 +50,13 @@ class Predictor:
         Number of channels C.
     device
         ``auto`` (CUDA, else MPS, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        Default: ``"auto"``.
     precision
         ``auto``, ``float32`` or ``bfloat16``; see
-        :func:`~napari_cytosynth.inference.precision.choose_format`.
+        :func:`~napari_cytosynth.inference.precision.choose_format`. Default: ``"auto"``.
     tile_size
         Size in px of an inner tile without its halo, rounded up to the network's stride;
-        None chooses by halo and memory.
+        None (default) chooses by halo and memory.
 
     Attributes
     ----------
@@ -65,9 +66,9 @@ class Predictor:
     precision : str
         ``float32`` or ``bfloat16``.
     tile_size : int
-        In px; smaller than asked for once memory ran out.
+        In px; smaller than requested once memory ran out.
     messages : list of str
-        What the user should be told, for example that memory ran out.
+        Warnings for the user, for example that memory ran out.
 
     Raises
     ------
@@ -123,13 +124,14 @@ class Predictor:
             Array-like (C, Y, X); only the pixels of one tile at a time are sliced from it,
             so that it may be a memmap, zarr or dask array.
         transform
-            Scales a part (C, h, w) of the plane to float32; None takes the values as they
-            are, with 0 for NaN and infinite ones. It must treat each pixel by itself.
+            Scales a part (C, h, w) of the plane to float32; None (default) takes the values as
+            they are, with 0 for NaN and infinite ones. It must treat each pixel by itself.
         activation
             What follows the network's raw output, in float32: ``sigmoid`` or ``linear``.
+            Default: ``"sigmoid"``.
         out
             Array-like (K, Y, X) of float32 that the result is written into, tile by tile;
-            None allocates it.
+            None (default) allocates it.
         progress
             Called before the first and after each tile; may raise
             :class:`~napari_cytosynth.errors.Cancelled`, which ends the run there.
@@ -171,11 +173,11 @@ class Predictor:
         return network_geometry(network, in_channels)
 
     def _variant(self, network: nn.Module) -> nn.Module:
-        """Return what is to be run: the network itself, or a copy that was altered."""
+        """Return the network to run; subclasses may alter a copy."""
         return network
 
     def _check(self, plane: Any, out: Any, activation: str) -> tuple[int, int]:
-        """Return (Y, X) of a plane that can be used, else raise InputError."""
+        """Validate plane, result array and activation; return (Y, X)."""
         shape = tuple(int(size) for size in plane.shape)
         if len(shape) != 3 or 0 in shape:
             raise InputError(f"A plane needs the axes (C, Y, X), none of them empty, not {shape}.")
@@ -192,7 +194,7 @@ class Predictor:
     def _try_tile(
         self, plane: Any, tile: Tile, transform: Transform, activation: Activation
     ) -> NDArray[np.float32] | None:
-        """Return the result of one tile, cropped to its core, or None without memory for it."""
+        """Return the result of one tile, cropped to its core; None if memory runs out."""
 
         def run() -> NDArray[np.float32]:
             pixels = self._read(plane, tile, transform)
@@ -236,7 +238,7 @@ class Predictor:
         return result
 
     def _smaller_tiles(self, waiting: deque[Tile], shape: tuple[int, int]) -> deque[Tile]:
-        """Halve the tile size until the next tile shrinks; return what is left to do."""
+        """Halve the tile size until the next tile shrinks; return the remaining tiles."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         stride, smaller = self.geometry.stride, self.tile_size
@@ -255,8 +257,8 @@ class Predictor:
             f"Ran out of memory: went on with smaller tiles ({smaller} × {smaller} pixels). "
             "The result is the same; it only takes longer."
         )
-        pieces = (split_tile(tile, shape, self.geometry, smaller) for tile in waiting)
-        return deque(piece for split in pieces for piece in split)
+        parts_of_tiles = (split_tile(tile, shape, self.geometry, smaller) for tile in waiting)
+        return deque(part for parts in parts_of_tiles for part in parts)
 
 
 def default_tile_size(geometry: Geometry, device: torch.device) -> int:

@@ -1,4 +1,4 @@
-"""Cutting a plane into tiles whose results fit together without a seam.
+"""Tiling of a plane without seams.
 
 A plane is padded at its lower and right border, by reflection, to multiples of the
 network's total stride. Each tile has a core, whose result is kept, and around it a halo of

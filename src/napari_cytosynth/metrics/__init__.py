@@ -1,4 +1,4 @@
-"""Scores: pure functions on arrays."""
+"""Metrics: pure functions on arrays."""
 
 from __future__ import annotations
 

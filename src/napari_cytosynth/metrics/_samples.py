@@ -1,4 +1,4 @@
-"""Check what the scores of generated images are given: features, stacks of images."""
+"""Validation of features and stacks of images for the metrics of generated images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["features", "same_width", "stack"]
 
 
 def features(values: ArrayLike, least: int = 1) -> NDArray[np.float64]:
-    """Return (N, D) float64, or say why it cannot be: N below `least`, or not numbers."""
+    """Validate features of at least `least` images; return (N, D) float64."""
     array = np.asarray(values, np.float64)
     if array.ndim != 2 or array.shape[0] < least or not array.shape[1]:
         raise InputError(
@@ -30,7 +30,7 @@ def features(values: ArrayLike, least: int = 1) -> NDArray[np.float64]:
 def same_width(
     first: ArrayLike, second: ArrayLike, least: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return two tables of features, made by the same extractor."""
+    """Validate two tables of features of equal width; return them as float64."""
     a, b = features(first, least), features(second, least)
     if a.shape[1] != b.shape[1]:
         raise InputError(
@@ -41,7 +41,7 @@ def same_width(
 
 
 def stack(images: ArrayLike, like: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Return images (N, C, Y, X), with the channels and size of `like` if that is given."""
+    """Validate images (N, C, Y, X), with the channels and size of `like` if it is not None."""
     array = np.asarray(images)
     if array.ndim != 4 or not array.size:
         raise InputError(f"Images must have the axes sample, channel, y, x, not {array.shape}.")

@@ -1,4 +1,4 @@
-"""From the spread of samples to a standard deviation that covers the errors."""
+"""Calibration of the standard deviation of samples to the size of the errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SigmaFit(NamedTuple):
     scale, slope
         Factors without unit.
     floor
-        In the units of the spread.
+        In the units of the samples' standard deviation.
     """
 
     scale: float
@@ -37,26 +37,26 @@ class SigmaFit(NamedTuple):
 
 
 def calibrated_sigma(
-    spread: ArrayLike,
+    std: ArrayLike,
     scale: float,
     floor: float,
     slope: float = 0.0,
     level: ArrayLike | None = None,
 ) -> NDArray[np.float32]:
-    """Return ``sqrt((scale * spread)² + (slope * level)² + floor²)``.
+    """Return ``sqrt((scale * std)² + (slope * level)² + floor²)``.
 
-    The spread of the samples shows what the model does not know; the other two terms stand
-    for what no model can: how much stain a cell took up (in proportion to its brightness),
+    The standard deviation of the samples shows what the model does not know; the other two
+    terms stand for what no model can: how much stain a cell took up (in proportion to its brightness),
     and the noise of the camera (Kendall and Gal 2017, arXiv:1703.04977).
 
     Parameters
     ----------
-    spread
+    std
         Standard deviation of the samples, in any units.
     scale, floor, slope
         See :class:`SigmaFit`.
     level
-        Predicted intensity above background, in the units of `spread`; negative ones count
+        Predicted intensity above background, in the units of `std`; negative ones count
         as 0. Needed for a `slope` that is not 0.
 
     Raises
@@ -65,7 +65,7 @@ def calibrated_sigma(
         If the level is needed and missing.
     """
     sigma: NDArray[np.float32] = np.hypot(
-        np.asarray(spread, np.float32) * np.float32(scale), np.float32(floor)
+        np.asarray(std, np.float32) * np.float32(scale), np.float32(floor)
     )
     if not slope:
         return sigma
@@ -76,12 +76,12 @@ def calibrated_sigma(
     return result
 
 
-def fit_sigma(error: ArrayLike, spread: ArrayLike, level: ArrayLike | None = None) -> SigmaFit:
-    """Find the numbers of :func:`calibrated_sigma` under which a spread covers the errors.
+def fit_sigma(error: ArrayLike, std: ArrayLike, level: ArrayLike | None = None) -> SigmaFit:
+    """Fit the numbers of :func:`calibrated_sigma` to the errors.
 
     One and 1.96 sigma are fitted as the 68.3 % and 95 % quantiles of the absolute error, by
     quantile regression (Koenker and Bassett 1978) on logarithms, in which faint and bright
-    pixels count alike; then all three numbers are scaled together, so that the shares
+    pixels count alike; then all three numbers are scaled together, so that the fractions
     within one and 1.96 sigma come as near as possible to 68.3 and 95 %.
 
     Parameters
@@ -89,17 +89,18 @@ def fit_sigma(error: ArrayLike, spread: ArrayLike, level: ArrayLike | None = Non
     error
         Prediction minus truth, on images that the network did not learn from. At most
         60,000 evenly spaced ones are used.
-    spread
+    std
         Standard deviation of the samples, in the same units.
     level
-        Predicted intensity above background, in the same units; None leaves its term out.
+        Predicted intensity above background, in the same units; None (default) leaves its
+        term out.
 
     Raises
     ------
     InputError
         If the shapes differ, or there is nothing or a value that is not finite.
     """
-    arrays = [np.asarray(array, np.float64).ravel() for array in (error, spread)]
+    arrays = [np.asarray(array, np.float64).ravel() for array in (error, std)]
     arrays.append(np.zeros(arrays[0].shape) if level is None else np.ravel(level).astype(float))
     if len({array.size for array in arrays}) > 1 or not arrays[0].size:
         raise InputError("Errors, spreads and levels must be as many, and at least one.")
@@ -113,15 +114,15 @@ def fit_sigma(error: ArrayLike, spread: ArrayLike, level: ArrayLike | None = Non
     return SigmaFit(*(factor * value for value in fitted))
 
 
-def _sigma(fit: SigmaFit, spread: Values, level: Values) -> Values:
-    return np.sqrt((fit.scale * spread) ** 2 + (fit.slope * level) ** 2 + fit.floor**2)
+def _sigma(fit: SigmaFit, std: Values, level: Values) -> Values:
+    return np.sqrt((fit.scale * std) ** 2 + (fit.slope * level) ** 2 + fit.floor**2)
 
 
-def _quantile_regression(error: Values, spread: Values, level: Values) -> SigmaFit:
+def _quantile_regression(error: Values, std: Values, level: Values) -> SigmaFit:
     from scipy.optimize import minimize
 
     unit = float(np.median(error)) or float(error.max()) or 1.0
-    terms = [spread, level]
+    terms = [std, level]
     sizes = [float(np.sqrt(np.mean(term**2))) for term in terms]
     used = [number for number, size in enumerate(sizes) if size > 0]
     logs = np.log(np.maximum(error, 1e-6 * unit))
@@ -133,11 +134,11 @@ def _quantile_regression(error: Values, spread: Values, level: Values) -> SigmaF
         return SigmaFit(values[0], float(np.exp(parameters[0])) * unit, values[1])
 
     def loss(parameters: Values) -> float:
-        sigma = np.log(_sigma(unpack(parameters), spread, level))
+        sigma = np.log(_sigma(unpack(parameters), std, level))
         total = 0.0
-        for factor, share in COVERAGE_GOALS:
+        for factor, fraction in COVERAGE_GOALS:
             miss = logs - sigma - np.log(factor)
-            total += float(np.mean(np.maximum(share * miss, (share - 1) * miss)))
+            total += float(np.mean(np.maximum(fraction * miss, (fraction - 1) * miss)))
         # a term that helps nothing goes to nothing, not to minus infinity
         return total + 1e-6 * float(np.square(parameters).sum())
 
@@ -151,13 +152,13 @@ def _quantile_regression(error: Values, spread: Values, level: Values) -> SigmaF
 def _best_factor(ratios: Values) -> float:
     """Return the best factor for sorted |error| / sigma.
 
-    Below the smaller of the two exact factors both shares are too small, above the larger
+    Below the smaller of the two exact factors both fractions are too small, above the larger
     both are too large: the best lies in between.
     """
-    exact = [np.quantile(ratios, share) / factor for factor, share in COVERAGE_GOALS]
+    exact = [np.quantile(ratios, fraction) / factor for factor, fraction in COVERAGE_GOALS]
     tried = np.linspace(min(exact), max(exact), 41)
     misses = [
-        np.searchsorted(ratios, factor * tried, side="right") / ratios.size - share
-        for factor, share in COVERAGE_GOALS
+        np.searchsorted(ratios, factor * tried, side="right") / ratios.size - fraction
+        for factor, fraction in COVERAGE_GOALS
     ]
     return float(tried[int(np.argmin(np.hypot(*misses)))])

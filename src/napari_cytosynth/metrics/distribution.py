@@ -1,4 +1,4 @@
-"""How far the distribution of generated images lies from that of real ones.
+"""Distances between the distributions of generated and real images.
 
 Distances of features depend on the extractor, on the number of images and on the crops:
 they mean something only beside the same distance of two sets of real images, and of noise.
@@ -60,8 +60,8 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     root_a, root_b = _covariance_root(a), _covariance_root(b)
     # tr √(Σa Σb) = ‖Ra Rbᵀ‖ₙᵤ꜀ with Σ = RᵀR: no square root of a singular matrix is needed
     common = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
-    spread = (root_a**2).sum() + (root_b**2).sum() - 2 * common
-    return max(float(shift @ shift + spread), 0.0)
+    covariances = (root_a**2).sum() + (root_b**2).sum() - 2 * common
+    return max(float(shift @ shift + covariances), 0.0)
 
 
 def _covariance_root(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,11 +87,11 @@ def kernel_distance(
     first, second
         (N, D) and (M, D), one row for each image.
     subset
-        Images of each set in one estimate; fewer where a set is smaller.
+        Images of each set in one estimate; fewer where a set is smaller. Default: 200.
     subsets
-        Number of estimates.
+        Number of estimates. Default: 50.
     seed
-        Of the draws.
+        Of the draws. Default: 0.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of a statistic.
 
-    For means, medians and shares. A bootstrap draw holds images twice, which moves a
+    For means, medians and fractions. A bootstrap draw holds images twice, which moves a
     Fréchet distance or a coverage: for those resample the split of the images instead.
 
     Parameters
@@ -148,11 +148,11 @@ def bootstrap_interval(
     *samples
         Each is redrawn along its first axis, by itself.
     draws
-        Number of redrawn sets.
+        Number of redrawn sets. Default: 200.
     level
-        In (0, 1): the share of draws inside the interval.
+        In (0, 1): the fraction of draws inside the interval. Default: 0.95.
     seed
-        Of the draws.
+        Of the draws. Default: 0.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def bootstrap_interval(
 
 
 def intensity_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """Return how far the intensities of two sets of images lie apart, channel by channel.
+    """Return the distance of the intensities of two sets of images, channel by channel.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def intensity_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float6
 
 
 def foreground_fractions(masks: ArrayLike) -> NDArray[np.float64]:
-    """Return the share of foreground of every mask.
+    """Return the foreground fraction of every mask.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def foreground_fractions(masks: ArrayLike) -> NDArray[np.float64]:
 
 
 def area_distance(first: ArrayLike, second: ArrayLike) -> float:
-    """Return the Wasserstein-1 distance of two sets of masks in their share of foreground.
+    """Return the Wasserstein-1 distance of two sets of masks in foreground fraction.
 
     Parameters and errors as for :func:`foreground_fractions`.
 

@@ -1,4 +1,4 @@
-"""Likeness of two intensity images, on a range of intensities that the caller states.
+"""Similarity of two intensity images, on a given intensity range.
 
 No function here rescales an image: a range taken from each image by itself hides a stain
 that is too dim, and makes the figures of two images incomparable.
@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
 
-from .pixel import _pair
+from .pixel import same_shape
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -28,7 +28,7 @@ _SIGMA, _RADIUS = 1.5, 5
 def _planes(
     pred: ArrayLike, true: ArrayLike, data_range: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    p, t = (array.astype(np.float64) for array in _pair(pred, true))
+    p, t = (array.astype(np.float64) for array in same_shape(pred, true))
     if not (np.isfinite(data_range) and data_range > 0):
         raise InputError(f"The range of the intensities must be above 0, not {data_range}.")
     return p, t
@@ -36,7 +36,7 @@ def _planes(
 
 def rmse(pred: ArrayLike, true: ArrayLike) -> float:
     """Return the root mean squared difference of two images, in their own units."""
-    p, t = _pair(pred, true)
+    p, t = same_shape(pred, true)
     return float(np.sqrt(np.mean((p.astype(np.float64) - t.astype(np.float64)) ** 2)))
 
 

@@ -212,7 +212,7 @@ def matching(true: ArrayLike, pred: ArrayLike, threshold: float = 0.5) -> Matchi
     true, pred
         Label images of the same shape, 0 is background.
     threshold
-        Least IoU of a match, in (0, 1].
+        Least IoU of a match, in (0, 1]. Default: 0.5.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether each generated image looks real, and whether they cover all of what is real.
+"""Precision and recall of generated images on the manifold of real ones.
 
 References
 ----------
@@ -25,7 +25,7 @@ __all__ = ["ManifoldScores", "manifold_scores"]
 
 @dataclass(frozen=True)
 class ManifoldScores:
-    """Fidelity and variety, apart.
+    """Fidelity and coverage of a set of generated images.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def manifold_scores(real: ArrayLike, generated: ArrayLike, k: int = 5) -> Manifo
     real, generated
         (N, D) and (M, D), one row for each image.
     k
-        Neighbours; 3 in Kynkäänniemi et al., 5 in Naeem et al.
+        Neighbours; 3 in Kynkäänniemi et al., 5 in Naeem et al. Default: 5.
 
     Raises
     ------

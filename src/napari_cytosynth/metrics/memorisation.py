@@ -1,11 +1,11 @@
-"""Whether a generator gives back its training images.
+"""Memorisation: detection of copies of training images among generated ones.
 
 A generated image is suspicious when it lies nearer to a training image than real images do
 that the model has never seen. The held-out images must come from other fields or patients
 than the training images, and be cut in the same way; else they lie too near themselves.
 
 A nearly empty image lies near every other empty one, a copy of a crowded image may not lie
-as near to it. So it is not the distance that is judged, but the distance over that to the
+as near to it. So the score is not the distance, but the distance over that to the
 next neighbours.
 
 References
@@ -42,7 +42,7 @@ _ONE_IN = 100  # held-out images lie nearer than the limit
 _USUAL = (0.05, 0.25, 0.5, 0.75, 0.95)
 _ROWS = 1024  # images compared at a time
 _NEIGHBOURS = 50  # as Carlini et al.; no more than a tenth of the training images
-_ROUNDING = 1e-6  # of the training images' spread: less is no distance
+_ROUNDING = 1e-6  # of the training images' standard deviation: less is no distance
 
 
 def nearest_distances(
@@ -73,16 +73,16 @@ def nearest_distances(
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
-    """The nearest training image, and how near the next ones are."""
+class _NearestImages:
+    """Nearest training images, and their distances relative to the next ones."""
 
     distance: NDArray[np.float64]
     index: NDArray[np.int64]
     relative: NDArray[np.float64]
 
 
-def _search(views: Sequence[NDArray[np.float64]], training: NDArray[np.float64]) -> _Found:
-    """Search (M, D) for the nearest of each image, given as one (N, D) for each of its views."""
+def _search(views: Sequence[NDArray[np.float64]], training: NDArray[np.float64]) -> _NearestImages:
+    """Find the nearest rows of (M, D), each image as one (N, D) for each of its views."""
     middle = training.mean(axis=0)
     rows = training - middle
     norms = (rows**2).sum(axis=1)
@@ -91,7 +91,7 @@ def _search(views: Sequence[NDArray[np.float64]], training: NDArray[np.float64])
         _search_part([view[start : start + _ROWS] - middle for view in views], rows, norms, nothing)
         for start in range(0, len(views[0]), _ROWS)
     ]
-    return _Found(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    return _NearestImages(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
 def _search_part(
@@ -132,6 +132,7 @@ def nearest_images(
         (N, C, Y, X) and (M, C, Y, X), in the same units.
     side
         Images are averaged down to about as many px on their shorter side, never below.
+        Default: 32.
 
     Returns
     -------
@@ -149,7 +150,7 @@ def nearest_images(
     return found.distance, found.index
 
 
-def _search_images(generated: ArrayLike, training: ArrayLike, side: int) -> _Found:
+def _search_images(generated: ArrayLike, training: ArrayLike, side: int) -> _NearestImages:
     images = stack(generated)
     rows = _shrunk(stack(training, images), side)
     found = _search([_shrunk(view, side) for view in _views(images)], rows)
@@ -220,20 +221,20 @@ class Memorisation:
 
     @property
     def usual(self) -> tuple[float, ...]:
-        """The 5, 25, 50, 75 and 95 % quantiles of the held-out images' distances."""
+        """The 5, 25, 50, 75 and 95 % quantiles of the held-out images' distances, for the card."""
         return usual_distances(self.real_distances)
 
 
 def memorisation(
     generated: ArrayLike, training: ArrayLike, held_out: ArrayLike, *, side: int = 32
 ) -> Memorisation:
-    """Compare how near generated, and unseen real, images lie to the training images.
+    """Compare the distances of generated and unseen real images to the training images.
 
     Parameters
     ----------
     generated, training, held_out
         Either features, (N, D), or images, (N, C, Y, X); see :func:`nearest_distances` and
-        :func:`nearest_images`. Features find what looks alike; pixels find copies, in any
+        :func:`nearest_images`. Features find similar images; pixels find copies, in any
         of the eight views.
     side
         As of :func:`nearest_images`.
@@ -265,7 +266,7 @@ def memorisation(
 
 
 def _rank(real: int) -> int:
-    """Return which of the held-out distances, from the smallest on, is the 1 % quantile."""
+    """Return the rank of the 1 % quantile among the held-out distances."""
     return -(-real // _ONE_IN)
 
 

@@ -1,4 +1,4 @@
-"""Scores of masks, probabilities and intensities, pixel by pixel.
+"""Pixel-wise metrics of masks, probabilities and intensities.
 
 Every function takes arrays of any, but equal, shape; axes do not matter.
 """
@@ -36,7 +36,8 @@ DEFAULT_THRESHOLDS: tuple[float, ...] = (
 )
 
 
-def _pair(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+def same_shape(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return two images as arrays; raise InputError if their shapes differ."""
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape:
         raise InputError(f"The two images differ in size: {a.shape} and {b.shape}.")
@@ -107,7 +108,7 @@ def confusion(pred: ArrayLike, true: ArrayLike) -> Confusion:
     InputError
         If the shapes differ.
     """
-    p, t = (a.astype(bool) for a in _pair(pred, true))
+    p, t = (a.astype(bool) for a in same_shape(pred, true))
     tp = int(np.count_nonzero(p & t))
     fp = int(np.count_nonzero(p)) - tp
     fn = int(np.count_nonzero(t)) - tp
@@ -128,7 +129,7 @@ def dice(pred: ArrayLike, true: ArrayLike) -> float:
 class ProbabilityCounts:
     """Histograms of the probability, over true foreground and over background pixels.
 
-    They pool a whole set of images in a few kilobytes, and give precision, recall,
+    They pool a whole set of images in a few kilobytes, and yield precision, recall,
     IoU and the calibration error afterwards, at any threshold on the grid.
 
     Parameters
@@ -148,7 +149,7 @@ class ProbabilityCounts:
         self.total = np.zeros(self.steps + 1, np.float64)
 
     def add(self, probability: ArrayLike, true: ArrayLike) -> None:
-        """Count one image more.
+        """Add the counts of one image.
 
         Parameters
         ----------
@@ -162,7 +163,7 @@ class ProbabilityCounts:
         InputError
             If the shapes differ or a probability is not a number in [0, 1].
         """
-        p, t = _pair(probability, true)
+        p, t = same_shape(probability, true)
         p, t = p.astype(np.float32, copy=False).ravel(), t.ravel() != 0
         if p.size and not (p.min() >= 0 and p.max() <= 1):
             raise InputError("Probabilities must be numbers between 0 and 1.")
@@ -217,7 +218,7 @@ def precision_recall(
     true
         Mask of the same shape.
     thresholds
-        In [0, 1], on a grid of 1/1000.
+        In [0, 1], on a grid of 1/1000. Default: ``DEFAULT_THRESHOLDS``.
 
     Returns
     -------
@@ -248,7 +249,7 @@ def ece(probability: ArrayLike, true: ArrayLike, bins: int = 20) -> float:
     true
         Mask of the same shape.
     bins
-        Number of groups.
+        Number of groups. Default: 20.
 
     Raises
     ------
@@ -262,18 +263,18 @@ def ece(probability: ArrayLike, true: ArrayLike, bins: int = 20) -> float:
 
 def brier(probability: ArrayLike, true: ArrayLike) -> float:
     """Return the mean squared difference of probability and truth (0 or 1), in [0, 1]."""
-    p, t = _pair(probability, true)
+    p, t = same_shape(probability, true)
     return float(np.mean((p.astype(np.float64) - (t != 0)) ** 2))
 
 
 def pcc(pred: ArrayLike, true: ArrayLike) -> float:
     """Return Pearson's correlation of two intensity images, in [-1, 1]; 0 if one is constant."""
-    p, t = (a.astype(np.float64).ravel() for a in _pair(pred, true))
+    p, t = (a.astype(np.float64).ravel() for a in same_shape(pred, true))
     p, t = p - p.mean(), t - t.mean()
     return _ratio(float(p @ t), float(np.sqrt((p @ p) * (t @ t))), 0.0)
 
 
 def mae(pred: ArrayLike, true: ArrayLike) -> float:
     """Return the mean absolute difference of two intensity images, in their own units."""
-    p, t = _pair(pred, true)
+    p, t = same_shape(pred, true)
     return float(np.mean(np.abs(p.astype(np.float64) - t.astype(np.float64))))

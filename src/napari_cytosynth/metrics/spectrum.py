@@ -39,7 +39,7 @@ def _rings(shape: tuple[int, int]) -> NDArray[np.int64]:
 
 
 def _weights(shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return how often each frequency of a real transform stands in the full one."""
+    """Return the multiplicity of each frequency of a real transform in the full one."""
     weights = np.full((shape[0], shape[1] // 2 + 1), 2.0)
     weights[:, 0] = 1
     if shape[1] % 2 == 0:
@@ -48,7 +48,7 @@ def _weights(shape: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def _window(shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return a Hann window: without it the edges of a crop pass for fine texture."""
+    """Return a Hann window, which suppresses the edges of a crop in the spectrum."""
     sides = [0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.5) / n) for n in shape]
     window: NDArray[np.float64] = np.outer(*sides)
     return window
@@ -142,7 +142,7 @@ def gaussian_matched(images: ArrayLike, seed: int = 0, count: int | None = None)
     images
         (N, C, Y, X), at least two.
     seed
-        Of the noise.
+        Of the noise. Default: 0.
     count
         Number of noise images; as many as there are images if it is not given.
 

@@ -1,4 +1,4 @@
-"""Objects that were cut into several, and objects that were taken for one."""
+"""Split and merged objects of a segmentation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Partition:
     Attributes
     ----------
     splits
-        True objects that several predicted ones share.
+        True objects that are divided among several predicted ones.
     merges
-        Predicted objects that several true ones share.
+        Predicted objects that cover several true ones.
     true, predicted
         Numbers of objects.
     """
@@ -48,19 +48,19 @@ class Partition:
         return (self.predicted - self.true) / self.true if self.true else float("nan")
 
 
-def partition(true: ArrayLike, pred: ArrayLike, share: float = 0.2) -> Partition:
+def partition(true: ArrayLike, pred: ArrayLike, fraction: float = 0.2) -> Partition:
     """Count splits and merges.
 
     A predicted object belongs to a true one if more than half of it lies inside and it
-    covers at least `share` of the true one; a true object that two or more belong to is
+    covers at least `fraction` of the true one; a true object that two or more belong to is
     split. Merges are the same with the roles exchanged.
 
     Parameters
     ----------
     true, pred
         Label images of the same shape, 0 is background.
-    share
-        Least share of an object that a part of it covers; smaller parts are crumbs.
+    fraction
+        Least fraction of an object that a part covers; smaller parts are crumbs. Default: 0.2.
 
     Raises
     ------
@@ -72,8 +72,8 @@ def partition(true: ArrayLike, pred: ArrayLike, share: float = 0.2) -> Partition
     of_true = pairs.intersection / true_area[pairs.true_index]
     of_pred = pairs.intersection / pred_area[pairs.pred_index]
     return Partition(
-        _shared(pairs.true_index[(of_pred > 0.5) & (of_true >= share)]),
-        _shared(pairs.pred_index[(of_true > 0.5) & (of_pred >= share)]),
+        _shared(pairs.true_index[(of_pred > 0.5) & (of_true >= fraction)]),
+        _shared(pairs.pred_index[(of_true > 0.5) & (of_pred >= fraction)]),
         len(true_area),
         len(pred_area),
     )

@@ -1,4 +1,4 @@
-"""How right a predicted standard deviation is: in its size, and in the order it gives.
+"""Quality of a predicted standard deviation: its calibration and its ranking of errors.
 
 Every function takes arrays of any, but equal, shape; axes do not matter. An error is
 prediction minus truth, sigma the standard deviation that was predicted for it, both in the
@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-from .pixel import _pair
+from .pixel import same_shape
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -31,18 +31,18 @@ __all__ = [
 ]
 
 COVERAGE_GOALS: tuple[tuple[float, float], ...] = ((1.0, 0.6827), (1.96, 0.95))
-"""Number of sigmas, and the share of a Gaussian's errors within them."""
+"""Number of sigmas, and the fraction of a Gaussian's errors within them."""
 
 
 def _flat(error: ArrayLike, score: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    e, s = (array.astype(np.float64).ravel() for array in _pair(error, score))
+    e, s = (array.astype(np.float64).ravel() for array in same_shape(error, score))
     if e.size == 0 or not (np.isfinite(e).all() and np.isfinite(s).all()):
         raise InputError("Errors and uncertainties must be finite numbers, at least one of each.")
     return np.abs(e), s
 
 
 def coverage(error: ArrayLike, sigma: ArrayLike, factor: float = 1.0) -> float:
-    """Return the share of the errors that lie within ``factor * sigma``.
+    """Return the fraction of the errors that lie within ``factor * sigma``.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def coverage(error: ArrayLike, sigma: ArrayLike, factor: float = 1.0) -> float:
     sigma
         Predicted standard deviation of each, not negative.
     factor
-        1 for an interval that should hold 68.3 %, 1.96 for one of 95 %.
+        1 for an interval that should hold 68.3 %, 1.96 for one of 95 %. Default: 1.0.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def reliability(error: ArrayLike, sigma: ArrayLike, bins: int = 20) -> Reliabili
     error, sigma
         As for :func:`coverage`.
     bins
-        Number of groups of equal count.
+        Number of groups of equal count. Default: 20.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def sparsification(error: ArrayLike, score: ArrayLike, steps: int = 100) -> Spar
         intensity. Pixels of equal score are left out in no particular order, which a mean
         over all such orders stands for.
     steps
-        Number of steps of equal size; the last leaves ``1 / steps`` of the pixels.
+        Number of steps of equal size; the last leaves ``1 / steps`` of the pixels. Default: 100.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The networks: plain torch modules, one file per architecture family.
+"""Network architectures: plain torch modules, one file per family.
 
 An architecture is a registered name; the module behind it is imported when the first
 network of that name is built, so that listing the names costs no torch.

@@ -44,7 +44,7 @@ class SelfAttention(nn.Module):
     kind
         Either linear or full.
     heads, head_width
-        Number of heads, and channels of each.
+        Number of heads, and channels of each. Defaults: 4, 32.
     """
 
     def __init__(

@@ -49,13 +49,13 @@ class BetaVAE(nn.Module):
     Parameters
     ----------
     channels, size
-        Of the images; `size` in px, a multiple of 2 to the number of `widths`.
+        Of the images; `size` in px, a multiple of 2 to the number of `widths`. Defaults: 1, 64.
     latent
-        Length of the latent vector.
+        Length of the latent vector. Default: 64.
     widths
-        Channels of every level, finest first.
+        Channels of every level, finest first. Default: (32, 64, 128, 256).
     encoder
-        Either conv, or resnet50: the baseline architecture.
+        Either conv, or resnet50: the baseline architecture. Default: ``"conv"``.
     """
 
     def __init__(

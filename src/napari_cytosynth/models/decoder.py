@@ -1,4 +1,4 @@
-"""From a latent vector to an image: the decoder of the β-VAE and the generator of the WGAN.
+"""The decoder from a latent vector to an image, of the β-VAE and the WGAN.
 
 References
 ----------

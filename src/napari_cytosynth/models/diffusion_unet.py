@@ -86,27 +86,28 @@ class DiffusionUNet(nn.Module):
     Parameters
     ----------
     channels
-        Of the image (and of its mask, where pairs are made).
+        Of the image (and of its mask, where pairs are made). Default: 1.
     width
-        Channels of the first level; level i has ``width * dim_mults[i]``.
+        Channels of the first level; level i has ``width * dim_mults[i]``. Default: 64.
     dim_mults
-        One factor for each level; ``len(dim_mults) - 1`` halvings.
+        One factor for each level; ``len(dim_mults) - 1`` halvings. Default: (1, 2, 4).
     blocks
-        ConvNeXt blocks of each level, on the way down and again on the way up.
+        ConvNeXt blocks of each level, on the way down and again on the way up. Default: 2.
     kernel, expansion
-        Side of the depthwise kernel, and factor of the hidden width, of a block.
+        Side of the depthwise kernel, and factor of the hidden width, of a block. Defaults: 7, 4.
     attention
         Either none, linear or full: for all levels, or one for each level. The deepest
-        level's kind also serves between the two ways.
+        level's kind also serves between the two ways. Default: ``"linear"``.
     heads, head_width
-        Of the attention.
+        Of the attention. Defaults: 4, 32.
     time_widths
-        Number of sinusoids, then the layers' widths of the time embedding.
+        Number of sinusoids, then the layers' widths of the time embedding. Default: (64, 256, 512).
     classes, conditions
         Number of classes (the index `classes` stands for none) and of continuous
-        conditions (NaN stands for none).
+        conditions (NaN stands for none). Default: 0.
     patch
         Pixels per side that are rearranged into channels before the first level (1: none).
+        Default: 1.
 
     Notes
     -----
@@ -188,7 +189,7 @@ class DiffusionUNet(nn.Module):
         time
             Time steps, 0 for the least noise.
         label
-            (N,) class indices; None, or the index `classes`, for no class.
+            (N,) class indices; None (default), or the index `classes`, for no class.
         condition
             (N, K) conditions as the model was trained with them; NaN for no condition.
         """

@@ -17,18 +17,18 @@ __all__ = ["MultiScaleDiscriminator", "PatchDiscriminator"]
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches of an image by strided convolutions.
+    """A PatchGAN discriminator: scores of overlapping patches by strided convolutions.
 
     Parameters
     ----------
     in_channels
         Input image and stain together.
     width
-        Channels after the first layer; doubled by each further one, up to 8 times.
+        Channels after the first layer; doubled by each further one, up to 8 times. Default: 64.
     layers
-        Number of halvings of the size.
+        Number of halvings of the size. Default: 3.
     spectral
-        Spectral normalisation of the weights in place of InstanceNorm.
+        Spectral normalisation of the weights in place of InstanceNorm. Default: False.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class PatchDiscriminator(nn.Module):
         return nn.Sequential(*parts, nn.LeakyReLU(0.2))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return the features after every layer; the last are the verdicts (N, 1, y, x)."""
+        """Return the features after every layer; the last are the scores (N, 1, y, x)."""
         features = []
         for stage in self.stages:
             x = stage(x)
@@ -65,14 +65,14 @@ class PatchDiscriminator(nn.Module):
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """The same discriminator, with its own weights, on each level of an average-pooled pyramid.
+    """A :class:`PatchDiscriminator` for each level of an average-pooled pyramid.
 
     Parameters
     ----------
     in_channels
         Input image and stain together.
     scales
-        Number of levels.
+        Number of levels. Default: 3.
     width, layers, spectral
         As in :class:`PatchDiscriminator`.
     """
@@ -92,7 +92,7 @@ class MultiScaleDiscriminator(nn.Module):
         self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
 
     def forward(self, source: torch.Tensor, stain: torch.Tensor) -> list[list[torch.Tensor]]:
-        """Judge a stain, real or virtual, beside the image that it belongs to.
+        """Score a stain, real or virtual, together with its source image.
 
         Parameters
         ----------

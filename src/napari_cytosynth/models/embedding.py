@@ -1,4 +1,4 @@
-"""What a diffusion network is told beside the noisy image: time, class, conditions.
+"""Embedding of a diffusion network's time step, class and conditions.
 
 References
 ----------
@@ -23,7 +23,7 @@ __all__ = ["Embedding", "sinusoid"]
 
 
 def sinusoid(time: torch.Tensor, width: int) -> torch.Tensor:
-    """Sines and cosines of a time step at frequencies from 1 to 1/10000.
+    """Return sines and cosines of a time step at frequencies from 1 to 1/10000.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ class Embedding(nn.Module):
         Number of sinusoids, then the widths of the layers that follow: (320, 640, 1024)
         is the embedding of Stable Diffusion with a narrower end.
     classes
-        Number of classes; the index `classes` is the null class.
+        Number of classes; the index `classes` is the null class. Default: 0.
     conditions
-        Number of continuous conditions; NaN where one is not given.
+        Number of continuous conditions; NaN where one is unknown. Default: 0.
     """
 
     def __init__(self, widths: Sequence[int], classes: int = 0, conditions: int = 0) -> None:

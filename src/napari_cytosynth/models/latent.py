@@ -28,15 +28,16 @@ class Autoencoder(nn.Module):
     Parameters
     ----------
     channels
-        Of the images.
+        Of the images. Default: 1.
     widths
         Channels of every level, finest first; ``len(widths) - 1`` halvings.
+        Default: (32, 64, 128, 128).
     latent_channels
-        Channels of the latents.
+        Channels of the latents. Default: 4.
     blocks
-        Residual blocks of each level.
+        Residual blocks of each level. Default: 1.
     groups
-        Of the group normalisation; must divide every width.
+        Of the group normalisation; must divide every width. Default: 8.
     """
 
     def __init__(
@@ -93,9 +94,9 @@ class LatentDiffusion(nn.Module):
     denoiser
         Arguments of :class:`DiffusionUNet`, without its channels.
     latent_scale
-        One over the standard deviation of the training images' latents.
+        One over the standard deviation of the training images' latents. Default: 1.0.
     channels
-        Of the images.
+        Of the images. Default: 1.
     classes, conditions
         As of :class:`DiffusionUNet`.
     """
@@ -114,14 +115,14 @@ class LatentDiffusion(nn.Module):
             raise ValueError(f"latent_scale must be above 0, not {latent_scale}")
         self.autoencoder = Autoencoder(channels=channels, **(autoencoder or {}))
         latents = self.autoencoder.latent_channels
-        told: dict[str, Any] = {"classes": classes, "conditions": conditions}
-        self.denoiser = DiffusionUNet(channels=latents, **told, **(denoiser or {}))
+        conditioning: dict[str, Any] = {"classes": classes, "conditions": conditions}
+        self.denoiser = DiffusionUNet(channels=latents, **conditioning, **(denoiser or {}))
         self.latent_scale = latent_scale
         self.channels, self.classes, self.conditions = channels, classes, conditions
         self.total_stride = self.autoencoder.downsampling * self.denoiser.total_stride
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Map images in [-1, 1] to the means of their latents, scaled to a spread of 1."""
+        """Map images in [-1, 1] to the means of their latents, scaled to unit standard deviation."""
         return self.autoencoder.encode(x)[0] * self.latent_scale
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:

@@ -76,12 +76,12 @@ class ResidualBlock(nn.Module):
         self.norm2 = _norm(norm, channels)
 
     def first_half(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the dropout is applied to."""
+        """Map (N, C, Y, X) to the input of the dropout."""
         y: torch.Tensor = torch.relu(self.norm1(self.conv1(x)))
         return y
 
     def second_half(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Go on from the block's input and its :meth:`first_half`."""
+        """Complete the block from its input and its :meth:`first_half`."""
         y: torch.Tensor = x + self.norm2(self.conv2(self.dropout(hidden)))
         return y
 
@@ -104,7 +104,7 @@ class GlobalGenerator(nn.Module):
     norm, padding
         As in :class:`Pix2PixHD`.
     dropout, dropout_blocks
-        Probability of the dropout, and in how many of the last blocks it sits.
+        Probability of the dropout, and in how many of the last blocks it sits. Defaults: 0.0, 0.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class GlobalGenerator(nn.Module):
         self.up = nn.ModuleList(_up(high, low, norm) for high, low in pairwise(falling))
 
     def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run everything up to the first block with dropout, of which there must be one."""
+        """Compute the features before the first block with dropout; there must be one."""
         x = self.first(x)
         quiet = len(self.blocks) - self.dropout_blocks
         for part in (*self.down, *self.blocks[:quiet]):
@@ -141,7 +141,7 @@ class GlobalGenerator(nn.Module):
         return x, self.blocks[quiet].first_half(x)  # type: ignore[operator]
 
     def after_dropout(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Go on from :meth:`before_dropout` to the features."""
+        """Complete :meth:`before_dropout` to the features."""
         quiet = len(self.blocks) - self.dropout_blocks
         x = self.blocks[quiet].second_half(x, hidden)  # type: ignore[operator]
         for part in (*self.blocks[quiet + 1 :], *self.up):
@@ -164,11 +164,11 @@ class Pix2PixHDGlobal(nn.Module):
     Parameters
     ----------
     in_channels, out_channels
-        Number of image channels and of stains.
+        Number of image channels and of stains. Default: 1.
     width
-        Channels at full resolution; doubled by each of the `downsamplings`.
+        Channels at full resolution; doubled by each of the `downsamplings`. Default: 64.
     downsamplings, blocks
-        Halvings and residual blocks.
+        Halvings and residual blocks. Defaults: 3, 9.
     norm, padding, dropout, dropout_blocks, head_kernel, tanh
         As in :class:`Pix2PixHD`.
 
@@ -202,11 +202,11 @@ class Pix2PixHDGlobal(nn.Module):
         self.tanh = tanh
 
     def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run everything up to the first dropout: the same for every sample."""
+        """Compute the features before the first dropout, shared by all samples."""
         return self.coarse.before_dropout(x)
 
     def after_dropout(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Go on from :meth:`before_dropout` to the image (N, out_channels, Y, X)."""
+        """Complete :meth:`before_dropout` to the image (N, out_channels, Y, X)."""
         image: torch.Tensor = self.head(self.coarse.after_dropout(x, hidden))
         return torch.tanh(image) if self.tanh else image
 
@@ -225,30 +225,30 @@ class Pix2PixHD(nn.Module):
     Parameters
     ----------
     in_channels, out_channels
-        Number of image channels and of stains.
+        Number of image channels and of stains. Default: 1.
     width
         Channels of the local enhancer at full resolution; the global generator begins
-        with twice as many.
+        with twice as many. Default: 32.
     downsamplings, global_blocks
-        Halvings and residual blocks of the global generator.
+        Halvings and residual blocks of the global generator. Defaults: 3, 9.
     local_blocks
-        Residual blocks of the local enhancer, at half the resolution.
+        Residual blocks of the local enhancer, at half the resolution. Default: 3.
     norm
         ``batch`` (default: an image may be cut into tiles without seams), ``instance``
         (statistics of the whole image) or ``none``.
     padding
-        What the convolutions see beyond the border: ``zeros`` or ``reflect``.
+        What the convolutions see beyond the border: ``zeros`` or ``reflect``. Default: ``"zeros"``.
     dropout
-        Probability of the channel-wise dropout in the last `dropout_blocks` blocks.
+        Probability of the channel-wise dropout in the last `dropout_blocks` blocks. Default: 0.0.
     dropout_blocks
         How many of the last blocks have dropout, the local enhancer's and, beyond those,
         the global generator's; all that comes before them is deterministic, so that with
-        one or two of them many samples cost little more than one.
+        one or two of them many samples cost little more than one. Default: 1.
     head_kernel
         Side of the last convolution, 7 in the paper. It runs for every sample and at full
-        resolution: 3 makes samples three times as fast.
+        resolution: 3 makes samples three times as fast. Default: 7.
     tanh
-        Whether a tanh follows, as in the paper. It clips bright nuclei.
+        Whether a tanh follows, as in the paper. It clips bright nuclei. Default: False.
 
     Notes
     -----
@@ -299,7 +299,7 @@ class Pix2PixHD(nn.Module):
         return features
 
     def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Run everything up to the first dropout: the same for every sample."""
+        """Compute the features before the first dropout, shared by all samples."""
         fine = self.down(self.first(x))
         if self.coarse.dropout_blocks:
             return (fine, *self.coarse.before_dropout(self.pool(x)))
@@ -309,7 +309,7 @@ class Pix2PixHD(nn.Module):
         return y, self.blocks[self.quiet_blocks].first_half(y)  # type: ignore[operator]
 
     def after_dropout(self, x: torch.Tensor, *features: torch.Tensor) -> torch.Tensor:
-        """Go on from :meth:`before_dropout` to the image (N, out_channels, Y, X)."""
+        """Complete :meth:`before_dropout` to the image (N, out_channels, Y, X)."""
         if self.coarse.dropout_blocks:
             x, blocks = x + self.coarse.after_dropout(*features), self.blocks
         else:

@@ -34,11 +34,11 @@ class ConvBlock(nn.Module):
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
 
     def first_half(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the dropout is applied to."""
+        """Map (N, in_channels, Y, X) to the input of the dropout."""
         return torch.relu(self.norm1(self.conv1(x)))
 
     def second_half(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Go on from :meth:`first_half`."""
+        """Complete the block from :meth:`first_half`."""
         return torch.relu(self.norm2(self.conv2(self.dropout(hidden))))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -52,18 +52,20 @@ class UNet(nn.Module):
     Parameters
     ----------
     in_channels, out_channels
-        Number of image channels and of named output channels.
+        Number of image channels and of named output channels. Default: 1.
     widths
         Channels of every level, finest first; ``len(widths) - 1`` poolings by 2.
+        Default: (16, 32, 64, 128, 256).
     stem
         Pixels per side that are rearranged into channels before the first level and
         back after the last (1: none). A stem of 2 works at half resolution inside, at
-        a quarter of the cost, and still returns every pixel.
+        a quarter of the cost, and still returns every pixel. Default: 1.
     dropout
-        Probability of channel dropout; 0 for none.
+        Probability of channel dropout; 0 for none. Default: 0.0.
     dropout_at
         Where it sits: inside the two ``coarsest`` levels of the encoder, or inside the
         ``last`` block of the decoder, where many samples cost little more than one.
+        Default: ``"coarsest"``.
 
     Notes
     -----
@@ -108,13 +110,13 @@ class UNet(nn.Module):
         self.to_pixels = nn.PixelShuffle(stem)
 
     def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor]:
-        """Run everything up to a dropout in the last block: the same for every sample."""
+        """Compute the features before the dropout of the last block, shared by all samples."""
         if self.dropout_at != "last":
             return (x,)
         return (self.decoder[-1].first_half(self._to_last_block(x)),)  # type: ignore[operator]
 
     def after_dropout(self, x: torch.Tensor) -> torch.Tensor:
-        """Go on from :meth:`before_dropout` to the output (N, out_channels, Y, X)."""
+        """Complete :meth:`before_dropout` to the output (N, out_channels, Y, X)."""
         if self.dropout_at != "last":
             x = self.decoder[-1](self._to_last_block(x)) if self.decoder else self.encode(x)[-1]
         else:

@@ -1,4 +1,4 @@
-"""How the phantoms' cells are placed and drawn, before any microscope has seen them."""
+"""Placement and drawing of the phantoms' cells."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def place(
     margin: int,
     count: int,
     radius: float,
-    spread: float,
+    std: float,
     touching: float,
 ) -> list[Place]:
-    """Scatter objects, `count` of them in the field, so that none covers another."""
+    """Place `count` objects at random in the field without overlap."""
     field = (shape[0] - 2 * margin) * (shape[1] - 2 * margin)
     area = shape[0] * shape[1]
     wanted = min(round(count * area / field), int(area / radius**2 / 4.0) + 1)
@@ -50,7 +50,7 @@ def place(
     for _ in range(30 * wanted):
         if len(placed) == wanted:
             break
-        r = radius * float(np.exp(rng.normal(0.0, spread)))
+        r = radius * float(np.exp(rng.normal(0.0, std)))
         y, x = rng.uniform(0.0, shape[0]), rng.uniform(0.0, shape[1])
         if placed and rng.random() < touching:
             y0, x0, r0 = placed[rng.integers(len(placed))]
@@ -73,7 +73,7 @@ def nucleus_outline(rng: np.random.Generator) -> Outline:
 
 
 def body_outline(rng: np.random.Generator) -> Outline:
-    """Return a spindle whose ends, and now and then a side, are drawn out into tips."""
+    """Return a spindle with elongated tips at its ends and at some sides."""
     long_axis = rng.uniform(-np.pi, np.pi)
     outline = ellipse(rng.uniform(1.3, 3.6), long_axis) * _wobble(rng, (2, 3, 4, 5), 0.07)
     ends = [long_axis, long_axis + np.pi, *rng.uniform(-np.pi, np.pi, rng.integers(0, 3))]
@@ -100,13 +100,13 @@ def _wobble(rng: np.random.Generator, orders: tuple[int, ...], amount: float) ->
 
 
 def draw(shape: tuple[int, int], layout: list[Place], outlines: list[Outline]) -> Labels:
-    """Fill outlines; a pixel that two of them claim goes to the one it lies deeper in."""
+    """Fill outlines; a pixel inside two of them goes to the one it lies deeper in."""
     labels = np.zeros(shape, np.int32)
     depth = np.ones(shape, np.float32)
     for number, ((y, x, r), outline) in enumerate(zip(layout, outlines, strict=True), start=1):
-        reach = int(np.ceil(r * outline.max())) + 1
+        half_width = int(np.ceil(r * outline.max())) + 1
         window = tuple(
-            slice(max(0, int(c) - reach), min(n, int(c) + reach + 1))
+            slice(max(0, int(c) - half_width), min(n, int(c) + half_width + 1))
             for c, n in zip((y, x), shape, strict=True)
         )
         rows = np.arange(window[0].start, window[0].stop)[:, None] - y
@@ -119,19 +119,19 @@ def draw(shape: tuple[int, int], layout: list[Place], outlines: list[Outline]) -
 
 
 def _connected(labels: Labels) -> Labels:
-    """Keep of every object its largest piece: a neighbour may have cut off a tip."""
+    """Keep the largest component of every object: a neighbour may have cut off a tip."""
     for number, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is None:
             continue
-        pieces, found = ndimage.label(labels[window] == number)
+        components, found = ndimage.label(labels[window] == number)
         if found > 1:
-            largest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
-            labels[window][(pieces > 0) & (pieces != largest)] = 0
+            largest = 1 + int(np.argmax(np.bincount(components.ravel())[1:]))
+            labels[window][(components > 0) & (components != largest)] = 0
     return labels
 
 
 def edge_distance(labels: Labels) -> Float:
-    """Distance in pixels of every object's pixel to that object's own edge."""
+    """Return the distance in px of every object's pixel to that object's own edge."""
     distance = np.zeros(labels.shape, np.float32)
     for number, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is not None:
@@ -142,28 +142,26 @@ def edge_distance(labels: Labels) -> Float:
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Float:
-    """Smooth Gaussian noise of mean 0 and standard deviation 1."""
+    """Draw smooth Gaussian noise of mean 0 and standard deviation 1."""
     smooth = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), sigma, mode="wrap")
     return np.asarray((smooth - smooth.mean()) / (smooth.std() + 1e-12), np.float32)
 
 
-def chromatin(
-    rng: np.random.Generator, nuclei: Labels, per_um: float, spread: float = 0.3
-) -> Float:
-    """Stain of each nucleus: flat-topped, textured, with dark nucleoli, some dim or bright."""
+def chromatin(rng: np.random.Generator, nuclei: Labels, per_um: float, std: float = 0.3) -> Float:
+    """Draw the stain of nuclei: flat-topped, textured, with dark nucleoli, some dim or bright."""
     distance = edge_distance(nuclei)
     # half a pixel off the distance makes the edge pixel half covered
     depth = np.clip((distance - 0.5) / (3.0 * per_um), 0.0, 1.0)
     dome = np.sqrt(1.0 - (1.0 - depth) ** 2)
     texture = 1.0 + 0.13 * noise(rng, nuclei.shape, 0.9 * per_um)
     nucleoli = 1.0 - 0.4 / (1.0 + np.exp(-8.0 * (noise(rng, nuclei.shape, 1.3 * per_um) - 1.5)))
-    brightness = np.exp(rng.normal(0.0, spread, int(nuclei.max(initial=0)) + 1))
+    brightness = np.exp(rng.normal(0.0, std, int(nuclei.max(initial=0)) + 1))
     stain = dome * texture * nucleoli * brightness[nuclei]
     return np.asarray(np.clip(stain, 0.0, None), np.float32)
 
 
 def nucleolus_map(rng: np.random.Generator, shape: tuple[int, ...], per_um: float) -> Float:
-    """Dense spots, 0 to 1, everywhere: only those inside a nucleus count."""
+    """Draw nucleoli as dense spots, 0 to 1, everywhere, to be masked by the nuclei."""
     return np.asarray(np.clip(noise(rng, shape, 0.8 * per_um) - 1.5, 0.0, 1.0), np.float32)
 
 
@@ -174,7 +172,7 @@ def phase_map(
     per_um: float,
     nucleoli: Float | None = None,
 ) -> Float:
-    """Phase delay in radians of flat cells with granules and nuclei, and of debris."""
+    """Draw the phase delay in radians of flat cells with granules and nuclei, and of debris."""
     distance, nuclear = edge_distance(bodies), edge_distance(nuclei)
     body = np.clip((distance - 0.5) / (4.0 * per_um), 0.0, 1.0) ** 0.6
     ruffle = np.exp(-(((distance / per_um - 0.9) / 0.7) ** 2)) * (distance > 0)

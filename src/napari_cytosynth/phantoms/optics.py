@@ -1,4 +1,4 @@
-"""What a microscope and its camera do to a specimen: the phantoms' imaging.
+"""Simulated imaging of the phantoms by microscope and camera.
 
 Transmitted light uses the weak-object transfer function of a partially coherent
 microscope: for a specimen ``1 + i*phase - absorption`` the intensity is linear in both,
@@ -69,7 +69,7 @@ BRIGHTFIELD = Optics(source=(0.0, 0.12), ring_transmission=1.0, ring_phase=0.0, 
 
 @lru_cache(maxsize=16)
 def transfer_function(optics: Optics) -> tuple[Float, Float, Float]:
-    """How strongly each spatial frequency of phase and absorption shows in the image.
+    """Return the contrast transfer functions of phase and absorption.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def transfer_function(optics: Optics) -> tuple[Float, Float, Float]:
 
 
 def _pupil(sine: NDArray[Any], optics: Optics) -> NDArray[Any]:
-    """Transmission of the objective, complex, at the sine of each angle to its axis."""
+    """Return the complex transmission of the objective at the sine of each angle to its axis."""
     axial = np.sqrt(np.clip(1.0 - sine**2, 0.0, None)) - 1.0
     wave = 2.0 * np.pi / optics.wavelength_um * optics.defocus_um * axial
     pupil = (sine <= optics.aperture) * np.exp(1j * wave)
@@ -147,18 +147,18 @@ def fluoresce(stain: Float, pixel_size_um: float, aperture: float) -> Float:
 def camera(
     rng: np.random.Generator, light: Float, gain: float, offset: float, read_noise: float
 ) -> NDArray[np.uint16]:
-    """Turn expected photons into counts with photon noise and read noise."""
+    """Convert expected photons to counts with photon noise and read noise."""
     electrons = rng.poisson(light) + rng.normal(0.0, read_noise, light.shape)
     return np.clip(np.rint(gain * electrons + offset), 0, 65535).astype(np.uint16)
 
 
 def vignette(shape: tuple[int, ...], depth: float) -> Float:
-    """Illumination that falls off by `depth` towards the corners."""
+    """Return an illumination that falls off by `depth` towards the corners."""
     y, x = (np.linspace(-1.0, 1.0, n, dtype=np.float32) for n in shape)
     return (1.0 - depth * 0.5 * (y[:, None] ** 2 + x[None, :] ** 2)).astype(np.float32)
 
 
 def frequency_radius(shape: tuple[int, ...], pixel_size_um: float) -> Float:
-    """Radial frequency in cycles per µm of each element of ``rfft2``."""
+    """Return the radial frequency in cycles per µm of each element of ``rfft2``."""
     fy, fx = fft.fftfreq(shape[0], pixel_size_um), fft.rfftfreq(shape[1], pixel_size_um)
     return np.asarray(np.hypot(fy[:, None], fx[None, :]), np.float32)

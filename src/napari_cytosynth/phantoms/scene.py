@@ -1,4 +1,4 @@
-"""Cells before any microscope has seen them: maps of phase, absorption and chromatin."""
+"""Scenes of cells: maps of phase, absorption and chromatin before imaging."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SLIVER_PX = 12  # what the field's border leaves of an object is no object belo
 
 @dataclass(frozen=True, eq=False)
 class CellScene:
-    """Cells before any microscope has seen them; all maps are (Y, X) with a margin.
+    """Maps of simulated cells before imaging; all are (Y, X) with a margin.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ def cell_scene(
 def with_margin(
     shape: tuple[int, int], count: int, pixel_size_um: float
 ) -> tuple[tuple[int, int], int]:
-    """Check the arguments; return the shape to draw and its margin."""
+    """Validate the arguments; return the shape to draw and its margin."""
     if len(shape) != 2 or min(shape) < 1:
         raise InputError(f"A phantom needs a (height, width) of at least 1 pixel, not {shape}.")
     if count < 0:

@@ -1,4 +1,4 @@
-"""Simulated cells with known truth: a small model of cells and of microscopes.
+"""Simulated microscopy images of nuclei and cells with known truth.
 
 Objects are drawn first (outlines, thickness, chromatin), then imaged: fluorescence through
 the incoherent transfer function of a round pupil, phase contrast and brightfield through
@@ -84,19 +84,19 @@ def fluorescent_nuclei(
     Parameters
     ----------
     shape
-        (Y, X) of the image in pixels.
+        (Y, X) of the image in pixels. Default: (512, 512).
     count
-        About how many nuclei have their centre in the field; crowded fields get fewer.
+        About how many nuclei have their centre in the field; crowded fields get fewer. Default: 60.
     seed
-        Seed of everything that is random.
+        Seed of everything that is random. Default: 0.
     pixel_size_um
-        Edge of a pixel in micrometres.
+        Edge of a pixel in micrometres. Default: 0.5.
     touching
-        Share of nuclei, 0 to 1, that are put beside another one.
+        Fraction of nuclei, 0 to 1, that are put beside another one. Default: 0.3.
     aperture
-        Numerical aperture of the objective.
+        Numerical aperture of the objective. Default: 0.75.
     photons
-        Photons that reach a pixel from an average nucleus.
+        Photons that reach a pixel from an average nucleus. Default: 180.0.
 
     Returns
     -------
@@ -134,17 +134,17 @@ def phase_contrast_cells(
     Parameters
     ----------
     shape
-        (Y, X) of the image in pixels.
+        (Y, X) of the image in pixels. Default: (512, 512).
     count
-        About how many cells have their centre in the field; crowded fields get fewer.
+        About how many cells have their centre in the field; crowded fields get fewer. Default: 40.
     seed
-        Seed of everything that is random.
+        Seed of everything that is random. Default: 0.
     pixel_size_um
-        Edge of a pixel in micrometres.
+        Edge of a pixel in micrometres. Default: 0.5.
     touching
-        Share of cells, 0 to 1, that are put beside another one.
+        Fraction of cells, 0 to 1, that are put beside another one. Default: 0.4.
     optics
-        The microscope.
+        The microscope. Default: ``PHASE_CONTRAST``.
 
     Returns
     -------
@@ -210,6 +210,6 @@ def _transmitted(scene: CellScene, optics: Optics, seed: int, kind: str) -> Phan
 def _cropped(
     image: NDArray[np.uint16], labels: Labels, margin: int, pixel_size_um: float, kind: str
 ) -> Phantom:
-    """Cut off the margin and number what is left from 1."""
+    """Cut off the margin and renumber the labels from 1."""
     seen = inside(labels, margin)
     return Phantom(inside(image, margin), numbering(seen)[seen], pixel_size_um, kind)

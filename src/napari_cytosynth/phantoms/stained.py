@@ -1,4 +1,4 @@
-"""The same simulated cells twice: unstained under phase contrast, and stained.
+"""Simulated pairs of the same cells, unstained under phase contrast and stained.
 
 They are what a virtual stainer can be trained on by anyone in minutes. What the stains
 show is mostly there in phase, too (outlines, nuclei, nucleoli, cells in division); how
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StainedCells", "stained_cells", "stained_field"]
 
-_DIVIDING = 0.08  # share of cells that have rounded up
+_DIVIDING = 0.08  # fraction of cells that have rounded up
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +98,15 @@ def stained_cells(
     Parameters
     ----------
     shape
-        (Y, X) of the images in pixels.
+        (Y, X) of the images in pixels. Default: (512, 512).
     count
-        About how many cells have their centre in the field; crowded fields get fewer.
+        About how many cells have their centre in the field; crowded fields get fewer. Default: 45.
     seed
-        Seed of everything that is random; several numbers are one seed, too.
+        Seed of everything that is random; several numbers are one seed, too. Default: 0.
     pixel_size_um
-        Edge of a pixel in micrometres.
+        Edge of a pixel in micrometres. Default: 0.5.
     touching
-        Share of cells, 0 to 1, that are put beside another one.
+        Fraction of cells, 0 to 1, that are put beside another one. Default: 0.5.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def stained_field(
     shape, pixel_size_um
         As for :func:`stained_cells`.
     seed
-        Seed of the experiment.
+        Seed of the experiment. Default: 0.
 
     Returns
     -------
@@ -200,12 +200,12 @@ def _round_outline(rng: np.random.Generator) -> Outline:
 
 
 def _plate_outline(rng: np.random.Generator) -> Outline:
-    """Chromosomes lined up for division, seen from the side or nearly so."""
+    """Return the outline of a metaphase plate, seen from the side or nearly so."""
     return ellipse(rng.uniform(1.6, 3.2), rng.uniform(-np.pi, np.pi))
 
 
 def _phase_contrast(rng: np.random.Generator, cells: _Cells) -> NDArray[np.uint16]:
-    """Image the cells' phase; one that has rounded up is a ball among flat ones."""
+    """Image the cells' phase; a dividing cell is a ball among flat ones."""
     per_um, shape = cells.per_um, cells.bodies.shape
     phase = 2.2 * phase_map(rng, cells.bodies, cells.nuclei, per_um, 1.5 * cells.nucleoli)
     nuclear = np.clip(edge_distance(cells.nuclei) / (2.0 * per_um), 0.0, 1.0)
@@ -223,7 +223,7 @@ def _phase_contrast(rng: np.random.Generator, cells: _Cells) -> NDArray[np.uint1
 
 def _nuclear_stain(rng: np.random.Generator, cells: _Cells) -> Float:
     """Stain DNA: absent from nucleoli, and packed twice as densely in chromosomes."""
-    stain = chromatin(rng, cells.nuclei, cells.per_um, spread=0.2) * (1.0 - 0.6 * cells.nucleoli)
+    stain = chromatin(rng, cells.nuclei, cells.per_um, std=0.2) * (1.0 - 0.6 * cells.nucleoli)
     return np.asarray(stain * np.where(cells.dividing[cells.nuclei], 2.0, 1.0), np.float32)
 
 

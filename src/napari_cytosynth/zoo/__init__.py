@@ -1,1 +1,1 @@
-"""What a model is on disk and where it comes from: card, files, catalogue, Hub, cache."""
+"""Models on disk and on the Hub: card, files, catalogue, download, cache."""

@@ -1,4 +1,4 @@
-"""The models that come with the package: their folders, and the index that pins them."""
+"""The bundled models: their folders, and the index that pins them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def weights_folder() -> Path:
 
 
 def bundled_folder(name: str) -> Path | None:
-    """Return the folder of a model that came with the package, or None."""
+    """Return the folder of a bundled model, or None."""
     folder = weights_folder() / name
     return folder if (folder / WEIGHTS_FILE).is_file() else None
 
 
 def read_index() -> dict[str, dict[str, Any]]:
-    """Return ``weights/index.json``: of each name its repository, revision, SHA-256 and task."""
+    """Read ``weights/index.json``: repository, revision, SHA-256 and task by name."""
     path = weights_folder() / "index.json"
     index: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return index
 
 
 def write_index(index: dict[str, dict[str, Any]]) -> None:
-    """Write ``weights/index.json`` anew."""
+    """Write ``weights/index.json``."""
     text = json.dumps(index, indent=2, sort_keys=True) + "\n"
     replace_file(weights_folder() / "index.json", text.encode())

@@ -38,7 +38,7 @@ class _Record(BaseModel):
 
 
 class Normalisation(_Record):
-    """How a plane's intensities are scaled before the network sees them."""
+    """Normalisation of a plane's intensities before the network."""
 
     kind: Literal["percentile", "zscore", "fixed", "local"] = Field(
         "percentile",
@@ -57,14 +57,14 @@ class Normalisation(_Record):
 
 
 class OutputScaling(_Record):
-    """From a stainer's output back to the intensities of the target's own images."""
+    """Linear map from a stainer's output to the intensities of the target images."""
 
     offset: float = Field(0.0, description="intensity that the output 0 stands for")
     scale: float = Field(1.0, gt=0, description="intensity per unit of output")
 
 
 class Splitting(_Record):
-    """How touching objects are separated: seeds, then a watershed."""
+    """Settings of the separation of touching objects: seeds, then a watershed."""
 
     channel: str = Field(description="output channel that marks the middle of each object")
     seed_threshold: float = Field(
@@ -77,7 +77,7 @@ class Splitting(_Record):
 
 
 class Condition(_Record):
-    """A continuous property that a generator can be asked for."""
+    """A continuous property that a generator is conditioned on."""
 
     name: str = Field(description="for example: foreground fraction")
     description: str = Field("", description="what it measures, and its unit")
@@ -88,7 +88,7 @@ class Condition(_Record):
 
 
 class GenerationSettings(_Record):
-    """How a generative model is sampled."""
+    """Sampling settings of a generative model."""
 
     family: Literal["vae", "gan", "diffusion", "latent_diffusion"] = Field(
         description="kind of generative model"
@@ -126,7 +126,7 @@ Generation = GenerationSettings  # its earlier name, which scripts may import
 
 
 class Inference(_Record):
-    """What must be known to run the network on an image and to read its output."""
+    """Settings for running the network on an image and interpreting its output."""
 
     task: Literal["segment", "stain", "generate"] = Field(description="the verb it serves")
     input_channels: list[str] = Field(description="names of the input channels")
@@ -236,7 +236,7 @@ class Metric(_Record):
 
 
 class Training(_Record):
-    """How the weights came to be."""
+    """Provenance of the weights."""
 
     datasets: list[str] = Field(default_factory=list, description="training data sets")
     data_licence: str = Field("", description="licence or terms of the training data")
@@ -251,7 +251,7 @@ class Training(_Record):
 
 
 class ModelCard(_Record):
-    """Everything about a model but its weights; ``config.json`` holds it as JSON."""
+    """The full description of a model; ``config.json`` holds it as JSON."""
 
     format_version: int = Field(FORMAT_VERSION, description="version of this record")
     name: str = Field(min_length=1, description="short name, also of its folder")

@@ -1,4 +1,4 @@
-"""The models that this package knows by name, and those that are already on this machine."""
+"""The catalogue of models known by name, and the models on this machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _warned: set[str] = set()
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A model known by name: where it is published, and which bytes it must be."""
+    """A model of the catalogue: its Hub repository, and the hash of its weights."""
 
     name: str
     """Name that `load_model` takes, also of the bundled folder."""
@@ -53,7 +53,7 @@ class CatalogueEntry:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a person wants to know of a model before choosing it."""
+    """Summary of a model on this machine."""
 
     name: str
     """Short name."""
@@ -92,7 +92,7 @@ def find_entry(name: str) -> CatalogueEntry | None:
 
 
 def unknown_name(name: str) -> ModelNotFoundError:
-    """Return the error for a name that is neither a model of ours nor anything else."""
+    """Return the error for an unknown model name, with the closest known one."""
     known = [entry.name for entry in read_catalogue()]
     close = get_close_matches(name, known, n=1)
     hint = f" Did you mean “{close[0]}”?" if close else ""
@@ -103,7 +103,7 @@ def unknown_name(name: str) -> ModelNotFoundError:
 
 
 def check_pin(entry: CatalogueEntry, sha256: str, path: Path) -> None:
-    """Compare a weights file with the catalogue.
+    """Check the hash of a weights file against the catalogue.
 
     Raises
     ------
@@ -119,14 +119,14 @@ def check_pin(entry: CatalogueEntry, sha256: str, path: Path) -> None:
 
 
 def pin(name: str, *, revision: str | None = None) -> CatalogueEntry:
-    """Write the SHA-256 of a bundled model into the catalogue; for those who publish it.
+    """Pin the SHA-256 of a bundled model in the catalogue, before publishing.
 
     Parameters
     ----------
     name
         Name of a bundled model; a new one is added to the catalogue.
     revision
-        Commit of the Hub repository that holds the same file; None keeps what is there.
+        Commit of the Hub repository that holds the same file; None (default) keeps what is there.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
     Parameters
     ----------
     task
-        "segment", "stain" or "generate" to list only these; None for all.
+        "segment", "stain" or "generate" to list only these; None (default) for all.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def _warn_once(name: str, error: ModelError) -> None:
 
 
 def _cached_models() -> list[ModelInfo]:
-    """Return our models in the Hub's cache, which other programs fill too."""
+    """Return the models of this package in the Hub's cache, which other programs fill too."""
     found = []
     for snapshot in cached_snapshots():
         entry = find_entry(snapshot.repository)

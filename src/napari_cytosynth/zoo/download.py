@@ -1,4 +1,4 @@
-"""Download one model from the Hub, in a thread that the caller can leave at any time."""
+"""Cancellable download of one model from the Hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class _Stopped(Exception):
-    """Raised inside the client, out of its progress bar."""
+    """Raised by the client's progress bar when the download is cancelled."""
 
 
 class Download:
@@ -46,7 +46,7 @@ class Download:
         self._error: BaseException | None = None
 
     def run(self, progress: Progress) -> Path:
-        """Download while telling `progress`; return the folder."""
+        """Download with calls of `progress`; return the folder."""
         message = f"Downloading {self.repository}"
         thread = threading.Thread(target=self._work, name=message, daemon=True)
         thread.start()
@@ -116,7 +116,7 @@ def _bar_class(download: Download | None, stop: threading.Event) -> type[Any]:
     """Return a class with tqdm's interface that counts for `download` and draws nothing."""
     from tqdm.std import tqdm
 
-    class Bar(tqdm):  # type: ignore[misc]
+    class CountingBar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)
             super().__init__(*args, **{**kwargs, "disable": True})
@@ -128,7 +128,7 @@ def _bar_class(download: Download | None, stop: threading.Event) -> type[Any]:
             if download is not None:  # the client may keep two bars for the same bytes
                 download.done = max(download.done, int(self.n))
 
-    return Bar
+    return CountingBar
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _small_blocks() -> Iterator[None]:
 
 
 def _check_arrival(weights: Path, etag: str | None) -> None:
-    """Compare a large file with the hash that the Hub names it by; remove it if it differs."""
+    """Check a large file against the Hub's hash; remove it if it differs."""
     if etag is None or not _SHA256.fullmatch(etag) or file_sha256(weights) == etag:
         return
     weights.resolve().unlink(missing_ok=True)

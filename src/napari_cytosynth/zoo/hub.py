@@ -43,7 +43,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Publication:
-    """What `publish` uploaded, or would upload."""
+    """The result of `publish`: uploaded files, or those of a dry run."""
 
     repository: str
     files: dict[str, int]
@@ -60,7 +60,7 @@ def cached(repository: str, revision: str | None = None) -> Path | None:
     repository
         ``organisation/name``.
     revision
-        Commit, branch or tag; None for the main branch.
+        Commit, branch or tag; None (default) for the main branch.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def fetch(repository: str, revision: str | None = None, progress: Progress | Non
     repository
         ``organisation/name``.
     revision
-        Commit, branch or tag; None for the main branch.
+        Commit, branch or tag; None (default) for the main branch.
     progress
         Called about ten times a second with the bytes received and their total. If it
         raises `Cancelled`, this returns at once, and nothing half-finished is kept.
@@ -168,7 +168,7 @@ def publish(
         ``organisation/name``; made (public) if it does not exist. The README that goes
         there names the model so.
     dry_run
-        Only check, and say what would be uploaded.
+        Only check, and return what would be uploaded. Default: False.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Say in a sentence what the Hub's client, or the disk under its cache, could not do."""
+"""Translation of errors of the Hub's client and its cache to those of this package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIS
 
 
 def explain(error: BaseException, repository: str) -> CytosynthError:
-    """Return our error for any error of the client while it dealt with `repository`."""
+    """Translate an error of the client on `repository` to one of this package."""
     if isinstance(error, CytosynthError):
         return error
     cause = error.__cause__ if _hides_its_cause(error) else None
@@ -34,7 +34,7 @@ def explain(error: BaseException, repository: str) -> CytosynthError:
 
 
 def explain_upload(error: BaseException, repository: str) -> CytosynthError:
-    """Return our error for any error of the client while it uploaded to `repository`."""
+    """Translate an error during the upload to `repository` to one of this package."""
     from huggingface_hub import constants, errors
 
     if isinstance(error, CytosynthError):
@@ -61,7 +61,7 @@ def explain_upload(error: BaseException, repository: str) -> CytosynthError:
 
 
 def no_repository(name: str) -> str:
-    """Say that a name cannot be that of a repository."""
+    """Return the message for an invalid repository name."""
     return f"“{name}” cannot be a Hub repository: give it as “organisation/name”."
 
 

@@ -1,4 +1,4 @@
-"""Load a model from a path, the bundled weights, the cache or the Hub: in this order."""
+"""Loading of a model from a path, the bundled weights, the cache or the Hub, in this order."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Origin = Literal["bundled", "path", "hub"]
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network, the card that says how to use it, and where both came from."""
+    """A network, its card, and their origin."""
 
     card: ModelCard
     """The typed card."""
     network: nn.Module
     """The plain torch module: float32, on the CPU, in evaluation mode."""
     source: str
-    """What `load_model` was asked for."""
+    """Name or path passed to `load_model`."""
     origin: Origin
     """Where the weights were found."""
     sha256: str
@@ -42,7 +42,7 @@ class Model:
     revision: str | None
     """Commit of the Hub repository, where the weights came from one."""
     device: str = "auto"
-    """Device that tasks run it on if they are not told otherwise."""
+    """Device that tasks run it on by default."""
     path: Path | None = None
     """Folder, or weights file, that it was read from; None if it never was on disk."""
 
@@ -62,10 +62,10 @@ def load_model(
         ("organisation/name" or "organisation/name@revision"); a path of a model's folder
         or of a lone ``model.safetensors`` file; or a `Model`, which is returned as it is.
     device
-        Device that tasks run it on: "auto", "cpu", "cuda", "mps".
+        Device that tasks run it on: "auto", "cpu", "cuda", "mps". Default: ``"auto"``.
     progress
         Called during a download with the bytes received and their total; raising
-        `Cancelled` from it stops the download. None: a bar in a console.
+        `Cancelled` from it stops the download. None (default): a bar in a console.
 
     Returns
     -------
@@ -79,8 +79,8 @@ def load_model(
     ChecksumError
         If the weights are not those that the catalogue pins.
     ModelError
-        If the model cannot be read; the subclasses in `napari_cytosynth.errors` tell
-        damage, pickles, newer cards, unknown networks, gates and missing networks apart.
+        If the model cannot be read; the subclasses in `napari_cytosynth.errors`
+        distinguish damage, pickles, newer cards, unknown networks, gates and missing networks.
 
     Notes
     -----
@@ -131,7 +131,7 @@ def _locate(source: str, progress: Progress | None) -> _Place:
 
 
 def _holds_model(path: Path) -> bool:
-    """Tell a model from a folder of results that happens to have a model's name."""
+    """Return whether a path is a model, not just a folder of the same name."""
     return path.is_file() or (path / WEIGHTS_FILE).exists() or (path / CARD_FILE).exists()
 
 

@@ -68,7 +68,7 @@ def save_model(
     *,
     dtype: torch.dtype | None = None,
 ) -> Path:
-    """Write a model as the three files that every part of the package reads.
+    """Write the three files of a model.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def save_model(
     card
         The model's card. An empty ``package_version`` is filled in.
     dtype
-        Type that floating-point tensors are stored in; ``torch.float16`` if None.
+        Type that floating-point tensors are stored in; ``torch.float16`` if None (default).
         BatchNorm statistics, and tensors that do not fit into half precision, are
         stored as float32.
 
@@ -101,7 +101,7 @@ def save_model(
 
 
 def update_card(folder: str | os.PathLike[str], card: ModelCard) -> Path:
-    """Write another card, with test figures for example, around the same weights.
+    """Replace the card of a model, for example to add test figures; keep the weights.
 
     The tensors stay as they are, bit by bit; the file's SHA-256 changes, because it holds
     the card too: pin it afterwards.
@@ -134,7 +134,7 @@ def update_card(folder: str | os.PathLike[str], card: ModelCard) -> Path:
 
 
 def read_reference(source: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Read what a generator carries of its training images beside its weights: embeddings.
+    """Read the embeddings of training images stored with a generator.
 
     Parameters
     ----------
@@ -300,7 +300,7 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def weights_file(source: str | os.PathLike[str]) -> Path:
-    """Return the weights file of a model's folder (or the file itself); see `load_network`."""
+    """Return the weights file of a model's folder, or the file itself; see `load_network`."""
     return find_weights(Path(source))
 
 

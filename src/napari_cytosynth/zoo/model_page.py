@@ -1,4 +1,4 @@
-"""The README of a model: a Hugging Face model card, made from our typed card."""
+"""The README of a model: a Hugging Face model card, rendered from the typed card."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _COMMANDS = {
 
 
 def render_readme(card: ModelCard, place: str | None = None) -> str:
-    """Return the Hub model card of a model.
+    """Render the Hub model card of a model.
 
     Parameters
     ----------
     card
         The typed card, which is all that is known of the model.
     place
-        Name by which everybody can ask for the model: that of a bundled one, or
-        ``organisation/name`` on the Hub. None: it is a folder of somebody's.
+        Name by which everybody can load the model: that of a bundled one, or
+        ``organisation/name`` on the Hub. None (default): a folder of the user's.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def _front_matter(card: ModelCard) -> dict[str, Any]:
 
 
 def _licence_tags(licence: str) -> dict[str, Any]:
-    """Return the licence as the Hub lists it; any other is "other" with its own name."""
+    """Return the Hub's licence tags; an unlisted licence is "other" with its name."""
     if licence.lower() in _HUB_LICENCES:
         return {"license": licence.lower()}
     return {"license": "other", "license_name": _slug(licence)} if licence else {}
@@ -235,7 +235,7 @@ def _number(value: float | None) -> str | None:
 
 
 def _cell(text: str) -> str:
-    """Keep a text inside one cell of a Markdown table."""
+    """Escape a text for a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 

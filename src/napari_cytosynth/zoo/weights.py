@@ -1,4 +1,4 @@
-"""The weights file itself: which files are refused, and how tensors enter and leave it."""
+"""Reading and writing of the weights file, and refusal of other formats."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 WEIGHTS_FILE = "model.safetensors"
 REFERENCE = "reference."
-"""What the names of tensors begin with that are no weights: see `files.read_reference`."""
+"""Prefix of tensors that are no weights: see `model_files.read_reference`."""
 
 _FOREIGN_SUFFIXES = frozenset(
     {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".h5", ".hdf5", ".keras", ".onnx", ".npz"}
@@ -56,7 +56,7 @@ def find_weights(path: Path) -> Path:
 
 
 def read_header(content: bytes, path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file, or say what the file is instead."""
+    """Read the metadata of a safetensors file; raise ModelError for any other content."""
     if content.startswith(b"version https://git-lfs"):
         raise _corrupt(path, "it is a Git LFS pointer, the weights themselves are missing")
     if len(content) < 10:
@@ -76,7 +76,7 @@ def read_header(content: bytes, path: Path) -> dict[str, str]:
 
 
 def read_tensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a safetensors file whose header `read_header` accepted."""
+    """Read the tensors of a safetensors file with a valid header."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -109,7 +109,7 @@ def fill_network(card: ModelCard, state: dict[str, torch.Tensor], path: Path) ->
     state = {name: tensor for name, tensor in state.items() if not name.startswith(REFERENCE)}
     _check_channels(card, path)
     try:
-        with torch.device("meta"):  # no memory: a wrong config cannot ask for all of it
+        with torch.device("meta"):  # no memory: a wrong config cannot allocate all of it
             expected = build_network(card.architecture, card.arguments).state_dict()
     except (RuntimeError, OverflowError) as error:
         raise UnknownArchitectureError(

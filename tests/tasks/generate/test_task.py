@@ -148,7 +148,7 @@ def test_a_walk_leads_from_one_seed_to_the_other(make_generator, kind):
         ("classes", {"label": "benign"}, "no class “benign”: this model knows non-cancerous, ca"),
         ("classes", {"label": 2}, "no class “2”"),
         ("classes", {"label": 0.5}, "no class “0.5”"),
-        ("diffusion", {"conditions": {"area": 1}}, "cannot be told the property “area”"),
+        ("diffusion", {"conditions": {"area": 1}}, "has no property “area”"),
         ("pairs", {"conditions": {"area": 1}}, "it knows foreground fraction"),
         ("pairs", {"conditions": {"foreground fraction": np.nan}}, "must be a number"),
         ("pairs", {"conditions": {"foreground fraction": "a lot"}}, "a number, not a lot"),

@@ -1,4 +1,4 @@
-"""Monte Carlo dropout: the mean and spread of a network's samples, for an image of any size.
+"""Monte Carlo dropout: mean and standard deviation of a network's samples, at any image size.
 
 The network is split at its first dropout layer, so that what lies before runs once for all
 samples. Masks depend on seed, sample, layer and channel alone, which makes the samples

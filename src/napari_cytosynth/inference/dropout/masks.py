@@ -1,4 +1,4 @@
-"""Dropout whose masks are the same in every tile of a sample, and for ever.
+"""Reproducible channel dropout, with the same mask in every tile of a sample.
 
 A mask follows from seed, sample, layer and channel alone, never from a global generator:
 neither tiles nor batches, nor what else the program does, change a sample.
@@ -60,7 +60,7 @@ def dropout_mask(
 
 
 class SharedDropout(nn.Module):
-    """Stands in for a dropout layer: does nothing, or multiplies each channel by its mask.
+    """Replacement of a dropout layer: the identity, or multiplication by a channel mask.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ class SharedDropout(nn.Module):
         self._mask: torch.Tensor | None = None
 
     def draw(self, seed: int, samples: Sequence[int]) -> None:
-        """Go on with the masks of these samples, one for each image of a batch."""
+        """Switch to the masks of these samples, one for each image of a batch."""
         self._drawn, self._mask = (seed, tuple(samples)), None
 
     def rest(self) -> None:
-        """Go on without masks."""
+        """Switch the masks off."""
         self._drawn = self._mask = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -102,18 +102,18 @@ class SharedDropout(nn.Module):
 def check_sampling(
     samples: int, seed: int = 0, tolerance: float | None = None, inject: float | None = None
 ) -> None:
-    """Check what samples are asked for; of any network.
+    """Validate the sampling options that hold for any network.
 
     Parameters
     ----------
     samples
         At least 2, or 0 for a single prediction with the dropout off.
     seed
-        At least 0.
+        At least 0. Default: 0.
     tolerance
-        Relative error that the std may have, in (0, 1), or None.
+        Relative error that the std may have, in (0, 1), or None (default).
     inject
-        Probability for all dropout layers, in (0, 1), or None.
+        Probability for all dropout layers, in (0, 1), or None (default).
 
     Raises
     ------
@@ -141,18 +141,18 @@ def check_sampling(
 def check_dropout(
     network: nn.Module, samples: int, inject: float | None = None, *, name: str = ""
 ) -> None:
-    """Check that a network gives different samples: by its own dropout, or by an injected one.
+    """Check that a network has active dropout: its own, or an injected one.
 
     Parameters
     ----------
     network
         As it was trained, or with :class:`SharedDropout`.
     samples
-        How many are wanted; 0 needs no dropout.
+        Number of samples; 0 needs no dropout.
     inject
-        Probability for all dropout layers; None keeps each one's own.
+        Probability for all dropout layers; None (default) keeps each one's own.
     name
-        Of the model, for the message.
+        Of the model, for the message. Default: ``""``.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def with_shared_dropout(network: nn.Module, inject: float | None = None) -> nn.M
     network
         Not changed.
     inject
-        Probability for all of the layers; None keeps each one's own.
+        Probability for all of the layers; None (default) keeps each one's own.
     """
     altered = copy.deepcopy(network)
     names = [name for name, part in altered.named_modules() if isinstance(part, DROPOUTS)]
@@ -200,7 +200,7 @@ def with_shared_dropout(network: nn.Module, inject: float | None = None) -> nn.M
 
 @contextmanager
 def sampling(network: nn.Module, seed: int, samples: Sequence[int]) -> Iterator[None]:
-    """Switch the masks of these samples on, and off again however it ends."""
+    """Apply the masks of these samples inside the context."""
     layers = [part for part in network.modules() if isinstance(part, SharedDropout)]
     try:
         for layer in layers:

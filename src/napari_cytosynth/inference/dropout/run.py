@@ -1,4 +1,4 @@
-"""What one run of a sampler was asked for, and what it keeps besides mean and spread."""
+"""A run of a dropout sampler: its options, progress and stopping."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["SamplingRun", "Stopped", "patches_of"]
 
 Stopped = Literal["all", "tolerance", "enough"]
-PATCH = 16  # px; side of the patches that tell how uncertain the spread still is
+PATCH = 16  # px; side of the patches on which the error of the std is estimated
 PATCHES = 3  # along each axis
 
 
 class SamplingRun:
-    """A request for samples of one plane; counts progress, decides when to stop.
+    """Options, progress and stopping of one run of a sampler on a plane.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ class SamplingRun:
     # -- progress ---------------------------------------------------------------------------
 
     def expect(self, done: int, total: int, message: str = "Running the model") -> None:
-        """Report how much is done of how much there now is to do."""
+        """Report progress with a new total."""
         self._done, self._total = done, total
         self._report(done, total, message)
 
     def advance(self, steps: int, message: str) -> None:
-        """Report that so many more steps are done."""
+        """Report further steps as done."""
         self.expect(self._done + steps, self._total, message)
 
     def finish(self) -> None:
@@ -82,38 +82,38 @@ class SamplingRun:
     # -- samples ----------------------------------------------------------------------------
 
     def batches(self, count: int, size: int) -> list[range]:
-        """Return the numbers of the first `count` samples, `size` of them at a time."""
+        """Split the numbers of the first `count` samples into batches of `size`."""
         return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
     def show(self, statistics: RunningStatistics) -> None:
-        """Hand out what the samples so far say of the whole plane."""
+        """Pass mean and std of the whole plane so far to `on_sample`."""
         if self.on_sample is not None:
             self.on_sample(statistics.count, statistics.mean, statistics.std)
 
     # -- stopping ---------------------------------------------------------------------------
 
     def watch(self, parts: Sequence[torch.Tensor]) -> None:
-        """Remember the next sample's pixels (K, y, x) in the patches."""
+        """Store the next sample's pixels (K, y, x) in the patches."""
         pixels = [part.flatten(1).cpu().numpy() for part in parts]
         self._watched.append(np.concatenate(pixels, axis=1))
 
     def forget(self) -> None:
-        """Forget the samples watched so far, to begin again."""
+        """Drop the stored samples."""
         self._watched = []
 
     def is_enough(self, count: int) -> bool:
-        """Tell whether the user wants no more than these samples."""
+        """Return whether the user has stopped the run; never before 2 samples."""
         return count >= 2 and self._enough is not None and self._enough()
 
     def is_precise(self) -> bool:
-        """Tell whether the spread of the samples watched so far is known well enough."""
+        """Return whether the error of the std lies below the tolerance."""
         if self.tolerance is None or len(self._watched) < MIN_FOR_ERROR:
             return False
         return relative_error_of_std(np.stack(self._watched)) < self.tolerance
 
 
 def patches_of(shape: tuple[int, int], stride: int) -> list[Tile]:
-    """Return small tiles spread over a plane of `shape` (Y, X), the same however it is cut."""
+    """Return small tiles all over a plane of `shape` (Y, X), independent of its tiling."""
     rows, columns = (_patches_along(size, stride) for size in shape)
     return [Tile(y, x) for y in rows for x in columns]
 

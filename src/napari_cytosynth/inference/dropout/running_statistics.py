@@ -1,4 +1,4 @@
-"""Mean and spread of samples that come one by one, and how far the spread is known."""
+"""Running mean and standard deviation of samples, and the error of the latter."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["MIN_FOR_ERROR", "RunningStatistics", "relative_error_of_std"]
 
 MIN_FOR_ERROR = 4
-"""Fewer samples say nothing about how uncertain their own spread is."""
+"""Least number of samples for an estimate of the error of their standard deviation."""
 
 
 class RunningStatistics:
-    """Running mean and sum of squared deviations: the memory of three images, not of T.
+    """Running mean and standard deviation, in the memory of three images.
 
     Welford 1962, "Note on a method for calculating corrected sums of squares and products",
     Technometrics 4(3).
@@ -38,7 +38,7 @@ class RunningStatistics:
         self._squares = torch.zeros(*shape, device=device)
 
     def add(self, sample: torch.Tensor) -> None:
-        """Take one more sample (float32) into account."""
+        """Add a sample (float32)."""
         self.count += 1
         deviation = sample - self._mean
         self._mean.add_(deviation, alpha=1 / self.count)
@@ -46,7 +46,7 @@ class RunningStatistics:
 
     @property
     def mean(self) -> NDArray[np.float32]:
-        """Mean so far, an array of its own."""
+        """Mean of the samples so far, a copy."""
         mean: NDArray[np.float32] = self._mean.cpu().numpy().copy()
         return mean
 
@@ -60,7 +60,7 @@ class RunningStatistics:
 
 
 def relative_error_of_std(values: NDArray[Any]) -> float:
-    """Estimate how uncertain the standard deviation of samples still is.
+    """Estimate the relative error of the standard deviation of samples.
 
     The standard error of the standard deviation at each pixel, by the jackknife (each sample
     left out once; Efron and Stein 1981, Annals of Statistics 9(3)), which needs no normal

@@ -1,7 +1,7 @@
-"""Monte Carlo dropout: many samples of a stain for little more than the cost of one.
+"""Sampler of Monte Carlo dropout: many samples for little more than the cost of one.
 
 What comes before the first dropout is computed once; only the rest runs for each sample.
-The spread of the samples estimates the model's uncertainty (Gal and Ghahramani 2016,
+The standard deviation of the samples estimates the model's uncertainty (Gal and Ghahramani 2016,
 "Dropout as a Bayesian Approximation", arXiv:1506.02142).
 """
 
@@ -47,7 +47,7 @@ TILE_BY_TILE = (
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """What the samples of one plane have in common, and how they differ.
+    """Mean, standard deviation and samples of one plane.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class Sampled:
     samples
         float32 (count, K, Y, X) if they were to be kept, else None.
     stopped
-        Why no more were drawn: ``all`` that were asked for, ``tolerance`` or ``enough``.
+        Why no more were drawn: ``all`` that were requested, ``tolerance`` or ``enough``.
     messages
-        What the user should be told.
+        Warnings for the user.
     """
 
     mean: Floats
@@ -75,7 +75,7 @@ class Sampled:
 
 
 class Sampler(SplitPredictor):
-    """A network with dropout, made ready to be sampled on planes of any size.
+    """Draws samples of a network with dropout on planes of any size.
 
     Neither tiles nor batches change a sample: its masks follow from the seed and its number.
 
@@ -91,13 +91,13 @@ class Sampler(SplitPredictor):
         too.
     inject
         Probability in (0, 1) for all dropout layers, also of a network that was not trained
-        with it; None keeps the network's own.
+        with it; None (default) keeps the network's own.
     memory_budget
-        Bytes up to which what all samples share is kept for the whole plane, so that the
-        whole image sharpens sample by sample; beyond, tile by tile with all samples. None: a
-        quarter of the free memory, on the CPU 2 GiB at most.
+        Bytes up to which the shared features are kept for the whole plane, so that the
+        whole image sharpens sample by sample; beyond, tile by tile with all samples. None
+        (default): a quarter of the free memory, on the CPU 2 GiB at most.
     batch_size
-        Samples that run at the same time; None chooses by the size of the image.
+        Samples that run at the same time; None (default) chooses by the size of the image.
 
     Raises
     ------
@@ -151,17 +151,17 @@ class Sampler(SplitPredictor):
         plane
             Array-like (C, Y, X) of scaled pixels; NaN and infinite ones count as 0.
         samples
-            At least 2, or 0 for a single prediction with the dropout off.
+            At least 2, or 0 for a single prediction with the dropout off. Default: 16.
         seed
             At least 0; the same seed gives the same samples, and more samples begin with
-            the same ones.
+            the same ones. Default: 0.
         tolerance
             No more samples are drawn once the standard error of the std is below this fraction
             of it, in (0, 1)
-            (:func:`~napari_cytosynth.inference.dropout.running_statistics.relative_error_of_std`, at pixels
-            spread over the image); None draws them all.
+            (:func:`~napari_cytosynth.inference.dropout.running_statistics.relative_error_of_std`,
+            at pixels all over the image); None (default) draws them all.
         keep_samples
-            Return each sample too.
+            Return each sample too. Default: False.
         on_sample
             Called with the number of samples so far, their mean and std (None of one) of
             the whole plane, arrays of its own: after each sample, or, where memory only
@@ -299,9 +299,9 @@ class Sampler(SplitPredictor):
         first: bool,
         kept: Floats | None,
     ) -> RunningStatistics | None:
-        """Draw `count` samples of a tile, of the first one fewer if that is enough.
+        """Draw `count` samples of a tile, fewer if the run is stopped during the first tile.
 
-        None: the memory does not suffice.
+        None if memory runs out.
         """
 
         def draw() -> RunningStatistics:
@@ -322,7 +322,7 @@ class Sampler(SplitPredictor):
         return unless_out_of_memory(draw)
 
     def _needed(self, plane: Any, run: SamplingRun) -> tuple[int, Stopped]:
-        """Find out on small patches how many samples the whole plane needs, and why."""
+        """Estimate on small patches the number of samples for the tolerance, and the reason."""
         if run.tolerance is None:
             return run.samples, "all"
         run.forget()

@@ -1,6 +1,6 @@
-"""The two stages of a network with dropout: what is computed once, and what for each sample.
+"""The split of a network at its first dropout: computed once, and for each sample.
 
-A network tells of them by two methods: ``before_dropout(x)`` returns a tuple of feature
+A network declares its two stages by two methods: ``before_dropout(x)`` returns a tuple of feature
 maps, ``after_dropout(*features)`` goes on from the first dropout to the output. Without
 them, the whole network is the second stage.
 """
@@ -28,7 +28,7 @@ __all__ = ["DropoutSplit", "find_split"]
 
 @dataclass(frozen=True)
 class DropoutSplit:
-    """What must be known of the second stage.
+    """Geometry of the second stage of a network with dropout.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ _known: WeakKeyDictionary[nn.Module, DropoutSplit] = WeakKeyDictionary()
 
 
 def find_split(network: nn.Module, in_channels: int, geometry: Geometry) -> DropoutSplit:
-    """Find out how a network splits into two stages; it is not changed.
+    """Determine the split of a network into two stages; it is not changed.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _measure(network: nn.Module, in_channels: int, geometry: Geometry) -> Dropou
 
 
 def _first_stage(network: Any, image: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], bool]:
-    """Return the feature maps, and whether a dropout already was on the way to them."""
+    """Return the feature maps, and whether a dropout layer ran before them."""
     met: list[nn.Module] = []
     hooks = [
         part.register_forward_pre_hook(lambda part, inputs: met.append(part))

@@ -1,4 +1,4 @@
-"""Running the two stages of a network with dropout on tiles: once, and for each sample."""
+"""The two stages of a network with dropout, run on single tiles."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ WHOLE_PLANE_ONLY = (
 
 
 class SplitPredictor(Predictor):
-    """What a :class:`~napari_cytosynth.inference.dropout.sampler.Sampler` does to a single tile.
+    """Runs the two stages of a network with dropout on a tile.
 
-    The parameters are the sampler's.
+    The parameters are those of :class:`~napari_cytosynth.inference.dropout.sampler.Sampler`.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class SplitPredictor(Predictor):
         return min(budget, CPU_BUDGET) if self.device.type == "cpu" else budget
 
     def _bytes_to_keep(self, tiles: Sequence[Tile], shape: tuple[int, int]) -> float:
-        """Return how much memory the features of all tiles, and mean and std, need."""
+        """Return the memory in bytes for the features of all tiles and for mean and std."""
         area = 0
         for tile in tiles:
             rows, columns = self._windows(tile, shape, self._split.halo)
@@ -100,14 +100,14 @@ class SplitPredictor(Predictor):
         return float(area * self._split.values_per_pixel * size + statistics)
 
     def _windows(self, tile: Tile, shape: tuple[int, int], halo: int) -> list[Span]:
-        """Return what a tile with so much halo spans along Y and X of the padded plane."""
+        """Return the spans along Y and X of a tile with its halo in the padded plane."""
         return [
             span.with_halo(halo, round_up(size, self.geometry.stride))
             for span, size in zip(tile, shape, strict=True)
         ]
 
     def _batch(self, pixels: int, samples: int) -> int:
-        """Return how many samples of so many pixels run at the same time."""
+        """Return the number of samples that run at the same time."""
         most = BATCH_PIXELS.get(self.device.type, OTHER_BATCH_PIXELS)
         size = self._batch_size or max(most // pixels, 1)
         return min(size, samples, self._largest_batch or size)
@@ -115,7 +115,7 @@ class SplitPredictor(Predictor):
     def _smaller_batch(
         self, waiting: deque[Tile], shape: tuple[int, int], batch: int
     ) -> deque[Tile]:
-        """Halve the batch that was too large, or the tiles; return what is left to do."""
+        """Halve the batch that was too large, or the tiles; return the remaining tiles."""
         if batch == 1:
             return self._smaller_tiles(waiting, shape)
         self._largest_batch = batch // 2
@@ -135,7 +135,7 @@ class SplitPredictor(Predictor):
 
     @torch.inference_mode()
     def _features(self, plane: Any, tile: Tile, shape: tuple[int, int]) -> FeatureMaps:
-        """Return what all samples of a tile share, with the halo that the second stage needs."""
+        """Return the features shared by all samples of a tile, with the second stage's halo."""
         image = self._to_device(self._read(plane, tile, Scaling(0.0, 1.0).apply))
         if not self._split.split:
             return (image,)
@@ -153,7 +153,7 @@ class SplitPredictor(Predictor):
         )
 
     def _cropped(self, feature: torch.Tensor, where: list[slice]) -> torch.Tensor:
-        """Return a part as a tensor of its own, so that the memory of the rest is free."""
+        """Copy a part of a feature map, so that the memory of the rest is freed."""
         rows, columns = where
         part = feature[..., rows, columns]
         if part.shape == feature.shape:

@@ -1,4 +1,4 @@
-"""A diffusion network, made ready to say which image it sees in a noisy one."""
+"""The denoiser: a diffusion network as an estimator of the clean image in a noisy one."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Denoiser:
     ----------
     schedule : NoiseSchedule
     downsampling : int
-        Image pixels for each pixel of what it denoises, along an axis; 1 without latents.
+        Image pixels for each pixel of the denoised field, along an axis; 1 without latents.
     channels : int
-        Of what it denoises.
+        Of the denoised field.
     window : tuple of int
-        Size (y, x) that it was trained with, of what it denoises.
+        Size (y, x) of the field that it was trained with.
     """
 
     def __init__(
@@ -105,13 +105,13 @@ class Denoiser:
         *,
         between: Callable[[], None] | None = None,
     ) -> torch.Tensor:
-        """Return the clean images that the network sees, with classifier-free guidance.
+        """Return the estimated clean images, with classifier-free guidance.
 
         Parameters
         ----------
         noisy
             (N, C, Y, X) at the same time step, not smaller than :attr:`window`; larger
-            ones are seen through overlapping windows.
+            ones are processed in overlapping windows.
         time
             The time step.
         request
@@ -155,12 +155,12 @@ class Denoiser:
     def clean(
         self, output: torch.Tensor, noisy: torch.Tensor, time: torch.Tensor, *, clip: bool = True
     ) -> torch.Tensor:
-        """Return the images that a prediction stands for; pixels clipped to [-1, 1]."""
+        """Convert a prediction to clean images; pixels clipped to [-1, 1]."""
         result = self.schedule.to_clean(output, noisy, time)
         return result.clamp(-1, 1) if clip and not self._latent else result
 
     def decode(self, field: torch.Tensor) -> torch.Tensor:
-        """Return the images (N, K, Y, X), about [-1, 1], of what is denoised."""
+        """Decode the denoised field to images (N, K, Y, X), about [-1, 1]."""
         if not self._latent:
             return field
         with exact_float32(self.device):

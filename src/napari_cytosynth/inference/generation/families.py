@@ -1,4 +1,4 @@
-"""How the families of generative models make a batch of images, each from its seed."""
+"""Sampling of a batch of images by each family of generative models, one seed per image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Decoding:
         self._device, self._precision = device, precision
 
     def latent_shape(self, size: tuple[int, int]) -> tuple[int, ...]:
-        """Return the shape of what is random of an image of a size (Y, X)."""
+        """Return the shape of the latent vector of an image of a size (Y, X)."""
         return (int(self._network.latent),)  # type: ignore[arg-type]
 
     @torch.inference_mode()
@@ -116,7 +116,7 @@ class Diffusing:
         return images, np.stack([*states, images.astype(np.float16)])
 
     def _picture(self, field: torch.Tensor, request: ResolvedRequest) -> Floats:
-        """Return (N, C, Y, X) in [0, 1] of what is denoised, cut to size."""
+        """Decode a field to images (N, C, Y, X) in [0, 1], cut to size."""
         images = self._denoiser.decode(field)
         return _to_unit(images[..., : request.size[0], : request.size[1]])
 
@@ -128,7 +128,7 @@ def _to_unit(images: torch.Tensor) -> Floats:
 
 
 def _evenly_spaced(count: int, most: int) -> set[int]:
-    """Return at most `most` of the numbers below `count`, first and last among them."""
+    """Return at most `most` of the numbers below `count`, evenly spaced, with first and last."""
     return {round(place) for place in np.linspace(0, count - 1, min(count, most))}
 
 

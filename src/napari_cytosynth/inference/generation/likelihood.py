@@ -1,7 +1,7 @@
-"""How probable a diffusion model finds images that it has never seen, in bits per dimension.
+"""Likelihood of images under a diffusion model, in bits per dimension.
 
 The variational bound of Ho et al. 2020, arXiv:2006.11239, over all training steps: what is
-left of the image in the last noise, how far each step back is from the best one, and the
+left of the image in the last noise, the distance of each reverse step from the best one, and the
 probability of each of 256 intensities in the end. Lower is better; 8 bits is what it takes
 to store the pixels as they are.
 """
@@ -49,7 +49,7 @@ class Likelihood:
         float64 (N,), bits per dimension of each image: of the last noise, of all steps but
         the first, and of the first step, which ends at the intensities.
     evaluated
-        Number of steps that were looked at for each image.
+        Number of steps evaluated for each image.
     """
 
     prior: NDArray[np.float64]
@@ -69,7 +69,7 @@ class Likelihood:
 
     @property
     def standard_error(self) -> float:
-        """Standard error of the mean, from the spread over the images; NaN of a single one."""
+        """Standard error of the mean over the images; NaN for a single one."""
         count = len(self.bits)
         return float(self.bits.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
 
@@ -97,19 +97,19 @@ def bits_per_dim(
     images
         Array-like (N, C, Y, X) in [-1, 1], the mask channel included; rounded to 256 levels.
     labels
-        (N,) classes, or None for no class.
+        (N,) classes, or None (default) for no class.
     conditions
-        (N, K) standardised conditions, NaN where there is none; or None.
+        (N, K) standardised conditions, NaN where there is none; or None (default).
     times
-        How many steps to look at for each image: one drawn from each of as many ranges,
+        Number of steps evaluated for each image: one drawn from each of as many ranges,
         which are evenly spaced in log signal-to-noise ratio. The estimate stays unbiased.
-        None for all of them.
+        None (default) for all of them.
     seed
-        Of the noise and of the steps drawn; image i has its own, ``seed + i``.
+        Of the noise and of the steps drawn; image i has its own, ``seed + i``. Default: 0.
     clip
-        Clip what the network sees to [-1, 1], as in sampling.
+        Clip the estimated clean image to [-1, 1], as in sampling. Default: True.
     batch_size
-        Images at a time; fewer once the memory does not suffice.
+        Images at a time; fewer once the memory does not suffice. Default: 16.
     device
         As of :class:`~napari_cytosynth.inference.generation.generator.Generator`.
     progress
@@ -224,7 +224,7 @@ class _Bound:
         condition: torch.Tensor | None,
         generators: Sequence[torch.Generator],
     ) -> torch.Tensor:
-        """Return on the CPU what the network sees in the images with noise of (N,) steps."""
+        """Estimate the clean images from noisy ones at (N,) steps; return them on the CPU."""
         device = self._denoiser.device
         noise = torch.stack([torch.randn(images.shape[1:], generator=each) for each in generators])
         noisy = self._denoiser.schedule.noised(images, noise, time).to(device)
@@ -234,7 +234,7 @@ class _Bound:
         return self._denoiser.clean(output, noisy, time, clip=self._clip).cpu()
 
     def _prior(self, images: torch.Tensor) -> torch.Tensor:
-        """Return how far the last noise is from pure noise."""
+        """Return the prior term: the divergence of the last noise from pure noise."""
         variance = 1 - self._last_alpha_bar
         constant = variance - 1 - math.log(variance)
         squares = self._last_alpha_bar * images.double().square()

@@ -1,4 +1,4 @@
-"""The forward process of diffusion models, and what a network's output says about the image.
+"""The forward process of diffusion models, and the clean image of a network's output.
 
 References
 ----------
@@ -32,7 +32,7 @@ _NOTHING = 2.0**-24
 def betas(
     name: ScheduleName, steps: int = 1000, *, zero_terminal_snr: bool = False
 ) -> torch.Tensor:
-    """Noise variance that each training step adds.
+    """Return the noise variance that each training step adds.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def betas(
         Schedule: linear, scaled_linear (linear in the standard deviation), cosine, sigmoid.
     steps
         Number of steps T. The linear schedules are stretched for T other than
-        1000, so that the last step is as noisy as with 1000.
+        1000, so that the last step is as noisy as with 1000. Default: 1000.
     zero_terminal_snr
-        Rescale so that the last step holds nothing of the image.
+        Rescale so that the last step holds nothing of the image. Default: False.
 
     Returns
     -------
@@ -85,12 +85,12 @@ class NoiseSchedule:
         As of :func:`betas`.
     prediction_type
         What the network predicts: the noise (epsilon), the velocity (v_prediction) or the
-        clean image (sample).
+        clean image (sample). Default: ``"epsilon"``.
 
     Attributes
     ----------
     alphas_cumprod
-        (T,) float32: the share ᾱ of the image's variance at each step.
+        (T,) float32: the fraction ᾱ of the image's variance at each step.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class NoiseSchedule:
         return signal * x + sigma * noise
 
     def target(self, x: torch.Tensor, noise: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        """Return what the network should predict."""
+        """Return the training target of the network."""
         if self.prediction_type == "epsilon":
             return noise
         if self.prediction_type == "sample":
@@ -139,7 +139,7 @@ class NoiseSchedule:
     def to_clean(
         self, output: torch.Tensor, noisy: torch.Tensor, time: torch.Tensor
     ) -> torch.Tensor:
-        """Return the image that the network's output stands for."""
+        """Convert the network's output to the clean image."""
         if self.prediction_type == "sample":
             return output
         signal, sigma = self.mixture(noisy, time)
@@ -150,7 +150,7 @@ class NoiseSchedule:
     def to_noise(
         self, output: torch.Tensor, noisy: torch.Tensor, time: torch.Tensor
     ) -> torch.Tensor:
-        """Return the noise that the network's output stands for."""
+        """Convert the network's output to the noise."""
         if self.prediction_type == "epsilon":
             return output
         signal, sigma = self.mixture(noisy, time)

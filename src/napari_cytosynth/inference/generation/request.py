@@ -1,4 +1,4 @@
-"""Options of a sampling run, and the one place where they are validated against the card.
+"""Options of a sampling run, and their validation against the model card.
 
 No torch is needed for it, so that options can be made and checked before a model runs.
 """
@@ -86,7 +86,7 @@ class ResolvedRequest:
     Attributes
     ----------
     options
-        What was asked for, as plain values: the class by its name, the size as (Y, X); None
+        The validated options as plain values: the class by its name, the size as (Y, X); None
         where the default of the card is used.
     seeds
         One of each image; of a walk, those of its two ends.
@@ -128,7 +128,7 @@ class ResolvedRequest:
 
 
 def generation_of(inference: Inference) -> GenerationSettings:
-    """Return how a generator is sampled, or raise ModelError if it is none."""
+    """Return a generator's sampling settings, or raise ModelError for another model."""
     if inference.generation is None:
         raise ModelError(
             "This model does not generate images: it works on images of yours. Choose a "
@@ -143,7 +143,7 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
     Parameters
     ----------
     options
-        As a user gives them, of any type.
+        As entered by the user, of any type.
     inference
         The block of the model's card.
 
@@ -192,12 +192,12 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
 
 
 def check_count(value: Any, least: int = 1) -> int:
-    """Return a number of images, by default at least 1, or raise InputError."""
+    """Validate a number of images, by default at least 1."""
     return _whole_number(value, "number of images", least)
 
 
 def check_seed(value: Any) -> int:
-    """Return a seed, or raise InputError."""
+    """Validate a seed."""
     seed = _whole_number(value, "seed", 0)
     if seed >= SEEDS:
         raise InputError(f"The seed must be a whole number below 2 to the power of 63, not {seed}.")
@@ -205,7 +205,7 @@ def check_seed(value: Any) -> int:
 
 
 def check_guidance(value: Any) -> float:
-    """Return a strength of guidance, or raise InputError."""
+    """Validate a guidance strength."""
     guidance = _number(value, "The guidance")
     if guidance < 0:
         raise InputError(f"The guidance must be a number from 0 on, not {guidance:g}.")
@@ -213,7 +213,7 @@ def check_guidance(value: Any) -> float:
 
 
 def check_size(value: Any) -> tuple[int, int]:
-    """Return a size as (Y, X), or raise InputError."""
+    """Validate a size; return it as (Y, X)."""
     sizes = list(value) if _is_sequence(value) else [value, value]
     if len(sizes) != 2:
         raise InputError(f"The size is one number of pixels, or two (Y, X), not {len(sizes)}.")
@@ -231,7 +231,7 @@ def _batch_size(value: Any) -> int | None:
 
 
 def _seeds(options: SamplingOptions) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
-    """Return the seed of each image, or those of the ends of a walk and the way between."""
+    """Return the seed of each image, or the end seeds and the positions of a latent walk."""
     if options.walk_to is not None:
         ends = check_seed(options.seed), check_seed(options.walk_to)
         count = check_count(options.count, 2)
@@ -262,7 +262,7 @@ def _sampler(name: str) -> SamplerName:
 
 
 def _steps(wanted: Any, card: GenerationSettings, most: int | None) -> int:
-    """Return the number of steps; models without, which have no `most`, take one."""
+    """Return the number of steps, at most `most`; 1 for models of a single pass (None)."""
     if most is None:
         if wanted is not None:
             _whole_number(wanted, "number of steps", 1)
@@ -279,7 +279,7 @@ def _steps(wanted: Any, card: GenerationSettings, most: int | None) -> int:
 
 
 def _possible_size(size: tuple[int, int] | None, inference: Inference) -> tuple[int, int]:
-    """Return the size of the images, which a model of one pass does not choose."""
+    """Return the size of the images; models of one pass have a fixed size."""
     native = inference.example_size
     if size is None or size == native:
         return native
@@ -292,7 +292,7 @@ def _possible_size(size: tuple[int, int] | None, inference: Inference) -> tuple[
 
 
 def _class_number(label: Any, classes: list[str]) -> int | None:
-    """Return the number of a class that is given by its name or number."""
+    """Return the index of a class from its name or number."""
     if label is None:
         return None
     if not classes:
@@ -309,7 +309,7 @@ def _class_number(label: Any, classes: list[str]) -> int | None:
 def _conditions(
     wanted: Conditions, known: list[Condition], classes: list[str]
 ) -> tuple[dict[str, float], tuple[float, ...] | None]:
-    """Return the conditions by name, where they were named, and standardised."""
+    """Return the named conditions in their units, and all conditions standardised."""
     if wanted is not None and not isinstance(wanted, Mapping):
         return {}, _standardised(wanted, len(known), classes)
     named = _named_conditions(wanted or {}, [condition.name for condition in known])
@@ -325,7 +325,7 @@ def _named_conditions(wanted: Mapping[str, Any], names: list[str]) -> dict[str, 
     for name in wanted:
         if name not in names:
             knows = f"it knows {', '.join(names)}" if names else "leave the conditions out"
-            raise InputError(f"This model cannot be told the property “{name}”: {knows}.")
+            raise InputError(f"This model has no property “{name}”: {knows}.")
     return {name: _number(value, f"The property “{name}”") for name, value in wanted.items()}
 
 
@@ -333,12 +333,12 @@ def _standardised(wanted: Sequence[float], known: int, classes: list[str]) -> tu
     if len(wanted) and not known and not classes:
         raise InputError("This model knows no classes or properties: leave them out.")
     if len(wanted) != known:
-        raise InputError(f"This model can be asked for {known} properties, not for {len(wanted)}.")
+        raise InputError(f"This model takes {known} properties, not {len(wanted)}.")
     return tuple(wanted)
 
 
 def _warnings(options: SamplingOptions, inference: Inference, named: dict[str, float]) -> list[str]:
-    """Return which options change nothing, or more than the model can."""
+    """Return warnings about options without effect or outside the training range."""
     card = generation_of(inference)
     found, stepwise = [], _is_stepwise(card)
     if not stepwise and not (options.sampler is None and options.steps is None):
@@ -368,7 +368,7 @@ def _is_sequence(value: Any) -> bool:
 
 
 def _as_whole(value: Any) -> int | None:
-    """Return a whole number, or None if it is none."""
+    """Convert to a whole number; None if it is none."""
     try:
         number = int(value)
         whole = not isinstance(value, bool) and number == value

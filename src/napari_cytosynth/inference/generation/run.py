@@ -1,4 +1,4 @@
-"""One run of a generator: where its images start, how it reports and when it stops."""
+"""A run of a generator: initial noise, progress and stopping."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["GenerationRun", "InitialNoise", "StopRequested", "initial_noise", "s
 
 
 class StopRequested(Exception):
-    """The user wants no more images than those that are finished."""
+    """Raised when the user stops a run and keeps the finished images."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class InitialNoise:
 
 
 class GenerationRun:
-    """Counts progress, hands out images, and checks between steps whether to go on.
+    """Progress, callbacks and stopping of one run of a generator.
 
     Parameters
     ----------
@@ -63,17 +63,17 @@ class GenerationRun:
         self._done, self._total, self._message = 0, total, "Running the model"
 
     def report(self, done: int, message: str) -> None:
-        """Report how much is done, in images times steps."""
+        """Report progress in images times steps."""
         self._done, self._message = done, message
         self._progress(done, self._total, message)
 
     def check_cancelled(self) -> None:
-        """Let the user cancel or stop in the middle of a step."""
+        """Raise Cancelled or StopRequested in the middle of a step."""
         self._progress(self._done, self._total, self._message)
         self.check_stopped()
 
     def check_stopped(self) -> None:
-        """Raise StopRequested if the user wants no more images."""
+        """Raise StopRequested if the user has stopped the run."""
         if self._enough is not None and self._enough():
             raise StopRequested
 

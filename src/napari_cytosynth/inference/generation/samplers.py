@@ -1,4 +1,4 @@
-"""The samplers of `diffusers`, each made to walk through exactly the time steps it is given.
+"""The samplers of `diffusers` on an explicit list of time steps.
 
 References
 ----------
@@ -42,12 +42,12 @@ def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> lis
         How many, 1 to the number that the network was trained with.
     sampler
         Name of the sampler. Where the network predicts noise, DPM-Solver++ and UniPC
-        leave out the noisiest steps, at which the image cannot be told from it.
+        leave out the noisiest steps, at which the image cannot be distinguished from it.
 
     Returns
     -------
     list of int
-        Falling strictly, from the noisiest step; as many as asked for and possible.
+        Falling strictly, from the noisiest step; as many as requested and possible.
     """
     alpha_bar = schedule.alphas_cumprod.double()
     log_snr = 0.5 * (alpha_bar / (1 - alpha_bar)).log()
@@ -65,7 +65,7 @@ def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> lis
 
 
 class SamplingSteps:
-    """One way from noise to image; good for a single batch.
+    """The sampling steps of one batch, from noise to image.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class SamplingSteps:
     Attributes
     ----------
     times : list of int
-        Time steps to ask the network at, the noisiest first.
+        Time steps at which the network is evaluated, the noisiest first.
     """
 
     def __init__(self, sampler: SamplerName, steps: int, schedule: NoiseSchedule) -> None:
@@ -96,14 +96,14 @@ class SamplingSteps:
         noisy: torch.Tensor,
         generators: Sequence[torch.Generator],
     ) -> torch.Tensor:
-        """Return what comes after the step `number`, counted from 0.
+        """Apply the step `number`, counted from 0, to a noisy batch.
 
         Parameters
         ----------
         number
             Position in :attr:`times`; the steps must be taken one after the other.
         clean
-            (N, C, Y, X): the image that the network sees in `noisy`.
+            (N, C, Y, X): the clean image estimated from `noisy`.
         noisy
             (N, C, Y, X) at this step.
         generators
@@ -116,9 +116,9 @@ class SamplingSteps:
 
 
 def _merged_betas(schedule: NoiseSchedule, times: Sequence[int]) -> list[float]:
-    """Return the betas of the schedule that knows these times only, the least noisy first.
+    """Return the betas of the schedule reduced to these times, the least noisy first.
 
-    Samplers that are told to skip steps of the long schedule take the one before to be
+    Samplers that skip steps of the full schedule take the previous one to be
     ``T // steps`` away, which is wrong where the division leaves a rest.
     """
     alpha_bar = (1 - schedule.betas.double()).cumprod(0)[sorted(times)]
@@ -128,7 +128,7 @@ def _merged_betas(schedule: NoiseSchedule, times: Sequence[int]) -> list[float]:
 
 
 def _scheduler(sampler: SamplerName, betas: list[float]) -> Any:
-    """Return a fresh scheduler that takes the clean image, clipped by us where it is to be."""
+    """Build the scheduler; it takes the clean image, already clipped where needed."""
     import diffusers
 
     library: Any = diffusers  # which has no types

@@ -1,4 +1,4 @@
-"""Fields larger than a network's own size: overlapping windows whose results are fused.
+"""Overlapping windows, with fused results, for fields larger than the network's own size.
 
 Bar-Tal et al. 2023, "MultiDiffusion", arXiv:2302.08113: each window's prediction counts with
 a smooth weight, so that no border shows.
@@ -48,7 +48,7 @@ def fuse(
         Size (h, w) of a window in px of the field.
     scale
         Size of a result's pixel in px of the field, inverted: 8 for a decoder that enlarges
-        eight times.
+        eight times. Default: 1.
 
     Returns
     -------

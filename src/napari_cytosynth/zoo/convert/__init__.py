@@ -1,4 +1,4 @@
-"""Weights from elsewhere to the three files of a model.
+"""Conversion of foreign weights to the three files of a model.
 
 Checkpoints of other programs are read in a process of their own, renamed to one of the package's
 architectures, checked, and saved as safetensors with a card.

@@ -1,4 +1,4 @@
-"""Turn weights that another program wrote into a model of the three files used here."""
+"""Conversion of another program's weights to the three files of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from napari_cytosynth.zoo.card import Inference, ModelCard, Training
 from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, save_model
 from napari_cytosynth.zoo.weights import fill_network, read_tensors
 
-from .foreign import LAYOUTS, Layout, Shapes, listed, match_names
+from .foreign import LAYOUTS, NetworkLayout, Shapes, listed, match_names
 from .settings import ConvertSettings, read_settings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Tensors = dict[str, "torch.Tensor"]
 
 @dataclass(frozen=True, eq=False)
 class Converted:
-    """A model that was converted.
+    """A converted model.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Converted:
     network
         Its network, in evaluation mode.
     messages
-        Sentences on what was assumed or left out.
+        Sentences on assumptions and omissions.
     """
 
     folder: Path
@@ -81,10 +81,10 @@ def convert(
     architecture
         ``Pix2PixHD`` (NVIDIA's layout, with or without local enhancer) or ``UNet``.
     folder
-        Folder to write, which must not hold a model yet; None: one of the model's name in
-        the current folder.
+        Folder to write, which must not hold a model yet; None (default): one of the model's
+        name in the current folder.
     settings
-        What the weights do not tell: ``input_channels``, ``output_channels`` and
+        Facts missing in the weights: ``input_channels``, ``output_channels`` and
         ``normalisation`` must be there; see :class:`ConvertSettings` for the others.
 
     Returns
@@ -129,11 +129,11 @@ def convert(
     card = _card(name, path, layout, chosen)
     network = fill_network(card, _state(layout, names, tensors), path)
     save_model(target, network, card, dtype=torch.float32)
-    return Converted(target, card, network, (*messages, *_remarks(layout, chosen)))
+    return Converted(target, card, network, (*messages, *_warnings(layout, chosen)))
 
 
 def _read_elsewhere(path: Path, unwanted: list[str]) -> tuple[Tensors, list[str]]:
-    """Return the tensors that another process read, and what it left behind."""
+    """Read the tensors in another process; return them with messages on the rest."""
     with TemporaryDirectory() as scratch:
         target = Path(scratch) / "tensors.safetensors"
         module = "napari_cytosynth.zoo.convert.worker"
@@ -193,7 +193,7 @@ def _what_was_found(report: dict[str, Any]) -> list[str]:
 
 
 def _without(patterns: list[str], names: list[str]) -> set[str]:
-    """Return the names that no pattern fits; every pattern must fit one."""
+    """Return the names that match no pattern; every pattern must match one."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             raise InputError(f"leave_out={pattern} names nothing in the file.")
@@ -204,8 +204,8 @@ def _shapes(tensors: Mapping[str, torch.Tensor]) -> Shapes:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def _read_layout(architecture: str, shapes: Shapes, chosen: ConvertSettings) -> Layout:
-    """Add to what the tensors tell what only the user can."""
+def _read_layout(architecture: str, shapes: Shapes, chosen: ConvertSettings) -> NetworkLayout:
+    """Read the layout from the tensors and complete it with the user's settings."""
     layout = LAYOUTS[architecture](shapes)
     arguments = layout.arguments
     if architecture == "UNet":
@@ -235,15 +235,15 @@ def _no_dropout() -> InputError:
     )
 
 
-def _expected(layout: Layout) -> Shapes:
+def _expected(layout: NetworkLayout) -> Shapes:
     import torch
 
     with torch.device("meta"):
         return _shapes(build_network(layout.architecture, layout.arguments).state_dict())
 
 
-def _state(layout: Layout, names: dict[str, str], tensors: Tensors) -> Tensors:
-    """Return the tensors under our names; counters that old files lack start at 0."""
+def _state(layout: NetworkLayout, names: dict[str, str], tensors: Tensors) -> Tensors:
+    """Rename the tensors; counters missing in old files start at 0."""
     import torch
 
     counters = (name for name in _expected(layout) if name not in names)
@@ -251,8 +251,8 @@ def _state(layout: Layout, names: dict[str, str], tensors: Tensors) -> Tensors:
     return state | {ours: tensors[theirs] for ours, theirs in names.items()}
 
 
-def _card(name: str, path: Path, layout: Layout, chosen: ConvertSettings) -> ModelCard:
-    """Write down what is known.
+def _card(name: str, path: Path, layout: NetworkLayout, chosen: ConvertSettings) -> ModelCard:
+    """Build the card from layout and settings.
 
     Raises
     ------
@@ -286,7 +286,7 @@ def _card(name: str, path: Path, layout: Layout, chosen: ConvertSettings) -> Mod
                 output_scaling=chosen.output_scaling(),
                 output_unit=chosen.output_unit,
             ),
-            training=Training(remarks=" ".join([origin, *_remarks(layout, chosen)])),
+            training=Training(remarks=" ".join([origin, *_warnings(layout, chosen)])),
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -298,7 +298,7 @@ def _threshold(task: str, chosen: ConvertSettings) -> float | None:
     return 0.5 if task == "segment" and chosen.threshold is None else chosen.threshold
 
 
-def _stride(layout: Layout) -> int:
+def _stride(layout: NetworkLayout) -> int:
     import torch
 
     with torch.device("meta"):
@@ -306,27 +306,27 @@ def _stride(layout: Layout) -> int:
     return int(getattr(network, "total_stride", 1))
 
 
-def _remarks(layout: Layout, chosen: ConvertSettings) -> list[str]:
-    """Say what a user of the converted model should know about its limits."""
+def _warnings(layout: NetworkLayout, chosen: ConvertSettings) -> list[str]:
+    """Return sentences on the limits of the converted model, for card and user."""
     if layout.architecture == "UNet":
         return []
-    remarks = []
+    warnings = []
     if chosen.dropout:
-        remarks.append(
+        warnings.append(
             "It was trained with a dropout of single values; here whole channels are dropped with "
             "the same probability, so its uncertainty is uncalibrated until it is fitted: "
             "cytosynth evaluate stain --calibrate."
         )
     else:
-        remarks.append(
+        warnings.append(
             "Its training used no dropout, as far as is known: an uncertainty from it is dropout "
             "injection, uncalibrated."
         )
     if layout.arguments["norm"] == "instance":
-        remarks.append(
+        warnings.append(
             "Its instance normalisation looks at the whole image: no tiles, and a crop gives "
             "another result than the whole."
         )
     if not chosen.scale and not chosen.offset:
-        remarks.append("Its output is left as the network gives it, without a unit.")
-    return remarks
+        warnings.append("Its output is left as the network gives it, without a unit.")
+    return warnings

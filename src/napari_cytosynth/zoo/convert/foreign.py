@@ -1,4 +1,4 @@
-"""How other programs name the tensors of networks that this package has, too.
+"""Tensor names of other programs for the architectures of this package.
 
 References
 ----------
@@ -19,15 +19,15 @@ from napari_cytosynth.errors import UnknownArchitectureError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LAYOUTS", "Layout", "Shapes", "listed", "match_names"]
+__all__ = ["LAYOUTS", "NetworkLayout", "Shapes", "listed", "match_names"]
 
 Shapes = dict[str, tuple[int, ...]]
 _NAMED = 30  # names that an error spells out
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What a network's tensors say about it.
+class NetworkLayout:
+    """Architecture and layer names of a foreign network, read from its tensors.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Layout:
     dropout_blocks
         In how many blocks the foreign network has a dropout layer.
     title
-        What the layout is called.
+        Name of the layout in messages.
     """
 
     architecture: str
@@ -48,7 +48,7 @@ class Layout:
     title: str = ""
 
 
-def pix2pixhd(shapes: Shapes) -> Layout:
+def pix2pixhd(shapes: Shapes) -> NetworkLayout:
     """Read pix2pixHD's layout: the global generator alone, or with one local enhancer.
 
     Raises
@@ -81,11 +81,11 @@ def pix2pixhd(shapes: Shapes) -> Layout:
         name, dropouts = "Pix2PixHD", (blocks + local_blocks) * slot
     out_channels, *_, kernel = _shape(shapes, f"{head}.weight")
     arguments |= {"out_channels": out_channels, "head_kernel": kernel}
-    return Layout(name, arguments, modules, dropouts, "pix2pixHD's layout")
+    return NetworkLayout(name, arguments, modules, dropouts, "pix2pixHD's layout")
 
 
 def _blocks(shapes: Shapes, sequence: str) -> tuple[int, int, int]:
-    """Return the first residual block's place, their number, and 1 if they have dropout."""
+    """Return position and number of the residual blocks, and 1 if they have dropout."""
     pattern = re.compile(rf"{sequence}\.(\d+)\.conv_block\.")
     places = {int(found[1]) for name in shapes if (found := pattern.match(name))}
     if not places:
@@ -134,7 +134,7 @@ def _block(ours: str, theirs: str, slot: int) -> dict[str, str]:
     return {f"{ours}.{name}": f"{theirs}.conv_block.{place}" for name, place in places.items()}
 
 
-def unet(shapes: Shapes) -> Layout:
+def unet(shapes: Shapes) -> NetworkLayout:
     """Read a U-Net's tensors: our own names, or inc, down1 … up1 … outc.
 
     Raises
@@ -144,7 +144,9 @@ def unet(shapes: Shapes) -> Layout:
     """
     if "encoder.0.conv1.weight" in shapes:
         firsts = _numbered(shapes, r"encoder\.(\d+)\.conv1\.weight")
-        return Layout("UNet", _unet_arguments(shapes, firsts, "head.weight"), title="our own")
+        return NetworkLayout(
+            "UNet", _unet_arguments(shapes, firsts, "head.weight"), title="our own"
+        )
     if "inc.double_conv.0.weight" not in shapes:
         raise _unlike("a U-Net", shapes)
     downs = _numbered(shapes, r"down(\d+)\.maxpool_conv\.1\.double_conv\.0\.weight")
@@ -163,7 +165,7 @@ def unet(shapes: Shapes) -> Layout:
         modules |= _double(f"decoder.{level}", f"up{level + 1}.conv.double_conv")
     firsts = [f"{name}.double_conv.0.weight" for name in encoders]
     arguments = _unet_arguments(shapes, firsts, "outc.conv.weight")
-    return Layout("UNet", arguments, modules, title="the layout inc, down1 … up1 … outc")
+    return NetworkLayout("UNet", arguments, modules, title="the layout inc, down1 … up1 … outc")
 
 
 def _unet_arguments(shapes: Shapes, firsts: list[str], head: str) -> dict[str, Any]:
@@ -198,8 +200,8 @@ LAYOUTS = {"Pix2PixHD": pix2pixhd, "UNet": unet}
 """What ``--as`` takes -> the function that reads such a network's layout."""
 
 
-def match_names(layout: Layout, expected: Shapes, given: Shapes) -> dict[str, str]:
-    """Pair the tensors of our network with those of the file, leaving none over.
+def match_names(layout: NetworkLayout, expected: Shapes, given: Shapes) -> dict[str, str]:
+    """Match the tensors of our network with those of the file, one to one.
 
     Parameters
     ----------
@@ -242,7 +244,7 @@ def match_names(layout: Layout, expected: Shapes, given: Shapes) -> dict[str, st
     return names
 
 
-def _theirs(layout: Layout, ours: str) -> str:
+def _theirs(layout: NetworkLayout, ours: str) -> str:
     if not layout.modules:
         return ours
     module, _, parameter = ours.rpartition(".")
@@ -250,7 +252,7 @@ def _theirs(layout: Layout, ours: str) -> str:
 
 
 def listed(names: Mapping[str, Any] | list[str], most: int = _NAMED) -> str:
-    """Return the names as a text; of very many, the first."""
+    """Format names as a text; of very many, the first."""
     first, more = list(names)[:most], len(names) - most
     return ", ".join(first) + (f" … and {more} more" if more > 0 else "")
 

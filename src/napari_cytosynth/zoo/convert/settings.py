@@ -1,4 +1,4 @@
-"""What a user says about a foreign network, because its weights do not."""
+"""Settings of a conversion that the weights of a foreign network do not contain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ConvertSettings", "read_settings"]
 
 
 def _split(value: Any) -> Any:
-    """Read “a,b” as a list; what is a list already stays."""
+    """Split “a,b” into a list; a list stays as it is."""
     if not isinstance(value, str):
         return value
     return [part.strip() for part in value.split(",") if part.strip()]
@@ -27,7 +27,7 @@ Numbers = Annotated[list[float], BeforeValidator(_split)]
 
 
 class ConvertSettings(BaseModel):
-    """Settings of a conversion; those without which there is no card have no default."""
+    """Validated settings of a conversion; the required ones default to empty or None."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -78,12 +78,12 @@ class ConvertSettings(BaseModel):
         ]
 
     def check_against(self, in_channels: int, out_channels: int) -> None:
-        """Ask for what is missing, and compare the channels with the network's.
+        """Check that the required settings are there and the channels match the network's.
 
         Raises
         ------
         InputError
-            If something must be said, or does not fit.
+            If a required setting is missing, or does not fit.
         """
         wanted = []
         counts = {"input_channels": in_channels, "output_channels": out_channels}
@@ -103,7 +103,7 @@ class ConvertSettings(BaseModel):
 
 
 def read_settings(values: Mapping[str, Any]) -> ConvertSettings:
-    """Check settings as they come from a command line or a program.
+    """Validate settings from the command line or a program.
 
     Raises
     ------

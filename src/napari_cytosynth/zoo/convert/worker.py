@@ -1,4 +1,4 @@
-"""The process that opens a foreign weights file, so that no other one has to.
+"""Separate process that opens a foreign weights file.
 
 Pickle can run code. torch's restricted reader does not, and should it ever fail at that, it
 fails in here, in a process that then ends: ``python -m napari_cytosynth.zoo.convert.worker
@@ -29,7 +29,7 @@ _PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.", "network.", "net.")
 
 
 def extract(source: str, target: str) -> dict[str, Any]:
-    """Write the tensors of a weights file to `target`, and say what the file was.
+    """Write the tensors of a weights file to `target`; return a report on the file.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def extract(source: str, target: str) -> dict[str, Any]:
         ``names`` of the tensors in their order; ``wrappers``: names of the dictionaries
         around the tensors; ``beside``: what lay beside those; ``others``: entries among the
         tensors that are none; ``prefix``: what was cut off all names. Or ``error``:
-        ``unsafe`` (with what it asked for as ``detail``), ``unreadable`` or ``empty``.
+        ``unsafe`` (with the global it refers to as ``detail``), ``unreadable`` or ``empty``.
     """
     from safetensors.torch import save_file
 
@@ -96,7 +96,7 @@ def _is_dense(value: Any) -> bool:
 
 
 def _unwrap(content: Any, report: dict[str, Any]) -> Mapping[Any, Any]:
-    """Go down to the dictionary of tensors; note in `report` what is left behind."""
+    """Return the innermost dictionary of tensors; add what lies beside it to `report`."""
     if not isinstance(content, dict) or any(map(_is_dense, content.values())):
         return content if isinstance(content, dict) else {}
     inner = [name for name, value in content.items() if _holds_tensors(value)]
@@ -118,7 +118,7 @@ def _holds_tensors(value: Any) -> bool:
 def _without_prefix(
     tensors: dict[str, torch.Tensor],
 ) -> tuple[dict[str, torch.Tensor], str]:
-    """Cut off what DataParallel and others put in front of every name."""
+    """Remove the prefix that DataParallel and others add to every name."""
     cut = ""
     while prefix := next((p for p in _PREFIXES if all(n.startswith(p) for n in tensors)), ""):
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
