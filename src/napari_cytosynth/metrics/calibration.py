@@ -46,8 +46,8 @@ def calibrated_sigma(
     """Return ``sqrt((scale * std)² + (slope * level)² + floor²)``.
 
     The standard deviation of the samples shows what the model does not know; the other two
-    terms stand for what no model can: how much stain a cell took up (in proportion to its brightness),
-    and the noise of the camera (Kendall and Gal 2017, arXiv:1703.04977).
+    terms stand for what no model can: how much stain a cell took up (in proportion to its
+    brightness), and the noise of the camera (Kendall and Gal 2017, arXiv:1703.04977).
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Diversity of generated images, by the similarity of their pairs.
 
 Likeness is measured between generated images only: a likeness of generated to unpaired
-real images says nothing.
+real images means nothing.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class LatentDiffusion(nn.Module):
         self.total_stride = self.autoencoder.downsampling * self.denoiser.total_stride
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Map images in [-1, 1] to the means of their latents, scaled to unit standard deviation."""
+        """Map images in [-1, 1] to the means of their latents, scaled to a std of 1."""
         return self.autoencoder.encode(x)[0] * self.latent_scale
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:

@@ -19,8 +19,8 @@ from napari_cytosynth.inference.device import unless_out_of_memory
 from napari_cytosynth.inference.tiling import place_of, plan_tiles
 
 from .masks import check_dropout, check_sampling
-from .running_statistics import RunningStatistics
 from .run import SamplingRun, patches_of
+from .running_statistics import RunningStatistics
 from .tiles import SplitPredictor
 
 if TYPE_CHECKING:
