@@ -46,9 +46,9 @@ def test_images_with_seeds_and_a_contact_sheet_are_written(tiny_generator, tmp_p
 
 def test_every_option_is_passed_on(tiny_generator, tmp_path):
     options = "--count 2 --sampler ddim --steps 3 --guidance 2 --size 24 32"
-    told = ["--condition", "foreground fraction=0.3", "--trajectory"]
+    extra = ["--condition", "foreground fraction=0.3", "--trajectory"]
     out = tmp_path / "out"
-    assert generate(tiny_generator("pairs"), out, *options.split(), *told) == 0
+    assert generate(tiny_generator("pairs"), out, *options.split(), *extra) == 0
     assert names(out) == [
         "contact-sheet.png",
         "images.tif",

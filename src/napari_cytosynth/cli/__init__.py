@@ -1,4 +1,4 @@
-"""The command ``cytosynth``. Nothing heavy is imported before a command needs it."""
+"""The command ``cytosynth``; heavy packages are imported only by the commands that use them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from napari_cytosynth.cli.evaluate import segment as evaluate
 from napari_cytosynth.errors import Cancelled, CytosynthError
 
 from . import generate, models, phantoms, segment, stain
-from .evaluate import segment as evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,10 +45,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @contextmanager
-def _needing(missing: str) -> Iterator[None]:
-    """Turn a failed import into the sentence `missing`.
+def _explain_missing(missing: str) -> Iterator[None]:
+    """Raise an error with the message `missing` where an import fails.
 
-    The call belongs inside too: commands import what is heavy only when they get to it.
+    The call belongs inside too: commands import heavy packages only when they use them.
     """
     try:
         yield
@@ -58,21 +58,21 @@ def _needing(missing: str) -> Iterator[None]:
 
 
 def _train(argv: list[str]) -> int:
-    with _needing(_TRAIN_EXTRA):
+    with _explain_missing(_TRAIN_EXTRA):
         from napari_cytosynth.training.cli import main as train
 
         return train(argv)
 
 
 def _study(argv: list[str]) -> int:
-    with _needing(_TRAIN_EXTRA):
+    with _explain_missing(_TRAIN_EXTRA):
         from napari_cytosynth.training.study.cli import main as study
 
         return study(argv)
 
 
 def _demo(argv: list[str]) -> int:
-    with _needing(_ALL_EXTRA):
+    with _explain_missing(_ALL_EXTRA):
         from napari_cytosynth.widgets.demo.demo import main as demo
 
         return demo(argv)
@@ -96,13 +96,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv
-        What follows the command's name; None for the arguments of this process.
+        Arguments after the command's name. None (default): those of this process.
 
     Returns
     -------
     int
-        0 if all went well, 1 after an error that was explained on stderr, 130 if it was
-        stopped.
+        0 after success, 1 after an error with a message on stderr, 130 if it was stopped.
 
     Raises
     ------

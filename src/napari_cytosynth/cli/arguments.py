@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and how their values are checked."""
+"""Arguments that several commands share, and checks of their values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = [
     "add_device",
     "add_image",
     "add_model",
-    "add_running",
-    "add_where",
+    "add_pixel_size_and_device",
+    "add_segment_options",
     "at_least_one",
     "fraction",
     "make_folder",
-    "make_room_for",
+    "make_output_folder",
     "not_negative",
     "positive",
     "whole",
@@ -68,7 +68,7 @@ def at_least_one(text: str) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of results, and see before a long run that it can be written.
+    """Make the folder of results, and check that it can be written before a long run.
 
     Raises
     ------
@@ -88,8 +88,8 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"Nothing can be written to “{folder}”: {reason}.") from error
 
 
-def add_running(parser: argparse.ArgumentParser) -> Any:
-    """Add the arguments of a run of a segmentation model; return their group."""
+def add_segment_options(parser: argparse.ArgumentParser) -> Any:
+    """Add the options of a segmentation; return their group."""
     group = parser.add_argument_group("how the model runs and what counts as an object")
     group.add_argument(
         "--threshold",
@@ -104,23 +104,23 @@ def add_running(parser: argparse.ArgumentParser) -> Any:
         metavar="PX",
         help="drop objects of fewer pixels (default: %(default)s)",
     )
-    add_device(group)
+    add_pixel_size_and_device(group)
     return group
 
 
-def add_device(group: Any) -> None:
-    """Add what says how large a pixel is and where a network runs."""
+def add_pixel_size_and_device(group: Any) -> None:
+    """Add the options for the pixel size and the device."""
     group.add_argument(
         "--pixel-size",
         type=positive,
         metavar="UM",
         help="pixel size of the image in µm",
     )
-    add_where(group)
+    add_device(group)
 
 
-def add_where(group: Any) -> None:
-    """Add what says where a network runs."""
+def add_device(group: Any) -> None:
+    """Add the option for the device."""
     group.add_argument(
         "--device",
         default="auto",
@@ -129,7 +129,7 @@ def add_where(group: Any) -> None:
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:
-    """Add the image, the model that runs on it, and where the results go."""
+    """Add the arguments for the image, the model and the folder of results."""
     parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
     add_model(parser)
     parser.add_argument(
@@ -146,7 +146,7 @@ def add_image(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the model, and where the results go."""
+    """Add the options for the model and the folder of results."""
     parser.add_argument(
         "--model",
         required=True,
@@ -157,6 +157,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def make_room_for(out: Path) -> None:
-    """Make the folder of results that go to a folder or, by its suffix, beside a file."""
+def make_output_folder(out: Path) -> None:
+    """Make the folder of results: `out` itself, or its parent if `out` names a file."""
     make_folder(out.parent if out.suffix.lower() in FILE_SUFFIXES else out)

@@ -1,4 +1,4 @@
-"""``cytosynth generate``: synthetic images with their seeds, and a contact sheet."""
+"""``cytosynth generate``: write synthetic images with their seeds and a contact sheet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError
 
-from .arguments import FILE_SUFFIXES, add_model, add_where, make_room_for
+from .arguments import FILE_SUFFIXES, add_device, add_model, make_output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
+    """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "generate",
         help="make up synthetic images",
@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="write the way from noise to image too, as trajectory.tif and trajectory.gif",
     )
-    add_where(group)
+    add_device(group)
     parser.set_defaults(run=run)
 
 
@@ -95,17 +95,17 @@ def _add_options(group: Any) -> None:
     group.add_argument(
         "--nearest",
         action="store_true",
-        help="say how far each image is from its nearest training image",
+        help="print how far each image is from its nearest training image",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Generate, write and say what was written."""
+    """Generate images, write them and print the paths."""
     from napari_cytosynth.zoo.loading import load_model
 
     out: Path = arguments.out
     new = not out.exists()
-    make_room_for(out)
+    make_output_folder(out)
     try:
         model = load_model(arguments.model, arguments.device)
         result = _make(arguments, model)
@@ -117,15 +117,15 @@ def run(arguments: argparse.Namespace) -> None:
         print(message)
     try:
         if arguments.nearest:
-            _look_for_copies(result, model, arguments.device)
-    finally:  # the images are worth keeping where nothing can be looked up
+            _print_nearest(result, model, arguments.device)
+    finally:  # the images are kept even if the look-up fails
         written = result.save(out, separate=arguments.separate)
     if result.walk is not None or result.trajectory is not None:
         name = "walk.gif" if result.walk is not None else "trajectory.gif"
         beside = out.suffix.lower() in FILE_SUFFIXES
         film = out.with_name(f"{out.stem}-{name}") if beside else out / name
         written.append(result.save_animation(film))
-    print(_sentence(result))
+    print(_summary(result))
     for path in written:
         print(path)
 
@@ -150,7 +150,7 @@ def _make(arguments: argparse.Namespace, model: Any) -> Generation:
     return sample(model, options, device=arguments.device)
 
 
-def _look_for_copies(result: Generation, model: Any, device: str) -> None:
+def _print_nearest(result: Generation, model: Any, device: str) -> None:
     from napari_cytosynth.tasks.generate.nearest import nearest_training
 
     found = nearest_training(result, model, device=device)
@@ -159,7 +159,7 @@ def _look_for_copies(result: Generation, model: Any, device: str) -> None:
 
 
 def _checked(check: Callable[[Any], Any], text: str) -> Any:
-    """Read a value by a rule of the sampling options, or end with the rule's sentence."""
+    """Return a value checked by a rule of the sampling options, for use by argparse."""
     try:
         return check(int(text) if text.lstrip("+-").isdecimal() else text)
     except InputError as error:
@@ -201,7 +201,7 @@ def _named_number(text: str) -> tuple[str, float]:
     return name.strip(), number
 
 
-def _sentence(result: Generation) -> str:
+def _summary(result: Generation) -> str:
     rows, columns = result.images.shape[-2:]
     size, facts = f"{rows} × {columns} px", result.facts
     return f"{len(result)} images of {size}: {facts.title}; {facts.seeds_in_words()}."

@@ -1,4 +1,4 @@
-"""``cytosynth models``: list, show, fetch, remove, publish, convert."""
+"""``cytosynth models``: list, show, fetch, remove, publish and convert models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL_HELP = "a name from “cytosynth models list”, a folder, or org/name[@re
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
+    """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "models", help="list, show, fetch, remove and publish models"
     )
@@ -43,14 +43,16 @@ def add_parser(commands: Any) -> None:
     add = actions.add_parser("publish", help="upload a model to the Hugging Face Hub")
     add.add_argument("folder", type=Path, help="folder of the model")
     add.add_argument("repository", help="org/name; made if it does not exist")
-    add.add_argument("--dry-run", action="store_true", help="only check and say what would go up")
+    add.add_argument(
+        "--dry-run", action="store_true", help="only check and list what would be uploaded"
+    )
     add.set_defaults(run=publish)
     add = actions.add_parser(
         "convert",
         help="turn weights that another program wrote into a model",
         description="Turn a .pth file of a pix2pixHD generator or a U-Net into a model folder. "
-        "The file is opened in a process of its own by a reader that runs no code of it. What "
-        "weights do not tell is said with --set: at least input_channels, output_channels and "
+        "The file is opened in a process of its own by a reader that runs no code of it. What the "
+        "weights do not record is given with --set: at least input_channels, output_channels and "
         "normalisation.",
     )
     add.add_argument("file", type=Path, metavar="FILE", help="the weights: .pth, .pt, .safetensors")
@@ -175,7 +177,7 @@ def remove(arguments: argparse.Namespace) -> None:
 
 
 def publish(arguments: argparse.Namespace) -> None:
-    """Upload one model, or say what would be uploaded."""
+    """Upload one model, or print what would be uploaded."""
     from napari_cytosynth.zoo import hub
 
     done = hub.publish(arguments.folder, arguments.repository, dry_run=arguments.dry_run)
@@ -200,7 +202,7 @@ def convert(arguments: argparse.Namespace) -> None:
     settings = {key: value for key, _, value in pairs}
     done = converting.convert(arguments.file, arguments.architecture, arguments.out, settings)
     inference = done.card.inference
-    if inference.norm == "batch":  # otherwise it sees the whole image
+    if inference.norm == "batch":  # other norms see the whole image
         radius = network_geometry(done.network, len(inference.input_channels)).radius
         inference = inference.model_copy(update={"receptive_radius": radius})
         update_card(done.folder, done.card.model_copy(update={"inference": inference}))

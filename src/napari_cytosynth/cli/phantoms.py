@@ -1,4 +1,4 @@
-"""``cytosynth phantoms``: simulated pairs of images that a virtual stainer can learn from."""
+"""``cytosynth phantoms``: simulated pairs of images to train a virtual stainer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = ("phase", "fluorescence", "nuclei", "cells")
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
+    """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "phantoms",
         help="simulate pairs of phase contrast and fluorescence images",
@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the fields, each of them whole or not at all."""
+    """Simulate and write the fields."""
     from napari_cytosynth.phantoms.simulate import stained_field
 
     folder: Path = arguments.out

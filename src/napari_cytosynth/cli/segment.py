@@ -1,10 +1,10 @@
-"""``cytosynth segment``: an image in; probability, labels and a table out."""
+"""``cytosynth segment``: write probability, labels and a table of an image's objects."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_image, add_running, make_room_for
+from .arguments import add_image, add_segment_options, make_output_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -14,7 +14,7 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
+    """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "segment",
         help="find and measure the objects of an image",
@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
         "labels.tif and table.csv.",
     )
     add_image(parser)
-    group = add_running(parser)
+    group = add_segment_options(parser)
     group.add_argument(
         "--resample",
         action="store_true",
@@ -37,13 +37,13 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Segment one file."""
+    """Segment one image file."""
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.segment.task import segment
 
     file = read_image(arguments.image)
     out: Path = arguments.out
-    make_room_for(out)
+    make_output_folder(out)
     result = segment(
         file.data,
         model=arguments.model,

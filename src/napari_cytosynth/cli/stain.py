@@ -1,11 +1,11 @@
-"""``cytosynth stain``: a label-free image in; virtual stains and their uncertainty out."""
+"""``cytosynth stain``: write virtual stains of a label-free image and their uncertainty."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_device, add_image, make_room_for
+from .arguments import add_image, add_pixel_size_and_device, make_output_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +19,7 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
+    """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "stain",
         help="predict stained channels from label-free images",
@@ -60,23 +60,23 @@ def add_parser(commands: Any) -> None:
         metavar="P",
         help="force dropout on a model that was trained without it (uncalibrated)",
     )
-    add_device(group)
+    add_pixel_size_and_device(group)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Stain one file."""
+    """Stain one image file virtually."""
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
 
     file = read_image(arguments.image)
     out: Path = arguments.out
-    make_room_for(out)
+    make_output_folder(out)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = arguments.pixel_size or file.pixel_size_um
     model = load_model(arguments.model, arguments.device)
-    for warning in _unlike(file, model.card, arguments, axes, size):
+    for warning in _domain_warnings(file, model.card, arguments, axes, size):
         print(f"Warning: {warning}", file=sys.stderr)
     result = stain(
         file.data,
@@ -96,15 +96,15 @@ def run(arguments: argparse.Namespace) -> None:
     for message in result.messages:
         print(message)
     written = result.save(out)
-    print(_sentence(result))
+    print(_summary(result))
     for path in written:
         print(path)
 
 
-def _unlike(
+def _domain_warnings(
     file: LoadedImage, card: ModelCard, arguments: argparse.Namespace, axes: str | None, size: Any
 ) -> list[str]:
-    """Check the first plane; what is done about the pixel size is no surprise any more."""
+    """Return the warnings of the first plane; a resampled one is not checked for pixel size."""
     from napari_cytosynth.tasks.stain.domain_check import check_image
     from napari_cytosynth.tasks.stain.task import first_plane_of
 
@@ -112,7 +112,7 @@ def _unlike(
     return check_image(plane, card, None if arguments.resample else size)
 
 
-def _sentence(result: Staining) -> str:
+def _summary(result: Staining) -> str:
     what = f"Predicted {', '.join(result.channels)} (virtual stains: predicted, not measured)"
     if result.std is None:
         return f"{what}, without an uncertainty."

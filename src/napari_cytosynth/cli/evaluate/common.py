@@ -1,4 +1,4 @@
-"""Arguments and words that the evaluations of all tasks share."""
+"""Arguments and output that the evaluations of all tasks share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "check_card",
     "data_name",
     "default_folder",
-    "given_words",
+    "non_default_options",
     "print_updated",
 ]
 
@@ -27,7 +27,7 @@ PARTS = ("train", "validation", "val", "test")
 
 
 def add_selection(data: Any) -> None:
-    """Add the arguments that say which images of a folder are taken."""
+    """Add the options that select images of a folder."""
     data.add_argument(
         "--select", default="*", metavar="GLOB", help="only file names like this, without suffix"
     )
@@ -42,7 +42,7 @@ def add_selection(data: Any) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add where the results go."""
+    """Add the options for the folder of results and the card to update."""
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"folder of the results (default: {default})"
     )
@@ -55,7 +55,7 @@ def add_output(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def check_card(folder: Path, option: str = "--update-card") -> None:
-    """Refuse to update the card of what is no model's folder, before the evaluation.
+    """Check before the evaluation that `folder` has a card to update.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def check_card(folder: Path, option: str = "--update-card") -> None:
 
 
 def print_updated(folder: Path) -> None:
-    """Say that a card was written."""
+    """Print that a card was updated."""
     print(f"Card updated: {folder}")
 
 
@@ -82,16 +82,16 @@ def data_name(folder: Path) -> str:
 
 
 def default_folder(models: Sequence[Model], data_dir: Path, parts: Sequence[str]) -> Path:
-    """Return where figures are written if nothing else is asked for: ``MODELS/DATA-PART``."""
+    """Return the default folder of results: ``evaluation/MODELS/DATA-PART``."""
     named = "-vs-".join(model.card.name for model in models)
     place = "-".join([data_name(data_dir).replace("/", "-"), *parts])
     return Path("evaluation", named, place)
 
 
-def given_words(
+def non_default_options(
     arguments: argparse.Namespace, names: Sequence[str], defaults: Mapping[str, Any]
 ) -> list[str]:
-    """Return the options that are not at their default, without paths of this machine."""
+    """Return the options that differ from their defaults, without local paths."""
     words = []
     for name in (*names, "split"):
         value = getattr(arguments, name, None)

@@ -1,4 +1,4 @@
-"""``cytosynth evaluate generate``: measure generators, side by side."""
+"""``cytosynth evaluate generate``: evaluation of generators, side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from napari_cytosynth.cli.arguments import at_least_one, make_folder, whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
-from .common import add_output, check_card, data_name, default_folder, given_words, print_updated
+from .common import (
+    add_output,
+    check_card,
+    data_name,
+    default_folder,
+    non_default_options,
+    print_updated,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +33,7 @@ _NAMES = ("recipe", *_DEFAULTS, "extractor", "sampler", "steps", "guidance")
 
 
 def add_generate(tasks: Any) -> None:
-    """Add the command to the parser's `tasks`."""
+    """Add the command to the sub-parsers `tasks`."""
     add: argparse.ArgumentParser = tasks.add_parser(
         "generate",
         help="measure generators, side by side",
@@ -102,7 +109,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def _name_or_file(text: str) -> str | Path:
-    """Tell a file from a name, so that the command is written down without its folder."""
+    """Return a path for a file, so that the recorded command leaves out its folder."""
     return Path(text) if Path(text).suffix else text
 
 
@@ -142,7 +149,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_extractor(extractor: str) -> None:
-    """Refuse to put distances on a card that others could not measure again."""
+    """Raise for an extractor that others do not have, so that cards stay reproducible."""
     from napari_cytosynth.zoo.catalogue import find_entry
 
     if find_entry(extractor) is None:
@@ -184,13 +191,13 @@ def _print(report: GenerateReport, out: Path) -> None:
     with pd.option_context("display.max_rows", None, "display.width", 200):
         table = report.comparison()
         print(table.to_string(index=False, float_format="{:.4f}".format, na_rep="–"))
-    for name, verdict in report.verdicts.items():
-        print(f"{name}: {verdict}")
+    for name, sentence in report.verdicts.items():
+        print(f"{name}: {sentence}")
     print(f"Details and figures: {out}")
 
 
 def command_line(arguments: argparse.Namespace, models: Sequence[Model]) -> str:
-    """Return the command that measures this again, without paths of this machine."""
+    """Return the command that repeats the evaluation, without local paths."""
     words = ["cytosynth", "evaluate", "generate", *(model.card.name for model in models)]
     words += ["--data-dir", data_name(arguments.data_dir)]
-    return shlex.join(words + given_words(arguments, _NAMES, _DEFAULTS))
+    return shlex.join(words + non_default_options(arguments, _NAMES, _DEFAULTS))

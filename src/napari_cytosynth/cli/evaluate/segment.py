@@ -1,4 +1,4 @@
-"""``cytosynth evaluate``: measure a model on images with known truth."""
+"""``cytosynth evaluate`` and ``cytosynth evaluate segment``: evaluation against known truth."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import add_running, make_folder, whole
+from napari_cytosynth.cli.arguments import add_segment_options, make_folder, whole
 from napari_cytosynth.progress import resolve_progress
 
 from .common import (
@@ -16,7 +16,7 @@ from .common import (
     check_card,
     data_name,
     default_folder,
-    given_words,
+    non_default_options,
     print_updated,
 )
 from .generate import add_generate
@@ -30,7 +30,7 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to the parser's `commands`."""
+    """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "evaluate", help="measure a model on images with known truth"
     )
@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     )
     add.add_argument("model", metavar="MODEL", help="name, folder, or org/name[@revision]")
     _add_data(add)
-    group = add_running(add)
+    group = add_segment_options(add)
     group.add_argument(
         "--split-touching",
         action=argparse.BooleanOptionalAction,
@@ -140,12 +140,12 @@ def _print(report: Report, out: Path) -> None:
 
 
 def command_line(arguments: argparse.Namespace, model: Model) -> str:
-    """Return the command that measures this again, without paths of this machine."""
+    """Return the command that repeats the evaluation, without local paths."""
     words = ["cytosynth", "evaluate", "segment", model.card.name]
     words += ["--data-dir", data_name(arguments.data_dir)]
     defaults = {"images": "image", "select": "*", "min_size": 0}
     names = ("images", "masks", "kind", "select", "hash_split", "threshold", "min_size")
-    words += given_words(arguments, names, defaults)
+    words += non_default_options(arguments, names, defaults)
     if arguments.pixel_size is not None:
         words += ["--pixel-size", f"{arguments.pixel_size:g}"]
     if arguments.split_touching is not None:

@@ -1,4 +1,4 @@
-"""``cytosynth evaluate stain``: measure virtual stainers, and calibrate their uncertainty."""
+"""``cytosynth evaluate stain``: evaluation of virtual stainers and calibration of their sigma."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .common import (
     check_card,
     data_name,
     default_folder,
-    given_words,
+    non_default_options,
     print_updated,
 )
 
@@ -47,7 +47,7 @@ _NAMES = (
 
 
 def add_stain(tasks: Any) -> None:
-    """Add the command to the parser's `tasks`."""
+    """Add the command to the sub-parsers `tasks`."""
     add: argparse.ArgumentParser = tasks.add_parser(
         "stain",
         help="measure virtual stainers, side by side",
@@ -255,7 +255,7 @@ def _print(report: StainReport, out: Path) -> None:
         state = "calibrated" if stainer.calibrated else "not calibrated"
         sampled = f"{stainer.samples} samples, {state}" if stainer.samples else "no samples"
         print(f"{name}: {sampled}")
-    ranges = ", ".join(f"{name} {reach:g}" for name, reach in report.data_ranges.items())
+    ranges = ", ".join(f"{name} {data_range:g}" for name, data_range in report.data_ranges.items())
     print(f"Range of the intensities for SSIM, PSNR and NRMSE: {ranges}")
     with pd.option_context("display.max_rows", None, "display.width", 200):
         print(report.comparison().to_string(index=False, float_format="{:.4f}".format))
@@ -268,7 +268,7 @@ def _print(report: StainReport, out: Path) -> None:
 
 
 def command_line(arguments: argparse.Namespace, models: Sequence[Model]) -> str:
-    """Return the command that measures this again, without paths of this machine."""
+    """Return the command that repeats the evaluation, without local paths."""
     words = ["cytosynth", "evaluate", "stain", *(model.card.name for model in models)]
     words += ["--data-dir", data_name(arguments.data_dir)]
-    return shlex.join(words + given_words(arguments, _NAMES, _DEFAULTS))
+    return shlex.join(words + non_default_options(arguments, _NAMES, _DEFAULTS))
