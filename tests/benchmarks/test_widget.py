@@ -74,11 +74,12 @@ def test_opening_the_widget(make_napari_viewer, capsys):
 
 @pytest.mark.slow
 def test_a_drag_step_that_hides_what_is_uncertain(make_napari_viewer, capsys):
-    from napari_cytosynth.widgets.stain.uncertainty_mask import StainedLayer, TrustMask
+    from napari_cytosynth.widgets.stain.uncertainty_mask import StainedLayer, UncertaintyMask
 
     viewer = make_napari_viewer()
     layers = [viewer.add_image(100 * blobs(1024), blending="additive") for _ in range(2)]
-    mask = TrustMask(viewer, [StainedLayer("DNA", one, one.data, blobs(1024)) for one in layers])
+    stains = [StainedLayer("DNA", one, one.data, blobs(1024)) for one in layers]
+    mask = UncertaintyMask(viewer, stains)
     before = layers[0].data.copy()
     mask.hide(0.5)
     assert np.isnan(layers[0].data).any()

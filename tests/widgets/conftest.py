@@ -131,8 +131,8 @@ class FakeStainer:
             for plane in np.ndindex(data.shape[:-2]):
                 if on_update is not None:
                     where = (slice(None), *plane)
-                    spread = std[where] if std is not None and count > 1 else None
-                    on_update(plane, count, mean[where], spread)
+                    sigma = std[where] if std is not None and count > 1 else None
+                    on_update(plane, count, mean[where], sigma)
             self._hold(count, progress, samples)
             if enough is not None and enough():
                 break

@@ -1,4 +1,4 @@
-"""The Measure widget: the table of objects for any labels layer."""
+"""The Measure widget: a table of the objects of any labels layer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from magicgui.widgets import ComboBox, Container, PushButton
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import align_captions, plain_label
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
-
-from .common import layers
 
 if TYPE_CHECKING:
     from pathlib import Path

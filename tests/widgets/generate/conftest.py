@@ -53,7 +53,7 @@ class FakeGenerator:
             done += len(numbers)
         if not done:
             raise Cancelled("Stopped before the first image was finished.")
-        states = np.stack([images * share for share in (0, 0.5, 1)], 1)[:done]
+        states = np.stack([images * fraction for fraction in (0, 0.5, 1)], 1)[:done]
         return Generation(
             images=images[:done],
             channels=("DNA", "AGP"),

@@ -336,14 +336,14 @@ def test_nothing_leaks(viewer, make_stain_widget):
 
 
 def test_what_is_hidden_first_is_uncertain_for_its_brightness(viewer):
-    from napari_cytosynth.widgets.stain.uncertainty_mask import StainedLayer, TrustMask
+    from napari_cytosynth.widgets.stain.uncertainty_mask import StainedLayer, UncertaintyMask
 
     mean = np.full((40, 40), 100.0, np.float32)  # background at the offset of the camera
     mean[:10, :10], mean[-10:, -10:] = 1000, 300
     sigma = np.full_like(mean, 10)
     sigma[:10, :10], sigma[-10:, -10:] = 300, 180  # the bright nucleus is the surer one
     layer = viewer.add_image(mean.copy())
-    mask = TrustMask(viewer, [StainedLayer("DNA", layer, mean, sigma, (100, 1100))])
+    mask = UncertaintyMask(viewer, [StainedLayer("DNA", layer, mean, sigma, (100, 1100))])
     said = mask.hide(0.4)
     assert np.isnan(layer.data[-10:, -10:]).all()
     assert np.isnan(layer.data).sum() == 100

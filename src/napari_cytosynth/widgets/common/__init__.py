@@ -1,1 +1,1 @@
-"""What the dock widgets share: jobs in threads, model choice, image form, small parts."""
+"""Shared parts of the dock widgets: background jobs, model choice, image form, controls."""

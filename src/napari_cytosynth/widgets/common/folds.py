@@ -13,14 +13,14 @@ __all__ = ["Folds"]
 
 
 class Folds:
-    """Adds folded parts to a layout; opening one closes the others.
+    """Folded parts of a layout; opening one closes the others.
 
-    So all of a panel fits a laptop's screen.
+    A whole panel thus fits a laptop's screen.
 
     Parameters
     ----------
     layout
-        Gets the parts.
+        Layout that the parts are added to.
     """
 
     def __init__(self, layout: QLayout) -> None:
@@ -38,7 +38,7 @@ class Folds:
         self._layout.addWidget(folded)
 
     def unfold(self, title: str) -> None:
-        """Open the part of this title."""
+        """Open a part by its title."""
         for folded in self._folds:
             if folded.text() == title:
                 folded.expand(animate=False)

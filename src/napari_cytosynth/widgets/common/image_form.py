@@ -1,4 +1,4 @@
-"""The upper part of a widget that runs a model on an image: which image, and how it is read."""
+"""Form of a widget that runs a model on an image layer: image, axes, planes, pixel size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST_PIXEL = 100_000.0
 
 
 class ImageForm(RunWidget):
-    """Image, model, axes, planes, device: what a run on an image needs to know.
+    """Form for the input of a run: image, model, axes, planes and device.
 
     Parameters
     ----------
@@ -97,14 +97,14 @@ class ImageForm(RunWidget):
 
     def _on_image(self, *_: Any) -> None:
         layer = self._image.value
-        self._axes.value = "" if layer is None else layers.guess(layer, self._channels())
+        self._axes.value = "" if layer is None else layers.guess_layer_axes(layer, self._channels())
         own = None if layer is None else layers.pixel_size_um(layer)
         self.pixel_size.value = min(own[-1], _LARGEST_PIXEL) if own else 0.0
         self._prefilled = self.pixel_size.value
         self._on_pixel_size()
 
     def _given_pixel_size(self) -> float | None:
-        """Return what the user typed; None where it is still the layer's own, or 0."""
+        """Return the pixel size that the user entered; None for 0 or the layer's own."""
         value = float(self.pixel_size.value)
         return None if value in (0.0, self._prefilled) else value
 
@@ -126,7 +126,7 @@ class ImageForm(RunWidget):
 
     def _on_axes(self, *_: Any) -> None:
         layer = self._image.value
-        text, planes = layers.interpret(layer, self._axes.value)
+        text, planes = layers.describe_axes(layer, self._axes.value)
         unknown = planes > 0 and self._known_pixel_size() is None
         self._reading.value = f"{text}, pixel size unknown" if unknown else text
         self._planes.visible = planes > 1
@@ -153,7 +153,7 @@ class ImageForm(RunWidget):
             self._resample.text = f"resample from {mine[-1]:.3g} to the model's {trained:.3g} µm/px"
 
     def _common_request(self) -> dict[str, Any]:
-        """Return what every task is told of image, model and machine, as it is now.
+        """Return the arguments that the requests of all tasks share, as the form has them now.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Background jobs for dock widgets, designed once around what goes wrong in napari.
+"""Background jobs of the dock widgets, safe against the pitfalls of threads in napari.
 
 A job is a plain thread that touches no Qt object. What it reports (progress, result,
 error) it leaves in plain attributes; a timer of the widget reads them twenty times a
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tick:
-    """How far a job is: `done` of `total` units, and of what."""
+    """Progress of a job: `done` of `total` units, and a message."""
 
     done: int = 0
     total: int = 0
@@ -49,7 +49,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What became of a job: a value, or a sentence for the user, or it was stopped."""
+    """Outcome of a job: a value, an error message for the user, or stopped."""
 
     value: T | None = None
     error: str | None = None
@@ -57,15 +57,15 @@ class Outcome(Generic[T]):
 
 
 class Job(Generic[T]):
-    """One piece of work in one thread.
+    """A function call in a thread of its own, with progress and cancellation.
 
     Parameters
     ----------
     work
         Called in the thread with a progress callable, which raises
-        :class:`~napari_cytosynth.errors.Cancelled` once the job is asked to stop.
+        :class:`~napari_cytosynth.errors.Cancelled` once the job is requested to stop.
     after
-        A job whose thread must end before this one begins to compute.
+        Job whose thread must end before this one begins to compute. Default: None.
     """
 
     def __init__(self, work: Callable[[Progress], T], after: Job[Any] | None = None) -> None:
@@ -78,16 +78,16 @@ class Job(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="cytosynth-job")
 
     def start(self) -> None:
-        """Begin to compute."""
+        """Start the thread."""
         self._thread.start()
 
     def cancel(self) -> None:
-        """Ask the job to stop at its next report of progress; returns at once."""
+        """Request the job to stop at its next report of progress; return at once."""
         self._stop.set()
 
     @property
     def cancelling(self) -> bool:
-        """Whether the job was asked to stop."""
+        """Whether the job was requested to stop."""
         return self._stop.is_set()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -96,7 +96,7 @@ class Job(Generic[T]):
         return not self._thread.is_alive()
 
     def report(self, done: int, total: int, message: str, /) -> None:
-        """Record progress; raise `Cancelled` if the job was asked to stop."""
+        """Record progress; raise `Cancelled` if the job was requested to stop."""
         if self._stop.is_set():
             raise Cancelled("Stopped.")
         self.tick = Tick(done, total, message)
@@ -117,7 +117,7 @@ class Job(Generic[T]):
 
 
 def explain(error: BaseException) -> str:
-    """Return the sentence that the user reads; log what is not one of our own errors."""
+    """Return the message for the user; log errors that are not of this package."""
     if isinstance(error, CytosynthError):
         return str(error)
     # As text: a log record with the traceback itself would keep the frames' arrays alive.
@@ -132,7 +132,7 @@ def explain(error: BaseException) -> str:
 
 
 class JobRunner(Generic[T]):
-    """Runs one job at a time for a widget and tells it, on the GUI thread, how it went.
+    """Runs one job at a time for a widget and delivers its outcome on the GUI thread.
 
     Starting a job while another runs cancels the other one and forgets it: a stale
     result never arrives.
@@ -153,7 +153,7 @@ class JobRunner(Generic[T]):
         self._shown = Tick()
         self._timer = QTimer(owner)
         self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._poll)
+        self._timer.timeout.connect(self._deliver)
         self._closed = False
         alive = weakref.ref(self)
         owner.destroyed.connect(lambda *_: _abandon(alive()))
@@ -176,7 +176,7 @@ class JobRunner(Generic[T]):
 
     @property
     def cancelling(self) -> bool:
-        """Whether the running job was asked to stop."""
+        """Whether the running job was requested to stop."""
         return self._job is not None and self._job.cancelling
 
     def start(
@@ -196,17 +196,17 @@ class JobRunner(Generic[T]):
         self._timer.start()
 
     def cancel(self) -> None:
-        """Ask the running job to stop; its outcome is still delivered."""
+        """Request the running job to stop; its outcome is still delivered."""
         if self._job is not None:
             self._job.cancel()
 
     def forget(self) -> None:
-        """Ask the running job to stop and drop whatever it still returns."""
+        """Request the running job to stop and drop its outcome."""
         self._on_done = self._on_tick = None
         self.cancel()
 
     def close(self) -> None:
-        """Forget the running job and refuse new ones; the widget is going away."""
+        """Forget the running job and start no more, as the widget is being closed."""
         self.forget()
         self._closed = True
 
@@ -216,7 +216,7 @@ class JobRunner(Generic[T]):
         Parameters
         ----------
         timeout
-            Seconds after which to give up.
+            Seconds after which to stop waiting. Default: 60.
 
         Returns
         -------
@@ -226,11 +226,11 @@ class JobRunner(Generic[T]):
         end = time.monotonic() + timeout
         while self._job is not None and time.monotonic() < end:
             if self._job.join(0.01):
-                self._poll()
+                self._deliver()
             QApplication.processEvents()
         return self._job is None
 
-    def _poll(self) -> None:
+    def _deliver(self) -> None:
         job = self._job
         if job is None:
             self._timer.stop()

@@ -1,4 +1,4 @@
-"""How a layer is read, in words the user can check; and small services of napari."""
+"""Axes, planes and pixel sizes of napari layers, and tables of features."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "amount",
     "channel_choices",
     "checked_axes",
+    "describe_axes",
     "fitting_axes",
-    "guess",
+    "format_number",
+    "guess_layer_axes",
     "image_layers",
-    "interpret",
     "label_layers",
     "pixel_size_um",
     "plane_in_view",
@@ -33,8 +33,8 @@ KEY = "napari-cytosynth"
 def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) -> list[Any]:
     """Return the image layers of a viewer, newest first.
 
-    Synthetic images are images like others. Our other results are among them only if asked
-    for: all of them, or virtual stains.
+    Synthetic images are images like others. Other results of this package are included only
+    with `results` (all of them) or `stains` (virtual stains). Default: neither.
     """
     layers = [layer for layer in reversed(viewer.layers) if layer._type_string == "image"]
     return [
@@ -68,15 +68,15 @@ def shape_of(layer: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in data.shape)
 
 
-def guess(layer: Any, channels: int = 1) -> str:
-    """Return the axes of a layer, one letter each, as far as it says.
+def guess_layer_axes(layer: Any, channels: int = 1) -> str:
+    """Guess the axes of a layer, one letter each, from its labels and shape; empty if unclear.
 
     Parameters
     ----------
     layer
         An image layer.
     channels
-        Channels that the model needs.
+        Number of channels of the model. Default: 1.
     """
     from napari_cytosynth.tasks.common.axes import guess_axes
 
@@ -89,14 +89,14 @@ def guess(layer: Any, channels: int = 1) -> str:
         return ""
 
 
-def interpret(layer: Any, axes: str) -> tuple[str, int]:
-    """Say how a layer will be read.
+def describe_axes(layer: Any, axes: str) -> tuple[str, int]:
+    """Describe how a layer will be read.
 
     Returns
     -------
     (str, int)
         For example ``("12 planes of 512 × 512, axes TYX", 12)``; where the axes do not
-        fit, a sentence that says why, and 0.
+        fit, a sentence with the reason, and 0.
     """
     if layer is None:
         return "Open an image, or try one: File > Open Sample > CytoSynth.", 0
@@ -113,7 +113,7 @@ def interpret(layer: Any, axes: str) -> tuple[str, int]:
 
 
 def checked_axes(layer: Any, axes: str) -> str:
-    """Return the axes that the user gave for a layer as bare capitals.
+    """Return the axes that the user entered for a layer as bare capitals.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def checked_axes(layer: Any, axes: str) -> str:
     from napari_cytosynth.tasks.common.axes import parse_axes
 
     if not axes.strip():
-        hint = guess(layer) or "YX"
+        hint = guess_layer_axes(layer) or "YX"
         raise InputError(f"Say what the axes of the image are, for example {hint}.")
     return parse_axes(axes, len(shape_of(layer)))
 
@@ -154,7 +154,7 @@ def pixel_size_um(layer: Any) -> tuple[float, ...] | None:
 
 
 def position_in_view(viewer: Any, layer: Any) -> tuple[int, ...]:
-    """Return the index, into all axes of a layer, of the point that the viewer stands at."""
+    """Return the index, into all axes of a layer, of the point in view."""
     position = layer.world_to_data(viewer.dims.point)[-layer.ndim :]
     sizes = shape_of(layer)[: layer.ndim]
     return tuple(
@@ -171,8 +171,8 @@ def plane_in_view(viewer: Any, layer: Any, axes: str) -> tuple[int, ...]:
     return tuple(i for i, letter in zip(position, axes, strict=False) if letter not in "CYX")
 
 
-def amount(value: float) -> str:
-    """Return a number for people: three digits, thousands apart, no powers of ten."""
+def format_number(value: float) -> str:
+    """Format a number with three digits, thousands apart, without powers of ten."""
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return text.replace(",", "\u2009")
 

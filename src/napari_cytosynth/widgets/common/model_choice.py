@@ -30,9 +30,9 @@ class ModelChoice(ComboBox):
     Parameters
     ----------
     list_models
-        Lists the models of a task; the real one where None.
+        Lists the models of a task. None (default): those on this machine.
     task
-        The task that they must serve.
+        Task of the models. Default: ``segment``.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ModelChoice(ComboBox):
 
     @property
     def value(self) -> str:
-        """What `load_model` takes, or `OTHER`."""
+        """Source of the model, as `load_model` takes it, or `OTHER`."""
         return str(_VALUE.fget(self))
 
     @value.setter
@@ -73,7 +73,7 @@ class ModelChoice(ComboBox):
             self.native.setItemData(row, self.details(str(source)), Qt.ItemDataRole.ToolTipRole)
 
     def refresh(self) -> None:
-        """Look again which models are on this machine; layers come and go more often."""
+        """Search this machine for models again; `reset_choices` keeps the last list."""
         self._known = None
         self.reset_choices()
 
@@ -85,11 +85,11 @@ class ModelChoice(ComboBox):
         path = info.path if info else Path(self.value)
         try:
             return read_card(path) if path.exists() else None
-        except CytosynthError:  # Run says what is wrong with it
+        except CytosynthError:  # Run shows the error
             return None
 
     def summary(self) -> str:
-        """Return one line on the chosen model: what it is for, pixel size, size, licence."""
+        """Return one line on the chosen model: title, pixel size, file size, licence."""
         info, card = self._infos.get(self.value), self.card()
         if card is None:
             return "" if self.value == OTHER else f"{self.value}: downloaded at the first run"
@@ -129,7 +129,7 @@ class ModelChoice(ComboBox):
 
         try:
             return list_models(self._task)
-        except CytosynthError:  # one broken copy must not close the way to all the others
+        except CytosynthError:  # one broken copy must not hide all the others
             return []
 
 

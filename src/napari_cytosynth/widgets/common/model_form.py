@@ -1,4 +1,4 @@
-"""The part of a form that every widget which runs a model has: which model, on what device."""
+"""Form that all widgets which run a model share: model and device."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _DEVICES = (
 
 
 class ModelForm(Container[Any]):
-    """A model, what is known of it, a button, and a part that unfolds.
+    """Form with a model, its summary, a button, and folded advanced options.
 
-    A subclass says by ``_task`` which models it offers, and adds rows of its own.
+    A subclass sets by ``_task`` which models are offered, and adds rows of its own.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Small parts that the forms of all widgets are made of."""
+"""Labels, headings and timers of the forms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def plain_label(name: str, **kwargs: Any) -> Label:
 
 
 def align_captions(container: Any, width: int = 78) -> None:
-    """Give the captions of a container's rows one width."""
+    """Set one width for the captions of a container's rows. Default: 78 px."""
     for part in container:
         row = part.native.parentWidget()
         if row is not None and row is not container.native and row.layout() is not None:
@@ -36,7 +36,7 @@ def heading(text: str) -> QLabel:
 
 
 def single_shot(owner: Any, interval_ms: int, action: Any) -> QTimer:
-    """Return a timer of `owner` that calls `action` once, each time that it is started."""
+    """Return a timer of `owner` that calls `action` once each time it is started."""
     timer = QTimer(owner)
     timer.setSingleShot(True)
     timer.setInterval(interval_ms)

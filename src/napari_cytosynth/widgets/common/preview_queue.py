@@ -1,4 +1,4 @@
-"""Where a thread leaves its previews until the GUI thread fetches them; no Qt."""
+"""Thread-safe queue of previews between a job and the GUI thread; no Qt."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 class PreviewQueue(Generic[T]):
-    """Holds the newest preview of each subject until the GUI thread fetches them."""
+    """Queue that holds the newest preview of each subject until the GUI thread takes it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._latest: dict[Hashable, T] = {}
 
     def put(self, subject: Hashable, preview: T) -> None:
-        """Leave a preview in place of the subject's last one, from any thread."""
+        """Add a preview in place of the subject's last one, from any thread."""
         with self._lock:
             self._latest[subject] = preview
 
     def take(self) -> list[T]:
-        """Return the previews that are new, oldest subject first, and forget them."""
+        """Remove and return the new previews, oldest subject first."""
         with self._lock:
             latest, self._latest = self._latest, {}
         return list(latest.values())

@@ -1,4 +1,4 @@
-"""What every widget that runs a model does around its run: start, tell, cancel, let go."""
+"""Base of the widgets that run a model: start, progress, cancellation and result."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ __all__ = ["RunWidget"]
 class RunWidget(ModelForm):
     """A form whose button starts a job, shows how far it is, and cancels it.
 
-    A subclass says what is computed (`_work`), what becomes of it (`_accept`, `_reject`),
-    and what it holds (`_forget_result`).
+    A subclass defines the computation (`_work`), shows or discards its result (`_accept`,
+    `_reject`) and releases it (`_forget_result`).
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ class RunWidget(ModelForm):
         self._run_button.changed.connect(self._on_button)
         self.native_parent_changed.connect(self._on_parent)
 
-    # -- what a subclass says -----------------------------------------------------------
+    # -- for subclasses -----------------------------------------------------------------
 
     def _work(self) -> Callable[[Progress], Any]:
-        """Return what the job computes; raise `CytosynthError` where something is missing."""
+        """Return the function that the job runs; raise `CytosynthError` if input is missing."""
         raise NotImplementedError
 
     def _accept(self, value: Any) -> None:
@@ -58,7 +58,7 @@ class RunWidget(ModelForm):
         raise NotImplementedError
 
     def _reject(self) -> None:
-        """Take back what an unfinished run has shown."""
+        """Remove the previews of an unfinished run."""
 
     def _provenance(self) -> dict[str, Any] | None:
         """Return the record of the present result; None without one."""
@@ -69,7 +69,7 @@ class RunWidget(ModelForm):
         return (self._runs,)
 
     def _forget_result(self) -> None:
-        """Let go of the present result; its layers stay."""
+        """Release the present result; its layers stay."""
 
     # -- the run --------------------------------------------------------------------------
 
@@ -78,17 +78,17 @@ class RunWidget(ModelForm):
         self._launch(self._work)
 
     def _launch(self, prepare: Callable[[], Callable[[Progress], Any]]) -> None:
-        """Start the work that `prepare` returns; say so where there is none to be done now."""
+        """Start the work that `prepare` returns, or show why it cannot start now."""
         if self._runs.busy:
-            self._say("A run is under way. Cancel it first, or wait for it.")
+            self._show_status("A run is under way. Cancel it first, or wait for it.")
             return
         try:
             work = prepare()
         except CytosynthError as error:
-            self._say(f"⚠ {error}")
+            self._show_status(f"⚠ {error}")
             return
         self._show_running(True)
-        self._say("Starting …")
+        self._show_status("Starting …")
         self._runs.start(work, self._on_result, self._on_tick)
 
     def cancel(self) -> None:
@@ -108,22 +108,22 @@ class RunWidget(ModelForm):
         self._bar.setRange(0, max(tick.total, 0))
         self._bar.setValue(tick.done)
         if tick.message:
-            self._say(f"{tick.message} …")
+            self._show_status(f"{tick.message} …")
 
     def _on_result(self, outcome: Outcome[Any]) -> None:
         self._show_running(False)
         if outcome.value is None:
             self._reject()
             stopped = "Stopped. Your layers are as they were."
-            self._say(stopped if outcome.stopped else f"⚠ {outcome.error}")
+            self._show_status(stopped if outcome.stopped else f"⚠ {outcome.error}")
             return
         self._model.refresh()
         self._on_model()  # a downloaded model's card is known only now
         self._accept(outcome.value)
-        self._say(" ".join([self._headline(outcome.value), *outcome.value.messages]))
+        self._show_status(" ".join([self._headline(outcome.value), *outcome.value.messages]))
 
     def _headline(self, value: Any) -> str:
-        """Return what to say of a finished run before its own messages."""
+        """Return the sentence on a finished run that precedes its messages."""
         return "Done."
 
     def _show_running(self, running: bool) -> None:
@@ -133,7 +133,7 @@ class RunWidget(ModelForm):
         self._bar.setVisible(running)
 
     def _chosen_model(self) -> str:
-        """Return what `load_model` takes.
+        """Return the source of the chosen model, as `load_model` takes it.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class RunWidget(ModelForm):
     # -- the script -------------------------------------------------------------------------
 
     def as_python(self) -> str:
-        """Return the script that makes the present result again."""
+        """Return a script that reproduces the present result."""
         provenance = self._provenance()
         if provenance is None:
             raise InputError("There is no result yet: press Run first.")
@@ -156,18 +156,18 @@ class RunWidget(ModelForm):
         return as_python(provenance)
 
     def copy_as_python(self) -> None:
-        """Put the script that makes the present result again on the clipboard."""
+        """Copy a script that reproduces the present result to the clipboard."""
         clipboard = QApplication.clipboard()
         try:
             text = self.as_python()
         except CytosynthError as error:
-            self._say(f"⚠ {error}")
+            self._show_status(f"⚠ {error}")
             return
         if clipboard is not None:
             clipboard.setText(text)
-        self._say("The script is on the clipboard: paste it into an editor or a notebook.")
+        self._show_status("The script is on the clipboard: paste it into an editor or a notebook.")
 
-    # -- what happens around it -----------------------------------------------------------
+    # -- events of the viewer and the dock ---------------------------------------------------
 
     def _on_parent(self, parent: Any = None) -> None:
         # The dock was closed: it takes this widget out of the window before it goes.
@@ -177,5 +177,5 @@ class RunWidget(ModelForm):
             self._reject()
             self._forget_result()
 
-    def _say(self, sentence: str) -> None:
+    def _show_status(self, sentence: str) -> None:
         self.status.value = sentence

@@ -1,4 +1,4 @@
-"""A layer as it was when a job began."""
+"""Copies of layers for jobs, independent of the viewer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_l
 
 @dataclass(frozen=True)
 class _Origin:
-    """Where a layer came from; napari's own record holds on to widgets."""
+    """Source of a layer; napari's own record keeps widgets alive."""
 
     path: str | None
 
 
 @dataclass(frozen=True, eq=False)
 class LayerSnapshot:
-    """A layer as it was when the run began, whatever the user does to it meanwhile.
+    """Copy of a layer's attributes at the start of a run, unaffected by later edits.
 
     It has the attributes of a napari layer that tasks read, and no link to the viewer.
     """
@@ -55,15 +55,15 @@ class LayerSnapshot:
         )
 
     def pixels(self, ndim: int, position: tuple[int, ...] | None) -> Any:
-        """Return the data at full resolution that belong to a result.
+        """Return the data at full resolution of the planes of a result.
 
         Parameters
         ----------
         ndim
             Number of axes of the result.
         position
-            Of the plane that the result is of, where it is a single one of a stack; it is
-            taken out of the data if they are a stack.
+            Index of the plane, for a result of a single plane; it is taken out of the data if
+            they are a stack. None for a whole stack.
         """
         data: Any = self.data[0] if self.multiscale else self.data
         single = bool(position) and data.ndim == ndim + len(position or ())
@@ -74,21 +74,21 @@ def _copied(value: Any) -> Any:
     return value.copy() if hasattr(value, "copy") else value
 
 
-# Of layers that show only a part of their values: what they show, and all of it.
+# Of layers with hidden pixels: the data shown, and the whole data.
 _WHOLE: weakref.WeakKeyDictionary[Any, tuple[Any, Any]] = weakref.WeakKeyDictionary()
 
 
 def remember_whole(layer: Any, shown: Any, whole: Any) -> None:
-    """Remember what a layer's data are while it shows `shown`, where some are hidden."""
+    """Register the whole data of a layer that shows `shown`, with some pixels hidden."""
     _WHOLE[layer] = shown, whole
 
 
 def whole_data(layer: Any) -> Any:
-    """Return a layer's data, with what is merely hidden from view."""
+    """Return a layer's data, including hidden pixels."""
     shown, whole = _WHOLE.get(layer, (None, None))
     return whole if shown is not None and layer.data is shown else layer.data
 
 
 def forget_whole(layer: Any) -> None:
-    """Forget it: the layer shows all that it has."""
+    """Unregister a layer that shows all its pixels again."""
     _WHOLE.pop(layer, None)

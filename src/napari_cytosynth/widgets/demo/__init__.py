@@ -1,1 +1,1 @@
-"""The command ``cytosynth demo``: a viewer with a simulated image, worked on step by step."""
+"""The command ``cytosynth demo``: the widgets at work on simulated images."""

@@ -1,7 +1,7 @@
-"""The demonstration: napari on simulated cells, with the widgets at work.
+"""Demonstration of the widgets in napari on simulated cells.
 
-With a display it leaves the viewer open. Headless it drives the same widgets and writes
-what a user would see and save: screenshots, TIFFs and tables of objects.
+It leaves the viewer open. A headless run drives the same widgets and writes screenshots,
+TIFFs and tables of objects.
 """
 
 from __future__ import annotations
@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["main", "run_demo"]
 
 _WINDOW = (1600, 1000)
+_DESCRIPTION = (
+    "The demonstration: napari on simulated cells, with the widgets at work. With a display it "
+    "leaves the viewer open. Headless it drives the same widgets and writes what a user would see "
+    "and save: screenshots, TIFFs and tables of objects."
+)
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Objects to find: a phantom, the model for it, and a threshold to drag to.
+class SegmentScene:
+    """Segment scene of the demonstration: a phantom, a model and a lower threshold.
 
     Attributes
     ----------
@@ -36,7 +41,7 @@ class Scene:
     model
         Name of a bundled model.
     make
-        Returns the phantom.
+        Function that returns the phantom.
     lower
         A threshold below the model's own, for the second screenshot.
     """
@@ -47,14 +52,18 @@ class Scene:
     lower: float
 
 
-def scenes() -> tuple[Scene, ...]:
-    """Return what the demo segments, in order: the scenes whose models are bundled."""
+def scenes() -> tuple[SegmentScene, ...]:
+    """Return the Segment scenes whose models are bundled, in order."""
     from napari_cytosynth import phantoms
     from napari_cytosynth.zoo.catalogue import bundled_folder
 
     known = (
-        Scene("nuclei", "fluo-nuclei-unet", lambda: phantoms.fluorescent_nuclei(seed=1), 0.05),
-        Scene("phase", "phase-cells-unet", lambda: phantoms.phase_contrast_cells(seed=1), 0.05),
+        SegmentScene(
+            "nuclei", "fluo-nuclei-unet", lambda: phantoms.fluorescent_nuclei(seed=1), 0.05
+        ),
+        SegmentScene(
+            "phase", "phase-cells-unet", lambda: phantoms.phase_contrast_cells(seed=1), 0.05
+        ),
     )
     return tuple(scene for scene in known if bundled_folder(scene.model) is not None)
 
@@ -65,10 +74,10 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
     Parameters
     ----------
     out
-        Folder for the files of a headless run; ``demo-output`` if not given.
+        Folder for the files of a headless run. Default: ``demo-output``.
     headless
-        Run every scene, write files and close, instead of leaving napari open. It still
-        needs a display, which may be a virtual one (``xvfb-run``).
+        Run every scene, write files and close, instead of leaving napari open. Needs a
+        display, which may be a virtual one (``xvfb-run``). Default: False.
 
     Returns
     -------
@@ -102,12 +111,12 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
 
 
 def _show(viewer: Any) -> None:
-    """Fill the viewer for somebody who looks at it, with the first widget in front."""
+    """Run a scene for an open viewer, with the first widget in front."""
     from .generate import GenerateScene, generator
     from .stain import StainScene, can_stain
 
     model = generator()
-    # Ready to be pressed, no more: its images would lie upon the others.
+    # Not run: its images would cover the others.
     generate = None if model is None else GenerateScene(viewer, model)
     if can_stain():
         scene = StainScene(viewer)
@@ -142,12 +151,12 @@ def _record_all(viewer: Any, folder: Path) -> list[Path]:
 
 
 def _clear(viewer: Any) -> None:
-    """Make room for the next scene."""
+    """Close all docks and layers before the next scene."""
     viewer.window.remove_dock_widget("all")
     viewer.layers.clear()
 
 
-def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]]:
+def _segment(viewer: Any, widget: Any, scene: SegmentScene) -> tuple[Phantom, list[Any]]:
     """Add the scene's phantom, press Run and wait; return the phantom and the new layers."""
     phantom = scene.make()
     scale = (phantom.pixel_size_um,) * 2
@@ -165,7 +174,7 @@ def _segment(viewer: Any, widget: Any, scene: Scene) -> tuple[Phantom, list[Any]
     return phantom, added
 
 
-def _record(viewer: Any, widget: Any, scene: Scene, folder: Path) -> list[Path]:
+def _record(viewer: Any, widget: Any, scene: SegmentScene, folder: Path) -> list[Path]:
     """Run one scene and write its screenshots, images and table."""
     viewer.layers.clear()
     phantom, added = _segment(viewer, widget, scene)
@@ -204,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv
-        What follows the command's name; None for the arguments of this process.
+        Arguments after the command's name. None (default): those of this process.
 
     Returns
     -------
@@ -216,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     CytosynthError
         As :func:`run_demo`.
     """
-    parser = argparse.ArgumentParser(prog="cytosynth demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="cytosynth demo", description=_DESCRIPTION)
     parser.add_argument(
         "--headless", action="store_true", help="write files and close, instead of staying open"
     )

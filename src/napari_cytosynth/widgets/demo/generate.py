@@ -1,4 +1,4 @@
-"""The demonstration's Generate scene: images that a bundled model makes up."""
+"""Generate scene of the demonstration: synthetic images of a bundled model."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _COUNT, _SEED = 9, 0
 
 
 def generator() -> str | None:
-    """Return the best generator that comes with this copy of the package, or None."""
+    """Return the name of the preferred bundled generator, or None without any."""
     from napari_cytosynth.zoo.catalogue import bundled_folder
 
     return next((name for name in _PREFERRED if bundled_folder(name) is not None), None)
 
 
 class GenerateScene:
-    """Makes synthetic images from a seed, as a stack and as a grid.
+    """Scene that generates synthetic images and shows them as a stack and as a grid.
 
     Parameters
     ----------
     viewer
         A napari viewer without layers.
     model
-        What `load_model` takes.
+        Source of the model, as `load_model` takes it.
     count
-        Number of images.
+        Number of images. Default: 9.
     """
 
     def __init__(self, viewer: Any, model: str, count: int = _COUNT) -> None:
@@ -45,7 +45,7 @@ class GenerateScene:
         self.widget.seed.value = _SEED
 
     def run(self) -> None:
-        """Make the images, and keep how they emerge if this model goes by steps.
+        """Generate the images, with their trajectory if the model is a diffusion model.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What the scenes of the demonstration share: waiting, screenshots, files."""
+"""Functions that all scenes of the demonstration share: waiting, screenshots, files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def dock(viewer: Any, name: str) -> Any:
 
 
 def settle(widget: Any, seconds: float = 1.0) -> None:
-    """Wait until nothing is under way in the widget, then let the window draw itself.
+    """Wait until the widget is idle, then process events while the window is drawn.
 
     Raises
     ------
     CytosynthError
-        If it does not finish.
+        If it does not finish in time.
     """
     from qtpy.QtWidgets import QApplication
 

@@ -1,4 +1,4 @@
-"""The demonstration's Stain scene: simulated phase contrast, whose true stains are known."""
+"""Stain scene of the demonstration: simulated phase contrast with known true stains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.widgets.samples import stained_layers
-from napari_cytosynth.widgets.stain.trust_panel import COMPARISON, OPINION
+from napari_cytosynth.widgets.stain.trust_panel import MODEL_COMPARISON, REAL_COMPARISON
 
 from .scene import dock, screenshot, settle, show_scale_bar, write_images
 
@@ -27,7 +27,7 @@ _HIDDEN_PERCENT = 20
 
 
 def can_stain() -> bool:
-    """Return whether the scene's model comes with this copy of the package."""
+    """Return whether the scene's model is bundled."""
     return _bundled(MODEL)
 
 
@@ -38,7 +38,7 @@ def _bundled(model: str) -> bool:
 
 
 class StainScene:
-    """Stains simulated cells virtually, and asks how far that can be trusted.
+    """Scene that stains simulated cells virtually and compares with true stains.
 
     Parameters
     ----------
@@ -92,19 +92,19 @@ class StainScene:
         widget.compare_with.value = self._layer("true nuclei")
         widget.compare_as.value = "nuclei"
         widget.compare_cells.value = self._layer("masks of nuclei")
-        widget.unfold(COMPARISON)
+        widget.unfold(REAL_COMPARISON)
         settle(widget)
 
-    def ask(self) -> None:
-        """Ask the other model, if there is one, and mark where the two disagree."""
+    def compare_models(self) -> None:
+        """Compare with another model, if it is bundled, and mark where the two disagree."""
         if _bundled(RIVAL):
-            self.widget.unfold(OPINION)
+            self.widget.unfold(MODEL_COMPARISON)
             self.widget.other_model.value = RIVAL
             self.widget.ask_other()
             settle(self.widget)
 
     def segment(self) -> None:
-        """Find the nuclei in the virtual stain, if the segmenter is there."""
+        """Segment the nuclei in the virtual stain, if the segmenter is bundled."""
         if not _bundled(_SEGMENTER):
             return
         _, segment = dock(self._viewer, "Segment")
@@ -120,12 +120,12 @@ class StainScene:
                 layer.contour = 2
 
     def present(self) -> None:
-        """Leave the viewer as somebody wants to find it: virtual stains over phase contrast."""
+        """Show the virtual stains over phase contrast."""
         self._show("phase", "(mean)", "– nuclei")
         self._dock.raise_()
 
     def _show(self, *endings: str) -> None:
-        """Show the layers whose names end so, and no others."""
+        """Show only the layers whose names have one of these endings."""
         for layer in self._viewer.layers:
             layer.visible = layer.name.endswith(endings)
 
@@ -139,7 +139,7 @@ class StainScene:
         self.widget.hide_uncertain.value = _HIDDEN_PERCENT
         written.append(self._side_by_side(folder / "stain-trust.png"))
         self.widget.hide_uncertain.value = 0
-        self.ask()
+        self.compare_models()
         self._show("phase", "(mean)", "possible hallucinations")
         written += [self._picture(folder / "stain-second-opinion.png"), self._table(folder)]
         self.segment()
@@ -152,7 +152,7 @@ class StainScene:
         return screenshot(self._viewer, path)
 
     def _side_by_side(self, path: Path) -> Path:
-        """Show phase contrast, the true and the virtual stains, and what tells of trust."""
+        """Write a screenshot of the layers side by side: phase, stains and uncertainty."""
         viewer, grid = self._viewer, self._viewer.grid
         shown = [layer for layer in viewer.layers if layer._type_string == "image"]
         for layer in shown:

@@ -1,4 +1,4 @@
-"""Rows for the properties that a generator can be asked for."""
+"""Rows of a form for the conditions of a generator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STEPS = 20
 
 
 class ConditionRows(Container[Any]):
-    """For each property a tick (ask for it or not) and a value."""
+    """One row for each condition: a tick box that enables it, and its value."""
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[CheckBox, FloatSpinBox]] = {}
@@ -27,7 +27,7 @@ class ConditionRows(Container[Any]):
         self.margins = (0, 0, 0, 0)
 
     def offer(self, conditions: Sequence[Condition]) -> None:
-        """Show the properties that a model knows, none of them asked for."""
+        """Show the conditions of a model, all of them disabled."""
         self.clear()
         self._rows = {condition.name: _row(condition) for condition in conditions}
         for tick, value in self._rows.values():
@@ -39,17 +39,17 @@ class ConditionRows(Container[Any]):
         self.visible = bool(conditions)
 
     def values(self) -> dict[str, float] | None:
-        """Return what is asked for, in the units of the model's card; None for nothing."""
-        asked = {name: value.value for name, (tick, value) in self._rows.items() if tick.value}
-        return asked or None
+        """Return the enabled conditions in the units of the model's card; None without any."""
+        enabled = {name: value.value for name, (tick, value) in self._rows.items() if tick.value}
+        return enabled or None
 
     def ask_for(self, name: str, value: float | None) -> None:
-        """Ask for a value of a property, or with None for none.
+        """Set and enable a condition, or disable it with None.
 
         Raises
         ------
         InputError
-            The model does not know this property.
+            The model does not have this condition.
         """
         if name not in self._rows:
             known = ", ".join(self._rows) or "none"

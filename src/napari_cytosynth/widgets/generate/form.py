@@ -1,4 +1,4 @@
-"""The upper part of the Generate widget: which model, how many images, from which seed."""
+"""Form of the Generate widget: model, number of images, seed and options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["GenerateForm"]
 
 _LARGEST_SEED = 2**31 - 1
-_DICE = 1_000_000  # so that a seed can be read out loud
+_SEED_LIMIT = 1_000_000  # so that a seed can be read out loud
 _MAX_IMAGES, _MAX_SIZE, _MAX_STEPS, _MAX_GUIDANCE = 1024, 4096, 1000, 30.0
 _MANY, _FEW, _LARGE_PX = 16, 4, 128
 _SAMPLERS = (
@@ -148,7 +148,7 @@ class GenerateForm(RunWidget):
             self._offer(card)
 
     def _offer(self, card: ModelCard | None) -> None:
-        """Set what the card says, and show what this kind of model can be asked for."""
+        """Set the defaults of the card, and enable the options of this family of models."""
         self._class_name.reset_choices()
         self._class_name.visible = len(self._class_name.choices) > 1
         generation = None if card is None else card.inference.generation
@@ -173,24 +173,26 @@ class GenerateForm(RunWidget):
         self._preset |= {"guidance": self.guidance.value, "size": side}
 
     def _unless_preset(self, name: str, value: Any) -> Any:
-        """Return a value that the user changed; None where it is the model's own."""
+        """Return a value that the user changed; None where it is the model's default."""
         return None if value == self._preset.get(name) else value
 
     # -- the seed -------------------------------------------------------------------------
 
     def roll(self, *_: Any) -> None:
-        """Choose another seed by chance."""
-        self.seed.value = secrets.randbelow(_DICE)
+        """Set a random seed."""
+        self.seed.value = secrets.randbelow(_SEED_LIMIT)
 
     # -- the run ----------------------------------------------------------------------------
 
     def _job(self, walk: tuple[int, int] | None = None, count: int = 0) -> GenerateJob:
-        """Return the run that the form describes as it is now.
+        """Return the run that the form describes now.
 
         Parameters
         ----------
-        walk, count
-            Two seeds, and how many images there are to be from one to the other.
+        walk
+            Seeds of the two ends of a walk. None (default): independent images.
+        count
+            Number of images. Default: 0, as the form has it.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What the Generate widget computes in its threads: values in, values out, no Qt.
+"""Background jobs of the Generate widget: values in, values out, no Qt.
 
 Nothing heavy is imported before a job runs, so that the widget opens at once.
 """
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.generate.nearest import Nearest
     from napari_cytosynth.tasks.generate.result import Generation
     from napari_cytosynth.tasks.generate.task import SamplingOptions
-    from napari_cytosynth.widgets.common.mailbox import PreviewQueue
+    from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
     from napari_cytosynth.zoo.card import ModelCard
 
 __all__ = [
     "GenerateJob",
+    "GenerationPreview",
     "NearestResult",
-    "Preview",
     "RunResult",
     "Tasks",
     "compute",
@@ -48,7 +48,7 @@ _MAX_NAMED = 3  # samples that a sentence names
 
 @dataclass(frozen=True)
 class Tasks:
-    """Functions that load, run and check a generator; a test puts stand-ins here."""
+    """Functions that load, run and check a generator; tests replace them."""
 
     load_model: Callable[..., Any]
     sample: Callable[..., Generation]
@@ -57,7 +57,7 @@ class Tasks:
 
 
 def real_tasks() -> Tasks:
-    """Return the functions that the package offers."""
+    """Return the functions of this package."""
     from napari_cytosynth.tasks.generate.nearest import nearest_training
     from napari_cytosynth.tasks.generate.task import sample
     from napari_cytosynth.zoo.loading import load_model
@@ -66,7 +66,7 @@ def real_tasks() -> Tasks:
 
 
 def _training_crops(folder: str | Path) -> Any:
-    """Return what cuts training images again; its packages are not always installed."""
+    """Return the training crops of a folder; reading them needs the extra ``train``."""
     try:
         from napari_cytosynth.training.generate.evaluate.training_crops import training_crops
     except ImportError as error:
@@ -79,7 +79,7 @@ def _training_crops(folder: str | Path) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class GenerateJob:
-    """A run of the widget: the model, where it runs, and the options of the sampling."""
+    """Input of a run: model, device and sampling options."""
 
     model: str
     device: str
@@ -87,15 +87,15 @@ class GenerateJob:
 
 
 @dataclass(eq=False)
-class Preview:
-    """What the images of the running batch look like so far."""
+class GenerationPreview:
+    """Images of the running batch after a sampling step."""
 
     layers: list[LayerData]
-    """Of the whole stack, still empty."""
+    """Layers of the whole stack, still empty."""
     numbers: list[int]
-    """Of the images, in that stack."""
+    """Indices of the images in that stack."""
     planes: dict[str, tuple[npt.NDArray[Any], Any]]
-    """By the layer's name, the images and their contrast limits (None of colour pictures)."""
+    """Images and their contrast limits (None for RGB) by the name of the layer."""
 
 
 @dataclass(eq=False)
@@ -121,19 +121,19 @@ class PreviewBuilder:
     """Turns the images after each step into previews, in the thread of the model."""
 
     def __init__(
-        self, queue: PreviewQueue[Preview], options: SamplingOptions, card: ModelCard
+        self, queue: PreviewQueue[GenerationPreview], options: SamplingOptions, card: ModelCard
     ) -> None:
         self._queue = queue
         self._options = options
         self._card = card
         self._layers: list[LayerData] = []
         self.begun = False
-        """Whether a step was done: from then on a run can keep what is finished."""
+        """Whether a step was done; from then on a stopped run keeps its finished images."""
 
     def update(
         self, step: int, steps: int, images: npt.NDArray[np.float32], numbers: Sequence[int]
     ) -> None:
-        """Leave the images (n, C, Y, X) of a batch for the GUI thread."""
+        """Queue a preview of the images (n, C, Y, X) of a batch."""
         self.begun = True
         if not self._layers:
             empty = np.zeros((self._options.count, *images.shape[1:]), np.float32)
@@ -142,10 +142,10 @@ class PreviewBuilder:
             attributes["name"]: (data, attributes.get("contrast_limits"))
             for data, attributes, _ in self._drawn(images)
         }
-        self._queue.put(numbers[0], Preview(self._layers, list(numbers), planes))
+        self._queue.put(numbers[0], GenerationPreview(self._layers, list(numbers), planes))
 
     def finished(self, number: int, image: npt.NDArray[np.float32]) -> None:
-        """Leave a finished image (C, Y, X)."""
+        """Queue a finished image (C, Y, X)."""
         self.update(1, 1, image[None], [number])
 
     def _drawn(self, images: npt.NDArray[np.float32]) -> list[LayerData]:
@@ -171,7 +171,7 @@ class PreviewBuilder:
 def compute(
     job: GenerateJob,
     progress: Progress,
-    queue: PreviewQueue[Preview],
+    queue: PreviewQueue[GenerationPreview],
     enough: threading.Event,
     tasks: Tasks | None,
 ) -> RunResult:
@@ -186,9 +186,9 @@ def compute(
     queue
         Gets the previews.
     enough
-        Set when the user wants no more than what is finished.
+        Set to stop the run and keep the images that are finished.
     tasks
-        What runs the model; the real ones where None.
+        Functions that run the model. None: those of this package.
 
     Raises
     ------
@@ -230,13 +230,13 @@ def look_up(
     Parameters
     ----------
     result
-        Result of a run, which keeps what is found.
+        Result of a run; its images get the distances.
     data_dir
-        Folder of the training data, to see the training images themselves; or None.
+        Folder of the training data, to show the nearest images; None to show none.
     progress
         Raises `Cancelled` to stop before the look-up.
     tasks
-        What looks it up; the real one where None.
+        Functions that look it up. None: those of this package.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def look_up(
 
 
 def describe(generation: Generation, number: int) -> str:
-    """Say which image this is: its number, its seed, and how near the training images."""
+    """Return a sentence on an image: number, seed, distance to the training images."""
     text = f"In view: sample {number} (0 to {len(generation) - 1}), "
     if generation.walk is None or generation.ends is None:
         text += f"seed {generation.seeds[number]}."
@@ -268,7 +268,7 @@ def describe(generation: Generation, number: int) -> str:
 
 
 def _sentence(nearest: Nearest) -> str:
-    """Sum up the distances of all images."""
+    """Return a sentence that summarises the distances of all images."""
     low, middle, high = np.percentile(nearest.distance, (0, 50, 100))
     text = f"Distance to the nearest training image: {middle:.3g} ({low:.3g} to {high:.3g})"
     if not nearest.usual:

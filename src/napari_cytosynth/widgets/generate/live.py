@@ -1,4 +1,4 @@
-"""The layers of synthetic images, which emerge from the noise while the model runs."""
+"""Layers of synthetic images, from the previews of sampling steps to the result."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.widgets.common.layers import position_in_view
 
 if TYPE_CHECKING:
-    from .job import LayerData, Preview, RunResult
+    from .job import GenerationPreview, LayerData, RunResult
 
 __all__ = ["LiveGeneration"]
 
 
 class LiveGeneration:
-    """Shows a run while it is under way, then its result, for as long as the user keeps it.
+    """Layers of a generation, updated during the run and filled with its result.
 
     Parameters
     ----------
@@ -33,26 +33,26 @@ class LiveGeneration:
 
     @property
     def result(self) -> RunResult:
-        """The result; there is none before `finish`."""
+        """The result; available after `finish`."""
         assert self._result is not None
         return self._result
 
     @property
     def generation(self) -> Any:
-        """The images and how they came to be."""
+        """The generated images and their provenance."""
         return self.result.generation
 
     @property
     def alive(self) -> bool:
         """Whether at least one of the layers is still in the viewer."""
-        return bool(self._there([*self._layers.values(), *self._grid]))
+        return bool(self._in_viewer([*self._layers.values(), *self._grid]))
 
     # -- during the run -----------------------------------------------------------------
 
-    def update(self, preview: Preview) -> None:
-        """Show what the images of the running batch look like so far."""
+    def update(self, preview: GenerationPreview) -> None:
+        """Show the preview of the running batch."""
         if not self._layers:
-            for layer in covering(preview.layers):
+            for layer in with_opaque_base(preview.layers):
                 self._layers[layer[1]["name"]] = self._add(*layer)
             self._go_to(0)
             self._fit()
@@ -65,7 +65,7 @@ class LiveGeneration:
                     layer.contrast_limits = limits
 
     def discard(self) -> None:
-        """Take the layers of an unfinished run away again."""
+        """Remove the layers of an unfinished run."""
         self._remove(list(self._layers.values()))
         self._layers = {}
 
@@ -75,8 +75,8 @@ class LiveGeneration:
         """Show the result in the layers of the run; one that the user deleted stays away."""
         self._result = result
         live, self._layers = self._layers, {}
-        emerged = bool(live)
-        for data, attributes, kind in covering(result.layers):
+        previewed = bool(live)
+        for data, attributes, kind in with_opaque_base(result.layers):
             name = attributes["name"]
             layer = live.get(name)
             if layer is None or (layer in self._viewer.layers and layer.data.ndim != data.ndim):
@@ -88,15 +88,15 @@ class LiveGeneration:
         self._remove(list(live.values()))
         for name in live.keys() & self._layers.keys():
             self._layers[name].name = name
-        if not emerged:
+        if not previewed:
             self._go_to(0)
         self._go_to_result()
-        if not emerged or self._fitted == self._camera():  # the list of layers may have widened
+        if not previewed or self._fitted == self._camera():  # the list of layers may have widened
             self._fit()
 
     def sample_in_view(self) -> int | None:
-        """Return the number of the sample that the viewer stands at; None in a grid."""
-        stack = self._there(list(self._layers.values()))
+        """Return the number of the sample in view; None in a grid."""
+        stack = self._in_viewer(list(self._layers.values()))
         if self._result is None or self._grid or not stack:
             return None
         return position_in_view(self._viewer, stack[0])[0]
@@ -113,55 +113,57 @@ class LiveGeneration:
         if wanted == bool(self._grid):
             return
         if wanted:
-            stack = self._there([*self._layers.values(), *self._neighbours])
+            stack = self._in_viewer([*self._layers.values(), *self._neighbours])
             self._shown = [layer for layer in stack if layer.visible]
             for layer in stack:
                 layer.visible = False
-            self._grid = [self._add(*layer) for layer in covering(self.generation.grid_layers())]
+            self._grid = [
+                self._add(*layer) for layer in with_opaque_base(self.generation.grid_layers())
+            ]
         else:
             self._remove(self._grid)
             self._grid = []
-            for layer in self._there(self._shown):
+            for layer in self._in_viewer(self._shown):
                 layer.visible = True
         self._viewer.reset_view()
 
     def hide(self) -> None:
-        """Hide what is shown, while another run appears at the same place."""
-        layers = self._there([*self._layers.values(), *self._neighbours, *self._grid])
+        """Hide the layers while another run is shown at the same place."""
+        layers = self._in_viewer([*self._layers.values(), *self._neighbours, *self._grid])
         for layer in layers:
             if layer.visible:
                 self._hidden.append(layer)
                 layer.visible = False
 
     def show_again(self) -> None:
-        """Show what was hidden."""
+        """Show the hidden layers."""
         hidden, self._hidden = self._hidden, []
-        for layer in self._there(hidden):
+        for layer in self._in_viewer(hidden):
             layer.visible = True
 
     # -- the viewer ---------------------------------------------------------------------------
 
-    def _there(self, layers: list[Any]) -> list[Any]:
+    def _in_viewer(self, layers: list[Any]) -> list[Any]:
         return [layer for layer in layers if layer in self._viewer.layers]
 
     def _remove(self, layers: list[Any]) -> None:
-        for layer in self._there(layers):
+        for layer in self._in_viewer(layers):
             self._viewer.layers.remove(layer)
 
     def _go_to(self, sample: int) -> None:
-        """Begin with the first sample; napari would begin in the middle of the stack."""
+        """Move the slider to a sample; napari would begin in the middle of the stack."""
         for layer in list(self._layers.values())[:1]:
             self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim, sample)
 
     def _go_to_result(self) -> None:
-        """With a trajectory, go to its end, where the images are."""
+        """Move the slider of a trajectory to its last step, the images."""
         trajectory = self.generation.trajectory
         if trajectory is not None:
             self._go_to(0)
             self._viewer.dims.set_point(self._viewer.dims.ndim - 3, trajectory.shape[1] - 1)
 
     def _fit(self) -> None:
-        """Look at the images, where no other layer is shown."""
+        """Fit the view to the images, where no other layer is shown."""
         mine = [*self._layers.values()]
         if not any(layer.visible for layer in self._viewer.layers if layer not in mine):
             self._viewer.reset_view()
@@ -174,13 +176,13 @@ class LiveGeneration:
     def _add(self, data: Any, attributes: dict[str, Any], kind: str) -> Any:
         if kind == "labels":
             layer = self._viewer.add_labels(data, **attributes)
-            layer.contour = 1  # what it outlines shall be seen
+            layer.contour = 1  # the image under the labels stays visible
             return layer
         return self._viewer.add_image(data, **attributes)
 
 
 def _fill(layer: Any, data: Any, attributes: dict[str, Any]) -> None:
-    """Put a result into the layer that it emerged in."""
+    """Put a result into the layer of its previews."""
     layer.data = data
     if "translate" in attributes:
         layer.translate = attributes["translate"]
@@ -189,8 +191,8 @@ def _fill(layer: Any, data: Any, attributes: dict[str, Any]) -> None:
         layer.contrast_limits = attributes["contrast_limits"]
 
 
-def covering(layers: list[LayerData]) -> list[LayerData]:
-    """Let the lowest channel cover what lies below, as synthetic images lie over nothing."""
+def with_opaque_base(layers: list[LayerData]) -> list[LayerData]:
+    """Make the lowest channel opaque: synthetic images lie over no other image."""
     covered = list(layers)
     for number, (data, attributes, kind) in enumerate(covered):
         if attributes.get("blending") == "additive":

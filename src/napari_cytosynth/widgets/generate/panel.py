@@ -1,4 +1,4 @@
-"""The lower part of the Generate widget: what becomes of the images; are they copies."""
+"""Panel of the Generate widget: grid, files, walk and nearest training images."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from magicgui.widgets import CheckBox, Container, LineEdit, PushButton, SpinBox,
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.widgets.common.folds import Folds
-from napari_cytosynth.widgets.common.layers import amount
+from napari_cytosynth.widgets.common.layers import format_number
 from napari_cytosynth.widgets.common.parts import align_captions, plain_label
 
 __all__ = ["NEAREST", "VARY", "GeneratePanel"]
 
 VARY, NEAREST = "Vary: from one seed to another", "Nearest training image"
-"""Titles of the parts that fold."""
+"""Titles of the folded parts."""
 _LARGEST_SEED = 2**31 - 1
 _TABLE_PX = 150
 
 
 class GeneratePanel(Container[Any]):
-    """The sample in view, grid and files; a walk between two seeds; the nearest neighbours."""
+    """Controls for the generated images, a walk between two seeds and nearest neighbours."""
 
     def __init__(self) -> None:
         self.in_view = plain_label("in_view")
@@ -117,7 +117,7 @@ class GeneratePanel(Container[Any]):
         return {part.name: part for part in named}
 
     def unfold(self, title: str) -> None:
-        """Open the part of this title."""
+        """Open a folded part by its title."""
         self._folds.unfold(title)
 
     def show_table(self, table: Any) -> None:
@@ -125,14 +125,16 @@ class GeneratePanel(Container[Any]):
         if table is not None:
             near = ["unusually near" if bad else "" for bad in table["suspicious"]]
             table = table.assign(suspicious=near)
-            table["nearest_distance"] = [amount(value) for value in table["nearest_distance"]]
+            table["nearest_distance"] = [
+                format_number(value) for value in table["nearest_distance"]
+            ]
             names = {"nearest_distance": "distance", "suspicious": " "}
             self.samples.value = table.rename(columns=names)
             self.samples.native.resizeColumnsToContents()
         self.samples.native.setVisible(table is not None)
 
     def enable(self, *, result: bool, film: bool) -> None:
-        """Switch on what the present result allows."""
+        """Enable the controls that the present result allows."""
         parts = (self.show_as_grid, self.save, self.script, self.look_up)
         for part in (*parts, self.take_from, self.take_to):
             part.enabled = result

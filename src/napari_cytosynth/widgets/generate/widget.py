@@ -1,4 +1,4 @@
-"""The Generate widget: synthetic images that emerge from noise, each with its seed."""
+"""The Generate widget: synthetic images with live previews, each with its seed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.mailbox import PreviewQueue
 from napari_cytosynth.widgets.common.parts import heading
+from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 
 from .form import GenerateForm
 from .job import compute, describe, look_up
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
 
-    from .job import GenerateJob, NearestResult, Preview, RunResult, Tasks
+    from .job import GenerateJob, GenerationPreview, NearestResult, RunResult, Tasks
 
 __all__ = ["GenerateWidget"]
 
@@ -42,12 +42,12 @@ class GenerateWidget(GenerateForm):
     napari_viewer
         The viewer that gets the images.
     tasks
-        What runs the model; the package's own functions where None.
+        Functions that run the model. None (default): those of this package.
 
     Attributes
     ----------
     model, class_name, how_many, seed, image_size
-        What is made: magicgui widgets, each with a ``value``.
+        Options of a run: magicgui widgets, each with a ``value``.
     sampler, steps, guidance, conditions, keep_trajectory, device
         The same, folded under “Advanced”.
     show_as_grid
@@ -64,7 +64,7 @@ class GenerateWidget(GenerateForm):
         self._tasks = tasks
         self._live: LiveGeneration | None = None
         self._running: LiveGeneration | None = None
-        self._queue: PreviewQueue[Preview] = PreviewQueue()
+        self._queue: PreviewQueue[GenerationPreview] = PreviewQueue()
         self._enough = threading.Event()
         super().__init__(napari_viewer)
         self._lay_out()
@@ -224,7 +224,7 @@ class GenerateWidget(GenerateForm):
             box.value = self._live.generation.seeds[number]
 
     def look_up_nearest(self) -> None:
-        """Look up how near each image is to the training images."""
+        """Look up the nearest training image of each image."""
         live = self._live
         if live is None or self._look_ups.busy:
             return
@@ -277,12 +277,12 @@ class GenerateWidget(GenerateForm):
             return f"Saved {path}"
 
         def done(outcome: Outcome[str]) -> None:
-            self._say(outcome.value or f"⚠ {outcome.error}")
+            self._show_status(outcome.value or f"⚠ {outcome.error}")
 
-        self._say("Saving …")
+        self._show_status("Saving …")
         self._files.start(work, done)
 
-    # -- what happens around it -----------------------------------------------------------------
+    # -- events of the viewer and the dock ---------------------------------------------------
 
     def _on_removed(self, *_: Any) -> None:
         if self._live is not None and not self._live.alive:

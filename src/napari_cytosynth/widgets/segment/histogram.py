@@ -1,4 +1,4 @@
-"""The histogram of probabilities that lies under the threshold slider."""
+"""Histogram of the probabilities, shown under the threshold slider."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def histogram(probability: Any) -> np.ndarray:
     ----------
     probability
         Array of any shape with values in [0, 1]; at most a million values, evenly
-        spread over it, are looked at.
+        spaced over it, are counted.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def histogram(probability: Any) -> np.ndarray:
 
 
 class Histogram(QWidget):
-    """Bars of probabilities, the current threshold and the model's own threshold."""
+    """Plot of the histogram with the current threshold and the model's own."""
 
     moved = Signal(float)
     released = Signal()
@@ -110,7 +110,7 @@ class Histogram(QWidget):
         self.update()
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Take the threshold under the pointer."""
+        """Set the threshold under the pointer."""
         self.mouseMoveEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
@@ -122,11 +122,11 @@ class Histogram(QWidget):
         self.moved.emit(threshold_of(min(max(position, 0.0), 1.0)))
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
-        """Tell that the drag has ended."""
+        """Emit `released` at the end of a drag."""
         self.released.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
-        """Ask for the model's own threshold."""
+        """Emit `reset`, for the model's own threshold."""
         self.reset.emit()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:

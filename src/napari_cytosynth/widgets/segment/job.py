@@ -1,4 +1,4 @@
-"""What the Segment widget computes in its threads: values in, values out, no Qt.
+"""Background jobs of the Segment widget: values in, values out, no Qt.
 
 Nothing heavy is imported before a job runs, so that the widget opens at once.
 """
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-__all__ = ["Answer", "Request", "Update", "compute", "relabel"]
+__all__ = ["RelabelResult", "SegmentRequest", "SegmentRunResult", "compute", "relabel"]
 
 Plane = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
-    """Everything that a run needs, read from the widget when Run was pressed."""
+class SegmentRequest:
+    """Input of a run: image, model and options, read from the widget when Run was pressed."""
 
     image: LayerSnapshot
     model: str
@@ -45,12 +45,12 @@ class Request:
     visible: Plane
     intensity: LayerSnapshot | None = None
     uncertainty: LayerSnapshot | None = None
-    """Of the virtual stain that is segmented."""
+    """Uncertainty of the virtual stain that is segmented."""
 
 
 @dataclass(eq=False)
-class Answer:
-    """What a run gives back."""
+class SegmentRunResult:
+    """Result of a run: segmentation, layers, component trees and histogram."""
 
     segmentation: Any
     layers: list[tuple[Any, dict[str, Any], str]]
@@ -61,8 +61,8 @@ class Answer:
 
 
 @dataclass(eq=False)
-class Update:
-    """The whole stack at another threshold."""
+class RelabelResult:
+    """Result of relabelling: labels and table of the whole stack at another threshold."""
 
     segmentation: Any
     labels: np.ndarray
@@ -70,17 +70,19 @@ class Update:
     messages: list[str] = field(default_factory=list)
 
 
-def compute(request: Request, progress: Progress, segment: Callable[..., Any] | None) -> Answer:
-    """Run the model, and prepare everything that the slider needs.
+def compute(
+    request: SegmentRequest, progress: Progress, segment: Callable[..., Any] | None
+) -> SegmentRunResult:
+    """Run the model, measure the objects and prepare the threshold slider.
 
     Parameters
     ----------
     request
-        What the widget asks for.
+        Image, model and options of the run.
     progress
         Raises `Cancelled` to stop the run.
     segment
-        What runs the network; the real one where None.
+        Function that runs the network. None: :func:`napari_cytosynth.segment`.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def compute(request: Request, progress: Progress, segment: Callable[..., Any] | 
     return _prepare(request, segmentation, progress)
 
 
-def _prepare(request: Request, segmentation: Any, progress: Progress) -> Answer:
+def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> SegmentRunResult:
     from .histogram import histogram
 
     progress(0, 0, "Measuring the objects")
@@ -122,7 +124,7 @@ def _prepare(request: Request, segmentation: Any, progress: Progress) -> Answer:
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
     counts = histogram(segmentation.probability)
-    return Answer(segmentation, layers, trees, counts, messages, request.uncertainty)
+    return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
 
 
 def relabel(
@@ -131,7 +133,7 @@ def relabel(
     intensity: LayerSnapshot | None,
     progress: Progress,
     uncertainty: LayerSnapshot | None = None,
-) -> Update:
+) -> RelabelResult:
     """Label and measure the whole stack at another threshold; the network is not run."""
     new = segmentation.at_threshold(
         options.threshold,
@@ -144,13 +146,13 @@ def relabel(
     progress(0, 0, "Measuring the objects")
     table, messages = _measured(new, intensity, uncertainty)
     progress(0, 0, "Measured")
-    return Update(new, new.labels, table, messages)
+    return RelabelResult(new, new.labels, table, messages)
 
 
 def _measured(
     segmentation: Any, intensity: LayerSnapshot | None, uncertainty: LayerSnapshot | None
 ) -> tuple[Any, list[str]]:
-    """Return the table, without what was to be measured in a layer that does not fit, and why."""
+    """Return the table, and warnings about layers that do not fit and were not measured in."""
     layers = {"intensity": intensity, "uncertainty": uncertainty}
     images: dict[str, Any] = {}
     messages: list[str] = []
@@ -171,8 +173,8 @@ def _measured(
 def seen_plane(segmentation: Any, index: Plane) -> Plane:
     """Return the plane of a result at an index into its source's leading axes.
 
-    A result of a single plane has no leading axes any more: there it is (). An index that
-    does not fit gives the first plane, since a finished result must not be lost for it.
+    A result of a single plane has no leading axes: its index is (). An index that does not
+    fit gives the first plane, since a finished result must not be lost for it.
     """
     leading = segmentation.probability.ndim - 2
     return index if len(index) == leading else (0,) * leading

@@ -1,4 +1,4 @@
-"""A segmentation in the viewer whose labels follow a threshold, plane by plane."""
+"""Layers of a segmentation, whose labels follow the threshold plane by plane."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.widgets.common.layers import amount, plane_in_view
+from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
-    from .job import Answer, Plane, Update
+    from .job import Plane, RelabelResult, SegmentRunResult
 
-__all__ = ["LiveResult", "Readout"]
+__all__ = ["LiveSegmentation", "Readout"]
 
 # A tree of 2048² takes some hundred megabytes: the plane in view and the one before.
 _MAX_TREES = 2
@@ -25,7 +25,7 @@ _MAX_TREES = 2
 
 @dataclass(frozen=True)
 class Readout:
-    """What is told of the objects while the slider moves."""
+    """Count and area of the objects at the current threshold."""
 
     count: int | None
     """None until they are counted."""
@@ -34,39 +34,39 @@ class Readout:
     whole: bool
 
     def sentence(self, pixel_area: float, unit: str) -> str:
-        """Return for example '212 objects · 34 % of the plane · 4 567 µm²'."""
+        """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'."""
         noun = "object" if self.count == 1 else "objects"
         count = "counting …" if self.count is None else f"{self.count} {noun}"
         where = "stack" if self.whole else "plane"
-        share = 100 * self.area_px / max(self.plane_px, 1)
+        percent = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
-        return f"{count} · {share:.3g} % of the {where} · {amount(size)} {unit}"
+        return f"{count} · {percent:.3g} % of the {where} · {format_number(size)} {unit}"
 
 
-class LiveResult:
-    """Holds a result and the layers that show it, for as long as the user keeps them.
+class LiveSegmentation:
+    """Segmentation and its layers in the viewer, relabelled as the threshold moves.
 
     Parameters
     ----------
     viewer
         The napari viewer.
-    answer
-        What the run gave back.
+    result
+        Result of the run.
     """
 
-    def __init__(self, viewer: Any, answer: Answer) -> None:
+    def __init__(self, viewer: Any, result: SegmentRunResult) -> None:
         self._viewer = viewer
-        self.segmentation = answer.segmentation
-        self.counts = answer.counts
-        self.uncertainty = answer.uncertainty
-        self.own_threshold = answer.segmentation.model_threshold
-        self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(answer.trees)
+        self.segmentation = result.segmentation
+        self.counts = result.counts
+        self.uncertainty = result.uncertainty
+        self.own_threshold = result.segmentation.model_threshold
+        self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(result.trees)
         self._edited = False
-        self._probability, self._labels = (_add(viewer, *layer) for layer in answer.layers[:2])
-        # The user wants to see the objects on the image, not on a grey copy of it.
+        self._probability, self._labels = (_add(viewer, *layer) for layer in result.layers[:2])
+        # The objects are to be seen on the image, not on a grey copy of it.
         self._probability.visible = False
         self._attributes = {
-            name: value for name, value in answer.layers[1][1].items() if name != "features"
+            name: value for name, value in result.layers[1][1].items() if name != "features"
         }
         self._labels.events.paint.connect(self._on_paint)
 
@@ -95,7 +95,7 @@ class LiveResult:
         return plane_in_view(self._viewer, self._labels, axes)
 
     def needs_tree(self) -> Plane | None:
-        """Return the plane in view if its component tree has yet to be built."""
+        """Return the plane in view if its component tree is not built yet, else None."""
         plane = self.plane()
         return None if plane in self._trees else plane
 
@@ -129,8 +129,8 @@ class LiveResult:
         layer.refresh(thumbnail=False, highlight=False, extent=False)
         return readout
 
-    def apply(self, update: Update) -> Readout:
-        """Show the whole stack as it was relabelled in the background."""
+    def apply(self, update: RelabelResult) -> Readout:
+        """Show the whole stack as relabelled in the background."""
         layer = self._writable()
         self.segmentation = update.segmentation
         shape = layer.data.shape

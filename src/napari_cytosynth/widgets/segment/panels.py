@@ -1,4 +1,4 @@
-"""The two lower parts of the Segment widget: threshold and objects, table and script."""
+"""Panels of the Segment widget: options of the labels, and table of the objects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST_OBJECT = 10_000_000
 
 
 class ThresholdPanel(Container[Any]):
-    """Threshold, minimum size, holes, touching objects, border.
+    """Controls for threshold, minimum size, holes, touching objects and border.
 
     Emits ``moved`` whenever one of them changes, and ``settled`` when a drag ends.
     """
@@ -90,13 +90,13 @@ class ThresholdPanel(Container[Any]):
         return {part.name: part for part in (self._threshold, self._min_size, *self._checks)}
 
     def label_options(self) -> LabelOptions:
-        """Return what is set, as the tasks take it."""
+        """Return the settings as label options."""
         from napari_cytosynth.tasks.segment.instances import LabelOptions
 
         return LabelOptions(**{name: part.value for name, part in self.parts().items()})
 
     def preset(self, **values: Any) -> None:
-        """Set values without emitting anything; those that are None stay."""
+        """Set values without emitting a signal; None leaves a value as it is."""
         parts = self.parts()
         for name, value in values.items():
             if value is not None:
@@ -120,14 +120,14 @@ class ThresholdPanel(Container[Any]):
 
 
 class TablePanel(Container[Any]):
-    """What is measured, and how it leaves the viewer.
+    """Controls of the table: intensity image, display, export and script.
 
     Parameters
     ----------
     layers
         Returns the image layers that can be measured in.
-    actions
-        Callables for the buttons 'Show table', 'Save CSV…' and 'Copy as Python'.
+    actions, tooltips
+        Of the buttons 'Show table', 'Save CSV…' and 'Copy as Python'.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ _STEPS = 2000
 
 
 class _Track(QSlider):
-    """The slider proper; jumps to where it is clicked, and back on a double-click."""
+    """Slider that emits `reset` on a double-click."""
 
     reset = Signal()
 
@@ -42,12 +42,12 @@ class _Track(QSlider):
         return int(handle.width())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
-        """Ask for the model's own threshold."""
+        """Emit `reset`, for the model's own threshold."""
         self.reset.emit()
 
 
 class ThresholdSlider(QWidget):
-    """Chooses a threshold in [0, 1] by dragging, with room for 0.01 to 0.05.
+    """Slider for a threshold in [0, 1], linear in the log-odds, above a histogram.
 
     Signals: ``dragged(float)`` at every step, ``released()`` when the drag ends,
     ``reset()`` on a double-click.
@@ -76,11 +76,11 @@ class ThresholdSlider(QWidget):
 
     @property
     def dragging(self) -> bool:
-        """Whether the user holds the handle."""
+        """Whether the handle is being dragged."""
         return bool(self.track.isSliderDown())
 
     def set_threshold(self, threshold: float) -> None:
-        """Show a threshold without telling anyone."""
+        """Show a threshold without emitting a signal."""
         self.histogram.set_threshold(threshold)
         with signals_blocked(self.track):
             if not self.track.isSliderDown():

@@ -1,4 +1,4 @@
-"""The Segment widget: an image, a model, one button; then a slider and a table."""
+"""The Segment widget: form, threshold slider and table of objects."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import heading, single_shot
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .job import Request, compute, relabel
-from .live import LiveResult
+from .job import SegmentRequest, compute, relabel
+from .live import LiveSegmentation
 from .panels import TablePanel, ThresholdPanel
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.jobs import Outcome
 
-    from .job import Answer, Update
+    from .job import RelabelResult, SegmentRunResult
     from .live import Readout
 
 __all__ = ["SegmentWidget"]
@@ -46,14 +46,14 @@ class SegmentWidget(ImageForm):
     napari_viewer
         The viewer whose layers are offered and that gets the result.
     segment
-        What runs the network, :func:`napari_cytosynth.segment` by default.
+        Function that runs the network. Default: :func:`napari_cytosynth.segment`.
 
     Attributes
     ----------
     image, model, axes, planes, device, pixel_size, resample
-        What is run on what: magicgui widgets, each with a ``value``.
+        Input of a run: magicgui widgets, each with a ``value``.
     threshold, min_size, fill_holes, split_touching, drop_border, intensity
-        What counts as an object, and where its brightness is measured.
+        Options of the labels, and the layer whose intensity is measured.
     status, readout
         The sentences that the user reads.
     """
@@ -62,11 +62,11 @@ class SegmentWidget(ImageForm):
         self, napari_viewer: napari.viewer.Viewer, segment: Callable[..., Any] | None = None
     ) -> None:
         self._segment = segment
-        self._live: LiveResult | None = None
+        self._live: LiveSegmentation | None = None
         self._touched = False
         super().__init__(napari_viewer)
         self._lay_out()
-        self._updates: JobRunner[Update] = JobRunner(self.native)
+        self._updates: JobRunner[RelabelResult] = JobRunner(self.native)
         self._trees: JobRunner[Any] = JobRunner(self.native)
         self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
         self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
@@ -100,7 +100,7 @@ class SegmentWidget(ImageForm):
         for name, part in self._panel.parts().items():
             object.__setattr__(self, name, part)
         self.readout = self._panel.readout
-        self.intensity = self._table._intensity
+        self.intensity = self._table.intensity
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
@@ -141,9 +141,9 @@ class SegmentWidget(ImageForm):
         try:
             reading.save_table(self._live.labels_layer.features, path)
         except OutputError as error:
-            self._say(f"⚠ {error}")
+            self._show_status(f"⚠ {error}")
         else:
-            self._say(f"Saved {path}")
+            self._show_status(f"Saved {path}")
 
     def show_table(self) -> None:
         """Open napari's own table of the labels layer."""
@@ -175,11 +175,11 @@ class SegmentWidget(ImageForm):
 
     # -- the run ----------------------------------------------------------------------
 
-    def _work(self) -> Callable[[Progress], Answer]:
+    def _work(self) -> Callable[[Progress], SegmentRunResult]:
         request, segment = self._request(), self._segment
         return lambda progress: compute(request, progress, segment)
 
-    def _request(self) -> Request:
+    def _request(self) -> SegmentRequest:
         common = self._common_request()
         if not self._touched:
             self._preset_for_model()
@@ -188,20 +188,20 @@ class SegmentWidget(ImageForm):
             options["threshold"] = None
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
         intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
-        return Request(intensity=intensity, uncertainty=uncertainty, **common, **options)
+        return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
         layer = self.intensity.value
         return None if layer is None else LayerSnapshot.of(layer)
 
-    def _accept(self, value: Answer) -> None:
+    def _accept(self, value: SegmentRunResult) -> None:
         self._forget_result()
-        live = self._live = LiveResult(self._viewer, value)
+        live = self._live = LiveSegmentation(self._viewer, value)
         self._panel.preset(threshold=live.segmentation.threshold)
         self._panel.slider.set_mark(live.own_threshold)
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
-        self._tell(live.readout())
+        self._show_readout(live.readout())
 
     def _provenance(self) -> dict[str, Any] | None:
         return None if self._live is None else dict(self._live.segmentation.provenance)
@@ -216,7 +216,7 @@ class SegmentWidget(ImageForm):
         if self._live is None:
             return
         self._updates.forget()
-        self._tell(self._live.show(self._panel.label_options()))
+        self._show_readout(self._live.show(self._panel.label_options()))
         if self._live.needs_tree() is not None:
             self._build_tree()
         self._settle.start()
@@ -229,20 +229,20 @@ class SegmentWidget(ImageForm):
         segmentation, options = live.segmentation, self._panel.label_options()
         intensity = self._intensity_snapshot()
 
-        def work(progress: Progress) -> Update:
+        def work(progress: Progress) -> RelabelResult:
             return relabel(segmentation, options, intensity, progress, live.uncertainty)
 
         self._updates.start(work, self._on_update)
 
-    def _on_update(self, outcome: Outcome[Update]) -> None:
+    def _on_update(self, outcome: Outcome[RelabelResult]) -> None:
         if self._live is None or outcome.stopped:
             return
         if outcome.value is None:
-            self._say(f"⚠ {outcome.error}")
+            self._show_status(f"⚠ {outcome.error}")
         else:
-            self._tell(self._live.apply(outcome.value))
+            self._show_readout(self._live.apply(outcome.value))
             if outcome.value.messages:
-                self._say(" ".join(outcome.value.messages))
+                self._show_status(" ".join(outcome.value.messages))
 
     def _build_tree(self) -> None:
         live = self._live
@@ -255,7 +255,7 @@ class SegmentWidget(ImageForm):
             if outcome.value is not None and live is self._live:
                 live.add_tree(plane, outcome.value)
                 if self._settle.isActive():
-                    self._tell(live.show(self._panel.label_options()))
+                    self._show_readout(live.show(self._panel.label_options()))
 
         self._trees.start(lambda progress: segmentation.tree(plane), done)
 
@@ -263,11 +263,11 @@ class SegmentWidget(ImageForm):
         if self._live is not None:
             self._settle.start()
 
-    def _tell(self, readout: Readout) -> None:
+    def _show_readout(self, readout: Readout) -> None:
         if self._live is not None:
             self.readout.value = readout.sentence(*self._live.pixel_area())
 
-    # -- what happens around it -----------------------------------------------------------
+    # -- events of the viewer and the dock ---------------------------------------------------
 
     def _on_plane(self, *_: Any) -> None:
         if self._live is not None:

@@ -1,4 +1,4 @@
-"""A virtual stain against the real one and against another model's: computed in threads."""
+"""Background jobs that compare a virtual stain with the real one or with another model's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cytosynth.widgets.common.layers import KEY
 
-from .job import keyed, run_stainer
+from .job import layers_by_role, run_stainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .job import LayerData, StainRequest
 
-__all__ = ["Compared", "Opinion", "ask_other", "compare_with"]
+__all__ = ["ComparisonResult", "DisagreementResult", "compare_models", "compare_with_real"]
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _POINT_PX = 16
@@ -27,8 +27,8 @@ _SAMPLES = 16
 
 
 @dataclass(eq=False)
-class Compared:
-    """A virtual stain against the real one."""
+class ComparisonResult:
+    """Agreement of a virtual stain with the real one: scores, layers and a table of objects."""
 
     sentence: str
     layers: list[LayerData]
@@ -36,32 +36,32 @@ class Compared:
 
 
 @dataclass(eq=False)
-class Opinion:
-    """Where two models disagree."""
+class DisagreementResult:
+    """Disagreement of two models: a sentence for the user, and layers."""
 
     sentence: str
     layers: list[LayerData]
 
 
-def compare_with(
+def compare_with_real(
     staining: Any,
     stain: str,
     real: LayerSnapshot,
     cells: LayerSnapshot | None,
     progress: Progress,
-) -> Compared:
+) -> ComparisonResult:
     """Compare one virtual stain with the layer of the real one.
 
     Parameters
     ----------
     staining
-        The result.
+        Result of a run.
     stain
-        Which of its stains.
+        Name of one of its stains.
     real
-        The measured image of the same field.
+        Measured image of the same field.
     cells
-        Labels whose objects are compared one by one; or None.
+        Labels whose objects are compared one by one; None for none.
     progress
         Raises `Cancelled` to stop.
 
@@ -81,13 +81,13 @@ def compare_with(
     )
     layers = [_difference(staining, stain, real.name, comparison.difference)]
     if cells is None:
-        return Compared(sentence, layers)
+        return ComparisonResult(sentence, layers)
     progress(0, 0, "Comparing object by object")
-    return Compared(sentence, layers, _by_object(staining, stain, image, cells))
+    return ComparisonResult(sentence, layers, _by_object(staining, stain, image, cells))
 
 
 def _by_object(staining: Any, stain: str, real: Any, cells: LayerSnapshot) -> Any:
-    """Return a table: each object's real and virtual brightness and its mean uncertainty."""
+    """Return a table of the objects: real and virtual intensity, mean uncertainty."""
     from napari_cytosynth.tasks.measure.table import measure
 
     number = list(staining.channels).index(stain)
@@ -105,7 +105,7 @@ def _by_object(staining: Any, stain: str, real: Any, cells: LayerSnapshot) -> An
 
 
 def _difference(staining: Any, stain: str, real: str, difference: Any) -> LayerData:
-    data, attributes, _ = keyed(staining)[stain, "mean"]
+    data, attributes, _ = layers_by_role(staining)[stain, "mean"]
     limit = float(np.nanquantile(np.abs(difference), 0.999)) or 1.0
     return (
         np.asarray(difference, np.float32).reshape(data.shape),
@@ -120,25 +120,25 @@ def _difference(staining: Any, stain: str, real: str, difference: Any) -> LayerD
     )
 
 
-def ask_other(
+def compare_models(
     staining: Any,
     request: StainRequest,
     model: str,
     progress: Progress,
     stain: Callable[..., Any] | None,
-) -> Opinion:
+) -> DisagreementResult:
     """Stain the same image with another model; return where the two disagree.
 
     Parameters
     ----------
     staining, request
-        The result, and what it was asked for with.
+        Result of a run, and the request that it belongs to.
     model
-        The other model.
+        Source of the other model.
     progress
         Raises `Cancelled` to stop.
     stain
-        What runs the network; the real one where None.
+        Function that runs the network. None: :func:`napari_cytosynth.stain`.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def ask_other(
     """
     from napari_cytosynth.tasks.stain.comparison import second_opinion
 
-    # one of the two must know how uncertain it is
+    # one of the two needs an uncertainty
     samples = 0 if staining.std is not None else _SAMPLES
     arguments = request.arguments() | {"samples": samples, "keep_samples": False, "stains": None}
     other = run_stainer(stain)(request.image, model, progress=progress, **arguments)
@@ -158,7 +158,7 @@ def ask_other(
     if count:
         layers.append(_points(staining, found))
     places = "1 place" if count == 1 else f"{count} places"
-    return Opinion(
+    return DisagreementResult(
         f"{places} where the two models disagree by more than the "
         + ("" if found.calibrated else "(uncalibrated) ")
         + "uncertainty allows"
@@ -168,7 +168,7 @@ def ask_other(
 
 
 def _disagreement(staining: Any, stain: str, values: Any) -> LayerData:
-    data, attributes, _ = keyed(staining)[stain, "mean"]
+    data, attributes, _ = layers_by_role(staining)[stain, "mean"]
     record = {**attributes["metadata"][KEY], "role": "disagreement"}
     return (
         np.asarray(values, np.float32).reshape(data.shape),
@@ -185,7 +185,7 @@ def _disagreement(staining: Any, stain: str, values: Any) -> LayerData:
 
 
 def _points(staining: Any, found: Any) -> LayerData:
-    data, attributes, _ = next(iter(keyed(staining).values()))
+    data, attributes, _ = next(iter(layers_by_role(staining).values()))
     extra = data.ndim - (staining.mean.ndim - 1)
     coordinates = np.asarray(found.points, float)
     return (

@@ -1,4 +1,4 @@
-"""The upper part of the Stain widget: which stains, how many samples, and a first check."""
+"""Form of the Stain widget: stains, number of samples, and a check of the image."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _ROW_PX, _MAX_ROWS, _PER_ROW = 26, 3, 3
 
 
 class StainForm(ImageForm):
-    """What a virtual stain needs to know, and whether the image is one for this model.
+    """Form for the options of virtual staining, with a check of the image against the model.
 
     Parameters
     ----------
     viewer
         The viewer whose layers are offered and that gets the result.
     check_image
-        Says what is unusual about an image, by default
-        :func:`napari_cytosynth.tasks.check.check_image`.
+        Returns warnings about an image. Default:
+        :func:`napari_cytosynth.tasks.stain.domain_check.check_image`.
     """
 
     _task = "stain"
@@ -51,9 +51,9 @@ class StainForm(ImageForm):
         self._check_soon = single_shot(self.native, _CHECK_MS, self._start_check)
         self._layout_stains()
         for part in (self._image, self._model, self._axes, self._channel, self._resample):
-            part.changed.connect(self._on_question)
-        self.pixel_size.changed.connect(self._on_question)
-        self._viewer.dims.events.current_step.connect(self._on_question)
+            part.changed.connect(self._on_check_input)
+        self.pixel_size.changed.connect(self._on_check_input)
+        self._viewer.dims.events.current_step.connect(self._on_check_input)
         self._enough_button.changed.connect(self.enough)
 
     def _make_choices(self) -> list[Any]:
@@ -141,7 +141,7 @@ class StainForm(ImageForm):
         self._stains.visible = len(now) > 1
 
     def _chosen_stains(self) -> tuple[str, ...] | None:
-        """Return the stains to predict; None for all that the model can."""
+        """Return the stains to predict; None for all of the model."""
         chosen, known = list(self._stains.value), list(self._stains.choices)
         if known and not chosen:
             raise InputError("Choose at least one stain: click its name in the list.")
@@ -149,7 +149,7 @@ class StainForm(ImageForm):
 
     # -- the check of the image against the model ---------------------------------------------
 
-    def _on_question(self, *_: Any) -> None:
+    def _on_check_input(self, *_: Any) -> None:
         self._check_soon.start()
 
     def _start_check(self) -> None:

@@ -1,4 +1,4 @@
-"""What the Stain widget computes in its threads: values in, values out, no Qt.
+"""Background job of the Stain widget: values in, values out, no Qt.
 
 Nothing heavy is imported before a job runs, so that the widget opens at once.
 """
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.widgets.common.mailbox import PreviewQueue
+    from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
     from napari_cytosynth.zoo.card import ModelCard
 
 __all__ = [
-    "Preview",
+    "StainPreview",
     "StainRequest",
-    "Stained",
+    "StainRunResult",
     "check",
     "compute",
-    "keyed",
+    "layers_by_role",
     "run_stainer",
 ]
 
 Plane = tuple[int, ...]
 LayerData = tuple[Any, dict[str, Any], str]
-Keyed = dict[tuple[str, str], LayerData]
+LayersByRole = dict[tuple[str, str], LayerData]
 """Layer data by the stain's name and by role: ``mean`` or ``uncertainty``."""
 
 
 @dataclass(frozen=True, eq=False)
 class StainRequest:
-    """Everything that a run needs, read from the widget when Run was pressed."""
+    """Input of a run: image, model and options, read from the widget when Run was pressed."""
 
     image: LayerSnapshot
     model: str
@@ -69,45 +69,45 @@ class StainRequest:
 
 
 @dataclass(eq=False)
-class Preview:
-    """What the samples drawn so far say of one plane."""
+class StainPreview:
+    """Mean and uncertainty of one plane from the samples drawn so far."""
 
-    layers: Keyed
+    layers: LayersByRole
     planes: dict[tuple[str, str], npt.NDArray[np.float32]]
     shape: tuple[int, ...]
-    """Of the result of one stain."""
+    """Shape of the result of one stain."""
     where: tuple[int | slice, ...]
-    """What cuts the plane out of it."""
+    """Index of the plane in an array of that shape."""
 
 
 @dataclass(eq=False)
-class Stained:
-    """What a run gives back."""
+class StainRunResult:
+    """Result of a run: the virtual stains and their layers."""
 
     request: StainRequest
     staining: Any
-    layers: Keyed
+    layers: LayersByRole
     messages: list[str] = field(default_factory=list)
 
 
-class _Painter:
-    """Turns what the stainer tells of its samples into previews, in its thread."""
+class StainPreviewBuilder:
+    """Turns running means and uncertainties into previews, in the thread of the model."""
 
-    def __init__(self, box: PreviewQueue[Preview]) -> None:
-        self._box = box
-        self._layers: Keyed = {}
+    def __init__(self, queue: PreviewQueue[StainPreview]) -> None:
+        self._queue = queue
+        self._layers: LayersByRole = {}
         self._names: tuple[str, ...] = ()
         self._axes = "YX"
         self._shape: tuple[int, ...] = ()
 
     def start(self, staining: Any) -> None:
-        """Take the names and the places of the layers from a result that is still empty."""
+        """Read names and geometry of the layers from a result that is still empty."""
         self._names = tuple(staining.channels)
         self._axes, self._shape = staining.axes.removeprefix("C"), staining.mean.shape[1:]
-        self._layers = keyed(staining)
+        self._layers = layers_by_role(staining)
 
     def update(self, index: Plane, count: int, mean: Any, std: Any) -> None:
-        """Leave one plane (C, Y, X) for the GUI thread; `std` is None after one sample."""
+        """Queue a preview of one plane (C, Y, X); `std` is None after one sample."""
         from napari_cytosynth.tasks.common.axes import plane_slices
 
         planes = {(name, "mean"): mean[i].copy() for i, name in enumerate(self._names)}
@@ -115,30 +115,30 @@ class _Painter:
             planes |= {(name, "uncertainty"): std[i].copy() for i, name in enumerate(self._names)}
         layers = {key: self._layers[key] for key in planes}
         where = plane_slices(self._axes, tuple(index))
-        self._box.put(tuple(index), Preview(layers, planes, self._shape, where))
+        self._queue.put(tuple(index), StainPreview(layers, planes, self._shape, where))
 
 
 def compute(
     request: StainRequest,
     progress: Progress,
-    box: PreviewQueue[Preview],
+    queue: PreviewQueue[StainPreview],
     enough: threading.Event,
     stain: Callable[..., Any] | None,
-) -> Stained:
+) -> StainRunResult:
     """Run the model and leave a preview after each sample.
 
     Parameters
     ----------
     request
-        What the widget asks for.
+        Image, model and options of the run.
     progress
         Raises `Cancelled` to stop the run.
-    box
+    queue
         Gets the previews.
     enough
         Set when the user wants no more samples.
     stain
-        What runs the network; the real one where None.
+        Function that runs the network. None: :func:`napari_cytosynth.stain`.
 
     Raises
     ------
@@ -146,21 +146,21 @@ def compute(
         With the sentence that the user reads.
     """
     progress(0, 0, "Loading the model")
-    painter = _Painter(box)
+    builder = StainPreviewBuilder(queue)
     staining = run_stainer(stain)(
         request.image,
         request.model,
-        on_start=painter.start,
-        on_update=painter.update,
+        on_start=builder.start,
+        on_update=builder.update,
         enough=enough.is_set,
         progress=progress,
         **request.arguments(),
     )
-    return Stained(request, staining, keyed(staining), list(staining.messages))
+    return StainRunResult(request, staining, layers_by_role(staining), list(staining.messages))
 
 
-def keyed(staining: Any) -> Keyed:
-    """Return a result's layer data by stain and role."""
+def layers_by_role(staining: Any) -> LayersByRole:
+    """Return the layer data of a result, keyed by stain and role."""
     layers = {}
     for data, attributes, kind in staining.to_layers():
         record = attributes["metadata"][KEY]
@@ -178,18 +178,19 @@ def check(
     resampled: bool,
     check_image: Callable[..., list[str]] | None,
 ) -> list[str]:
-    """Say in what the plane in view is unlike the images that the model was trained on.
+    """Return warnings where the plane in view is unlike the model's training images.
 
     Parameters
     ----------
     image, axes, channels, plane, pixel_size
-        How the layer will be read, and which plane is looked at.
+        How the layer will be read, and the index of the plane to check.
     card
-        Of the model.
+        Card of the model.
     resampled
-        The image will be brought to the model's pixel size, which then is no difference.
+        Whether the image will be resampled to the model's pixel size before the run.
     check_image
-        What looks at it; the real one where None.
+        Function that checks a plane. None:
+        :func:`napari_cytosynth.tasks.stain.domain_check.check_image`.
     """
     from napari_cytosynth.tasks.common.axes import PlaneReader
     from napari_cytosynth.tasks.common.resample import model_shape, to_shape
@@ -210,7 +211,7 @@ def check(
 
 
 def run_stainer(stain: Callable[..., Any] | None) -> Callable[..., Any]:
-    """Return what stains; the real one where None is given."""
+    """Return `stain`, or :func:`napari_cytosynth.stain` if it is None."""
     if stain is not None:
         return stain
     from napari_cytosynth.tasks.stain.task import stain as run_network

@@ -1,4 +1,4 @@
-"""The layers of a virtual stain, which appear with its first sample and sharpen."""
+"""Layers of a virtual stain, from the preview of its first sample to the result."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .uncertainty_mask import StainedLayer, TrustMask
+from .uncertainty_mask import StainedLayer, UncertaintyMask
 
 if TYPE_CHECKING:
-    from .job import LayerData, Preview, Stained
+    from .job import LayerData, StainPreview, StainRunResult
 
 __all__ = ["LiveStain"]
 
 
 class LiveStain:
-    """Shows a run while it is under way, then its result, for as long as the user keeps it.
+    """Layers of a virtual staining, updated during the run and filled with its result.
 
     Parameters
     ----------
@@ -27,20 +27,20 @@ class LiveStain:
         self._viewer = viewer
         self._layers: dict[tuple[str, str], Any] = {}
         self._extra: dict[str, list[Any]] = {}
-        self._mask: TrustMask | None = None
-        self._answer: Stained | None = None
+        self._mask: UncertaintyMask | None = None
+        self._result: StainRunResult | None = None
 
     @property
     def staining(self) -> Any:
-        """The result; there is none before `finish`."""
-        assert self._answer is not None
-        return self._answer.staining
+        """The result; available after `finish`."""
+        assert self._result is not None
+        return self._result.staining
 
     @property
     def request(self) -> Any:
-        """What the result was asked for with."""
-        assert self._answer is not None
-        return self._answer.request
+        """The request that the result belongs to."""
+        assert self._result is not None
+        return self._result.request
 
     @property
     def alive(self) -> bool:
@@ -49,8 +49,8 @@ class LiveStain:
 
     # -- during the run -----------------------------------------------------------------
 
-    def update(self, preview: Preview) -> None:
-        """Show what the samples drawn so far say of one plane."""
+    def update(self, preview: StainPreview) -> None:
+        """Show the preview of one plane."""
         for key, (data, attributes, _) in preview.layers.items():
             if key not in self._layers:
                 self._layers[key] = self._add(np.zeros(data.shape, np.float32), attributes)
@@ -64,7 +64,7 @@ class LiveStain:
                     layer.reset_contrast_limits()
 
     def discard(self) -> None:
-        """Take the layers of an unfinished run away again."""
+        """Remove the layers of an unfinished run."""
         for layer in self._layers.values():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
@@ -72,48 +72,48 @@ class LiveStain:
 
     # -- its result -----------------------------------------------------------------------
 
-    def finish(self, answer: Stained) -> None:
+    def finish(self, result: StainRunResult) -> None:
         """Show the result in the layers of the run; one that the user deleted stays away."""
-        self._answer = answer
-        for key, (data, attributes, _) in answer.layers.items():
+        self._result = result
+        for key, (data, attributes, _) in result.layers.items():
             layer = self._layers.get(key)
             if layer is None:
                 self._layers[key] = self._add(data, attributes)
             elif layer in self._viewer.layers:
                 layer.data = data
                 layer.metadata = {**layer.metadata, **attributes.get("metadata", {})}
-        self._mask = self._make_mask(answer)
+        self._mask = self._make_mask(result)
 
-    def hide(self, share: float) -> str:
-        """Hide this share of the pixels, the least certain; return what to tell of it."""
-        return "" if self._mask is None else self._mask.hide(share)
+    def hide(self, fraction: float) -> str:
+        """Hide a fraction of the pixels, the least certain; return a sentence for the user."""
+        return "" if self._mask is None else self._mask.hide(fraction)
 
     def show_extra(self, kind: str, layers: list[LayerData]) -> None:
-        """Show the layers of a comparison or opinion in place of an earlier one's."""
+        """Show the layers of a comparison in place of those of an earlier one of its kind."""
         for layer in self._extra.pop(kind, []):
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self._extra[kind] = [self._add(*layer) for layer in layers]
 
-    def let_go(self) -> None:
-        """Show all that is hidden, and leave the layers to the user."""
+    def release(self) -> None:
+        """Show all hidden pixels, and leave the layers to the user."""
         if self._mask is not None:
             self._mask.restore()
             self._mask = None
 
-    def _make_mask(self, answer: Stained) -> TrustMask | None:
+    def _make_mask(self, result: StainRunResult) -> UncertaintyMask | None:
         stains = [
             StainedLayer(
                 name,
                 self._layers[name, "mean"],
                 data,
-                answer.layers[name, "uncertainty"][0],
+                result.layers[name, "uncertainty"][0],
                 attributes.get("contrast_limits"),
             )
-            for (name, role), (data, attributes, _) in answer.layers.items()
-            if role == "mean" and (name, "uncertainty") in answer.layers
+            for (name, role), (data, attributes, _) in result.layers.items()
+            if role == "mean" and (name, "uncertainty") in result.layers
         ]
-        return TrustMask(self._viewer, stains) if stains else None
+        return UncertaintyMask(self._viewer, stains) if stains else None
 
     def _add(self, data: Any, attributes: dict[str, Any], kind: str = "image") -> Any:
         if kind == "points":

@@ -1,4 +1,4 @@
-"""The lower part of the Stain widget: how far the virtual stain can be trusted."""
+"""Panel of the Stain widget for its uncertainty and for comparisons."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import ComboBox, Container, PushButton, Slider, Table
 
 from napari_cytosynth.widgets.common.folds import Folds
-from napari_cytosynth.widgets.common.layers import amount
+from napari_cytosynth.widgets.common.layers import format_number
 from napari_cytosynth.widgets.common.model_choice import ModelChoice
 from napari_cytosynth.widgets.common.parts import align_captions, plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["COMPARISON", "OPINION", "TrustPanel"]
+__all__ = ["MODEL_COMPARISON", "REAL_COMPARISON", "TrustPanel"]
 
-COMPARISON, OPINION = "Compare with a real stain", "Second opinion of another model"
-"""Titles of the parts that fold."""
+REAL_COMPARISON, MODEL_COMPARISON = "Compare with a real stain", "Second opinion of another model"
+"""Titles of the folded parts."""
 _TABLE_PX = 150
 
 
 class TrustPanel(Container[Any]):
-    """A slider that hides what is uncertain; a real stain to compare with; another model.
+    """Controls that hide uncertain pixels and compare with a real stain or another model.
 
     Parameters
     ----------
     images, labels
-        Return the layers that can be compared with, and those whose objects are measured.
+        Return the image layers to compare with, and the labels layers of objects.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TrustPanel(Container[Any]):
         align_captions(self)
         self._folds = Folds(self.native.layout())
         self._make_compare(images, labels)
-        self._make_opinion()
+        self._make_model_comparison()
 
     def _make_compare(self, images: Any, labels: Any) -> None:
         self.compare_with = ComboBox(
@@ -87,10 +87,10 @@ class TrustPanel(Container[Any]):
             text="Save CSV…", tooltip="Save the table to a file that spreadsheets open."
         )
         shown = (self.agreement, self.cells, self.save_cells)
-        self._folds.add(COMPARISON, self._comparison, *shown)
+        self._folds.add(REAL_COMPARISON, self._comparison, *shown)
         self.show_cells(None)
 
-    def _make_opinion(self) -> None:
+    def _make_model_comparison(self) -> None:
         self.other_model = ModelChoice(
             name="other_model",
             label="model",
@@ -107,10 +107,10 @@ class TrustPanel(Container[Any]):
         self._other = Container(widgets=[self.other_model, self.ask], labels=True)
         self._other.margins = (0, 0, 0, 0)
         align_captions(self._other)
-        self._folds.add(OPINION, self._other, self.opinion)
+        self._folds.add(MODEL_COMPARISON, self._other, self.opinion)
 
     def unfold(self, title: str) -> None:
-        """Open the part of this title."""
+        """Open a folded part by its title."""
         self._folds.unfold(title)
 
     def parts(self) -> dict[str, Any]:
@@ -136,13 +136,13 @@ class TrustPanel(Container[Any]):
         self.table = table
         there = table is not None
         if there:
-            self.cells.value = table.map(amount)
+            self.cells.value = table.map(format_number)
             self.cells.native.resizeColumnsToContents()
         self.cells.native.setVisible(there)
         self.save_cells.native.setVisible(there)
 
     def enable(self, *, result: bool, uncertainty: bool) -> None:
-        """Switch on what the present result allows."""
+        """Enable the controls that the present result allows."""
         self.hide_uncertain.enabled = uncertainty
         for part in (self.compare_with, self.compare_as, self.compare_cells, self.ask):
             part.enabled = result

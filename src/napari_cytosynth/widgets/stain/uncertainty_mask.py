@@ -1,4 +1,4 @@
-"""Hiding a virtual stain where it is uncertain, live and without losing a value."""
+"""Mask that hides the uncertain pixels of a virtual stain and keeps their values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets.common.layers import amount, position_in_view
+from napari_cytosynth.widgets.common.layers import format_number, position_in_view
 from napari_cytosynth.widgets.common.snapshot import forget_whole, remember_whole
 
 if TYPE_CHECKING:
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["StainedLayer", "TrustMask"]
+__all__ = ["StainedLayer", "UncertaintyMask"]
 
 _RANKS = 1001
 _TINY = float(np.finfo(np.float32).tiny)
-_MAX_LOOKED_AT = 1_000_000
+_MAX_RANKED = 1_000_000
 _FAINT = 0.1
-"""Of a stain's range: what is darker counts as background."""
+"""Fraction of a stain's range; darker pixels count as background."""
 
 
 class StainedLayer:
-    """The mean layer of one stain, with the values that hiding takes from view.
+    """Mean layer of one stain, with the values of its hidden pixels.
 
     Where the stain's range is known, what is least certain *for its brightness* goes first:
     a calibrated uncertainty grows with the brightness, and by itself would take the bright
@@ -34,13 +34,13 @@ class StainedLayer:
     Parameters
     ----------
     name
-        Of the stain.
+        Name of the stain.
     layer
         A napari image layer that shows `mean`.
     mean, sigma
         float32 of the layer's shape, in the units of the target; neither is changed.
-    reach
-        Intensities of no stain and of the brightest, or None if unknown.
+    value_range
+        Intensities of no stain and of the brightest. None (default): unknown.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class StainedLayer:
         layer: Any,
         mean: npt.NDArray[np.float32],
         sigma: npt.NDArray[np.float32],
-        reach: tuple[float, float] | None = None,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
         self.name = name
         self.layer = layer
@@ -57,48 +57,48 @@ class StainedLayer:
         self._shown: npt.NDArray[np.float32] | None = None
         self._done: set[tuple[int | None, ...]] = set()
         self._limit = np.inf
-        self._reach = reach
-        self._doubt: tuple[Any, npt.NDArray[np.float32]] | None = None
-        some = slice(None, None, max(1, sigma.size // _MAX_LOOKED_AT))
-        ranked = self._rank(mean.reshape(-1)[some], sigma.reshape(-1)[some])
+        self._value_range = value_range
+        self._cached: tuple[Any, npt.NDArray[np.float32]] | None = None
+        some = slice(None, None, max(1, sigma.size // _MAX_RANKED))
+        ranked = self._ranked(mean.reshape(-1)[some], sigma.reshape(-1)[some])
         self._ranks = np.quantile(ranked, np.linspace(0, 1, _RANKS))
 
     @property
     def relative(self) -> bool:
-        """Whether limits are shares of the brightness, not intensities."""
-        return self._reach is not None
+        """Whether limits are fractions of the brightness, not intensities."""
+        return self._value_range is not None
 
-    def _rank(
+    def _ranked(
         self, mean: npt.NDArray[np.float32], sigma: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Return what the ranking is made of."""
-        doubt = self._doubtful(mean, sigma)
-        if self._reach is None:
-            return doubt
-        low, high = self._reach
-        stained = doubt[mean - low > _FAINT * (high - low)]
-        return stained if stained.size else doubt
+        """Return the uncertainties of the pixels that are ranked."""
+        uncertainty = self._uncertainty(mean, sigma)
+        if self._value_range is None:
+            return uncertainty
+        low, high = self._value_range
+        stained = uncertainty[mean - low > _FAINT * (high - low)]
+        return stained if stained.size else uncertainty
 
-    def _doubtful(
+    def _uncertainty(
         self, mean: npt.NDArray[np.float32], sigma: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Return how little each pixel is to be trusted."""
-        if self._reach is None:
+        """Return sigma, relative to the brightness where the range is known."""
+        if self._value_range is None:
             return sigma
-        low, high = self._reach
+        low, high = self._value_range
         brightness = np.maximum(mean - np.float32(low), np.float32(_FAINT * (high - low)))
-        doubt: npt.NDArray[np.float32] = sigma / brightness
-        return doubt
+        uncertainty: npt.NDArray[np.float32] = sigma / brightness
+        return uncertainty
 
-    def limit(self, share: float) -> float:
-        """Return the doubt that a `share` of the ranked pixels, 0 to 1, reaches or exceeds."""
-        if share <= 0:
+    def limit(self, fraction: float) -> float:
+        """Return the uncertainty that a `fraction` (0 to 1) of the ranked pixels reaches."""
+        if fraction <= 0:
             return np.inf
         # never 0: a pixel without any uncertainty is not to be hidden for it
-        return max(float(self._ranks[round((1 - share) * (_RANKS - 1))]), _TINY)
+        return max(float(self._ranks[round((1 - fraction) * (_RANKS - 1))]), _TINY)
 
     def hide_above(self, limit: float, section: tuple[int | None, ...]) -> None:
-        """Hide the pixels of a section whose doubt reaches `limit`; infinity shows all.
+        """Hide the pixels of a section whose uncertainty reaches `limit`; infinity shows all.
 
         The hidden pixels are NaN, which napari leaves transparent. `section` has an index
         for each axis, or None for all of it.
@@ -114,25 +114,25 @@ class StainedLayer:
             return
         where = (*(slice(None) if i is None else i for i in section), ...)
         np.copyto(shown[where], self._mean[where])
-        np.copyto(shown[where], np.nan, where=self._doubt_in(section, where) >= limit)
+        np.copyto(shown[where], np.nan, where=self._uncertainty_in(section, where) >= limit)
         self._done.add(section)
         self.layer.refresh(thumbnail=False, highlight=False, extent=False)
 
-    def _doubt_in(
+    def _uncertainty_in(
         self, section: tuple[int | None, ...], where: tuple[Any, ...]
     ) -> npt.NDArray[np.float32]:
         # kept for the section in view: a step of the slider then only compares
-        if self._doubt is None or self._doubt[0] != section:
-            self._doubt = section, self._doubtful(self._mean[where], self._sigma[where])
-        return self._doubt[1]
+        if self._cached is None or self._cached[0] != section:
+            self._cached = section, self._uncertainty(self._mean[where], self._sigma[where])
+        return self._cached[1]
 
     def restore(self) -> None:
         """Show everything again."""
-        # A layer whose data somebody has replaced meanwhile is theirs.
+        # Data that someone else has put into the layer stay.
         if self._shown is not None and self.layer.data is self._shown:
             self.layer.data = self._mean
         forget_whole(self.layer)
-        self._shown = self._doubt = None
+        self._shown = self._cached = None
         self._done.clear()
 
     def _buffer(self) -> npt.NDArray[np.float32]:
@@ -144,7 +144,7 @@ class StainedLayer:
         return self._shown
 
 
-class TrustMask:
+class UncertaintyMask:
     """Hides the most uncertain pixels of several stains in the viewer.
 
     Parameters
@@ -158,28 +158,28 @@ class TrustMask:
     def __init__(self, viewer: Any, stains: Sequence[StainedLayer]) -> None:
         self._viewer = viewer
         self._stains = list(stains)
-        self._share = 0.0
+        self._fraction = 0.0
         for stain in self._stains:
             stain.layer.events.visible.connect(self._follow)
         viewer.dims.events.current_step.connect(self._follow)
 
-    def hide(self, share: float) -> str:
-        """Hide this share (0 to 1) of the pixels, those least certain; say what is hidden.
+    def hide(self, fraction: float) -> str:
+        """Hide a fraction (0 to 1) of the pixels, the least certain; return a sentence on it.
 
         Only what is in view is computed, layer by layer and plane by plane.
         """
-        self._share = share
+        self._fraction = fraction
         self._follow()
-        if share <= 0:
+        if fraction <= 0:
             return "Nothing is hidden."
-        limits = ", ".join(_limit(stain, share) for stain in self._stains)
+        limits = ", ".join(_limit(stain, fraction) for stain in self._stains)
         relative = all(stain.relative for stain in self._stains)
         what = "least certain of the stain" if relative else "least certain"
         of = " of the brightness" if relative else ""
-        return f"Hidden: the {100 * share:.3g} % {what}, from {limits}{of} on."
+        return f"Hidden: the {100 * fraction:.3g} % {what}, from {limits}{of} on."
 
     def restore(self) -> None:
-        """Show everything again and let go of the layers."""
+        """Show everything again and disconnect from the layers."""
         self._viewer.dims.events.current_step.disconnect(self._follow)
         for stain in self._stains:
             stain.layer.events.visible.disconnect(self._follow)
@@ -191,10 +191,10 @@ class TrustMask:
             layer = stain.layer
             if layer not in self._viewer.layers:
                 continue
-            if self._share <= 0:
+            if self._fraction <= 0:
                 stain.restore()
             elif layer.visible:
-                stain.hide_above(stain.limit(self._share), self._in_view(layer))
+                stain.hide_above(stain.limit(self._fraction), self._in_view(layer))
 
     def _in_view(self, layer: Any) -> tuple[int | None, ...]:
         dims = self._viewer.dims
@@ -203,6 +203,6 @@ class TrustMask:
         return tuple(None if axis in shown else index for axis, index in enumerate(position))
 
 
-def _limit(stain: StainedLayer, share: float) -> str:
-    limit = stain.limit(share)
-    return f"{stain.name} ±{f'{100 * limit:.0f} %' if stain.relative else amount(limit)}"
+def _limit(stain: StainedLayer, fraction: float) -> str:
+    limit = stain.limit(fraction)
+    return f"{stain.name} ±{f'{100 * limit:.0f} %' if stain.relative else format_number(limit)}"

@@ -1,4 +1,4 @@
-"""The Stain widget: a virtual stain that sharpens as it is drawn, and how far to trust it."""
+"""The Stain widget: virtual stains with live previews, uncertainty and comparisons."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.mailbox import PreviewQueue
 from napari_cytosynth.widgets.common.model_choice import OTHER
 from napari_cytosynth.widgets.common.parts import heading
+from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .comparison import ask_other, compare_with
+from .comparison import compare_models, compare_with_real
 from .form import StainForm
 from .job import StainRequest, compute
 from .live import LiveStain
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
 
-    from .comparison import Compared, Opinion
-    from .job import Preview, Stained
+    from .comparison import ComparisonResult, DisagreementResult
+    from .job import StainPreview, StainRunResult
 
 __all__ = ["StainWidget"]
 
@@ -49,14 +49,15 @@ class StainWidget(StainForm):
     napari_viewer
         The viewer whose layers are offered and that gets the result.
     stain
-        What runs the network, :func:`napari_cytosynth.stain` by default.
+        Function that runs the network. Default: :func:`napari_cytosynth.stain`.
     check_image
-        What compares an image with a model's card before the run.
+        Function that checks an image against a model's card before the run. Default:
+        :func:`napari_cytosynth.tasks.stain.domain_check.check_image`.
 
     Attributes
     ----------
     image, model, stains, samples, axes, planes, resample
-        What is run on what: magicgui widgets, each with a ``value``.
+        Input of a run: magicgui widgets, each with a ``value``.
     seed, tolerance, keep_samples, inject_dropout, device, pixel_size
         The same, folded under “Advanced”.
     hide_uncertain
@@ -64,7 +65,7 @@ class StainWidget(StainForm):
     compare_with, compare_as, compare_cells
         A layer with the real stain, the virtual stain that it stands for, and labels.
     other_model
-        The model that gives a second opinion.
+        The model to compare with.
     status, hidden, agreement, opinion
         The sentences that the user reads.
     """
@@ -78,18 +79,18 @@ class StainWidget(StainForm):
         self._stain = stain
         self._live: LiveStain | None = None
         self._running: LiveStain | None = None
-        self._box: PreviewQueue[Preview] = PreviewQueue()
+        self._queue: PreviewQueue[StainPreview] = PreviewQueue()
         self._enough = threading.Event()
         super().__init__(napari_viewer, check_image)
         self._lay_out()
-        self._comparisons: JobRunner[Compared] = JobRunner(self.native)
-        self._opinions: JobRunner[Opinion] = JobRunner(self.native)
+        self._comparisons: JobRunner[ComparisonResult] = JobRunner(self.native)
+        self._model_comparisons: JobRunner[DisagreementResult] = JobRunner(self.native)
         self._connect()
         self._choose_active_layer()
         self._on_model()
         self._on_image()
         self._enable_result()
-        self._on_question()
+        self._on_check_input()
 
     # -- building -----------------------------------------------------------------------
 
@@ -117,7 +118,7 @@ class StainWidget(StainForm):
         for part in (panel.compare_with, panel.compare_as, panel.compare_cells):
             part.changed.connect(self._on_compare)
         panel.save_cells.changed.connect(lambda *_: self.save_csv())
-        panel.ask.changed.connect(self._on_ask)
+        panel.ask.changed.connect(self._on_compare_models)
         self._script.changed.connect(lambda *_: self.copy_as_python())
         self._viewer.layers.events.removed.connect(self._on_removed)
 
@@ -142,7 +143,7 @@ class StainWidget(StainForm):
 
     @property
     def busy(self) -> bool:
-        """Whether a run, a comparison or a second opinion is under way."""
+        """Whether a run or a comparison is under way."""
         return any(jobs.busy for jobs in self._all_jobs())
 
     def wait(self, timeout: float = 600.0) -> bool:
@@ -160,7 +161,7 @@ class StainWidget(StainForm):
         if self._runs.busy:
             self._enough.set()
             self._enough_button.enabled = False
-            self._say("Finishing with the samples drawn so far …")
+            self._show_status("Finishing with the samples drawn so far …")
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table of the comparison; without a path, ask for one."""
@@ -176,18 +177,18 @@ class StainWidget(StainForm):
         try:
             layers.save_table(table, path)
         except OutputError as error:
-            self._say(f"⚠ {error}")
+            self._show_status(f"⚠ {error}")
         else:
-            self._say(f"Saved {path}")
+            self._show_status(f"Saved {path}")
 
     # -- the run ----------------------------------------------------------------------------
 
-    def _work(self) -> Callable[[Progress], Stained]:
+    def _work(self) -> Callable[[Progress], StainRunResult]:
         request = self._request()
-        self._box, self._enough = PreviewQueue(), threading.Event()
+        self._queue, self._enough = PreviewQueue(), threading.Event()
         self._running = LiveStain(self._viewer)
-        box, enough, stain = self._box, self._enough, self._stain
-        return lambda progress: compute(request, progress, box, enough, stain)
+        queue, enough, stain = self._queue, self._enough, self._stain
+        return lambda progress: compute(request, progress, queue, enough, stain)
 
     def _request(self) -> StainRequest:
         return StainRequest(
@@ -203,11 +204,11 @@ class StainWidget(StainForm):
     def _on_tick(self, tick: Tick) -> None:
         if not self._enough.is_set():
             super()._on_tick(tick)
-        for preview in self._box.take():
+        for preview in self._queue.take():
             if self._running is not None:
                 self._running.update(preview)
 
-    def _accept(self, value: Stained) -> None:
+    def _accept(self, value: StainRunResult) -> None:
         self._forget_result()
         live, self._running = self._running, None
         assert live is not None
@@ -226,7 +227,7 @@ class StainWidget(StainForm):
         return None if self._live is None else dict(self._live.staining.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._checks, self._comparisons, self._opinions)
+        return (self._runs, self._checks, self._comparisons, self._model_comparisons)
 
     # -- trust --------------------------------------------------------------------------------
 
@@ -246,11 +247,11 @@ class StainWidget(StainForm):
         cells = None if labels is None else LayerSnapshot.of(labels)
         self._panel.agreement.value = "Comparing …"
         self._comparisons.start(
-            lambda progress: compare_with(staining, name, real, cells, progress),
+            lambda progress: compare_with_real(staining, name, real, cells, progress),
             self._on_compared,
         )
 
-    def _on_compared(self, outcome: Outcome[Compared]) -> None:
+    def _on_compared(self, outcome: Outcome[ComparisonResult]) -> None:
         if outcome.value is None:
             self._panel.agreement.value = "" if outcome.stopped else f"⚠ {outcome.error}"
             self._panel.show_cells(None)
@@ -259,15 +260,15 @@ class StainWidget(StainForm):
             self._panel.show_cells(outcome.value.table)
             self._live.show_extra("difference", outcome.value.layers)
 
-    def _on_ask(self, *_: Any) -> None:
-        if self._opinions.busy:
-            self._opinions.cancel()
+    def _on_compare_models(self, *_: Any) -> None:
+        if self._model_comparisons.busy:
+            self._model_comparisons.cancel()
         else:
             self.ask_other()
 
     def ask_other(self) -> None:
         """Stain the same image with the other model and show where the two disagree."""
-        if self._live is None or self._opinions.busy:
+        if self._live is None or self._model_comparisons.busy:
             return
         model = self.other_model.value
         if model == OTHER:
@@ -277,31 +278,31 @@ class StainWidget(StainForm):
         staining, request = live.staining, live.request
         self._panel.ask.text = "Cancel"
         self._panel.opinion.value = "Asking …"
-        self._opinions.start(
-            lambda progress: ask_other(staining, request, model, progress, stain),
-            lambda outcome: self._on_opinion(live, outcome),
+        self._model_comparisons.start(
+            lambda progress: compare_models(staining, request, model, progress, stain),
+            lambda outcome: self._on_models_compared(live, outcome),
             lambda tick: setattr(self._panel.opinion, "value", f"{tick.message} …"),
         )
 
-    def _on_opinion(self, live: LiveStain, outcome: Outcome[Opinion]) -> None:
+    def _on_models_compared(self, live: LiveStain, outcome: Outcome[DisagreementResult]) -> None:
         self._panel.ask.text = "Ask it"
         if outcome.value is None:
             self._panel.opinion.value = "Stopped." if outcome.stopped else f"⚠ {outcome.error}"
         else:
             self._panel.opinion.value = outcome.value.sentence
-            live.show_extra("opinion", outcome.value.layers)
+            live.show_extra("disagreement", outcome.value.layers)
 
-    # -- what happens around it -----------------------------------------------------------------
+    # -- events of the viewer and the dock ---------------------------------------------------
 
     def _on_removed(self, *_: Any) -> None:
         if self._live is not None and not self._live.alive:
             self._forget_result()
 
     def _forget_result(self) -> None:
-        for jobs in (self._comparisons, self._opinions):
+        for jobs in (self._comparisons, self._model_comparisons):
             jobs.forget()
         if self._live is not None:
-            self._live.let_go()
+            self._live.release()
             self._live = None
         with self._panel.hide_uncertain.changed.blocked():
             self._panel.hide_uncertain.value = 0
