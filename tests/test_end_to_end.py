@@ -17,7 +17,7 @@ from napari_cytosynth import phantoms
 from napari_cytosynth.inference.predictor import Predictor
 from napari_cytosynth.metrics.instance import average_precision
 from napari_cytosynth.metrics.pixel import iou
-from napari_cytosynth.training.segment.evaluate.run import Options, evaluate_segment
+from napari_cytosynth.training.segment.evaluate.run import SegmentOptions, evaluate_segment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def test_a_model_trained_on_phantoms_by_anyone_measures_true_sizes():
 def test_real_images_never_seen_in_training(shared_data, name, images, truth, kind, figure, floor):
     files = _files(shared_data / images)[:4]
     truths = [next((shared_data / truth).glob(f"{path.stem}.*")) for path in files]
-    report = evaluate_segment(name, files, truths, Options(kind=kind))
+    report = evaluate_segment(name, files, truths, SegmentOptions(kind=kind))
     assert report.metrics[figure] >= floor
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .recipe import ImageRecipe
 
 __all__ = [
+    "DatasetImage",
     "ImageField",
-    "ImageFile",
     "find_images",
     "h5_image",
     "mask_of",
@@ -38,7 +38,7 @@ _PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class ImageFile:
+class DatasetImage:
     """One image of a data set.
 
     Attributes
@@ -74,7 +74,7 @@ class ImageField:
     label: int
     shape: tuple[int, int]
     pixels: NDArray[np.uint8] | None
-    file: ImageFile
+    file: DatasetImage
     bounds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
@@ -126,21 +126,21 @@ def _source(place: str, data_dir: Path) -> str:
     return parts[0] if len(parts) > 1 else str(data_dir)
 
 
-def _files_in(place: str, recipe: ImageRecipe, data_dir: Path) -> list[ImageFile]:
+def _files_in(place: str, recipe: ImageRecipe, data_dir: Path) -> list[DatasetImage]:
     source = _source(place, data_dir)
     if recipe.kind == "hdf5":
         return _h5_files(data_dir / place, recipe, source)
     if recipe.kind == "classes":
         return [
-            ImageFile(path, source, label)
+            DatasetImage(path, source, label)
             for label, name in enumerate(recipe.classes)
             for path in _folder_files(data_dir / place / name)
         ]
     paths = _folder_files(data_dir / place)
-    return [ImageFile(path, source, mask=mask_of(path, recipe)) for path in paths]
+    return [DatasetImage(path, source, mask=mask_of(path, recipe)) for path in paths]
 
 
-def find_images(recipe: ImageRecipe, data_dir: Path) -> dict[str, list[ImageFile]]:
+def find_images(recipe: ImageRecipe, data_dir: Path) -> dict[str, list[DatasetImage]]:
     """List the images of the parts ``train``, ``validation`` and ``test``.
 
     Raises
@@ -150,7 +150,7 @@ def find_images(recipe: ImageRecipe, data_dir: Path) -> dict[str, list[ImageFile
         validate is not there.
     """
     parts = recipe.parts
-    found: dict[str, list[ImageFile]] = {}
+    found: dict[str, list[DatasetImage]] = {}
     for part in _PARTS:
         places: Sequence[str] = getattr(parts, part)
         found[part] = [file for place in places for file in _files_in(place, recipe, data_dir)]
@@ -185,7 +185,7 @@ def _h5_open(path: Path) -> Any:
         raise RecipeError(f"{path} cannot be read as HDF5: {error}.") from error
 
 
-def _h5_files(path: Path, recipe: ImageRecipe, source: str) -> list[ImageFile]:
+def _h5_files(path: Path, recipe: ImageRecipe, source: str) -> list[DatasetImage]:
     """List the rows of a file of images `…_x.h5`, labelled by `…_y.h5` beside it."""
     truth = path.with_name(path.name.replace("_x.h5", "_y.h5"))
     if truth == path:
@@ -194,10 +194,10 @@ def _h5_files(path: Path, recipe: ImageRecipe, source: str) -> list[ImageFile]:
         labels = np.asarray(file["y"]).reshape(-1).astype(int)
     if len(labels) and labels.max() >= len(recipe.classes):
         raise RecipeError(f"{truth.name} holds more classes than the recipe names.")
-    return [ImageFile(path, source, int(label), row=row) for row, label in enumerate(labels)]
+    return [DatasetImage(path, source, int(label), row=row) for row, label in enumerate(labels)]
 
 
-def h5_image(file: ImageFile) -> NDArray[np.float64]:
+def h5_image(file: DatasetImage) -> NDArray[np.float64]:
     """Read one image (C, Y, X) of an HDF5 file, in [0, 1]."""
     with _h5_open(file.path) as content:
         rgb = np.asarray(content["x"][file.row])
@@ -279,7 +279,7 @@ def _signed_mask(path: Path, recipe: ImageRecipe) -> NDArray[np.float64]:
 
 
 def read_fields(
-    files: list[ImageFile], recipe: ImageRecipe, train: list[ImageFile]
+    files: list[DatasetImage], recipe: ImageRecipe, train: list[DatasetImage]
 ) -> list[ImageField]:
     """Read, shrink and scale images; those of HDF5 files stay on disk.
 
@@ -310,7 +310,9 @@ def read_fields(
     return _large_enough(fields, recipe)
 
 
-def _field(file: ImageFile, recipe: ImageRecipe, bounds: NDArray[np.float64] | None) -> ImageField:
+def _field(
+    file: DatasetImage, recipe: ImageRecipe, bounds: NDArray[np.float64] | None
+) -> ImageField:
     image = read_pixels(file.path, recipe)
     if recipe.scaling == "fixed":
         bounds = np.tile([0.0, 1.0], (len(image), 1))

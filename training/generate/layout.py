@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.data.findings import Findings
 
-    from .files import ImageFile
+    from .files import DatasetImage
     from .recipe import GenerateRecipe, ImageRecipe
 
 __all__ = ["generate_layout"]
@@ -67,7 +67,7 @@ def generate_layout(plan: GenerateRecipe, data_dir: Path, report: Findings) -> D
     return layout
 
 
-def _pixels(file: ImageFile, recipe: ImageRecipe) -> NDArray[Any]:
+def _pixels(file: DatasetImage, recipe: ImageRecipe) -> NDArray[Any]:
     if file.row is not None:
         return np.rint(h5_image(file) * 255).astype(np.uint8)
     return read_pixels(file.path, recipe)

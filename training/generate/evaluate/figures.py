@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .report import GenerateReport, ModelScores
+    from .report import GenerateReport, GenerateScores
     from .scores import ImageSet
 
 __all__ = ["pictures_of", "save_figures"]
@@ -101,7 +101,7 @@ def _show(axis: Any, pictures: NDArray[np.uint8], columns: int, title: str) -> N
     axis.set_axis_off()
 
 
-def _grid_page(figure_class: Any, name: str, scores: ModelScores, report: GenerateReport) -> Any:
+def _grid_page(figure_class: Any, name: str, scores: GenerateScores, report: GenerateReport) -> Any:
     figure = figure_class(figsize=(9, 9.3), layout="constrained")
     count = min(_GRID**2, len(scores.found.images))
     pictures = pictures_of(scores.found, report.judge.channels, range(count))
@@ -124,7 +124,9 @@ def _comparison_page(figure_class: Any, report: GenerateReport) -> Any:
     return figure
 
 
-def _nearest_page(figure_class: Any, name: str, scores: ModelScores, report: GenerateReport) -> Any:
+def _nearest_page(
+    figure_class: Any, name: str, scores: GenerateScores, report: GenerateReport
+) -> Any:
     """Draw the images most suspected of being copies, by features and by pixels."""
     copies, judge = scores.copies, report.judge
     searches = {"features": copies.features, "pixels": copies.pixels}

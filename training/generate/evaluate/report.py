@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .scores import Copies, ImageSet, Judge
 
-__all__ = ["BITS", "GenerateOptions", "GenerateReport", "ModelScores"]
+__all__ = ["BITS", "GenerateOptions", "GenerateReport", "GenerateScores"]
 
 BITS = "bits/dim"
 _CARD_SHARES = ("precision", "recall", "density", "coverage")
@@ -59,7 +59,7 @@ class GenerateOptions:
 
 
 @dataclass(eq=False)
-class ModelScores:
+class GenerateScores:
     """All figures of one model.
 
     Attributes
@@ -107,7 +107,7 @@ class GenerateReport:
         Name of the extractor of the features.
     """
 
-    models: dict[str, ModelScores]
+    models: dict[str, GenerateScores]
     baselines: dict[str, dict[str, float]]
     noise: ImageSet
     judge: Judge

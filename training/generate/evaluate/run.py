@@ -17,7 +17,7 @@ from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.generate.features import load_features
 from napari_cytosynth.training.reports.records import results_folder, write_json
 
-from .report import BITS, GenerateOptions, GenerateReport, ModelScores
+from .report import BITS, GenerateOptions, GenerateReport, GenerateScores
 from .sampling import Sampling, known_properties, sample_like, unit_range
 from .scores import ImageSet, Judge
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GenerateOptions",
     "GenerateReport",
-    "ModelScores",
+    "GenerateScores",
     "Sampling",
     "data_of",
     "evaluate_generate",
@@ -142,7 +142,7 @@ def evaluate_generate(
     judge = Judge(held_out, known, data.recipe.data.channels, options.sampling.seed, training.index)
     base = judge.baselines(extractor)
     tick, total = progress or silent, options.count * len(models)
-    scores: dict[str, ModelScores] = {}
+    scores: dict[str, GenerateScores] = {}
     for number, model in enumerate(models):
 
         def report(done: int, message: str, name: str = model.card.name, n: int = number) -> None:
@@ -224,13 +224,13 @@ def _scores(
     extractor: Features,
     options: GenerateOptions,
     progress: Any,
-) -> ModelScores:
+) -> GenerateScores:
     channels, told = sample_like(model, real, options.sampling, progress)
     found = ImageSet.of(channels, _mask_channel(model), extractor)
     copies = judge.copies(found)
     figures = judge.figures(found) | copies.figures()
     figures |= _obedience(model, found, told) | _likelihood(model, real, options)
-    return ModelScores(model, found, copies, figures)
+    return GenerateScores(model, found, copies, figures)
 
 
 def _obedience(model: Model, found: ImageSet, told: NDArray[np.float64]) -> dict[str, float]:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .report import Report
+    from .report import SegmentReport
     from .tally import WorstField
 
 __all__ = ["save_figures"]
 
 
-def save_figures(report: Report, folder: Path) -> list[Path]:
+def save_figures(report: SegmentReport, folder: Path) -> list[Path]:
     """Write ``curves.png`` and one ``worst-NN-name.png`` for each of the worst fields.
 
     Parameters
@@ -72,7 +72,7 @@ def _outlines(field: WorstField) -> NDArray[np.float32]:
     return canvas
 
 
-def _field_page(figure_class: Any, field: WorstField, report: Report) -> Any:
+def _field_page(figure_class: Any, field: WorstField, report: SegmentReport) -> Any:
     threshold = report.options.threshold or 0.5
     name = "AP@0.5" if report.options.kind == "labels" else "foreground IoU"
     figure = figure_class(figsize=(11, 9), layout="constrained")
@@ -96,7 +96,7 @@ def _field_page(figure_class: Any, field: WorstField, report: Report) -> Any:
     return figure
 
 
-def _curves(figure_class: Any, report: Report) -> Any:
+def _curves(figure_class: Any, report: SegmentReport) -> Any:
     figure = figure_class(figsize=(11, 4.5), layout="constrained")
     figure.suptitle(f"{report.model.card.name} · {len(report.table)} images")
     left, right = figure.subplots(1, 2)
@@ -109,7 +109,7 @@ def _curves(figure_class: Any, report: Report) -> Any:
     return figure
 
 
-def _reliability(axis: Any, report: Report, bins: int = 20) -> None:
+def _reliability(axis: Any, report: SegmentReport, bins: int = 20) -> None:
     counts = report.counts
     groups = np.minimum(np.arange(counts.steps + 1) * bins // counts.steps, bins - 1)
     everything = counts.positive + counts.negative

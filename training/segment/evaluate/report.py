@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from .tally import Kind, WorstField
 
-__all__ = ["Options", "Report"]
+__all__ = ["SegmentOptions", "SegmentReport"]
 
 
 @dataclass(frozen=True)
-class Options:
+class SegmentOptions:
     """Options of an evaluation: how the truth is read and how objects are made.
 
     Attributes
@@ -54,7 +54,7 @@ class Options:
 
 
 @dataclass(eq=False)
-class Report:
+class SegmentReport:
     """Results of an evaluation of a segmentation model.
 
     Attributes
@@ -77,7 +77,7 @@ class Report:
     """
 
     model: Model
-    options: Options
+    options: SegmentOptions
     metrics: dict[str, float]
     table: pd.DataFrame
     curve: pd.DataFrame

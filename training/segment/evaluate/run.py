@@ -18,7 +18,7 @@ from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.reports.records import results_folder, write_json
 from napari_cytosynth.zoo.loading import load_model
 
-from .report import Options, Report
+from .report import SegmentOptions, SegmentReport
 from .tally import SegmentTally
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.loading import Model
 
-__all__ = ["Options", "Report", "evaluate_segment", "write_report"]
+__all__ = ["SegmentOptions", "SegmentReport", "evaluate_segment", "write_report"]
 
 
-def _read_truth(path: Path, shape: tuple[int, ...], options: Options) -> NDArray[Any]:
+def _read_truth(path: Path, shape: tuple[int, ...], options: SegmentOptions) -> NDArray[Any]:
     truth = read_plane(path)
     if truth.shape != shape:
         raise InputError(f"The truth “{path.name}” has {truth.shape} pixels, its image {shape}.")
@@ -49,7 +49,7 @@ def _read_truth(path: Path, shape: tuple[int, ...], options: Options) -> NDArray
     return mask
 
 
-def _threshold(model: Model, options: Options) -> float:
+def _threshold(model: Model, options: SegmentOptions) -> float:
     if options.threshold is not None:
         return options.threshold
     chosen = model.card.inference.threshold
@@ -60,11 +60,11 @@ def evaluate_segment(
     model: str | os.PathLike[str] | Model,
     images: Sequence[Path],
     targets: Sequence[Path],
-    options: Options | None = None,
+    options: SegmentOptions | None = None,
     *,
     keep_worst: int = 6,
     progress: Progress | None = None,
-) -> Report:
+) -> SegmentReport:
     """Segment images and score the results against their truth.
 
     Parameters
@@ -85,7 +85,7 @@ def evaluate_segment(
 
     Returns
     -------
-    Report
+    SegmentReport
         Figures over the set and for each image; :func:`write_report` writes them.
 
     Raises
@@ -95,7 +95,7 @@ def evaluate_segment(
     ModelError
         If the model cannot be loaded.
     """
-    options, tick = options or Options(), progress or silent
+    options, tick = options or SegmentOptions(), progress or silent
     if not images or len(images) != len(targets):
         raise InputError("There must be at least one image, and a truth for each.")
     loaded = load_model(model, options.device)
@@ -123,12 +123,14 @@ def evaluate_segment(
         predicted = np.asarray(result.labels) if options.kind == "labels" else truth
         tally.add(path.stem, plane, truth, np.asarray(result.probability), predicted)
         tick(done, len(images), f"Evaluating {path.stem}")
-    used = Options(**{**vars(options), "threshold": threshold, "split_touching": split})
+    used = SegmentOptions(**{**vars(options), "threshold": threshold, "split_touching": split})
     table = pd.DataFrame(tally.rows)
-    return Report(loaded, used, tally.metrics(), table, tally.curve(), tally.counts, tally.worst())
+    return SegmentReport(
+        loaded, used, tally.metrics(), table, tally.curve(), tally.counts, tally.worst()
+    )
 
 
-def write_report(report: Report, folder: Path, *, command: str = "") -> None:
+def write_report(report: SegmentReport, folder: Path, *, command: str = "") -> None:
     """Write ``metrics.json``, ``table.csv``, ``curve.csv`` and the figure pages.
 
     Parameters

@@ -9,7 +9,7 @@ from napari_cytosynth.training.data.splits import hash_split
 from napari_cytosynth.training.segment.data import SegmentationData
 from napari_cytosynth.training.task import Scores
 
-from .run import Options, evaluate_segment
+from .run import SegmentOptions, evaluate_segment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def score(recipe: SegmentRecipe, model: Path, data_dir: Path, options: ScoreOpti
         model,
         [image for image, _ in chosen],
         [truth for _, truth in chosen],
-        Options(kind=target.kind, invert=target.invert, device=recipe.train.accelerator),
+        SegmentOptions(kind=target.kind, invert=target.invert, device=recipe.train.accelerator),
         keep_worst=0,
     )
     return Scores(report.metrics, images=len(chosen))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .shown_fields import ShownField
     from .tally import ChannelTally
 
-__all__ = ["ModelScores", "StainOptions", "StainReport"]
+__all__ = ["StainOptions", "StainReport", "StainScores"]
 
 _CARD_FIGURES = ("PCC", "SSIM, mean per image", "NRMSE", "coverage of 68 %", "coverage of 95 %")
 _CARD_OBJECTS = ("F1@0.5", "AP@0.5:0.95")
@@ -50,7 +50,7 @@ class StainOptions:
 
 
 @dataclass(eq=False)
-class ModelScores:
+class StainScores:
     """All figures of one model.
 
     Attributes
@@ -107,7 +107,7 @@ class StainReport:
         The best, the median and the worst field, by the mean PCC of all models and stains.
     """
 
-    models: dict[str, ModelScores]
+    models: dict[str, StainScores]
     options: StainOptions
     data_ranges: dict[str, float]
     table: pd.DataFrame

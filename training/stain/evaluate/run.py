@@ -17,8 +17,8 @@ from napari_cytosynth.progress import silent
 from napari_cytosynth.training.reports.records import results_folder, write_json
 
 from .objects import ObjectTally, Segmenter, default_object_stain, object_features
-from .report import ModelScores, StainOptions, StainReport
-from .shown_fields import ShownField, Spool
+from .report import StainOptions, StainReport, StainScores
+from .shown_fields import FieldCache, ShownField
 from .tally import ChannelTally, Prediction
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .fields import FieldReader, Stainer, StainField
 
-__all__ = ["ModelScores", "StainOptions", "StainReport", "evaluate_stain", "write_report"]
+__all__ = ["StainOptions", "StainReport", "StainScores", "evaluate_stain", "write_report"]
 
 
 def evaluate_stain(
@@ -75,11 +75,11 @@ def evaluate_stain(
     tick, total = progress or silent, len(fields) * len(stainers)
     tick(0, total, "Evaluating")
     with TemporaryDirectory() as folder:
-        spool = Spool(folder)
+        cache = FieldCache(folder)
         for number, one in enumerate(fields):
-            for step, message in enumerate(run.add(one, spool), start=1):
+            for step, message in enumerate(run.add(one, cache), start=1):
                 tick(number * len(stainers) + step, total, message)
-        shown = spool.chosen()
+        shown = cache.chosen()
     return StainReport(run.models, run.options, run.ranges, pd.DataFrame(run.rows), shown)
 
 
@@ -130,15 +130,15 @@ class _Evaluation:
         self.segmenter = None
         if options.segmenter is not None:
             self.segmenter = Segmenter(options.segmenter, options.pixel_size_um, options.device)
-        self.models: dict[str, ModelScores] = {}
+        self.models: dict[str, StainScores] = {}
         for stainer in stainers:
             channels = {name: ChannelTally(self.ranges[name], fields) for name in stainer.names}
             looked_for = self.segmenter is not None and self.options.object_stain in stainer.names
-            scores = ModelScores(stainer, channels, ObjectTally() if looked_for else None)
+            scores = StainScores(stainer, channels, ObjectTally() if looked_for else None)
             self.models[_unused(stainer.model.card.name, self.models)] = scores
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, one: StainField, spool: Spool) -> Iterator[str]:
+    def add(self, one: StainField, cache: FieldCache) -> Iterator[str]:
         """Count one field more; yields a message after each model."""
         image = self.reader.image(one)
         real = self.reader.targets(one, image.shape[1:])
@@ -149,7 +149,7 @@ class _Evaluation:
             predictions[name] = scores.stainer(image)
             found += self._count(one.name, name, real, predictions[name], labels)
             yield f"Evaluating {one.name} with {name}"
-        spool.keep(ShownField("", one.name, float(np.mean(found)), image[0], real, predictions))
+        cache.keep(ShownField("", one.name, float(np.mean(found)), image[0], real, predictions))
 
     def _labels(self, real: dict[str, NDArray[np.float32]]) -> NDArray[np.integer] | None:
         stain = self.options.object_stain

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .tally import Prediction
 
-__all__ = ["ShownField", "Spool"]
+__all__ = ["FieldCache", "ShownField"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class ShownField:
     predictions: dict[str, dict[str, Prediction]]
 
 
-class Spool:
+class FieldCache:
     """Keeps fields in a folder: all of them would not fit into memory.
 
     Parameters

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["MAX_POOLED", "ChannelTally", "Moments", "Prediction", "thinned"]
+__all__ = ["MAX_POOLED", "ChannelTally", "PixelSums", "Prediction", "thinned"]
 
 MAX_POOLED = 1_000_000
 """Order statistics over all fields look at about so many evenly spaced pixels of a stain."""
@@ -62,7 +62,7 @@ class Prediction:
 
 
 @dataclass
-class Moments:
+class PixelSums:
     """Sums over all pixels of all fields, in float64."""
 
     count: int = 0
@@ -118,7 +118,7 @@ class ChannelTally:
         self.data_range = data_range
         self.rows: list[dict[str, float]] = []
         self._share = MAX_POOLED // max(fields, 1)
-        self._moments = Moments()
+        self._sums = PixelSums()
         self._pixels: list[tuple[Floats, ...]] = []
         self._sizes: list[int] = []
         self.calibrated = False
@@ -126,7 +126,7 @@ class ChannelTally:
     def add(self, real: NDArray[Any], prediction: Prediction) -> dict[str, float]:
         """Count one field more and return its own scores."""
         mean, reach = prediction.mean, self.data_range
-        self._moments.add(mean, real)
+        self._sums.add(mean, real)
         self._sizes.append(mean.size)
         row = {
             "PCC": pcc(mean, real),
@@ -148,16 +148,16 @@ class ChannelTally:
 
     def metrics(self) -> dict[str, float]:
         """Return the figures over all fields, by name."""
-        moments, reach = self._moments, self.data_range
-        relative = moments.rmse / reach
+        sums, reach = self._sums, self.data_range
+        relative = sums.rmse / reach
         result = {
-            "PCC": moments.pcc,
+            "PCC": sums.pcc,
             "PCC, mean per image": self._mean("PCC"),
             "SSIM, mean per image": self._mean("SSIM"),
             "MS-SSIM, mean per image": self._mean("MS-SSIM"),
             "PSNR": -20 * float(np.log10(relative)) if relative else float("inf"),
             "NRMSE": relative,
-            "MAE": moments.mae,
+            "MAE": sums.mae,
         }
         return result | self._uncertainty()
 

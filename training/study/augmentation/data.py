@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.training.generate.files import ImageField, ImageFile
+    from napari_cytosynth.training.generate.files import DatasetImage, ImageField
     from napari_cytosynth.training.generate.recipe import ImageRecipe
 
     from .plan import Plan
@@ -103,7 +103,7 @@ def write_part(plan: Plan, data_dir: Path, part: str, folder: Path) -> list[str]
     return names
 
 
-def _files(plan: Plan, data_dir: Path, part: str) -> tuple[list[ImageFile], ImageRecipe]:
+def _files(plan: Plan, data_dir: Path, part: str) -> tuple[list[DatasetImage], ImageRecipe]:
     recipe = plan.source.data
     if part != "test":
         parts = recipe.parts.model_copy(update={"test": []})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.segment.recipe import SegmentRecipe
     from napari_cytosynth.training.study.study import Study
 
-__all__ = ["Arm", "Cell", "Kind", "Options", "Plan", "load_plan"]
+__all__ = ["AugmentationOptions", "Cell", "Kind", "Plan", "SyntheticArm", "load_plan"]
 
 Kind = Literal["none", "like", "rare"]
 
@@ -27,7 +27,7 @@ Kind = Literal["none", "like", "rare"]
 _AS_WRITTEN = {"kind": "fixed", "mean": 0.0, "std": 1.0}
 
 
-class Arm(SettingsBlock):
+class SyntheticArm(SettingsBlock):
     """One way to come by training images."""
 
     real: bool = Field(True, description="train on the real slices")
@@ -44,22 +44,22 @@ class Arm(SettingsBlock):
         return re.sub(r"[\s/\\]+", "-", name.replace(" + ", "+"))
 
     @model_validator(mode="after")
-    def _has_images(self) -> Arm:
+    def _has_images(self) -> SyntheticArm:
         if not self.real and self.synthetic == "none":
             raise ValueError("an arm needs real or synthetic images")
         return self
 
 
 _ARMS = {
-    "real": Arm(augment=False),
-    "real + classic": Arm(),
-    "real + synthetic": Arm(synthetic="like"),
-    "real + rare synthetic": Arm(synthetic="rare"),
-    "synthetic only": Arm(real=False, synthetic="like"),
+    "real": SyntheticArm(augment=False),
+    "real + classic": SyntheticArm(),
+    "real + synthetic": SyntheticArm(synthetic="like"),
+    "real + rare synthetic": SyntheticArm(synthetic="rare"),
+    "synthetic only": SyntheticArm(real=False, synthetic="like"),
 }
 
 
-class Options(SettingsBlock):
+class AugmentationOptions(SettingsBlock):
     """The settings of such a study, under `options` in its file."""
 
     generator: str = Field("em-pairs-ddpm", description="recipe that makes images with masks")
@@ -84,7 +84,7 @@ class Options(SettingsBlock):
         (0.01, 0.06), description="share of the image that rare objects are asked to cover"
     )
     crops: int = Field(1000, ge=2, description="crops of the real slices that copies are sought in")
-    arms: dict[str, Arm] = Field(default_factory=lambda: dict(_ARMS), min_length=1)
+    arms: dict[str, SyntheticArm] = Field(default_factory=lambda: dict(_ARMS), min_length=1)
     against: str = Field("real + classic", description="arm that synthetic data should beat")
     device: str = Field("auto", description="where images are generated and the test is run")
 
@@ -95,11 +95,11 @@ class Options(SettingsBlock):
         return dotted(given)
 
     @model_validator(mode="after")
-    def _sensible(self) -> Options:
+    def _sensible(self) -> AugmentationOptions:
         if self.against not in self.arms:
             raise ValueError(f"there is no arm called “{self.against}” to compare with")
         # some file systems take no heed of case
-        if len({Arm.folder(name).casefold() for name in self.arms}) < len(self.arms):
+        if len({SyntheticArm.folder(name).casefold() for name in self.arms}) < len(self.arms):
             raise ValueError("two arms would share a folder: give them other names")
         if not 0 <= self.rare[0] <= self.rare[1] <= 1:
             raise ValueError("rare must be two shares in order, between 0 and 1")
@@ -146,7 +146,7 @@ class Plan:
     """
 
     study: Study
-    options: Options
+    options: AugmentationOptions
     source: GenerateRecipe
 
     @property
@@ -156,7 +156,7 @@ class Plan:
         return [kind for kind in kinds if any(arm.synthetic == kind for arm in self._arms)]
 
     @property
-    def _arms(self) -> list[Arm]:
+    def _arms(self) -> list[SyntheticArm]:
         return list(self.options.arms.values())
 
     def draw(self, seed: int) -> int:
@@ -228,7 +228,7 @@ def load_plan(study: Study) -> Plan:
         If a setting is unknown or impossible, or the recipes do not belong together.
     """
     try:
-        options = Options.model_validate(study.options)
+        options = AugmentationOptions.model_validate(study.options)
     except ValidationError as error:
         words = in_words(error, "options")
         raise RecipeError(f"The study “{study.name}” cannot be used:\n{words}") from error

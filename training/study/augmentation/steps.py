@@ -18,13 +18,12 @@ from napari_cytosynth.training.generate.evaluate.sampling import Sampling, sampl
 from napari_cytosynth.training.generate.evaluate.scores import FRECHET, KERNEL, ImageSet, Judge
 from napari_cytosynth.training.reports.records import read_record, results_folder, write_json
 from napari_cytosynth.training.run.fit import train
-from napari_cytosynth.training.segment.evaluate.run import Options as SegmentOptions
-from napari_cytosynth.training.segment.evaluate.run import evaluate_segment
+from napari_cytosynth.training.segment.evaluate.run import SegmentOptions, evaluate_segment
 from napari_cytosynth.training.study.failures import keep_failure, quiet
 from napari_cytosynth.zoo.loading import load_model
 
 from .data import copy_pairs, pair_names, write_pairs, write_part
-from .plan import Arm
+from .plan import SyntheticArm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +164,7 @@ class Workshop:
         return self.out / cell.folder / "pairs" / "generated.json"
 
     def _arm(self, cell: Cell, arm: str) -> Path:
-        return self.out / cell.folder / "segmenters" / Arm.folder(arm)
+        return self.out / cell.folder / "segmenters" / SyntheticArm.folder(arm)
 
     def _generator(self, cell: Cell) -> Path:
         return self.out / cell.folder / "generator"

@@ -20,7 +20,7 @@ from napari_cytosynth.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["UNTOLD", "Comparison", "compare", "holm", "mean_interval"]
+__all__ = ["UNTOLD", "ArmComparison", "compare", "holm", "mean_interval"]
 
 _FEW, _IDENTICAL, _ALIKE = "fewer than two runs", "identical runs", "pairs that all differ alike"
 UNTOLD = {
@@ -32,7 +32,7 @@ UNTOLD = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ArmComparison:
     """Two arms compared.
 
     Attributes
@@ -96,7 +96,7 @@ def _finite(values: ArrayLike) -> NDArray[np.float64]:
     return finite
 
 
-def compare(a: ArrayLike, b: ArrayLike, paired: bool, alpha: float = 0.05) -> Comparison:
+def compare(a: ArrayLike, b: ArrayLike, paired: bool, alpha: float = 0.05) -> ArmComparison:
     """Compare the mean of two arms.
 
     Parameters
@@ -129,7 +129,7 @@ def compare(a: ArrayLike, b: ArrayLike, paired: bool, alpha: float = 0.05) -> Co
     return _told(difference, _quietly(stats.ttest_ind, first, second, equal_var=False), alpha)
 
 
-def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> Comparison:
+def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> ArmComparison:
     if len(a) != len(b):
         raise InputError("A paired comparison needs the same runs in both arms.")
     differences = _finite(a - b)
@@ -153,12 +153,12 @@ def _no_spread(error: float, size: float) -> bool:
     return error <= 1e-12 * size
 
 
-def _untold(difference: float, why: str) -> Comparison:
+def _untold(difference: float, why: str) -> ArmComparison:
     words = f"Cannot tell: {UNTOLD[why]}."
-    return Comparison(difference, math.nan, math.nan, math.nan, False, words, why)
+    return ArmComparison(difference, math.nan, math.nan, math.nan, False, words, why)
 
 
-def _told(difference: float, test: Any, alpha: float) -> Comparison:
+def _told(difference: float, test: Any, alpha: float) -> ArmComparison:
     low, high = map(float, test.confidence_interval(1 - alpha))
     p = float(test.pvalue)
     significant = p < alpha
@@ -167,7 +167,7 @@ def _told(difference: float, test: Any, alpha: float) -> Comparison:
         if significant
         else f"No significant difference ({difference:.3g} [{low:.3g}, {high:.3g}], p = {p:.2g})."
     )
-    return Comparison(difference, low, high, p, significant, words)
+    return ArmComparison(difference, low, high, p, significant, words)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:

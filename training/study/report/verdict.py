@@ -18,7 +18,7 @@ from .statistics import UNTOLD, compare, holm, mean_interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .statistics import Comparison
+    from .statistics import ArmComparison
 
 __all__ = ["Direction", "MainEffects", "Verdict", "main_effects", "verdict"]
 
@@ -154,7 +154,7 @@ def _intervals(runs: pd.DataFrame, columns: list[str], score: str) -> pd.DataFra
 
 def _two_arms(
     runs: pd.DataFrame, score: str, alpha: float, pair: str | None, arms: tuple[str, str]
-) -> Comparison:
+) -> ArmComparison:
     first, second = (runs.loc[runs[_ARM] == arm] for arm in arms)
     if pair is None:
         return compare(first[score], second[score], paired=False, alpha=alpha)

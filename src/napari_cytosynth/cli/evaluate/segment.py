@@ -23,7 +23,7 @@ from .generate import add_generate
 from .stain import add_stain
 
 if TYPE_CHECKING:
-    from napari_cytosynth.training.segment.evaluate.report import Report
+    from napari_cytosynth.training.segment.evaluate.report import SegmentReport
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_parser"]
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         pair_images,
     )
     from napari_cytosynth.training.segment.evaluate.run import (
-        Options,
+        SegmentOptions,
         evaluate_segment,
         write_report,
     )
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     part = [arguments.hash_split] if arguments.hash_split else []
     out = arguments.out or default_folder([model], folder, part)
     make_folder(out)
-    options = Options(
+    options = SegmentOptions(
         kind=arguments.kind or ("labels" if masks == "labels" else "mask"),
         invert=arguments.invert,
         threshold=arguments.threshold,
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
         print_updated(folder)
 
 
-def _print(report: Report, out: Path) -> None:
+def _print(report: SegmentReport, out: Path) -> None:
     model, options = report.model.card.name, report.options
     print(f"{model} on {len(report.table)} images, threshold {options.threshold:g}")
     for name, value in report.metrics.items():

@@ -12,7 +12,11 @@ from napari_cytosynth.metrics import AP_THRESHOLDS
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
 from napari_cytosynth.training.segment.evaluate import run as module
-from napari_cytosynth.training.segment.evaluate.run import Options, evaluate_segment, write_report
+from napari_cytosynth.training.segment.evaluate.run import (
+    SegmentOptions,
+    evaluate_segment,
+    write_report,
+)
 
 
 def squares(*corners: tuple[int, int]) -> np.ndarray:
@@ -53,7 +57,7 @@ def oracle(monkeypatch):
 
 
 def test_pooled_and_mean_figures_differ_as_their_names_say(data, oracle, tiny_model) -> None:
-    report = evaluate_segment(tiny_model, *data, Options(kind="labels"))
+    report = evaluate_segment(tiny_model, *data, SegmentOptions(kind="labels"))
     metrics = report.metrics
     assert metrics["foreground IoU"] == pytest.approx(2 / 3)
     assert metrics["foreground IoU, mean per image"] == pytest.approx(1 / 2)
@@ -74,7 +78,7 @@ def test_the_model_runs_as_its_card_says_unless_told_otherwise(data, oracle, tin
     assert oracle[-1]["threshold"] == report.options.threshold == 0.5
     assert oracle[-1]["split_touching"] is True
     assert oracle[-1]["resample"] is False
-    options = Options(threshold=0.05, split_touching=False, min_size=7, pixel_size_um=0.3)
+    options = SegmentOptions(threshold=0.05, split_touching=False, min_size=7, pixel_size_um=0.3)
     report = evaluate_segment(tiny_model, *data, options)
     assert (oracle[-1]["threshold"], oracle[-1]["min_size"]) == (0.05, 7)
     assert oracle[-1]["split_touching"] is False
@@ -87,7 +91,7 @@ def test_a_mask_may_mark_the_background(data, oracle, tiny_model) -> None:
     images, targets = data
     for path in targets:
         tifffile.imwrite(path, (tifffile.imread(path) == 0).astype(np.uint8) * 255)
-    report = evaluate_segment(tiny_model, images, targets, Options(invert=True))
+    report = evaluate_segment(tiny_model, images, targets, SegmentOptions(invert=True))
     assert report.metrics["foreground IoU"] == pytest.approx(2 / 3)
 
 
@@ -97,7 +101,10 @@ def test_the_report_is_written_with_the_worst_fields_first(
     out = tmp_path / "evaluation" / "tiny"
     ticks = []
     report = evaluate_segment(
-        tiny_model, *data, Options(kind="labels"), progress=lambda *tick: ticks.append(tick[:2])
+        tiny_model,
+        *data,
+        SegmentOptions(kind="labels"),
+        progress=lambda *tick: ticks.append(tick[:2]),
     )
     write_report(report, out, command="cytosynth evaluate …")
     assert ticks == [(0, 2), (1, 2), (2, 2)]
@@ -112,7 +119,7 @@ def test_the_report_is_written_with_the_worst_fields_first(
 
 
 def test_the_card_gets_each_figure_with_its_command(data, oracle, tiny_model) -> None:
-    report = evaluate_segment(tiny_model, *data, Options(kind="labels"))
+    report = evaluate_segment(tiny_model, *data, SegmentOptions(kind="labels"))
     found = {m.name: m for m in report.card_metrics("blobs, test", "cytosynth …")}
     assert found["AP@0.5"].value == pytest.approx(0.6667)
     assert found["foreground IoU"].dataset == "blobs, test"
@@ -131,14 +138,14 @@ def test_what_cannot_be_evaluated_is_named(data, oracle, tiny_model, tmp_path) -
         evaluate_segment(tiny_model, [tmp_path / "rgb.tif"], targets[:1])
     tifffile.imwrite(targets[0], np.zeros((40, 40), np.float32))
     with pytest.raises(InputError, match="whole numbers"):
-        evaluate_segment(tiny_model, images, targets, Options(kind="labels"))
+        evaluate_segment(tiny_model, images, targets, SegmentOptions(kind="labels"))
     tifffile.imwrite(targets[0], np.full((40, 40), -1, np.int16))
     with pytest.raises(InputError, match="below 0"):
-        evaluate_segment(tiny_model, images, targets, Options(kind="labels"))
+        evaluate_segment(tiny_model, images, targets, SegmentOptions(kind="labels"))
 
 
 def test_a_real_network_is_evaluated_from_end_to_end(data, tiny_model) -> None:
-    report = evaluate_segment(tiny_model, *data, Options(kind="labels"))
+    report = evaluate_segment(tiny_model, *data, SegmentOptions(kind="labels"))
     assert 0 <= report.metrics["foreground IoU"] <= 1
     assert report.metrics["true objects"] == 3
     assert len(report.table) == 2
