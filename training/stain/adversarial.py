@@ -10,7 +10,7 @@ from torch import nn
 from napari_cytosynth.models.discriminator import MultiScaleDiscriminator
 from napari_cytosynth.training.loop.optimisers import make_optimiser, make_schedule
 
-from .losses import feature_matching, r1_penalty, verdict_loss
+from .losses import feature_matching, lsgan_loss, r1_penalty
 from .module import StainModule
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class AdversarialModule(StainModule):
         weights = self.recipe.loss
         real_features = self.discriminator(source, real)
         virtual_features = self.discriminator(source, virtual)
-        loss = 0.5 * (verdict_loss(real_features, 1.0) + verdict_loss(virtual_features, 0.0))
+        loss = 0.5 * (lsgan_loss(real_features, 1.0) + lsgan_loss(virtual_features, 0.0))
         self.log("train/discriminator", loss)
         self.log_dict(_verdicts("train", real_features, virtual_features))
         if weights.r1:
@@ -147,7 +147,7 @@ class AdversarialModule(StainModule):
             self.discriminator.requires_grad_(False)
             features = self.discriminator(source, virtual)
             if weights.adversarial:
-                losses["adversarial"] = weights.adversarial * verdict_loss(features, 1.0)
+                losses["adversarial"] = weights.adversarial * lsgan_loss(features, 1.0)
             if weights.feature_matching:
                 matching = feature_matching(features, real_features)
                 losses["feature_matching"] = weights.feature_matching * matching

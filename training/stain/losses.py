@@ -10,12 +10,12 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["feature_matching", "r1_penalty", "verdict_loss"]
+__all__ = ["feature_matching", "lsgan_loss", "r1_penalty"]
 
 Features = list[list[torch.Tensor]]
 
 
-def verdict_loss(features: Features, wanted: float) -> torch.Tensor:
+def lsgan_loss(features: Features, wanted: float) -> torch.Tensor:
     """Least-squares GAN loss, mean over the levels (Mao et al. 2017, arXiv:1611.04076).
 
     Parameters

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.recipe.base import Recipe
 
     from .study import Arm, Study
-    from .trials import Claim
+    from .trials import TrialLease
 
 __all__ = ["run_study"]
 
@@ -110,22 +110,22 @@ class _Loop:
     def work(self) -> None:
         """Take one arm after the other until none is left that nobody works on."""
         while True:
-            with self.store.claim(lambda arm: bool(self._todo(arm))) as claim:
-                if claim is None:
+            with self.store.lease(lambda arm: bool(self._todo(arm))) as lease:
+                if lease is None:
                     break
-                self._arm(claim)
+                self._arm(lease)
         done = self._finished()
         self.progress(self.total, self.total, f"{done} of {self.total} runs finished")
 
-    def _arm(self, claim: Claim) -> None:
-        for seed in self._todo(claim.arm):
-            folder = self.folder(claim.arm, seed)
-            self.progress(self._finished(), self.total, f"{claim.arm}, seed {seed}")
+    def _arm(self, lease: TrialLease) -> None:
+        for seed in self._todo(lease.arm):
+            folder = self.folder(lease.arm, seed)
+            self.progress(self._finished(), self.total, f"{lease.arm}, seed {seed}")
             with results_folder(folder):
-                record = self._run(claim.arm, seed, folder)
+                record = self._run(lease.arm, seed, folder)
                 write_json(folder / _RESULT, record)
                 write_records(self.out, self.records())  # a kill leaves no time for the page
-        self.store.tell(claim, self._mean(claim.arm))
+        self.store.record_score(lease, self._mean(lease.arm))
 
     def _finished(self) -> int:
         arms = self.store.arms()

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
     from .study import Arm, Study
 
-__all__ = ["Claim", "Store"]
+__all__ = ["Store", "TrialLease"]
 
 _DRAWS = 20  # of a sampler, until it draws an arm that was not tried yet
 
 
 @dataclass(frozen=True)
-class Claim:
+class TrialLease:
     """A trial that this process works on.
 
     Attributes
@@ -71,7 +71,7 @@ class Store:
         lock = JournalFileOpenLock(str(journal))
         backend = JournalFileBackend(str(journal), lock)
         deciding = study.scores[0]
-        with self._claiming():
+        with self._leasing():
             _mend(journal, lock)
             storage = JournalStorage(backend)
             self.trials = optuna.create_study(
@@ -99,7 +99,7 @@ class Store:
         trial = optuna.create_trial(state=running, params=dict(picked), distributions=self.space)
         self.trials.add_trial(trial)
 
-    def _claiming(self) -> FileLock:
+    def _leasing(self) -> FileLock:
         return FileLock(self.locks / "claim.lock")
 
     def arms(self) -> list[Arm]:
@@ -122,7 +122,7 @@ class Store:
         return self.study.arm(trial.params)
 
     @contextmanager
-    def claim(self, unfinished: Callable[[Arm], bool]) -> Iterator[Claim | None]:
+    def lease(self, unfinished: Callable[[Arm], bool]) -> Iterator[TrialLease | None]:
         """Take an arm that nobody works on: one that was left, or else a new one.
 
         Parameters
@@ -132,40 +132,40 @@ class Store:
 
         Yields
         ------
-        Claim or None
+        TrialLease or None
             None if nothing is left to do, or others do it.
         """
         with ExitStack() as stack:
-            with self._claiming():
+            with self._leasing():
                 taken = self._left(unfinished, stack) or self._new(stack)
             yield taken
 
-    def _left(self, unfinished: Callable[[Arm], bool], stack: ExitStack) -> Claim | None:
+    def _left(self, unfinished: Callable[[Arm], bool], stack: ExitStack) -> TrialLease | None:
         for trial in self._begun():
             arm = self._arm(trial)
             running = trial.state == TrialState.RUNNING
             if (running or unfinished(arm)) and self._lock(arm, stack):
-                return Claim(trial.number, arm)
+                return TrialLease(trial.number, arm)
         return None
 
-    def _new(self, stack: ExitStack) -> Claim | None:
+    def _new(self, stack: ExitStack) -> TrialLease | None:
         begun = {arm.folder for arm in self.arms()}
         if len(begun) >= self.study.planned:
             return None
         drawn = None if self.study.sampler == "grid" else self._drawn(begun, stack)
         return drawn or self._next_combination(begun, stack)
 
-    def _drawn(self, begun: set[str], stack: ExitStack) -> Claim | None:
+    def _drawn(self, begun: set[str], stack: ExitStack) -> TrialLease | None:
         """Ask the sampler a few times; what was tried, or others work on, is no new arm."""
         for _ in range(_DRAWS):
             trial = self.trials.ask(self.space)
             arm = self.study.arm(trial.params)
             if arm.folder not in begun and self._lock(arm, stack):
-                return Claim(trial.number, arm)
+                return TrialLease(trial.number, arm)
             self.trials.tell(trial, state=TrialState.FAIL)
         return None
 
-    def _next_combination(self, begun: set[str], stack: ExitStack) -> Claim | None:
+    def _next_combination(self, begun: set[str], stack: ExitStack) -> TrialLease | None:
         """Take the first combination that was not tried yet, if there is a list of them."""
         untried = (p for p in self.study.combinations() if self.study.arm(p).folder not in begun)
         pick = next(untried, None)
@@ -174,7 +174,7 @@ class Store:
         self._add(pick)
         arm = self.study.arm(pick)
         self._lock(arm, stack)
-        return Claim(len(self.trials.get_trials(deepcopy=False)) - 1, arm)
+        return TrialLease(len(self.trials.get_trials(deepcopy=False)) - 1, arm)
 
     def _lock(self, arm: Arm, stack: ExitStack) -> bool:
         lock = FileLock(self.locks / f"{arm.folder}.lock")
@@ -185,11 +185,11 @@ class Store:
         stack.callback(lock.release)
         return True
 
-    def tell(self, claim: Claim, score: float) -> None:
+    def record_score(self, lease: TrialLease, score: float) -> None:
         """Record the mean score of an arm; one that is no number tells that it failed."""
         failed = not math.isfinite(score)
         self.trials.tell(
-            claim.number,
+            lease.number,
             None if failed else score,
             state=TrialState.FAIL if failed else None,
             skip_if_finished=True,

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from napari_cytosynth.training.loop.ms_ssim import ms_ssim
-from napari_cytosynth.training.stain.losses import feature_matching, r1_penalty, verdict_loss
+from napari_cytosynth.training.stain.losses import feature_matching, lsgan_loss, r1_penalty
 
 
 def planes(size=(24, 32), seed=0):
@@ -79,8 +79,8 @@ def levels(*values):
 
 def test_verdicts_are_compared_with_what_they_should_be():
     found = levels((9.0, 1.0), (9.0, 0.5), (9.0, -1.0))
-    assert verdict_loss(found, 1.0).item() == pytest.approx((0 + 0.25 + 4) / 3)
-    assert verdict_loss(found, 0.0).item() == pytest.approx((1 + 0.25 + 1) / 3)
+    assert lsgan_loss(found, 1.0).item() == pytest.approx((0 + 0.25 + 4) / 3)
+    assert lsgan_loss(found, 0.0).item() == pytest.approx((1 + 0.25 + 1) / 3)
 
 
 def test_feature_matching_is_the_mean_difference_without_the_verdicts():

@@ -171,10 +171,10 @@ def test_an_arm_that_another_process_works_on_is_left_to_it(
 ) -> None:
     study, out = make_study(), tmp_path / "out"
     other = Store(study, out)
-    with other.claim(lambda arm: True) as claim:
+    with other.lease(lambda arm: True) as lease:
         page = study_run.run_study(study, generator_folder, out)
         assert fast.trained == [(1.0, 0), (1.0, 1)]
-    assert claim.arm.folder == "beta-0.1"
+    assert lease.arm.folder == "beta-0.1"
     assert "Preliminary: 2 of 4 runs" in page.read_text("utf-8")
     study_run.run_study(study, generator_folder, out)
     assert fast.trained == [(1.0, 0), (1.0, 1), (0.1, 0), (0.1, 1)]

@@ -104,7 +104,7 @@ def _show(axis: Any, pictures: NDArray[np.uint8], columns: int, title: str) -> N
 def _grid_page(figure_class: Any, name: str, scores: GenerateScores, report: GenerateReport) -> Any:
     figure = figure_class(figsize=(9, 9.3), layout="constrained")
     count = min(_GRID**2, len(scores.found.images))
-    pictures = pictures_of(scores.found, report.judge.channels, range(count))
+    pictures = pictures_of(scores.found, report.scorer.channels, range(count))
     seed = report.options.sampling.seed
     title = f"Synthetic images by {name}, seeds {seed} to {seed + count - 1}, not selected"
     _show(figure.subplots(), pictures, _GRID, title)
@@ -113,14 +113,14 @@ def _grid_page(figure_class: Any, name: str, scores: GenerateScores, report: Gen
 
 def _comparison_page(figure_class: Any, report: GenerateReport) -> Any:
     """Draw two rows of images for each origin."""
-    judge, count = report.judge, min(2 * _ROW, len(report.judge.real.images))
-    sets = {"real, never trained on": judge.real, "real, trained on": judge.training}
+    scorer, count = report.scorer, min(2 * _ROW, len(report.scorer.real.images))
+    sets = {"real, never trained on": scorer.real, "real, trained on": scorer.training}
     sets |= {f"synthetic: {name}": scores.found for name, scores in report.models.items()}
     sets["noise of the same mean, covariance and spectrum"] = report.noise
     figure = figure_class(figsize=(10, 2.3 * len(sets)), layout="constrained")
     axes = figure.subplots(len(sets), 1, squeeze=False)[:, 0]
     for axis, (title, found) in zip(axes, sets.items(), strict=True):
-        _show(axis, pictures_of(found, judge.channels, range(count)), _ROW, title)
+        _show(axis, pictures_of(found, scorer.channels, range(count)), _ROW, title)
     return figure
 
 
@@ -128,16 +128,16 @@ def _nearest_page(
     figure_class: Any, name: str, scores: GenerateScores, report: GenerateReport
 ) -> Any:
     """Draw the images most suspected of being copies, by features and by pixels."""
-    copies, judge = scores.copies, report.judge
+    copies, scorer = scores.copies, report.scorer
     searches = {"features": copies.features, "pixels": copies.pixels}
     figure = figure_class(figsize=(13, 6), layout="constrained")
     figure.suptitle(f"{name}: the synthetic images nearest to a training image, and that image")
     axes = figure.subplots(2, 2, width_ratios=[3, 1])
     for (left, right), (by, search) in zip(axes, searches.items(), strict=True):
         nearest = np.argsort(search.relative)[:_ROW]
-        pairs = (scores.found, nearest), (judge.training, search.index[nearest])
+        pairs = (scores.found, nearest), (scorer.training, search.index[nearest])
         pictures = np.concatenate(
-            [pictures_of(found, judge.channels, rows.tolist()) for found, rows in pairs]
+            [pictures_of(found, scorer.channels, rows.tolist()) for found, rows in pairs]
         )
         title = f"by {by}: synthetic above, nearest training crop below (in its own view)"
         _show(left, pictures, len(nearest), title)
@@ -153,15 +153,15 @@ def _nearest_page(
 
 def _statistics_page(figure_class: Any, report: GenerateReport) -> Any:
     """Draw a column for each channel: power spectrum above, intensities below."""
-    judge = report.judge
-    sets = {"real, never trained on": (judge.real.images, _REAL, "-")}
-    sets["real, trained on"] = (judge.training.images, _REAL, ":")
+    scorer = report.scorer
+    sets = {"real, never trained on": (scorer.real.images, _REAL, "-")}
+    sets["real, trained on"] = (scorer.training.images, _REAL, ":")
     for number, (name, scores) in enumerate(report.models.items()):
         sets[name] = (scores.found.images, f"C{number}", "-")
     sets["matched noise"] = (report.noise.images, _NOISE, "--")
-    figure = figure_class(figsize=(3.2 * len(judge.channels) + 1, 6), layout="constrained")
-    axes = figure.subplots(2, len(judge.channels), squeeze=False)
-    frequencies = radial_frequencies(judge.real.images.shape[-2:])
+    figure = figure_class(figsize=(3.2 * len(scorer.channels) + 1, 6), layout="constrained")
+    axes = figure.subplots(2, len(scorer.channels), squeeze=False)
+    frequencies = radial_frequencies(scorer.real.images.shape[-2:])
     for name, (images, colour, style) in sets.items():
         for (above, below), powers, values in zip(
             axes.T, radial_spectrum(images), np.moveaxis(images, 1, 0), strict=True
@@ -169,7 +169,7 @@ def _statistics_page(figure_class: Any, report: GenerateReport) -> Any:
             above.plot(frequencies, powers, style, color=colour, label=name)
             share, edges = np.histogram(values, 64, (0, 1), density=True)
             below.stairs(share, edges, color=colour, linestyle=style)
-    for (above, below), channel in zip(axes.T, judge.channels, strict=True):
+    for (above, below), channel in zip(axes.T, scorer.channels, strict=True):
         above.set(title=channel, xlabel="frequency (cycles / px)", yscale="log")
         below.set(xlabel="intensity", yscale="log")
     axes[0, 0].set_ylabel("power")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.generate.data import Part
     from napari_cytosynth.zoo.loading import Model
 
-    from .scores import Copies, ImageSet, Judge
+    from .scores import Copies, DistributionScorer, ImageSet
 
 __all__ = ["BITS", "GenerateOptions", "GenerateReport", "GenerateScores"]
 
@@ -99,7 +99,7 @@ class GenerateReport:
         ``real`` (training images) and ``noise`` -> figures.
     noise
         The noise images.
-    judge
+    scorer
         The real images, those of the training among them.
     options
         What it was evaluated with.
@@ -110,7 +110,7 @@ class GenerateReport:
     models: dict[str, GenerateScores]
     baselines: dict[str, dict[str, float]]
     noise: ImageSet
-    judge: Judge
+    scorer: DistributionScorer
     options: GenerateOptions
     extractor: str
 
@@ -218,7 +218,7 @@ class GenerateReport:
         told = generation.model_copy(update={"encoder": self.extractor, "real_distances": usual})
         inference = card.inference.model_copy(update={"generation": told})
         update_card(folder, card.model_copy(update={"inference": inference}))
-        write_reference(folder, self.judge.reference.tensors())
+        write_reference(folder, self.scorer.reference.tensors())
 
     def summary(self, command: str) -> dict[str, Any]:
         """Return what ``metrics.json`` holds."""
@@ -229,7 +229,7 @@ class GenerateReport:
             "command": command,
             "extractor": self.extractor,
             "options": asdict(self.options),
-            "training crops": len(self.judge.training.images),
+            "training crops": len(self.scorer.training.images),
             "baselines": self.baselines,
             "verdicts": self.verdicts,
             "real distances to the nearest training image": next(

@@ -19,7 +19,7 @@ from napari_cytosynth.training.reports.records import results_folder, write_json
 
 from .report import BITS, GenerateOptions, GenerateReport, GenerateScores
 from .sampling import Sampling, known_properties, sample_like, unit_range
-from .scores import ImageSet, Judge
+from .scores import DistributionScorer, ImageSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,8 +139,10 @@ def evaluate_generate(
     held_out, known = (
         ImageSet.of(unit_range(crops.images), mask, extractor) for crops in (real, training)
     )
-    judge = Judge(held_out, known, data.recipe.data.channels, options.sampling.seed, training.index)
-    base = judge.baselines(extractor)
+    scorer = DistributionScorer(
+        held_out, known, data.recipe.data.channels, options.sampling.seed, training.index
+    )
+    base = scorer.baselines(extractor)
     tick, total = progress or silent, options.count * len(models)
     scores: dict[str, GenerateScores] = {}
     for number, model in enumerate(models):
@@ -148,12 +150,12 @@ def evaluate_generate(
         def report(done: int, message: str, name: str = model.card.name, n: int = number) -> None:
             tick(n * options.count + done, total, f"{name}: {message}")
 
-        scores[model.card.name] = _scores(model, real, judge, extractor, options, report)
+        scores[model.card.name] = _scores(model, real, scorer, extractor, options, report)
     return GenerateReport(
         scores,
-        {name: judge.figures(found) for name, found in base.items()},
+        {name: scorer.figures(found) for name, found in base.items()},
         base["noise"],
-        judge,
+        scorer,
         options,
         extractor.name,
     )
@@ -220,15 +222,15 @@ def _reference_count(options: GenerateOptions, images: NDArray[np.float32]) -> i
 def _scores(
     model: Model,
     real: Crops,
-    judge: Judge,
+    scorer: DistributionScorer,
     extractor: Features,
     options: GenerateOptions,
     progress: Any,
 ) -> GenerateScores:
     channels, told = sample_like(model, real, options.sampling, progress)
     found = ImageSet.of(channels, _mask_channel(model), extractor)
-    copies = judge.copies(found)
-    figures = judge.figures(found) | copies.figures()
+    copies = scorer.copies(found)
+    figures = scorer.figures(found) | copies.figures()
     figures |= _obedience(model, found, told) | _likelihood(model, real, options)
     return GenerateScores(model, found, copies, figures)
 

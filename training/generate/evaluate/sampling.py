@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.generate.data import Crops
     from napari_cytosynth.zoo.loading import Model
 
-__all__ = ["Order", "Sampling", "known_properties", "orders", "sample_like", "unit_range"]
+__all__ = [
+    "ConditionGroup",
+    "Sampling",
+    "condition_groups",
+    "known_properties",
+    "sample_like",
+    "unit_range",
+]
 
 _GROUPS = 8  # of equally many images, told the same condition
 
@@ -47,7 +54,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class ConditionGroup:
     """Images that are told the same.
 
     Attributes
@@ -76,7 +83,7 @@ def known_properties(model: Model) -> tuple[int, int]:
     return int(classes), int(conditions)
 
 
-def orders(crops: Crops, classes: int, conditions: int) -> Iterator[Order]:
+def condition_groups(crops: Crops, classes: int, conditions: int) -> Iterator[ConditionGroup]:
     """Group real crops by class and by octiles of the first condition.
 
     Parameters
@@ -88,7 +95,7 @@ def orders(crops: Crops, classes: int, conditions: int) -> Iterator[Order]:
 
     Yields
     ------
-    Order
+    ConditionGroup
         One for each group; all rows occur once.
     """
     every = np.arange(len(crops.images))
@@ -101,7 +108,7 @@ def orders(crops: Crops, classes: int, conditions: int) -> Iterator[Order]:
             groups = [part for part in np.array_split(ranked, _GROUPS) if part.size]
         for group in groups:
             told = tuple(crops.conditions[group].mean(axis=0).tolist()) if conditions else None
-            yield Order(group, int(label) if classes else None, told)
+            yield ConditionGroup(group, int(label) if classes else None, told)
 
 
 def sample_like(
@@ -137,13 +144,13 @@ def sample_like(
     images = np.empty(crops.images.shape, np.float32)
     told = np.full((len(images), conditions), np.nan)
     done = 0
-    for order in orders(crops, classes, conditions):
-        count, finished = len(order.rows), done
+    for group in condition_groups(crops, classes, conditions):
+        count, finished = len(group.rows), done
         options = SamplingOptions(
             count=count,
-            seed=tuple(int(sampling.seed + row) for row in order.rows),
-            label=order.label,
-            conditions=order.condition,
+            seed=tuple(int(sampling.seed + row) for row in group.rows),
+            label=group.label,
+            conditions=group.condition,
             sampler=sampling.sampler,
             steps=sampling.steps,
             guidance=sampling.guidance,
@@ -156,8 +163,8 @@ def sample_like(
             progress(base + n * step // max(total, 1), message)
 
         request = resolve(options, model.card.inference)
-        images[order.rows] = generator.run(request, progress=tick).images
-        if order.condition is not None:
-            told[order.rows] = order.condition
+        images[group.rows] = generator.run(request, progress=tick).images
+        if group.condition is not None:
+            told[group.rows] = group.condition
         done += count
     return images, told

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.inference.features import Features
     from napari_cytosynth.metrics import Memorisation
 
-__all__ = ["FRECHET", "KERNEL", "Copies", "ImageSet", "Judge", "lies_nearer_to_real"]
+__all__ = ["FRECHET", "KERNEL", "Copies", "DistributionScorer", "ImageSet", "lies_nearer_to_real"]
 
 FRECHET, KERNEL = "Fréchet distance", "kernel distance"
 _NEIGHBOURS = 5
@@ -101,7 +101,7 @@ class Copies:
         }
 
 
-class Judge:
+class DistributionScorer:
     """Compares sets of images with real ones that no model has seen.
 
     Parameters

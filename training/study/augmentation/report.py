@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.study.report.verdict import Verdict
 
     from .plan import Cell, Plan
-    from .steps import Workshop
+    from .steps import AugmentationPipeline
 
 __all__ = ["write_report"]
 
@@ -30,12 +30,14 @@ _COLOURS = ("#000000", "#0072b2", "#d55e00", "#cc79a7", "#009e73", "#e69f00", "#
 _COPYING = 0.01  # probability by chance from which images count as copies
 
 
-def write_report(shop: Workshop, cells: Cells, failures: dict[Path, str], command: str) -> Path:
+def write_report(
+    pipeline: AugmentationPipeline, cells: Cells, failures: dict[Path, str], command: str
+) -> Path:
     """Write the tables, the figure and the page of a study.
 
     Parameters
     ----------
-    shop
+    pipeline
         Where its pieces lie.
     cells
         Seed -> the choices of slices that it trained on.
@@ -54,26 +56,28 @@ def write_report(shop: Workshop, cells: Cells, failures: dict[Path, str], comman
     OutputError
         If the folder cannot be written.
     """
-    records, made = _records(shop, cells, failures), _made(shop, cells)
-    verdicts = _verdicts(shop.plan, records)
+    records, made = _records(pipeline, cells, failures), _made(pipeline, cells)
+    verdicts = _verdicts(pipeline.plan, records)
     summary = _summary(verdicts)
-    write_tables(shop.out, records, summary)
-    figure = _figure(shop.plan, records)
+    write_tables(pipeline.out, records, summary)
+    figure = _figure(pipeline.plan, records)
     return write_page(
-        shop.out,
-        title=shop.plan.study.title or shop.plan.study.name,
-        question=shop.plan.study.question,
-        answer=[*_answer(shop.plan, verdicts, made), *_unfinished(records, failures)],
-        sections=_sections(shop, cells, records, summary, made, figure),
+        pipeline.out,
+        title=pipeline.plan.study.title or pipeline.plan.study.name,
+        question=pipeline.plan.study.question,
+        answer=[*_answer(pipeline.plan, verdicts, made), *_unfinished(records, failures)],
+        sections=_sections(pipeline, cells, records, summary, made, figure),
         records=records,
         command=command,
     )
 
 
-def _records(shop: Workshop, cells: Cells, failures: dict[Path, str]) -> pd.DataFrame:
+def _records(
+    pipeline: AugmentationPipeline, cells: Cells, failures: dict[Path, str]
+) -> pd.DataFrame:
     rows = []
-    for seed, cell, arm in shop.runs(cells):
-        folder = shop.run(cell, arm, seed)
+    for seed, cell, arm in pipeline.runs(cells):
+        folder = pipeline.run(cell, arm, seed)
         trained, tested = (
             read_record(folder / f"{name}.json", result=True) for name in ("trained", "tested")
         )
@@ -90,11 +94,11 @@ def _records(shop: Workshop, cells: Cells, failures: dict[Path, str]) -> pd.Data
     return pd.DataFrame(rows).sort_values(["slices"], kind="stable", ignore_index=True)
 
 
-def _made(shop: Workshop, cells: Cells) -> pd.DataFrame:
+def _made(pipeline: AugmentationPipeline, cells: Cells) -> pd.DataFrame:
     """Return one row for each set of generated images, and for the real ones they learned from."""
     rows = []
     for cell in dict.fromkeys(cell for own in cells.values() for cell in own):
-        kinds = read_record(shop.pairs_record(cell), result=True).get("kinds", {})
+        kinds = read_record(pipeline.pairs_record(cell), result=True).get("kinds", {})
         for kind, found in kinds.items():
             chances = {name: found.get(f"chance by {name}") for name in ("features", "pixels")}
             # of copies all through, the chance is 0
@@ -220,7 +224,7 @@ def _figure(plan: Plan, records: pd.DataFrame) -> Figure:
 
 
 def _sections(
-    shop: Workshop,
+    pipeline: AugmentationPipeline,
     cells: Cells,
     records: pd.DataFrame,
     summary: pd.DataFrame,
@@ -231,11 +235,13 @@ def _sections(
         "Mean over the seeds with its 95 % confidence interval (Student's t); each dot is one run."
     )
     sections = [
-        Section("IoU on the test slices", _table_words(shop.plan), summary, [(figure, caption)]),
-        Section("How it was done", _method(shop, cells, records)),
+        Section(
+            "IoU on the test slices", _table_words(pipeline.plan), summary, [(figure, caption)]
+        ),
+        Section("How it was done", _method(pipeline, cells, records)),
     ]
     if len(made):
-        sections.insert(1, Section("The generated images", _made_words(shop.plan), made))
+        sections.insert(1, Section("The generated images", _made_words(pipeline.plan), made))
     return sections
 
 
@@ -267,17 +273,17 @@ def _made_words(plan: Plan) -> list[str]:
     ]
 
 
-def _method(shop: Workshop, cells: Cells, records: pd.DataFrame) -> list[str]:
-    plan = shop.plan
+def _method(pipeline: AugmentationPipeline, cells: Cells, records: pd.DataFrame) -> list[str]:
+    plan = pipeline.plan
     arm = next(iter(plan.options.arms))
     segmenter = plan.segmenter(arm, 0, ["a"])
     generator = plan.generator(next(iter(cells.values()))[0])
-    tested = len(list((shop.out / "slices" / "test" / "image").glob("*.png")))
+    tested = len(list((pipeline.out / "slices" / "test" / "image").glob("*.png")))
     steps = sorted({int(n) for n in records["steps"].dropna()})
     return [
-        f"{len(plan.study.seeds)} seeds; {len(shop.names['train'])} real slices could train, "
-        f"{len(shop.names['validation'])} validated, {tested} were the test. Pixels were averaged "
-        f"{plan.source.data.shrink} × {plan.source.data.shrink} first.",
+        f"{len(plan.study.seeds)} seeds; {len(pipeline.names['train'])} real slices could train, "
+        f"{len(pipeline.names['validation'])} validated, {tested} were the test. Pixels were "
+        f"averaged {plan.source.data.shrink} × {plan.source.data.shrink} first.",
         f"Generator: {generator.network.architecture} on crops of {generator.data.crop_size} px, "
         f"{generator.train.max_epochs} epochs of {generator.data.crops_per_epoch} crops, trained "
         f"on the named slices alone; {plan.options.images} pairs of each kind.",
@@ -290,15 +296,15 @@ def _method(shop: Workshop, cells: Cells, records: pd.DataFrame) -> list[str]:
         f"{plan.options.share:.0%} of the crops are generated ones. The threshold was "
         "chosen on the validation slices; nothing is trained or chosen by the test slices.",
         plan.study.remarks,
-        f"Hardware: {hardware()}. Wall time of all pieces: {_minutes(shop)}.",
+        f"Hardware: {hardware()}. Wall time of all pieces: {_minutes(pipeline)}.",
     ]
 
 
-def _minutes(shop: Workshop) -> str:
+def _minutes(pipeline: AugmentationPipeline) -> str:
     names = ("trained.json", "generated.json", "tested.json")
     seconds: list[Any] = [
         read_record(path, result=True).get("seconds", 0.0)
         for name in names
-        for path in shop.out.rglob(name)
+        for path in pipeline.out.rglob(name)
     ]
     return f"{sum(seconds) / 60:.0f} min"

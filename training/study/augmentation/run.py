@@ -18,7 +18,7 @@ from napari_cytosynth.training.reports.records import read_record, results_folde
 from .data import check_files, nested_slices, write_part
 from .plan import Cell, load_plan
 from .report import write_report
-from .steps import Workshop, work
+from .steps import AugmentationPipeline, run_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,12 +84,12 @@ def _run(plan: Plan, data_dir: Path, out: Path, progress: Progress, command: str
     parts = ("train", "validation")
     names = {part: write_part(plan, data_dir, part, out / "slices" / part) for part in parts}
     cells = {seed: _cells(plan, names["train"], seed) for seed in plan.study.seeds}
-    shop = Workshop(plan, data_dir, out, names)
+    pipeline = AugmentationPipeline(plan, data_dir, out, names)
     failures: dict[Path, str] = {}
     try:
-        work([*shop.pieces(cells), *shop.tests(cells)], progress, failures)
+        run_steps([*pipeline.steps(cells), *pipeline.tests(cells)], progress, failures)
     finally:
-        page = write_report(shop, cells, failures, command or _command(plan, data_dir))
+        page = write_report(pipeline, cells, failures, command or _command(plan, data_dir))
     return page
 
 

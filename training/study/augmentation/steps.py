@@ -1,4 +1,4 @@
-"""The pieces of a study of synthetic data, each made once: generator, pairs, segmenter, test."""
+"""The steps of a study of synthetic data, each made once: generator, pairs, segmenter, test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from napari_cytosynth.tasks.generate.features import load_features
 from napari_cytosynth.training.data.image_files import read_plane
 from napari_cytosynth.training.generate.data import Crops, GenerateData
 from napari_cytosynth.training.generate.evaluate.sampling import Sampling, sample_like, unit_range
-from napari_cytosynth.training.generate.evaluate.scores import FRECHET, KERNEL, ImageSet, Judge
+from napari_cytosynth.training.generate.evaluate.scores import (
+    FRECHET,
+    KERNEL,
+    DistributionScorer,
+    ImageSet,
+)
 from napari_cytosynth.training.reports.records import read_record, results_folder, write_json
 from napari_cytosynth.training.run.fit import train
 from napari_cytosynth.training.segment.evaluate.run import SegmentOptions, evaluate_segment
@@ -36,11 +41,11 @@ if TYPE_CHECKING:
 
     from .plan import Cell, Kind, Plan
 
-__all__ = ["Piece", "Workshop", "work"]
+__all__ = ["AugmentationPipeline", "Step", "run_steps"]
 
 
 @dataclass(frozen=True)
-class Piece:
+class Step:
     """Something that is made once.
 
     Attributes
@@ -48,7 +53,7 @@ class Piece:
     name
         In words, for the progress bar and for failures.
     record
-        JSON file that exists once the piece is finished.
+        JSON file that exists once the step is finished.
     make
         Makes it, and returns what the record is to hold.
     """
@@ -58,42 +63,42 @@ class Piece:
     make: Callable[[], dict[str, Any]]
 
 
-def work(pieces: list[Piece], progress: Progress, failures: dict[Path, str]) -> None:
-    """Make the pieces that are not there yet, in order.
+def run_steps(steps: list[Step], progress: Progress, failures: dict[Path, str]) -> None:
+    """Make the steps that are not there yet, in order.
 
     Parameters
     ----------
-    pieces
+    steps
         Later ones may need earlier ones.
     progress
-        Called before each piece; may raise Cancelled.
+        Called before each step; may raise Cancelled.
     failures
-        Gets the record of each piece that could not be made, and why; the others go on.
+        Gets the record of each step that could not be made, and why; the others go on.
     """
-    for done, piece in enumerate(pieces):
-        progress(done, len(pieces), piece.name)
-        if not piece.record.is_file():
+    for done, step in enumerate(steps):
+        progress(done, len(steps), step.name)
+        if not step.record.is_file():
             try:
-                _make(piece)
+                _make(step)
             except Cancelled:
                 raise
-            except Exception as error:  # one piece must not end the study
-                failures[piece.record] = keep_failure(error, piece.record.parent)
-    progress(len(pieces), len(pieces), "Finished")
+            except Exception as error:  # one step must not end the study
+                failures[step.record] = keep_failure(error, step.record.parent)
+    progress(len(steps), len(steps), "Finished")
 
 
-def _make(piece: Piece) -> None:
+def _make(step: Step) -> None:
     begun = time.monotonic()
-    with results_folder(piece.record.parent), quiet(piece.record.with_name("log.txt")):
-        record = piece.make()
+    with results_folder(step.record.parent), quiet(step.record.with_name("log.txt")):
+        record = step.make()
     # of a training that was killed in between, its own clock knows more
     seconds = max(time.monotonic() - begun, float(record.get("seconds", 0)))
-    write_json(piece.record, record | {"seconds": round(seconds, 1)})
+    write_json(step.record, record | {"seconds": round(seconds, 1)})
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """Where the pieces of a study are made.
+class AugmentationPipeline:
+    """Where the steps of a study are made.
 
     Attributes
     ----------
@@ -112,8 +117,8 @@ class Workshop:
     out: Path
     names: dict[str, list[str]]
 
-    def pieces(self, cells: dict[int, list[Cell]]) -> Iterator[Piece]:
-        """Yield all pieces but the test, in an order in which they can be made.
+    def steps(self, cells: dict[int, list[Cell]]) -> Iterator[Step]:
+        """Yield all steps but the test, in an order in which they can be made.
 
         Parameters
         ----------
@@ -122,27 +127,27 @@ class Workshop:
         """
         if self.plan.kinds:
             for cell in dict.fromkeys(cell for own in cells.values() for cell in own):
-                yield Piece(
+                yield Step(
                     f"generator of {len(cell.slices)} slices",
                     self._generator(cell) / "trained.json",
                     partial(self._train_generator, cell),
                 )
-                yield Piece(
+                yield Step(
                     f"pairs like {len(cell.slices)} slices",
                     self.pairs_record(cell),
                     partial(self._generate, cell),
                 )
         for seed, cell, arm in self.runs(cells):
-            yield Piece(
+            yield Step(
                 f"{arm}, {len(cell.slices)} slices, seed {seed}",
                 self.run(cell, arm, seed) / "trained.json",
                 partial(self._segmenter, cell, arm, seed),
             )
 
-    def tests(self, cells: dict[int, list[Cell]]) -> Iterator[Piece]:
+    def tests(self, cells: dict[int, list[Cell]]) -> Iterator[Step]:
         """Yield the tests of all segmenters; only they read test images."""
         for seed, cell, arm in self.runs(cells):
-            yield Piece(
+            yield Step(
                 f"test of {arm}, {len(cell.slices)} slices, seed {seed}",
                 self.run(cell, arm, seed) / "tested.json",
                 partial(self._test, cell, arm, seed),
@@ -190,8 +195,8 @@ class Workshop:
         options = self.plan.options
         model = load_model(folder / recipe.name, options.device)
         data = GenerateData(recipe, self._generator_data(cell))
-        judge = _Copies(data, options.images, options.crops, options.device)
-        found = {"real": judge.described(judge.judge.training.first(options.images))}
+        scorer = MemorisationScorer(data, options.images, options.crops, options.device)
+        found = {"real": scorer.described(scorer.distribution.training.first(options.images))}
         for number, kind in enumerate(self.plan.kinds):
             asked = _asked(data, kind, options.images, options.rare)
             sampling = Sampling(
@@ -205,7 +210,7 @@ class Workshop:
             grey = np.round(images[:, 0].clip(0, 1) * 255).astype(np.uint8)
             masks = images[:, -1] > 0.5
             write_pairs(self.out / cell.folder / "pairs" / kind, names, list(grey), list(masks))
-            found[kind] = judge.scores(images)
+            found[kind] = scorer.scores(images)
         return {"slices": list(cell.slices), "kinds": found}
 
     def _segmenter(self, cell: Cell, arm: str, seed: int) -> dict[str, Any]:
@@ -291,7 +296,7 @@ def _asked(data: GenerateData, kind: Kind, count: int, rare: tuple[float, float]
     )
 
 
-class _Copies:
+class MemorisationScorer:
     """Compares generated pairs with the slices that they come from, and with held-out ones."""
 
     def __init__(self, data: GenerateData, count: int, crops: int, device: str) -> None:
@@ -300,10 +305,12 @@ class _Copies:
         real = data.crops("validation", count)
         training = data.crops("train", max(crops, count))
         held_out, known = (self._set(unit_range(part.images)) for part in (real, training))
-        self.judge = Judge(held_out, known, data.recipe.data.channels, index=training.index)
+        self.distribution = DistributionScorer(
+            held_out, known, data.recipe.data.channels, index=training.index
+        )
         self.bounds = {
-            name: self.judge.figures(found)
-            for name, found in self.judge.baselines(self.extractor).items()
+            name: self.distribution.figures(found)
+            for name, found in self.distribution.baselines(self.extractor).items()
         }
 
     def _set(self, images: NDArray[np.float32]) -> ImageSet:
@@ -312,7 +319,7 @@ class _Copies:
     def scores(self, images: NDArray[np.float32]) -> dict[str, Any]:
         """Return how near the images come to real ones, and whether they are copies."""
         found = self._set(images)
-        copies, figures = self.judge.copies(found), self.judge.figures(found)
+        copies, figures = self.distribution.copies(found), self.distribution.figures(found)
         record = self.described(found)
         for distance in (FRECHET, KERNEL):
             record[distance] = figures[distance]

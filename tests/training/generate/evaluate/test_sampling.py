@@ -3,7 +3,11 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cytosynth.training.generate.data import Crops
-from napari_cytosynth.training.generate.evaluate.sampling import Sampling, orders, sample_like
+from napari_cytosynth.training.generate.evaluate.sampling import (
+    Sampling,
+    condition_groups,
+    sample_like,
+)
 
 
 def crops(labels: list[int], conditions: list[float] | None = None) -> Crops:
@@ -18,12 +22,12 @@ def crops(labels: list[int], conditions: list[float] | None = None) -> Crops:
 
 
 def test_images_are_asked_for_in_the_mixture_of_the_real_ones() -> None:
-    found = list(orders(crops([1, 0, 1, 1]), classes=2, conditions=0))
+    found = list(condition_groups(crops([1, 0, 1, 1]), classes=2, conditions=0))
     assert [(order.label, order.rows.tolist()) for order in found] == [(0, [1]), (1, [0, 2, 3])]
-    [single] = orders(crops([1, 0]), classes=0, conditions=0)
+    [single] = condition_groups(crops([1, 0]), classes=0, conditions=0)
     assert (single.label, single.condition, len(single.rows)) == (None, None, 2)
     values = np.random.default_rng(0).permutation(32).astype(float)
-    groups = list(orders(crops([0] * 32, values.tolist()), classes=0, conditions=1))
+    groups = list(condition_groups(crops([0] * 32, values.tolist()), classes=0, conditions=1))
     assert len(groups) == 8
     assert sorted(np.concatenate([group.rows for group in groups])) == list(range(32))
     assert [group.condition[0] for group in groups] == [1.5 + 4 * step for step in range(8)]

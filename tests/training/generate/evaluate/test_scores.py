@@ -9,8 +9,8 @@ from napari_cytosynth.inference.features import Features
 from napari_cytosynth.training.generate.evaluate.scores import (
     FRECHET,
     KERNEL,
+    DistributionScorer,
     ImageSet,
-    Judge,
     lies_nearer_to_real,
 )
 
@@ -41,15 +41,15 @@ def image_set(images: np.ndarray, mask: int | None = None) -> ImageSet:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
+def scorer() -> DistributionScorer:
     real, training = image_set(blobs(COUNT, 0)), image_set(blobs(3 * COUNT, 1))
     index = np.arange(12 * COUNT, dtype=np.int32).reshape(-1, 4)
-    return Judge(real, training, ["DNA"], index=index)
+    return DistributionScorer(real, training, ["DNA"], index=index)
 
 
-def test_real_images_are_told_from_noise_of_the_same_spectrum(judge: Judge) -> None:
-    base = judge.baselines(EXTRACTOR)
-    real, noise = (judge.figures(base[name]) for name in ("real", "noise"))
+def test_real_images_are_told_from_noise_of_the_same_spectrum(scorer: DistributionScorer) -> None:
+    base = scorer.baselines(EXTRACTOR)
+    real, noise = (scorer.figures(base[name]) for name in ("real", "noise"))
     for distance in (FRECHET, KERNEL):
         assert abs(real[distance]) < 0.2 * noise[distance]
     assert real["coverage"] > noise["coverage"]
@@ -58,27 +58,27 @@ def test_real_images_are_told_from_noise_of_the_same_spectrum(judge: Judge) -> N
     assert base["real"].images.shape == base["noise"].images.shape == (COUNT, 1, SIDE, SIDE)
 
 
-def test_the_same_images_have_no_distance(judge: Judge) -> None:
-    figures = judge.figures(judge.real)
+def test_the_same_images_have_no_distance(scorer: DistributionScorer) -> None:
+    figures = scorer.figures(scorer.real)
     for name in (FRECHET, "spectrum distance, DNA", "intensity distance, DNA"):
         assert figures[name] == pytest.approx(0, abs=1e-6)
     assert figures["precision"] == figures["recall"] == figures["coverage"] == 1
 
 
-def test_too_dim_images_are_found_too_dim(judge: Judge) -> None:
-    dim = judge.figures(image_set(judge.real.images / 2))
-    wanted = float(judge.real.images.mean()) / 2
+def test_too_dim_images_are_found_too_dim(scorer: DistributionScorer) -> None:
+    dim = scorer.figures(image_set(scorer.real.images / 2))
+    wanted = float(scorer.real.images.mean()) / 2
     assert dim["intensity distance, DNA"] == pytest.approx(wanted, rel=1e-3)
     assert dim["spectrum distance, DNA"] > 3
 
 
-def test_planted_copies_are_found_and_new_images_are_not(judge: Judge) -> None:
+def test_planted_copies_are_found_and_new_images_are_not(scorer: DistributionScorer) -> None:
     fresh = blobs(COUNT, 2)
-    clean = judge.copies(image_set(fresh))
+    clean = scorer.copies(image_set(fresh))
     assert clean.features.p > 0.01
     assert clean.pixels.p > 0.01
-    fresh[:8] = judge.training.images[50:58, :, :, ::-1]
-    found = judge.copies(image_set(fresh + np.float32(0.001)))
+    fresh[:8] = scorer.training.images[50:58, :, :, ::-1]
+    found = scorer.copies(image_set(fresh + np.float32(0.001)))
     assert found.pixels.suspicious[:8].all()
     assert found.pixels.index[:8].tolist() == list(range(50, 58))
     figures = found.figures()
@@ -92,21 +92,21 @@ def test_masks_are_judged_by_their_area_and_not_as_images() -> None:
     real = image_set(pairs, 1)
     assert real.images.shape[1] == 1
     assert real.features.shape == (COUNT, 16)
-    judge = Judge(real, real, ["EM"])
+    scorer = DistributionScorer(real, real, ["EM"])
     empty = pairs.copy()
     empty[:, 1] = 0
-    figures = judge.figures(image_set(empty, 1))
+    figures = scorer.figures(image_set(empty, 1))
     assert figures["mask area distance"] == pytest.approx(float((images > 0.2).mean()), rel=1e-3)
     assert figures[FRECHET] == pytest.approx(0, abs=1e-6)
-    noise = judge.baselines(EXTRACTOR)["noise"]
+    noise = scorer.baselines(EXTRACTOR)["noise"]
     assert noise.masks is not None
     assert noise.images.shape == real.images.shape
 
 
-def test_the_reference_says_where_the_training_crops_were_cut(judge: Judge) -> None:
-    reference = judge.reference
+def test_the_reference_says_where_the_training_crops_were_cut(scorer: DistributionScorer) -> None:
+    reference = scorer.reference
     assert reference.index is not None
-    distance, nearest = reference.nearest(judge.training.features[[3]])
+    distance, nearest = reference.nearest(scorer.training.features[[3]])
     assert nearest.tolist() == [3]
     assert distance[0] < 0.05
     assert reference.index[3].tolist() == [12, 13, 14, 15]

@@ -11,7 +11,7 @@ import yaml
 from napari_cytosynth.errors import Cancelled, RecipeError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.training.study.augmentation import data as augmentation_data
-from napari_cytosynth.training.study.augmentation import steps as augmentation_pieces
+from napari_cytosynth.training.study.augmentation import steps as augmentation_steps
 from napari_cytosynth.training.study.augmentation.run import run
 from napari_cytosynth.training.study.study import Study
 
@@ -81,21 +81,21 @@ def quick(monkeypatch):
         (out / "validation.json").write_text(json.dumps(found))
         return out / recipe.name
 
-    def generate(shop, cell):
-        pairs = shop.out / cell.folder / "pairs"
-        for number, kind in enumerate(shop.plan.kinds):
+    def generate(pipeline, cell):
+        pairs = pipeline.out / cell.folder / "pairs"
+        for number, kind in enumerate(pipeline.plan.kinds):
             names = [f"{kind}-{n}" for n in range(3)]
             planes = [np.full((16, 16), 50 * number + n, np.uint8) for n in range(3)]
             augmentation_data.write_pairs(pairs / kind, names, planes, [p > 50 for p in planes])
         found = {"images": 3, "covered": 0.1, "chance by pixels": 0.5, "chance by features": 0.2}
-        return {"kinds": dict.fromkeys(shop.plan.kinds, found)}
+        return {"kinds": dict.fromkeys(pipeline.plan.kinds, found)}
 
     class Report:
         metrics = dict.fromkeys(("foreground IoU", "Dice", "precision", "recall"), 0.5)
 
-    monkeypatch.setattr(augmentation_pieces, "train", train)
-    monkeypatch.setattr(augmentation_pieces.Workshop, "_generate", generate)
-    monkeypatch.setattr(augmentation_pieces, "evaluate_segment", lambda *args: Report)
+    monkeypatch.setattr(augmentation_steps, "train", train)
+    monkeypatch.setattr(augmentation_steps.AugmentationPipeline, "_generate", generate)
+    monkeypatch.setattr(augmentation_steps, "evaluate_segment", lambda *args: Report)
     return trained
 
 
@@ -218,10 +218,10 @@ def test_every_seed_may_have_its_own_slices(make_study, data_dir, tmp_path, quic
 def test_a_piece_that_fails_is_told_and_the_others_go_on(
     make_study, data_dir, tmp_path, quick, monkeypatch
 ):
-    def broken(shop, cell):
+    def broken(pipeline, cell):
         raise RecipeError("The disk of images is empty.")
 
-    monkeypatch.setattr(augmentation_pieces.Workshop, "_generate", broken)
+    monkeypatch.setattr(augmentation_steps.AugmentationPipeline, "_generate", broken)
     out = tmp_path / "out"
     text = run(make_study(options={"slices": [2]}), data_dir, out, silent).read_text("utf-8")
     results = pd.read_csv(out / "results.csv").set_index("arm")
@@ -243,10 +243,10 @@ def test_a_piece_that_fails_is_told_and_the_others_go_on(
 def test_synthetic_images_must_help_and_be_no_copies(
     make_study, data_dir, tmp_path, quick, monkeypatch, chance, gain, said
 ):
-    plain = augmentation_pieces.Workshop._generate
+    plain = augmentation_steps.AugmentationPipeline._generate
 
-    def generate(shop, cell):
-        record = plain(shop, cell)
+    def generate(pipeline, cell):
+        record = plain(pipeline, cell)
         kinds = {
             kind: found | {"chance by pixels": chance} for kind, found in record["kinds"].items()
         }
@@ -263,8 +263,8 @@ def test_synthetic_images_must_help_and_be_no_copies(
 
         return Report
 
-    monkeypatch.setattr(augmentation_pieces.Workshop, "_generate", generate)
-    monkeypatch.setattr(augmentation_pieces, "evaluate_segment", evaluate)
+    monkeypatch.setattr(augmentation_steps.AugmentationPipeline, "_generate", generate)
+    monkeypatch.setattr(augmentation_steps, "evaluate_segment", evaluate)
     study = make_study(seeds=[0, 1, 2], options={"slices": [2]})
     assert said in run(study, data_dir, tmp_path / "out", silent).read_text("utf-8")
 
