@@ -1,4 +1,4 @@
-"""Whether the objective of a generator can be trained, found out before any image is read."""
+"""Checks of a generator's objective, made before any image is read."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _STATISTICS_CROPS = 512
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """Crops of real images as a generator's training sees them.
+    """Crops of real images, prepared as for the training of a generator.
 
     Attributes
     ----------
@@ -59,13 +59,13 @@ def _views(crop: NDArray[np.float32], view: int) -> NDArray[np.float32]:
 
 
 class GenerateDataset(Dataset[Item]):
-    """Crops of one part; item `index` of epoch `epoch` is always the same crop."""
+    """Random crops of one part, the same for the same index and epoch."""
 
     def __init__(self, fields: list[ImageField], recipe: ImageRecipe, seed: int) -> None:
         self.fields, self.recipe, self.seed, self.epoch = fields, recipe, seed, 0
         self.mean, self.std, self.range = 0.0, 1.0, (0.0, 1.0)
         areas = np.array([field.area for field in fields], float)
-        self.shares = areas / areas.sum()
+        self.probabilities = areas / areas.sum()
         self._inside: dict[int, NDArray[np.intp]] = {}
         if recipe.condition_on_fraction:
             fractions = [self._fraction(self.place(index)[0]) for index in range(_STATISTICS_CROPS)]
@@ -74,7 +74,7 @@ class GenerateDataset(Dataset[Item]):
             self.range = low, high
 
     def __len__(self) -> int:
-        """Crops in one epoch."""
+        """Return the number of crops in one epoch."""
         return self.recipe.crops_per_epoch
 
     def _fraction(self, crop: NDArray[np.float32]) -> float:
@@ -100,7 +100,7 @@ class GenerateDataset(Dataset[Item]):
     def place(self, index: int) -> tuple[NDArray[np.float32], int, tuple[int, int, int, int]]:
         """Return the crop (C, S, S), its class, and where it was cut."""
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        number = int(rng.choice(len(self.fields), p=self.shares))
+        number = int(rng.choice(len(self.fields), p=self.probabilities))
         y, x = self._corner(number, rng)
         size = self.recipe.crop_size
         view = int(rng.integers(8)) if self.recipe.turn else 0
@@ -158,7 +158,7 @@ class GenerateData(EpochData):
         self._parts: dict[str, GenerateDataset] = {}
 
     def part(self, part: Part) -> GenerateDataset:
-        """Return the crops of a part, read when they are first asked for."""
+        """Return the crops of a part, read at the first call."""
         if part not in self._parts:
             files = self.files[part]
             if not files:
@@ -166,8 +166,8 @@ class GenerateData(EpochData):
             fields = read_fields(files, self.recipe.data, self.files["train"])
             self._parts[part] = GenerateDataset(fields, self.recipe.data, self.recipe.train.seed)
             if part != "train" and self.recipe.data.condition_on_fraction:
-                told = self.part("train")
-                self._parts[part].mean, self._parts[part].std = told.mean, told.std
+                train = self.part("train")
+                self._parts[part].mean, self._parts[part].std = train.mean, train.std
         return self._parts[part]
 
     def setup(self, stage: str) -> None:
@@ -180,7 +180,7 @@ class GenerateData(EpochData):
             ]
 
     def crops(self, part: Part, count: int, seed: int = 0) -> Crops:
-        """Cut `count` crops of a part as training does; equal seeds give equal crops."""
+        """Cut `count` crops of a part as for training; equal seeds give equal crops."""
         source = self.part(part)
         dataset = copy.copy(source)
         dataset.seed, dataset.epoch = seed, 0

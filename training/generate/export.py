@@ -1,4 +1,4 @@
-"""From the best checkpoint of a generator to the three-file format."""
+"""Export of a generator's best checkpoint to the three-file format."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = ["export_generator", "generation_facts", "generator_inference"]
 def _conditions(recipe: GenerateRecipe, data: GenerateData) -> list[Condition]:
     if not recipe.data.condition_on_fraction:
         return []
-    told = data.part("train")
-    low, high = told.range
+    train = data.part("train")
+    low, high = train.range
     return [
         Condition(
             name="fraction",
             description=f"share of the image that {recipe.card.objects} cover",
-            mean=round(told.mean, 5),
-            std=round(told.std, 5),
+            mean=round(train.mean, 5),
+            std=round(train.std, 5),
             low=round(low, 3),
             high=round(high, 3),
         )
@@ -43,7 +43,7 @@ def _conditions(recipe: GenerateRecipe, data: GenerateData) -> list[Condition]:
 
 
 def generation_facts(recipe: GenerateRecipe, data: GenerateData) -> dict[str, Any]:
-    """Return what a card says of sampling, as arguments of `Inference`."""
+    """Return the card's settings of sampling, as arguments of `Inference`."""
     plan = recipe.objective
     facts: dict[str, Any] = {
         "family": FAMILIES[recipe.network.architecture].sampling,
@@ -73,7 +73,7 @@ def generation_facts(recipe: GenerateRecipe, data: GenerateData) -> dict[str, An
 def generator_inference(
     recipe: GenerateRecipe, data: GenerateData, network: torch.nn.Module
 ) -> Inference:
-    """Return what a card says of running the network."""
+    """Return the card's block `inference` of a generator."""
     return Inference(
         task="generate",
         input_channels=[],
@@ -107,7 +107,7 @@ def export_generator(
     checkpoint
         ``best.pt`` of :class:`~napari_cytosynth.training.loop.callbacks.RevertToBest`.
     folder
-        Where to write; also gets ``validation.json`` one level up.
+        Destination; ``validation.json`` is written one level up.
     summary
         ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run.
     """

@@ -1,4 +1,4 @@
-"""Networks that generate: what each learns by, and how the engine samples it."""
+"""Generative architectures: the objective that trains each, and the family that samples it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["FAMILIES", "Family"]
 
 @dataclass(frozen=True)
 class Family:
-    """Training and sampling of one architecture.
+    """Objective and sampling family of one generative architecture.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The image files of a generator's data: folders, class folders, PatchCamelyon's HDF5."""
+"""Image files of a generator's data: folders, class folders, PatchCamelyon's HDF5."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class DatasetImage:
 
 @dataclass(eq=False)
 class ImageField:
-    """One image ready to be cut: (C, Y, X) in [-1, 1], the signed mask last."""
+    """One scaled image to cut crops from: (C, Y, X) in [-1, 1], the signed mask last."""
 
     label: int
     shape: tuple[int, int]
@@ -85,7 +85,7 @@ class ImageField:
     def cut(self, y: int = 0, x: int = 0, size: int | None = None) -> NDArray[np.float32]:
         """Return a window (the whole image if no size is given) as float32 in [-1, 1].
 
-        Rows of HDF5 files are read when they are asked for.
+        Rows of HDF5 files are read at each call.
         """
         pixels = _quantised(h5_image(self.file)) if self.pixels is None else self.pixels
         height, width = (size, size) if size else self.shape
@@ -257,7 +257,7 @@ def _shrunk(image: NDArray[Any], factor: int) -> NDArray[Any]:
 
 
 def _bounds(images: list[NDArray[Any]], recipe: ImageRecipe) -> NDArray[np.float64]:
-    """Return (C, 2): the intensities that become 0 and 1."""
+    """Return the intensities that are scaled to 0 and 1, (C, 2)."""
     channels = range(len(recipe.channels))
     pixels = [np.concatenate([image[c].ravel()[::7] for image in images]) for c in channels]
     found = np.array([np.percentile(values, (recipe.low, recipe.high)) for values in pixels])
@@ -286,9 +286,9 @@ def read_fields(
     Parameters
     ----------
     files
-        What to read.
+        The images.
     recipe
-        How to scale it.
+        Describes their channels and scaling.
     train
         The training images, whose percentiles scale all images of their source.
 

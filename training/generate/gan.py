@@ -28,9 +28,9 @@ def gradient_penalty(
     critic: Callable[[torch.Tensor], torch.Tensor],
     real: torch.Tensor,
     generated: torch.Tensor,
-    share: torch.Tensor,
+    fraction: torch.Tensor,
 ) -> torch.Tensor:
-    """Mean of (‖∇ critic‖ - 1)² at points between real and generated images.
+    """Return the mean of (‖∇ critic‖ - 1)² at points between real and generated images.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def gradient_penalty(
         Maps (N, C, Y, X) to (N,).
     real, generated
         (N, C, Y, X) images.
-    share
-        (N,) in [0, 1]: how much of the real image each point has.
+    fraction
+        (N,) in [0, 1]: weight of the real image at each point.
 
     Returns
     -------
@@ -50,18 +50,18 @@ def gradient_penalty(
     ----------
     Gulrajani et al. 2017, arXiv:1704.00028.
     """
-    share = share[:, None, None, None]
-    between = (share * real + (1 - share) * generated).detach().requires_grad_()
+    fraction = fraction[:, None, None, None]
+    between = (fraction * real + (1 - fraction) * generated).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     norms: torch.Tensor = gradient.flatten(1).norm(dim=1)
     return (norms - 1).square().mean()
 
 
 class GanModule(NetworkModule):
-    """The critic estimates the Wasserstein distance, the generator makes it small.
+    """WGAN-GP: the critic estimates the Wasserstein distance, the generator minimises it.
 
     The checkpoint is chosen by the kernel distance of generated to validation images, in
-    the features of the recipe's encoder: neither network's loss tells how good images are.
+    the features of the recipe's encoder: neither network's loss measures how good images are.
     """
 
     shares_draws = True
@@ -81,16 +81,16 @@ class GanModule(NetworkModule):
         return self.drawn(lambda n: torch.randn(n, latent, device=self.device), count)
 
     def on_train_epoch_start(self) -> None:
-        """Count anew, so that a resumed run goes on as an unbroken one."""
+        """Reset the step counters, so that a resumed run continues as an unbroken one."""
         super().on_train_epoch_start()
         self._critic_steps = self._waiting = 0
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
-        """One batch for the critic and, every `critic_steps` steps of it, for the generator."""
+        """Train the critic on one batch and, every `critic_steps` steps of it, the generator."""
         real = batch[0].contiguous(memory_format=torch.channels_last)
         train = self.recipe.train
         generator_opt, critic_opt = cast("list[Any]", self.optimizers())
-        self._teach_critic(real, 1 / train.accumulate)
+        self._train_critic(real, 1 / train.accumulate)
         self._waiting += 1
         last = batch_idx + 1 == self.trainer.num_training_batches
         if self._waiting < train.accumulate and not last:
@@ -102,12 +102,12 @@ class GanModule(NetworkModule):
         critic_rate.step()
         self._critic_steps += 1
         if self._critic_steps % self.plan.critic_steps == 0:
-            self._teach_generator(len(real))
+            self._train_generator(len(real))
             generator_opt.step()
             generator_opt.zero_grad()
             generator_rate.step()
 
-    def _teach_critic(self, real: torch.Tensor, share: float) -> None:
+    def _train_critic(self, real: torch.Tensor, loss_scale: float) -> None:
         with torch.no_grad():
             generated = self.generator.decode(self._latents(len(real))).float()
         distance = self.critic(real).float().mean() - self.critic(generated).float().mean()
@@ -115,11 +115,11 @@ class GanModule(NetworkModule):
         with torch.autocast(real.device.type, enabled=False):
             places = self.drawn(lambda n: torch.rand(n, device=real.device), len(real))
             penalty = gradient_penalty(self.critic, real.float(), generated, places)
-        self.manual_backward((self.plan.penalty * penalty - distance) * share)
+        self.manual_backward((self.plan.penalty * penalty - distance) * loss_scale)
         self.log("train/wasserstein", distance, prog_bar=True, on_step=False, on_epoch=True)
         self.log("train/penalty", penalty, on_step=False, on_epoch=True)
 
-    def _teach_generator(self, count: int) -> None:
+    def _train_generator(self, count: int) -> None:
         self.critic.requires_grad_(False)
         loss = -self.critic(self.generator.decode(self._latents(count))).float().mean()
         self.manual_backward(loss)
@@ -127,7 +127,7 @@ class GanModule(NetworkModule):
         self.log("train/loss", loss, on_step=False, on_epoch=True)
 
     def on_validation_epoch_start(self) -> None:
-        """Collect the real images anew."""
+        """Discard the real images of the last validation."""
         self._real = []
 
     def validation_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
@@ -151,7 +151,7 @@ class GanModule(NetworkModule):
         self.log("validation/loss", distance, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """One optimiser and schedule for the generator, one for the critic."""
+        """Make one optimiser and schedule for the generator, one for the critic."""
         train = self.recipe.train
         extra: dict[str, Any] = {} if train.optimiser == "sgd" else {"betas": _BETAS}
         networks = (self.generator, self.critic)

@@ -1,4 +1,4 @@
-"""The first stage of latent diffusion: train the autoencoder, encode the images once."""
+"""First stage of latent diffusion: the autoencoder's training, and images encoded once."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def autoencoder_recipe(recipe: GenerateRecipe) -> GenerateRecipe:
 
 
 def first_stage(recipe: GenerateRecipe, out: Path) -> FirstStage:
-    """Return the training of the autoencoder that comes before the denoiser's.
+    """Return the stage that trains the autoencoder before the denoiser.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _trained(recipe: GenerateRecipe, out: Path) -> Autoencoder:
 
 
 def with_autoencoder(recipe: GenerateRecipe, data: GenerateData, out: Path) -> GenerateRecipe:
-    """Return the recipe with ``latent_scale``: one over the spread of the latents.
+    """Return the recipe with ``latent_scale``: one over the standard deviation of the latents.
 
     Parameters
     ----------
@@ -125,38 +125,38 @@ def with_autoencoder(recipe: GenerateRecipe, data: GenerateData, out: Path) -> G
 
 
 def load_autoencoder(network: LatentDiffusion, out: Path) -> None:
-    """Put the trained first stage into the network that learns to denoise its latents."""
+    """Load the trained autoencoder into the latent diffusion network."""
     state = torch.load(autoencoder_folder(out) / "best.pt", weights_only=True, map_location="cpu")
     network.autoencoder.load_state_dict(state["average"])
 
 
 class LatentDataset(Dataset[Item]):
-    """Crops encoded once; every item is the same in every epoch."""
+    """Latents of crops that were encoded once, the same in every epoch."""
 
     def __init__(
-        self, latents: torch.Tensor, told: list[tuple[torch.Tensor, torch.Tensor]]
+        self, latents: torch.Tensor, properties: list[tuple[torch.Tensor, torch.Tensor]]
     ) -> None:
-        self.latents, self.told = latents, told
+        self.latents, self.properties = latents, properties
         self.seed = self.epoch = 0
 
     def __len__(self) -> int:
-        """Crops in one epoch."""
+        """Return the number of crops in one epoch."""
         return len(self.latents)
 
     def __getitem__(self, index: int) -> Item:
         """Return the (L, y, x) latents of a crop, its class, and its conditions."""
-        return self.latents[index].float(), *self.told[index]
+        return self.latents[index].float(), *self.properties[index]
 
 
 class LatentData(GenerateData):
-    """As :class:`~.data.GenerateData`, in latents of the trained first stage."""
+    """Data of latent diffusion: :class:`~.data.GenerateData` in latents of the first stage."""
 
     def __init__(self, recipe: GenerateRecipe, data_dir: Path, out: Path) -> None:
         super().__init__(recipe, data_dir)
         self.out = out
 
     def prepare_network(self, network: Any) -> None:
-        """Put the trained first stage into the network that learns to denoise its latents."""
+        """Load the trained autoencoder into the latent diffusion network."""
         load_autoencoder(network, self.out)
 
     def setup(self, stage: str) -> None:
@@ -179,11 +179,11 @@ class LatentData(GenerateData):
 def _encoded(
     network: Autoencoder, scale: float, crops: GenerateDataset, count: int, half: bool
 ) -> LatentDataset:
-    latents, told = [], []
+    latents, properties = [], []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         for start in range(0, count, _BATCH):
             items = [crops[index] for index in range(start, min(start + _BATCH, count))]
             mean, _ = network.encode(torch.stack([image for image, _, _ in items]))
             latents.append((mean.float() * scale).half())
-            told += [(label, condition) for _, label, condition in items]
-    return LatentDataset(torch.cat(latents).clone(), told)
+            properties += [(label, condition) for _, label, condition in items]
+    return LatentDataset(torch.cat(latents).clone(), properties)

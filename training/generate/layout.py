@@ -1,4 +1,4 @@
-"""The images that a recipe of a generator would take from a data folder."""
+"""Layout of a data folder for a generator: images, masks and classes by part."""
 
 from __future__ import annotations
 

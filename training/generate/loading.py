@@ -1,4 +1,4 @@
-"""Loading a recipe that must be one of a generator."""
+"""Loading of the recipes of generators."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load_generator(name_or_path: str | Path, advice: str = "") -> GenerateRecipe
     name_or_path
         Name of a shipped recipe, or the path of a YAML file.
     advice
-        What the error of another task's recipe says beside that; nothing by default.
+        Advice added to the error about a recipe of another task. Default: empty.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Training of the generative models that learn by one loss: β-VAE, autoencoder, diffusion."""
+"""Lightning modules of generative models with a single loss: β-VAE, autoencoder, diffusion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Batch = list[torch.Tensor]
 
 
 def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """KL divergence of diagonal Gaussians from the standard normal, in nats.
+    """Return the KL divergence of diagonal Gaussians from the standard normal, in nats.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tenso
 
 
 class ReconstructionModule(NetworkModule):
-    """What the two kinds of autoencoder share: their losses, averaged over an epoch."""
+    """Base of both kinds of autoencoder: logs the terms of the loss, averaged over an epoch."""
 
     def losses(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the terms of the loss by name; their sum is minimised."""
@@ -67,10 +67,10 @@ class ReconstructionModule(NetworkModule):
 
 
 class VaeModule(ReconstructionModule):
-    """Mean squared error and β · KL, both per pixel; β grows from 0 at the start."""
+    """Training of the β-VAE: mean squared error and β · KL, both per pixel; β grows from 0."""
 
     def beta(self) -> float:
-        """Return the present β; validation uses the final one, to compare like with like."""
+        """Return the current β; in validation the final one, so that losses are comparable."""
         plan = cast("VaeObjective", self.recipe.objective)
         if not self.training or not plan.anneal_share:
             return plan.beta
@@ -87,10 +87,10 @@ class VaeModule(ReconstructionModule):
 
 
 class AutoencoderModule(ReconstructionModule):
-    """L1 and MS-SSIM of the reconstruction, with a slight pull towards the standard normal."""
+    """Training of the autoencoder: L1 and MS-SSIM of the reconstruction, and a small KL term."""
 
     def losses(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the weighted terms."""
+        """Return the weighted terms of the loss."""
         plan = cast("AutoencoderObjective", self.recipe.objective)
         output, mean, log_variance = self.network(images)
         output = output.float()
@@ -104,7 +104,7 @@ class AutoencoderModule(ReconstructionModule):
 
 
 class DiffusionModule(NetworkModule):
-    """Denoising at random time steps; of latent diffusion, the batches are latents.
+    """Training of diffusion models at random time steps; in latent diffusion, on latents.
 
     Notes
     -----
@@ -129,7 +129,7 @@ class DiffusionModule(NetworkModule):
 
     @property
     def denoiser(self) -> torch.nn.Module:
-        """The part of the network that learns."""
+        """Part of the network that is trained."""
         return cast("torch.nn.Module", getattr(self.network, "denoiser", self.network))
 
     def weights(self, time: torch.Tensor) -> torch.Tensor:
@@ -141,14 +141,14 @@ class DiffusionModule(NetworkModule):
         kind = self.plan.prediction
         return capped / {"epsilon": ratio, "v_prediction": ratio + 1}.get(kind, 1.0)
 
-    def _told(
+    def _network_conditions(
         self, label: torch.Tensor, condition: torch.Tensor, left_out: torch.Tensor
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Return class and conditions, without those of the images that are left out."""
+        """Return the network's labels and conditions, without those of the images left out."""
         denoiser: Any = self.denoiser
-        told = label.masked_fill(left_out, denoiser.classes) if denoiser.classes else None
+        labels = label.masked_fill(left_out, denoiser.classes) if denoiser.classes else None
         given = condition.masked_fill(left_out[:, None], torch.nan)
-        return told, given if denoiser.conditions else None
+        return labels, given if denoiser.conditions else None
 
     def errors(self, batch: Batch, time: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Return the error (N,) of the prediction for each image."""
@@ -159,7 +159,9 @@ class DiffusionModule(NetworkModule):
             left_out = chances < self.plan.drop
         noisy = self.schedule.noised(images, noise, time)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        output = self.network(noisy, time, *self._told(label, condition, left_out)).float()
+        output = self.network(
+            noisy, time, *self._network_conditions(label, condition, left_out)
+        ).float()
         target = self.schedule.target(images, noise, time)
         measure = functional.mse_loss if self.plan.loss == "mse" else functional.smooth_l1_loss
         return measure(output, target, reduction="none").flatten(1).mean(1)
@@ -187,5 +189,5 @@ class DiffusionModule(NetworkModule):
         self.log("validation/loss", loss, prog_bar=True, batch_size=len(images), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """Optimiser and schedule of the denoiser alone."""
+        """Make the optimiser and schedule of the denoiser alone."""
         return optimiser_config(self.denoiser.parameters(), self.recipe.train, self.total_steps)

@@ -1,4 +1,4 @@
-"""Recipes of generative models: images, a network, what it learns by, and how it is sampled."""
+"""Recipes of generative models: images, network, objective and sampling."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class PartsRecipe(SettingsBlock):
-    """Which images train, validate and test: never the same image, field or slice twice."""
+    """Split of the images into training, validation and test, without overlap."""
 
     train: list[str] = Field(
         default_factory=lambda: ["image"], min_length=1, description="folders (or HDF5 files)"
@@ -46,7 +46,7 @@ class PartsRecipe(SettingsBlock):
 
 
 class ImageRecipe(CropRecipe):
-    """Where the images lie, how they are scaled, and how crops are cut from them."""
+    """Data of a generator: folders, scaling and crops of the images."""
 
     kind: Literal["folders", "classes", "hdf5"] = Field(
         "folders",
@@ -108,7 +108,7 @@ class ImageRecipe(CropRecipe):
 
 
 class VaeObjective(SettingsBlock):
-    """Mean squared error + β · KL divergence per pixel."""
+    """Objective of the β-VAE: mean squared error + β · KL divergence per pixel."""
 
     kind: Literal["vae"] = "vae"
     beta: float = Field(
@@ -123,7 +123,7 @@ class VaeObjective(SettingsBlock):
 
 
 class GanObjective(SettingsBlock):
-    """Wasserstein distance with a gradient penalty."""
+    """Objective of the WGAN-GP: Wasserstein distance with a gradient penalty."""
 
     kind: Literal["gan"] = "gan"
     penalty: float = Field(10.0, ge=0, description="weight λ of the gradient penalty")
@@ -134,7 +134,7 @@ class GanObjective(SettingsBlock):
 
 
 class DiffusionObjective(SettingsBlock):
-    """What the denoiser predicts, at which noise, and how its error counts."""
+    """Objective of diffusion: noise schedule, prediction, loss and its weighting."""
 
     kind: Literal["diffusion"] = "diffusion"
     schedule: Literal["linear", "scaled_linear", "cosine", "sigmoid"] = "cosine"
@@ -162,7 +162,7 @@ class DiffusionObjective(SettingsBlock):
 
 
 class AutoencoderObjective(SettingsBlock):
-    """L1 + multi-scale structural similarity + a little KL divergence."""
+    """Objective of the autoencoder: L1 + multi-scale structural similarity + a little KL."""
 
     kind: Literal["autoencoder"] = "autoencoder"
     l1: float = Field(1.0, ge=0)
@@ -189,7 +189,7 @@ class LatentRecipe(SettingsBlock):
 
 
 class GenerateRecipe(Recipe):
-    """Everything that training a generative model needs but the folder of data."""
+    """Recipe of a generative model: everything for its training but the data folder."""
 
     task: Literal["generate"] = "generate"
     data: ImageRecipe
@@ -220,7 +220,7 @@ class GenerateRecipe(Recipe):
 
     @property
     def objective_name(self) -> str:
-        """One of vae, gan, diffusion and autoencoder."""
+        """Name of the objective: ``vae``, ``gan``, ``diffusion`` or ``autoencoder``."""
         return self.objective.kind
 
     @property

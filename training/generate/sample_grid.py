@@ -18,14 +18,14 @@ _COUNT, _STEPS = 8, 20
 
 
 class SampleGrid(Callback):
-    """Generates eight images with the averaged weights: one row for each channel.
+    """Callback that generates eight images with the averaged weights, one row for each channel.
 
     Parameters
     ----------
     inference
-        How the network is sampled, as its card will say.
+        Block ``inference`` of the card: how the network is sampled.
     every
-        Validations between two grids.
+        Validations between two grids. Default: 5.
     """
 
     def __init__(self, inference: Inference, every: int = 5) -> None:

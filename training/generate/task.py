@@ -1,4 +1,4 @@
-"""The task “generate”: images made up from noise."""
+"""The task “generate”: synthetic images sampled from noise."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def _index(folder: Path) -> dict[str, Path]:
 
 
 def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path]]]:
-    """Match images and truth by file name.
+    """Match images with their masks or labels by file name.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _validates(stems: list[str], recipe: DataRecipe) -> set[str]:
 
 
 def split_stems(stems: list[str], recipe: DataRecipe) -> tuple[list[str], list[str]]:
-    """Return which images train and which validate; the others are left for testing.
+    """Return the names of training and validation images; the others are left for testing.
 
     Raises
     ------
@@ -116,7 +116,7 @@ class SegmentationData(CropData):
             self.train_names += sorted(self.validation_names)
 
     def setup(self, stage: str) -> None:
-        """Read all files into memory, once."""
+        """Read the training and validation images into memory, once."""
         if self.dataset is not None:
             return
         names = {*self.train_names, *self.validation_names}

@@ -50,7 +50,7 @@ def export_model(
     checkpoint
         ``best.pt`` of :class:`~napari_cytosynth.training.loop.callbacks.RevertToBest`.
     folder
-        Where to write; also gets ``validation.json`` one level up, with what was chosen.
+        Destination; ``validation.json`` with threshold and splitting is written one level up.
     summary
         ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run, and its
         :func:`~napari_cytosynth.training.run.lineage.source_record`.

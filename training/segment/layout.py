@@ -1,4 +1,4 @@
-"""The images and masks that a segmentation recipe would take from a data folder."""
+"""Layout of a data folder for segmentation: images with masks or labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses on logits, in float32."""
+"""Losses of segmentation networks, on logits in float32."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["bce_soft_iou", "distance_loss", "soft_iou_loss"]
 
 
 def soft_iou_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
-    """One minus the soft intersection over union (Jaccard, not Dice) over the batch.
+    """Return one minus the soft intersection over union (Jaccard, not Dice) over the batch.
 
     Rahman and Wang 2016, "Optimizing intersection-over-union in deep neural networks for
     image segmentation".
@@ -19,7 +19,7 @@ def soft_iou_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 1.
     logits, target
         (N, Y, X); the target in [0, 1].
     smooth
-        Added to both areas, so that an empty batch has a gradient.
+        Added to both areas, so that an empty batch has a gradient. Default: 1.
     """
     probability = torch.sigmoid(logits.float())
     target = target.float()
@@ -31,7 +31,7 @@ def soft_iou_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 1.
 def bce_soft_iou(
     logits: torch.Tensor, target: torch.Tensor, pos_weight: float = 1.0
 ) -> torch.Tensor:
-    """Binary cross-entropy plus :func:`soft_iou_loss`, for one (N, Y, X) channel."""
+    """Return binary cross-entropy plus :func:`soft_iou_loss`, for one (N, Y, X) channel."""
     weight = torch.tensor(pos_weight, device=logits.device)
     bce = functional.binary_cross_entropy_with_logits(
         logits.float(), target.float(), pos_weight=weight
@@ -40,7 +40,7 @@ def bce_soft_iou(
 
 
 def distance_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy with the soft target plus the absolute error, for a map in [0, 1]."""
+    """Return cross-entropy with the soft target plus the absolute error, for a map in [0, 1]."""
     logits, target = logits.float(), target.float()
     bce = functional.binary_cross_entropy_with_logits(logits, target)
     return bce + functional.l1_loss(torch.sigmoid(logits), target)

@@ -18,7 +18,7 @@ __all__ = ["SegmentationModule"]
 
 
 class SegmentationModule(FieldModule):
-    """BCE + soft IoU for masks, a soft cross-entropy + L1 for distances.
+    """Training of segmentation networks: BCE + soft IoU for masks, soft BCE + L1 for distances.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class SegmentationModule(FieldModule):
         self.predictions: list[Predictions] = []
 
     def channel_losses(self, logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Weighted loss of every named output channel."""
+        """Return the weighted loss of every named output channel."""
         losses: dict[str, torch.Tensor] = {}
         channel = 0
         for recipe in self.recipe.data.targets:
@@ -48,7 +48,7 @@ class SegmentationModule(FieldModule):
         return losses
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
-        """One batch of crops."""
+        """Return the loss of one batch of crops."""
         image, target = batch
         losses = self.channel_losses(self(image), target)
         total = torch.stack(list(losses.values())).sum()
@@ -58,11 +58,11 @@ class SegmentationModule(FieldModule):
         return total
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the predictions of the last validation."""
+        """Discard the predictions of the last validation."""
         self.predictions = []
 
     def validation_step(self, index: int, batch_idx: int) -> None:
-        """Run one whole validation image with the averaged weights."""
+        """Validate on one whole image with the averaged weights."""
         field = self.validation_field(index)
         logits = self.predict_field(field.image)
         target = torch.from_numpy(field.maps).to(self.device)

@@ -1,4 +1,4 @@
-"""Recipes of segmentation models: images with masks or labels, and how their network learns."""
+"""Recipes of segmentation models: images with masks or labels, network and training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TargetRecipe(SettingsBlock):
 
 
 class SplitRecipe(SettingsBlock):
-    """Which images validate; neighbours in a stack must fall on the same side."""
+    """Split into training and validation; neighbours in a stack must fall on the same side."""
 
     kind: Literal["names", "hash", "last"] = Field(
         "hash",
@@ -45,7 +45,7 @@ class SplitRecipe(SettingsBlock):
 
 
 class DataRecipe(FieldDataRecipe):
-    """Where images and truth lie, and how crops are cut from them."""
+    """Data of a segmentation model: folders of images and truth, and crops."""
 
     images: str = Field("image", description="folder of the images")
     targets: list[TargetRecipe] = Field(min_length=1, description="the truth")
@@ -53,7 +53,7 @@ class DataRecipe(FieldDataRecipe):
 
 
 class SegmentRecipe(FieldRecipe):
-    """Everything that training a segmentation model needs but the folder of data."""
+    """Recipe of a segmentation model: everything for its training but the data folder."""
 
     task: Literal["segment"] = "segment"
     data: DataRecipe
@@ -68,7 +68,7 @@ class SegmentRecipe(FieldRecipe):
 
     @property
     def objective_name(self) -> str:
-        """There is one: masks, and distances of labels."""
+        """Name of the only objective, ``masks``: masks, and distances of labels."""
         return "masks"
 
     @property

@@ -1,4 +1,4 @@
-"""From masks and instance labels to the maps that a network learns."""
+"""Target maps of a segmentation network, made from masks and instance labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["distance_map", "target_maps"]
 
 
 def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Distance of every pixel to the edge of its own object, over the object's largest.
+    """Return the distance of every pixel to the edge of its object, over the object's largest.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def target_maps(
     truths
         One (Y, X) mask or label image for each target.
     targets
-        What each is.
+        Recipe of each target.
 
     Returns
     -------

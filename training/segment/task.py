@@ -1,4 +1,4 @@
-"""The task “segment”: masks and labels, learned from images."""
+"""The task “segment”: masks and instance labels, predicted from images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is chosen on validation images: the threshold and how touching objects are split."""
+"""Choice of the threshold and of the splitting of touching objects, on validation images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT = Splitting(channel="distance", seed_threshold=0.5, smoothing=1.0)
 
 @dataclass(frozen=True)
 class Predictions:
-    """A validation image after the network.
+    """Predictions of the network for one validation image.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Predictions:
 
 
 def iou_curve(predictions: list[Predictions]) -> dict[float, float]:
-    """Foreground IoU at each of :data:`THRESHOLDS`, pixels pooled over all images."""
+    """Return the foreground IoU at each of :data:`THRESHOLDS`, pixels pooled over all images."""
     intersection, union = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
     for item in predictions:
         true = item.maps[0] > 0.5
@@ -64,7 +64,7 @@ def iou_curve(predictions: list[Predictions]) -> dict[float, float]:
 
 
 def choose_threshold(predictions: list[Predictions]) -> float:
-    """Threshold of the highest pooled IoU."""
+    """Return the threshold of the highest pooled IoU."""
     curve = iou_curve(predictions)
     return max(curve, key=lambda threshold: curve[threshold])
 
@@ -76,7 +76,7 @@ def instance_score(
     *,
     at: tuple[float, ...] = (0.5,),
 ) -> float:
-    """Mean over IoU thresholds `at` of TP / (TP + FP + FN), averaged over images."""
+    """Return AP = TP / (TP + FP + FN), mean over IoU thresholds `at` and over images."""
     options = LabelOptions(threshold=threshold, split_touching=True)
     scores = []
     for item in predictions:
@@ -88,7 +88,7 @@ def instance_score(
 
 
 def choose_splitting(predictions: list[Predictions]) -> tuple[float, Splitting, float]:
-    """Threshold and seeds of the highest AP (mean of 0.5 and 0.75) on validation images.
+    """Choose threshold and splitting by the highest AP (mean of 0.5 and 0.75).
 
     Returns
     -------

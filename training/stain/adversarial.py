@@ -26,7 +26,7 @@ _BETAS = (0.5, 0.999)  # of Adam in pix2pixHD: less momentum, for two networks i
 
 
 class AdversarialModule(StainModule):
-    """LSGAN + feature matching, and the image losses of the recipe.
+    """Training of pix2pixHD by LSGAN, feature matching and the image losses of the recipe.
 
     In the ``coarse`` phase the global generator learns alone, at half the resolution,
     through a head of its own; in the ``frozen`` phase the local enhancer learns on top of
@@ -55,14 +55,14 @@ class AdversarialModule(StainModule):
 
     @property
     def phase(self) -> Phase:
-        """The phase that the present epoch belongs to."""
+        """Phase of the current epoch."""
         done = self.current_epoch / self.recipe.train.max_epochs
         if done < self.plan.coarse_share:
             return "coarse"
         return "frozen" if done < self.plan.coarse_share + self.plan.frozen_share else "both"
 
     def on_train_epoch_start(self) -> None:
-        """Fix what this phase must not change."""
+        """Freeze the weights that the phase does not train."""
         super().on_train_epoch_start()
         for parameter in self.generator.coarse.parameters():
             parameter.requires_grad_(self.phase != "frozen")
@@ -86,17 +86,17 @@ class AdversarialModule(StainModule):
     # -- one step ---------------------------------------------------------------------
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
-        """One batch of crops, for the discriminator and for the generator."""
+        """Train the discriminator and the generator on one batch of crops."""
         generator_opt, discriminator_opt = self._optimisers()
         source, real, virtual = self._pair(batch)
         self._waiting += 1
         last = batch_idx + 1 == self.trainer.num_training_batches
         step = last or self._waiting == self.recipe.train.accumulate
-        share = 1 / self.recipe.train.accumulate
+        loss_scale = 1 / self.recipe.train.accumulate
         real_features: Features | None = None
         if self.recipe.loss.adversarial or self.recipe.loss.feature_matching:
-            real_features = self._judge(source, real, virtual.detach(), share)
-        self._generate(source, real, virtual, real_features, share)
+            real_features = self._train_discriminator(source, real, virtual.detach(), loss_scale)
+        self._train_generator(source, real, virtual, real_features, loss_scale)
         if step:
             # both step at the end: features of one discriminator are compared, not of two
             if real_features is not None:
@@ -110,21 +110,21 @@ class AdversarialModule(StainModule):
         generator_opt, discriminator_opt = cast("list[Any]", self.optimizers())
         return generator_opt, discriminator_opt
 
-    def _judge(
-        self, source: torch.Tensor, real: torch.Tensor, virtual: torch.Tensor, share: float
+    def _train_discriminator(
+        self, source: torch.Tensor, real: torch.Tensor, virtual: torch.Tensor, loss_scale: float
     ) -> Features:
-        """Teach the discriminator; return the real stain's features."""
+        """Backpropagate the discriminator's loss; return the features of the real stain."""
         weights = self.recipe.loss
         real_features = self.discriminator(source, real)
         virtual_features = self.discriminator(source, virtual)
         loss = 0.5 * (lsgan_loss(real_features, 1.0) + lsgan_loss(virtual_features, 0.0))
         self.log("train/discriminator", loss)
-        self.log_dict(_verdicts("train", real_features, virtual_features))
+        self.log_dict(_mean_outputs("train", real_features, virtual_features))
         if weights.r1:
             penalty = weights.r1 * self._r1(source, real)
             self.log("train/r1", penalty)
             loss = loss + penalty
-        self.manual_backward(loss * share)
+        self.manual_backward(loss * loss_scale)
         return [[feature.detach() for feature in level] for level in real_features]
 
     def _r1(self, source: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
@@ -133,15 +133,15 @@ class AdversarialModule(StainModule):
             levels = self.discriminator(source.float(), stain)
             return r1_penalty([level[-1] for level in levels], stain)
 
-    def _generate(
+    def _train_generator(
         self,
         source: torch.Tensor,
         real: torch.Tensor,
         virtual: torch.Tensor,
         real_features: Features | None,
-        share: float,
+        loss_scale: float,
     ) -> None:
-        """Teach the generator."""
+        """Backpropagate the generator's loss."""
         weights, losses = self.recipe.loss, self.image_losses(virtual, real)
         if real_features is not None:
             self.discriminator.requires_grad_(False)
@@ -154,7 +154,7 @@ class AdversarialModule(StainModule):
         total = torch.stack(list(losses.values())).sum()
         self.log_dict({f"train/{name}": value for name, value in losses.items()})
         self.log("train/loss", total, prog_bar=True)
-        self.manual_backward(total * share)
+        self.manual_backward(total * loss_scale)
         self.discriminator.requires_grad_(True)
 
     def _advance(self, optimiser: Any, *networks: nn.Module) -> None:
@@ -168,22 +168,22 @@ class AdversarialModule(StainModule):
     # -- validation -------------------------------------------------------------------
 
     def validation_step(self, index: int, batch_idx: int) -> None:
-        """Run one whole field, but not before the local enhancer has begun to learn."""
+        """Validate on one whole field, once the local enhancer trains."""
         if self.phase != "coarse":
             super().validation_step(index, batch_idx)
 
     def examine(self, image: torch.Tensor, real: torch.Tensor, virtual: torch.Tensor) -> None:
-        """Ask the discriminator about a whole field."""
-        judged = [self.discriminator(image[None], stain[None]) for stain in (real, virtual)]
-        self.log_dict(_verdicts("validation", *judged), batch_size=1)
+        """Log the discriminator's mean outputs on a whole field."""
+        outputs = [self.discriminator(image[None], stain[None]) for stain in (real, virtual)]
+        self.log_dict(_mean_outputs("validation", *outputs), batch_size=1)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the figures, but not before the local enhancer has begun to learn."""
+        """Log the scores, once the local enhancer trains."""
         if self.phase != "coarse":
             super().on_validation_epoch_end()
 
     def configure_optimizers(self) -> Any:
-        """One optimiser and schedule for the generator, one for the discriminator."""
+        """Make one optimiser and schedule for the generator, one for the discriminator."""
         train = self.recipe.train
         extra: dict[str, Any] = {} if train.optimiser == "sgd" else {"betas": _BETAS}
         generator = [*self.generator.parameters(), *self.coarse_head.parameters()]
@@ -197,8 +197,8 @@ class AdversarialModule(StainModule):
         return optimisers, [torch.optim.lr_scheduler.LambdaLR(item, rate) for item in optimisers]
 
 
-def _verdicts(part: str, real: Features, virtual: Features) -> dict[str, torch.Tensor]:
-    """Return the discriminators' mean outputs, to be logged."""
+def _mean_outputs(part: str, real: Features, virtual: Features) -> dict[str, torch.Tensor]:
+    """Return the mean output of the discriminators on real and virtual stains, to be logged."""
     found = {}
     for name, levels in (("real", real), ("virtual", virtual)):
         means = [level[-1].detach().float().mean() for level in levels]

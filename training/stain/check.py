@@ -1,4 +1,4 @@
-"""Whether a stainer can be trained, found out before any image is read."""
+"""Checks of a stainer's recipe, made before any image is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["check_stainer"]
 
 
 def check_stainer(recipe: StainRecipe) -> None:
-    """Raise RecipeError if the data block, the phases or the discriminator are impossible."""
+    """Raise RecipeError if the data block, the phases or the discriminator cannot be trained."""
     check_fields(recipe)
     if recipe.adversarial:
         _check_phases(recipe, recipe.adversarial)
@@ -38,12 +38,14 @@ def _check_phases(recipe: StainRecipe, plan: AdversarialRecipe) -> None:
 
 
 def _check_discriminator(recipe: StainRecipe, plan: AdversarialRecipe) -> None:
-    # the coarse half is judged first, at half the resolution
+    # the discriminator first sees the coarse half's stains, at half the resolution
     size = recipe.data.crop_size // (2 if plan.coarse_share else 1)
     try:
         with torch.device("meta"):
-            judge = MultiScaleDiscriminator(1 + 1, plan.scales, 2, plan.layers, plan.spectral)
-            judge(torch.empty(2, 1, size, size), torch.empty(2, 1, size, size))
+            discriminator = MultiScaleDiscriminator(
+                1 + 1, plan.scales, 2, plan.layers, plan.spectral
+            )
+            discriminator(torch.empty(2, 1, size, size), torch.empty(2, 1, size, size))
     except (RuntimeError, ValueError) as error:
         raise RecipeError(
             f"adversarial: {plan.scales} scales of {plan.layers} layers are too many for a crop "

@@ -60,7 +60,7 @@ def find_field_pairs(data_dir: Path, recipe: PairRecipe) -> Pairs:
 
 
 def target_scaling(targets: list[NDArray[np.float32]], recipe: PairRecipe) -> list[OutputScaling]:
-    """Find fixed numbers for each stain, from percentiles over all training fields.
+    """Compute the fixed scaling of each stain, from percentiles over all training fields.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def target_scaling(targets: list[NDArray[np.float32]], recipe: PairRecipe) -> li
 
 
 def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list[str]]:
-    """Return which fields train and which validate; the others are left for testing.
+    """Return the names of training and validation fields; the others are left for testing.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list
 
 
 def _well(name: str, path: Path) -> str:
-    """Return what must not be split: the well of a plate's field, else the field."""
+    """Return the unit of the split: the well of a plate's field, else the field itself."""
     plate = [parent for parent in path.parents if parent.suffix == ".zarr"]
     return "-".join(path.parent.relative_to(plate[0]).parts) if plate else name
 
@@ -161,7 +161,7 @@ class StainData(CropData):
 
 
 def _quantiles(images: list[NDArray[np.float32]]) -> dict[str, tuple[float, float]]:
-    """Return the smallest and largest of each quantile over the training images."""
+    """Return the range of each quantile over the training images."""
     wanted = [float(name) for name in QUANTILES]
     found = np.array([np.percentile(image, wanted) for image in images])
     return {

@@ -1,4 +1,4 @@
-"""From the best checkpoint of a stainer to the three-file format."""
+"""Export of a stainer's best checkpoint to the three-file format."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def export_stainer(
     checkpoint
         ``best.pt`` of :class:`~napari_cytosynth.training.loop.callbacks.RevertToBest`.
     folder
-        Where to write; also gets ``validation.json`` one level up.
+        Destination; ``validation.json`` is written one level up.
     summary
         ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run.
     """

@@ -100,9 +100,9 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
     path
         One of :func:`field_files`.
     pick
-        Indices of the channels; None takes all.
+        Indices of the channels; None for all.
     count
-        How many there must be.
+        Required number of channels.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def _channels_first(data: NDArray[Any], axes: str, path: Path) -> NDArray[Any]:
             axes = axes[:axis] + axes[axis + 1 :]
     if axes == "YX":
         return data[None]
-    # pages of a TIFF that says nothing else are its channels, in the order of the file
+    # pages of a TIFF without other metadata are its channels, in the order of the file
     if axes[-2:] == "YX" and data.ndim == 3:
         return data
     if axes == "YXC":

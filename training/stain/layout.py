@@ -1,4 +1,4 @@
-"""The pairs of images that a recipe of a stainer would take from a data folder."""
+"""Layout of a data folder for virtual staining: pairs of input and stained images."""
 
 from __future__ import annotations
 

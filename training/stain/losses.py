@@ -16,7 +16,7 @@ Features = list[list[torch.Tensor]]
 
 
 def lsgan_loss(features: Features, wanted: float) -> torch.Tensor:
-    """Least-squares GAN loss, mean over the levels (Mao et al. 2017, arXiv:1611.04076).
+    """Return the least-squares GAN loss, mean over the levels (Mao et al. 2017, arXiv:1611.04076).
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def lsgan_loss(features: Features, wanted: float) -> torch.Tensor:
 
 
 def feature_matching(virtual: Features, real: Features) -> torch.Tensor:
-    """Mean absolute difference of the features, over all layers of all levels.
+    """Return the mean absolute difference of the features, over all layers of all levels.
 
-    The real image's features get no gradient, and the verdicts themselves are left out.
+    The real image's features get no gradient, and the outputs of the discriminators are left out.
     """
     terms = [
         functional.l1_loss(found.float(), expected.detach().float())
@@ -43,7 +43,7 @@ def feature_matching(virtual: Features, real: Features) -> torch.Tensor:
 
 
 def r1_penalty(verdicts: Sequence[torch.Tensor], stain: torch.Tensor) -> torch.Tensor:
-    """Squared gradient of the verdicts on real images (Mescheder et al. 2018, arXiv:1801.04406).
+    """Return the R1 penalty on real images (Mescheder et al. 2018, arXiv:1801.04406).
 
     Parameters
     ----------

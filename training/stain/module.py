@@ -1,4 +1,4 @@
-"""What all training of virtual stainers shares, and the regression stainer."""
+"""Lightning modules of virtual stainers: the common base, and training by regression."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PANEL = 256  # px, the middle of the first validation field
 
 
 class StainModule(FieldModule):
-    """Validates on whole fields: correlation and error of every stain, and image panels.
+    """Base of virtual stainers' training: losses, validation on whole fields, image panels.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class StainModule(FieldModule):
         self._correlations: list[list[float]] = []
 
     def image_losses(self, virtual: torch.Tensor, real: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Weighted terms that compare a virtual stain with the real one."""
+        """Return the weighted losses between virtual and real stain, by name."""
         weights, virtual = self.recipe.loss, virtual.float()
         losses = {}
         if weights.l1:
@@ -54,11 +54,11 @@ class StainModule(FieldModule):
         return losses
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the figures of the last validation."""
+        """Discard the correlations of the last validation."""
         self._correlations = []
 
     def validation_step(self, index: int, batch_idx: int) -> None:
-        """Run one whole validation field with the averaged weights."""
+        """Validate on one whole field with the averaged weights."""
         field = self.validation_field(index)
         virtual = self.predict_field(field.image)
         real = torch.from_numpy(field.maps).to(self.device)
@@ -75,7 +75,7 @@ class StainModule(FieldModule):
             self._show(field.image, truth, guess)
 
     def examine(self, image: torch.Tensor, real: torch.Tensor, virtual: torch.Tensor) -> None:
-        """Look further at a validation field (K, Y, X) and its stains (C, Y, X); nothing here."""
+        """Log more about a validation field (K, Y, X) and its stains (C, Y, X); nothing here."""
 
     def on_validation_epoch_end(self) -> None:
         """Log the correlation of every stain, mean over the fields."""
@@ -97,10 +97,10 @@ class StainModule(FieldModule):
 
 
 class RegressionModule(StainModule):
-    """L1 + MS-SSIM: the deterministic rival of the generator."""
+    """Training of a virtual stainer by regression: L1 + MS-SSIM."""
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
-        """One batch of crops."""
+        """Return the loss of one batch of crops."""
         image, real = batch
         losses = self.image_losses(self(image), real)
         total = torch.stack(list(losses.values())).sum()

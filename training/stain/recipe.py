@@ -1,4 +1,4 @@
-"""Recipes of virtual stainers: image pairs, a generator, and how it is judged."""
+"""Recipes of virtual stainers: image pairs, network, losses and discriminator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["AdversarialRecipe", "LossRecipe", "PairRecipe", "PairSplitRecipe", "
 
 
 class PairSplitRecipe(SettingsBlock):
-    """Which fields train and which validate: always whole wells, fields or regions."""
+    """Split into training and validation, by whole wells, fields or regions."""
 
     kind: Literal["folders", "names", "hash", "last"] = Field(
         "hash",
@@ -35,7 +35,7 @@ class PairSplitRecipe(SettingsBlock):
 
 
 class PairRecipe(FieldDataRecipe):
-    """Where the pairs lie, and how they are scaled and cut."""
+    """Data of a virtual stainer: folders, channels, scaling and crops of the pairs."""
 
     inputs: str = Field("phase", description="folder of the input images")
     input_channels: list[str] = Field(default_factory=lambda: ["phase"], min_length=1)
@@ -92,7 +92,7 @@ class LossRecipe(SettingsBlock):
 
 
 class AdversarialRecipe(SettingsBlock):
-    """The discriminator, and the order in which the generator's halves are trained."""
+    """The discriminator, and the phases of the generator's training."""
 
     width: int = Field(64, ge=1, description="channels of the discriminator's first layer")
     layers: int = Field(3, ge=1, description="halvings in each discriminator")
@@ -119,7 +119,7 @@ class AdversarialRecipe(SettingsBlock):
 
 
 class StainRecipe(FieldRecipe):
-    """Everything that training a virtual stainer needs but the folder of data."""
+    """Recipe of a virtual stainer: everything for its training but the data folder."""
 
     task: Literal["stain"] = "stain"
     data: PairRecipe
@@ -149,7 +149,7 @@ class StainRecipe(FieldRecipe):
 
     @property
     def objective_name(self) -> str:
-        """Either adversarial or regression."""
+        """Name of the objective: ``adversarial`` or ``regression``."""
         return "adversarial" if self.adversarial else "regression"
 
     @property

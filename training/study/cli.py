@@ -1,4 +1,4 @@
-"""``cytosynth study``: answer a question by many trainings."""
+"""The command ``cytosynth study``: answer a question by many trainings."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def _progress() -> Progress:
     if sys.stderr is not None and sys.stderr.isatty():
         return resolve_progress(None)
 
-    def tell(done: int, total: int, message: str, /) -> None:
+    def print_line(done: int, total: int, message: str, /) -> None:
         sys.stdout.write(f"{done}/{total} {message}\n")
         sys.stdout.flush()
 
-    return tell
+    return print_line
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """Return what was typed, without the folders of this machine."""
+    """Return the command as typed, without the folders of this machine."""
     name = Path(arguments.study).name
     words = ["cytosynth", "study", name, "--data-dir", arguments.data_dir.resolve().name]
     if arguments.out:
@@ -98,7 +98,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _all_failed(results: Path) -> bool:
-    """Tell whether runs were tried and none has a result."""
+    """Return whether runs were tried and none has a result."""
     if not results.is_file():
         return False
     import pandas as pd

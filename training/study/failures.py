@@ -1,4 +1,4 @@
-"""Failures of a run: the trace is kept beside it, and what it prints goes to its log."""
+"""Failures of a run: its trace and its log, kept beside its results."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ TRACE = "error.txt"
 
 
 def keep_failure(error: Exception, folder: Path) -> str:
-    """Leave the trace of a failure in ``error.txt``, and return what happened in words."""
+    """Write the trace of a failure to ``error.txt``; return its message."""
     (folder / TRACE).write_text("".join(traceback.format_exception(error)), "utf-8")
     return str(error) if isinstance(error, CytosynthError) else f"{type(error).__name__}: {error}"
 
 
 @contextmanager
 def quiet(log: Path) -> Iterator[None]:
-    """Send what a run prints, bars and warnings, to its log."""
+    """Redirect the output of a run, bars and warnings included, to its log."""
     with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         yield

@@ -1,4 +1,4 @@
-"""How the settings of a study are spelled: ranges of numbers, and assignments to a study."""
+"""Syntax of a study's settings: ranges of numbers, and assignments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RANGE_KEYS = {"low", "high", "log"}
 
 
 class Range(SettingsBlock):
-    """Numbers that a random or TPE search draws from."""
+    """Range of numbers that a random or TPE search draws from."""
 
     low: int | float
     high: int | float
@@ -44,7 +44,7 @@ class Range(SettingsBlock):
 
     @property
     def size(self) -> float:
-        """How many numbers can be drawn."""
+        """Number of values that can be drawn; infinite for real numbers."""
         return len(self.values) if self.whole else math.inf
 
 
@@ -69,7 +69,7 @@ def range_of(key: str, given: object) -> Range | None:
 
 
 def override(tree: dict[str, Any], assignment: str, known: set[str]) -> None:
-    """Carry out an assignment to a study, or to the recipe of every run.
+    """Apply an assignment to a study, or to the recipe of every run.
 
     Parameters
     ----------

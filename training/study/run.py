@@ -1,4 +1,4 @@
-"""The loop over the runs of a study: each is trained, scored, recorded, and never done twice."""
+"""Loop over the runs of a study: each is trained, scored and recorded once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run_study(
     progress: Progress | None = None,
     command: str = "",
 ) -> Path:
-    """Do the runs of a study that are left to do, and write its page.
+    """Carry out the unfinished runs of a study, and write its page.
 
     Several processes may be given the same folder at once: they share the work.
 
@@ -54,12 +54,12 @@ def run_study(
     data_dir
         Folder of the data that the recipe describes.
     out
-        Folder of the study; ``studies/<name>`` by default.
+        Folder of the study. Default: ``studies/<name>``.
     progress
         Called before and after each run with the number of finished ones; may raise
         Cancelled.
     command
-        The command that was given, for the page.
+        The command that was given, for the page. Default: empty.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def run_study(
 
 
 class _Loop:
-    """One process at work on a study."""
+    """Loop of one process over the runs of a study."""
 
     def __init__(self, study: Study, data_dir: Path, out: Path, progress: Progress) -> None:
         self.study, self.data_dir, self.out, self.progress = study, Path(data_dir), out, progress
@@ -108,7 +108,7 @@ class _Loop:
         return [seed for seed in self.study.seeds if self._result(arm, seed) is None]
 
     def work(self) -> None:
-        """Take one arm after the other until none is left that nobody works on."""
+        """Work on one arm after the other until none is free."""
         while True:
             with self.store.lease(lambda arm: bool(self._todo(arm))) as lease:
                 if lease is None:
@@ -132,7 +132,7 @@ class _Loop:
         return len(arms) * len(self.study.seeds) - sum(len(self._todo(arm)) for arm in arms)
 
     def _mean(self, arm: Arm) -> float:
-        """Return the mean of the score that decides, over the runs that have one."""
+        """Return the mean of the deciding score, over the runs that have one."""
         results = [self._result(arm, seed) for seed in self.study.seeds]
         name = self.study.scores[0].name
         found = [result["figures"].get(name) for result in results if result]
@@ -140,7 +140,7 @@ class _Loop:
         return float(np.mean(known)) if known else float("nan")
 
     def _result(self, arm: Arm, seed: int) -> dict[str, Any] | None:
-        """Return the record of a run; None if it has none, or not of the scores asked for."""
+        """Return the record of a run; None if it lacks the scores of the study."""
         folder = self.folder(arm, seed)
         found = read_record(folder / _RESULT, result=True)
         return found if found and _measured(self.study, found, folder) else None
@@ -181,7 +181,7 @@ class _Loop:
 
 
 def _measured(study: Study, result: dict[str, Any], folder: Path) -> bool:
-    """Tell whether the scores of a run were tried: those asked for later need no training."""
+    """Return whether the scores of a run were tried; scores added later need no training."""
     known = {*result["figures"], *result.get("asked", [])}
     return {score.name for score in study.scores} <= known or not (folder / _TRAINED).is_file()
 
@@ -209,13 +209,13 @@ def _row(study: Study, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _train(recipe: Recipe, data_dir: Path, folder: Path) -> tuple[Path, float]:
-    """Train, go on with what was interrupted, or find what is trained; with its seconds."""
+    """Train or resume a run, or find its trained model; return its folder and seconds."""
     done = folder / _TRAINED
     if not done.is_file():
         begun = time.monotonic()
         model = train(recipe, data_dir, folder, resume="auto")
-        told = read_record(folder / "validation.json")
-        seconds = max(float(told.get("seconds", 0)), time.monotonic() - begun)
+        record = read_record(folder / "validation.json")
+        seconds = max(float(record.get("seconds", 0)), time.monotonic() - begun)
         write_json(done, {"model": model.name, "seconds": seconds})
     found = read_record(done, result=True)
     return folder / found["model"], float(found["seconds"])

@@ -1,4 +1,4 @@
-"""What a study's folder remembers, so that runs of different settings never share a mean."""
+"""Check that a folder holds runs of the same study, so that means never mix settings."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _FREE = {"seeds", "trials", "title", "question", "remarks", "scores"}
 
 
 def remember(study: Study, recipe: Recipe, out: Path) -> None:
-    """Keep a study and its recipe beside its runs, and see that they are runs of the same ones.
+    """Write a study and its recipe beside its runs, or check that they are the same.
 
     Parameters
     ----------
     study
         The study.
     recipe
-        That of the first arm and seed: a name alone would not tell that its file was edited.
+        That of the first arm and seed: a name alone would not show that its file was edited.
     out
         The folder, which exists. Where it holds no recipe, this one is kept.
 
     Raises
     ------
     RecipeError
-        If they are not.
+        If they differ.
     """
     path, asked = out / "study.yaml", study.model_dump(mode="json")
     if path.is_file():
@@ -101,6 +101,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """Write whole or not at all: several processes may read it."""
+    """Write a file atomically: several processes may read it."""
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     replace_file(path, text.encode())

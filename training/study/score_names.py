@@ -1,4 +1,4 @@
-"""What the runs of a study can be compared by: names of scores, and which way is better."""
+"""Scores of the runs of a study: names, and direction of improvement."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ FIGURES = frozenset(_ALL)
 
 
 def direction_of(name: str) -> Direction | None:
-    """Return which way a score is better; None if it is unknown, or has no better way.
+    """Return the direction of improvement of a score; None if it is unknown or has none.
 
     Parameters
     ----------
     name
-        As the evaluations call it, perhaps of one stain (``DNA: PCC``) or channel
+        Name in the evaluations, perhaps of one stain (``DNA: PCC``) or channel
         (``spectrum distance, DNA``).
     """
     figure = name.rpartition(": ")[2]
@@ -37,7 +37,7 @@ def direction_of(name: str) -> Direction | None:
 
 
 class Score(SettingsBlock):
-    """One figure that runs are compared by."""
+    """One score that runs are compared by."""
 
     name: str = Field(min_length=1, description="as the evaluations call it: Fréchet distance")
     direction: Direction = Field(description="may be left out where it is known")
@@ -61,7 +61,7 @@ class Score(SettingsBlock):
 
 
 def measures(recipe: Recipe, likelihood: int) -> list[str]:
-    """Return the names of all figures that a run of a recipe is measured by.
+    """Return the names of all scores of a run of a recipe.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def measures(recipe: Recipe, likelihood: int) -> list[str]:
 
 
 def check_scores(scores: Iterable[Score], recipe: Recipe, likelihood: int) -> None:
-    """Look whether a recipe's evaluation measures some scores.
+    """Check that a recipe's evaluation measures the scores.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def check_scores(scores: Iterable[Score], recipe: Recipe, likelihood: int) -> No
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return a question with the name that was probably meant; empty if none is like it."""
+    """Return a suggestion of a similar name, as a question; empty if there is none."""
     folded = {other.casefold(): other for other in known}
     found = difflib.get_close_matches(name.casefold(), folded, n=1)
     return f": did you mean “{folded[found[0]]}”?" if found else ""

@@ -1,4 +1,4 @@
-"""Score one run of a study, on images that its training never saw."""
+"""Scores of one run of a study, on images left out of its training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def score_run(study: Study, recipe: Recipe, model: Path, data_dir: Path) -> Scor
     Parameters
     ----------
     study
-        Says on which part of the data, and with how many images.
+        Defines the part of the data and the number of images.
     recipe
         The recipe of the run.
     model

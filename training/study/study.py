@@ -1,4 +1,4 @@
-"""A study: one question, the settings that are varied to answer it, and what is measured."""
+"""Definition of a study: a question, the settings that are varied, and the scores."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _NOT_OF_AUGMENTATION = ("vary", "scores", "sampler", "trials", "count", "likelih
 
 @dataclass(frozen=True)
 class Arm:
-    """One choice of all varied settings.
+    """One combination of the varied settings.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Arm:
 
 
 class Study(SettingsBlock):
-    """Everything that a study needs but the folder of data."""
+    """A study: everything but the data folder."""
 
     name: str = Field(min_length=1)
     title: str = Field("", description="heading of the page; the name if empty")
@@ -112,7 +112,7 @@ class Study(SettingsBlock):
     @field_validator("set")
     @classmethod
     def _one_spelling(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Flatten blocks: one of a single setting changes that one, as its dotted key does."""
+        """Flatten blocks into dotted keys: a block of a single setting changes only that one."""
         return dotted(given)
 
     @model_validator(mode="after")
@@ -153,7 +153,7 @@ class Study(SettingsBlock):
         return self
 
     def _check_choices(self, key: str) -> None:
-        """See that a setting has values, each with a name and a folder of its own."""
+        """Check that a setting has values, each with a name and a folder of its own."""
         if not self.choices(key):
             raise ValueError(f"{key} has no values to vary")
         if repeated := _twice(self._names(key)):
@@ -186,7 +186,7 @@ class Study(SettingsBlock):
         return {key: value for key, value in found.items() if value is not None}
 
     def choices(self, key: str) -> dict[str, Any]:
-        """Return name -> value of a setting that is chosen among some."""
+        """Return the values of a categorical setting by name."""
         given = self.vary[key]
         values = list(given.values()) if isinstance(given, dict) else given
         values = values if isinstance(values, list) else [values]
@@ -194,11 +194,11 @@ class Study(SettingsBlock):
 
     @property
     def factors(self) -> dict[str, str]:
-        """Key of the recipe -> its short name, the shortest ending that nothing else is called."""
+        """Short name of each varied key: its shortest unique ending."""
         return _short_names(self.vary, {*COLUMNS, *FIGURES, *(score.name for score in self.scores)})
 
     def arm(self, picked: Mapping[str, Any]) -> Arm:
-        """Return the arm of a pick: names of choices, or numbers of ranges, by recipe key."""
+        """Return the arm of some picks: names of choices, or numbers of ranges, by recipe key."""
         ranges = self.ranges()
         labels, values = {}, {}
         for key, short in self.factors.items():
@@ -219,7 +219,7 @@ class Study(SettingsBlock):
 
     @property
     def planned(self) -> int:
-        """Number of arms: a search cannot try more than there are."""
+        """Number of arms of the study, at most all combinations."""
         ranges = self.ranges()
         sizes = [ranges[key].size if key in ranges else len(self._names(key)) for key in self.vary]
         every = math.prod(sizes)
@@ -266,19 +266,19 @@ class Study(SettingsBlock):
 
 
 def label(value: Any) -> str:
-    """Return a value as tables and folders show it: ``16, 32`` for a list."""
+    """Format a value for tables and folders: ``16, 32`` for a list."""
     if isinstance(value, (list, tuple)):
         return ", ".join(map(label, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _slug(text: str) -> str:
-    """Return a part of a folder's name."""
+    """Return a text as a part of a folder's name."""
     return re.sub(r"[^\w.-]+", "-", text)
 
 
 def _twice(names: Iterable[str]) -> str:
-    """Return the first name that comes again; empty if none does."""
+    """Return the first repeated name; empty if there is none."""
     seen: set[str] = set()
     return next((name for name in names if name in seen or seen.add(name)), "")  # type: ignore[func-returns-value]
 
@@ -311,7 +311,7 @@ def recipe_with(name: str, settings: Mapping[str, Any]) -> Recipe:
 
 
 def check_feasible(recipe: Recipe, what: str) -> None:
-    """Raise RecipeError with the name of what cannot be trained, before anything is."""
+    """Raise RecipeError, with the name given, if a recipe cannot be trained."""
     from napari_cytosynth.training.run.recipe_check import (
         check_recipe,  # imports torch, which a list of studies does without
     )
@@ -323,7 +323,7 @@ def check_feasible(recipe: Recipe, what: str) -> None:
 
 
 def list_studies() -> list[str]:
-    """Names of the shipped studies."""
+    """Return the names of the shipped studies."""
     return shipped_names("studies")
 
 

@@ -1,8 +1,8 @@
-"""Which arms a study tries next: an Optuna study that several processes share.
+"""Trials of a study: an Optuna study that several processes share.
 
 Optuna keeps the trials in a journal beside the runs. A process that works on a trial holds a
 lock of the operating system, which a killed process loses at once: the trial is then taken
-over where it was, and never done twice.
+over where it was, and never repeated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DRAWS = 20  # of a sampler, until it draws an arm that was not tried yet
 
 @dataclass(frozen=True)
 class TrialLease:
-    """A trial that this process works on.
+    """Exclusive right of this process to work on a trial.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Store:
             self.trials.sampler = _sampler(study, len(self.trials.get_trials(deepcopy=False)))
 
     def _take_over(self, storage: JournalStorage) -> None:
-        """Go on with arms that were begun when another score decided: they need its figures."""
+        """Add arms that were begun under another deciding score: they lack the present one."""
         begun = {arm.folder for arm in self.arms()}
         for name in optuna.get_all_study_names(storage):
             former = optuna.load_study(study_name=name, storage=storage)
@@ -111,7 +111,7 @@ class Store:
         return list(found.values())
 
     def _begun(self) -> list[optuna.trial.FrozenTrial]:
-        """Return the trials whose settings are known; a kill can leave one without."""
+        """Return the trials with settings; a killed process can leave one without."""
         trials = self.trials.get_trials(deepcopy=False)
         return [trial for trial in trials if self._known(trial)]
 
@@ -123,7 +123,7 @@ class Store:
 
     @contextmanager
     def lease(self, unfinished: Callable[[Arm], bool]) -> Iterator[TrialLease | None]:
-        """Take an arm that nobody works on: one that was left, or else a new one.
+        """Lease an arm that no process works on: an unfinished one, or else a new one.
 
         Parameters
         ----------
@@ -156,7 +156,7 @@ class Store:
         return drawn or self._next_combination(begun, stack)
 
     def _drawn(self, begun: set[str], stack: ExitStack) -> TrialLease | None:
-        """Ask the sampler a few times; what was tried, or others work on, is no new arm."""
+        """Draw new arms from the sampler until one is neither tried nor leased."""
         for _ in range(_DRAWS):
             trial = self.trials.ask(self.space)
             arm = self.study.arm(trial.params)
@@ -186,7 +186,7 @@ class Store:
         return True
 
     def record_score(self, lease: TrialLease, score: float) -> None:
-        """Record the mean score of an arm; one that is no number tells that it failed."""
+        """Record the mean score of an arm; NaN marks it as failed."""
         failed = not math.isfinite(score)
         self.trials.tell(
             lease.number,
@@ -197,7 +197,7 @@ class Store:
 
 
 def _mend(journal: Path, lock: JournalFileOpenLock) -> None:
-    """Take away a last line that a full disk or a power cut has left half written."""
+    """Remove an incomplete last line, left by a full disk or a power cut."""
     lock.acquire()
     try:
         if journal.is_file():
@@ -225,7 +225,7 @@ def _space(study: Study) -> dict[str, BaseDistribution]:
 
 
 def _sampler(study: Study, begun: int) -> optuna.samplers.BaseSampler:
-    """Return a sampler that does not draw again what the trials before it drew."""
+    """Return a sampler with a seed that earlier trials did not use."""
     seed = study.seeds[0] + 1000 * begun
     if study.sampler == "tpe":
         first = min(10, max(2, (study.trials or 0) // 3))

@@ -179,9 +179,9 @@ def test_the_generators_step_leaves_the_discriminator_alone(make_stain_recipe):
     module.manual_backward = lambda loss: loss.backward()
     module.log = module.log_dict = lambda *args, **kwargs: None
     source, real = torch.randn(2, 1, 32, 32), torch.randn(2, 2, 32, 32)
-    features = module._judge(source, real, torch.randn(2, 2, 32, 32), 1.0)
+    features = module._train_discriminator(source, real, torch.randn(2, 2, 32, 32), 1.0)
     before = [p.grad.clone() for p in module.discriminator.parameters()]
-    module._generate(source, real, module(source), features, 1.0)
+    module._train_generator(source, real, module(source), features, 1.0)
     after = [p.grad for p in module.discriminator.parameters()]
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
     assert module.generator.head.weight.grad.abs().sum() > 0

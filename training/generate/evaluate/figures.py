@@ -39,7 +39,7 @@ def save_figures(report: GenerateReport, folder: Path) -> list[Path]:
     Parameters
     ----------
     report
-        What an evaluation found.
+        Results of the evaluation.
     folder
         An existing folder.
 
@@ -62,7 +62,7 @@ def save_figures(report: GenerateReport, folder: Path) -> list[Path]:
 
 
 def pictures_of(found: ImageSet, channels: Sequence[str], rows: Sequence[int]) -> NDArray[np.uint8]:
-    """Return images as colour pictures for the eye, all on the same scale.
+    """Render images as colour pictures, all on the same scale.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def pictures_of(found: ImageSet, channels: Sequence[str], rows: Sequence[int]) -
         The images; masks are drawn as outlines.
     channels
         Names of the channels: each in the colour that its stain is usually shown in, added
-        up; a single one in grey, and red, green and blue as what they are.
+        up; a single one in grey, and red, green and blue as themselves.
     rows
         Which images.
 
@@ -127,7 +127,7 @@ def _comparison_page(figure_class: Any, report: GenerateReport) -> Any:
 def _nearest_page(
     figure_class: Any, name: str, scores: GenerateScores, report: GenerateReport
 ) -> Any:
-    """Draw the images most suspected of being copies, by features and by pixels."""
+    """Draw the images nearest to a training image, by features and by pixels."""
     copies, scorer = scores.copies, report.scorer
     searches = {"features": copies.features, "pixels": copies.pixels}
     figure = figure_class(figsize=(13, 6), layout="constrained")
@@ -167,8 +167,8 @@ def _statistics_page(figure_class: Any, report: GenerateReport) -> Any:
             axes.T, radial_spectrum(images), np.moveaxis(images, 1, 0), strict=True
         ):
             above.plot(frequencies, powers, style, color=colour, label=name)
-            share, edges = np.histogram(values, 64, (0, 1), density=True)
-            below.stairs(share, edges, color=colour, linestyle=style)
+            density, edges = np.histogram(values, 64, (0, 1), density=True)
+            below.stairs(density, edges, color=colour, linestyle=style)
     for (above, below), channel in zip(axes.T, scorer.channels, strict=True):
         above.set(title=channel, xlabel="frequency (cycles / px)", yscale="log")
         below.set(xlabel="intensity", yscale="log")

@@ -1,4 +1,4 @@
-"""What an evaluation of generators found: tables, verdicts, the model's card."""
+"""Options and results of an evaluation of generators: tables, verdicts, the model's card."""
 
 from __future__ import annotations
 
@@ -32,22 +32,23 @@ _CARD_SHARES = ("precision", "recall", "density", "coverage")
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """What is compared, and how the images are drawn.
+    """Options of an evaluation of generators: the comparison and the sampling.
 
     Attributes
     ----------
     count
-        Images of each kind: generated, real, noise. Most figures depend on it.
+        Images of each kind: generated, real, noise. Most scores depend on it. Default: 500.
     extractor
         Of the features; see :func:`napari_cytosynth.tasks.features.load_features`.
     part
-        The real images that are compared with.
+        Part of the data with the real images. Default: ``test``.
     sampling
-        How the images are drawn.
+        Options of the sampling. Default: those of the model's card.
     likelihood
-        Real images whose bits/dim are measured; 0 for none.
+        Real images whose bits/dim are measured; 0 for none. Default: 32.
     reference
-        Training crops that copies are looked for among, at least `count`; None: as many as fit.
+        Training crops that are searched for copies, at least `count`; None (default): as
+        many as fit.
     """
 
     count: int = 500
@@ -60,7 +61,7 @@ class GenerateOptions:
 
 @dataclass(eq=False)
 class GenerateScores:
-    """All figures of one model.
+    """Scores of one generator.
 
     Attributes
     ----------
@@ -80,7 +81,7 @@ class GenerateScores:
     figures: dict[str, float]
 
     def record(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+        """Return the scores as plain values for JSON."""
         return model_record(self.model) | {
             "figures": self.figures,
             "distances to the nearest training image": self.copies.features.distances.tolist(),
@@ -89,7 +90,7 @@ class GenerateScores:
 
 @dataclass(eq=False)
 class GenerateReport:
-    """What an evaluation found.
+    """Results of an evaluation of generators, several side by side.
 
     Attributes
     ----------
@@ -100,9 +101,9 @@ class GenerateReport:
     noise
         The noise images.
     scorer
-        The real images, those of the training among them.
+        Compares images with the real ones; holds those and the training images.
     options
-        What it was evaluated with.
+        Options of the evaluation.
     extractor
         Name of the extractor of the features.
     """
@@ -123,7 +124,7 @@ class GenerateReport:
 
     @cached_property
     def verdicts(self) -> dict[str, str]:
-        """For each model a sentence: nearer to real images or to noise, and whether it copies."""
+        """Verdict on each model in words: nearer to real images or to noise, copies or not."""
         return {name: " ".join(self._verdict(name)) for name in self.models}
 
     def passes(self, name: str) -> bool:
@@ -176,7 +177,7 @@ class GenerateReport:
             wanted[f"{distance} ({self.extractor})"] = figures[distance]
             wanted[f"{distance} of real training images"] = self.baselines["real"][distance]
             wanted[f"{distance} of matched noise"] = self.baselines["noise"][distance]
-        wanted |= {share: figures[share] for share in _CARD_SHARES}
+        wanted |= {name: figures[name] for name in _CARD_SHARES}
         wanted["MS-SSIM between images"] = figures["MS-SSIM between images"]
         real = self.baselines["real"]["MS-SSIM between images"]
         wanted["MS-SSIM between real images"] = real
@@ -215,13 +216,13 @@ class GenerateReport:
         usual = tuple(float(f"{q:.4g}") for q in self.models[name].copies.features.usual)
         generation = card.inference.generation
         assert generation is not None
-        told = generation.model_copy(update={"encoder": self.extractor, "real_distances": usual})
-        inference = card.inference.model_copy(update={"generation": told})
+        updated = generation.model_copy(update={"encoder": self.extractor, "real_distances": usual})
+        inference = card.inference.model_copy(update={"generation": updated})
         update_card(folder, card.model_copy(update={"inference": inference}))
         write_reference(folder, self.scorer.reference.tensors())
 
     def summary(self, command: str) -> dict[str, Any]:
-        """Return what ``metrics.json`` holds."""
+        """Return the content of ``metrics.json``."""
         from napari_cytosynth.version import __version__
 
         return {

@@ -1,8 +1,8 @@
-"""Measure generators on real images that they have never seen, several side by side.
+"""Evaluation of generators against real images that they were not trained on.
 
 Every distance stands beside the same distance of real training images, the best that can
-be asked for, and of noise with the same mean, covariance and spectrum, which has no shape
-at all: alone such a figure says nothing.
+be reached, and of noise with the same mean, covariance and spectrum, which has no shape
+at all: alone such a figure means little.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
     "write_report",
 ]
 
-_MOST_TRAINING = 2000  # crops of the training images that copies are looked for among
+_MOST_TRAINING = 2000  # training crops that are searched for copies
 _MOST_PIXELS = 1 << 26
 _LIKELIHOOD_STEPS = 100  # drawn for each image: the estimate stays unbiased
 
@@ -58,8 +58,8 @@ def data_of(models: Sequence[Model], data_dir: Path, recipe: str | None = None) 
     data_dir
         Folder that the recipe's folders are in.
     recipe
-        Name or path of the recipe; None for those that the models' cards name, which must
-        then agree on the data.
+        Name or path of the recipe; None (default) for those that the models' cards name,
+        which must then agree on the data.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def evaluate_generate(
     data
         The data of their recipe: real crops are cut exactly as training cut them.
     options
-        What is compared; None for the defaults.
+        What is compared; None (default) for the defaults.
     progress
         Called with the number of generated images; may raise Cancelled.
 
@@ -167,7 +167,7 @@ def write_report(report: GenerateReport, folder: Path, *, command: str = "") -> 
     Parameters
     ----------
     report
-        What an evaluation found.
+        Results of the evaluation.
     folder
         Made if it does not exist; files of the same names are replaced. Some pages show
         real images: mind the licence of the data before handing them on.
@@ -227,25 +227,27 @@ def _scores(
     options: GenerateOptions,
     progress: Any,
 ) -> GenerateScores:
-    channels, told = sample_like(model, real, options.sampling, progress)
+    channels, conditions = sample_like(model, real, options.sampling, progress)
     found = ImageSet.of(channels, _mask_channel(model), extractor)
     copies = scorer.copies(found)
     figures = scorer.figures(found) | copies.figures()
-    figures |= _obedience(model, found, told) | _likelihood(model, real, options)
+    figures |= _condition_error(model, found, conditions) | _likelihood(model, real, options)
     return GenerateScores(model, found, copies, figures)
 
 
-def _obedience(model: Model, found: ImageSet, told: NDArray[np.float64]) -> dict[str, float]:
-    """Return how far the masks' areas lie from those that were asked for."""
+def _condition_error(
+    model: Model, found: ImageSet, conditions: NDArray[np.float64]
+) -> dict[str, float]:
+    """Return the mean absolute error between requested and measured mask fractions."""
     generation = model.card.inference.generation
     if found.masks is None or generation is None or not generation.conditions:
         return {}
     condition = generation.conditions[0]
     if "fraction" not in condition.name:
         return {}
-    asked = told[:, 0] * condition.std + condition.mean
+    requested = conditions[:, 0] * condition.std + condition.mean
     area = found.masks.mean(axis=(1, 2))
-    return {f"mean |{condition.name} asked − found|": float(np.abs(asked - area).mean())}
+    return {f"mean |{condition.name} asked − found|": float(np.abs(requested - area).mean())}
 
 
 def _likelihood(model: Model, real: Crops, options: GenerateOptions) -> dict[str, float]:

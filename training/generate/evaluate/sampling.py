@@ -1,4 +1,4 @@
-"""Images of a generator, asked for in the same mixture of classes and conditions as the real."""
+"""Sampling of a generator with the same mixture of classes and conditions as real crops."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ __all__ = [
     "unit_range",
 ]
 
-_GROUPS = 8  # of equally many images, told the same condition
+_GROUPS = 8  # of equally many images, sampled with the same condition
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the images are drawn; None: as the model's card says.
+    """Options of a sampling run of an evaluation; None (default): the default of the model's card.
 
     Attributes
     ----------
     sampler, steps, guidance
-        Of a diffusion model.
+        Of a diffusion model. Default: None.
     seed
-        Of the first image; the next has the next.
+        Of the first image, counted up by one for each of the others. Default: 0.
     device
-        Where the model runs.
+        Device of the network. Default: ``auto``.
     batch_size
-        Images at once; None: as many as fit.
+        Images at once; None (default): as many as fit into memory.
     """
 
     sampler: str | None = None
@@ -55,12 +55,12 @@ class Sampling:
 
 @dataclass(frozen=True, eq=False)
 class ConditionGroup:
-    """Images that are told the same.
+    """Images that are sampled with the same class and conditions.
 
     Attributes
     ----------
     rows
-        (n,) which of the real crops they correspond to.
+        (n,) indices of the corresponding real crops.
     label
         Index of their class; None for a model without classes.
     condition
@@ -78,7 +78,7 @@ def unit_range(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def known_properties(model: Model) -> tuple[int, int]:
-    """Return how many classes and how many conditions a model can be told."""
+    """Return the numbers of classes and of conditions of a conditional model."""
     classes, conditions = (getattr(model.network, name, 0) for name in ("classes", "conditions"))
     return int(classes), int(conditions)
 
@@ -91,7 +91,7 @@ def condition_groups(crops: Crops, classes: int, conditions: int) -> Iterator[Co
     crops
         The real ones.
     classes, conditions
-        How many the network knows.
+        Numbers of both that the network has.
 
     Yields
     ------
@@ -107,14 +107,14 @@ def condition_groups(crops: Crops, classes: int, conditions: int) -> Iterator[Co
             ranked = rows[np.argsort(crops.conditions[rows, 0], kind="stable")]
             groups = [part for part in np.array_split(ranked, _GROUPS) if part.size]
         for group in groups:
-            told = tuple(crops.conditions[group].mean(axis=0).tolist()) if conditions else None
-            yield ConditionGroup(group, int(label) if classes else None, told)
+            condition = tuple(crops.conditions[group].mean(axis=0).tolist()) if conditions else None
+            yield ConditionGroup(group, int(label) if classes else None, condition)
 
 
 def sample_like(
     model: Model, crops: Crops, sampling: Sampling, progress: Callable[[int, str], None]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Generate as many images as there are real crops, told the same of class and conditions.
+    """Generate one image for each real crop, with the same classes and conditions.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ def sample_like(
     -------
     images
         (N, C, Y, X) float32 in [0, 1], the mask's channel included.
-    told
-        (N, K) standardised conditions that each image was told.
+    conditions
+        (N, K) standardised conditions of each image.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def sample_like(
     classes, conditions = known_properties(model)
     generator = Generator(model.network, model.card.inference, device=sampling.device)
     images = np.empty(crops.images.shape, np.float32)
-    told = np.full((len(images), conditions), np.nan)
+    sampled = np.full((len(images), conditions), np.nan)
     done = 0
     for group in condition_groups(crops, classes, conditions):
         count, finished = len(group.rows), done
@@ -165,6 +165,6 @@ def sample_like(
         request = resolve(options, model.card.inference)
         images[group.rows] = generator.run(request, progress=tick).images
         if group.condition is not None:
-            told[group.rows] = group.condition
+            sampled[group.rows] = group.condition
         done += count
-    return images, told
+    return images, sampled

@@ -1,4 +1,4 @@
-"""Figures that the evaluation of a generator measures, and which way is better."""
+"""Names of the scores of a generator, with their direction of improvement."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DIRECTIONS = _GENERATE | _CHANNEL | _MASK | _CONDITIONAL | _LIKELIHOOD
 
 
 def score_names(recipe: GenerateRecipe, likelihood: int) -> list[str]:
-    """Return the names of the figures that a model of the recipe is measured by."""
+    """Return the names of the scores of a model of the recipe."""
     names = [*_GENERATE, *(f"{name}, {c}" for name in _CHANNEL for c in recipe.data.channels)]
     if recipe.data.mask:
         names += _MASK
@@ -50,7 +50,7 @@ def _has_likelihood(recipe: GenerateRecipe) -> bool:
 
 
 def unmeasured(recipe: GenerateRecipe, name: str) -> str:
-    """Return why a figure is not measured; empty if the reason is not known."""
+    """Return why a score is not measured; empty if the reason is unknown."""
     if name not in _LIKELIHOOD:
         return ""
     if _has_likelihood(recipe):

@@ -1,4 +1,4 @@
-"""How near a set of images lies to the real ones: features, textures, intensities, copies."""
+"""Distances between a set of images and real ones: features, textures, intensities, copies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SUBSET = 200
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images of one origin and what describes them.
+    """Images of one origin with their masks and features.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class ImageSet:
 
     @classmethod
     def of(cls, channels: NDArray[np.float32], mask: int | None, extractor: Features) -> ImageSet:
-        """Take the mask's channel apart, and describe the images.
+        """Split off the mask's channel and extract the features.
 
         Parameters
         ----------
@@ -71,19 +71,19 @@ class ImageSet:
         return cls(images, masks, extractor.embed(images))
 
     def first(self, count: int) -> ImageSet:
-        """Return the first `count` images."""
+        """Return the first `count` images as a set."""
         masks = None if self.masks is None else self.masks[:count]
         return ImageSet(self.images[:count], masks, self.features[:count])
 
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """The search for copies of training images.
+    """Results of the search for copies of training images.
 
     Attributes
     ----------
     features
-        By the reduced features that a model carries: finds what looks alike.
+        By the reduced features stored with a model: finds images that look alike.
     pixels
         By pixels, in all eight views: finds copies.
     """
@@ -92,7 +92,7 @@ class Copies:
     pixels: Memorisation
 
     def figures(self) -> dict[str, float]:
-        """Return the shares of images that lie nearer than 99 % of the unseen real ones."""
+        """Return the fractions of images that lie nearer than 99 % of the unseen real ones."""
         return {
             "share nearer to training than real images, by features": self.features.fraction,
             "share nearer to training than real images, by pixels": self.pixels.fraction,
@@ -102,7 +102,7 @@ class Copies:
 
 
 class DistributionScorer:
-    """Compares sets of images with real ones that no model has seen.
+    """Scores sets of images against real ones that no model was trained on.
 
     Parameters
     ----------
@@ -113,14 +113,14 @@ class DistributionScorer:
     channels
         Names of the image channels.
     seed
-        Of draws.
+        Of random draws. Default: 0.
     index
-        (M, 4): where each training crop was cut; kept in the reference.
+        (M, 4): where each training crop was cut, kept in the reference; None (default) for none.
 
     Attributes
     ----------
     reference
-        The training crops' reduced embeddings, as a model carries them.
+        The training crops' reduced embeddings, as stored with a model.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class DistributionScorer:
         self.reference = Reference.from_features(training.features, index)
 
     def baselines(self, extractor: Features) -> dict[str, ImageSet]:
-        """Return the best and the worst that can be: training images, and shapeless noise.
+        """Return the baselines: training images as the best case, shapeless noise as the worst.
 
         Each set holds as many images as the real one does: most of the figures depend on
         the number.
@@ -150,7 +150,7 @@ class DistributionScorer:
         return {"real": training, "noise": ImageSet.of(noise, mask, extractor)}
 
     def figures(self, found: ImageSet) -> dict[str, float]:
-        """Return name -> value for a set of images, by their distance to the real ones.
+        """Return the scores of a set of images against the real ones, by name.
 
         Parameters
         ----------
@@ -160,17 +160,17 @@ class DistributionScorer:
         Returns
         -------
         dict of str to float
-            Distances of features in squared units of the extractor; shares in [0, 1];
+            Distances of features in squared units of the extractor; fractions in [0, 1];
             spectra in dB; intensities in units of the range [0, 1].
         """
         real = self.real
-        # of subsets that hold nearly all images the spread would say nothing
+        # of subsets that hold nearly all images the standard deviation would be meaningless
         subset = min(_SUBSET, max(len(real.features) // 2, 2))
-        kernel, spread = kernel_distance(real.features, found.features, subset, seed=self.seed)
+        kernel, std = kernel_distance(real.features, found.features, subset, seed=self.seed)
         scores = {
             FRECHET: frechet_distance(real.features, found.features),
             KERNEL: kernel,
-            f"{KERNEL}, std": spread,
+            f"{KERNEL}, std": std,
             **asdict(manifold_scores(real.features, found.features, _NEIGHBOURS)),
             "MS-SSIM between images": pairwise_diversity(found.images, seed=self.seed),
         }
@@ -184,7 +184,7 @@ class DistributionScorer:
         return scores
 
     def copies(self, found: ImageSet) -> Copies:
-        """Look for copies of training images among a set of images."""
+        """Search a set of images for copies of training images."""
         reduced = (self.reference.project(part.features) for part in (found, self.real))
         generated, held_out = reduced
         return Copies(
@@ -194,5 +194,5 @@ class DistributionScorer:
 
 
 def lies_nearer_to_real(figure: float, real: float, noise: float) -> bool:
-    """Tell whether a distance is nearer to that of real images than to that of noise."""
+    """Return whether a distance is nearer to that of real images than to that of noise."""
     return figure - real < noise - figure

@@ -1,4 +1,4 @@
-"""Scores of a generator, beside those of real images and of noise."""
+"""Scores of a generator, and its baselines: real images and noise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_part(recipe: GenerateRecipe, data_dir: Path, part: str) -> None:
 def score(recipe: GenerateRecipe, model: Path, data_dir: Path, options: ScoreOptions) -> Scores:
     """Measure the model in a folder as ``cytosynth evaluate generate`` does."""
     # all models draw from the same noise: their scores differ by their weights only
-    asked = GenerateOptions(
+    generate_options = GenerateOptions(
         count=options.count,
         extractor=recipe.encoder,
         part=options.part,
@@ -37,7 +37,9 @@ def score(recipe: GenerateRecipe, model: Path, data_dir: Path, options: ScoreOpt
         likelihood=options.likelihood,
         reference=options.count,  # describing more of them would take longer than the rest
     )
-    report = evaluate_generate([load_model(model)], GenerateData(recipe, data_dir), asked)
+    report = evaluate_generate(
+        [load_model(model)], GenerateData(recipe, data_dir), generate_options
+    )
     (scores,) = report.models.values()
     baselines = {"real images": report.baselines["real"], "noise": report.baselines["noise"]}
     return Scores(scores.figures, baselines, options.count)

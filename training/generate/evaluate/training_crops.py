@@ -1,4 +1,4 @@
-"""Cut the training crops again whose embeddings a generator carries."""
+"""Training crops of a generator, cut again at the places stored with its embeddings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["training_crops"]
 def training_crops(
     data_dir: str | Path, recipe: str | Path | None = None
 ) -> Callable[[str, int], Crops]:
-    """Return what :func:`~napari_cytosynth.tasks.nearest.nearest_training` cuts crops with.
+    """Return a cutter of crops for :func:`~napari_cytosynth.tasks.nearest.nearest_training`.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def save_figures(report: SegmentReport, folder: Path) -> list[Path]:
     Parameters
     ----------
     report
-        What an evaluation found.
+        Results of the evaluation.
     folder
         An existing folder.
 
@@ -52,7 +52,7 @@ def save_figures(report: SegmentReport, folder: Path) -> list[Path]:
 
 
 def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:
-    """Return (Y, X, 3): found, spurious and missed pixels over the image."""
+    """Render found, spurious and missed pixels over the image, (Y, X, 3)."""
     true, found = field.truth != 0, field.probability >= threshold
     canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
     for where, colour in (
@@ -65,7 +65,7 @@ def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:
 
 
 def _outlines(field: WorstField) -> NDArray[np.float32]:
-    """Return (Y, X, 3): outlines of the true objects, and of the predicted ones on top."""
+    """Render outlines of the true objects, and of the predicted ones on top, (Y, X, 3)."""
     canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
     for labels, colour in ((field.truth, MISSED), (field.predicted, SPURIOUS)):
         canvas[label_edges(labels)] = colour

@@ -28,20 +28,20 @@ class SegmentOptions:
     Attributes
     ----------
     kind
-        ``mask``: non-zero is foreground; ``labels``: one number for each object, and
+        ``mask`` (default): non-zero is foreground; ``labels``: one number for each object, and
         objects are scored as well as pixels.
     invert
-        The foreground of a mask is where it is zero.
+        The foreground of a mask is where it is zero. Default: False.
     threshold
-        In [0, 1]; None for the one of the model's card.
+        In [0, 1]; None (default) for the one of the model's card.
     min_size
-        Smaller predicted objects are dropped, in pixels.
+        Smaller predicted objects are dropped, in pixels. Default: 0.
     split_touching
-        Separate touching objects; None: if the model's card says how.
+        Separate touching objects; None (default): if the model's card describes how.
     pixel_size_um
-        Pixel size of the images in µm; None if unknown, and then nothing is resampled.
+        Pixel size of the images in µm; None (default) if unknown: nothing is resampled.
     device
-        Where the network runs.
+        Device of the network. Default: ``auto``.
     """
 
     kind: Kind = "mask"
@@ -62,9 +62,9 @@ class SegmentReport:
     model
         The model that was evaluated.
     options
-        What it was evaluated with; the threshold is the one that was used.
+        Options of the evaluation; the threshold is the one that was used.
     metrics
-        Figures over the whole set, by name. Without “mean per image” in the name, the
+        Scores over the whole set, by name. Without “mean per image” in the name, the
         pixels or objects of all images are pooled.
     table
         One row for each image.
@@ -85,7 +85,7 @@ class SegmentReport:
     worst: list[WorstField] = field(default_factory=list)
 
     def card_metrics(self, dataset: str, command: str) -> list[Metric]:
-        """Return the figures that a model card shows.
+        """Return the scores for a model card.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class SegmentReport:
         replace_metrics(folder, dataset, self.card_metrics(dataset, command))
 
     def summary(self, command: str) -> dict[str, Any]:
-        """Return what ``metrics.json`` holds."""
+        """Return the content of ``metrics.json``."""
         from napari_cytosynth.version import __version__
 
         return model_record(self.model) | {

@@ -1,4 +1,4 @@
-"""Measure a segmentation model on images with known truth.
+"""Evaluation of a segmentation model on images with known truth.
 
 The images go through :func:`napari_cytosynth.tasks.segment.segment`, as a user's do.
 """
@@ -70,14 +70,14 @@ def evaluate_segment(
     Parameters
     ----------
     model
-        A model, or what :func:`~napari_cytosynth.zoo.loading.load_model` takes.
+        A model, or an argument of :func:`~napari_cytosynth.zoo.loading.load_model`.
     images
         Files with one grey plane (Y, X) each.
     targets
         For each image the file with its mask or labels, of the same size.
     options
-        How the truth is read and the objects are made; None for a mask and the card's
-        threshold.
+        How the truth is read and the objects are made; None (default) for a mask and the
+        card's threshold.
     keep_worst
         Number of the worst fields that the report keeps for its figures.
     progress
@@ -136,7 +136,7 @@ def write_report(report: SegmentReport, folder: Path, *, command: str = "") -> N
     Parameters
     ----------
     report
-        What an evaluation found.
+        Results of the evaluation.
     folder
         Made if it does not exist; files of the same names are replaced.
     command

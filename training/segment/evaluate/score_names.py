@@ -1,4 +1,4 @@
-"""Figures that the evaluation of a segmentation model measures, and which way is better."""
+"""Names of the scores of a segmentation model, with their direction of improvement."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ DIRECTIONS = _SEGMENT | _OBJECTS
 
 
 def score_names(recipe: SegmentRecipe, likelihood: int) -> list[str]:
-    """Return the names of the figures that a model of the recipe is measured by."""
+    """Return the names of the scores of a model of the recipe."""
     return [*_SEGMENT, *(_OBJECTS if recipe.instances else [])]

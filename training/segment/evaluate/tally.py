@@ -1,4 +1,4 @@
-"""Sums over the images of one evaluation of a segmentation model."""
+"""Scores of a segmentation model, accumulated over the images of an evaluation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CURVE = (0.01, 0.02, 0.05, *(k / 20 for k in range(2, 20)), 0.98, 0.99)
 
 @dataclass(frozen=True, eq=False)
 class WorstField:
-    """A field where the model does badly, for a figure page; all planes are (Y, X)."""
+    """A field with a low score, for a figure page; all planes are (Y, X)."""
 
     name: str
     score: float
@@ -41,7 +41,7 @@ class WorstField:
 
 
 class SegmentTally:
-    """Sums over the images of one evaluation."""
+    """Counts of pixels and objects, accumulated over the images of an evaluation."""
 
     def __init__(self, kind: Kind, threshold: float, keep: int) -> None:
         self.kind, self.threshold, self.keep = kind, threshold, keep
@@ -60,7 +60,7 @@ class SegmentTally:
         probability: NDArray[np.float32],
         predicted: NDArray[Any],
     ) -> None:
-        """Count one field more; all planes are (Y, X)."""
+        """Add one field; all planes are (Y, X)."""
         pixels = confusion(probability >= self.threshold, truth)
         self.pixels.append(pixels)
         self.briers.append(brier(probability, truth))
@@ -102,7 +102,7 @@ class SegmentTally:
         return [entry[2] for entry in sorted(self._worst, key=lambda e: e[:2], reverse=True)]
 
     def metrics(self) -> dict[str, float]:
-        """Return the figures over all fields, by name."""
+        """Return the scores over all fields, by name."""
         pooled = sum(self.pixels, Confusion())
         best = self.counts.best_threshold()
         result = {

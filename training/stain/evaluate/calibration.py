@@ -1,4 +1,4 @@
-"""From the spread of samples to the size of the errors: fitted, and written on the card."""
+"""Calibration of the uncertainty: fitted to the errors on fields, written on the card."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PIXELS = 400_000
 def calibrate(
     folds: Sequence[Fold], reader: FieldReader, *, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """Fit scale, floor and slope for each stain, on all fields of all folds together.
+    """Fit the calibration (scale, floor, slope) of each stain, on the fields of all folds.
 
     Parameters
     ----------
@@ -61,18 +61,18 @@ def calibrate(
     """
     names, total = _check(folds), sum(len(fields) for _, fields in folds)
     errors: Pairs = {name: [] for name in names}
-    spreads: Pairs = {name: [] for name in names}
+    stds: Pairs = {name: [] for name in names}
     levels: Pairs = {name: [] for name in names}
     tick, done = progress or silent, 0
     tick(0, total, "Calibrating")
     for stainer, fields in folds:
         for field in fields:
-            _collect(stainer, field, reader, (errors, spreads, levels), _PIXELS // total)
+            _collect(stainer, field, reader, (errors, stds, levels), _PIXELS // total)
             done += 1
             tick(done, total, f"Calibrating on {field.name}")
     return pd.DataFrame(
         [
-            _row(name, *(np.concatenate(values[name]) for values in (errors, spreads, levels)))
+            _row(name, *(np.concatenate(values[name]) for values in (errors, stds, levels)))
             for name in names
         ]
     )
@@ -101,16 +101,16 @@ def _collect(
     into: tuple[Pairs, Pairs, Pairs],
     limit: int,
 ) -> None:
-    errors, spreads, levels = into
+    errors, stds, levels = into
     image = reader.image(field)
     real, scales = reader.targets(field, image.shape[1:]), stainer.scales
     for name, prediction in stainer(image).items():
         if name not in real:
             raise InputError(f"The stained images have no channel called {name}.")
-        assert prediction.spread is not None
+        assert prediction.std is not None
         error = (prediction.mean - real[name]) / scales[name]
         errors[name].append(thinned(error, limit))
-        spreads[name].append(thinned(prediction.spread / scales[name], limit))
+        stds[name].append(thinned(prediction.std / scales[name], limit))
         level = (prediction.mean - stainer.offsets[name]) / scales[name]
         levels[name].append(thinned(level, limit))
 
@@ -118,16 +118,16 @@ def _collect(
 def _row(
     name: str,
     error: NDArray[np.float32],
-    spread: NDArray[np.float32],
+    std: NDArray[np.float32],
     level: NDArray[np.float32],
 ) -> dict[str, str | float]:
-    fit = fit_sigma(error, spread, level)
-    sigma = calibrated_sigma(spread, *fit, level)
+    fit = fit_sigma(error, std, level)
+    sigma = calibrated_sigma(std, *fit, level)
     row: dict[str, str | float] = {"stain": name, **fit._asdict()}
     for (factor, _), size in zip(COVERAGE_GOALS, ("68", "95"), strict=True):
         row[f"coverage of {size} %"] = coverage(error, sigma, factor)
-        row[f"coverage of {size} % before"] = coverage(error, spread, factor)
-    return row | {"ENCE": ence(error, sigma), "ENCE before": ence(error, spread)}
+        row[f"coverage of {size} % before"] = coverage(error, std, factor)
+    return row | {"ENCE": ence(error, sigma), "ENCE before": ence(error, std)}
 
 
 def calibrate_card(
@@ -137,7 +137,7 @@ def calibrate_card(
     *,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Calibrate as :func:`calibrate` does, and write the result on a model's card.
+    """Calibrate by :func:`calibrate` and write the result on a model's card.
 
     Coverages that were measured before leave the card: they are those of another sigma.
 

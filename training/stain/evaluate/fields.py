@@ -1,4 +1,4 @@
-"""The fields that a virtual stainer is measured on, and what it makes of them."""
+"""Fields with known stains for an evaluation, and their virtual stains."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["FieldReader", "StainField", "Stainer", "find_stain_fields"]
 
 @dataclass(frozen=True)
 class StainField:
-    """A field: its name, and the files (or OME-Zarr images) of the input and of the stains."""
+    """Name of a field, and the files (or OME-Zarr images) of its input and its stains."""
 
     name: str
     image: Path
@@ -57,7 +57,7 @@ def find_stain_fields(
     parts
         Folders in it, such as ``test``; none: the two folders lie in `data_dir` itself.
     selection
-        Which fields; None for all.
+        Selection of fields; None (default) for all.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def find_stain_fields(
 
 @dataclass(frozen=True)
 class FieldReader:
-    """How the files of a field are read.
+    """Reader of the input and the real stains of fields.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class FieldReader:
     inputs
         Number of channels of an input.
     pick, input_pick
-        Which channels of the files these are; None for all.
+        Indices of these channels in the files; None (default) for all.
     """
 
     stains: tuple[str, ...]
@@ -130,7 +130,7 @@ class FieldReader:
 
 
 class Stainer:
-    """A model that stains fields, its samples' spread kept apart from its calibration.
+    """A model that stains fields, with uncalibrated and calibrated uncertainty.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class Stainer:
     seed
         Of the samples.
     pixel_size_um
-        Of the fields; with it they are resampled where the model's card asks for that.
+        Of the fields; with it they are resampled where the model's card requires it.
     device
         Where the network runs.
 
@@ -187,14 +187,14 @@ class Stainer:
 
     @property
     def ranges(self) -> dict[str, float]:
-        """For each stain the range of the training's scaling, in the stain's own units."""
+        """Range of the training's scaling by stain, in the stain's own units."""
         low, high = self.inference.output_range
         span = 1.0 if self.inference.output_scaling else high - low
         return {name: span * scale for name, scale in self.scales.items()}
 
     @property
     def scales(self) -> dict[str, float]:
-        """For each stain its intensity per unit of the network's output."""
+        """Intensity per unit of the network's output, by stain."""
         scaling = self.inference.output_scaling
         return {name: scaling[k].scale if scaling else 1.0 for k, name in enumerate(self.names)}
 
@@ -206,17 +206,17 @@ class Stainer:
             return {name: Prediction(mean) for name, mean in planes}
         stains = zip(result.channels, result.mean, result.std, strict=True)
         return {
-            name: Prediction(mean, spread, self._sigma(k, spread, mean))
-            for k, (name, mean, spread) in enumerate(stains)
+            name: Prediction(mean, std, self._sigma(k, std, mean))
+            for k, (name, mean, std) in enumerate(stains)
         }
 
-    def _sigma(self, channel: int, spread: Floats, mean: Floats) -> Floats | None:
+    def _sigma(self, channel: int, std: Floats, mean: Floats) -> Floats | None:
         fits = sigma_fits(self.inference)
         if fits is None:
             return None
         unit, offset = self.scales[self.names[channel]], self._offset(channel)
         output = (mean - offset) / unit
-        sigma: Floats = calibrated_sigma(spread / unit, *fits[channel], output) * unit
+        sigma: Floats = calibrated_sigma(std / unit, *fits[channel], output) * unit
         return sigma
 
     def _offset(self, channel: int) -> float:
@@ -225,5 +225,5 @@ class Stainer:
 
     @property
     def offsets(self) -> dict[str, float]:
-        """For each stain the intensity that the network's output 0 stands for."""
+        """Intensity at the network's output 0, by stain."""
         return {name: self._offset(k) for k, name in enumerate(self.names)}

@@ -34,7 +34,7 @@ def save_figures(report: StainReport, folder: Path) -> list[Path]:
     Parameters
     ----------
     report
-        What an evaluation found.
+        Results of the evaluation.
     folder
         An existing folder.
 
@@ -59,7 +59,7 @@ def save_figures(report: StainReport, folder: Path) -> list[Path]:
 
 
 def _small(plane: NDArray[Any]) -> NDArray[Any]:
-    """Take every n-th pixel, so that a page stays a page."""
+    """Return every n-th pixel, so that a page stays small."""
     step = max(1, max(plane.shape) // _SIDE)
     return plane[::step, ::step]
 
@@ -169,8 +169,10 @@ def _population_page(figure_class: Any, report: StainReport) -> Any:
             # the real objects are the same for all models, their features may not be
             for values, colour in ((real, "black"), (virtual, f"C{number}")):
                 ranked = np.sort(values.get(feature, np.empty(0)))
-                share = np.arange(1, ranked.size + 1) / max(ranked.size, 1)
-                axis.plot(ranked, share, color=colour, label=model if colour != "black" else None)
+                fraction = np.arange(1, ranked.size + 1) / max(ranked.size, 1)
+                axis.plot(
+                    ranked, fraction, color=colour, label=model if colour != "black" else None
+                )
         axis.set(xlabel=feature, ylim=(0, 1))
     for axis in axes[len(features) :]:
         axis.set_visible(False)

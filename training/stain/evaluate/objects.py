@@ -1,4 +1,4 @@
-"""The same objects in a real and in a virtual stain: found, matched and measured."""
+"""Objects in real and virtual stains: segmentation, matching and features."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ _SHAPES = ("area_px", "eccentricity", "solidity")
 
 
 def default_object_stain(names: list[str]) -> str:
-    """Return the stain of the nuclei, or the first one if none is called so."""
+    """Return the stain of the nuclei, or the first one if none has such a name."""
     return next((name for name in names if name.lower() in _NUCLEAR), names[0])
 
 
 class Segmenter:
-    """Finds objects in a stain, real or virtual, in one and the same way.
+    """Segmentation of a stain, the same for real and virtual ones.
 
     Parameters
     ----------
     name
-        A segmentation model, run as its card says, or :data:`THRESHOLD`.
+        A segmentation model, run with the settings of its card, or :data:`THRESHOLD`.
     pixel_size_um
-        Of the planes; with it they are resampled where the model's card asks for that.
+        Of the planes; with it they are resampled where the model's card requires it.
     device
         Where the network runs.
     """
@@ -81,7 +81,7 @@ class Segmenter:
 def threshold_objects(
     plane: NDArray[Any], *, smoothing: float = 1.5, min_size: int = 30
 ) -> NDArray[np.int32]:
-    """Find bright objects without a network.
+    """Segment bright objects by a threshold, without a network.
 
     Otsu's threshold of the smoothed plane; touching objects are separated by a watershed of
     the distance to the background.
@@ -128,7 +128,7 @@ def object_features(
 
 
 class ObjectTally:
-    """Scores of the virtual objects of one model against the real ones, over all fields."""
+    """Scores of the virtual objects of one model, accumulated over all fields."""
 
     def __init__(self) -> None:
         self.pixels = Confusion()
@@ -144,7 +144,7 @@ class ObjectTally:
         virtual: NDArray[np.integer],
         features: tuple[Mapping[str, NDArray[np.float64]], Mapping[str, NDArray[np.float64]]],
     ) -> dict[str, float]:
-        """Count one field more and return its own scores.
+        """Add one field and return its own scores.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class ObjectTally:
         }
 
     def metrics(self) -> dict[str, float]:
-        """Return the figures over all fields: all objects, or all pixels, pooled."""
+        """Return the scores over all fields, objects or pixels pooled."""
         ap = self.instances.pooled_average_precision
         return {
             "F1@0.5": self.instances.pooled(0.5).f1,

@@ -1,4 +1,4 @@
-"""One page for all: the input, the real stain, and what each model makes of it."""
+"""Overview page: the input, the real stain and the virtual stain of each model."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["SHARE_OF_RANGE", "overview_page", "shown_limits"]
 
 SHARE_OF_RANGE = 0.5
 """Error and sigma at their brightest, of what the real stain is shown with."""
-_SIDE = 256  # px of the window: cells large enough to be judged
+_SIDE = 256  # px of the window: cells are large enough to compare
 
 Window = tuple[slice, slice]
 
 
 def overview_page(figure_class: Any, report: StainReport) -> Any:
-    """Draw a typical place and the worst one, a row for each stain.
+    """Draw a typical window and the worst one, a row for each stain.
 
     The columns are the input, the real stain, the mean of every model and, where it has
-    one, its uncertainty. The typical place is where the error of the first model is the
+    one, its uncertainty. The typical window is where the error of the first model is the
     median one of the median field, the worst where it is largest in the worst field.
 
     Parameters
@@ -37,7 +37,7 @@ def overview_page(figure_class: Any, report: StainReport) -> Any:
     figure_class
         Matplotlib's class ``Figure``.
     report
-        What an evaluation found.
+        Results of the evaluation.
     """
     stains, places = list(report.data_ranges), _places(report)
     columns = 2 + sum(2 if scores.stainer.samples else 1 for scores in report.models.values())
@@ -58,9 +58,9 @@ def overview_page(figure_class: Any, report: StainReport) -> Any:
 
 
 def shown_limits(real: NDArray[Any]) -> tuple[float, float]:
-    """Return the intensities that are black and white: one scale for all, that of the real stain.
+    """Return the display limits of a stain, from the real one, for all images of it.
 
-    What a model paints too dim then looks too dim.
+    A stain that is too dim then looks too dim.
     """
     low, high = (float(value) for value in np.percentile(real, (1, 99.7)))
     return low, high

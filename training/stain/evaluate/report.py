@@ -1,4 +1,4 @@
-"""Options and results of an evaluation of virtual stainers: tables, the figures of a card."""
+"""Options and results of an evaluation of virtual stainers: tables, scores for a card."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CARD_OBJECTS = ("F1@0.5", "AP@0.5:0.95")
 
 @dataclass(frozen=True)
 class StainOptions:
-    """Options of an evaluation: what is compared beside the pixels.
+    """Options of an evaluation of virtual stainers: comparison of objects.
 
     Attributes
     ----------
@@ -36,11 +36,11 @@ class StainOptions:
         Finds the same objects in the real and the virtual stain: a segmentation model's
         name, ``otsu`` (a threshold and a watershed), or None for no objects.
     object_stain
-        Name of the stain that shows the objects; None: that of the nuclei, or the first.
+        Name of the stain that shows the objects; None (default): that of the nuclei, or the first.
     pixel_size_um
-        Of the fields; None if unknown, and then the segmenter resamples nothing.
+        Of the fields; None (default) if unknown: the segmenter resamples nothing.
     device
-        Where the segmenter runs.
+        Device of the segmenter. Default: ``auto``.
     """
 
     segmenter: str | None = "fluo-nuclei-unet"
@@ -51,7 +51,7 @@ class StainOptions:
 
 @dataclass(eq=False)
 class StainScores:
-    """All figures of one model.
+    """Scores of one virtual stainer.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class StainScores:
     channels
         For each stain its sums.
     objects
-        Sums over the objects; None if none were looked for.
+        Sums over the objects; None if none were segmented.
     """
 
     stainer: Stainer
@@ -69,7 +69,7 @@ class StainScores:
 
     @cached_property
     def figures(self) -> dict[str, dict[str, float]]:
-        """Name -> value for each stain, and for the objects under ``objects``."""
+        """Scores by name for each stain, and for the objects under ``objects``."""
         found = {name: tally.metrics() for name, tally in self.channels.items()}
         return found | ({"objects": self.objects.metrics()} if self.objects else {})
 
@@ -79,7 +79,7 @@ class StainScores:
         return self.objects.differences() if self.objects else pd.DataFrame()
 
     def record(self) -> dict[str, Any]:
-        """Return everything as plain values."""
+        """Return the scores as plain values for JSON."""
         return model_record(self.stainer.model) | {
             "samples": self.stainer.samples,
             "calibrated": bool(self.stainer.samples and self.stainer.calibrated),
@@ -97,7 +97,7 @@ class StainReport:
     models
         Name -> scores, in the order given.
     options
-        What it was evaluated with; names the stain of the objects that was used.
+        Options of the evaluation; names the stain of the objects that was used.
     data_ranges
         For each stain the range that SSIM, PSNR and NRMSE refer to, in the stain's own
         units: that of the first model's training scaling, the same for all models.
@@ -182,7 +182,7 @@ class StainReport:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def summary(self, command: str) -> dict[str, Any]:
-        """Return what ``metrics.json`` holds."""
+        """Return the content of ``metrics.json``."""
         from napari_cytosynth.version import __version__
 
         return {

@@ -1,4 +1,4 @@
-"""Measure virtual stainers on fields whose real stain is known, several side by side.
+"""Evaluation of virtual stainers on fields whose real stain is known, several side by side.
 
 The images go through :func:`napari_cytosynth.tasks.stain.stain`, as a user's do. No image is
 rescaled by itself: a stain that is too dim counts as wrong.
@@ -51,9 +51,9 @@ def evaluate_stain(
     fields
         Input and stained images.
     reader
-        Reads both.
+        Reader of both.
     options
-        What is compared beside the pixels; None for the defaults.
+        What is compared beside the pixels; None (default) for the defaults.
     progress
         Called after each field and model; may raise Cancelled.
 
@@ -89,7 +89,7 @@ def write_report(report: StainReport, folder: Path, *, command: str = "") -> Non
     Parameters
     ----------
     report
-        What an evaluation found.
+        Results of the evaluation.
     folder
         Made if it does not exist; files of the same names are replaced.
     command
@@ -111,7 +111,7 @@ def write_report(report: StainReport, folder: Path, *, command: str = "") -> Non
 
 
 class _Evaluation:
-    """One evaluation on its way from field to field."""
+    """State of an evaluation, updated field by field."""
 
     def __init__(
         self, stainers: Sequence[Stainer], fields: int, reader: FieldReader, options: StainOptions
@@ -139,7 +139,7 @@ class _Evaluation:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, one: StainField, cache: FieldCache) -> Iterator[str]:
-        """Count one field more; yields a message after each model."""
+        """Add one field; yield a message after each model."""
         image = self.reader.image(one)
         real = self.reader.targets(one, image.shape[1:])
         labels = self._labels(real)
@@ -196,7 +196,7 @@ def _with_object_stain(options: StainOptions, names: list[str]) -> StainOptions:
 
 
 def _unused(name: str, taken: dict[str, Any]) -> str:
-    """Return the name, numbered if a model of that name is there already."""
+    """Return the name, numbered if another model has it."""
     number, result = 1, name
     while result in taken:
         number += 1

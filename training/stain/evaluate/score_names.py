@@ -1,4 +1,4 @@
-"""Figures that the evaluation of a stainer measures, and which way is better."""
+"""Names of the scores of a virtual stainer, with their direction of improvement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIRECTIONS: dict[str, Direction | None] = {
 
 
 def score_names(recipe: StainRecipe, likelihood: int) -> list[str]:
-    """Return the names of the figures that a model of the recipe is measured by."""
+    """Return the names of the scores of a model of the recipe."""
     stains = recipe.data.target_channels
     each = [f"{stain}: {name}" for stain in stains for name in DIRECTIONS]
     return [*DIRECTIONS, *(each if len(stains) > 1 else [])]

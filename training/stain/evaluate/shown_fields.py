@@ -1,4 +1,4 @@
-"""Fields kept on disk until it is known which ones are shown."""
+"""Fields of an evaluation, cached on disk until the shown ones are chosen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ShownField:
     Attributes
     ----------
     rank
-        ``best``, ``median`` or ``worst``; ``only`` where there is no other; empty before.
+        ``best``, ``median`` or ``worst``; ``only`` for a single field; empty until they are ranked.
     name, score
         Of the field; the score is the mean PCC of all models and stains.
     image
@@ -43,7 +43,7 @@ class ShownField:
 
 
 class FieldCache:
-    """Keeps fields in a folder: all of them would not fit into memory.
+    """Cache of fields in a temporary folder, as all of them would not fit into memory.
 
     Parameters
     ----------

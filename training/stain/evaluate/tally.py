@@ -1,4 +1,4 @@
-"""Sums over the fields of one evaluation of a virtual stainer: one stain, pixel by pixel."""
+"""Pixel-wise scores of one virtual stain, accumulated over the fields of an evaluation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_POOLED", "ChannelTally", "PixelSums", "Prediction", "thinned"]
 
 MAX_POOLED = 1_000_000
-"""Order statistics over all fields look at about so many evenly spaced pixels of a stain."""
+"""Approximate number of evenly spaced pixels of a stain for order statistics over all fields."""
 
 COVERAGE_NAMES = ("coverage of 68 %", "coverage of 95 %")
 
@@ -45,31 +45,31 @@ class Prediction:
     ----------
     mean
         The virtual stain.
-    spread
+    std
         Standard deviation of the samples; None without samples.
     sigma
-        The same, calibrated as the model's card says; None where the card does not.
+        The same after the calibration of the model's card; None without a calibration.
     """
 
     mean: Floats
-    spread: Floats | None = None
+    std: Floats | None = None
     sigma: Floats | None = None
 
     @property
     def uncertainty(self) -> Floats | None:
-        """The calibrated sigma, or else the bare spread."""
-        return self.spread if self.sigma is None else self.sigma
+        """The calibrated sigma, or else the uncalibrated standard deviation."""
+        return self.std if self.sigma is None else self.sigma
 
 
 @dataclass
 class PixelSums:
-    """Sums over all pixels of all fields, in float64."""
+    """Running sums over all pixels of all fields, in float64."""
 
     count: int = 0
     sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(6))
 
     def add(self, pred: NDArray[Any], true: NDArray[Any]) -> None:
-        """Count one plane more."""
+        """Add one plane."""
         p, t = (x.astype(np.float64).ravel() for x in (pred, true))
         self.count += p.size
         self.sums += [p.sum(), t.sum(), p @ p, t @ t, p @ t, np.abs(p - t).sum()]
@@ -104,52 +104,52 @@ def thinned(plane: NDArray[Any], limit: int) -> Floats:
 
 
 class ChannelTally:
-    """Scores of one stain by one model, field by field and pooled.
+    """Scores of one stain of one model, per field and pooled.
 
     Parameters
     ----------
     data_range
         Range of the intensities that SSIM, PSNR and NRMSE refer to, in the stain's units.
     fields
-        Number of fields to come: each gives its share of :data:`MAX_POOLED`.
+        Number of fields to come: each contributes an equal part of :data:`MAX_POOLED` pixels.
     """
 
     def __init__(self, data_range: float, fields: int) -> None:
         self.data_range = data_range
         self.rows: list[dict[str, float]] = []
-        self._share = MAX_POOLED // max(fields, 1)
+        self._kept_per_field = MAX_POOLED // max(fields, 1)
         self._sums = PixelSums()
         self._pixels: list[tuple[Floats, ...]] = []
         self._sizes: list[int] = []
         self.calibrated = False
 
     def add(self, real: NDArray[Any], prediction: Prediction) -> dict[str, float]:
-        """Count one field more and return its own scores."""
-        mean, reach = prediction.mean, self.data_range
+        """Add one field and return its own scores."""
+        mean, data_range = prediction.mean, self.data_range
         self._sums.add(mean, real)
         self._sizes.append(mean.size)
         row = {
             "PCC": pcc(mean, real),
-            "SSIM": ssim(mean, real, reach),
-            "MS-SSIM": ms_ssim(mean, real, reach),
-            "PSNR": psnr(mean, real, reach),
-            "NRMSE": nrmse(mean, real, reach),
+            "SSIM": ssim(mean, real, data_range),
+            "MS-SSIM": ms_ssim(mean, real, data_range),
+            "PSNR": psnr(mean, real, data_range),
+            "NRMSE": nrmse(mean, real, data_range),
             "MAE": mae(mean, real),
         }
         error = mean - real.astype(np.float32)
         kept = [error, mean]
-        if prediction.uncertainty is not None and prediction.spread is not None:
+        if prediction.uncertainty is not None and prediction.std is not None:
             self.calibrated = prediction.sigma is not None
             row |= _coverages(error, prediction.uncertainty)
-            kept += [prediction.uncertainty, prediction.spread]
-        self._pixels.append(tuple(thinned(plane, self._share) for plane in kept))
+            kept += [prediction.uncertainty, prediction.std]
+        self._pixels.append(tuple(thinned(plane, self._kept_per_field) for plane in kept))
         self.rows.append(row)
         return row
 
     def metrics(self) -> dict[str, float]:
-        """Return the figures over all fields, by name."""
-        sums, reach = self._sums, self.data_range
-        relative = sums.rmse / reach
+        """Return the scores over all fields, by name."""
+        sums, data_range = self._sums, self.data_range
+        relative = sums.rmse / data_range
         result = {
             "PCC": sums.pcc,
             "PCC, mean per image": self._mean("PCC"),
@@ -165,35 +165,35 @@ class ChannelTally:
         return float(np.mean([row[name] for row in self.rows]))
 
     def pooled(self) -> list[Floats]:
-        """Return error and prediction, and with samples sigma and spread, of the kept pixels."""
+        """Return error, prediction and, with samples, sigma and std of the kept pixels."""
         return [np.concatenate(parts) for parts in zip(*self._pixels, strict=True)]
 
     def _uncertainty(self) -> dict[str, float]:
         error, mean, *uncertain = self.pooled()
-        rival = {
+        baseline = {
             "Spearman of error and predicted intensity": spearman(error, mean),
             "AUSE of predicted intensity": sparsification(error, mean).ause,
         }
         if not uncertain:
-            return rival
-        sigma, spread = uncertain
+            return baseline
+        sigma, std = uncertain
         covered = {
             name: float(np.average([row[name] for row in self.rows], weights=self._sizes))
             for name in COVERAGE_NAMES
         }
         if self.calibrated:
-            bare = _coverages(error, spread)
+            bare = _coverages(error, std)
             covered |= {f"{name} before calibration": bare[name] for name in COVERAGE_NAMES}
         return {
             **covered,
             "ENCE": reliability(error, sigma).ence,
             "Spearman of error and sigma": spearman(error, sigma),
             "AUSE of sigma": sparsification(error, sigma).ause,
-            **rival,
+            **baseline,
         }
 
     def curves(self) -> dict[str, Sparsification | Reliability]:
-        """Return the sparsification curves of sigma and of its rival, and the reliability."""
+        """Return the reliability, and sparsification curves of sigma and predicted intensity."""
         error, mean, *uncertain = self.pooled()
         found: dict[str, Sparsification | Reliability] = {
             "predicted intensity": sparsification(error, mean)

@@ -1,7 +1,7 @@
-"""The folders of a study of synthetic data: real slices, and generated pairs beside them.
+"""Data folders of a study of synthetic data: real slices and generated pairs.
 
 Everything is written once as the generator sees it (shrunk, scaled to 8 bits), so that real
-and synthetic images reach the segmenter alike and its data module need not tell them apart.
+and synthetic images reach the segmenter alike and its data module need not distinguish them.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def nested_slices(names: list[str], count: int, draw: int) -> tuple[str, ...]:
 
 
 def check_files(plan: Plan, data_dir: Path) -> str:
-    """See that every part has images and masks; return a fingerprint of those that are no test.
+    """Check the images and masks of every part; return a fingerprint of all but the test's.
 
-    Of test images only the names are looked at.
+    Of test images only the names are read.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def check_files(plan: Plan, data_dir: Path) -> str:
 
 
 def write_part(plan: Plan, data_dir: Path, part: str, folder: Path) -> list[str]:
-    """Write the real images and masks of a part, and return their names.
+    """Write the real images and masks of a part; return their names.
 
-    Only the test asks for the part ``test``; of the others no test image is looked at.
+    Only the final test writes the part ``test``: other steps read no test image.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def write_pairs(
 
 
 def _write(path: Path, plane: NDArray[np.uint8]) -> None:
-    """Write a file whole or not at all: a killed study goes on with what is there."""
+    """Write a file atomically: a killed study resumes with the files that exist."""
     part = path.parent.with_name("unfinished.png")
     imsave(part, plane, check_contrast=False)
     part.replace(path)
@@ -165,7 +165,7 @@ def pair_names(folder: Path) -> list[str]:
 
 
 def copy_pairs(source: Path, names: list[str], target: Path, prefix: str = "") -> None:
-    """Copy pairs into another folder, perhaps with names that begin otherwise.
+    """Copy pairs into another folder, with a prefix (default: empty) to their names.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a study of synthetic data compares: numbers of slices, arms, and their two recipes."""
+"""Plan of a study of synthetic data: numbers of slices, arms, and their two recipes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AS_WRITTEN = {"kind": "fixed", "mean": 0.0, "std": 1.0}
 
 
 class SyntheticArm(SettingsBlock):
-    """One way to come by training images."""
+    """One mixture of real and synthetic training images, with or without augmentation."""
 
     real: bool = Field(True, description="train on the real slices")
     synthetic: Kind = Field(
@@ -40,7 +40,7 @@ class SyntheticArm(SettingsBlock):
 
     @staticmethod
     def folder(name: str) -> str:
-        """Return the name of the folder of an arm that is called so."""
+        """Return the folder name of an arm."""
         return re.sub(r"[\s/\\]+", "-", name.replace(" + ", "+"))
 
     @model_validator(mode="after")
@@ -60,7 +60,7 @@ _ARMS = {
 
 
 class AugmentationOptions(SettingsBlock):
-    """The settings of such a study, under `options` in its file."""
+    """Settings of a study of synthetic data, under `options` in its file."""
 
     generator: str = Field("em-pairs-ddpm", description="recipe that makes images with masks")
     generator_set: dict[str, Any] = Field(
@@ -91,7 +91,7 @@ class AugmentationOptions(SettingsBlock):
     @field_validator("generator_set")
     @classmethod
     def _one_spelling(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Flatten blocks, as those of the study's `set` are."""
+        """Flatten blocks into dotted keys, like those of the study's `set`."""
         return dotted(given)
 
     @model_validator(mode="after")
@@ -138,7 +138,7 @@ class Plan:
     Attributes
     ----------
     study
-        As it was read.
+        The study.
     options
         Its settings.
     source
@@ -151,7 +151,7 @@ class Plan:
 
     @property
     def kinds(self) -> list[Kind]:
-        """Kinds of synthetic images that an arm asks for."""
+        """Kinds of synthetic images that the arms use."""
         kinds: tuple[Kind, ...] = ("like", "rare")
         return [kind for kind in kinds if any(arm.synthetic == kind for arm in self._arms)]
 
@@ -160,11 +160,11 @@ class Plan:
         return list(self.options.arms.values())
 
     def draw(self, seed: int) -> int:
-        """Return which draw of slices a seed trains on."""
+        """Return the seed of the draw of slices that a run trains on."""
         return seed if self.options.fresh_slices else self.study.seeds[0]
 
     def generator(self, cell: Cell) -> GenerateRecipe:
-        """Return the recipe that trains on the images that the study wrote for a cell."""
+        """Return the recipe of the generator that is trained on the slices of a cell."""
         parts = {"train": ["train/image"], "validation": ["validation/image"]}
         settings = self.options.generator_set | {
             "name": f"pairs-{len(cell.slices)}-slices",
@@ -196,9 +196,9 @@ class Plan:
         return cast("SegmentRecipe", recipe)
 
     def identity(self) -> dict[str, Any]:
-        """Return what must not change while a study goes on; slices, arms, seeds may be added.
+        """Return the settings that must not change when a study is resumed.
 
-        What the arms are is told by :meth:`arm_identity`.
+        Slices, arms and seeds may be added; those of an arm are in :meth:`arm_identity`.
         """
         later = {"slices", "arms", "against", "device", "crops"}
         arm = next(iter(self.options.arms))
@@ -214,7 +214,7 @@ class Plan:
         }
 
     def arm_identity(self, arm: str) -> dict[str, Any]:
-        """Return what must not change of an arm."""
+        """Return the settings of an arm that must not change when a study is resumed."""
         augment = self.segmenter(arm, 0, ["a"]).model_dump(mode="json")["data"]["augment"]
         return self.options.arms[arm].model_dump(mode="json") | {"augment": augment}
 

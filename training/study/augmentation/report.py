@@ -1,4 +1,4 @@
-"""What a study of synthetic data found: tables, figure, and the answer in words."""
+"""Report of a study of synthetic data: tables, figure, and the answer in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 Cells = dict[int, "list[Cell]"]
-# told apart with any kind of colour vision (Okabe and Ito)
+# distinguishable with any kind of colour vision (Okabe and Ito)
 _COLOURS = ("#000000", "#0072b2", "#d55e00", "#cc79a7", "#009e73", "#e69f00", "#56b4e9")
 _COPYING = 0.01  # probability by chance from which images count as copies
 
@@ -38,13 +38,13 @@ def write_report(
     Parameters
     ----------
     pipeline
-        Where its pieces lie.
+        The pipeline that ran.
     cells
         Seed -> the choices of slices that it trained on.
     failures
-        Record of each piece that could not be made, and why.
+        Record of each step that failed -> why.
     command
-        What makes the study again.
+        The command that repeats the study.
 
     Returns
     -------
@@ -135,8 +135,8 @@ def _summary(verdicts: dict[int, Verdict]) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame()
     summary = pd.concat(parts, ignore_index=True)
-    told = summary["untold"].isin(["", np.nan]).all()
-    return summary.drop(columns="untold") if told else summary
+    conclusive = summary["untold"].isin(["", np.nan]).all()
+    return summary.drop(columns="untold") if conclusive else summary
 
 
 def _answer(plan: Plan, verdicts: dict[int, Verdict], made: pd.DataFrame) -> list[str]:
@@ -149,7 +149,7 @@ def _answer(plan: Plan, verdicts: dict[int, Verdict], made: pd.DataFrame) -> lis
 
 
 def _unfinished(records: pd.DataFrame, failures: dict[Path, str]) -> list[str]:
-    """Say how many runs have no result, and why."""
+    """Return sentences on the runs without a result, with the reasons."""
     words, status = [], records["status"]
     open_runs, failed = (int(status.str.startswith(w).sum()) for w in ("not", "failed"))
     if open_runs:
@@ -161,7 +161,7 @@ def _unfinished(records: pd.DataFrame, failures: dict[Path, str]) -> list[str]:
 
 
 def _gate(plan: Plan, count: int, found: Verdict, made: pd.DataFrame) -> str:
-    """Say whether synthetic images may be used: they must help, and be no copies."""
+    """Return whether synthetic images are worth using: they must help, and not be copies."""
     table = found.comparisons.set_index("arm")
     helps = [
         name
@@ -190,14 +190,14 @@ def _gate(plan: Plan, count: int, found: Verdict, made: pd.DataFrame) -> str:
         for name, arm in plan.options.arms.items()
         if arm.synthetic != "none" and name != plan.options.against
     }
-    told = table[(table["against"] == plan.options.against) & np.isfinite(table["p"])]
-    if not synthetic <= {*told.index}:
+    conclusive = table[(table["against"] == plan.options.against) & np.isfinite(table["p"])]
+    if not synthetic <= {*conclusive.index}:
         return "Whether synthetic images are worth using cannot be told yet."
     return "No gain that would justify using synthetic images."
 
 
 def _figure(plan: Plan, records: pd.DataFrame) -> Figure:
-    """Draw IoU over the number of real slices, a line an arm, with every run as a dot."""
+    """Draw IoU over the number of real slices, one line for each arm, one dot for each run."""
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     counts = sorted(set(records["slices"]))

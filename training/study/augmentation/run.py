@@ -1,4 +1,4 @@
-"""Does synthetic data help a segmentation? The whole pipeline, piece by piece.
+"""Run of a study of synthetic data: whether they improve a segmentation.
 
 For few, some and all real slices a generator of images with their masks is trained on those
 slices alone; segmenters then learn from real images, from generated ones, or from both, with
@@ -39,7 +39,7 @@ def run(
     *,
     command: str = "",
 ) -> Path:
-    """Make a study of synthetic data, or go on with one, and write its page.
+    """Run a study of synthetic data, or resume one, and write its page.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def run(
     data_dir
         Folder that the folders in the generator's recipe are in.
     out
-        The study's folder. Pieces that are finished in it are not made again, and a training
-        that was killed goes on from its last checkpoint. Slices, arms and seeds may be added
+        The study's folder. Finished steps are not repeated, and a training that was
+        killed resumes from its last checkpoint. Slices, arms and seeds may be added
         to a study.
     progress
-        Called before each piece; None shows a bar in a console. Raising
+        Called before each step; None (default) shows a bar in a console. Raising
         :class:`~napari_cytosynth.errors.Cancelled` stops the study there.
     command
-        What the page names as the command that repeats it.
+        The command that repeats the study, for the page. Default: built from the arguments.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The steps of a study of synthetic data, each made once: generator, pairs, segmenter, test."""
+"""Steps of a study of synthetic data, each run once: generator, pairs, segmenter, test."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ __all__ = ["AugmentationPipeline", "Step", "run_steps"]
 
 @dataclass(frozen=True)
 class Step:
-    """Something that is made once.
+    """One step of a study, run once and recorded.
 
     Attributes
     ----------
     name
-        In words, for the progress bar and for failures.
+        Description for the progress bar.
     record
         JSON file that exists once the step is finished.
     make
-        Makes it, and returns what the record is to hold.
+        Runs the step and returns the content of the record.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Step:
 
 
 def run_steps(steps: list[Step], progress: Progress, failures: dict[Path, str]) -> None:
-    """Make the steps that are not there yet, in order.
+    """Run the steps that are not finished yet, in order.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def run_steps(steps: list[Step], progress: Progress, failures: dict[Path, str]) 
     progress
         Called before each step; may raise Cancelled.
     failures
-        Gets the record of each step that could not be made, and why; the others go on.
+        Filled with the record of each step that failed -> why; the others go on.
     """
     for done, step in enumerate(steps):
         progress(done, len(steps), step.name)
@@ -98,12 +98,12 @@ def _make(step: Step) -> None:
 
 @dataclass(frozen=True)
 class AugmentationPipeline:
-    """Where the steps of a study are made.
+    """The steps of a study and the folders of their results.
 
     Attributes
     ----------
     plan
-        What to make.
+        Plan of the study.
     data_dir
         The user's images.
     out
@@ -118,7 +118,7 @@ class AugmentationPipeline:
     names: dict[str, list[str]]
 
     def steps(self, cells: dict[int, list[Cell]]) -> Iterator[Step]:
-        """Yield all steps but the test, in an order in which they can be made.
+        """Yield all steps but the tests, in an order in which they can run.
 
         Parameters
         ----------
@@ -198,14 +198,14 @@ class AugmentationPipeline:
         scorer = MemorisationScorer(data, options.images, options.crops, options.device)
         found = {"real": scorer.described(scorer.distribution.training.first(options.images))}
         for number, kind in enumerate(self.plan.kinds):
-            asked = _asked(data, kind, options.images, options.rare)
+            requested = _requested_crops(data, kind, options.images, options.rare)
             sampling = Sampling(
                 steps=options.sampling_steps,
                 guidance=options.guidance,
                 seed=number * options.images,
                 device=options.device,
             )
-            images, _ = sample_like(model, asked, sampling, lambda done, message: None)
+            images, _ = sample_like(model, requested, sampling, lambda done, message: None)
             names = [f"{kind}-{index:04d}" for index in range(len(images))]
             grey = np.round(images[:, 0].clip(0, 1) * 255).astype(np.uint8)
             masks = images[:, -1] > 0.5
@@ -263,7 +263,7 @@ def _area(folder: Path, names: list[str]) -> int:
 
 
 def _repeats(sources: dict[str, tuple[Path, list[str]]], share: float) -> dict[str, int]:
-    """Return how often each kind of image is there, so that `share` of the area is synthetic.
+    """Return how often to repeat each kind of image, so that `share` of the area is synthetic.
 
     Crops are drawn by area: many generated images would leave two slices next to nothing.
     """
@@ -275,29 +275,31 @@ def _repeats(sources: dict[str, tuple[Path, list[str]]], share: float) -> dict[s
 
 
 def _mixture(recipe: SegmentRecipe, data: Path) -> dict[str, Any]:
-    """Return which share of the training images' area is synthetic."""
+    """Return the fraction of the training images' area that is synthetic."""
     train = [name for name in pair_names(data) if name not in recipe.data.split.validation]
     real = _area(data, [name for name in train if name.startswith("real-")])
     return {"synthetic share": round(1 - real / _area(data, train), 4)}
 
 
-def _asked(data: GenerateData, kind: Kind, count: int, rare: tuple[float, float]) -> Crops:
-    """Return crops (without pixels that matter) whose conditions the images are told."""
+def _requested_crops(
+    data: GenerateData, kind: Kind, count: int, rare: tuple[float, float]
+) -> Crops:
+    """Return crops whose conditions (not pixels) the generated images get."""
     if kind == "like":
         return data.crops("train", count)
-    told = data.part("train")
+    train_part = data.part("train")
     fractions = np.linspace(*rare, count, dtype=np.float32)
     size = data.recipe.data.crop_size
     return Crops(
         np.empty((count, len(data.recipe.output_channels), size, size), np.float32),
         np.zeros(count, np.int64),
-        ((fractions - told.mean) / told.std)[:, None].astype(np.float32),
+        ((fractions - train_part.mean) / train_part.std)[:, None].astype(np.float32),
         np.zeros((count, 4), np.int32),
     )
 
 
 class MemorisationScorer:
-    """Compares generated pairs with the slices that they come from, and with held-out ones."""
+    """Scores generated pairs against their training slices and held-out ones: quality, copies."""
 
     def __init__(self, data: GenerateData, count: int, crops: int, device: str) -> None:
         self.mask = len(data.recipe.output_channels) - 1
@@ -317,7 +319,7 @@ class MemorisationScorer:
         return ImageSet.of(images, self.mask, self.extractor)
 
     def scores(self, images: NDArray[np.float32]) -> dict[str, Any]:
-        """Return how near the images come to real ones, and whether they are copies."""
+        """Return the distances of images to real ones, and the evidence of copies."""
         found = self._set(images)
         copies, figures = self.distribution.copies(found), self.distribution.figures(found)
         record = self.described(found)
@@ -332,7 +334,7 @@ class MemorisationScorer:
 
     @staticmethod
     def described(found: ImageSet) -> dict[str, Any]:
-        """Return what the masks show: covered share, objects an image, median area in px."""
+        """Return statistics of the masks: fraction covered, objects per image, median area."""
         assert found.masks is not None
         labelled = [ndimage.label(mask) for mask in found.masks]
         areas = np.concatenate([np.bincount(labels.ravel())[1:] for labels, _ in labelled])

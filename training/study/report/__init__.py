@@ -1,1 +1,1 @@
-"""What a study found: statistics over seeds, verdicts, tables, figures, and its page."""
+"""Report of a study: statistics over seeds, verdicts, tables, figures, and its page."""

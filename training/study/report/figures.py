@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["arms_figure", "pair_figure"]
 
-# told apart with any kind of colour vision (Okabe and Ito)
+# distinguishable with any kind of colour vision (Okabe and Ito)
 _BLUE, _ORANGE, _GREEN = "#0072b2", "#d55e00", "#009e73"
 _FAR = 3.0  # a baseline further off than so many spreads of the runs would squeeze them
 

@@ -1,4 +1,4 @@
-"""The page of a study: one file that explains itself, with every figure inside."""
+"""Page of a study: one self-contained HTML file with all figures."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ pre { overflow-x: auto; padding: .6rem .8rem; background: #8882; }
 
 @dataclass(eq=False)
 class Section:
-    """One part of the page.
+    """One section of the page.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ def write_page(
     title
         Heading.
     question
-        What the study asks.
+        Question of the study.
     answer
         Sentences; each becomes a paragraph at the top.
     sections
@@ -104,7 +104,7 @@ def write_page(
     records
         One row for each run; shown at the end.
     command
-        What makes the page again.
+        The command that repeats the study.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def write_page(
 
 
 def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
-    """Write every figure as a file as well: a page cannot be put on a slide."""
+    """Write every figure as a file of its own, for example for slides."""
     drawn = [svg for section in sections for svg in section.drawn]
     for number, svg in enumerate(drawn, start=1):
         _replace(folder / f"figure-{number}.svg", svg)
@@ -162,7 +162,7 @@ def write_tables(
     summary
         One row for each arm.
     shown
-        The summary as people read it, for ``summary.md``; None for the same.
+        The summary formatted for reading, for ``summary.md``; None (default) for `summary`.
 
     Raises
     ------
@@ -181,19 +181,19 @@ def write_records(folder: Path, records: pd.DataFrame) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a text whole or not at all: several processes may write the same study."""
+    """Write a text atomically: several processes may write the same study."""
     replace_file(path, text.encode())
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """Return a table as GitHub's Markdown writes it, numbers to four digits."""
+    """Format a table as GitHub's Markdown, numbers to four digits."""
     rows = [list(map(str, table.columns)), ["---"] * len(table.columns)]
     rows += [[cell(value) for value in row] for row in table.itertuples(index=False)]
     return "".join(f"| {' | '.join(value.replace('|', '/') for value in row)} |\n" for row in rows)
 
 
 def cell(value: object) -> str:
-    """Return a value as tables show it: four digits, an en dash where there is none."""
+    """Format a value for a table: four digits, an en dash for none."""
     if value is None or value != value:  # NaN
         return "–"
     if isinstance(value, float):
@@ -243,7 +243,7 @@ def _section(section: Section) -> str:
 
 
 def hardware() -> str:
-    """Return what the runs were made on, in words."""
+    """Return the hardware of the runs in words."""
     import torch
 
     if torch.cuda.is_available():
@@ -253,7 +253,7 @@ def hardware() -> str:
 
 
 def versions() -> list[str]:
-    """Return the versions that the figures depend on, as one sentence."""
+    """Return the versions of the software that the scores depend on, as one sentence."""
     import torch
 
     from napari_cytosynth.version import __version__

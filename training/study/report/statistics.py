@@ -1,4 +1,4 @@
-"""What a handful of seeds can tell: intervals of means, and comparisons.
+"""Statistics over a handful of seeds: confidence intervals of means, and comparisons.
 
 Student's t intervals for a mean, Welch's t test (Welch 1947) or the paired t test for two
 arms, Holm's correction (Holm 1979) for many. Few seeds give wide intervals: that is the answer,
@@ -20,10 +20,10 @@ from napari_cytosynth.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["UNTOLD", "ArmComparison", "compare", "holm", "mean_interval"]
+__all__ = ["INCONCLUSIVE", "ArmComparison", "compare", "holm", "mean_interval"]
 
 _FEW, _IDENTICAL, _ALIKE = "fewer than two runs", "identical runs", "pairs that all differ alike"
-UNTOLD = {
+INCONCLUSIVE = {
     _FEW: "each arm needs two runs or more",
     _IDENTICAL: "the runs of each arm are identical",
     _ALIKE: "all pairs of runs differ by the same amount",
@@ -40,15 +40,16 @@ class ArmComparison:
     difference
         Mean of the first less mean of the second.
     low, high
-        Confidence interval of the difference; NaN where nothing can be told.
+        Confidence interval of the difference; NaN if inconclusive.
     p
-        Two-sided p value that there is no difference; NaN where nothing can be told.
+        Two-sided p value that there is no difference; NaN if inconclusive.
     significant
-        Whether p lies below the level that was asked for.
+        Whether p lies below the level of significance.
     words
         One sentence.
-    untold
-        Why nothing can be told, one of :data:`UNTOLD`; empty where something can.
+    inconclusive
+        Why the runs allow no conclusion, one of :data:`INCONCLUSIVE`; empty where they do.
+        Default: empty.
     """
 
     difference: float
@@ -57,7 +58,7 @@ class ArmComparison:
     p: float
     significant: bool
     words: str
-    untold: str = ""
+    inconclusive: str = ""
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
@@ -84,7 +85,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, float,
 
 
 def _quietly(test: Any, *samples: Any, **options: Any) -> Any:
-    """Return a test of scipy's, which warns of runs that are all equal."""
+    """Run a test of scipy without its warnings about runs that are all equal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return test(*samples, **options)
@@ -106,7 +107,7 @@ def compare(a: ArrayLike, b: ArrayLike, paired: bool, alpha: float = 0.05) -> Ar
     paired
         True where run i of both arms shares what makes runs differ (the same training
         images): the paired test takes that out. False for Welch's test, which lets each arm
-        have its own spread: a network that trains unsteadily must not lend its spread to
+        have its own variance: that of a network that trains unsteadily must not count for
         another one.
     alpha
         Level of significance.
@@ -122,11 +123,11 @@ def compare(a: ArrayLike, b: ArrayLike, paired: bool, alpha: float = 0.05) -> Ar
     means = [float(x.mean()) if x.size else math.nan for x in (first, second)]
     difference = means[0] - means[1]
     if min(first.size, second.size) < 2:
-        return _untold(difference, _FEW)
+        return _inconclusive(difference, _FEW)
     error = math.hypot(*(_standard_error(x) for x in (first, second)))
-    if _no_spread(error, max(map(abs, means))):
-        return _untold(difference, _IDENTICAL)
-    return _told(difference, _quietly(stats.ttest_ind, first, second, equal_var=False), alpha)
+    if _no_variation(error, max(map(abs, means))):
+        return _inconclusive(difference, _IDENTICAL)
+    return _conclusive(difference, _quietly(stats.ttest_ind, first, second, equal_var=False), alpha)
 
 
 def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> ArmComparison:
@@ -135,30 +136,30 @@ def _paired(a: NDArray[np.float64], b: NDArray[np.float64], alpha: float) -> Arm
     differences = _finite(a - b)
     difference = float(differences.mean()) if differences.size else math.nan
     if differences.size < 2:
-        return _untold(difference, _FEW)
-    if _no_spread(_standard_error(differences), float(np.nanmax(np.abs([a, b])))):
-        return _untold(difference, _ALIKE)
-    return _told(difference, _quietly(stats.ttest_1samp, differences, 0.0), alpha)
+        return _inconclusive(difference, _FEW)
+    if _no_variation(_standard_error(differences), float(np.nanmax(np.abs([a, b])))):
+        return _inconclusive(difference, _ALIKE)
+    return _conclusive(difference, _quietly(stats.ttest_1samp, differences, 0.0), alpha)
 
 
 def _standard_error(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1)) / math.sqrt(values.size)
 
 
-def _no_spread(error: float, size: float) -> bool:
-    """Tell whether runs differ by rounding only: a handful of them has no true spread of 0.
+def _no_variation(error: float, size: float) -> bool:
+    """Return whether runs differ by rounding only: true scores of several runs always vary.
 
     Such runs are repeats of one another (seeds that change nothing), not independent ones.
     """
     return error <= 1e-12 * size
 
 
-def _untold(difference: float, why: str) -> ArmComparison:
-    words = f"Cannot tell: {UNTOLD[why]}."
+def _inconclusive(difference: float, why: str) -> ArmComparison:
+    words = f"Cannot tell: {INCONCLUSIVE[why]}."
     return ArmComparison(difference, math.nan, math.nan, math.nan, False, words, why)
 
 
-def _told(difference: float, test: Any, alpha: float) -> ArmComparison:
+def _conclusive(difference: float, test: Any, alpha: float) -> ArmComparison:
     low, high = map(float, test.confidence_interval(1 - alpha))
     p = float(test.pvalue)
     significant = p < alpha
@@ -176,7 +177,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     p_values
-        (n,) p values; NaN (a comparison that cannot be told) stays so and is not counted.
+        (n,) p values; NaN (an inconclusive comparison) stays NaN and is not counted.
 
     Returns
     -------

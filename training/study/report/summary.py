@@ -1,4 +1,4 @@
-"""What a study found: its tables, its answer in words, its page."""
+"""Summary of a study: tables, the answer in words, the page."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _verdict(study: Study, records: pd.DataFrame, score: Score) -> Verdict:
 
 
 def _shown(study: Study, summary: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Return the summary as people read it: ``12.3 [11.9, 12.7]``, baselines below."""
+    """Format the summary for reading: ``12.3 [11.9, 12.7]``, baselines below."""
     factors = list(study.factors.values())
     table = summary[factors].astype(object)
     table["runs"] = [
@@ -104,7 +104,7 @@ def write_report(study: Study, records: pd.DataFrame, out: Path, command: str) -
     out
         Its folder.
     command
-        What was typed.
+        The command that was given.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def _progress(study: Study, records: pd.DataFrame) -> list[str]:
 
 
 def _called(study: Study, values: object) -> str:
-    """Return the name of an arm by the values of its settings."""
+    """Return the name of an arm, made of the values of its settings."""
     each = values if isinstance(values, tuple) else (values,)
     pairs = zip(study.factors.values(), each, strict=True)
     return ", ".join(f"{name} {value}" for name, value in pairs)
@@ -169,7 +169,7 @@ def _reading(study: Study) -> str:
 
 
 def _families(study: Study) -> str:
-    """Say which comparisons the p values are corrected for, and which they are not."""
+    """Return a sentence on the comparisons that the p values are corrected for."""
     words = (
         "p values are corrected by Holm's method: those of the arms for all pairs of arms, those "
         "of averages for all pairs of values of all settings together."
@@ -202,7 +202,7 @@ def _answer(study: Study, records: pd.DataFrame) -> list[str]:
 
 
 def _nearer_to_noise(found: Verdict, records: pd.DataFrame, score: Score) -> list[str]:
-    """Say so where the arms that are compared have not learned to make images."""
+    """Return a warning if the compared arms lie nearer to noise than to real images."""
     real, noise = (_baseline(records, score.name, origin) for origin in _ORIGINS)
     if score.name not in (FRECHET, KERNEL) or not np.isfinite(noise):
         return []

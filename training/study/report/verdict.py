@@ -1,4 +1,4 @@
-"""Which arm of a study is better, and whether its runs can tell: the verdict in words."""
+"""Verdict of a study: which arm is better, whether the runs are conclusive, in a sentence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import stats
 
 from napari_cytosynth.errors import InputError
 
-from .statistics import UNTOLD, compare, holm, mean_interval
+from .statistics import INCONCLUSIVE, compare, holm, mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ Direction = Literal["maximize", "minimize"]
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """Which arm is better, and whether that can be told.
+    """Comparison of the arms of a study by one score.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Verdict:
         One row an arm, in the order of the records: arm, the arm's columns, n, mean, low, high.
     comparisons
         One row for each other arm: arm, against, difference (arm - against), low, high (each
-        interval for itself), p, p_holm, significant, untold (why nothing can be told; empty
+        interval for itself), p, p_holm, significant, untold (why it is inconclusive; empty
         where something can).
     among
         The same of the pairs of these other arms, where all pairs count for the correction.
@@ -54,7 +54,7 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class MainEffects:
-    """What each factor does, averaged over the others.
+    """Main effects of a factorial study: each factor, averaged over the others.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ def verdict(
     against: str | None = None,
     beside: Sequence[float] = (),
 ) -> Verdict:
-    """Say which arm is better, or that the runs cannot tell.
+    """Compare the arms of a study by one score.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def _comparisons(
             "p": own.p,
             "p_holm": p,
             "significant": bool(p < alpha),
-            "untold": own.untold,
+            "untold": own.inconclusive,
         }
         # those beside come last
         for (arm, other), own, p in zip(pairs, found, corrected, strict=False)
@@ -211,11 +211,11 @@ def _sentence(
     names = list(intervals["arm"])
     if len(names) < 2:
         return "There is nothing to compare: fewer than two arms have a score."
-    told = np.isfinite(comparisons["p"])
-    known, untold = comparisons[told], comparisons[~told]
+    conclusive = np.isfinite(comparisons["p"])
+    known, inconclusive = comparisons[conclusive], comparisons[~conclusive]
     others = _among(among, direction)
     if known.empty:
-        reasons = dict.fromkeys(UNTOLD[why] for why in untold["untold"])
+        reasons = dict.fromkeys(INCONCLUSIVE[why] for why in inconclusive["untold"])
         return f"Cannot tell: {'; '.join(reasons)}.{others}"
     if known["significant"].any():
         words = _differences(known, direction, against)
@@ -223,13 +223,13 @@ def _sentence(
         words = f"No significant difference from the best, “{against}”.{others}"
     else:
         words = f"No significant difference between {_listed([against, *known['arm']])}."
-    for reason, own in untold.groupby("untold", sort=False):
+    for reason, own in inconclusive.groupby("untold", sort=False):
         words += f" Cannot tell about {_listed(list(own['arm']))} ({reason})."
     return words
 
 
 def _among(pairs: pd.DataFrame, direction: Direction) -> str:
-    """Say which pairs of arms differ that the best one is not part of."""
+    """Return a sentence on significant differences between arms other than the best."""
     words = []
     for row in pairs[pairs["significant"]].to_dict("records"):
         first = (row["difference"] > 0) == (direction == "maximize")
@@ -264,7 +264,7 @@ def main_effects(
     *,
     seed: str = "seed",
 ) -> MainEffects:
-    """Say what each factor of a factorial study does, averaged over the others.
+    """Estimate the main effect of each factor of a factorial study.
 
     The scores of a seed are averaged over the other factors, so that a seed stays one
     observation: counting every run by itself would take the other factors' effects for noise.
@@ -327,7 +327,7 @@ def _all_pairs(table: pd.DataFrame, factor: str, score: str) -> list[float]:
 
 
 def _interaction(cells: pd.Series[float], levels: list[int], factors: Sequence[str]) -> float:
-    """F test of the combinations' means against the sum of the factors' effects."""
+    """Return the p value of the interaction: an F test of the means against additive effects."""
     names = list(factors)
     means, grand = cells.groupby(names).mean(), float(cells.mean())
     additive = sum(

@@ -86,8 +86,8 @@ def perfect(stainer: Stainer, folder: Path) -> None:
 
     def stains(image: np.ndarray) -> dict[str, Prediction]:
         planes = real[image[0].tobytes()] * np.float32(0.9)
-        spread = [plane / 9 for plane in planes]
-        found = zip(STAINS, planes, spread, strict=True)
+        std = [plane / 9 for plane in planes]
+        found = zip(STAINS, planes, std, strict=True)
         return {name: Prediction(mean, std, std / 2) for name, mean, std in found}
 
     stainer.__class__ = type("Perfect", (Stainer,), {"__call__": lambda _, image: stains(image)})
@@ -105,7 +105,7 @@ def test_figures_of_a_stain_that_is_a_tenth_too_dim(save_stainer, folder: Path) 
     rmse = 0.1 * np.sqrt((real**2).mean())
     assert figures["DNA"]["NRMSE"] == pytest.approx(rmse / 1500, rel=1e-3)
     assert figures["DNA"]["PSNR"] == pytest.approx(-20 * np.log10(rmse / 1500), abs=0.01)
-    # the error is exactly the spread, and twice the calibrated sigma
+    # the error is exactly the standard deviation, and twice the calibrated sigma
     assert figures["DNA"]["coverage of 68 %"] == 0
     assert figures["DNA"]["ENCE"] == pytest.approx(1, abs=1e-3)
     assert figures["DNA"]["AUSE of sigma"] == pytest.approx(0, abs=1e-4)
@@ -206,7 +206,7 @@ def test_calibration_is_pooled_over_folds_and_written(save_stainer, folder: Path
         for values in (inference.sigma_scale, inference.sigma_floor, inference.sigma_slope)
     ]
     offset = inference.output_scaling[1].offset
-    expected = 600 * calibrated_sigma(found.spread / 600, *fit, (found.mean - offset) / 600)
+    expected = 600 * calibrated_sigma(found.std / 600, *fit, (found.mean - offset) / 600)
     np.testing.assert_allclose(found.sigma, expected, rtol=1e-4)
 
 
