@@ -42,19 +42,19 @@ def remember(study: Study, recipe: Recipe, out: Path) -> None:
     RecipeError
         If they differ.
     """
-    path, asked = out / "study.yaml", study.model_dump(mode="json")
+    path, given = out / "study.yaml", study.model_dump(mode="json")
     if path.is_file():
         kept = _read(path)
         # of the recipe it is the settings that count, not how its file was named
         free = _FREE | ({"recipe"} if (out / "recipe.yaml").is_file() else set())
-        other = [key for key in asked if key not in free and kept.get(key) != asked[key]]
+        other = [key for key in given if key not in free and kept.get(key) != given[key]]
         if other:
             raise RecipeError(
                 f"“{out}” holds runs of this study with other settings ({', '.join(other)}): "
                 "choose another --out."
             )
     _remember_recipe(study, recipe, out / "recipe.yaml")
-    _write(path, asked)
+    _write(path, given)
 
 
 def _remember_recipe(study: Study, recipe: Recipe, path: Path) -> None:

@@ -47,17 +47,17 @@ class Score(SettingsBlock):
     def _better_way(cls, given: Any) -> Any:
         if not isinstance(given, dict) or not isinstance(given.get("name"), str):
             return given
-        name, asked = given["name"], given.get("direction")
+        name, direction = given["name"], given.get("direction")
         known = direction_of(name)
-        if known is None and asked is None:
+        if known is None and direction is None:
             raise ValueError(
                 f"say whether more or less of “{name}” is better (direction: maximize, or "
                 f"minimize), or check its spelling{_nearest(name, _ALL)}"
             )
-        if known is not None and asked in ("minimize", "maximize") and asked != known:
+        if known is not None and direction in ("minimize", "maximize") and direction != known:
             more = "more" if known == "maximize" else "less"
             raise ValueError(f"{more} of “{name}” is better: its direction is {known}")
-        return given | {"direction": asked or known}
+        return given | {"direction": direction or known}
 
 
 def measures(recipe: Recipe, likelihood: int) -> list[str]:

@@ -115,7 +115,7 @@ def test_class_and_conditions_are_left_out_as_the_null_class_and_nan(make_genera
     }
     module = DiffusionModule(make_generate_recipe("diffusion", data=changes), 10)
     left_out = torch.tensor([True, False])
-    label, condition = module._told(torch.tensor([1, 1]), torch.empty(2, 0), left_out)
+    label, condition = module._network_conditions(torch.tensor([1, 1]), torch.empty(2, 0), left_out)
     assert label.tolist() == [2, 1]
     assert condition is None
 

@@ -245,7 +245,7 @@ def load_plan(study: Study) -> Plan:
     plan = Plan(study, options, source)
     if "rare" in plan.kinds and not source.data.condition_on_fraction:
         raise RecipeError(
-            f"“{options.generator}” cannot be asked for rare objects: set "
+            f"“{options.generator}” cannot generate rare objects: set "
             "data.condition_on_fraction, or leave out the arms of rare images."
         )
     generator = plan.generator(Cell(("a",), 0))

@@ -192,7 +192,7 @@ def _gate(plan: Plan, count: int, found: Verdict, made: pd.DataFrame) -> str:
     }
     conclusive = table[(table["against"] == plan.options.against) & np.isfinite(table["p"])]
     if not synthetic <= {*conclusive.index}:
-        return "Whether synthetic images are worth using cannot be told yet."
+        return "Whether synthetic images are worth using is not known yet."
     return "No gain that would justify using synthetic images."
 
 
@@ -263,8 +263,8 @@ def _table_words(plan: Plan) -> list[str]:
 def _made_words(plan: Plan) -> list[str]:
     low, high = plan.options.rare
     return [
-        "“like” images are told the covered shares of crops of the real slices; “rare” ones are "
-        f"told shares of {low:.0%} to {high:.0%}, so that few and small objects are in them.",
+        "“like” images are generated for the covered shares of crops of the real slices; “rare” "
+        f"ones for shares of {low:.0%} to {high:.0%}, so that few and small objects are in them.",
         f"The {FRECHET} to held-out real crops stands beside that of the real training crops and "
         "of noise with their spectrum.",
         "Suspicious images lie nearer to a training crop than 99 % of the held-out real crops do; "
@@ -296,7 +296,7 @@ def _method(pipeline: AugmentationPipeline, cells: Cells, records: pd.DataFrame)
         f"{plan.options.share:.0%} of the crops are generated ones. The threshold was "
         "chosen on the validation slices; nothing is trained or chosen by the test slices.",
         plan.study.remarks,
-        f"Hardware: {hardware()}. Wall time of all pieces: {_minutes(pipeline)}.",
+        f"Hardware: {hardware()}. Wall time of all steps: {_minutes(pipeline)}.",
     ]
 
 

@@ -74,8 +74,8 @@ def arms_figure(
 
 def _baselines(axes: Axes, values: pd.Series[float], baselines: Mapping[str, float]) -> None:
     low, high = float(values.min()), float(values.max())
-    reach = _FAR * max(high - low, 0.1 * abs(high))
-    near = {k: v for k, v in baselines.items() if low - reach <= v <= high + reach}
+    margin = _FAR * max(high - low, 0.1 * abs(high))
+    near = {k: v for k, v in baselines.items() if low - margin <= v <= high + margin}
     for (name, value), style in zip(near.items(), ("--", ":"), strict=False):
         axes.axvline(value, color=_GREEN, ls=style, label=name)
     if near:

@@ -286,10 +286,10 @@ def _setup(study: Study, records: pd.DataFrame, out: Path) -> list[Section]:
             f"of the {study.part} part"
             + ("." if study.part == "test" else ", which picked its checkpoint as well.")
         )
-    asked = study.model_dump(mode="json", exclude_defaults=True)
+    given = study.model_dump(mode="json", exclude_defaults=True)
     sections = [
         Section(
-            "What was run", words, code=yaml.safe_dump(asked, sort_keys=False, allow_unicode=True)
+            "What was run", words, code=yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
         ),
     ]
     recipe = next(iter(sorted(out.glob("runs/*/*/recipe.yaml"))), None)

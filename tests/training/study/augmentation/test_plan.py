@@ -47,7 +47,7 @@ def test_settings_of_the_generator_can_be_assigned():
         ({"arms": {"a": {"real": False}}, "against": "a"}, "needs real or synthetic images"),
         ({"generator": "nuclei-ddpm"}, "does not make images with masks"),
         ({"generator": "em-mitochondria-unet"}, "does not make images with masks"),
-        ({"generator_set": {"data.condition_on_fraction": False}}, "asked for rare objects"),
+        ({"generator_set": {"data.condition_on_fraction": False}}, "cannot generate rare objects"),
         ({"generator_set": {"data.parts": {"train": ["train/image"]}}}, "names no test images"),
         ({"generator_set": {"data.crop_size": 64}}, "256 px are larger than"),
         ({"generator_set": {"network.arguments.patch": 7}}, "“generator” cannot be trained"),

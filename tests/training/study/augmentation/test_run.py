@@ -320,7 +320,7 @@ def test_what_the_test_lacks_is_said_before_any_training(make_study, own_data, t
 def test_one_seed_cannot_tell_whether_synthetic_images_help(make_study, data_dir, tmp_path, quick):
     study = make_study(options={"slices": [2]})
     text = run(study, data_dir, tmp_path / "out", silent).read_text("utf-8")
-    assert "Whether synthetic images are worth using cannot be told yet." in text
+    assert "Whether synthetic images are worth using is not known yet." in text
     assert "No gain" not in text
 
 
