@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_cytosynth.images.reading import LoadedImage
+    from napari_cytosynth.tasks.common.layers import Source
 
 __all__ = [
     "add_device",
     "add_image",
     "add_model",
+    "add_overwrite",
     "add_running",
     "add_where",
     "at_least_one",
+    "check_output",
+    "count_pixels",
     "fraction",
+    "image_source",
     "make_folder",
-    "make_room_for",
     "not_negative",
     "positive",
+    "save_result",
     "whole",
 ]
 
@@ -153,10 +164,75 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder that the results go to"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder that the results go to, or a name that ends in .tif or .zarr",
+    )
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add what allows results to replace files of others."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace what another task, another program or a person wrote there, and results "
+        "that were corrected by hand (default: only unchanged results of the same task)",
     )
 
 
-def make_room_for(out: Path) -> None:
-    """Make the folder of results that go to a folder or, by its suffix, beside a file."""
-    make_folder(out.parent if out.suffix.lower() in FILE_SUFFIXES else out)
+def check_output(
+    arguments: argparse.Namespace,
+    task: str,
+    *,
+    images: Sequence[str] | None = None,
+    sources: Sequence[Path] = (),
+    size: int = 0,
+) -> None:
+    """Check before a long run, and without making anything, that its result can be written.
+
+    Parameters
+    ----------
+    arguments
+        Those of the command: ``out`` and ``overwrite``.
+    task, images
+        As :func:`~napari_cytosynth.tasks.export.destination.find_destination` takes them.
+    sources, size
+        As :func:`~napari_cytosynth.tasks.export.destination.check_destination` takes them.
+
+    Raises
+    ------
+    OutputError
+        If it cannot, or something else would be replaced.
+    """
+    from napari_cytosynth.tasks.export.destination import find_destination
+    from napari_cytosynth.tasks.export.saving import check_beforehand
+
+    destination = find_destination(arguments.out, task, images)
+    check_beforehand(destination, sources, size=size, overwrite=arguments.overwrite)
+
+
+def image_source(file: LoadedImage, path: Path) -> Source:
+    """Return an image with its path, so that the record of a result names it."""
+    from napari_cytosynth.files import user_path
+    from napari_cytosynth.tasks.common.layers import Source
+
+    return Source(file.data, path=str(user_path(path).absolute()))
+
+
+def count_pixels(shape: Sequence[int], axes: str | None) -> int:
+    """Return the number of pixels of one channel; of unknown axes, those of one plane."""
+    if axes is None or len(axes) != len(shape):
+        return math.prod(shape[-2:]) if len(shape) == 2 else 0
+    return math.prod(size for size, axis in zip(shape, axes, strict=True) if axis != "C")
+
+
+def save_result(result: Any, out: Path, overwrite: bool, **options: Any) -> list[Path]:
+    """Save a result, print what it says about that, and return the files."""
+    known = len(result.messages)
+    files: list[Path] = result.save(out, **options, **({"overwrite": True} if overwrite else {}))
+    for message in result.messages[known:]:
+        print(message)
+    return files
