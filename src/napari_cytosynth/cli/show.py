@@ -1,4 +1,4 @@
-"""``cytosynth show``: what a file or folder was made from, by which model, and whether it is whole."""
+"""``cytosynth show``: what a result was made from and by which model, and whether it is whole."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -270,10 +271,13 @@ def _check_folder(destination: Destination) -> None:
 def _refuse_sources(
     destination: Destination, names: Iterable[str], sources: Sequence[Path]
 ) -> None:
+    same = False
     for name in names:
         target = destination.folder / name
         for source in sources:
-            if _overlap(target, source):
+            with suppress(ValueError):  # a source of a name that no file can have
+                same = _overlap(target, source)
+            if same:
                 raise OutputError(
                     f"“{target}” is the image that the result is made from, and is never "
                     "replaced by it. Choose another folder or name."

@@ -82,8 +82,8 @@ def image_of(record: dict[str, Any]) -> str | None:
     if not isinstance(source, dict):
         return None
     name = source.get("path") or source.get("layer")
-    if name:
-        return f"“{name}”"
+    if name:  # a record may come from anywhere: nothing in it steers a terminal
+        return "“" + "".join(c if c.isprintable() else "\ufffd" for c in str(name)) + "”"
     shape = source.get("shape")
     sizes = " × ".join(map(str, shape)) if isinstance(shape, list | tuple) else "?"
     return f"an image of {sizes} values without a name"
@@ -224,14 +224,14 @@ def _zarr_pixels(path: Path) -> dict[str, str]:
     import zarr
 
     root = zarr.open_group(path, mode="r")
-    digests = {}
+    digests: dict[str, str] = {}
     for name, member in root.members(max_depth=None):
         if isinstance(member, zarr.Array):
             digest = PixelDigest(member.shape)
-            axes = "".join(member.metadata.dimension_names or ()).upper()
-            for plane in np.ndindex(
-                *(n for a, n in zip(axes, member.shape, strict=True) if a not in "YX")
-            ):
+            names: Any = getattr(member.metadata, "dimension_names", None) or ()
+            axes = "".join(names).upper()
+            sizes = zip(axes, member.shape, strict=True)
+            for plane in np.ndindex(*(size for axis, size in sizes if axis not in "YX")):
                 digest.add(np.asarray(member[plane_slices(axes, plane)]))
             digests[name] = digest.text
     return digests

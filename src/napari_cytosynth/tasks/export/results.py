@@ -234,7 +234,8 @@ def _zarr_root(files: Saving) -> Iterator[tuple[Any, dict[str, str]]]:
     import zarr
 
     name = files.destination.images[""]
-    root, pixels = zarr.open_group(files.place(name), mode="w", zarr_format=3), {}
+    root = zarr.open_group(files.place(name), mode="w", zarr_format=3)
+    pixels: dict[str, str] = {}
     yield root, pixels
     embed_in_zarr(root, files.provenance, pixels)
     files.pixels[name] = pixels
