@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import OutputError
+from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.files import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from napari_cytosynth.images.reading import LoadedImage
     from napari_cytosynth.tasks.common.layers import Source
@@ -30,6 +31,7 @@ __all__ = [
     "image_source",
     "make_folder",
     "not_negative",
+    "path_of",
     "positive",
     "save_result",
     "whole",
@@ -76,6 +78,14 @@ def at_least_one(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
     return value
+
+
+def path_of(text: str) -> Path:
+    """Read a path; ``~`` is expanded, also where the shell leaves it, as in ``--out=~/x``."""
+    try:
+        return user_path(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -141,7 +151,7 @@ def add_where(group: Any) -> None:
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add the image, the model that runs on it, and where the results go."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
+    parser.add_argument("image", type=path_of, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
     add_model(parser)
     parser.add_argument(
         "--axes",
@@ -165,7 +175,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path_of,
         required=True,
         metavar="DIR",
         help="folder that the results go to, or a name that ends in .tif or .zarr",
@@ -216,10 +226,9 @@ def check_output(
 
 def image_source(file: LoadedImage, path: Path) -> Source:
     """Return an image with its path, so that the record of a result names it."""
-    from napari_cytosynth.files import user_path
     from napari_cytosynth.tasks.common.layers import Source
 
-    return Source(file.data, path=str(user_path(path).absolute()))
+    return Source(file.data, path=str(path.absolute()))
 
 
 def count_pixels(shape: Sequence[int], axes: str | None) -> int:

@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.files import user_path
 
 from .arguments import FILE_SUFFIXES, add_model, add_where, check_output, save_result
 
@@ -105,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Generate, write and say what was written."""
     from napari_cytosynth.zoo.loading import load_model
 
-    out: Path = user_path(arguments.out)
+    out: Path = arguments.out
     check_output(arguments, "generate", images=("images",))
     model = load_model(arguments.model, arguments.device)
     walks = arguments.vary is not None
@@ -129,7 +128,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _film(arguments: argparse.Namespace) -> Path:
     """Return the name of the film of a walk or of the way from noise to image."""
-    out = user_path(arguments.out)
+    out: Path = arguments.out
     name = "walk.gif" if arguments.vary is not None else "trajectory.gif"
     beside = out.suffix.lower() in FILE_SUFFIXES
     return out.with_name(f"{out.stem}-{name}") if beside else out / name

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import path_of
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
@@ -25,7 +27,7 @@ def add_parser(commands: Any) -> None:
         "if one was changed or is missing.",
         epilog="example: cytosynth show out/labels.tif",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a file or folder of a result")
+    parser.add_argument("file", type=path_of, metavar="FILE", help="a file or folder of a result")
     parser.add_argument("--json", action="store_true", help="print the record as it is stored")
     parser.set_defaults(run=run)
 

@@ -6,11 +6,19 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import at_least_one, make_folder, whole
+from napari_cytosynth.cli.arguments import at_least_one, whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
-from .common import add_output, check_card, data_name, default_folder, given_words, print_updated
+from .common import (
+    add_output,
+    check_card,
+    data_name,
+    default_folder,
+    given_words,
+    make_report_folder,
+    print_updated,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -128,7 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.update_card:
         _check_extractor(extractor)
     out = arguments.out or default_folder(models, arguments.data_dir, [arguments.part])
-    make_folder(out)
+    make_report_folder(out, arguments.overwrite)
     report = evaluate_generate(
         models, data, _options(arguments, extractor), progress=resolve_progress(None)
     )

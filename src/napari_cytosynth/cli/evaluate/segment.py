@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import add_running, make_folder, whole
+from napari_cytosynth.cli.arguments import add_running, whole
 from napari_cytosynth.progress import resolve_progress
 
 from .common import (
@@ -17,6 +17,7 @@ from .common import (
     data_name,
     default_folder,
     given_words,
+    make_report_folder,
     print_updated,
 )
 from .generate import add_generate
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = pair_images(folder, arguments.images, masks, selection)
     part = [arguments.hash_split] if arguments.hash_split else []
     out = arguments.out or default_folder([model], folder, part)
-    make_folder(out)
+    make_report_folder(out, arguments.overwrite)
     options = Options(
         kind=arguments.kind or ("labels" if masks == "labels" else "mask"),
         invert=arguments.invert,

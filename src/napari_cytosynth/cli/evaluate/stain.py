@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import make_folder, positive, whole
+from napari_cytosynth.cli.arguments import positive, whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
@@ -17,6 +17,7 @@ from .common import (
     data_name,
     default_folder,
     given_words,
+    make_report_folder,
     print_updated,
 )
 
@@ -160,7 +161,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     fields = _fields(arguments)
     models = [stainer.model for stainer in stainers]
     out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
-    make_folder(out)
+    make_report_folder(out, arguments.overwrite)
     options = StainOptions(
         segmenter=None if arguments.segmenter == "none" else arguments.segmenter,
         object_stain=arguments.objects,
