@@ -104,7 +104,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _check_output(arguments: argparse.Namespace, pixels: int, stains: int) -> None:
     samples, kept = arguments.samples > 0, arguments.samples > 0 and arguments.keep_samples
     images = ("mean", *(("std",) if samples else ()), *(("samples",) if kept else ()))
-    arrays = 1 + samples + (arguments.samples if kept else 0)
+    least = 2 if arguments.tolerance else arguments.samples  # it may stop early
+    arrays = 1 + samples + (least if kept else 0)
     size = 4 * pixels * stains * arrays
     check_output(arguments, "stain", images=images, sources=[arguments.image], size=size)
 
