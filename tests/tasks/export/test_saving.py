@@ -17,6 +17,7 @@ from napari_cytosynth import files
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.tasks.common.layers import Source
 from napari_cytosynth.tasks.export import saving
+from napari_cytosynth.tasks.export.destination import check_destination, find_destination
 from napari_cytosynth.tasks.export.inspection import find_provenance
 from napari_cytosynth.tasks.export.records import embedded_record, file_digest
 from napari_cytosynth.tasks.export.results import write_tiff
@@ -144,6 +145,10 @@ def test_another_image_is_replaced_with_a_sentence_that_names_both(tmp_path):
     other.save(tmp_path)
     (sentence,) = other.messages
     assert "“well_1.tif”; it was replaced by that of “well_2.tif”" in sentence
+    for name in ("provenance.json", "table.csv"):
+        (tmp_path / name).unlink()
+    again.save(tmp_path)  # known by the record in the image
+    assert "“well_2.tif”; it was replaced by that of “well_1.tif”" in again.messages[-1]
 
 
 @pytest.mark.parametrize("sidecar", [True, False])
@@ -359,7 +364,7 @@ def test_a_result_that_cannot_be_finished_leaves_no_folder(tmp_path, monkeypatch
 
     monkeypatch.setattr(tifffile, "imwrite", full)
     with pytest.raises(OutputError, match="no space left"):
-        segmentation().save(tmp_path / "new")
+        segmentation().save(tmp_path / "new" / "out")
     assert not (tmp_path / "new").exists()
 
 
@@ -378,6 +383,14 @@ def test_home_is_expanded(tmp_path, monkeypatch):
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(InputError, match="cannot be the name of a file"):
         segmentation().save(path)
+
+
+@pytest.mark.parametrize("out", ["x" * 300, "new/" + "x" * 300, "x" * 245 + ".tif"])
+def test_a_name_that_is_too_long_is_known_beforehand(tmp_path, out):
+    destination = find_destination(tmp_path / out, "segment")
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_destination(destination)
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_little_space_is_known_before_anything_is_written(tmp_path, monkeypatch):

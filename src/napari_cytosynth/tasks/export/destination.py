@@ -239,7 +239,10 @@ def check_destination(
             for name, facts in (listed if ours else {}).items()
             if name.startswith(("image/", "mask/")) and name not in destination.singles
         }
-    return Earlier(record if ours else None, stale, kept)
+        if record is None:
+            record = embedded_record(destination.files[0])
+        same = record is not None and family(record) == destination.task
+    return Earlier(record if same else None, stale, kept)
 
 
 def refuse_foreign_file(path: Path, task: str) -> None:
@@ -264,6 +267,10 @@ def _check_folder(destination: Destination) -> None:
             f"“{destination.folder}” cannot be the folder of the results: “{folder.name}” is a "
             "file, or a link that leads nowhere, and in the way. Choose another name."
         )
+    missing = destination.folder.absolute().relative_to(folder).parts
+    for name in (*missing, *(file.name for file in destination.files)):
+        with suppress(FileNotFoundError):  # others: too long, or with characters it cannot have
+            (folder / name).lstat()
     with tempfile.TemporaryFile(dir=folder):
         pass
 

@@ -149,15 +149,15 @@ def check_beforehand(
 
 @contextmanager
 def _made(folder: Path) -> Iterator[None]:
-    """Make a folder; if the block fails, take it away again."""
-    new = not folder.exists()
+    """Make a folder; if the block fails, take away again what was made of its path."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
     except BaseException:
-        if new:
-            with suppress(OSError):
-                folder.rmdir()
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
         raise
 
 
