@@ -81,6 +81,70 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
     assert (seen["axes"], seen["pixel_size"]) == ("TYX", 0.7)
 
 
+def test_a_record_names_its_image_and_another_image_is_announced(
+    saved_model, data_dir, tmp_path, capsys
+) -> None:
+    for name in ("a", "b"):
+        image = data_dir / "image" / f"{name}.png"
+        line = ["segment", str(image), "--model", str(saved_model), "--out", str(tmp_path / "o")]
+        assert main([*line, "--device", "cpu"]) == 0
+        record = json.loads((tmp_path / "o" / "provenance.json").read_text())
+        assert record["source"]["path"] == str(image)
+    said = capsys.readouterr().out
+    assert f"{data_dir / 'image' / 'a.png'}”; it was replaced by that of “{image}”" in said
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("a.png", "cannot be written as “.png”"),
+        ("mask.png", "cannot be written as “.png”"),
+        ("image.tif", "is the image that the result is made from"),
+        (".", "napari-cytosynth did not write it"),
+        ("x.zarr", "needs the package zarr"),
+        ("full", "space left"),
+        ("locked", "may not write there"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_network_runs(
+    out, reason, monkeypatch, tmp_path, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "napari_cytosynth.tasks.segment.task.segment",
+        lambda *a, **k: pytest.fail("the network ran"),
+    )
+    tifffile.imwrite("image.tif", np.zeros((8, 9), np.uint8))
+    (tmp_path / "labels.tif").write_bytes(b"mine")
+    if out == "x.zarr":
+        monkeypatch.setitem(sys.modules, "zarr", None)
+    if out == "full":
+        usage = SimpleNamespace(free=10)
+        monkeypatch.setattr("napari_cytosynth.files.shutil.disk_usage", lambda path: usage)
+    if out == "locked":
+        locked = PermissionError(13, "Permission denied")
+        monkeypatch.setattr(
+            "napari_cytosynth.tasks.export.destination.tempfile.TemporaryFile",
+            lambda **k: (_ for _ in ()).throw(locked),
+        )
+    before = sorted(tmp_path.iterdir())
+    assert main(["segment", "image.tif", "--model", "m", "--out", out]) == 1
+    assert reason in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_evaluate_keeps_tables_of_others(saved_model, data_dir, tmp_path, capsys) -> None:
+    arguments = ["--data-dir", str(data_dir), "--device", "cpu", "--out", str(tmp_path / "o")]
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "table.csv").write_text("mine")
+    line = ["evaluate", "segment", str(saved_model), *arguments]
+    assert main(line) == 1
+    assert "no evaluation wrote it" in capsys.readouterr().err
+    assert (tmp_path / "o" / "table.csv").read_text() == "mine"
+    assert main([*line, "--overwrite"]) == 0
+    assert main(line) == 0  # the evaluation's own
+
+
 @pytest.mark.parametrize("out", ["taken", "taken/below", "taken/below.tif"])
 def test_a_folder_that_cannot_be_written_is_named_before_the_run(
     out, monkeypatch, data_dir, tmp_path, capsys

@@ -7,10 +7,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.cli.evaluate import segment as evaluate
 from napari_cytosynth.errors import Cancelled, CytosynthError
 
-from . import generate, models, phantoms, segment, stain
+from . import generate, models, phantoms, segment, show, stain
+from .evaluate import segment as evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_parser(commands)
     stain.add_parser(commands)
     generate.add_parser(commands)
+    show.add_parser(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
     phantoms.add_parser(commands)

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import OutputError
+from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.files import user_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_cytosynth.images.reading import LoadedImage
+    from napari_cytosynth.tasks.common.layers import Source
 
 __all__ = [
     "add_device",
     "add_image",
     "add_model",
-    "add_pixel_size_and_device",
+    "add_overwrite",
     "add_segment_options",
     "at_least_one",
+    "check_output",
+    "count_pixels",
     "fraction",
+    "image_source",
     "make_folder",
-    "make_output_folder",
     "not_negative",
+    "path_of",
     "positive",
+    "save_result",
     "whole",
 ]
 
@@ -65,6 +77,14 @@ def at_least_one(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
     return value
+
+
+def path_of(text: str) -> Path:
+    """Read a path; ``~`` is expanded, also where the shell leaves it, as in ``--out=~/x``."""
+    try:
+        return user_path(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -130,7 +150,7 @@ def add_device(group: Any) -> None:
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the image, the model and the folder of results."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
+    parser.add_argument("image", type=path_of, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
     add_model(parser)
     parser.add_argument(
         "--axes",
@@ -153,10 +173,74 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder that the results go to"
+        "--out",
+        type=path_of,
+        required=True,
+        metavar="DIR",
+        help="folder that the results go to, or a name that ends in .tif or .zarr",
+    )
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add what allows results to replace files of others."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace what another task, another program or a person wrote there, and results "
+        "that were corrected by hand (default: only unchanged results of the same task)",
     )
 
 
-def make_output_folder(out: Path) -> None:
-    """Make the folder of results: `out` itself, or its parent if `out` names a file."""
-    make_folder(out.parent if out.suffix.lower() in FILE_SUFFIXES else out)
+def check_output(
+    arguments: argparse.Namespace,
+    task: str,
+    *,
+    images: Sequence[str] | None = None,
+    sources: Sequence[Path] = (),
+    size: int = 0,
+) -> None:
+    """Check before a long run, and without making anything, that its result can be written.
+
+    Parameters
+    ----------
+    arguments
+        Those of the command: ``out`` and ``overwrite``.
+    task, images
+        As :func:`~napari_cytosynth.tasks.export.destination.find_destination` takes them.
+    sources, size
+        As :func:`~napari_cytosynth.tasks.export.destination.check_destination` takes them.
+
+    Raises
+    ------
+    OutputError
+        If it cannot, or something else would be replaced.
+    """
+    from napari_cytosynth.tasks.export.destination import find_destination
+    from napari_cytosynth.tasks.export.saving import check_beforehand
+
+    destination = find_destination(arguments.out, task, images)
+    check_beforehand(destination, sources, size=size, overwrite=arguments.overwrite)
+
+
+def image_source(file: LoadedImage, path: Path) -> Source:
+    """Return an image with its path, so that the record of a result names it."""
+    from napari_cytosynth.tasks.common.layers import Source
+
+    return Source(file.data, path=str(path.absolute()))
+
+
+def count_pixels(shape: Sequence[int], axes: str | None) -> int:
+    """Return the number of pixels of one channel; of unknown axes, those of one plane."""
+    if axes is None or len(axes) != len(shape):
+        return math.prod(shape[-2:]) if len(shape) == 2 else 0
+    return math.prod(size for size, axis in zip(shape, axes, strict=True) if axis != "C")
+
+
+def save_result(result: Any, out: Path, overwrite: bool, **options: Any) -> list[Path]:
+    """Save a result, print what it says about that, and return the files."""
+    known = len(result.messages)
+    files: list[Path] = result.save(out, **options, **({"overwrite": True} if overwrite else {}))
+    for message in result.messages[known:]:
+        print(message)
+    return files

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError
 
-from .arguments import FILE_SUFFIXES, add_device, add_model, make_output_folder
+from .arguments import FILE_SUFFIXES, add_device, add_model, check_output, save_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from napari_cytosynth.tasks.generate.result import Generation
+    from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_parser"]
 
@@ -104,30 +105,49 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo.loading import load_model
 
     out: Path = arguments.out
-    new = not out.exists()
-    make_output_folder(out)
-    try:
-        model = load_model(arguments.model, arguments.device)
-        result = _make(arguments, model)
-    except BaseException:
-        if new and out.is_dir():
-            out.rmdir()  # an empty folder would look like a result
-        raise
+    check_output(arguments, "generate", images=("images",))
+    model = load_model(arguments.model, arguments.device)
+    walks = arguments.vary is not None
+    film = _film(arguments) if walks or arguments.trajectory else None
+    _check_room(arguments, model, film)
+    result = _make(arguments, model)
     for message in result.messages:
         print(message)
     try:
         if arguments.nearest:
             _print_nearest(result, model, arguments.device)
-    finally:  # the images are kept even if the look-up fails
-        written = result.save(out, separate=arguments.separate)
-    if result.walk is not None or result.trajectory is not None:
-        name = "walk.gif" if result.walk is not None else "trajectory.gif"
-        beside = out.suffix.lower() in FILE_SUFFIXES
-        film = out.with_name(f"{out.stem}-{name}") if beside else out / name
-        written.append(result.save_animation(film))
+    finally:  # the images are worth keeping where nothing can be looked up
+        overwrite = arguments.overwrite
+        written = save_result(result, out, overwrite, separate=arguments.separate)
+    if film is not None and (result.walk is not None or result.trajectory is not None):
+        written.append(result.save_animation(film, overwrite=overwrite))
     print(_summary(result))
     for path in written:
         print(path)
+
+
+def _film(arguments: argparse.Namespace) -> Path:
+    """Return the name of the film of a walk or of the way from noise to image."""
+    out: Path = arguments.out
+    name = "walk.gif" if arguments.vary is not None else "trajectory.gif"
+    beside = out.suffix.lower() in FILE_SUFFIXES
+    return out.with_name(f"{out.stem}-{name}") if beside else out / name
+
+
+def _check_room(arguments: argparse.Namespace, model: Model, film: Path | None) -> None:
+    """Check that the files of this model can be written, and that there is space for them."""
+    from napari_cytosynth.tasks.export.destination import refuse_foreign_file
+
+    if film is not None and not arguments.overwrite:
+        refuse_foreign_file(film, "generate")
+    inference = model.card.inference
+    masks = inference.generation is not None and inference.generation.mask_channel is not None
+    images = ("images", *(("masks", "labels") if masks else ()))
+    images += ("trajectory",) if arguments.trajectory and arguments.vary is None else ()
+    count, channels = arguments.count or 9, len(inference.output_channels) - masks
+    sides = arguments.size or (16,)
+    size = 4 * count * channels * sides[0] * sides[-1]
+    check_output(arguments, "generate", images=images, size=size)
 
 
 def _make(arguments: argparse.Namespace, model: Any) -> Generation:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.progress import resolve_progress
 
-from .arguments import at_least_one, make_folder, positive, whole
+from .arguments import at_least_one, make_folder, path_of, positive, whole
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from napari_cytosynth.phantoms.simulate import StainedCells
 
@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
         "fluorescence/NAME.tif, and the true labels nuclei/NAME.tif and cells/NAME.tif.",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder that the images go to"
+        "--out", type=path_of, required=True, metavar="DIR", help="folder that the images go to"
     )
     parser.add_argument(
         "--count",

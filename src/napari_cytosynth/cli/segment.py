@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_image, add_segment_options, make_output_folder
+from .arguments import (
+    add_image,
+    add_segment_options,
+    check_output,
+    count_pixels,
+    image_source,
+    save_result,
+)
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
 __all__ = ["add_parser"]
 
@@ -42,17 +48,18 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.tasks.segment.task import segment
 
     file = read_image(arguments.image)
-    out: Path = arguments.out
-    make_output_folder(out)
+    axes = (arguments.axes or file.axes or "").upper() or None
+    size = 4 * count_pixels(file.data.shape, axes)
+    check_output(arguments, "segment", sources=[arguments.image], size=size)
     result = segment(
-        file.data,
+        image_source(file, arguments.image),
         model=arguments.model,
         threshold=arguments.threshold,
         min_size=arguments.min_size,
         fill_holes=arguments.fill_holes,
         split_touching=arguments.split_touching,
         drop_border=arguments.drop_border,
-        axes=(arguments.axes or file.axes or "").upper() or None,
+        axes=axes,
         channels=arguments.channels,
         pixel_size=arguments.pixel_size or file.pixel_size_um,
         resample=arguments.resample,
@@ -60,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for message in result.messages:
         print(message)
-    written = result.save(out)
+    written = save_result(result, arguments.out, arguments.overwrite)
     print(f"{len(result.table)} objects at a threshold of {result.threshold:g}")
     for path in written:
         print(path)

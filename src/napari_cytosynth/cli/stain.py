@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_image, add_pixel_size_and_device, make_output_folder
+from .arguments import (
+    add_image,
+    add_pixel_size_and_device,
+    check_output,
+    count_pixels,
+    image_source,
+    save_result,
+)
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from napari_cytosynth.images.reading import LoadedImage
     from napari_cytosynth.tasks.stain.result import Staining
@@ -71,15 +77,16 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo.loading import load_model
 
     file = read_image(arguments.image)
-    out: Path = arguments.out
-    make_output_folder(out)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = arguments.pixel_size or file.pixel_size_um
+    _check_output(arguments, count_pixels(file.data.shape, axes), 1)
     model = load_model(arguments.model, arguments.device)
+    count = len(arguments.stains or model.card.inference.output_channels)
+    _check_output(arguments, count_pixels(file.data.shape, axes), count)
     for warning in _domain_warnings(file, model.card, arguments, axes, size):
         print(f"Warning: {warning}", file=sys.stderr)
     result = stain(
-        file.data,
+        image_source(file, arguments.image),
         model=model,
         samples=arguments.samples,
         seed=arguments.seed,
@@ -95,10 +102,19 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for message in result.messages:
         print(message)
-    written = result.save(out)
+    written = save_result(result, arguments.out, arguments.overwrite)
     print(_summary(result))
     for path in written:
         print(path)
+
+
+def _check_output(arguments: argparse.Namespace, pixels: int, stains: int) -> None:
+    samples, kept = arguments.samples > 0, arguments.samples > 0 and arguments.keep_samples
+    images = ("mean", *(("std",) if samples else ()), *(("samples",) if kept else ()))
+    least = 2 if arguments.tolerance else arguments.samples  # it may stop early
+    arrays = 1 + samples + (least if kept else 0)
+    size = 4 * pixels * stains * arrays
+    check_output(arguments, "stain", images=images, sources=[arguments.image], size=size)
 
 
 def _domain_warnings(

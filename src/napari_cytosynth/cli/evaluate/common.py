@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.cli.arguments import make_folder, path_of
+from napari_cytosynth.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import argparse
@@ -19,10 +21,18 @@ __all__ = [
     "check_card",
     "data_name",
     "default_folder",
+    "make_report_folder",
     "non_default_options",
     "print_updated",
 ]
 
+_FILES = (
+    *("table.csv", "curve.csv", "comparison.csv", "populations.csv", "metrics.json"),
+    *("figures.pdf", "overview.png", "curves.png", "statistics.png", "uncertainty.png"),
+    *("populations.png", "comparison.png", "generated-*.png", "nearest-*.png"),
+    *("field-*.png", "worst-*.png"),
+)
+"""What evaluations write."""
 PARTS = ("train", "validation", "val", "test")
 
 
@@ -44,7 +54,12 @@ def add_selection(data: Any) -> None:
 def add_output(parser: argparse.ArgumentParser, default: str) -> None:
     """Add the options for the folder of results and the card to update."""
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help=f"folder of the results (default: {default})"
+        "--out", type=path_of, metavar="DIR", help=f"folder of the results (default: {default})"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace tables and figures there that no evaluation wrote",
     )
     parser.add_argument(
         "--update-card",
@@ -52,6 +67,32 @@ def add_output(parser: argparse.ArgumentParser, default: str) -> None:
         help="write the figures into the card of the model (a folder), under this name of the "
         "data and their split; do so only with data that the model never saw",
     )
+
+
+def make_report_folder(folder: Path, overwrite: bool) -> None:
+    """Make the folder of an evaluation, before the run; keep what no evaluation wrote there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, or files of others would be replaced.
+    """
+    found = (file for pattern in _FILES for file in sorted(folder.glob(pattern)))
+    taken = next(found, None)
+    if taken is not None and not overwrite and not _is_report(folder / "metrics.json"):
+        raise OutputError(
+            f"“{taken}” is there already, and no evaluation wrote it. Choose another folder. To "
+            "replace it, use --overwrite."
+        )
+    make_folder(folder)
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"version", "command"} <= set(content)
 
 
 def check_card(folder: Path, option: str = "--update-card") -> None:

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import at_least_one, make_folder, whole
+from napari_cytosynth.cli.arguments import at_least_one, whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
@@ -15,6 +15,7 @@ from .common import (
     check_card,
     data_name,
     default_folder,
+    make_report_folder,
     non_default_options,
     print_updated,
 )
@@ -135,7 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.update_card:
         _check_extractor(extractor)
     out = arguments.out or default_folder(models, arguments.data_dir, [arguments.part])
-    make_folder(out)
+    make_report_folder(out, arguments.overwrite)
     report = evaluate_generate(
         models, data, _options(arguments, extractor), progress=resolve_progress(None)
     )

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import add_segment_options, make_folder, whole
+from napari_cytosynth.cli.arguments import add_segment_options, whole
 from napari_cytosynth.progress import resolve_progress
 
 from .common import (
@@ -16,6 +16,7 @@ from .common import (
     check_card,
     data_name,
     default_folder,
+    make_report_folder,
     non_default_options,
     print_updated,
 )
@@ -103,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = pair_images(folder, arguments.images, masks, selection)
     part = [arguments.hash_split] if arguments.hash_split else []
     out = arguments.out or default_folder([model], folder, part)
-    make_folder(out)
+    make_report_folder(out, arguments.overwrite)
     options = SegmentOptions(
         kind=arguments.kind or ("labels" if masks == "labels" else "mask"),
         invert=arguments.invert,

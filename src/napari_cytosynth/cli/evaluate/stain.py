@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import make_folder, positive, whole
+from napari_cytosynth.cli.arguments import positive, whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
@@ -16,6 +16,7 @@ from .common import (
     check_card,
     data_name,
     default_folder,
+    make_report_folder,
     non_default_options,
     print_updated,
 )
@@ -160,7 +161,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     fields = _fields(arguments)
     models = [stainer.model for stainer in stainers]
     out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
-    make_folder(out)
+    make_report_folder(out, arguments.overwrite)
     options = StainOptions(
         segmenter=None if arguments.segmenter == "none" else arguments.segmenter,
         object_stain=arguments.objects,

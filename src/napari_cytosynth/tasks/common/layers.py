@@ -6,6 +6,7 @@ Nothing here imports napari: a layer is any object with ``data`` and ``scale``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +56,18 @@ class Source:
     geometry: dict[str, Any] = field(default_factory=dict)
     path: str | None = None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return tuple(self.data.shape)
+
+    @property
+    def files(self) -> list[Path]:
+        """Files that the pixels come from, as far as known: a result never replaces them."""
+        store = getattr(self.data, "store", None)
+        found = [self.path, getattr(self.data, "filename", None), getattr(store, "root", None)]
+        return [Path(path) for path in found if isinstance(path, str | Path)]
+
 
 def read_source(image: Any) -> Source:
     """Read a layer or an array; neither is copied.
@@ -63,8 +76,10 @@ def read_source(image: Any) -> Source:
     ----------
     image
         A napari layer, or a numpy, dask or zarr array (anything else goes through
-        ``numpy.asarray``).
+        ``numpy.asarray``); a :class:`Source` stays as it is.
     """
+    if isinstance(image, Source):
+        return image
     if hasattr(image, "data") and hasattr(image, "scale") and hasattr(image, "translate"):
         return _read_layer(image)
     if not hasattr(image, "shape") or not hasattr(image, "dtype"):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import InputError, OutputError
-from napari_cytosynth.files import replacing
+from napari_cytosynth.files import replacing, user_path
 
 from .captions import font, plain
+from .destination import refuse_foreign_file
+from .formats import printable
 from .montage import column_count, composite, enlarged, montage
+from .records import as_json, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
     from PIL.Image import Image
@@ -30,8 +33,18 @@ _GRID, _SIDE, _LINE = 480, 256, 20  # px
 _STEP_MS, _WALK_MS, _END_MS = 80, 160, 1500
 
 
-def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> Path:
+def save_animation(
+    path: str | Path,
+    arrays: SyntheticArrays,
+    facts: SyntheticFacts,
+    record: dict[str, Any],
+    *,
+    overwrite: bool = False,
+) -> Path:
     """Write the animation of a trajectory, or else of a walk, and return the file.
+
+    The record is embedded. A file that holds no record of synthetic images is replaced only
+    with `overwrite`.
 
     Raises
     ------
@@ -40,11 +53,14 @@ def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFa
     OutputError
         If it cannot be written there.
     """
-    path = Path(path)
+    path = user_path(path)
     if not path.suffix:
         path = path.with_suffix(".gif")
     if path.suffix.lower() != ".gif":
         raise OutputError(f"A film is written as GIF: give a name that ends in .gif, not “{path}”.")
+    if not overwrite:
+        refuse_foreign_file(path, "generate")
+    comment = printable(f"{facts.title}; {facts.seeds_in_words()}").replace("\n", " ")
     frames = [_captioned(picture, caption) for picture, caption in _pictures(arrays, facts)]
     colours = "L" if all(_is_grey(frame) for frame in frames) else "RGB"
     first, *others = (_indexed(frame, colours) for frame in frames)
@@ -56,7 +72,7 @@ def save_animation(path: str | Path, arrays: SyntheticArrays, facts: SyntheticFa
             append_images=others,
             duration=_durations(arrays, len(frames)),
             loop=0,
-            comment=f"{facts.title}; {facts.seeds_in_words()}".encode("ascii", "replace"),
+            comment=comment.encode("ascii", "replace") + b"\n" + as_json(sealed(record)),
         )
     return path
 

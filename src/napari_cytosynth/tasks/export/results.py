@@ -2,203 +2,169 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.files import replacing
-
 from .contact_sheet import write_contact_sheet
-from .formats import (
-    SAMPLE_AXIS,
-    file_names,
-    fill_group,
-    prefixed,
-    remove_stale,
-    stem_of,
-    write_record,
-    write_tiff,
-    zarr_root,
-)
+from .formats import SAMPLE_AXIS, embed_in_zarr, fill_group, write_tiff
 from .montage import to_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
 
     from .captions import SyntheticArrays, SyntheticFacts
     from .formats import ImageFacts
+    from .saving import Saving
 
-__all__ = ["save_generation", "save_segmentation", "save_staining", "write_tiff"]
+__all__ = [
+    "generation_images",
+    "single_names",
+    "write_generation",
+    "write_segmentation",
+    "write_staining",
+    "write_tiff",
+]
 
-_GENERATION_FILES = ("images", "masks", "labels", "trajectory")
 
-
-def save_segmentation(
-    path: str | Path,
-    probability: Any,
-    labels: npt.NDArray[np.int32],
-    table: pd.DataFrame,
-    facts: ImageFacts,
-) -> list[Path]:
-    """Write probability, labels, table and record of a segmentation.
+def write_segmentation(
+    files: Saving, probability: Any, labels: Any, table: pd.DataFrame, facts: ImageFacts
+) -> None:
+    """Write probability, labels and table of a segmentation.
 
     Parameters
     ----------
-    path
-        A folder, or a name that ends in .tif or .zarr.
+    files
+        Where they are written.
     probability, labels
         Arrays of the axes that `facts` names.
     table
         The objects; its column ``index`` is left out.
     facts
-        Axes, pixel size, record, and the name of the objects.
-
-    Returns
-    -------
-    list of Path
-        The files, or the one ``.zarr`` folder, then the table and the record.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, or the file type is unknown.
+        Axes, pixel size, and the name of the objects.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".zarr":
-        files, stem = [_write_segmentation_zarr(path, probability, labels, facts)], stem_of(path)
+    names = files.destination.images
+    if "" in names:
+        with _zarr_root(files) as (root, pixels):
+            size = facts.pixel_size
+            pixels["0"] = fill_group(root, probability, facts.axes, size, "probability")
+            pixels |= _fill_labels(root, labels, facts.axes, size, facts.objects)
     else:
-        names, stem = file_names(path, ("probability", "labels"))
-        files = list(names.values())
-        for file, array in zip(files, (probability, _compact(labels)), strict=True):
-            write_tiff(file, array, facts.axes, facts.pixel_size)
-    folder = files[0].parent
-    rows = _write_table(table.drop(columns="index"), folder / prefixed(stem, "table.csv"))
-    record = write_record(facts.provenance, folder / prefixed(stem, "provenance.json"))
-    return [*files, rows, record]
+        for name, array in (("probability", probability), ("labels", _compact(labels))):
+            _write_image(files, names[name], array, facts.axes, facts.pixel_size)
+    table.drop(columns="index").to_csv(files.place(files.destination.others[0]), index=False)
 
 
-def save_staining(
-    path: str | Path,
-    arrays: Mapping[str, Any],
-    descriptions: Mapping[str, str],
-    facts: ImageFacts,
-) -> list[Path]:
-    """Write the images and the record of a virtual stain.
+def write_staining(
+    files: Saving, arrays: Mapping[str, Any], descriptions: Mapping[str, str], facts: ImageFacts
+) -> None:
+    """Write the images of a virtual stain.
 
     Parameters
     ----------
-    path
-        A folder, or a name that ends in .tif or .zarr.
+    files
+        Where they are written.
     arrays
         ``mean`` and ``std`` of the axes that `facts` names, ``samples`` with one axis before
-        them; a file that an older result left of one that is None here is removed.
+        them; those that are None are left out.
     descriptions
         Description of each array, for its file's metadata.
     facts
-        Axes, pixel size, record, and the names of the stains.
-
-    Returns
-    -------
-    list of Path
-        The files, or the one ``.zarr`` folder, and the record.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, or the file type is unknown.
+        Axes, pixel size, and the names of the stains.
     """
-    path = Path(path)
     present = {name: array for name, array in arrays.items() if array is not None}
-    if path.suffix.lower() == ".zarr":
-        files, stem = [_write_staining_zarr(path, present, descriptions, facts)], stem_of(path)
-    else:
-        names, stem = file_names(path, tuple(present))
-        files = list(names.values())
-        for name, file in names.items():
+    names, size, channels = files.destination.images, facts.pixel_size, facts.channels
+    if "" not in names:
+        for name, array in present.items():
             axes, about = _stain_axes(name, facts), descriptions[name]
-            write_tiff(file, present[name], axes, facts.pixel_size, facts.channels, about)
-        remove_stale(file_names(path, tuple(arrays))[0], present)
-    record = files[0].parent / prefixed(stem, "provenance.json")
-    return [*files, write_record(facts.provenance, record)]
+            _write_image(files, names[name], array, axes, size, channels, about)
+        return
+    with _zarr_root(files) as (root, pixels):  # the mean is the image; the rest are further ones
+        for name, array in present.items():
+            group = root if name == "mean" else root.create_group(name)
+            axes, about = _stain_axes(name, facts), descriptions[name]
+            digest = fill_group(group, array, axes, size, about, channels)
+            pixels["0" if name == "mean" else f"{name}/0"] = digest
 
 
-def save_generation(
-    path: str | Path,
-    arrays: SyntheticArrays,
-    table: pd.DataFrame,
-    facts: SyntheticFacts,
-    provenance: dict[str, Any],
-    *,
-    separate: bool = False,
-) -> list[Path]:
-    """Write synthetic images, their table, contact sheet and record.
+def write_generation(
+    files: Saving, arrays: SyntheticArrays, table: pd.DataFrame, facts: SyntheticFacts
+) -> None:
+    """Write synthetic images, their table and contact sheet, and the single images if named.
 
     Parameters
     ----------
-    path
-        A folder, or a name that ends in .tif or .zarr.
+    files
+        Where they are written.
     arrays
         The pixels.
     table
         One row for each image; each is marked as synthetic, with the name of the model.
     facts
         Facts for the files and captions.
-    provenance
-        Provenance record, of plain values.
-    separate
-        Write each image, and each mask, into a file of its own too. Default: False.
-
-    Returns
-    -------
-    list of Path
-        The files, or the one ``.zarr`` folder, the table, the contact sheet and the record.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written there, or the file type is unknown.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".zarr":
-        files, stem = [_write_generation_zarr(path, arrays, facts, provenance)], stem_of(path)
+    names, size = files.destination.images, facts.pixel_size
+    if "" in names:
+        _write_generation_zarr(files, arrays, facts)
     else:
-        files, stem = _write_generation_tiffs(path, arrays, facts)
-    folder = files[0].parent
+        for name, (array, axes, about) in _generation_parts(arrays, facts).items():
+            channels = facts.channels if "C" in axes else ()
+            _write_image(files, names[name], array, axes, size, channels, about, "S" in axes)
+    rows, sheet = files.destination.others
     marked = table.assign(synthetic=True, model=facts.model)
-    rows = _write_table(marked, folder / prefixed(stem, "samples.csv"))
-    sheet = write_contact_sheet(folder / prefixed(stem, "contact-sheet.png"), arrays, facts)
-    record = write_record(provenance, folder / prefixed(stem, "provenance.json"))
-    singles = _write_singles(folder, arrays, facts) if separate else []
-    return [*files, rows, sheet, record, *singles]
+    marked.to_csv(files.place(rows), index=False)
+    write_contact_sheet(files.place(sheet), arrays, facts)
+    if files.destination.singles:
+        _write_singles(files, arrays, facts)
+
+
+def generation_images(arrays: SyntheticArrays) -> tuple[str, ...]:
+    """Return the names of the images that a generation writes."""
+    masks = ("masks", "labels") if arrays.masks is not None else ()
+    return ("images", *masks, *(() if arrays.trajectory is None else ("trajectory",)))
+
+
+def single_names(arrays: SyntheticArrays, facts: SyntheticFacts) -> list[str]:
+    """Return the names of the files of one image each, and of their masks."""
+    kinds = ("image",) if arrays.masks is None else ("image", "mask")
+    return [f"{kind}/{_single_file(facts, n)}" for n in range(len(arrays)) for kind in kinds]
 
 
 # -- TIFF and tables --------------------------------------------------------------------------
 
 
-def _write_table(table: pd.DataFrame, path: Path) -> Path:
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
-    return path
+def _write_image(
+    files: Saving,
+    name: str,
+    array: Any,
+    axes: str,
+    pixel_size: Sequence[float] | None,
+    channels: Sequence[str] = (),
+    description: str = "",
+    rgb: bool = False,
+) -> None:
+    """Write a TIFF with the record in it, and note the digest of its pixels."""
+    files.pixels[name] = write_tiff(
+        files.place(name),
+        array,
+        axes,
+        pixel_size,
+        channels,
+        description,
+        rgb=rgb,
+        record=files.provenance,
+    )
 
 
 def _stain_axes(name: str, facts: ImageFacts) -> str:
-    return SAMPLE_AXIS + facts.axes if name == "samples" else facts.axes
-
-
-def _write_generation_tiffs(
-    path: Path, arrays: SyntheticArrays, facts: SyntheticFacts
-) -> tuple[list[Path], str]:
-    parts = _generation_parts(arrays, facts)
-    names, stem = file_names(path, tuple(parts))
-    for name, (array, axes, about) in parts.items():
-        channels = facts.channels if "C" in axes else ()
-        write_tiff(names[name], array, axes, facts.pixel_size, channels, about)
-    remove_stale(file_names(path, _GENERATION_FILES)[0], parts)
-    return list(names.values()), stem
+    if name != "samples":
+        return facts.axes
+    free = next(letter for letter in f"{SAMPLE_AXIS}RVMLAIEH" if letter not in facts.axes)
+    return free + facts.axes
 
 
 def _generation_parts(
@@ -220,23 +186,22 @@ def _generation_parts(
     return parts
 
 
-def _write_singles(folder: Path, arrays: SyntheticArrays, facts: SyntheticFacts) -> list[Path]:
+def _write_singles(files: Saving, arrays: SyntheticArrays, facts: SyntheticFacts) -> None:
     """Write each image, and each mask, into a file of its own."""
-    model = "".join(c if c.isalnum() or c in "-_." else "_" for c in facts.model) or "synthetic"
     size, colour = facts.pixel_size, facts.is_rgb
     axes, channels = ("YXS", ()) if colour else ("CYX", facts.channels)
-    files = []
     for number, image in enumerate(arrays.images):
-        which, about = _single(facts, number)
-        file = f"{model}-{which.replace(' ', '-')}.tif"
-        about = f"{facts.title}; {about}"
-        write_tiff(folder / "image" / file, _pixels(image, colour), axes, size, channels, about)
-        files.append(folder / "image" / file)
+        file, about = _single_file(facts, number), f"{facts.title}; {_single(facts, number)[1]}"
+        pixels = _pixels(image, colour)
+        _write_image(files, f"image/{file}", pixels, axes, size, channels, about, colour)
         if arrays.masks is not None:
             mask = arrays.masks[number].astype(np.uint8) * 255
-            write_tiff(folder / "mask" / file, mask, "YX", size, (), f"{about}; {facts.objects}")
-            files.append(folder / "mask" / file)
-    return files
+            _write_image(files, f"mask/{file}", mask, "YX", size, (), f"{about}; {facts.objects}")
+
+
+def _single_file(facts: SyntheticFacts, number: int) -> str:
+    model = "".join(c if c.isalnum() or c in "-_." else "_" for c in facts.model) or "synthetic"
+    return f"{model}-{_single(facts, number)[0].replace(' ', '-')}.tif"
 
 
 def _single(facts: SyntheticFacts, number: int) -> tuple[str, str]:
@@ -263,47 +228,40 @@ def _compact(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.integer]:
 # -- OME-Zarr ---------------------------------------------------------------------------------
 
 
-def _write_segmentation_zarr(path: Path, probability: Any, labels: Any, facts: ImageFacts) -> Path:
-    axes, size = facts.axes, facts.pixel_size
-    with zarr_root(path, facts.provenance) as root:
-        fill_group(root, probability, axes, size, "probability")
-        _fill_labels(root, labels, axes, size, facts.objects)
-    return path
+@contextmanager
+def _zarr_root(files: Saving) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Yield the root group of the new OME-Zarr, and where to note the digests of its arrays."""
+    import zarr
+
+    name = files.destination.images[""]
+    root = zarr.open_group(files.place(name), mode="w", zarr_format=3)
+    pixels: dict[str, str] = {}
+    yield root, pixels
+    embed_in_zarr(root, files.provenance, pixels)
+    files.pixels[name] = pixels
 
 
-def _write_staining_zarr(
-    path: Path, arrays: Mapping[str, Any], descriptions: Mapping[str, str], facts: ImageFacts
-) -> Path:
-    """Write the mean as the image, and the rest as further images in groups of their own."""
-    with zarr_root(path, facts.provenance) as root:
-        for name, array in arrays.items():
-            group = root if name == "mean" else root.create_group(name)
-            axes, about = _stain_axes(name, facts), descriptions[name]
-            fill_group(group, array, axes, facts.pixel_size, about, facts.channels)
-    return path
-
-
-def _write_generation_zarr(
-    path: Path, arrays: SyntheticArrays, facts: SyntheticFacts, provenance: dict[str, Any]
-) -> Path:
+def _write_generation_zarr(files: Saving, arrays: SyntheticArrays, facts: SyntheticFacts) -> None:
     size, about = facts.pixel_size, f"{facts.title}; {facts.seeds_in_words()}"
-    with zarr_root(path, provenance) as root:
-        fill_group(root, arrays.images, "TCYX", size, about, facts.channels)
+    with _zarr_root(files) as (root, pixels):
+        pixels["0"] = fill_group(root, arrays.images, "TCYX", size, about, facts.channels)
         if arrays.labels is not None:
-            _fill_labels(root, arrays.labels, "TYX", size, facts.objects)
+            pixels |= _fill_labels(root, arrays.labels, "TYX", size, facts.objects)
         if arrays.trajectory is not None:
             states = np.asarray(np.moveaxis(arrays.trajectory, 1, 2), np.float32)
-            group = root.create_group("trajectory")
-            fill_group(group, states, "TCZYX", size, f"{about}; Z: states", facts.channels)
-    return path
+            group, about = root.create_group("trajectory"), f"{about}; Z: states"
+            digest = fill_group(group, states, "TCZYX", size, about, facts.channels)
+            pixels["trajectory/0"] = digest
 
 
 def _fill_labels(
     root: Any, labels: Any, axes: str, pixel_size: Sequence[float] | None, objects: str
-) -> None:
+) -> dict[str, str]:
+    """Write the labels as OME-Zarr has them; return the digest of their array, by its name."""
     group = root.create_group("labels")
     name = "".join(letter if letter.isalnum() else "_" for letter in objects)
     group.attrs["ome"] = {"version": "0.5", "labels": [name]}
     part: Any = group.create_group(name)
-    fill_group(part, labels, axes, pixel_size, name)
+    digest = fill_group(part, labels, axes, pixel_size, name)
     part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": {"version": "0.5"}}
+    return {f"labels/{name}/0": digest}

@@ -12,7 +12,9 @@ from scipy import ndimage
 from napari_cytosynth.tasks.common.colours import is_colour_picture, usual_colour
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.export.captions import SyntheticArrays, SyntheticFacts
+from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.montage import column_count, montage
+from napari_cytosynth.tasks.export.saving import saving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -313,7 +315,9 @@ class Generation:
     def _arrays(self) -> SyntheticArrays:
         return SyntheticArrays(self.images, self.masks, self.labels, self.trajectory)
 
-    def save(self, path: str | Path, *, separate: bool = False) -> list[Path]:
+    def save(
+        self, path: str | Path, *, separate: bool = False, overwrite: bool = False
+    ) -> list[Path]:
         """Write images, masks, table, contact sheet and record; return the files.
 
         Every file is marked as synthetic.
@@ -326,32 +330,48 @@ class Generation:
             ``labels.tif``, ``trajectory.tif`` (T: samples, Z: steps), ``samples.csv`` with
             the seeds, ``contact-sheet.png`` and ``provenance.json``; ``name.tif`` the same
             as ``name-masks.tif`` …; ``name.zarr`` one OME-Zarr with the labels inside, and
-            the last three beside it. An older result of that name is replaced as a whole.
+            the last three beside it. Unchanged older synthetic images of that name are
+            replaced as a whole, and nothing else.
         separate
             Write a file of each image too, named by model and seed, into the folders
             ``image`` and (of masks, 0 and 255) ``mask`` beside the others: data to train on.
             Default: False.
+        overwrite
+            Replace other files of these names too, and those changed by hand. Default: False.
 
         Raises
         ------
         OutputError
-            If it cannot be written there.
+            If it cannot be written there, or something else would be replaced.
         """
-        from napari_cytosynth.tasks.export.results import save_generation
-
-        # synthetic, even if made by hand without a record
-        record = self.provenance | {"synthetic": True}
-        return save_generation(
-            path, self._arrays(), self.table, self.facts, record, separate=separate
+        from napari_cytosynth.tasks.export.results import (
+            generation_images,
+            single_names,
+            write_generation,
         )
 
-    def save_animation(self, path: str | Path) -> Path:
+        arrays, facts = self._arrays(), self.facts
+        singles = single_names(arrays, facts) if separate else ()
+        destination = find_destination(path, "generate", generation_images(arrays), singles)
+        size = arrays.images.nbytes + getattr(arrays.trajectory, "nbytes", 0)
+        with saving(destination, self._own_record, size=size, overwrite=overwrite) as files:
+            write_generation(files, arrays, self.table, facts)
+        return destination.files
+
+    @property
+    def _own_record(self) -> dict[str, Any]:
+        """The record, which says synthetic even of images that were made by hand without one."""
+        return {"task": "generate"} | self.provenance | {"synthetic": True}
+
+    def save_animation(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the trajectory, or the latent walk, as an animated GIF.
 
         Parameters
         ----------
         path
             Name of the file; ``.gif`` is added to a name without a suffix.
+        overwrite
+            Replace a file that is no film of ours too. Default: False.
 
         Returns
         -------
@@ -367,4 +387,5 @@ class Generation:
         """
         from napari_cytosynth.tasks.export.animation import save_animation
 
-        return save_animation(path, self._arrays(), self.facts)
+        record = self._own_record
+        return save_animation(path, self._arrays(), self.facts, record, overwrite=overwrite)

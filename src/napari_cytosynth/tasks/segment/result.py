@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,10 @@ from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.layers import Source
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.formats import ImageFacts
-from napari_cytosynth.tasks.export.results import save_segmentation
+from napari_cytosynth.tasks.export.results import write_segmentation
+from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
 
 from .instances import LabelOptions, label_plane
@@ -249,8 +252,11 @@ class Segmentation:
         add = {"image": viewer.add_image, "labels": viewer.add_labels}
         return [add[kind](data, **arguments) for data, arguments, kind in self.to_layers()]
 
-    def save(self, path: str | Path) -> list[Path]:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> list[Path]:
         """Write probability, labels, table and record; return the files.
+
+        An unchanged older segmentation there is replaced as a whole; if it was of another
+        image, :attr:`messages` says so. Nothing else is replaced, and never the image itself.
 
         Parameters
         ----------
@@ -258,11 +264,20 @@ class Segmentation:
             A folder (made if needed) gets ``probability.tif``, ``labels.tif``,
             ``table.csv`` and ``provenance.json``; ``name.tif`` the same as
             ``name-labels.tif`` …; ``name.zarr`` one OME-Zarr with the labels inside.
+        overwrite
+            Replace other files of these names too, and labels that were corrected by hand.
+            Default: False.
 
         Raises
         ------
         OutputError
-            If it cannot be written there.
+            If it cannot be written there, or something else would be replaced.
         """
-        facts = ImageFacts(self.axes, self.pixel_size, self.provenance, objects=self.objects)
-        return save_segmentation(path, self.probability, self.labels, self.table, facts)
+        destination = find_destination(path, "segment")
+        facts = ImageFacts(self.axes, self.pixel_size, objects=self.objects)
+        size = 4 * math.prod(self.probability.shape)
+        options: dict[str, Any] = {"size": size, "overwrite": overwrite}
+        with saving(destination, self.provenance, self.source.files, **options) as files:
+            write_segmentation(files, self.probability, self.labels, self.table, facts)
+        self.messages.extend(files.messages)
+        return destination.files

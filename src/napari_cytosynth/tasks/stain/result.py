@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from napari_cytosynth.tasks.common.colours import usual_colour
 from napari_cytosynth.tasks.common.layers import Source
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.formats import ImageFacts
-from napari_cytosynth.tasks.export.results import save_staining
+from napari_cytosynth.tasks.export.results import write_staining
+from napari_cytosynth.tasks.export.saving import saving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +152,7 @@ class Staining:
         """Add the layers to a napari viewer and return them (in the main thread only)."""
         return [viewer.add_image(data, **arguments) for data, arguments, _ in self.to_layers()]
 
-    def save(self, path: str | Path) -> list[Path]:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> list[Path]:
         """Write mean, uncertainty, samples (if kept) and record; return the files.
 
         Parameters
@@ -157,19 +160,29 @@ class Staining:
         path
             A folder (made if needed) gets ``mean.tif``, ``std.tif``, ``samples.tif`` and
             ``provenance.json``; ``name.tif`` the same as ``name-std.tif`` …; ``name.zarr``
-            one OME-Zarr of the mean with the uncertainty inside. An older result of that
-            name is replaced as a whole: a ``std.tif`` or ``samples.tif`` that the new one
-            lacks is removed.
+            one OME-Zarr of the mean with the uncertainty inside. An unchanged older virtual
+            stain of that name is replaced as a whole: its ``std.tif`` or ``samples.tif`` that
+            the new one lacks is removed. If it was of another image, :attr:`messages` says
+            so. Nothing else is replaced, and never the image itself.
+        overwrite
+            Replace other files of these names too, and those changed by hand. Default: False.
 
         Raises
         ------
         OutputError
-            If it cannot be written there.
+            If it cannot be written there, or something else would be replaced.
         """
-        arrays = {"mean": self.mean, "std": self.std, "samples": self.samples}
+        arrays: dict[str, Any] = {"mean": self.mean, "std": self.std, "samples": self.samples}
         descriptions = {name: f"{_PREDICTED}: {self._description(name)}" for name in arrays}
-        facts = ImageFacts(self.axes, self.pixel_size, self.provenance, self.channels)
-        return save_staining(path, arrays, descriptions, facts)
+        facts = ImageFacts(self.axes, self.pixel_size, self.channels)
+        present = [name for name, array in arrays.items() if array is not None]
+        destination = find_destination(path, "stain", present)
+        size = sum(4 * math.prod(arrays[name].shape) for name in present)
+        options: dict[str, Any] = {"size": size, "overwrite": overwrite}
+        with saving(destination, self.provenance, self.source.files, **options) as files:
+            write_staining(files, arrays, descriptions, facts)
+        self.messages.extend(files.messages)
+        return destination.files
 
     def _description(self, name: str) -> str:
         unit = f", in {self.unit}" if self.unit else ""

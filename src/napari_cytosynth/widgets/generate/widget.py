@@ -261,10 +261,11 @@ class GenerateWidget(GenerateForm):
         """Save the images emerging, or the walk, as a GIF; without a path, ask for one."""
         if self._live is None:
             return
+        asked = path is None  # the dialog has asked about a file that is there already
         path = path or self._ask("Save animation", "synthetic.gif", "GIF (*.gif)")
         if path:
             generation = self._live.generation
-            self._write(lambda: generation.save_animation(path), path)
+            self._write(lambda: generation.save_animation(path, overwrite=asked), path)
 
     def _ask(self, title: str, name: str, kind: str) -> str:
         path, _ = QFileDialog.getSaveFileName(self.native, title, name, kind)
