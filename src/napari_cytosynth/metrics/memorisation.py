@@ -220,6 +220,11 @@ class Memorisation:
         return float(self.suspicious.mean())
 
     @property
+    def share(self) -> float:
+        """The same as `fraction`, by its older name."""
+        return self.fraction
+
+    @property
     def usual(self) -> tuple[float, ...]:
         """The 5, 25, 50, 75 and 95 % quantiles of the held-out images' distances, for the card."""
         return usual_distances(self.real_distances)

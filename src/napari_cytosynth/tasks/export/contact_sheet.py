@@ -98,7 +98,7 @@ class _Pen:
 
 
 @dataclass(frozen=True, eq=False)
-class _Section:
+class _PictureRows:
     """Titled rows of pictures (N, Y, X, 3), each with its caption below."""
 
     title: str
@@ -129,19 +129,19 @@ class _Section:
 
 def _sections(
     arrays: SyntheticArrays, facts: SyntheticFacts, shown: int, columns: int
-) -> list[_Section]:
+) -> list[_PictureRows]:
     images = arrays.images[:shown]
     pictures = enlarged(composite(images, facts), _SIDE)
-    sections = [_Section("", pictures, _captions(facts, shown))]
+    sections = [_PictureRows("", pictures, _captions(facts, shown))]
     if len(facts.channels) > 1 and not facts.is_rgb:
         for number, name in enumerate(facts.channels):
             low, high = facts.limits[number]
             grey = to_bytes((images[:columns, number] - low) / (high - low))
             single = enlarged(np.repeat(grey[..., None], 3, axis=-1), _SIDE)
-            sections.append(_Section(name, single, []))
+            sections.append(_PictureRows(name, single, []))
     if arrays.labels is not None:
         large = enlarged(arrays.labels[:shown], _SIDE)
-        sections.append(_Section(f"with {facts.objects}", with_outline(pictures, large), []))
+        sections.append(_PictureRows(f"with {facts.objects}", with_outline(pictures, large), []))
     return sections
 
 
