@@ -17,6 +17,7 @@ from napari_cytosynth.errors import (
     UnknownArchitectureError,
 )
 
+from .fit import check_counts, check_use
 from .opening import LARGEST_CARD, existing_path, open_regular
 from .text import one_line
 
@@ -142,11 +143,11 @@ def check_fit(card: ModelCard, shapes: Mapping[str, tuple[int, ...]], path: Path
     from napari_cytosynth.models import build_network, check_network
 
     check_network(card.architecture, card.arguments)
-    _check_channels(card, path)
+    check_counts(card, path)
     shapes = {name: shape for name, shape in shapes.items() if not name.startswith(REFERENCE)}
     try:
         with torch.device("meta"), _no_more_than(shapes):
-            expected = build_network(card.architecture, card.arguments).state_dict()
+            network = build_network(card.architecture, card.arguments)
     except ModelError:
         raise
     except _TooLargeError as error:
@@ -160,7 +161,9 @@ def check_fit(card: ModelCard, shapes: Mapping[str, tuple[int, ...]], path: Path
             f"The arguments of “{card.architecture}” in the model's card make no network: "
             f"{one_line(error)}."
         ) from error
-    _compare({name: tuple(tensor.shape) for name, tensor in expected.items()}, shapes, path)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    _compare(expected, shapes, path)
+    check_use(card, network, path)
 
 
 def load_weights(card: ModelCard, state: dict[str, torch.Tensor]) -> nn.Module:
@@ -300,17 +303,3 @@ def _compare(
     for name, shape in expected.items():
         if shape != found[name]:
             raise _corrupt(path, f"“{name}” has the shape {found[name]} instead of {shape}")
-
-
-def _check_channels(card: ModelCard, path: Path) -> None:
-    named = {
-        "in_channels": card.inference.input_channels,
-        "out_channels": card.inference.output_channels,
-    }
-    for argument, names in named.items():
-        count = card.arguments.get(argument, len(names))
-        if count != len(names):
-            raise ModelError(
-                f"The model's card in “{path}” contradicts itself: {argument} is {count}, but "
-                f"it names {len(names)} channels."
-            )

@@ -199,7 +199,9 @@ def _module_folders() -> str:
     """Return where this process looks for modules, without the current folder."""
     here = os.path.realpath(os.curdir)
     known = [str(Path(__file__).resolve().parents[3]), *sys.path]
-    return os.pathsep.join(p for p in known if Path(p).is_absolute() and os.path.realpath(p) != here)
+    return os.pathsep.join(
+        p for p in known if Path(p).is_absolute() and os.path.realpath(p) != here
+    )
 
 
 def _refusal(path: Path, report: dict[str, Any]) -> ModelError:
@@ -228,7 +230,9 @@ def _refusal(path: Path, report: dict[str, Any]) -> ModelError:
 def _what_was_found(report: dict[str, Any]) -> list[str]:
     messages = []
     if report["wrappers"]:
-        messages.append(f"The weights were taken from “{'”, “'.join(map(one_line, report['wrappers']))}”.")
+        messages.append(
+            f"The weights were taken from “{'”, “'.join(map(one_line, report['wrappers']))}”."
+        )
     if report["beside"]:
         messages.append(f"What lay beside them was left out: {listed(report['beside'])}.")
     if report["prefix"]:

@@ -255,7 +255,9 @@ def _theirs(layout: NetworkLayout, ours: str) -> str:
 def listed(names: Mapping[str, Any] | list[str], most: int = _NAMED) -> str:
     """Format names as a text; of very many, the first."""
     first, more = list(names)[:most], len(names) - most
-    return ", ".join(one_line(name, 100) for name in first) + (f" … and {more} more" if more > 0 else "")
+    return ", ".join(one_line(name, 100) for name in first) + (
+        f" … and {more} more" if more > 0 else ""
+    )
 
 
 def _unlike(what: str, shapes: Shapes) -> UnknownArchitectureError:
