@@ -21,6 +21,8 @@ def weights_folder() -> Path:
 
 def bundled_folder(name: str) -> Path | None:
     """Return the folder of a bundled model, or None."""
+    if Path(name).name != name:  # a path would lead out of the folder
+        return None
     folder = weights_folder() / name
     return folder if (folder / WEIGHTS_FILE).is_file() else None
 
