@@ -337,7 +337,8 @@ def _parse_card(text: str | bytes, path: Path) -> ModelCard:
     if isinstance(written, int) and written > FORMAT_VERSION:
         raise CardTooNewError(
             f"The model in “{path}” was made by a newer version of napari-cytosynth (card "
-            f"version {one_line(written, 20)}; this one reads up to {FORMAT_VERSION}). Please update the plugin."
+            f"version {one_line(written, 20)}; this one reads up to {FORMAT_VERSION}). Please "
+            "update the plugin."
         )
     try:
         return ModelCard.model_validate_json(text)

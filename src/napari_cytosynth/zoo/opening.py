@@ -73,7 +73,7 @@ def existing_path(source: str | os.PathLike[str]) -> Path | None:
         path = Path(source).expanduser()
     except (RuntimeError, ValueError):  # the home of somebody unknown
         return None
-    return path if os.path.exists(path) else None  # noqa: PTH110  any text: Path.exists may fail
+    return path if os.path.exists(path) else None
 
 
 def _irregular(path: Path) -> ModelError:

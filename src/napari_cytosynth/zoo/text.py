@@ -46,7 +46,8 @@ def for_html(text: object) -> str:
 def for_markdown(text: object) -> str:
     """Return a text for Markdown: no HTML, no links or images, no code, one line."""
     line = _ENTITY.sub("&amp;", one_line(text)).replace("<", "&lt;")
-    return re.sub(r"([\\`\[\]])", r"\\\1", line)
+    line = re.sub(r"([\\`\[\]])", r"\\\1", line)
+    return re.sub(r"^(?=[#>=~-])", r"\\", line)  # no heading, quotation or rule either
 
 
 def _steers(character: str) -> bool:

@@ -253,7 +253,7 @@ def _no_weights_in(folder: Path) -> Path:
     if inside:  # the folder of a run of training, most often
         models = " or ".join(f"“{each}”" for each in inside[:3])
         raise ModelNotFoundError(f"The folder “{folder}” holds no model itself; choose {models}.")
-    foreign = sorted(p for p in folder.iterdir() if p.suffix.lower() in _FOREIGN_SUFFIXES)
+    foreign = sorted(p for p in folder.glob("*") if p.suffix.lower() in _FOREIGN_SUFFIXES)
     if foreign:
         raise _not_safetensors(foreign[0])
     raise ModelNotFoundError(

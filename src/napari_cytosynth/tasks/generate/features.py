@@ -28,8 +28,8 @@ def load_features(
     ----------
     extractor
         Name, folder, file or Hub repository of a segmentation model with one input channel
-        (its encoder is used), such a model itself, or the path of a TorchScript file (``.pt``). Default:
-        ``"fluo-nuclei-unet"``.
+        (its encoder is used), such a model itself, or the path of a TorchScript file
+        (``.pt``). Default: ``"fluo-nuclei-unet"``.
     device
         Device of the extractor: auto (default), cpu, cuda, mps.
 

@@ -51,9 +51,9 @@ def nearest_training(
     """Find the nearest training image of each synthetic image.
 
     The model carries embeddings of (some of) its training images, never their pixels. They
-    were made by the encoder that its card names, which is loaded if it is a bundled model. An encoder responds to the content of an
-    image more than to single pixels: a small distance is a reason to inspect both images,
-    no proof of a copy.
+    were made by the encoder that its card names, which is loaded if it is a bundled model. An
+    encoder responds to the content of an image more than to single pixels: a small distance is
+    a reason to inspect both images, no proof of a copy.
 
     Parameters
     ----------

@@ -309,7 +309,8 @@ def _card(name: str, path: Path, layout: NetworkLayout, chosen: ConvertSettings)
     """
     task = chosen.task or ("segment" if layout.architecture == "UNet" else "stain")
     bounded = bool(layout.arguments.get("tanh"))
-    origin = f"Converted from “{one_line(path.name, 200)}” ({layout.title}, SHA-256 {file_sha256(path)})."
+    file = one_line(path.name, 200)
+    origin = f"Converted from “{file}” ({layout.title}, SHA-256 {file_sha256(path)})."
     try:
         return ModelCard(
             name=name,

@@ -191,8 +191,8 @@ def _shape(shapes: Shapes, name: str) -> tuple[int, ...]:
     shape = shapes.get(name, ())
     if len(shape) != 4:
         raise UnknownArchitectureError(
-            f"A convolution's weights “{one_line(name, 100)}” were expected, which this file does not hold; "
-            f"it holds {listed(shapes, 10)}."
+            f"A convolution's weights “{one_line(name, 100)}” were expected, which this file "
+            f"does not hold; it holds {listed(shapes, 10)}."
         )
     return shape
 
