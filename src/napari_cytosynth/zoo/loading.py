@@ -14,6 +14,7 @@ from .catalogue import CatalogueEntry, bundled_folder, check_pin, find_entry, un
 from .model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, load_network, weights_file
 from .opening import existing_path
 from .text import one_line
+from .verified import check_verified
 
 if TYPE_CHECKING:
     from torch import nn
@@ -96,6 +97,8 @@ def load_model(
     digest = file_sha256(weights_file(place.path))
     if place.entry is not None:
         check_pin(place.entry, digest, place.path)
+    if place.origin == "hub":
+        check_verified(place.path, digest)
     return Model(
         card=card,
         network=network,

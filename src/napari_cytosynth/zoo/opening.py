@@ -16,10 +16,13 @@ from napari_cytosynth.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["LARGEST_CARD", "existing_path", "open_regular", "read_limited"]
+__all__ = ["LARGEST_CARD", "LARGEST_WEIGHTS", "existing_path", "open_regular", "read_limited"]
 
 LARGEST_CARD = 4_000_000
 """Most bytes of a card, in ``config.json`` or in the header of the weights file."""
+
+LARGEST_WEIGHTS = 16_000_000_000
+"""Most bytes of a weights file that is fetched, whatever a server announces."""
 
 # A pipe without a writer must not wait. Both flags are missing on some systems.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
