@@ -23,6 +23,7 @@ __all__ = [
     "Inference",
     "Metric",
     "ModelCard",
+    "Name",
     "Normalisation",
     "OutputScaling",
     "PredictionType",

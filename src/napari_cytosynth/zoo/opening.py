@@ -9,12 +9,13 @@ import os
 import stat
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 __all__ = ["LARGEST_CARD", "LARGEST_WEIGHTS", "existing_path", "open_regular", "read_limited"]
 
@@ -29,7 +30,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def open_regular(path: Path) -> Iterator[tuple[BufferedReader, int]]:
     """Open a regular file for reading; yield it and its size in bytes.
 
     Raises
