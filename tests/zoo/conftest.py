@@ -3,7 +3,8 @@
 A repository is a folder ``<root>/<organisation>/<name>/<commit>/`` of files with a file
 ``main`` beside the commits that names the newest one. The organisation chooses the luck:
 ``gated``, ``stuck`` (sends half, then nothing), ``lying``
-(announces a hash that the bytes do not have), ``down`` (status 500).
+(announces a hash that the bytes do not have), ``down`` (status 500), ``busy`` (429),
+``escaping`` (an ETag of the card that is a path).
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.server.root / organisation / name
         if organisation == "down":
             return self._refuse(500, None)
+        if organisation == "busy":
+            return self._refuse(429, None)
         if organisation == "gated":
             return self._refuse(403, "GatedRepo")
         if not repository.is_dir():
@@ -79,10 +82,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not file.is_file():
             told = commit if self.server.tells_commit_of_missing_files else None
             return self._refuse(404, "EntryNotFound", told)
-        return self._send_file(organisation, commit, file.read_bytes(), body=body)
+        luck = "" if organisation == "escaping" and filename != "config.json" else organisation
+        return self._send_file(luck, commit, file.read_bytes(), body=body)
 
     def _send_file(self, organisation: str, commit: str, content: bytes, *, body: bool) -> None:
         digest = hashlib.sha256(content + b"!" * (organisation == "lying")).hexdigest()
+        digest = "../../../../escaped" if organisation == "escaping" else digest
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Repo-Commit", commit)
@@ -156,7 +161,7 @@ def model_folder(tmp_path: Path, tiny_model: Model) -> Path:
 @pytest.fixture
 def hub_server(tmp_path: Path, model_folder: Path) -> Iterator[Hub]:
     root = tmp_path / "hub"
-    for organisation in ("org", "gated", "stuck", "lying", "down"):
+    for organisation in ("org", "gated", "stuck", "lying", "down", "busy", "escaping"):
         repository = root / organisation / "tiny"
         repository.mkdir(parents=True)
         shutil.copytree(model_folder, repository / COMMIT)

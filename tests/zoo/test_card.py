@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from napari_cytosynth.zoo.card import Inference, Normalisation, OutputScaling
+from napari_cytosynth.zoo.card import (
+    Inference,
+    ModelCard,
+    Normalisation,
+    OutputScaling,
+    Training,
+    is_name,
+)
 
 STAINS = {
     "task": "stain",
@@ -62,3 +69,56 @@ def test_an_old_card_means_outputs_as_they_are_and_no_calibration():
 def test_contradictions_are_named(change, complaint):
     with pytest.raises(ValidationError, match=complaint):
         Inference.model_validate(STAINS | COMPLETE | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"normalisation": {"kind": "local", "sigma": 1e9}}, "sigma"),
+        ({"normalisation": {"kind": "local", "sigma": float("inf")}}, "sigma"),
+        ({"normalisation": {"kind": "percentile", "low": 60, "high": 40}}, "must be below"),
+        ({"output_scaling": [{"offset": float("nan"), "scale": 1}] * 2}, "offset"),
+        ({"output_scaling": [{"offset": 0, "scale": 1e300}] * 2}, "scale"),
+        ({"sigma_scale": [float("nan")] * 2}, "sigma_scale"),
+        ({"input_quantiles": {"a": [0, 1]}}, "input_quantiles"),
+        ({"input_quantiles": {"200": [0, 1]}}, "200 %"),
+        ({"input_quantiles": {"5": [1, 0]}}, "5 %"),
+        ({"example_size": [0, 0]}, "example_size"),
+        ({"example_size": [-5, 64]}, "example_size"),
+        ({"example_size": [10**6, 64]}, "example_size"),
+        ({"training_steps": 10**9}, "training_steps"),
+        ({"total_stride": 10**6}, "total_stride"),
+        ({"pixel_size_um": 1e300}, "pixel_size_um"),
+        ({"output_range": [0, float("inf")]}, "output_range"),
+        ({"output_channels": []}, "output_channels"),
+        ({"output_channels": ["DNA", "two\nlines"]}, "one line"),
+        ({"classes": ["x" * 300]}, "200 characters"),
+    ],
+)
+def test_every_number_and_name_has_bounds(change, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        Inference.model_validate(STAINS | COMPLETE | change)
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;owned\x07", "a\rb", "\u202ecba", "\x9b2J"])
+def test_control_characters_are_refused_everywhere(text):
+    with pytest.raises(ValidationError, match="control characters"):
+        Inference.model_validate(STAINS | {"modality": text})
+    with pytest.raises(ValidationError, match="control characters"):
+        Inference.model_validate(STAINS | {"input_channels": [text]})
+    with pytest.raises(ValidationError, match="control characters"):
+        ModelCard.model_validate(
+            {"name": "x", "architecture": "UNet", "inference": STAINS, "arguments": {text: 1}}
+        )
+    Training(remarks="Two paragraphs.\n\nAnd\ta table.")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "é", "..", "x" * 101, 'x"y', "$(x)"])
+def test_a_name_that_could_be_more_than_a_name_is_refused(name):
+    assert not is_name(name)
+    with pytest.raises(ValidationError, match="name consists of"):
+        ModelCard(name=name, architecture="UNet", inference=STAINS)
+
+
+def test_usual_names_are_names():
+    assert all(map(is_name, ["fluo-nuclei-unet", "My_model.v2", "pcam-ddpm-96", "x"]))

@@ -130,6 +130,7 @@ def test_a_new_commit_is_never_fetched_behind_the_users_back(
         ("not a/name", None, "ModelNotFoundError", "organisation/name"),
         ("down/tiny", None, "NetworkError", "could not be fetched"),
         ("lying/tiny", None, "CorruptWeightsError", "damaged on its way"),
+        ("busy/tiny", None, "NetworkError", "asked too often"),
     ],
 )
 def test_each_failure_has_its_own_error(
@@ -138,6 +139,30 @@ def test_each_failure_has_its_own_error(
     answer = fetch(run, repo, revision)
     assert answer.get("error") == error, answer
     assert says in answer["text"]
+
+
+def test_an_etag_that_is_a_path_writes_nothing(run: Any, tmp_path: Path) -> None:
+    answer = fetch(run, "escaping/tiny")
+    assert answer["error"] == "NetworkError"
+    assert "does not answer as the Hugging Face Hub does" in answer["text"]
+    assert not list(tmp_path.rglob("*escaped*"))
+
+
+def test_a_download_that_ended_before_it_was_compared_is_fetched_again(run: Any) -> None:
+    answer = run("""
+        from napari_cytosynth.zoo import download
+        compare = download._check_arrival
+        def end(*_): raise errors.ModelError("the process ends here")
+        download._check_arrival = end
+        try:
+            hub.fetch("org/tiny")
+        except errors.ModelError:
+            report(half=hub.cached("org/tiny"))
+        download._check_arrival = compare
+        report(folder=hub.fetch("org/tiny"), whole=hub.cached("org/tiny"))
+    """)
+    assert answer["half"] is None
+    assert answer["whole"] == answer["folder"]
 
 
 def test_repository_with_pickles_only(run: Any, hub_server: Any) -> None:

@@ -114,3 +114,18 @@ def test_local_contrast_is_told_as_it_is_computed():
     inference = CARD.inference.model_copy(update={"normalisation": local})
     text = render_readme(CARD.model_copy(update={"inference": inference}))
     assert "surroundings (blurred by a Gaussian of 40 px), divided by 0.15" in text
+
+
+def test_text_of_a_card_cannot_become_markup() -> None:
+    hostile = "x <script>alert(1)</script> ![y](http://z) `w`"
+    training = CARD.training.model_copy(
+        update={"remarks": f"{hostile}\n\n# big", "citations": [hostile], "hardware": hostile}
+    )
+    metric = CARD.metrics[0].model_copy(update={"command": "```\n<b>", "name": hostile})
+    changes = {"title": hostile, "licence": hostile, "training": training, "metrics": [metric]}
+    front, page = split(render_readme(CARD.model_copy(update=changes)))
+    assert front["library_name"] == "napari-cytosynth"
+    assert "<script" not in page
+    assert "![y]" not in page
+    assert "\n# big" not in page
+    assert page.count("```") == 6  # the three blocks of the page itself

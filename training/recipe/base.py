@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_cytosynth.zoo.card import Normalisation
+from napari_cytosynth.zoo.card import Name, Normalisation
 
 __all__ = [
     "HARDWARE",
@@ -148,7 +148,7 @@ class Recipe(SettingsBlock):
     The recipe of a task adds its own blocks, and derives the network's arguments from them.
     """
 
-    name: str = Field(min_length=1)
+    name: Name  # also of the model and its folder
     task: str
     data: CropRecipe
     network: NetworkRecipe

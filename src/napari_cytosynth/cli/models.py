@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
+_LONGEST = 20_000  # characters of a card's text on the terminal
 MODEL_HELP = "a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub"
 
 
@@ -77,6 +78,7 @@ def add_parser(commands: Any) -> None:
 def list_them(arguments: argparse.Namespace) -> None:
     """Print one line for each model."""
     from napari_cytosynth.zoo.catalogue import list_models
+    from napari_cytosynth.zoo.text import one_line
 
     rows = [
         (info.source, info.task, f"{info.size_bytes / 1e6:.1f} MB", info.licence, info.title)
@@ -85,7 +87,8 @@ def list_them(arguments: argparse.Namespace) -> None:
     if not rows:
         print("There are no models on this machine.")
         return
-    for line in _columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
+    rows = [("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]
+    for line in _columns([tuple(map(one_line, row)) for row in rows]):
         print(line)
 
 
@@ -115,8 +118,9 @@ def _card(source: str) -> ModelCard:
     from napari_cytosynth.zoo import hub
     from napari_cytosynth.zoo.catalogue import bundled_folder
     from napari_cytosynth.zoo.model_files import read_card
+    from napari_cytosynth.zoo.opening import existing_path
 
-    folder = Path(source) if Path(source).exists() else bundled_folder(source)
+    folder = existing_path(source) or bundled_folder(source)
     if folder is None:
         folder = hub.cached(*_split(source))
     if folder is None:
@@ -128,21 +132,26 @@ def _card(source: str) -> ModelCard:
 
 def show(arguments: argparse.Namespace) -> None:
     """Print the card of one model."""
+    from napari_cytosynth.zoo.text import one_line
+
     card = _card(arguments.model)
     if arguments.json:
         print(card.model_dump_json(indent=2))
         return
-    print(f"{card.name}: {card.title}" if card.title else card.name)
+    print(one_line(f"{card.name}: {card.title}" if card.title else card.name))
     for part in (card, card.inference, card.training):
         _print_fields(part)
     if card.metrics:
         print("\nMeasured")
     for metric in card.metrics:
-        print(f"  {metric.name} {metric.value:g} on {metric.dataset}\n    {metric.command}")
+        print(f"  {one_line(metric.name)} {metric.value:g} on {one_line(metric.dataset)}")
+        print(f"    {one_line(metric.command)}")
 
 
 def _print_fields(record: BaseModel) -> None:
     from pydantic import BaseModel
+
+    from napari_cytosynth.zoo.text import one_line
 
     print()
     for name, info in type(record).model_fields.items():
@@ -154,7 +163,7 @@ def _print_fields(record: BaseModel) -> None:
             continue
         if isinstance(value, BaseModel):
             text = ", ".join(f"{key} {item}" for key, item in value)
-        print(f"  {name.replace('_', ' ')}: {text}\n      {info.description}")
+        print(f"  {name.replace('_', ' ')}: {one_line(text, _LONGEST)}\n      {info.description}")
 
 
 def fetch(arguments: argparse.Namespace) -> None:

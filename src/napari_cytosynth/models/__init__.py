@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import UnknownArchitectureError
 
+from .limits import check_arguments
+
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "argument_names", "build_network"]
+__all__ = ["ARCHITECTURES", "argument_names", "build_network", "check_network"]
 
 ARCHITECTURES: dict[str, str] = {
     "Autoencoder": "napari_cytosynth.models.latent:Autoencoder",
@@ -28,6 +30,9 @@ ARCHITECTURES: dict[str, str] = {
     "WGAN": "napari_cytosynth.models.wgan:WGAN",
 }
 """Registered name -> ``module:class``. Published names are never changed."""
+
+LARGEST_STRIDE = 1024
+"""Largest total stride of a network, in px."""
 
 
 def build_network(architecture: str, arguments: dict[str, Any]) -> nn.Module:
@@ -43,7 +48,31 @@ def build_network(architecture: str, arguments: dict[str, Any]) -> nn.Module:
     Raises
     ------
     UnknownArchitectureError
-        If the name is not registered, or the arguments do not fit the class.
+        If the name is not registered, or the arguments do not fit the class or its limits.
+    """
+    check_network(architecture, arguments)
+    try:
+        network: nn.Module = _resolve(architecture)(**arguments)
+    except (TypeError, ValueError) as error:
+        raise _misfit(architecture, error) from error
+    stride = getattr(network, "total_stride", 1)
+    if stride > LARGEST_STRIDE:  # images are padded to a multiple of it
+        raise UnknownArchitectureError(
+            f"The model's config makes a network that shrinks images {stride}-fold, more than "
+            f"{LARGEST_STRIDE}-fold: no image is that large."
+        )
+    return network
+
+
+def check_network(architecture: str, arguments: dict[str, Any]) -> None:
+    """Check that an architecture is registered and its arguments lie within their bounds.
+
+    Nothing is built, and no torch imported.
+
+    Raises
+    ------
+    UnknownArchitectureError
+        If the name is not registered, or an argument is out of the bounds of `limits`.
     """
     if architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
@@ -52,12 +81,15 @@ def build_network(architecture: str, arguments: dict[str, Any]) -> nn.Module:
             f"napari-cytosynth does not have (it has: {known}). A newer version may."
         )
     try:
-        network: nn.Module = _resolve(architecture)(**arguments)
-    except (TypeError, ValueError) as error:
-        raise UnknownArchitectureError(
-            f"The model's config does not fit the architecture “{architecture}”: {error}."
-        ) from error
-    return network
+        check_arguments(arguments)
+    except ValueError as error:
+        raise _misfit(architecture, error) from error
+
+
+def _misfit(architecture: str, error: Exception) -> UnknownArchitectureError:
+    return UnknownArchitectureError(
+        f"The model's config does not fit the architecture “{architecture}”: {error}."
+    )
 
 
 def argument_names(architecture: str) -> set[str]:

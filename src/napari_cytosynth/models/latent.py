@@ -111,8 +111,8 @@ class LatentDiffusion(nn.Module):
         conditions: int = 0,
     ) -> None:
         super().__init__()
-        if not latent_scale > 0:
-            raise ValueError(f"latent_scale must be above 0, not {latent_scale}")
+        if not latent_scale >= 1e-6:  # latents are divided by it
+            raise ValueError(f"latent_scale must be above 0 (at least 1e-6), not {latent_scale}")
         self.autoencoder = Autoencoder(channels=channels, **(autoencoder or {}))
         latents = self.autoencoder.latent_channels
         conditioning: dict[str, Any] = {"classes": classes, "conditions": conditions}

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_cytosynth.files import replace_file
 
+from .opening import existing_path
 from .weights import WEIGHTS_FILE
 
 __all__ = ["bundled_folder", "read_index", "weights_folder", "write_index"]
@@ -21,8 +22,10 @@ def weights_folder() -> Path:
 
 def bundled_folder(name: str) -> Path | None:
     """Return the folder of a bundled model, or None."""
+    if Path(name).name != name:  # a path would lead out of the folder
+        return None
     folder = weights_folder() / name
-    return folder if (folder / WEIGHTS_FILE).is_file() else None
+    return folder if existing_path(folder / WEIGHTS_FILE) else None
 
 
 def read_index() -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundErro
 from .bundled import bundled_folder, read_index, write_index
 from .hub import Snapshot, cached_snapshots
 from .model_files import WEIGHTS_FILE, file_sha256, read_card
+from .text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,11 +95,11 @@ def find_entry(name: str) -> CatalogueEntry | None:
 def unknown_name(name: str) -> ModelNotFoundError:
     """Return the error for an unknown model name, with the closest known one."""
     known = [entry.name for entry in read_catalogue()]
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name[:100], known, n=1)
     hint = f" Did you mean “{close[0]}”?" if close else ""
     return ModelNotFoundError(
-        f"There is no model called “{name}”.{hint} Give one of {', '.join(known)}; a Hub "
-        "repository as “organisation/name”; or the path of a model's folder."
+        f"There is no model called “{one_line(name, 100)}”.{hint} Give one of {', '.join(known)}; "
+        "a Hub repository as “organisation/name”; or the path of a model's folder."
     )
 
 

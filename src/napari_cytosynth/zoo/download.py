@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import CorruptWeightsError, CytosynthError
+from napari_cytosynth.errors import CorruptWeightsError, CytosynthError, ModelError
 
+from .hub_answers import check_answer, checked_answers
 from .hub_errors import explain
 from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, file_sha256
+from .opening import LARGEST_CARD, LARGEST_WEIGHTS
+from .verified import SHA256, mark_pending, mark_verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +25,7 @@ __all__ = ["Download"]
 
 _POLL_SECONDS = 0.1
 _BLOCK_BYTES = 128 * 1024
-_SHA256 = re.compile("[0-9a-f]{64}")
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 class _Stopped(Exception):
@@ -81,16 +84,21 @@ class Download:
         # network is known within seconds, and the size is known before the first byte.
         url = hf_hub_url(self.repository, WEIGHTS_FILE, revision=self.revision)
         remote = get_hf_file_metadata(url)
+        check_answer(remote)
         self.total = remote.size or 0
+        if self.total > LARGEST_WEIGHTS:
+            raise _too_large(WEIGHTS_FILE, LARGEST_WEIGHTS)
         # The card comes first and by branch, so that the cache remembers which commit the
         # branch was; the weights come last: a folder that has them is complete. Without a
         # card it is the weights that have to come by branch.
         card = self._file(CARD_FILE, self.revision)
         commit = card.parent.name if card else self.revision
         self._file(README_FILE, commit)
+        folder = _snapshot(self.repository, commit, remote.commit_hash)
+        mark_pending(folder)  # until it is compared: this process may end at any moment
         weights = self._file(WEIGHTS_FILE, commit, counted=True)
         assert weights is not None
-        _check_arrival(weights, remote.etag)
+        mark_verified(weights.parent, _check_arrival(weights, remote.etag))
         return weights.parent
 
     def _file(self, name: str, revision: str | None, *, counted: bool = False) -> Path | None:
@@ -99,9 +107,10 @@ class Download:
 
         if self._stop.is_set():
             raise _Stopped
-        bar = _bar_class(self if counted else None, self._stop)
+        most = (self.total or LARGEST_WEIGHTS) if counted else LARGEST_CARD
+        bar = _bar_class(self if counted else None, self._stop, name, most)
         try:
-            with _small_blocks():
+            with _small_blocks(), checked_answers:
                 path = hf_hub_download(self.repository, name, revision=revision, tqdm_class=bar)
         except LocalEntryNotFoundError:
             raise
@@ -112,7 +121,24 @@ class Download:
         return Path(path)
 
 
-def _bar_class(download: Download | None, stop: threading.Event) -> type[Any]:
+def _snapshot(repository: str, commit: str | None, announced: str | None) -> Path:
+    """Return the folder that the client puts a commit's files into."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    known = commit if commit and _COMMIT.fullmatch(commit) else announced
+    cache = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type="model")
+    return cache / "snapshots" / (known or "unknown")
+
+
+def _too_large(name: str, most: int) -> ModelError:
+    return ModelError(
+        f"The file {name} on the Hub is larger than it may be ({most / 1e6:,.0f} MB); the download "
+        "was stopped and nothing of it kept."
+    )
+
+
+def _bar_class(download: Download | None, stop: threading.Event, name: str, most: int) -> type[Any]:
     """Return a class with tqdm's interface that counts for `download` and draws nothing."""
     from tqdm.std import tqdm
 
@@ -125,6 +151,8 @@ def _bar_class(download: Download | None, stop: threading.Event) -> type[Any]:
             if stop.is_set():
                 raise _Stopped
             self.n += n or 0
+            if self.n > most:
+                raise _too_large(name, most)
             if download is not None:  # the client may keep two bars for the same bytes
                 download.done = max(download.done, int(self.n))
 
@@ -144,10 +172,11 @@ def _small_blocks() -> Iterator[None]:
         constants.DOWNLOAD_CHUNK_SIZE = usual
 
 
-def _check_arrival(weights: Path, etag: str | None) -> None:
-    """Check a large file against the Hub's hash; remove it if it differs."""
-    if etag is None or not _SHA256.fullmatch(etag) or file_sha256(weights) == etag:
-        return
+def _check_arrival(weights: Path, etag: str | None) -> str:
+    """Check a large file against the Hub's hash; return its own. Remove it if it differs."""
+    found = file_sha256(weights)
+    if etag is None or not SHA256.fullmatch(etag) or found == etag:
+        return found
     weights.resolve().unlink(missing_ok=True)
     weights.unlink(missing_ok=True)
     raise CorruptWeightsError(

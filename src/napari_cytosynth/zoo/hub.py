@@ -19,6 +19,8 @@ from .download import Download
 from .hub_errors import explain, explain_upload, no_repository
 from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, load_network
 from .model_page import render_readme
+from .text import one_line
+from .verified import is_verified
 
 if TYPE_CHECKING:
     import os
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Publication", "Snapshot", "cached", "cached_snapshots", "fetch", "publish", "remove"]
 
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _REPOSITORY = re.compile(r"models--([^/]+?)--([^/]+)")
 
 
@@ -70,11 +73,24 @@ def cached(repository: str, revision: str | None = None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
+    _check_revision(repository, revision)
     try:
         weights = try_to_load_from_cache(repository, WEIGHTS_FILE, revision=revision)
     except HFValidationError as error:
         raise explain(error, repository) from error
-    return Path(weights).parent if isinstance(weights, str) else None
+    if not isinstance(weights, str) or not is_verified(Path(weights).parent):
+        return None
+    return Path(weights).parent
+
+
+def _check_revision(repository: str, revision: str | None) -> None:
+    """Check that a revision can be one: the client makes a file name of it."""
+    if revision is None or (_REVISION.fullmatch(revision) and ".." not in revision):
+        return
+    raise ModelNotFoundError(
+        f"“{one_line(revision, 100)}” cannot be a revision of “{one_line(repository, 100)}”: give "
+        "a commit, a branch or a tag."
+    )
 
 
 def fetch(repository: str, revision: str | None = None, progress: Progress | None = None) -> Path:

@@ -12,6 +12,8 @@ from napari_cytosynth.errors import (
     OutputError,
 )
 
+from .text import one_line
+
 __all__ = ["explain", "explain_upload", "no_repository"]
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -28,6 +30,7 @@ def explain(error: BaseException, repository: str) -> CytosynthError:
     return (
         _missing(error, repository)
         or _refused(error, repository)
+        or _busy(error, f"“{repository}” could not be fetched")
         or _disk(error, repository)
         or _unreachable(error, repository)
     )
@@ -43,7 +46,7 @@ def explain_upload(error: BaseException, repository: str) -> CytosynthError:
         return ModelNotFoundError(no_repository(repository))
     if isinstance(error, errors.OfflineModeIsEnabled):
         return NetworkError(f"“{repository}” cannot be uploaded while HF_HUB_OFFLINE is set.")
-    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
+    status = _status(error)
     if status == 401 or isinstance(error, errors.LocalTokenNotFoundError):
         return GatedRepositoryError(
             "The Hub does not know who you are: log in, with a token that may write, by: "
@@ -54,15 +57,20 @@ def explain_upload(error: BaseException, repository: str) -> CytosynthError:
             f"You may not write to “{repository}”: check the organisation's name, and log in "
             "with a token that may write by: hf auth login"
         )
-    return NetworkError(
+    if status == 404:
+        return ModelNotFoundError(
+            f"There is no place for “{repository}” at {constants.ENDPOINT}: check the "
+            "organisation's name."
+        )
+    return _busy(error, f"“{repository}” could not be uploaded") or NetworkError(
         f"“{repository}” could not be uploaded to {constants.ENDPOINT}: "
-        f"{error or type(error).__name__}. Check your connection (and proxy), then try again."
+        f"{_reason(error)}. Check your connection (and proxy), then try again."
     )
 
 
 def no_repository(name: str) -> str:
     """Return the message for an invalid repository name."""
-    return f"“{name}” cannot be a Hub repository: give it as “organisation/name”."
+    return f"“{one_line(name, 100)}” cannot be a Hub repository: give it as “organisation/name”."
 
 
 def _hides_its_cause(error: BaseException) -> bool:
@@ -71,8 +79,37 @@ def _hides_its_cause(error: BaseException) -> bool:
     return isinstance(error, LocalEntryNotFoundError)
 
 
+def _status(error: BaseException) -> int:
+    """Return the status of the server's answer; 0 if the error is none."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return int(error.response.status_code) if isinstance(error, HfHubHTTPError) else 0
+
+
+def _reason(error: BaseException) -> str:
+    return one_line(error, 300) or type(error).__name__
+
+
+def _busy(error: BaseException, failure: str) -> CytosynthError | None:
+    """Translate the answers of a server that is there but does not serve."""
+    from huggingface_hub import constants
+
+    status = _status(error)
+    if status == 429:
+        return NetworkError(
+            f"{failure}: {constants.ENDPOINT} was asked too often from here. Wait some minutes; "
+            "who is logged in (hf auth login) may ask more often."
+        )
+    if status >= 500:
+        return NetworkError(
+            f"{failure}: {constants.ENDPOINT} has a fault of its own (status {status}). It mostly "
+            "passes: try again in some minutes."
+        )
+    return None
+
+
 def _missing(error: BaseException, repository: str) -> CytosynthError | None:
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
     if isinstance(error, errors.GatedRepoError):
         return None
@@ -89,14 +126,24 @@ def _missing(error: BaseException, repository: str) -> CytosynthError | None:
         return ModelNotFoundError(
             f"“{repository}” on the Hub holds no model.safetensors; no other file is read."
         )
+    if _status(error) == 404:
+        return ModelNotFoundError(
+            f"{constants.ENDPOINT} does not know “{repository}”: check the name, and the variable "
+            "HF_ENDPOINT if it is set."
+        )
     return None
 
 
 def _refused(error: BaseException, repository: str) -> CytosynthError | None:
     from huggingface_hub import errors
 
-    denied = isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403)
-    if denied or isinstance(error, errors.GatedRepoError):
+    gated = isinstance(error, errors.GatedRepoError)
+    if _status(error) == 401 and not gated:
+        return GatedRepositoryError(
+            f"The Hub does not accept your login for “{repository}”: the token has expired or is "
+            "mistyped. Log in again with: hf auth login"
+        )
+    if gated or _status(error) == 403:
         return GatedRepositoryError(
             f"“{repository}” is not open to everybody: ask for access on its Hub page, then "
             "log in with: hf auth login"
@@ -131,6 +178,6 @@ def _unreachable(error: BaseException, repository: str) -> CytosynthError:
         )
     return NetworkError(
         f"“{repository}” is not on this machine and could not be fetched from "
-        f"{constants.ENDPOINT}: {error or type(error).__name__}. Check your connection (and "
+        f"{constants.ENDPOINT}: {_reason(error)}. Check your connection (and "
         "proxy), then try again."
     )

@@ -12,6 +12,9 @@ from napari_cytosynth.errors import ModelNotFoundError
 from . import hub
 from .catalogue import CatalogueEntry, bundled_folder, check_pin, find_entry, unknown_name
 from .model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, load_network, weights_file
+from .opening import existing_path
+from .text import one_line
+from .verified import check_verified
 
 if TYPE_CHECKING:
     from torch import nn
@@ -94,6 +97,8 @@ def load_model(
     digest = file_sha256(weights_file(place.path))
     if place.entry is not None:
         check_pin(place.entry, digest, place.path)
+    if place.origin == "hub":
+        check_verified(place.path, digest)
     return Model(
         card=card,
         network=network,
@@ -116,13 +121,13 @@ class _Place:
 
 
 def _locate(source: str, progress: Progress | None) -> _Place:
-    path = Path(source).expanduser()
+    path = existing_path(source)
     name, _, revision = source.partition("@")
     entry = find_entry(name)
-    if _holds_model(path) or (path.exists() and entry is None):
+    if path is not None and (_holds_model(path) or entry is None):
         return _Place(path, "path")
     if _looks_like_path(source):
-        raise ModelNotFoundError(f"There is no model at “{path}”.")
+        raise ModelNotFoundError(f"There is no model at “{one_line(path or source, 300)}”.")
     if entry is not None:
         return _known(entry, revision or entry.revision, progress)
     if name.count("/") != 1:
@@ -132,7 +137,8 @@ def _locate(source: str, progress: Progress | None) -> _Place:
 
 def _holds_model(path: Path) -> bool:
     """Return whether a path is a model, not just a folder of the same name."""
-    return path.is_file() or (path / WEIGHTS_FILE).exists() or (path / CARD_FILE).exists()
+    inside = (path / WEIGHTS_FILE, path / CARD_FILE)
+    return not path.is_dir() or any(existing_path(file) is not None for file in inside)
 
 
 def _looks_like_path(source: str) -> bool:

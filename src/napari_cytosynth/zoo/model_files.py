@@ -25,13 +25,16 @@ from napari_cytosynth.files import replace_file
 from .bundled import bundled_folder
 from .card import FORMAT_VERSION, ModelCard
 from .model_page import render_readme
+from .opening import existing_path, open_regular, read_limited
+from .text import one_line
 from .weights import (
     REFERENCE,
     WEIGHTS_FILE,
-    fill_network,
+    check_fit,
     find_weights,
+    load_weights,
     read_header,
-    read_tensors,
+    read_weights,
     stored_state,
     stored_tensor,
 )
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
     import torch
     from torch import nn
+
+    from .weights import Header
 
 __all__ = [
     "CARD_FILE",
@@ -127,8 +132,10 @@ def update_card(folder: str | os.PathLike[str], card: ModelCard) -> Path:
     """
     folder = Path(folder)
     weights = find_weights(folder)
-    tensors = _stored_tensors(weights)
-    fill_network(card, tensors, weights)
+    header = read_header(weights)
+    check_fit(card, header.shapes, weights)
+    tensors = read_weights(weights, header)
+    load_weights(card, tensors)
     _write(folder, tensors, card)
     return folder
 
@@ -151,7 +158,7 @@ def read_reference(source: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     ModelError
         If there is no readable model.
     """
-    tensors = _stored_tensors(find_weights(Path(source)))
+    tensors = _stored_tensors(Path(source))
     return {
         name.removeprefix(REFERENCE): tensor
         for name, tensor in tensors.items()
@@ -185,17 +192,28 @@ def write_reference(folder: str | os.PathLike[str], reference: Mapping[str, torc
         If the folder cannot be written: no space or no permission.
     """
     folder = Path(folder)
-    tensors = _stored_tensors(find_weights(folder))
+    tensors = _stored_tensors(folder)
     kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(REFERENCE)}
     added = {f"{REFERENCE}{name}": stored_tensor(value) for name, value in reference.items()}
     _write(folder, kept | added, read_card(folder))
     return folder
 
 
-def _stored_tensors(weights: Path) -> dict[str, torch.Tensor]:
-    content = _read(weights)
-    read_header(content, weights)
-    return read_tensors(content, weights)
+def _stored_tensors(source: Path) -> dict[str, torch.Tensor]:
+    """Read all tensors of a model, which are no more than its card declares."""
+    weights, header, card = _opened(source)
+    check_fit(card, header.shapes, weights)
+    return read_weights(weights, header)
+
+
+def _opened(source: Path) -> tuple[Path, Header, ModelCard]:
+    """Return the weights file of a model, its header, and the card; read no tensor."""
+    weights = find_weights(source)
+    header = read_header(weights)
+    config = source / CARD_FILE
+    if source.is_dir() and config.is_file():
+        return weights, header, _parse_card(read_limited(config), config)
+    return weights, header, _embedded_card(header, weights)
 
 
 def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> None:
@@ -243,10 +261,10 @@ def read_card(source: str | os.PathLike[str]) -> ModelCard:
     """
     path = Path(source)
     config = path / CARD_FILE
-    if path.is_dir() and config.is_file():
-        return _parse_card(_read(config), config)
+    if existing_path(config) and config.is_file():
+        return _parse_card(read_limited(config), config)
     weights = find_weights(path)
-    return _card_from_header(_read(weights), weights)
+    return _embedded_card(read_header(weights), weights)
 
 
 def load_network(source: str | os.PathLike[str]) -> tuple[nn.Module, ModelCard]:
@@ -278,25 +296,15 @@ def load_network(source: str | os.PathLike[str]) -> tuple[nn.Module, ModelCard]:
     ModelError
         If there is no card, or it is not valid.
     """
-    path = Path(source)
-    weights = find_weights(path)
-    content = _read(weights)
-    header_card = read_header(content, weights)
-    config = path / CARD_FILE
-    if path.is_dir() and config.is_file():
-        card = _parse_card(_read(config), config)
-    else:
-        card = _embedded_card(header_card, weights)
-    return fill_network(card, read_tensors(content, weights), weights), card
+    weights, header, card = _opened(Path(source))
+    check_fit(card, header.shapes, weights)  # before a byte of the tensors is read
+    return load_weights(card, read_weights(weights, header)), card
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file as 64 lower-case hexadecimal digits."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"“{path}” cannot be read: {error.strerror or error}.") from error
+    with open_regular(Path(path)) as (file, _):
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def weights_file(source: str | os.PathLike[str]) -> Path:
@@ -311,24 +319,13 @@ def _written_by() -> dict[str, str]:
         return {}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"“{path}” cannot be read: {error.strerror or error}.") from error
-
-
-def _card_from_header(content: bytes, path: Path) -> ModelCard:
-    return _embedded_card(read_header(content, path), path)
-
-
-def _embedded_card(metadata: dict[str, str], path: Path) -> ModelCard:
-    if "card" not in metadata:
+def _embedded_card(header: Header, path: Path) -> ModelCard:
+    if not isinstance(header.metadata.get("card"), str):
         raise ModelError(
             f"“{path.name}” has no card that says how to use it: put its {CARD_FILE} beside it "
             "and open the folder. Models made by other programs cannot be used as they are."
         )
-    return _parse_card(metadata["card"], path)
+    return _parse_card(header.metadata["card"], path)
 
 
 def _parse_card(text: str | bytes, path: Path) -> ModelCard:
@@ -340,7 +337,8 @@ def _parse_card(text: str | bytes, path: Path) -> ModelCard:
     if isinstance(written, int) and written > FORMAT_VERSION:
         raise CardTooNewError(
             f"The model in “{path}” was made by a newer version of napari-cytosynth (card "
-            f"version {written}; this one reads up to {FORMAT_VERSION}). Please update the plugin."
+            f"version {one_line(written, 20)}; this one reads up to {FORMAT_VERSION}). Please "
+            "update the plugin."
         )
     try:
         return ModelCard.model_validate_json(text)
@@ -350,5 +348,5 @@ def _parse_card(text: str | bytes, path: Path) -> ModelCard:
 
 def _explain(error: ValidationError, path: Path) -> str:
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"])) or "the card"
-    return f"The model's card in “{path}” cannot be used: {place}: {first['msg']}."
+    place = one_line(".".join(map(str, first["loc"])), 100) or "the card"
+    return f"The model's card in “{path}” cannot be used: {place}: {one_line(first['msg'], 300)}."

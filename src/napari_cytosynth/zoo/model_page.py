@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from .text import for_markdown, one_line
+
 if TYPE_CHECKING:
     from .card import Inference, Metric, ModelCard, Normalisation
 
@@ -37,7 +39,7 @@ _COMMANDS = {
 
 
 def render_readme(card: ModelCard, place: str | None = None) -> str:
-    """Render the Hub model card of a model.
+    """Render the Hub model card of a model; texts of the card cannot become markup.
 
     Parameters
     ----------
@@ -57,14 +59,14 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
     front = yaml.safe_dump(_front_matter(card), sort_keys=False, allow_unicode=True, width=1000)
     sections = [
         f"# {card.name}",
-        card.title,
+        for_markdown(card.title),
         _use(card, place),
         _input_and_output(card.inference),
         _figures(card.metrics),
         _training(card),
-        _section("Limits", card.training.remarks),
+        _section("Limits", _paragraphs(card.training.remarks)),
         _licences(card),
-        _section("Please cite", _bullets(card.training.citations)),
+        _section("Please cite", _bullets(list(map(for_markdown, card.training.citations)))),
         _origin(card),
     ]
     return f"---\n{front}---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
@@ -182,7 +184,7 @@ def _figures(metrics: list[Metric]) -> str:
         for metric in metrics
     ]
     table = "\n".join(["| figure | value | measured on |", "|---|---:|---|", *rows])
-    commands = "\n".join(dict.fromkeys(metric.command for metric in metrics))
+    commands = "\n".join(dict.fromkeys(_code(metric.command) for metric in metrics))
     return _section(
         "Test figures",
         f"{table}\n\nMeasured on images that the model never saw, with:\n\n```sh\n{commands}\n```",
@@ -192,30 +194,33 @@ def _figures(metrics: list[Metric]) -> str:
 def _training(card: ModelCard) -> str:
     training = card.training
     rows = [
-        ("Data sets", ", ".join(training.datasets)),
-        ("Began with the weights of", training.started_from),
-        ("Network", f"`{card.architecture}` with {_arguments(card.arguments)}"),
+        ("Data sets", for_markdown(", ".join(training.datasets))),
+        ("Began with the weights of", for_markdown(training.started_from)),
+        ("Network", f"`{_code(card.architecture)}` with {_arguments(card.arguments)}"),
         ("Recipe", f"`cytosynth train {training.recipe} --data-dir FOLDER`"),
-        ("Hardware", training.hardware),
-        ("Duration", training.duration),
+        ("Hardware", for_markdown(training.hardware)),
+        ("Duration", for_markdown(training.duration)),
     ]
     known = [row for row in rows if row[1] and (row[0] != "Recipe" or training.recipe)]
     return _section("Training", _bullets([f"**{name}:** {value}" for name, value in known]))
 
 
 def _arguments(arguments: dict[str, Any]) -> str:
-    return ", ".join(f"`{name}={value}`" for name, value in arguments.items()) or "its defaults"
+    return (
+        ", ".join(f"`{_code(f'{name}={value}')}`" for name, value in arguments.items())
+        or "its defaults"
+    )
 
 
 def _licences(card: ModelCard) -> str:
-    lines = [f"**Weights:** {card.licence}"] if card.licence else []
+    lines = [f"**Weights:** {for_markdown(card.licence)}"] if card.licence else []
     if card.training.data_licence:
-        lines.append(f"**Training data:** {card.training.data_licence}")
+        lines.append(f"**Training data:** {for_markdown(card.training.data_licence)}")
     return _section("Licences", _bullets(lines))
 
 
 def _origin(card: ModelCard) -> str:
-    written = f" {card.package_version}" if card.package_version else ""
+    written = f" {for_markdown(card.package_version)}" if card.package_version else ""
     return (
         f"*Written by napari-cytosynth{written} from `config.json`, which holds all of this for "
         "programs.*"
@@ -230,13 +235,22 @@ def _bullets(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(map(for_markdown, re.split(r"\n\s*\n", text.strip())))
+
+
 def _number(value: float | None) -> str | None:
     return None if value is None else f"{value:g}"
 
 
 def _cell(text: str) -> str:
     """Escape a text for a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return for_markdown(text).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    """Return a text for a line of code: it cannot end the code."""
+    return one_line(text).replace("`", "'")
 
 
 def _slug(text: str) -> str:

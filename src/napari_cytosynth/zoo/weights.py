@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import (
@@ -13,7 +17,12 @@ from napari_cytosynth.errors import (
     UnknownArchitectureError,
 )
 
+from .fit import check_counts, check_use
+from .opening import LARGEST_CARD, existing_path, open_regular
+from .text import one_line
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import torch
@@ -24,10 +33,14 @@ if TYPE_CHECKING:
 __all__ = [
     "REFERENCE",
     "WEIGHTS_FILE",
+    "Header",
+    "check_fit",
     "fill_network",
     "find_weights",
+    "load_weights",
     "read_header",
     "read_tensors",
+    "read_weights",
     "stored_state",
     "stored_tensor",
 ]
@@ -39,40 +52,54 @@ REFERENCE = "reference."
 _FOREIGN_SUFFIXES = frozenset(
     {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".h5", ".hdf5", ".keras", ".onnx", ".npz"}
 )
-_LARGEST_HEADER = 100_000_000  # the format's own limit, in bytes
+_LARGEST_HEADER = LARGEST_CARD
+_LARGEST_FORMAT = 100_000_000  # the format's own limit of a header: beyond, it is none
+_LARGEST_REFERENCE = 256_000_000  # bytes of the embeddings, beside the weights
 _LARGEST_HALF = 65504.0
+_SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "F32": 4}
+_SIZES |= {"I32": 4, "U32": 4, "F64": 8, "I64": 8, "U64": 8}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of a weights file, whose sizes are those of the file."""
+
+    metadata: Mapping[str, Any]
+    """The texts beside the tensors, such as the card."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Name of each tensor -> its shape."""
+    size: int
+    """Size of the whole file in bytes."""
 
 
 def find_weights(path: Path) -> Path:
     """Return the weights file in a folder, or the file itself; refuse other formats."""
+    if existing_path(path) is None:
+        raise ModelNotFoundError(f"There is no model at “{one_line(path, 300)}”.")
     if path.is_dir():
         weights = path / WEIGHTS_FILE
         return weights if weights.exists() else _no_weights_in(path)
-    if not path.exists():
-        raise ModelNotFoundError(f"There is no model at “{path}”.")
     if path.suffix.lower() in _FOREIGN_SUFFIXES:
         raise _not_safetensors(path)
     return path
 
 
-def read_header(content: bytes, path: Path) -> dict[str, str]:
-    """Read the metadata of a safetensors file; raise ModelError for any other content."""
-    if content.startswith(b"version https://git-lfs"):
-        raise _corrupt(path, "it is a Git LFS pointer, the weights themselves are missing")
-    if len(content) < 10:
-        raise _corrupt(path, f"it is only {len(content)} bytes long")
-    size = int.from_bytes(content[:8], "little")
-    if content[8:9] != b"{" or size > _LARGEST_HEADER:
-        raise _not_safetensors(path)
-    try:
-        header: dict[str, Any] = json.loads(content[8 : 8 + size])
-        metadata: dict[str, str] = dict(header.pop("__metadata__", {}))
-        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise _corrupt(path, "its header is incomplete") from error
-    if len(content) != 8 + size + end:
-        raise _corrupt(path, f"{len(content)} bytes long instead of {8 + size + end}")
-    return metadata
+def read_header(path: Path) -> Header:
+    """Read the header of a safetensors file; raise ModelError for any other content.
+
+    No tensor is read, and nothing that the header says is believed that the size of the file
+    does not bear out.
+    """
+    with open_regular(path) as (file, size):
+        return _parse_header(file.read(8), file.read(_LARGEST_HEADER), size, path)
+
+
+def read_weights(path: Path, header: Header) -> dict[str, torch.Tensor]:
+    """Read the tensors of a file whose header was read and found to fit."""
+    with open_regular(path) as (file, size):
+        if size != header.size:
+            raise _corrupt(path, "it changed while it was read")
+        return read_tensors(file.read(size), path)
 
 
 def read_tensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
@@ -83,10 +110,10 @@ def read_tensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
     try:
         tensors: dict[str, torch.Tensor] = load(content)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise _corrupt(path, str(error)) from error
+        raise _corrupt(path, one_line(error)) from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise _corrupt(path, f"“{name}” holds values that are not numbers")
+            raise _corrupt(path, f"“{_short(name)}” holds values that are not numbers")
     return tensors
 
 
@@ -100,26 +127,125 @@ def stored_state(network: nn.Module, dtype: torch.dtype | None) -> dict[str, tor
     }
 
 
-def fill_network(card: ModelCard, state: dict[str, torch.Tensor], path: Path) -> nn.Module:
-    """Build the card's network and fill in the weights, after checking that they fit."""
+def check_fit(card: ModelCard, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """Check that the tensors of these shapes are all that the card's network has.
+
+    The network is built without memory, and no further than the file has tensors for: what a
+    card asks for beyond that is refused at the first layer too many.
+
+    Raises
+    ------
+    ModelError
+        If the arguments make no network, or another one.
+    """
+    import torch
+
+    from napari_cytosynth.models import build_network, check_network
+
+    check_network(card.architecture, card.arguments)
+    check_counts(card, path)
+    shapes = {name: shape for name, shape in shapes.items() if not name.startswith(REFERENCE)}
+    try:
+        with torch.device("meta"), _no_more_than(shapes):
+            network = build_network(card.architecture, card.arguments)
+    except ModelError:
+        raise
+    except _TooLargeError as error:
+        raise _corrupt(
+            path,
+            f"its {len(shapes)} tensors do not fit the architecture: the card's arguments ask for "
+            "a larger network",
+        ) from error
+    except Exception as error:  # arguments of every kind make torch fail in every way
+        raise UnknownArchitectureError(
+            f"The arguments of “{card.architecture}” in the model's card make no network: "
+            f"{one_line(error)}."
+        ) from error
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    _compare(expected, shapes, path)
+    check_use(card, network, path)
+
+
+def load_weights(card: ModelCard, state: dict[str, torch.Tensor]) -> nn.Module:
+    """Build the card's network and fill in weights that :func:`check_fit` found to fit."""
     import torch
 
     from napari_cytosynth.models import build_network
 
-    state = {name: tensor for name, tensor in state.items() if not name.startswith(REFERENCE)}
-    _check_channels(card, path)
-    try:
-        with torch.device("meta"):  # no memory: a wrong config cannot allocate all of it
-            expected = build_network(card.architecture, card.arguments).state_dict()
-    except (RuntimeError, OverflowError) as error:
-        raise UnknownArchitectureError(
-            f"The arguments of “{card.architecture}” in the model's card make no network: {error}."
-        ) from error
-    _check_fit(expected, state, path)
     with torch.random.fork_rng(devices=[]):  # loading a model must not change random numbers
         network = build_network(card.architecture, card.arguments)
-    network.load_state_dict(state)
+    network.load_state_dict({k: v for k, v in state.items() if not k.startswith(REFERENCE)})
     return network.float().eval().requires_grad_(False)
+
+
+def fill_network(card: ModelCard, state: dict[str, torch.Tensor], path: Path) -> nn.Module:
+    """Build the card's network and fill in the weights, after checking that they fit."""
+    check_fit(card, {name: tuple(tensor.shape) for name, tensor in state.items()}, path)
+    return load_weights(card, state)
+
+
+class _TooLargeError(Exception):
+    """Raised while a network is built that has more parameters than there are tensors."""
+
+
+@contextmanager
+def _no_more_than(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[None]:
+    """Stop building a network, in this thread, that has more parameters than `shapes`."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    mine = threading.get_ident()
+    left = len(shapes)
+
+    def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        if parameter is not None and threading.get_ident() == mine:
+            left -= 1
+            if left < 0:
+                raise _TooLargeError
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _parse_header(start: bytes, content: bytes, size: int, path: Path) -> Header:
+    if (start + content).startswith(b"version https://git-lfs"):
+        raise _corrupt(path, "it is a Git LFS pointer, the weights themselves are missing")
+    if size < 10:
+        raise _corrupt(path, f"it is only {size} bytes long")
+    length = int.from_bytes(start, "little")
+    if content[:1] != b"{" or length > _LARGEST_FORMAT:
+        raise _not_safetensors(path)
+    if length > _LARGEST_HEADER:
+        raise _corrupt(path, f"its header has {length / 1e6:.0f} MB, but may have 4 MB")
+    try:
+        header: dict[str, Any] = json.loads(content[:length])
+        metadata: dict[str, str] = dict(header.pop("__metadata__", {}))
+        shapes = {str(name): _shape(entry) for name, entry in header.items()}
+        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise _corrupt(path, "its header is incomplete") from error
+    if size != 8 + length + end:
+        raise _corrupt(path, f"{size} bytes long instead of {8 + length + end}")
+    reference = (math.prod(s) for name, s in shapes.items() if name.startswith(REFERENCE))
+    if sum(reference) > _LARGEST_REFERENCE:
+        raise _corrupt(path, "it carries more embeddings than a model may")
+    return Header(metadata, shapes, size)
+
+
+def _shape(entry: dict[str, Any]) -> tuple[int, ...]:
+    """Return the shape of a tensor whose bytes are as many as it needs."""
+    shape = tuple(int(side) for side in entry["shape"])
+    begin, end = entry["data_offsets"]
+    if min(shape, default=0) < 0 or end - begin != math.prod(shape) * _SIZES[entry["dtype"]]:
+        raise ValueError(f"{entry['dtype']} {shape} does not take {begin} to {end}")
+    return shape
+
+
+def _short(name: str) -> str:
+    return one_line(name, 100)
 
 
 def _no_weights_in(folder: Path) -> Path:
@@ -127,7 +253,7 @@ def _no_weights_in(folder: Path) -> Path:
     if inside:  # the folder of a run of training, most often
         models = " or ".join(f"“{each}”" for each in inside[:3])
         raise ModelNotFoundError(f"The folder “{folder}” holds no model itself; choose {models}.")
-    foreign = sorted(p for p in folder.iterdir() if p.suffix.lower() in _FOREIGN_SUFFIXES)
+    foreign = sorted(p for p in folder.glob("*") if p.suffix.lower() in _FOREIGN_SUFFIXES)
     if foreign:
         raise _not_safetensors(foreign[0])
     raise ModelNotFoundError(
@@ -166,29 +292,14 @@ def _is_statistic(name: str) -> bool:
     return name.rpartition(".")[2] in {"running_mean", "running_var"}
 
 
-def _check_fit(
-    expected: dict[str, torch.Tensor], state: dict[str, torch.Tensor], path: Path
+def _compare(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], path: Path
 ) -> None:
-    missing, extra = expected.keys() - state.keys(), state.keys() - expected.keys()
+    missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
     if missing or extra:
-        name = min(missing or extra)
+        name = _short(min(missing or extra))
         count = len(missing) + len(extra)
         raise _corrupt(path, f"{count} tensors do not fit the architecture, “{name}” is the first")
-    for name, tensor in expected.items():
-        if tensor.shape != state[name].shape:
-            shapes = f"{tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
-            raise _corrupt(path, f"“{name}” has the shape {shapes}")
-
-
-def _check_channels(card: ModelCard, path: Path) -> None:
-    named = {
-        "in_channels": card.inference.input_channels,
-        "out_channels": card.inference.output_channels,
-    }
-    for argument, names in named.items():
-        count = card.arguments.get(argument, len(names))
-        if count != len(names):
-            raise ModelError(
-                f"The model's card in “{path}” contradicts itself: {argument} is {count}, but "
-                f"it names {len(names)} channels."
-            )
+    for name, shape in expected.items():
+        if shape != found[name]:
+            raise _corrupt(path, f"“{name}” has the shape {found[name]} instead of {shape}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,11 +49,17 @@ def folder(make_generator, encoder, training, tmp_path):
     return saved
 
 
-def test_a_planted_copy_is_found(folder, training):
+@pytest.fixture
+def look_up(encoder):
+    """`nearest_training` with the encoder that the user of these tests knows."""
+    return partial(nearest_training, encoder=encoder[0])
+
+
+def test_a_planted_copy_is_found(folder, training, look_up):
     fresh = 1 - training[2:4] ** 3
     images = np.concatenate([training[7:8] + 0.001, fresh])
     result = Generation(images, ("DNA",), (1, 2, 3), "tiny")
-    found = nearest_training(result, folder)
+    found = look_up(result, folder)
     assert result.nearest is found
     assert found.distance.shape == found.index.shape == (3,)
     assert found.index[0] == 7
@@ -66,14 +73,14 @@ def test_a_planted_copy_is_found(folder, training):
     assert list(result.table["nearest_index"][:1]) == [7]
 
 
-def test_arrays_are_looked_up_in_the_order_they_come(folder, training):
-    found = nearest_training(training[::-1], folder)
+def test_arrays_are_looked_up_in_the_order_they_come(folder, training, look_up):
+    found = look_up(training[::-1], folder)
     assert list(found.index) == list(range(12))[::-1]
-    nothing = nearest_training(training[:0], folder)
+    nothing = look_up(training[:0], folder)
     assert nothing.distance.shape == (0,)
 
 
-def test_the_neighbour_itself_comes_from_the_training_data(folder, training):
+def test_the_neighbour_itself_comes_from_the_training_data(folder, training, look_up):
     pixels = training * 2 - 1
     index = np.arange(48, dtype=np.int32).reshape(12, 4)
     asked = []
@@ -82,22 +89,24 @@ def test_the_neighbour_itself_comes_from_the_training_data(folder, training):
         asked.append((recipe, count))
         return SimpleNamespace(images=pixels[:count], index=index)
 
-    found = nearest_training(training[3:5], folder, crops)
+    found = look_up(training[3:5], folder, crops)
     np.testing.assert_allclose(found.images, training[3:5], atol=1e-6)
     recipe = cytosynth.load_model(folder).card.training.recipe or ""
     assert asked == [(recipe, 12)]
     index = index[::-1]
     with pytest.raises(InputError, match="are not those that the embeddings"):
-        nearest_training(training[3:5], folder, crops)
+        look_up(training[3:5], folder, crops)
 
 
-def test_what_cannot_be_looked_up_is_explained(folder, tiny_model, make_generator, training):
+def test_what_cannot_be_looked_up_is_explained(
+    folder, tiny_model, make_generator, training, look_up
+):
     with pytest.raises(InputError, match="does not generate"):
         nearest_training(training, tiny_model)
     with pytest.raises(ModelError, match="carries no embeddings"):
         nearest_training(training, make_generator())
     with pytest.raises(InputError, match="differ in their channels"):
-        nearest_training(training.repeat(2, axis=1), folder)
+        look_up(training.repeat(2, axis=1), folder)
     loaded = cytosynth.load_model(folder)
     inference = loaded.card.inference
     nameless = inference.generation.model_copy(update={"encoder": ""})
@@ -105,4 +114,19 @@ def test_what_cannot_be_looked_up_is_explained(folder, tiny_model, make_generato
         update={"inference": inference.model_copy(update={"generation": nameless})}
     )
     with pytest.raises(ModelError, match="does not say which encoder"):
+        nearest_training(training, dataclasses.replace(loaded, card=card))
+
+
+@pytest.mark.parametrize("name", ["{folder}", "{folder}/encoder.pt", "organisation/encoder"])
+def test_a_card_has_no_model_loaded_that_is_not_bundled(folder, training, name, monkeypatch):
+    loaded = cytosynth.load_model(folder)
+    inference = loaded.card.inference
+    named = inference.generation.model_copy(update={"encoder": name.format(folder=folder)})
+    card = loaded.card.model_copy(
+        update={"inference": inference.model_copy(update={"generation": named})}
+    )
+    forbidden = pytest.fail
+    monkeypatch.setattr("napari_cytosynth.inference.features.script_features", forbidden)
+    monkeypatch.setattr("napari_cytosynth.zoo.hub.fetch", forbidden)
+    with pytest.raises(ModelError, match=r"does not come with this package.*encoder=…"):
         nearest_training(training, dataclasses.replace(loaded, card=card))

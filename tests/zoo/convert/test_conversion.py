@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+import zipfile
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +21,7 @@ from napari_cytosynth.errors import (
     UnknownArchitectureError,
 )
 from napari_cytosynth.zoo.convert import conversion as module
+from napari_cytosynth.zoo.convert import worker
 from napari_cytosynth.zoo.convert.conversion import convert
 from napari_cytosynth.zoo.convert.worker import extract
 from napari_cytosynth.zoo.loading import load_model
@@ -354,3 +358,72 @@ def test_weights_saved_outside_the_three_files_come_back(tiny_model, tmp_path) -
     with torch.inference_mode():
         assert torch.equal(done.network(image), tiny_model.network(image))
     assert (done.card.inference.task, done.card.inference.threshold) == ("segment", 0.5)
+
+
+def test_files_beside_the_weights_are_no_modules(tmp_path, monkeypatch) -> None:
+    """A folder of a download may hold a torch.py: it is not what Python imports."""
+    path = saved(tmp_path, grown(ForeignUNet()))
+    for name in ("json", "torch", "zipfile", "napari_cytosynth"):
+        (tmp_path / f"{name}.py").write_text(
+            "import pathlib; pathlib.Path(__file__).with_name('it-ran').touch()"
+        )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", ".")
+    convert(path, "UNet", tmp_path / "out", SAID)
+    assert not (tmp_path / "it-ran").exists()
+
+
+def _expanded(path: Path, *, new: bool) -> None:
+    tensor = torch.zeros(1).expand(100_000, 100_000)  # 40 GB once copied
+    torch.save({"a": tensor}, path, _use_new_zipfile_serialization=new)
+
+
+def _compressed(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(20_000_000))
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize(
+    "write", [partial(_expanded, new=True), partial(_expanded, new=False), _compressed]
+)
+def test_weights_larger_than_their_file_are_not_copied(write, tmp_path) -> None:
+    path = tmp_path / "weights.pth"
+    write(path)
+    with pytest.raises(CorruptWeightsError, match="larger than the file itself"):
+        convert(path, "UNet", tmp_path / "out", SAID)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_dictionaries_within_each_other_have_an_end(tmp_path) -> None:
+    content: dict[str, Any] = {}
+    for _ in range(60):
+        content = {"a": content, "b": content}
+    with pytest.raises(CorruptWeightsError, match="no weights"):
+        convert(saved(tmp_path, content), "UNet", tmp_path / "out", SAID)
+
+
+def test_a_reader_without_end_is_stopped(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(module, "time_limit", lambda size: 0.01)
+    with pytest.raises(ModelError, match="took longer"):
+        convert(saved(tmp_path, ForeignUNet()), "UNet", tmp_path / "out", SAID)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX")
+def test_the_reader_has_limits(monkeypatch) -> None:
+    import resource
+
+    given = {}
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, most: given.update({kind: most[0]}))
+    worker._limit_process(1_000_000)
+    assert given[resource.RLIMIT_CPU] == 300
+    assert given[resource.RLIMIT_CORE] == 0
+    assert given[resource.RLIMIT_FSIZE] < 3_000_000_000
+
+
+@pytest.mark.usefixtures("in_process")
+def test_names_of_tensors_steer_no_terminal(tmp_path) -> None:
+    path = saved(tmp_path, {"a\x1b[2J": torch.ones(1), "encoder." + "9" * 5000: torch.ones(1)})
+    with pytest.raises(UnknownArchitectureError) as caught:
+        convert(path, "UNet", tmp_path / "out", SAID)
+    assert str(caught.value).isprintable()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.zoo.text import one_line
+
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
@@ -89,8 +91,8 @@ def as_python(provenance: dict[str, Any]) -> str:
     """
     model, source = provenance["model"], provenance["source"]
     lines = [
-        f"# {model['name']}, weights {model['sha256'][:12]}, "
-        f"made by napari-cytosynth {provenance['version']}",
+        f"# {one_line(model['name'])}, weights {one_line(model['sha256'])[:12]}, "
+        f"made by napari-cytosynth {one_line(provenance['version'])}",
         "import napari_cytosynth as cytosynth",
         *([] if source is None else _read_image(source)),
         "",

@@ -1,26 +1,35 @@
-"""Feature extractors by name, path or Hub repository."""
+"""Feature extractors: those that a user chooses, and those that a card may name."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from napari_cytosynth.inference.features import Features
+from napari_cytosynth.errors import ModelError
 
-__all__ = ["DEFAULT_EXTRACTOR", "load_features"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_cytosynth.inference.features import Features
+    from napari_cytosynth.zoo.loading import Model
+
+__all__ = ["DEFAULT_EXTRACTOR", "card_features", "load_features"]
 
 DEFAULT_EXTRACTOR = "fluo-nuclei-unet"
 
 
-def load_features(extractor: str = DEFAULT_EXTRACTOR, device: str = "auto") -> Features:
+def load_features(
+    extractor: str | Path | Model = DEFAULT_EXTRACTOR, device: str = "auto"
+) -> Features:
     """Load the feature extractor of distances between sets of images.
+
+    A TorchScript file is a program: this takes what the user chose, never what a card names.
 
     Parameters
     ----------
     extractor
         Name, folder, file or Hub repository of a segmentation model with one input channel
-        (its encoder is used), or the path of a TorchScript file (``.pt``). Default:
-        ``"fluo-nuclei-unet"``.
+        (its encoder is used), such a model itself, or the path of a TorchScript file
+        (``.pt``). Default: ``"fluo-nuclei-unet"``.
     device
         Device of the extractor: auto (default), cpu, cuda, mps.
 
@@ -34,12 +43,50 @@ def load_features(extractor: str = DEFAULT_EXTRACTOR, device: str = "auto") -> F
     ModelError
         If there is no such model or file, or it cannot be used as an extractor.
     """
+    from pathlib import Path
+
     from napari_cytosynth.inference.features import encoder_features, is_script, script_features
     from napari_cytosynth.zoo.loading import load_model
 
-    if is_script(extractor):
-        return script_features(extractor, device)
+    if isinstance(extractor, (str, Path)) and is_script(str(extractor)):
+        return script_features(str(extractor), device)
     model = load_model(extractor)
     return encoder_features(
         model.network, model.card.inference.normalisation, model.card.name, device
     )
+
+
+def card_features(name: str, model: str, device: str = "auto") -> Features:
+    """Load the feature extractor that a model's card names: a bundled model, or none.
+
+    A card is data that came from somewhere. It chooses no file and no repository: nothing is
+    fetched or opened because of it.
+
+    Parameters
+    ----------
+    name
+        The card's `encoder`.
+    model
+        Name of the model with that card.
+    device
+        Device of the extractor: auto (default), cpu, cuda, mps.
+
+    Raises
+    ------
+    ModelError
+        If the card names none, or one that is not bundled.
+    """
+    from napari_cytosynth.zoo.bundled import bundled_folder
+    from napari_cytosynth.zoo.catalogue import find_entry
+    from napari_cytosynth.zoo.text import one_line
+
+    if not name:
+        raise ModelError(f"The card of “{model}” does not say which encoder made its embeddings.")
+    entry = find_entry(name)
+    if entry is None or bundled_folder(entry.name) is None:
+        raise ModelError(
+            f"The card of “{model}” names the encoder “{one_line(name, 200)}”, which does not come "
+            "with this package. A card cannot have anything loaded: if you know and trust that "
+            "model, choose it yourself with nearest_training(…, encoder=…)."
+        )
+    return load_features(str(bundled_folder(entry.name)), device)

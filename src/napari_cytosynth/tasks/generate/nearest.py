@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError, ModelError
 
-from .features import load_features
+from .features import card_features, load_features
 from .neighbours import Nearest
 from .result import Generation
 
@@ -46,13 +46,14 @@ def nearest_training(
     crops: Callable[[str, int], TrainingCrops] | None = None,
     *,
     device: str = "auto",
+    encoder: str | Path | Model | None = None,
 ) -> Nearest:
     """Find the nearest training image of each synthetic image.
 
     The model carries embeddings of (some of) its training images, never their pixels. They
-    were made by the encoder that its card names. An encoder responds to the content of an
-    image more than to single pixels: a small distance is a reason to inspect both images,
-    no proof of a copy.
+    were made by the encoder that its card names, which is loaded if it is a bundled model. An
+    encoder responds to the content of an image more than to single pixels: a small distance is
+    a reason to inspect both images, no proof of a copy.
 
     Parameters
     ----------
@@ -67,6 +68,10 @@ def nearest_training(
         with the name of the recipe on the model's card, and the number of crops. Default: None.
     device
         Device of the encoder: auto (default), cpu, cuda, mps.
+    encoder
+        The encoder that made the embeddings, where it is none of the bundled models: as
+        :func:`~napari_cytosynth.tasks.features.load_features` takes it. None (default): the one
+        that the card names.
 
     Raises
     ------
@@ -85,7 +90,10 @@ def nearest_training(
             f"The model “{loaded.card.name}” does not generate images, so they cannot be copies."
         )
     reference = _reference(loaded)
-    features = _encoder(card.encoder, loaded.card.name, device)
+    if encoder is None:
+        features = card_features(card.encoder, loaded.card.name, device)
+    else:
+        features = load_features(encoder, device)
     pixels = images.images if isinstance(images, Generation) else np.asarray(images)
     found = _nearest(pixels, features, reference, card)
     if crops is not None:
@@ -109,12 +117,6 @@ def _reference(model: Model) -> Reference:
             "--update-card” adds them, given the training data."
         )
     return reference
-
-
-def _encoder(name: str, model: str, device: str) -> Features:
-    if not name:
-        raise ModelError(f"The card of “{model}” does not say which encoder made its embeddings.")
-    return load_features(name, device)
 
 
 def _nearest(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -10,9 +9,14 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
 
 from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.zoo.opening import existing_path
+from napari_cytosynth.zoo.text import one_line
+
+from .parts import plain_tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.catalogue import ModelInfo
@@ -21,6 +25,7 @@ __all__ = ["OTHER", "ModelChoice"]
 
 OTHER = "folder or Hub id…"
 _BEST_METRICS = 3
+_LONGEST_ROW = 80  # characters of a choice that was typed in
 _VALUE: Any = ComboBox.value  # the property, to be widened below
 
 
@@ -60,7 +65,7 @@ class ModelChoice(ComboBox):
 
     @value.setter
     def value(self, value: str | Path) -> None:
-        text = str(value)
+        text = str(value).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
         if text not in self.choices:
             self._extra.append(text)
             self.reset_choices()
@@ -70,7 +75,8 @@ class ModelChoice(ComboBox):
         """List the choices again and put each one's description into its tooltip."""
         super().reset_choices()
         for row, source in enumerate(self.choices):
-            self.native.setItemData(row, self.details(str(source)), Qt.ItemDataRole.ToolTipRole)
+            tip = plain_tooltip(self.details(str(source)))
+            self.native.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
 
     def refresh(self) -> None:
         """Search this machine for models again; `reset_choices` keeps the last list."""
@@ -81,19 +87,19 @@ class ModelChoice(ComboBox):
         """Return the card of the chosen model, or None where it is not on this machine."""
         from napari_cytosynth.zoo.model_files import read_card
 
-        info = self._infos.get(self.value)
-        path = info.path if info else Path(self.value)
+        path = self._place()
         try:
-            return read_card(path) if path.exists() else None
+            return read_card(path) if path is not None else None
         except CytosynthError:  # Run shows the error
             return None
 
     def summary(self) -> str:
         """Return one line on the chosen model: title, pixel size, file size, licence."""
-        info, card = self._infos.get(self.value), self.card()
-        if card is None:
-            return "" if self.value == OTHER else f"{self.value}: downloaded at the first run"
-        size = _megabytes(_weights_size(info.path if info else Path(self.value)))
+        card, path = self.card(), self._place()
+        if card is None or path is None:
+            shown = _short(self.value)
+            return "" if self.value == OTHER else f"{shown}: downloaded at the first run"
+        size = _megabytes(_weights_size(path))
         facts = (card.title, _pixel_size(card.inference.pixel_size_um), size, card.licence)
         return " · ".join(fact for fact in facts if fact)
 
@@ -115,6 +121,11 @@ class ModelChoice(ComboBox):
         lines += [f"{m.name}: {m.value:.3g} ({m.dataset})" for m in info.metrics[:_BEST_METRICS]]
         return "\n".join(line for line in lines if line)
 
+    def _place(self) -> Path | None:
+        """Return where the chosen model lies on this machine, whatever the text is."""
+        info = self._infos.get(self.value)
+        return existing_path(info.path if info else self.value)
+
     def _model_choices(self, _: Any = None) -> list[tuple[str, str]]:
         infos = self._known = self._models() if self._known is None else self._known
         self._infos = {info.source: info for info in infos}
@@ -134,8 +145,8 @@ class ModelChoice(ComboBox):
 
 
 def _short(source: str) -> str:
-    path = Path(source)
-    return path.name if path.exists() else source
+    path = existing_path(source)
+    return one_line(path.name if path else source, _LONGEST_ROW)
 
 
 def _pixel_size(size_um: float | None) -> str:

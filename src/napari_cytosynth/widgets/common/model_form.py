@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog
 from superqt import QCollapsible
 
 from .model_choice import OTHER, ModelChoice
-from .parts import align_captions, plain_label
+from .parts import align_captions, plain_label, plain_tooltip
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -78,7 +78,7 @@ class ModelForm(Container[Any]):
         other = self._model.value == OTHER
         self._source.visible = self._browse.visible = other
         self._about.value = self._model.summary()
-        self._model.tooltip = self._model.details(self._model.value)
+        self._model.tooltip = plain_tooltip(self._model.details(self._model.value))
 
     def _on_source(self) -> None:
         if self._source.value.strip():

@@ -8,7 +8,7 @@ from magicgui.widgets import Label
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QSizePolicy
 
-__all__ = ["align_captions", "heading", "plain_label", "single_shot"]
+__all__ = ["align_captions", "heading", "plain_label", "plain_tooltip", "single_shot"]
 
 
 def plain_label(name: str, **kwargs: Any) -> Label:
@@ -18,6 +18,15 @@ def plain_label(name: str, **kwargs: Any) -> Label:
     label.native.setTextFormat(Qt.TextFormat.PlainText)
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return label
+
+
+def plain_tooltip(text: str) -> str:
+    """Return a tooltip that shows a text as it is: Qt reads anything like a tag as markup."""
+    if "<" not in text:
+        return text
+    from napari_cytosynth.zoo.text import for_html
+
+    return "<qt>" + "<br>".join(map(for_html, text.split("\n"))) + "</qt>"
 
 
 def align_captions(container: Any, width: int = 78) -> None:

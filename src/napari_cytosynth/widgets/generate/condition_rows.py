@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, Container, FloatSpinBox
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.widgets.common.parts import plain_tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,9 +64,10 @@ class ConditionRows(Container[Any]):
 def _row(condition: Condition) -> tuple[CheckBox, FloatSpinBox]:
     low, high = condition.low, condition.high
     tip = f"{condition.description or condition.name}. Usual in training: {low:.3g} to {high:.3g}."
-    tick = CheckBox(text=condition.name, tooltip=f"Ask for this. {tip}")
+    tick = CheckBox(text=condition.name, tooltip=plain_tooltip(f"Ask for this. {tip}"))
     middle = min(max(condition.mean, low), high)
     step = (high - low) / _STEPS or 1.0
-    value = FloatSpinBox(value=middle, min=low, max=high, step=step, enabled=False, tooltip=tip)
+    value = FloatSpinBox(value=middle, min=low, max=high, step=step, enabled=False)
+    value.tooltip = plain_tooltip(tip)
     tick.changed.connect(lambda ticked: setattr(value, "enabled", ticked))
     return tick, value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,13 +25,14 @@ from napari_cytosynth.errors import (
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.card import Inference, ModelCard, Training
 from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, save_model
+from napari_cytosynth.zoo.text import one_line
 from napari_cytosynth.zoo.weights import fill_network, read_tensors
 
 from .foreign import LAYOUTS, NetworkLayout, Shapes, listed, match_names
 from .settings import ConvertSettings, read_settings
+from .worker import time_limit
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     import torch
@@ -38,6 +41,14 @@ if TYPE_CHECKING:
 __all__ = ["Converted", "convert"]
 
 Tensors = dict[str, "torch.Tensor"]
+
+# Isolated (-I), Python looks neither into the current folder nor at its variables, so that no
+# file that lies beside the weights can take the place of a module; where this process found
+# its modules is handed over instead.
+_READER = (
+    "import os, sys; sys.path += sys.argv.pop(1).split(os.pathsep); "
+    "from napari_cytosynth.zoo.convert.worker import main; main()"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +128,7 @@ def convert(
     chosen = read_settings(settings or {})
     if not path.is_file():
         raise ModelNotFoundError(f"There is no weights file “{path}”.")
-    name = chosen.name or "".join(c if c.isalnum() or c in "_.-" else "-" for c in path.stem)
+    name = chosen.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
     target = Path(name if folder is None else folder)
     if (target / CARD_FILE).exists() or (target / WEIGHTS_FILE).exists():
         raise OutputError(f"“{target}” holds a model already; choose another folder with --out.")
@@ -136,16 +147,7 @@ def _read_elsewhere(path: Path, unwanted: list[str]) -> tuple[Tensors, list[str]
     """Read the tensors in another process; return them with messages on the rest."""
     with TemporaryDirectory() as scratch:
         target = Path(scratch) / "tensors.safetensors"
-        module = "napari_cytosynth.zoo.convert.worker"
-        command = [sys.executable, "-W", "ignore", "-m", module, str(path), str(target)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        try:
-            report = json.loads(done.stdout)
-        except ValueError as error:
-            reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-            raise ModelError(f"“{path}” could not be read: its reader broke off ({reason}).") from (
-                error
-            )
+        report = _run_reader(path, target)
         if "error" in report:
             raise _refusal(path, report)
         unordered = read_tensors(target.read_bytes(), path)
@@ -164,19 +166,63 @@ def _read_elsewhere(path: Path, unwanted: list[str]) -> tuple[Tensors, list[str]
     return {name: value for name, value in tensors.items() if name in kept}, messages
 
 
+def _run_reader(path: Path, target: Path) -> dict[str, Any]:
+    """Extract the tensors of `path` to `target` in an isolated process; return its report."""
+    command = [sys.executable, "-I", "-W", "ignore", "-c", _READER, _module_folders()]
+    command += [str(path.absolute()), str(target)]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=target.parent,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=time_limit(path.stat().st_size),
+            check=False,
+        )
+        report: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(
+            f"“{path}” could not be read: its reader took longer than {error.timeout:.0f} s and "
+            "was stopped. Ask its author for the weights alone."
+        ) from error
+    except ValueError as error:
+        reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise ModelError(
+            f"“{path}” could not be read: its reader broke off ({one_line(reason, 300)})."
+        ) from error
+    return report
+
+
+def _module_folders() -> str:
+    """Return where this process looks for modules, without the current folder."""
+    here = os.path.realpath(os.curdir)
+    known = [str(Path(__file__).resolve().parents[3]), *sys.path]
+    return os.pathsep.join(
+        p for p in known if Path(p).is_absolute() and os.path.realpath(p) != here
+    )
+
+
 def _refusal(path: Path, report: dict[str, Any]) -> ModelError:
+    detail = one_line(report["detail"], 300)
+    if report["error"] == "large":
+        return CorruptWeightsError(
+            f"“{path.name}” describes weights that are larger than the file itself, which no "
+            "training program writes; it was not opened any further."
+        )
     if report["error"] == "unsafe":
         return ModelError(
-            f"“{path.name}” holds more than weights: it asks for “{report['detail']}”, and to "
+            f"“{path.name}” holds more than weights: it asks for “{detail}”, and to "
             "open that could run hidden code, so it was refused and nothing of it ran. Ask its "
             "author for the weights alone: torch.save(network.state_dict(), …), or safetensors."
         )
     if report["error"] == "empty":
         return CorruptWeightsError(
-            f"“{path.name}” holds no weights that could be told apart ({report['detail']})."
+            f"“{path.name}” holds no weights that could be told apart ({detail})."
         )
     return CorruptWeightsError(
-        f"“{path.name}” is damaged, or no weights file ({report['detail']}). Please download or "
+        f"“{path.name}” is damaged, or no weights file ({detail}). Please download or "
         "copy it again."
     )
 
@@ -184,7 +230,9 @@ def _refusal(path: Path, report: dict[str, Any]) -> ModelError:
 def _what_was_found(report: dict[str, Any]) -> list[str]:
     messages = []
     if report["wrappers"]:
-        messages.append(f"The weights were taken from “{'”, “'.join(report['wrappers'])}”.")
+        messages.append(
+            f"The weights were taken from “{'”, “'.join(map(one_line, report['wrappers']))}”."
+        )
     if report["beside"]:
         messages.append(f"What lay beside them was left out: {listed(report['beside'])}.")
     if report["prefix"]:
@@ -261,7 +309,8 @@ def _card(name: str, path: Path, layout: NetworkLayout, chosen: ConvertSettings)
     """
     task = chosen.task or ("segment" if layout.architecture == "UNet" else "stain")
     bounded = bool(layout.arguments.get("tanh"))
-    origin = f"Converted from “{path.name}” ({layout.title}, SHA-256 {file_sha256(path)})."
+    file = one_line(path.name, 200)
+    origin = f"Converted from “{file}” ({layout.title}, SHA-256 {file_sha256(path)})."
     try:
         return ModelCard(
             name=name,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import UnknownArchitectureError
+from napari_cytosynth.zoo.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +87,7 @@ def pix2pixhd(shapes: Shapes) -> NetworkLayout:
 
 def _blocks(shapes: Shapes, sequence: str) -> tuple[int, int, int]:
     """Return position and number of the residual blocks, and 1 if they have dropout."""
-    pattern = re.compile(rf"{sequence}\.(\d+)\.conv_block\.")
+    pattern = re.compile(rf"{sequence}\.(\d{{1,4}})\.conv_block\.")
     places = {int(found[1]) for name in shapes if (found := pattern.match(name))}
     if not places:
         raise _unlike("pix2pixHD", shapes)
@@ -143,14 +144,14 @@ def unet(shapes: Shapes) -> NetworkLayout:
         If it is another layout, or a variant that our network cannot represent.
     """
     if "encoder.0.conv1.weight" in shapes:
-        firsts = _numbered(shapes, r"encoder\.(\d+)\.conv1\.weight")
+        firsts = _numbered(shapes, r"encoder\.(\d{1,4})\.conv1\.weight")
         return NetworkLayout(
             "UNet", _unet_arguments(shapes, firsts, "head.weight"), title="our own"
         )
     if "inc.double_conv.0.weight" not in shapes:
         raise _unlike("a U-Net", shapes)
-    downs = _numbered(shapes, r"down(\d+)\.maxpool_conv\.1\.double_conv\.0\.weight")
-    ups = _numbered(shapes, r"up(\d+)\.up\.weight")
+    downs = _numbered(shapes, r"down(\d{1,4})\.maxpool_conv\.1\.double_conv\.0\.weight")
+    ups = _numbered(shapes, r"up(\d{1,4})\.up\.weight")
     if len(ups) != len(downs):
         raise UnknownArchitectureError(
             "This U-Net doubles the size by interpolation; the one here does it by transposed "
@@ -190,8 +191,8 @@ def _shape(shapes: Shapes, name: str) -> tuple[int, ...]:
     shape = shapes.get(name, ())
     if len(shape) != 4:
         raise UnknownArchitectureError(
-            f"A convolution's weights “{name}” were expected, which this file does not hold; "
-            f"it holds {listed(shapes, 10)}."
+            f"A convolution's weights “{one_line(name, 100)}” were expected, which this file "
+            f"does not hold; it holds {listed(shapes, 10)}."
         )
     return shape
 
@@ -254,7 +255,9 @@ def _theirs(layout: NetworkLayout, ours: str) -> str:
 def listed(names: Mapping[str, Any] | list[str], most: int = _NAMED) -> str:
     """Format names as a text; of very many, the first."""
     first, more = list(names)[:most], len(names) - most
-    return ", ".join(first) + (f" … and {more} more" if more > 0 else "")
+    return ", ".join(one_line(name, 100) for name in first) + (
+        f" … and {more} more" if more > 0 else ""
+    )
 
 
 def _unlike(what: str, shapes: Shapes) -> UnknownArchitectureError:

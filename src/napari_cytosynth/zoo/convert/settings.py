@@ -29,7 +29,7 @@ Numbers = Annotated[list[float], BeforeValidator(_split)]
 class ConvertSettings(BaseModel):
     """Validated settings of a conversion; the required ones default to empty or None."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     input_channels: Names = Field(default_factory=list)
     output_channels: Names = Field(default_factory=list)
@@ -39,7 +39,7 @@ class ConvertSettings(BaseModel):
     mean: float | None = None
     std: float | None = None
     sigma: float | None = None
-    name: str | None = Field(None, min_length=1, pattern=r"^[\w.-]+$")
+    name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
     title: str = ""
     licence: str = ""
     task: Literal["segment", "stain"] | None = None
@@ -54,7 +54,7 @@ class ConvertSettings(BaseModel):
     dropout_blocks: int | None = Field(None, ge=1)
     dropout_at: Literal["coarsest", "last"] = "coarsest"
     tanh: bool = True
-    stem: int = Field(1, ge=1)
+    stem: int = Field(1, ge=1, le=32)
     leave_out: Names = Field(default_factory=list)
 
     def card_normalisation(self) -> Normalisation:

@@ -1,0 +1,63 @@
+"""A card that describes another network than its own is refused before a weight is read."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from napari_cytosynth.errors import CytosynthError, ModelError
+from napari_cytosynth.zoo.model_files import load_network, save_model
+
+
+def saved(tmp_path, model):
+    return save_model(tmp_path / "m", model.network, model.card)
+
+
+def edit(folder, arguments=None, **inference):
+    config = folder / "config.json"
+    card = json.loads(config.read_text())
+    card["arguments"].update(arguments or {})
+    card["inference"].update(inference)
+    config.write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inference", "named"),
+    [
+        ({}, {"example_size": [15, 16]}, "multiples of 4 px"),
+        ({}, {"classes": ["a", "b"]}, "classes is 0, but it names 2"),
+        ({"channels": 3}, {}, "channels is 3, but it names 1"),
+        ({}, {"task": "segment", "input_channels": ["a"]}, "cannot segment as the card says"),
+        ({"blocks": 128, "dim_mults": [1] * 8}, {}, "ask for a larger network"),
+    ],
+)
+def test_a_generators_card_that_is_not_its_networks(
+    tmp_path, make_generator, arguments, inference, named
+):
+    folder = saved(tmp_path, make_generator())
+    edit(folder, arguments, **inference)
+    started = time.perf_counter()
+    with pytest.raises(ModelError, match=named):
+        load_network(folder)
+    assert time.perf_counter() - started < 10
+
+
+def test_a_vae_makes_images_of_one_size(tmp_path, make_generator):
+    folder = saved(tmp_path, make_generator("vae"))
+    load_network(folder)
+    edit(folder, example_size=[32, 32])
+    with pytest.raises(ModelError, match="sides of 16 px"):
+        load_network(folder)
+
+
+def test_channels_that_the_arguments_leave_to_their_defaults_are_counted(tmp_path, tiny_model):
+    folder = saved(tmp_path, tiny_model)
+    config = folder / "config.json"
+    card = json.loads(config.read_text())
+    del card["arguments"]["in_channels"]
+    card["inference"]["input_channels"] = ["a", "b", "c"]
+    config.write_text(json.dumps(card))
+    with pytest.raises(CytosynthError, match="cannot segment as the card says"):
+        load_network(folder)
