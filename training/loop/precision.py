@@ -53,8 +53,13 @@ def _begun_in(out: Path) -> str | None:
 
 
 def _automatic_in(out: Path) -> str | None:
-    """Return the format that was chosen for a part whose recipe has ``auto``."""
-    return _recorded(out) if holds_run(out) and _configured(out) is None else None
+    """Return the format of an earlier part, unless its recipe names one for it alone."""
+    if not holds_run(out):
+        return None
+    recorded = _recorded(out)
+    if recorded is None:  # a run of an older version, whose recipe always named a format
+        return _configured(out)
+    return recorded if _configured(out) is None else None
 
 
 def _recorded(out: Path) -> str | None:

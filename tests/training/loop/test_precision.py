@@ -154,3 +154,17 @@ def test_of_arm_processors_some_have_instructions(features, native, monkeypatch,
 def test_shipped_recipes_run_on_any_processor():
     for name in list_recipes():
         assert load_recipe(name).train.precision in ("auto", "float32")
+
+
+def test_a_stage_that_an_older_version_began_hands_its_format_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda train: False)
+    stage = tmp_path / "autoencoder"
+    stage.mkdir()
+    (stage / "last.ckpt").touch()
+    (stage / "recipe.yaml").write_text("train: {precision: bfloat16}\n", encoding="utf-8")
+    auto = TrainRecipe(precision="auto")
+    assert precision.run_precision(auto, tmp_path / "run", [stage]) == "bfloat16"
+    (stage / "run.json").write_text('{"precision": "bfloat16"}', encoding="utf-8")
+    assert (
+        precision.run_precision(auto, tmp_path / "run", [stage]) == "float32"
+    )  # named for it alone
