@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         resample=arguments.resample,
         device=arguments.device,
     )
-    for message in result.messages:
+    for message in (*file.messages, *result.messages):
         print(message)
     written = result.save(out)
     print(f"{len(result.table)} objects at a threshold of {result.threshold:g}")

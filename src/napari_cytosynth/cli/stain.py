@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
         resample=arguments.resample,
         device=arguments.device,
     )
-    for message in result.messages:
+    for message in (*file.messages, *result.messages):
         print(message)
     written = result.save(out)
     print(_sentence(result))

@@ -12,6 +12,8 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
+from .ome_zarr import is_zarr, read_ome_zarr
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,20 +41,26 @@ class LoadedImage:
         One letter of T, Z, C, Y, X for each axis; None if the file has no such metadata.
     pixel_size_um
         Pixel size in µm, (Y, X) where these differ; None if the file has none.
+    messages
+        Notes for the user, such as which of several images was read. Default: none.
     """
 
     data: NDArray[Any]
     axes: str | None
     pixel_size_um: float | tuple[float, float] | None
+    messages: tuple[str, ...] = ()
 
 
-def read_image(path: str | Path) -> LoadedImage:
-    """Read a TIFF (plain, ImageJ, OME), PNG, JPEG or NumPy file.
+def read_image(path: str | Path, series: int | str | None = None) -> LoadedImage:
+    """Read a TIFF (plain, ImageJ, OME), PNG, JPEG, NumPy or OME-Zarr file.
 
     Parameters
     ----------
     path
         The file.
+    series
+        Which of several images: its number, counted from 0, or its name. Default: None, the
+        largest (of a plate: the first).
 
     Returns
     -------
@@ -65,6 +73,8 @@ def read_image(path: str | Path) -> LoadedImage:
         If there is no such file or it is not an image that can be read.
     """
     path = Path(path)
+    if is_zarr(path):
+        return LoadedImage(*read_ome_zarr(path, series))
     if not path.is_file():
         raise InputError(f"There is no image file “{path}”.")
     try:
