@@ -130,7 +130,9 @@ def add_where(group: Any) -> None:
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add the image, the model that runs on it, and where the results go."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
+    parser.add_argument(
+        "image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG, OME-Zarr or .npy"
+    )
     add_model(parser)
     parser.add_argument(
         "--axes",
@@ -142,6 +144,12 @@ def add_image(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="channels of the image that the model reads, counted from 0",
+    )
+    parser.add_argument(
+        "--series",
+        metavar="N",
+        help="image to read from a file of several, by number (from 0) or name (default: the "
+        "largest)",
     )
 
 

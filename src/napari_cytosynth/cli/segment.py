@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.segment.task import segment
 
-    file = read_image(arguments.image)
+    file = read_image(arguments.image, arguments.series)
     out: Path = arguments.out
     make_room_for(out)
     result = segment(
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         resample=arguments.resample,
         device=arguments.device,
     )
-    for message in result.messages:
+    for message in (*file.messages, *result.messages):
         print(message)
     written = result.save(out)
     print(f"{len(result.table)} objects at a threshold of {result.threshold:g}")

@@ -11,6 +11,7 @@ from napari_cytosynth.errors import InputError
 
 from .limits import check_memory
 from .loaded import LoadedImage
+from .ome_zarr import is_zarr, read_ome_zarr
 from .pictures import read_picture
 from .series import chosen_number
 from .tiff import is_tiff, read_tiff
@@ -28,7 +29,7 @@ def read_image(
     content: Content = "image",
     alone: bool = False,
 ) -> LoadedImage:
-    """Read a TIFF (plain, ImageJ, OME, LSM, STK, slides), a picture or a NumPy file.
+    """Read a TIFF (plain, ImageJ, OME, LSM, STK, slides), a picture, OME-Zarr or NumPy file.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def read_image(
         The file. A TIFF is known by its header, whatever its suffix is.
     series
         The image in a file of several, by its number (counted from 0) or its name; None (default)
-        for the largest.
+        for the largest (of a plate: the first).
     content
         ``"image"`` (default); ``"mask"``, where numbers mean inside and outside, or ``"labels"``,
         where they name objects: then palettes stay numbers, and a mask that is stored with 0 for
@@ -56,6 +57,8 @@ def read_image(
         If there is no such file or image, it cannot be read, or it does not fit into the memory.
     """
     path = Path(path).expanduser()
+    if is_zarr(path):
+        return LoadedImage(*read_ome_zarr(path, series))
     if not path.is_file():
         raise InputError(f"There is no image file “{path}”.")
     try:
