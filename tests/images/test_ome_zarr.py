@@ -143,7 +143,9 @@ def test_a_bare_array_has_no_axes(tmp_path, form):
 # -- what is damaged, or means harm -----------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["../secret/0", "/tmp/secret", "a/../../secret", "C:\\x", "link/0"])
+@pytest.mark.parametrize(
+    "name", ["../secret/0", "/tmp/secret", "a/../../secret", "C:\\x", "link/0"]
+)
 def test_paths_stay_inside(tmp_path, name):
     write(tmp_path / "secret")
     write(tmp_path / "x.zarr", path=name)
@@ -184,7 +186,7 @@ def test_what_is_larger_than_the_memory_is_refused_before_it_is_read(tmp_path, k
     record = tmp_path / "x.zarr" / "0" / ".zarray"
     about = json.loads(record.read_text()) | {key: [1, 1, 1, 10**8, 10**8]}
     record.write_text(json.dumps(about))
-    with pytest.raises(InputError, match="too large for this computer: .* GiB are free"):
+    with pytest.raises(InputError, match=r"too large for this computer: .* GiB are free"):
         read_image(tmp_path / "x.zarr")
 
 

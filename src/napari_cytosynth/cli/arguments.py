@@ -130,7 +130,9 @@ def add_where(group: Any) -> None:
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add the image, the model that runs on it, and where the results go."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG, OME-Zarr or .npy")
+    parser.add_argument(
+        "image", type=Path, metavar="IMAGE", help="TIFF, PNG, JPEG, OME-Zarr or .npy"
+    )
     add_model(parser)
     parser.add_argument(
         "--axes",
