@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.images.files import TIFF_SUFFIXES, image_name, list_images
 from napari_cytosynth.images.reading import read_image
 
 from .splits import hash_split
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_cytosynth.images.loaded import Content
+
 __all__ = ["Pair", "Selection", "find_target_folder", "image_files", "pair_images", "read_plane"]
 
-SUFFIXES = (".tif", ".tiff", ".png")
+SUFFIXES = (*TIFF_SUFFIXES, ".png")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Selection:
     Attributes
     ----------
     pattern
-        Pattern of the file name without suffix, such as ``016*``. Default: all.
+        Pattern of the image's name (:func:`.images.files.image_name`), such as ``016*``. Default:
+        all.
     split_file
         Text file with one file name (with or without suffix) on each line. Default: None.
     hashed
@@ -63,7 +68,7 @@ class Selection:
         return [
             stem
             for stem in stems
-            if fnmatch(stem, self.pattern)
+            if fnmatch(stem, normalize("NFC", self.pattern))
             and (listed is None or stem in listed)
             and (self.hashed is None or hash_split(stem) == self.hashed)
         ]
@@ -75,34 +80,37 @@ class Selection:
             lines = self.split_file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"The split file {self.split_file} cannot be read: {error}") from error
-        return {_without_suffix(line.strip()) for line in lines if line.strip()}
-
-
-def _without_suffix(name: str) -> str:
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+        return {image_name(line.strip()) for line in lines if line.strip()}
 
 
 def image_files(folder: Path) -> dict[str, Path]:
-    """Return the TIFF and PNG files of a folder by name without suffix, sorted."""
-    return {
-        _without_suffix(path.name): path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES
-    }
+    """Return the TIFF and PNG files of a folder by the names that images have in a recipe."""
+    return list_images(folder, SUFFIXES)
 
 
-def read_plane(path: Path) -> NDArray[Any]:
+def read_plane(
+    path: Path, content: Content = "image", messages: list[str] | None = None
+) -> NDArray[Any]:
     """Read a grey plane (Y, X) as all commands read images.
+
+    Parameters
+    ----------
+    path
+        The file; of an OME-TIFF in several files, only this one is read.
+    content
+        Whether it is an image (default), a mask or labels.
+    messages
+        Gets what the reader says about the file. Default: dropped.
 
     Raises
     ------
     InputError
         If it cannot be read, or is anything else.
     """
-    plane = read_image(path).data
+    file = read_image(path, content=content, alone=True)
+    if messages is not None:
+        messages.extend(file.messages)
+    plane = file.data
     if plane.ndim != 2:
         raise InputError(
             f"“{path.name}” has the shape {plane.shape}; one grey plane (Y, X) is expected. "

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["segment_layout"]
 
 
-def _plane(path: Path) -> NDArray[Any]:
-    return read_plane(path)[None]
+def _plane(path: Path, messages: list[str]) -> NDArray[Any]:
+    return read_plane(path, messages=messages)[None]
 
 
 def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> DataLayout:
@@ -55,10 +55,16 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
         found = matched(images, truths[-1], target.folder, "a mask", report)
         names = [name for name in names if name in found]
     masks = [MaskKind(each.name, each.kind == "labels", each.invert) for each in recipe.targets]
-    layout = DataLayout(recipe.crop_size, masks=masks)
+    local = recipe.normalisation.kind == "local"
+    layout = DataLayout(recipe.crop_size, masks=masks, local_scaling=local)
+    kinds = [target.kind for target in recipe.targets]
     train, validation = try_split(split_stems, names, recipe, report)
     for name in names:
         part = "validation" if name in validation else "train" if name in train else "test"
-        reads = tuple(partial(read_plane, found[name]) for found in truths)
-        layout.items.append(Item(name, part, partial(_plane, images[name]), reads))
+        reads = tuple(
+            partial(read_plane, found[name], kind, layout.messages)
+            for found, kind in zip(truths, kinds, strict=True)
+        )
+        read = partial(_plane, images[name], layout.messages)
+        layout.items.append(Item(name, part, read, reads))
     return layout

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError, RecipeError
+from napari_cytosynth.images.files import image_name, is_hidden
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.training.data.image_files import image_files
 from napari_cytosynth.training.data.wording import counted
@@ -40,7 +41,8 @@ def field_files(folder: Path) -> dict[str, Path]:
     else:
         found = image_files(folder)
         for path in sorted(folder.glob("*.zarr")):
-            found[path.name.removesuffix(".zarr").removesuffix(".ome")] = path
+            if not is_hidden(path):
+                found[image_name(path)] = path
     if not found:
         raise RecipeError(f"No TIFF, PNG or OME-Zarr images in {folder}.")
     return found
@@ -92,7 +94,9 @@ def _read_zarr(path: Path) -> tuple[NDArray[Any], str]:
     return np.asarray(array[:]), "".join(names).upper()
 
 
-def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any]:
+def read_channels(
+    path: Path, pick: list[int] | None, count: int, messages: list[str] | None = None
+) -> NDArray[Any]:
     """Read a field as (C, Y, X) with `count` channels.
 
     Parameters
@@ -103,6 +107,8 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
         Indices of the channels; None takes all.
     count
         How many there must be.
+    messages
+        Gets what the reader says about the file. Default: dropped.
 
     Raises
     ------
@@ -113,7 +119,9 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
         if path.is_dir():
             data, axes = _read_zarr(path)
         else:
-            file = read_image(path)
+            file = read_image(path, alone=True)
+            if messages is not None:
+                messages.extend(file.messages)
             data, axes = file.data, file.axes or {2: "YX", 3: "CYX"}.get(file.data.ndim, "")
     except InputError as error:
         raise RecipeError(str(error)) from error
@@ -126,14 +134,22 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
             )
         stack = stack[pick]
     if len(stack) != count:
-        hint = "Name them all, or choose some with pick or input_pick."
-        if data.shape[-1] in (count, 3, 4) and data.ndim == 3:
-            hint = "Channels must come first: save it as (C, Y, X)."
         raise RecipeError(
             f"{path.name} has the shape {data.shape}, which is {counted(there, 'channel')}, but "
-            f"the recipe names {count}. {hint}"
+            f"the recipe names {count}. {_hint(data, axes, count)}"
         )
     return stack
+
+
+def _hint(data: NDArray[Any], axes: str, count: int) -> str:
+    if axes == "YXC" and count == 1 and data.shape[-1] in (2, 3, 4):
+        return (
+            "It is a colour picture: choose one of its colours with input_pick: [1] (of a stain: "
+            "pick: [1]), where 1 is green, or convert it to grey."
+        )
+    if axes != "YXC" and data.ndim == 3 and data.shape[-1] in (count, 3, 4):
+        return "Channels must come first: save it as (C, Y, X)."
+    return "Name them all, or choose some with pick or input_pick."
 
 
 def _channels_first(data: NDArray[Any], axes: str, path: Path) -> NDArray[Any]:

@@ -145,6 +145,12 @@ def add_image(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="channels of the image that the model reads, counted from 0",
     )
+    parser.add_argument(
+        "--series",
+        metavar="N",
+        help="image to read from a file of several, by number (from 0) or name (default: the "
+        "largest)",
+    )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

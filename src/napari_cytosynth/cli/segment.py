@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.segment.task import segment
 
-    file = read_image(arguments.image)
+    file = read_image(arguments.image, arguments.series)
     out: Path = arguments.out
     make_room_for(out)
     result = segment(

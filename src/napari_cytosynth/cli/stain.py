@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
 
-    file = read_image(arguments.image)
+    file = read_image(arguments.image, arguments.series)
     out: Path = arguments.out
     make_room_for(out)
     axes = (arguments.axes or file.axes or "").upper() or None
