@@ -86,12 +86,12 @@ def test_of_a_plate_the_first_field_is_read_and_others_can_be_chosen(tmp_path):
     plate(tmp_path / "p.zarr")
     file = read_image(tmp_path / "p.zarr")
     np.testing.assert_array_equal(file.data, IMAGE)
-    assert file.messages[0].startswith("“p.zarr” holds 4 images (A/1/0, A/1/1, B/2/0, B/2/1)")
-    assert "“A/1/0” was read" in file.messages[0]
+    assert file.messages[0].startswith("“p.zarr” holds 4 images")
+    assert "number 0 (“A/1/0”) is read, the first" in file.messages[0]
     for series in (3, "3", "B/2/1"):
         np.testing.assert_array_equal(read_image(tmp_path / "p.zarr", series).data, IMAGE + 11)
     np.testing.assert_array_equal(read_image(tmp_path / "p.zarr/A/1/1").data, IMAGE + 1)
-    with pytest.raises(InputError, match=r"no image 4 in “p\.zarr”: it holds 4 images, counted"):
+    with pytest.raises(InputError, match=r"“p\.zarr” holds 4 images, .* there is no series 4"):
         read_image(tmp_path / "p.zarr", 4)
 
 
@@ -108,7 +108,7 @@ def test_of_a_bioformats2raw_collection_the_largest_image_is_read(tmp_path, vers
     write(tmp_path / "b.zarr/1", version)
     file = read_image(tmp_path / "b.zarr")
     np.testing.assert_array_equal(file.data, IMAGE)
-    assert "“1” was read" in file.messages[0]
+    assert "(“1”) is read, the largest" in file.messages[0]
     assert read_image(tmp_path / "b.zarr", 0).data.shape == (1, 2, 1, 6, 3)
 
 
@@ -186,7 +186,7 @@ def test_what_is_larger_than_the_memory_is_refused_before_it_is_read(tmp_path, k
     record = tmp_path / "x.zarr" / "0" / ".zarray"
     about = json.loads(record.read_text()) | {key: [1, 1, 1, 10**8, 10**8]}
     record.write_text(json.dumps(about))
-    with pytest.raises(InputError, match="too large for this computer: .* GiB are free"):
+    with pytest.raises(InputError, match=r"“x\.zarr” declares an image of .* GB are free"):
         read_image(tmp_path / "x.zarr")
 
 

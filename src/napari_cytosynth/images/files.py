@@ -25,8 +25,14 @@ def image_name(file: Path | str) -> str:
     """Return the name by which an image and its truth belong together.
 
     The file's name without ``.tif``, ``.ome.tif``, ``.png`` … in one form of Unicode: macOS
-    writes “é” as two characters, others as one.
+    writes “é” as two characters, others as one. A field of an OME-Zarr plate is called
+    ``row-column-field``.
     """
+    zarr = (
+        [p for p in file.parents if p.suffix.lower() == ".zarr"] if isinstance(file, Path) else []
+    )
+    if isinstance(file, Path) and zarr:
+        return "-".join(file.relative_to(zarr[0]).parts)
     name = unicodedata.normalize("NFC", file.name if isinstance(file, Path) else file)
     for suffix in _SUFFIXES:
         if name.lower().endswith(suffix) and len(name) > len(suffix):

@@ -10,18 +10,22 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import InputError
+
+from .limits import check_memory
+from .loaded import LoadedImage
+from .series import chosen_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-__all__ = ["ReadZarr", "is_zarr", "read_ome_zarr", "zarr_images", "zarr_labels"]
+__all__ = ["is_zarr", "read_ome_zarr", "zarr_images", "zarr_labels"]
 
 _MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -30,28 +34,6 @@ _UM = {
     "centimeter": 1e4, "decimeter": 1e5, "meter": 1e6, "inch": 25400.0,
     "nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, "mm": 1e3,
 }  # fmt: skip
-_SHOWN = 4
-
-
-class ReadZarr(NamedTuple):
-    """The pixels of one image of an OME-Zarr, and what its metadata say of them.
-
-    Attributes
-    ----------
-    data
-        The finest level.
-    axes
-        One letter for each axis; None if the metadata name none.
-    pixel_size_um
-        Pixel size in µm, (Y, X) where these differ; None if unknown.
-    messages
-        Which image was read, where there are several.
-    """
-
-    data: NDArray[Any]
-    axes: str | None
-    pixel_size_um: float | tuple[float, float] | None
-    messages: tuple[str, ...] = ()
 
 
 def is_zarr(path: Path) -> bool:
@@ -61,7 +43,7 @@ def is_zarr(path: Path) -> bool:
     )
 
 
-def read_ome_zarr(path: Path, series: int | str | None = None) -> ReadZarr:
+def read_ome_zarr(path: Path, series: int | str | None = None) -> LoadedImage:
     """Read an image of an OME-Zarr, or a bare Zarr array.
 
     Parameters
@@ -78,16 +60,13 @@ def read_ome_zarr(path: Path, series: int | str | None = None) -> ReadZarr:
         If it cannot be read, is damaged, or has no such image.
     """
     images = zarr_images(path)
-    name = _chosen(images, series, path)
-    messages = ()
-    if len(images) > 1:
-        others = ", ".join(list(images)[:_SHOWN]) + (" …" if len(images) > _SHOWN else "")
-        messages = (
-            f"“{path.name}” holds {len(images)} images ({others}); “{name}” was read. Another one "
-            "is chosen by its name or its number, counted from 0: --series on the command line, "
-            "series in Python.",
-        )
-    return ReadZarr(*_read_image(images[name]), messages)
+    names = list(images)
+    default, why = 0, "the first"
+    if series is None and len(names) > 1 and "/" not in names[0]:  # a plate's are of one size
+        sizes = [math.prod(_array(place)[0].shape) for place in images.values()]
+        default, why = sizes.index(max(sizes)), "the largest"
+    number, messages = chosen_number(path.name, names, series, default, why)
+    return LoadedImage(*_read_image(images[names[number]]), messages)
 
 
 def zarr_images(path: Path) -> dict[str, Path]:
@@ -133,21 +112,6 @@ def zarr_labels(path: Path) -> dict[str, Path]:
         If their list cannot be read.
     """
     return zarr_images(path / "labels") if is_zarr(path / "labels") else {}
-
-
-def _chosen(images: dict[str, Path], series: int | str | None, path: Path) -> str:
-    names = list(images)
-    if series is None:
-        if len(names) == 1 or "/" in names[0]:  # fields of a plate are of one size
-            return names[0]
-        return max(names, key=lambda name: math.prod(_array(images[name])[0].shape))
-    if isinstance(series, str) and series in images:
-        return series
-    number = int(series) if str(series).isdecimal() else -1
-    if not 0 <= number < len(names):
-        count = f"{len(names)} images, counted from 0" if len(names) > 1 else "one image, number 0"
-        raise InputError(f"There is no image {series} in “{path.name}”: it holds {count}.")
-    return names[number]
 
 
 # -- what lies where -------------------------------------------------------------------------
@@ -264,7 +228,9 @@ def _unreadable(path: Path, reason: str) -> InputError:
 
 def _read_image(path: Path) -> tuple[NDArray[Any], str | None, Any]:
     array, axes, scale = _array(path)
-    _check_size(path, array)
+    # a chunk is decoded as a whole, however little of it the image shows
+    most = max(array.shape, array.chunks, key=math.prod)
+    check_memory(path.name, most, np.dtype(array.dtype).itemsize)
     try:
         data = np.asarray(array[...])
     except Exception as error:  # each codec has errors of its own
@@ -364,18 +330,3 @@ def _pixel_size(
     if not (math.isfinite(y) and math.isfinite(x) and y > 0 and x > 0):
         return None
     return x if math.isclose(x, y, rel_tol=1e-6) else (y, x)
-
-
-def _check_size(path: Path, array: Any) -> None:
-    """Refuse an image, or a chunk of one, that is larger than the free memory."""
-    import psutil
-
-    chunk = math.prod(map(int, array.chunks))
-    size = max(math.prod(map(int, array.shape)), chunk) * np.dtype(array.dtype).itemsize
-    free = psutil.virtual_memory().available
-    if size > free:
-        shape = " × ".join(map(str, array.shape))
-        raise InputError(
-            f"“{path.name}” is too large for this computer: {shape} pixels need "
-            f"{size / 2**30:,.0f} GiB of memory, and {free / 2**30:.1f} GiB are free."
-        )

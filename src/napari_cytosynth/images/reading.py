@@ -15,6 +15,7 @@ from .ome_zarr import is_zarr, read_ome_zarr
 from .pictures import read_picture
 from .series import chosen_number
 from .tiff import is_tiff, read_tiff
+from .vendors import VENDOR_SUFFIXES, read_vendor
 
 if TYPE_CHECKING:
     from .loaded import Content
@@ -29,12 +30,13 @@ def read_image(
     content: Content = "image",
     alone: bool = False,
 ) -> LoadedImage:
-    """Read a TIFF (plain, ImageJ, OME, LSM, STK, slides), a picture, OME-Zarr or NumPy file.
+    """Read a TIFF (plain, ImageJ, OME, LSM, STK, slides), a picture, OME-Zarr, CZI or NumPy file.
 
     Parameters
     ----------
     path
-        The file. A TIFF is known by its header, whatever its suffix is.
+        The file. A TIFF is known by its header, whatever its suffix is. CZI, ND2 and LIF need
+        the extra ``readers``.
     series
         The image in a file of several, by its number (counted from 0) or its name; None (default)
         for the largest (of a plate: the first).
@@ -58,7 +60,7 @@ def read_image(
     """
     path = Path(path).expanduser()
     if is_zarr(path):
-        return LoadedImage(*read_ome_zarr(path, series))
+        return read_ome_zarr(path, series)
     if not path.is_file():
         raise InputError(f"There is no image file “{path}”.")
     try:
@@ -77,6 +79,8 @@ def _read(path: Path, series: int | str | None, content: Content, *, alone: bool
         return read_tiff(path, series, content, alone=alone)
     if path.suffix.lower() == ".npy":
         return _read_npy(path, series)
+    if path.suffix.lower() in VENDOR_SUFFIXES:
+        return read_vendor(path, series)
     return read_picture(path, series, content)
 
 
