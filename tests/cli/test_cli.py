@@ -219,6 +219,23 @@ def test_a_file_that_is_no_image_is_named(tmp_path, capsys) -> None:
     assert "“text.tif” cannot be read as an image" in capsys.readouterr().err
 
 
+def test_of_a_file_of_several_images_one_is_chosen(saved_model, tmp_path, capsys) -> None:
+    path, out = tmp_path / "two.tif", tmp_path / "out"
+    with tifffile.TiffWriter(path) as file:
+        for side in (32, 48):
+            file.write(np.zeros((side, side), np.uint8))
+    line = ["segment", str(path), "--model", str(saved_model), "--out", str(out)]
+    assert main(line) == 0
+    assert "2 images" in capsys.readouterr().out
+    assert tifffile.imread(out / "probability.tif").shape == (48, 48)
+    line = [*line[:-1], str(tmp_path / "other")]
+    assert main([*line, "--series", "0"]) == 0
+    assert "2 images" not in capsys.readouterr().out
+    assert tifffile.imread(tmp_path / "other" / "probability.tif").shape == (32, 32)
+    assert main([*line, "--series", "2"]) == 1
+    assert "no series" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("value", ["1.5", "-1", "nan", "x"])
 def test_a_threshold_outside_its_range_is_refused(value, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):

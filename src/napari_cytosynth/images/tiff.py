@@ -28,7 +28,10 @@ __all__ = ["is_tiff", "read_tiff"]
 
 _HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, in both byte orders
 # how much smaller each compression can make an image at most
-_MOST_COMPRESSED = {1: 1.0, 5: 4000.0, 8: 1100.0, 32773: 130.0, 32946: 1100.0}
+_MOST_COMPRESSED = {
+    **{1: 1.0, 5: 4000.0, 32773: 130.0},  # none, LZW, run lengths
+    **{8: 1100.0, 32946: 1100.0, 34925: 8000.0, 50000: 40_000.0},  # deflate, LZMA, Zstandard
+}
 _MIN_IS_WHITE, _PALETTE = 0, 3  # kinds of photometric interpretation
 
 

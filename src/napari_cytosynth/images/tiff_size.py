@@ -56,7 +56,7 @@ def tiff_pixel_size(
         page = image.keyframe
         unit = page.tags.get("ResolutionUnit")
         if unit is not None and int(unit.value) == _CENTIMETRE:
-            return pixel_size(*((_per_unit(page, axis), "cm") for axis in "YX"))  # type: ignore[arg-type]
+            return pixel_size(*((_per_unit(page, axis), "cm") for axis in "YX"))
     return PixelSize()
 
 
