@@ -7,9 +7,13 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
+import numpy as np
+
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.images.files import TIFF_SUFFIXES, image_name, list_images
+from napari_cytosynth.images.ome_zarr import is_zarr, zarr_images, zarr_labels
 from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.images.vendors import VENDOR_SUFFIXES
 
 from .splits import hash_split
 
@@ -19,11 +23,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.images.loaded import Content
+    from napari_cytosynth.images.loaded import Content, LoadedImage
 
-__all__ = ["Pair", "Selection", "find_target_folder", "image_files", "pair_images", "read_plane"]
+__all__ = [
+    "Pair",
+    "Selection",
+    "find_target_folder",
+    "image_files",
+    "label_image",
+    "pair_images",
+    "read_plane",
+    "truth_files",
+    "without_single_axes",
+]
 
-SUFFIXES = (*TIFF_SUFFIXES, ".png")
+SUFFIXES = (*TIFF_SUFFIXES, ".png", *VENDOR_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -84,8 +98,52 @@ class Selection:
 
 
 def image_files(folder: Path) -> dict[str, Path]:
-    """Return the TIFF and PNG files of a folder by the names that images have in a recipe."""
-    return list_images(folder, SUFFIXES)
+    """Return the images of a folder, or of an OME-Zarr plate, by their names in a recipe.
+
+    Raises
+    ------
+    InputError
+        If the folder is an OME-Zarr whose images cannot be found.
+    """
+    if folder.suffix.lower() == ".zarr" and is_zarr(folder):
+        return {image_name(place): place for place in zarr_images(folder).values()}
+    files = list_images(folder, (*SUFFIXES, ".zarr"))
+    return {name: path for name, path in files.items() if path.is_file() or is_zarr(path)}
+
+
+def truth_files(folder: Path, objects: str) -> dict[str, Path]:
+    """Return the masks or labels of a folder by the names of their images.
+
+    Of an OME-Zarr it is the label image inside (see `label_image`).
+
+    Raises
+    ------
+    InputError
+        If an OME-Zarr has several, and none is called `objects`.
+    """
+    found = image_files(folder)
+    return {
+        name: label_image(path, objects) if path.is_dir() else path for name, path in found.items()
+    }
+
+
+def label_image(path: Path, objects: str) -> Path:
+    """Return the label image of an OME-Zarr: that called `objects`, the only one, or itself.
+
+    Raises
+    ------
+    InputError
+        If none of several is called so.
+    """
+    labels = zarr_labels(path)
+    if len(labels) < 2:
+        return next(iter(labels.values()), path)
+    if objects not in labels:
+        raise InputError(
+            f"“{path.name}” has the label images {', '.join(labels)}, but none called “{objects}”, "
+            "as the recipe's target is. Give the target the name of one of them."
+        )
+    return labels[objects]
 
 
 def read_plane(
@@ -110,13 +168,22 @@ def read_plane(
     file = read_image(path, content=content, alone=True)
     if messages is not None:
         messages.extend(file.messages)
-    plane = file.data
+    plane = without_single_axes(file)
     if plane.ndim != 2:
         raise InputError(
             f"“{path.name}” has the shape {plane.shape}; one grey plane (Y, X) is expected. "
             "Convert colour images to grey and stacks into one file for each plane."
         )
     return plane
+
+
+def without_single_axes(file: LoadedImage) -> NDArray[Any]:
+    """Return an image without axes of one plane, which OME-Zarr and CZI always have."""
+    axes = file.axes or ""
+    single = [
+        place for place, axis in enumerate(axes) if axis not in "YX" and file.data.shape[place] == 1
+    ]
+    return np.squeeze(file.data, tuple(single))
 
 
 def _folders(data_dir: Path) -> str:
@@ -191,10 +258,10 @@ def pair_images(
         If a folder is missing, nothing is selected, or an image has no truth.
     """
     found = image_files(_image_folder(data_dir, images))
-    targets = image_files(data_dir / masks) if (data_dir / masks).is_dir() else {}
+    targets = truth_files(data_dir / masks, masks) if (data_dir / masks).is_dir() else {}
     stems = (selection or Selection()).apply(list(found))
     if not stems:
-        raise InputError(f"No TIFF or PNG image in “{data_dir / images}” was selected.")
+        raise InputError(f"No image in “{data_dir / images}” was selected.")
     missing = [stem for stem in stems if stem not in targets]
     if missing:
         raise InputError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.images.files import PICTURE_SUFFIXES, TIFF_SUFFIXES, image_name, is_hidden
+from napari_cytosynth.images.vendors import VENDOR_SUFFIXES
 
 from .wording import counted, named
 
@@ -32,7 +33,7 @@ __all__ = [
 
 PARTS = ("train", "validation", "test")
 _SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES)
-_OTHER_SUFFIXES = (".czi", ".nd2", ".lif", ".oib", ".vsi", ".bmp", ".gif")
+_OTHER_SUFFIXES = (*VENDOR_SUFFIXES, ".oib", ".vsi", ".bmp", ".gif")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from napari_cytosynth.images.files import (
     is_hidden,
     list_images,
 )
+from napari_cytosynth.images.ome_zarr import is_zarr
 from napari_cytosynth.images.reading import read_image
-from napari_cytosynth.training.data.image_files import read_plane
+from napari_cytosynth.training.data.image_files import label_image, read_plane, without_single_axes
 from napari_cytosynth.training.data.masks import check_truth
 from napari_cytosynth.training.data.splits import hash_split
 
@@ -109,10 +110,10 @@ def _folder_files(folder: Path) -> list[Path]:
     found = [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in _SUFFIXES and not is_hidden(path)
+        if not is_hidden(path) and (path.suffix.lower() in _SUFFIXES or is_zarr(path))
     ]
     if not found:
-        raise RecipeError(f"No TIFF, PNG or JPEG images in {folder}.")
+        raise RecipeError(f"No TIFF, PNG, JPEG or OME-Zarr images in {folder}.")
     return found
 
 
@@ -131,6 +132,9 @@ def mask_of(image: Path, recipe: ImageRecipe) -> Path | None:
         for mask in (folder / f"{name}{suffix}", folder / f"{name}.ome{suffix}"):
             if mask.is_file():
                 return mask
+    for mask in (folder / f"{name}.zarr", folder / f"{name}.ome.zarr"):
+        if is_zarr(mask):
+            return label_image(mask, recipe.mask_name)
     # a name with accents may be written in two ways
     if not name.isascii() and folder.is_dir() and (found := list_images(folder, _SUFFIXES)):
         if name in found:
@@ -253,7 +257,7 @@ def read_pixels(path: Path, recipe: ImageRecipe, messages: list[str] | None = No
         raise RecipeError(f"In “{path.parent}”: {error}") from error
     if messages is not None:
         messages.extend(file.messages)
-    image = np.asarray(file.data)
+    image = without_single_axes(file)
     wanted = len(recipe.channels)
     if image.ndim == 2:
         image = image[None]

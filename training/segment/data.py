@@ -9,7 +9,7 @@ from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field
-from napari_cytosynth.training.data.image_files import image_files, read_plane
+from napari_cytosynth.training.data.image_files import image_files, read_plane, truth_files
 from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.data.splits import check_split, hash_split
 from napari_cytosynth.training.data.wording import nothing_marked
@@ -34,10 +34,13 @@ def _read_grey(path: Path, content: Content = "image") -> NDArray[np.generic]:
         raise RecipeError(f"In “{path.parent}”: {error}") from error
 
 
-def _index(folder: Path) -> dict[str, Path]:
+def _index(folder: Path, truth: str = "") -> dict[str, Path]:
     if not folder.is_dir():
         raise RecipeError(f"The folder {folder} does not exist.")
-    return image_files(folder)
+    try:
+        return truth_files(folder, truth) if truth else image_files(folder)
+    except InputError as error:
+        raise RecipeError(str(error)) from error
 
 
 def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path]]]:
@@ -51,7 +54,7 @@ def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path
     images = _index(data_dir / recipe.images)
     if not images:
         raise RecipeError(f"No TIFF or PNG images in {data_dir / recipe.images}.")
-    truths = [_index(data_dir / target.folder) for target in recipe.targets]
+    truths = [_index(data_dir / target.folder, target.name) for target in recipe.targets]
     missing = sorted({stem for found in truths for stem in images if stem not in found})
     if missing:
         raise RecipeError(

@@ -6,7 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.training.data.image_files import SUFFIXES, image_files, read_plane
+from napari_cytosynth.training.data.image_files import (
+    SUFFIXES,
+    image_files,
+    read_plane,
+    truth_files,
+)
 from napari_cytosynth.training.data.layout import (
     DataLayout,
     Item,
@@ -51,7 +56,7 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
     report_unread(folder, SUFFIXES, report)
     names, truths = list(images), []
     for target in recipe.targets:
-        truths.append(image_files(find_folder(data_dir, target.folder)))
+        truths.append(truth_files(find_folder(data_dir, target.folder), target.name))
         found = matched(images, truths[-1], target.folder, "a mask", report)
         names = [name for name in names if name in found]
     masks = [MaskKind(each.name, each.kind == "labels", each.invert) for each in recipe.targets]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError, RecipeError
-from napari_cytosynth.images.files import image_name, is_hidden
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.training.data.image_files import image_files
 from napari_cytosynth.training.data.wording import counted
@@ -36,62 +35,15 @@ def field_files(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise RecipeError(f"The folder {folder} does not exist.")
-    if folder.suffix == ".zarr":
-        found = _plate(folder)
-    else:
+    try:
         found = image_files(folder)
-        for path in sorted(folder.glob("*.zarr")):
-            if not is_hidden(path):
-                found[image_name(path)] = path
+    except InputError as error:
+        raise RecipeError(str(error)) from error
+    if list(found.values()) == [folder]:
+        raise RecipeError(f"{folder} is an OME-Zarr, but no plate: name the folder it lies in.")
     if not found:
         raise RecipeError(f"No TIFF, PNG or OME-Zarr images in {folder}.")
     return found
-
-
-def _plate(folder: Path) -> dict[str, Path]:
-    attributes = _attributes(folder)
-    if "plate" not in attributes:
-        raise RecipeError(f"{folder} is an OME-Zarr, but no plate: name the folder it lies in.")
-    found = {}
-    for well in attributes["plate"]["wells"]:
-        place = folder / well["path"]
-        for field in _attributes(place, "well")["images"]:
-            name = f"{well['path'].replace('/', '-')}-{field['path']}"
-            found[name] = place / field["path"]
-    return dict(sorted(found.items()))
-
-
-def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise RecipeError(
-            "Reading OME-Zarr needs the extra “distributed”: "
-            'pip install "napari-cytosynth[distributed]".'
-        ) from error
-    return zarr
-
-
-def _attributes(folder: Path, key: str | None = None) -> Any:
-    """Return the metadata of a group, or the entry of that name in it."""
-    try:
-        attributes = dict(_zarr().open_group(str(folder), mode="r").attrs)
-    except (OSError, ValueError, KeyError) as error:
-        raise RecipeError(f"{folder} cannot be read as OME-Zarr: {error}") from error
-    # version 0.5 keeps everything under one key
-    attributes = dict(attributes.get("ome", attributes))
-    if key is None:
-        return attributes
-    if key not in attributes:
-        raise RecipeError(f"{folder} cannot be read as OME-Zarr: its metadata lack “{key}”.")
-    return attributes[key]
-
-
-def _read_zarr(path: Path) -> tuple[NDArray[Any], str]:
-    multiscale = _attributes(path, "multiscales")[0]
-    names = [axis["name"] if isinstance(axis, dict) else axis for axis in multiscale["axes"]]
-    array = _zarr().open_group(str(path), mode="r")[multiscale["datasets"][0]["path"]]
-    return np.asarray(array[:]), "".join(names).upper()
 
 
 def read_channels(
@@ -116,15 +68,12 @@ def read_channels(
         If the file cannot be read, or its axes or channels do not fit.
     """
     try:
-        if path.is_dir():
-            data, axes = _read_zarr(path)
-        else:
-            file = read_image(path, alone=True)
-            if messages is not None:
-                messages.extend(file.messages)
-            data, axes = file.data, file.axes or {2: "YX", 3: "CYX"}.get(file.data.ndim, "")
+        file = read_image(path, alone=True)
     except InputError as error:
         raise RecipeError(str(error)) from error
+    if messages is not None:
+        messages.extend(file.messages)
+    data, axes = file.data, file.axes or {2: "YX", 3: "CYX"}.get(file.data.ndim, "")
     stack = _channels_first(data, axes, path)
     there = len(stack)
     if pick is not None:

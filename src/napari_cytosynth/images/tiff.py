@@ -175,6 +175,7 @@ def _check_size(source: _Source, image: Any) -> None:
     stored = page.parent.filehandle.size
     if page.compression == 1 and image.dataoffset is not None:
         check_compression(source.name, image.nbytes, stored - image.dataoffset, 1)
+    _check_parts(source, image)
     most = _MOST_COMPRESSED.get(int(page.compression))
     if most is not None and not page.is_subsampled and image.kind != "stk":
         chunk = math.prod(page.chunks) * page.bitspersample / 8
@@ -183,6 +184,18 @@ def _check_size(source: _Source, image: Any) -> None:
         if filled < len(page.databytecounts):  # a sparse file; the last strip may be short
             declared = min(declared, (filled - 1) * chunk)
         check_compression(source.name, declared, stored, most)
+
+
+def _check_parts(source: _Source, image: Any) -> None:
+    """Check that a page lists as many strips or tiles as its size asks for, some with bytes."""
+    page = image.keyframe
+    if image.kind in ("generic", "uniform", "shaped", "ome", "imagej") and (
+        len(page.databytecounts) < math.prod(page.chunked) or not any(page.databytecounts)
+    ):
+        raise InputError(
+            f"“{source.name}” declares an image of {' × '.join(map(str, page.shape))}, of which it "
+            "holds only a part: the file is cut off or damaged. Copy or export it again."
+        )
 
 
 def _right_side_up(
