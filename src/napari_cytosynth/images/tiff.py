@@ -28,8 +28,11 @@ __all__ = ["is_tiff", "read_tiff"]
 
 _HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, in both byte orders
 # how much smaller each compression can make an image at most
-_MOST_COMPRESSED = {1: 1.0, 5: 4000.0, 8: 1100.0, 32773: 130.0, 32946: 1100.0}
-_MIN_IS_WHITE = 0
+_MOST_COMPRESSED = {
+    **{1: 1.0, 5: 4000.0, 32773: 130.0},  # none, LZW, run lengths
+    **{8: 1100.0, 32946: 1100.0, 34925: 8000.0, 50000: 40_000.0},  # deflate, LZMA, Zstandard
+}
+_MIN_IS_WHITE, _PALETTE = 0, 3  # kinds of photometric interpretation
 
 
 def is_tiff(path: Path) -> bool:
@@ -74,8 +77,11 @@ def read_tiff(
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        check_entities(file.pages[0].description, path.name)
-        ome = read_description(file.ome_metadata, path.name) if file.is_ome else OmeDescription()
+        if not len(file.pages):
+            raise InputError(f"“{path.name}” is a TIFF without an image: it is cut off or damaged.")
+        check_entities(file.pages.first.description, path.name)
+        text = file.ome_metadata if file.is_ome else None
+        ome = read_description(text, path.name) if text else OmeDescription()
         messages, alone = _look_beside(path, ome, alone=alone)
         if not alone:
             return _read(_Source(path.name, file, ome, messages), series, content)
@@ -183,18 +189,21 @@ def _right_side_up(
     data: NDArray[Any], page: Any, source: _Source, content: Content
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Turn what is stored with 0 for white, where the meaning of the numbers is certain."""
+    if int(page.photometric) == _PALETTE and content == "mask":
+        colours = page.colormap
+        if colours[:, 0].any() and (colours == colours[0]).all():  # greys, of which 0 is not black
+            return colours[0][data], ()
     if int(page.photometric) != _MIN_IS_WHITE:
         return data, ()
-    if data.dtype == bool and content != "labels":
+    if data.dtype == bool:
         return ~data, ()
     if source.file.is_imagej:  # an inverted look-up table: what is marked is 255, and shown black
         return data, ()
-    if data.dtype.kind in "ui" and content == "mask":
-        top = 2**page.bitspersample - 1 if data.dtype.kind == "u" else np.iinfo(data.dtype).max
-        return (top - data).astype(data.dtype), ()
-    if content == "image":
-        return data, (
-            f"“{source.name}” is marked “0 is white”: it is shown dark where its numbers are high. "
-            "The numbers are taken as they are; invert the image if dark and light are swapped.",
-        )
-    return data, ()
+    if data.dtype.kind == "u" and content == "mask":
+        return max(data.max(), 1) - data, ()  # numbers may be 0 and 255, or 0 and 1
+    if content != "image":
+        return data, ()
+    return data, (
+        f"“{source.name}” is marked “0 is white”: it is shown dark where its numbers are high. "
+        "The numbers are taken as they are; invert the image if dark and light are swapped.",
+    )

@@ -37,8 +37,7 @@ def tiff_pixel_size(
     if ome.pixels:
         own = ome.pixels[number] if len(ome.pixels) == count else ome.pixels[0]
         return _named_size(own)
-    if file.is_shaped:  # as `write_tiff` names them
-        every = file.shaped_metadata
+    if file.is_shaped and (every := file.shaped_metadata):  # as `write_tiff` names them
         return _named_size(every[number] if len(every) == count else every[0])
     if file.is_imagej:
         return _imagej_size(file)
@@ -57,7 +56,7 @@ def tiff_pixel_size(
         page = image.keyframe
         unit = page.tags.get("ResolutionUnit")
         if unit is not None and int(unit.value) == _CENTIMETRE:
-            return pixel_size(*((_per_unit(page, axis), "cm") for axis in "YX"))  # type: ignore[arg-type]
+            return pixel_size(*((_per_unit(page, axis), "cm") for axis in "YX"))
     return PixelSize()
 
 

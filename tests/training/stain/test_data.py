@@ -281,6 +281,15 @@ def test_stains_of_the_wrong_shape_are_refused(make_stain_recipe, copy, shape, v
         read(make_stain_recipe(), copy)
 
 
+def test_of_a_colour_picture_one_colour_can_be_picked_and_the_message_says_so(tmp_path):
+    colours = np.zeros((8, 9, 3), np.uint8)
+    colours[..., 1] = 7
+    tifffile.imwrite(tmp_path / "x.tif", colours, photometric="rgb")
+    with pytest.raises(RecipeError, match=r"colour picture.*input_pick: \[1\]"):
+        read_channels(tmp_path / "x.tif", None, 1)
+    assert (read_channels(tmp_path / "x.tif", [1], 1) == 7).all()
+
+
 @pytest.mark.parametrize("pick", [[0, 2], [-1, 0]])
 def test_a_channel_that_is_not_there_is_named(pair_folder, pick):
     wrong = next(index for index in pick if index not in (0, 1))
