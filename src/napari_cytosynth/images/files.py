@@ -17,7 +17,7 @@ _OF_SYSTEMS = ("thumbs.db", "desktop.ini")
 
 
 def is_hidden(path: Path) -> bool:
-    """Return whether systems left a file behind: ``._x.tif``, ``.DS_Store``, ``Thumbs.db``."""
+    """Whether systems left a file behind: ``._x.tif``, ``.DS_Store``, ``Thumbs.db``."""
     return path.name.startswith(".") or path.name.lower() in _OF_SYSTEMS
 
 

@@ -173,7 +173,12 @@ def _inside(root: Path, name: str) -> Path:
     kinds = (PurePosixPath(name), PureWindowsPath(name))
     outside = any(kind.anchor or kind.drive or ".." in kind.parts for kind in kinds)
     place = root / name
-    if outside or "\0" in name or not place.resolve().is_relative_to(root.resolve()):
+    try:
+        outside = outside or not place.resolve().is_relative_to(root.resolve())
+        place.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, or no text of a path
+        raise _unreadable(root, f"it names “{name[:60]}”, which cannot be a path") from error
+    if outside:
         raise _unreadable(root, f"it names “{name}”, which lies outside of it")
     return place
 

@@ -136,6 +136,19 @@ def test_images_that_do_not_fit(make_generate_recipe, generator_folder, change, 
         GenerateData(recipe, generator_folder).setup("fit")
 
 
+def test_ome_zarr_images_and_masks_are_read(make_generate_recipe, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 24)).astype(np.uint8)
+    for folder in ("image", "mask"):
+        group = zarr.open_group(tmp_path / folder / "a.ome.zarr", mode="w", zarr_format=2)
+        group.create_array("0", data=pixels[None, None, None])
+        group.attrs["multiscales"] = [{"datasets": [{"path": "0"}]}]
+    recipe = make_generate_recipe(data={"parts": {"train": ["image"]}, "mask": "mask"}).data
+    (file,) = find_images(recipe, tmp_path)["train"]
+    assert file.path.name == "a.ome.zarr"
+    assert mask_of(file.path, recipe) == tmp_path / "mask" / "a.ome.zarr"
+    assert read_pixels(file.path, recipe).shape == (1, 24, 24)
+
+
 def test_a_mask_is_found_by_name_in_any_format_and_form(make_generate_recipe, tmp_path):
     image, mask = np.zeros((20, 24), np.uint16), np.eye(20, 24, dtype=np.uint8)
     names = {"a.ome.tif": "a.png", "b.tif": "b.ome.tif", "\u00e9.tif": "e\u0301.tif"}
@@ -156,16 +169,3 @@ def test_a_mask_is_found_by_name_in_any_format_and_form(make_generate_recipe, tm
         "b": "b.ome.tif",
         "\u00e9": "e\u0301.tif",
     }
-
-
-def test_ome_zarr_images_and_masks_are_read(make_generate_recipe, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 255, (24, 24)).astype(np.uint8)
-    for folder in ("image", "mask"):
-        group = zarr.open_group(tmp_path / folder / "a.ome.zarr", mode="w", zarr_format=2)
-        group.create_array("0", data=pixels[None, None, None])
-        group.attrs["multiscales"] = [{"datasets": [{"path": "0"}]}]
-    recipe = make_generate_recipe(data={"parts": {"train": ["image"]}, "mask": "mask"}).data
-    (file,) = find_images(recipe, tmp_path)["train"]
-    assert file.path.name == "a.ome.zarr"
-    assert mask_of(file.path, recipe) == tmp_path / "mask" / "a.ome.zarr"
-    assert read_pixels(file.path, recipe).shape == (1, 24, 24)
