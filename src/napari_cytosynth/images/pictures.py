@@ -59,12 +59,12 @@ def read_picture(path: Path, series: int | str | None, content: Content) -> Load
 def _check_size(path: Path, picture: Any) -> None:
     width, height = picture.size
     shape = (height, width, len(picture.getbands()))
-    check_memory(path.name, shape, 2 * _BYTES.get(picture.mode, 1))  # Pillow's copy and ours
     most = _MOST_COMPRESSED.get(picture.format)
     if most is not None:
         bits = 1 if picture.mode in "1P" else 8  # as few as the file may have for a value
         stored = path.stat().st_size
         check_compression(path.name, np.prod(shape, dtype=float) * bits / 8, stored, most)
+    check_memory(path.name, shape, 2 * _BYTES.get(picture.mode, 1))  # Pillow's copy and ours
 
 
 def _frame(path: Path, picture: Any, series: int | str | None) -> tuple[int, tuple[str, ...]]:

@@ -168,14 +168,11 @@ def _missing_planes(image: Any) -> tuple[str, ...]:
 
 
 def _check_size(source: _Source, image: Any) -> None:
-    itemsize = np.dtype(image.dtype).itemsize
-    check_memory(source.name, image.shape, itemsize)
-    page = image.keyframe
-    check_memory(source.name, page.chunks, itemsize)  # a tile may be larger than its image
+    page, itemsize = image.keyframe, np.dtype(image.dtype).itemsize
+    _check_parts(source, image)
     stored = page.parent.filehandle.size
     if page.compression == 1 and image.dataoffset is not None:
         check_compression(source.name, image.nbytes, stored - image.dataoffset, 1)
-    _check_parts(source, image)
     most = _MOST_COMPRESSED.get(int(page.compression))
     if most is not None and not page.is_subsampled and image.kind != "stk":
         chunk = math.prod(page.chunks) * page.bitspersample / 8
@@ -184,6 +181,8 @@ def _check_size(source: _Source, image: Any) -> None:
         if filled < len(page.databytecounts):  # a sparse file; the last strip may be short
             declared = min(declared, (filled - 1) * chunk)
         check_compression(source.name, declared, stored, most)
+    check_memory(source.name, image.shape, itemsize)
+    check_memory(source.name, page.chunks, itemsize)  # a tile may be larger than its image
 
 
 def _check_parts(source: _Source, image: Any) -> None:
