@@ -14,12 +14,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # the extras that make and .ci/run install
 INSTALLED = ("train", "distributed", "readers", "test", "docs")
-    "train",
-    "distributed",
-    "readers",
-    "test",
-    "docs",
-)  # the extras that make and .ci/run install
 PAGES = sorted(p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md"))
 
 requires_checkout = pytest.mark.skipif(
