@@ -162,6 +162,14 @@ def test_a_plates_wells_stay_inside(tmp_path, well):
         read_image(tmp_path / "p.zarr")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_what_cannot_be_a_path_is_explained(tmp_path, name):
+    plate(tmp_path / "p.zarr")
+    zarr.open_group(tmp_path / "p.zarr/A/1").attrs["well"] = {"images": [{"path": name}]}
+    with pytest.raises(InputError, match="cannot be read as OME-Zarr"):
+        read_image(tmp_path / "p.zarr")
+
+
 def test_no_pickle_is_run(tmp_path):
     class Harm:
         def __reduce__(self):
