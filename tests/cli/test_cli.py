@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from skimage.io import imsave
+import zarr
+from skimage.io import imread, imsave
 
 from napari_cytosynth.cli import main
 from napari_cytosynth.training.data.splits import hash_split
@@ -54,6 +56,38 @@ def test_segment_writes_probability_labels_and_table(
     assert 0 <= probability.min() <= probability.max() <= 1
     assert len(table) == labels.max() == len(np.unique(labels)) - 1
     assert f"{len(table)} objects at a threshold of 0.5" in capsys.readouterr().out
+
+
+def test_segment_reads_the_ome_zarr_that_it_writes(saved_model, data_dir, tmp_path, capsys):
+    image, out = data_dir / "image" / "a.png", tmp_path / "out.zarr"
+    arguments = ["--model", str(saved_model), "--device", "cpu", "--pixel-size", "0.5", "--out"]
+    assert main(["segment", str(image), *arguments, str(out)]) == 0
+    for name in ("out.zarr", "out.zarr/labels/blobs"):
+        assert main(["segment", str(tmp_path / name), *arguments, str(tmp_path / "again")]) == 0
+        again = tifffile.imread(tmp_path / "again" / "probability.tif")
+        assert again.shape == (32, 32)
+        shutil.rmtree(tmp_path / "again")
+    capsys.readouterr()
+
+
+def test_evaluate_reads_a_plate_with_labels_inside(saved_model, data_dir, tmp_path, capsys):
+    plate = zarr.open_group(tmp_path / "plate.zarr", mode="w")
+    plate.attrs["ome"] = {"plate": {"wells": [{"path": "A/1"}]}}
+    wells = plate.create_group("A/1")
+    wells.attrs["ome"] = {"well": {"images": [{"path": "0"}, {"path": "1"}]}}
+    scales = {"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}
+    for number, name in enumerate("ab"):
+        field = wells.create_group(str(number))
+        field.create_group("labels").attrs["ome"] = {"labels": ["cells"]}
+        for kind, group in (("image", field), ("labels", field.create_group("labels/cells"))):
+            group.create_array("0", data=imread(data_dir / kind / f"{name}.png"))
+            group.attrs["ome"] = {"multiscales": [scales]}
+    arguments = ["--images", "plate.zarr", "--masks", "plate.zarr", "--kind", "labels"]
+    command = ["evaluate", "segment", str(saved_model), "--data-dir", str(tmp_path), *arguments]
+    assert main([*command, "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
+    table = pd.concat([pd.read_csv(path) for path in (tmp_path / "out").rglob("*.csv")])
+    assert {"A-1-0", "A-1-1"} <= {*table.astype(str).to_numpy().ravel()}
+    capsys.readouterr()
 
 
 def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> None:
@@ -281,6 +315,23 @@ def test_a_file_that_is_no_image_is_named(tmp_path, capsys) -> None:
     (tmp_path / "text.tif").write_text("no image")
     assert main(["segment", str(tmp_path / "text.tif"), "--model", "m", "--out", "o"]) == 1
     assert "“text.tif” cannot be read as an image" in capsys.readouterr().err
+
+
+def test_of_a_file_of_several_images_one_is_chosen(saved_model, tmp_path, capsys) -> None:
+    path, out = tmp_path / "two.tif", tmp_path / "out"
+    with tifffile.TiffWriter(path) as file:
+        for side in (32, 48):
+            file.write(np.zeros((side, side), np.uint8))
+    line = ["segment", str(path), "--model", str(saved_model), "--out", str(out)]
+    assert main(line) == 0
+    assert "2 images" in capsys.readouterr().out
+    assert tifffile.imread(out / "probability.tif").shape == (48, 48)
+    line = [*line[:-1], str(tmp_path / "other")]
+    assert main([*line, "--series", "0"]) == 0
+    assert "2 images" not in capsys.readouterr().out
+    assert tifffile.imread(tmp_path / "other" / "probability.tif").shape == (32, 32)
+    assert main([*line, "--series", "2"]) == 1
+    assert "no series" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["1.5", "-1", "nan", "x"])

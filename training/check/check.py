@@ -21,6 +21,7 @@ from .images import (
     report_classes,
     report_fixed_scaling,
     report_images,
+    report_local_scaling,
     report_stains,
 )
 from .layout import find_layout
@@ -196,11 +197,24 @@ def _report_broken(found: _Measurements, report: Findings) -> None:
             )
 
 
+def _report_messages(messages: list[str], report: Findings) -> None:
+    """Add what the reader of image files said, of the first files only."""
+    every = list(dict.fromkeys(messages))
+    report.warnings.extend(every[:3])
+    if len(every) > 3:
+        report.warnings.append(
+            f"The same or the like about {counted(len(every) - 3, 'more file')}."
+        )
+
+
 def _report_all(found: _Measurements, layout: DataLayout, report: Findings) -> None:
     report_classes(layout, report)
     report_images(found.images, layout, report)
     if layout.fixed_scaling:
         report_fixed_scaling(found.images, report)
+    if layout.local_scaling:
+        report_local_scaling(found.images, report)
+    _report_messages(layout.messages, report)
     for target in layout.masks:
         report_masks(
             found.masks.get(target.name, []),

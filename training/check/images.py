@@ -24,6 +24,7 @@ __all__ = [
     "report_classes",
     "report_fixed_scaling",
     "report_images",
+    "report_local_scaling",
     "report_stains",
 ]
 
@@ -252,6 +253,17 @@ def report_fixed_scaling(stats: Sequence[ImageStats], report: Findings) -> None:
             "data.scaling is “fixed”, which takes numbers with a decimal point as they are, from "
             f"0 to 1; what lies above becomes white in {counted(len(beyond), 'image')}: "
             f"{named(beyond)}. Use “image” or “source”."
+        )
+
+
+def report_local_scaling(stats: Sequence[ImageStats], report: Findings) -> None:
+    """Report images that are not proportional to light, which a local mean cannot scale."""
+    if below := _names(stats, lambda item: item.low < 0):
+        report.warnings.append(
+            "data.normalisation is “local”, which divides by the brightness around each pixel and "
+            f"needs intensities that are proportional to light, but {counted(len(below), 'image')} "
+            f"have numbers below 0: {named(below)}. Scaled so, they reach extreme values. Use "
+            "normalisation: {kind: zscore}, or images from which no mean was subtracted."
         )
 
 

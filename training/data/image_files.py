@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
+
+import numpy as np
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.images.files import TIFF_SUFFIXES, image_name, list_images
+from napari_cytosynth.images.ome_zarr import is_zarr, zarr_images, zarr_labels
 from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.images.vendors import VENDOR_SUFFIXES
 
 from .splits import hash_split
 
@@ -17,9 +23,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Pair", "Selection", "find_target_folder", "image_files", "pair_images", "read_plane"]
+    from napari_cytosynth.images.loaded import Content, LoadedImage
 
-SUFFIXES = (".tif", ".tiff", ".png")
+__all__ = [
+    "Pair",
+    "Selection",
+    "find_target_folder",
+    "image_files",
+    "label_image",
+    "pair_images",
+    "read_plane",
+    "truth_files",
+    "without_single_axes",
+]
+
+SUFFIXES = (*TIFF_SUFFIXES, ".png", *VENDOR_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -37,7 +55,8 @@ class Selection:
     Attributes
     ----------
     pattern
-        Pattern of the file name without suffix, such as ``016*``. Default: all.
+        Pattern of the image's name (:func:`.images.files.image_name`), such as ``016*``. Default:
+        all.
     split_file
         Text file with one file name (with or without suffix) on each line. Default: None.
     hashed
@@ -63,7 +82,7 @@ class Selection:
         return [
             stem
             for stem in stems
-            if fnmatch(stem, self.pattern)
+            if fnmatch(stem, normalize("NFC", self.pattern))
             and (listed is None or stem in listed)
             and (self.hashed is None or hash_split(stem) == self.hashed)
         ]
@@ -75,40 +94,96 @@ class Selection:
             lines = self.split_file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"The split file {self.split_file} cannot be read: {error}") from error
-        return {_without_suffix(line.strip()) for line in lines if line.strip()}
-
-
-def _without_suffix(name: str) -> str:
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+        return {image_name(line.strip()) for line in lines if line.strip()}
 
 
 def image_files(folder: Path) -> dict[str, Path]:
-    """Return the TIFF and PNG files of a folder by name without suffix, sorted."""
+    """Return the images of a folder, or of an OME-Zarr plate, by their names in a recipe.
+
+    Raises
+    ------
+    InputError
+        If the folder is an OME-Zarr whose images cannot be found.
+    """
+    if folder.suffix.lower() == ".zarr" and is_zarr(folder):
+        return {image_name(place): place for place in zarr_images(folder).values()}
+    files = list_images(folder, (*SUFFIXES, ".zarr"))
+    return {name: path for name, path in files.items() if path.is_file() or is_zarr(path)}
+
+
+def truth_files(folder: Path, objects: str) -> dict[str, Path]:
+    """Return the masks or labels of a folder by the names of their images.
+
+    Of an OME-Zarr it is the label image inside (see `label_image`).
+
+    Raises
+    ------
+    InputError
+        If an OME-Zarr has several, and none is called `objects`.
+    """
+    found = image_files(folder)
     return {
-        _without_suffix(path.name): path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in SUFFIXES
+        name: label_image(path, objects) if path.is_dir() else path for name, path in found.items()
     }
 
 
-def read_plane(path: Path) -> NDArray[Any]:
+def label_image(path: Path, objects: str) -> Path:
+    """Return the label image of an OME-Zarr: that called `objects`, the only one, or itself.
+
+    Raises
+    ------
+    InputError
+        If none of several is called so.
+    """
+    labels = zarr_labels(path)
+    if len(labels) < 2:
+        return next(iter(labels.values()), path)
+    if objects not in labels:
+        raise InputError(
+            f"“{path.name}” has the label images {', '.join(labels)}, but none called “{objects}”, "
+            "as the recipe's target is. Give the target the name of one of them."
+        )
+    return labels[objects]
+
+
+def read_plane(
+    path: Path, content: Content = "image", messages: list[str] | None = None
+) -> NDArray[Any]:
     """Read a grey plane (Y, X) as all commands read images.
+
+    Parameters
+    ----------
+    path
+        The file; of an OME-TIFF in several files, only this one is read.
+    content
+        Whether it is an image (default), a mask or labels.
+    messages
+        Gets what the reader says about the file. Default: dropped.
 
     Raises
     ------
     InputError
         If it cannot be read, or is anything else.
     """
-    plane = read_image(path).data
+    file = read_image(path, content=content, alone=True)
+    if messages is not None:
+        messages.extend(file.messages)
+    plane = without_single_axes(file)
     if plane.ndim != 2:
         raise InputError(
             f"“{path.name}” has the shape {plane.shape}; one grey plane (Y, X) is expected. "
             "Convert colour images to grey and stacks into one file for each plane."
         )
     return plane
+
+
+def without_single_axes(file: LoadedImage) -> NDArray[Any]:
+    """Return an image without axes of one plane, which OME-Zarr and CZI always have."""
+    axes = file.axes or ""
+    single = [
+        place for place, axis in enumerate(axes) if axis not in "YX" and file.data.shape[place] == 1
+    ]
+    return np.squeeze(file.data, tuple(single))
 
 
 def _folders(data_dir: Path) -> str:
@@ -183,10 +258,10 @@ def pair_images(
         If a folder is missing, nothing is selected, or an image has no truth.
     """
     found = image_files(_image_folder(data_dir, images))
-    targets = image_files(data_dir / masks) if (data_dir / masks).is_dir() else {}
+    targets = truth_files(data_dir / masks, masks) if (data_dir / masks).is_dir() else {}
     stems = (selection or Selection()).apply(list(found))
     if not stems:
-        raise InputError(f"No TIFF or PNG image in “{data_dir / images}” was selected.")
+        raise InputError(f"No image in “{data_dir / images}” was selected.")
     missing = [stem for stem in stems if stem not in targets]
     if missing:
         raise InputError(

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.images.files import PICTURE_SUFFIXES, TIFF_SUFFIXES, image_name, is_hidden
+from napari_cytosynth.images.vendors import VENDOR_SUFFIXES
 
 from .wording import counted, named
 
@@ -30,8 +32,8 @@ __all__ = [
 ]
 
 PARTS = ("train", "validation", "test")
-_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
-_OTHER_SUFFIXES = (".czi", ".nd2", ".lif", ".oib", ".vsi", ".bmp", ".gif")
+_SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES)
+_OTHER_SUFFIXES = (*VENDOR_SUFFIXES, ".oib", ".vsi", ".bmp", ".gif")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ class DataLayout:
         Names of the classes, by :attr:`Item.label`.
     fixed_scaling
         Whether intensities are divided by the range of their type. Default: False.
+    local_scaling
+        Whether intensities are divided by their local mean. Default: False.
+    messages
+        What the reader of image files said about those that were read so far.
     split_by_name
         Settings that choose validation images by name, with ``{}`` for a name.
     """
@@ -110,6 +116,8 @@ class DataLayout:
     stains: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     fixed_scaling: bool = False
+    local_scaling: bool = False
+    messages: list[str] = field(default_factory=list)
     split_by_name: str = "data.split.kind=names 'data.split.validation=[{}]'"
 
     def part(self, part: str) -> list[Item]:
@@ -141,7 +149,7 @@ def matched(
 
 def report_unread(folder: Path, suffixes: tuple[str, ...], report: Findings) -> None:
     """Report files of other types, and names that come with two types."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not is_hidden(path)]
     known = {*_SUFFIXES, *_OTHER_SUFFIXES} - set(suffixes)
     other = [path.name for path in files if path.suffix.lower() in known]
     if other:
@@ -149,11 +157,11 @@ def report_unread(folder: Path, suffixes: tuple[str, ...], report: Findings) -> 
             f"{counted(len(other), 'file')} in “{folder.name}” of a kind that is not read here: "
             f"{named(other)}. Convert them to TIFF."
         )
-    stems = [path.stem for path in files if path.suffix.lower() in suffixes]
+    stems = [image_name(path) for path in files if path.suffix.lower() in suffixes]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1}) if len(stems) < 5000 else []
     if twice:
         report.warnings.append(
-            f"{counted(len(twice), 'name')} in “{folder.name}” with two file types: "
+            f"{counted(len(twice), 'name')} in “{folder.name}” with two files: "
             f"{named(twice)}. Only one of each is certain to be used; take the other away."
         )
 

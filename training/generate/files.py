@@ -11,8 +11,16 @@ from scipy import ndimage
 from skimage.transform import downscale_local_mean
 
 from napari_cytosynth.errors import InputError, RecipeError
+from napari_cytosynth.images.files import (
+    PICTURE_SUFFIXES,
+    TIFF_SUFFIXES,
+    image_name,
+    is_hidden,
+    list_images,
+)
+from napari_cytosynth.images.ome_zarr import is_zarr
 from napari_cytosynth.images.reading import read_image
-from napari_cytosynth.training.data.image_files import read_plane
+from napari_cytosynth.training.data.image_files import label_image, read_plane, without_single_axes
 from napari_cytosynth.training.data.masks import check_truth
 from napari_cytosynth.training.data.splits import hash_split
 
@@ -33,7 +41,7 @@ __all__ = [
     "read_pixels",
 ]
 
-_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+_SUFFIXES = (*TIFF_SUFFIXES, *PICTURE_SUFFIXES)
 _PARTS = ("train", "validation", "test")
 
 
@@ -63,8 +71,9 @@ class DatasetImage:
 
     @property
     def name(self) -> str:
-        """Stem of the file, with the row of an HDF5 file."""
-        return self.path.stem if self.row is None else f"{self.path.stem}[{self.row}]"
+        """Name of the image, with the row of an HDF5 file."""
+        name = image_name(self.path)
+        return name if self.row is None else f"{name}[{self.row}]"
 
 
 @dataclass(eq=False)
@@ -98,9 +107,13 @@ class ImageField:
 def _folder_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise RecipeError(f"The folder {folder} does not exist.")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if not is_hidden(path) and (path.suffix.lower() in _SUFFIXES or is_zarr(path))
+    ]
     if not found:
-        raise RecipeError(f"No TIFF, PNG or JPEG images in {folder}.")
+        raise RecipeError(f"No TIFF, PNG, JPEG or OME-Zarr images in {folder}.")
     return found
 
 
@@ -114,11 +127,19 @@ def mask_of(image: Path, recipe: ImageRecipe) -> Path | None:
     """
     if not recipe.mask:
         return None
+    folder, name = image.parent.parent / recipe.mask, image_name(image)
     for suffix in _SUFFIXES:
-        mask = image.parent.parent / recipe.mask / f"{image.stem}{suffix}"
-        if mask.is_file():
-            return mask
-    raise RecipeError(f"{image.name} has no mask in {image.parent.parent / recipe.mask}.")
+        for mask in (folder / f"{name}{suffix}", folder / f"{name}.ome{suffix}"):
+            if mask.is_file():
+                return mask
+    for mask in (folder / f"{name}.zarr", folder / f"{name}.ome.zarr"):
+        if is_zarr(mask):
+            return label_image(mask, recipe.mask_name)
+    # a name with accents may be written in two ways
+    if not name.isascii() and folder.is_dir() and (found := list_images(folder, _SUFFIXES)):
+        if name in found:
+            return found[name]
+    raise RecipeError(f"{image.name} has no mask in {folder}.")
 
 
 def _source(place: str, data_dir: Path) -> str:
@@ -161,7 +182,7 @@ def find_images(recipe: ImageRecipe, data_dir: Path) -> dict[str, list[DatasetIm
             if parts.hashed == "validation" and part == "test":
                 part = "train"
             found[part].append(file)
-    names = set(parts.validation_names)
+    names = {image_name(name) for name in parts.validation_names}
     if missing := names - {file.name for file in found["train"]}:
         raise RecipeError(f"Validation images not found: {', '.join(sorted(missing))}.")
     found["validation"] += [file for file in found["train"] if file.name in names]
@@ -213,8 +234,17 @@ def _quantised(scaled: NDArray[np.float64]) -> NDArray[np.uint8]:
     return result
 
 
-def read_pixels(path: Path, recipe: ImageRecipe) -> NDArray[Any]:
+def read_pixels(path: Path, recipe: ImageRecipe, messages: list[str] | None = None) -> NDArray[Any]:
     """Read an image as (C, Y, X), with the recipe's channels and number of averaged pixels.
+
+    Parameters
+    ----------
+    path
+        The file; of an OME-TIFF in several files, only this one is read.
+    recipe
+        The recipe's block ``data``.
+    messages
+        Gets what the reader says about the file. Default: dropped.
 
     Raises
     ------
@@ -222,9 +252,12 @@ def read_pixels(path: Path, recipe: ImageRecipe) -> NDArray[Any]:
         If it cannot be read, or has other channels.
     """
     try:
-        image = np.asarray(read_image(path).data)
+        file = read_image(path, alone=True)
     except InputError as error:
         raise RecipeError(f"In “{path.parent}”: {error}") from error
+    if messages is not None:
+        messages.extend(file.messages)
+    image = without_single_axes(file)
     wanted = len(recipe.channels)
     if image.ndim == 2:
         image = image[None]
@@ -267,7 +300,7 @@ def _bounds(images: list[NDArray[Any]], recipe: ImageRecipe) -> NDArray[np.float
 
 def _signed_mask(path: Path, recipe: ImageRecipe) -> NDArray[np.float64]:
     """Return a mask in [0, 1] that passes 0.5 at the edge, softened to both sides of it."""
-    plane = read_plane(path)
+    plane = read_plane(path, "mask")
     if wrong := check_truth(plane, labels=False):
         raise RecipeError(f"“{path}” cannot be learned from: {wrong}.")
     mask = plane > 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.images.files import is_hidden
 from napari_cytosynth.training.data.image_files import read_plane
 from napari_cytosynth.training.data.layout import DataLayout, Item, MaskKind
 from napari_cytosynth.training.data.wording import counted, named
@@ -54,8 +55,8 @@ def generate_layout(plan: GenerateRecipe, data_dir: Path, report: Findings) -> D
             except RecipeError:
                 missing.append(file.name)
                 continue
-            masks = (partial(read_plane, mask),) if mask else ()
-            read = partial(_pixels, file, raw)
+            masks = (partial(read_plane, mask, "mask", layout.messages),) if mask else ()
+            read = partial(_pixels, file, raw, layout.messages)
             layout.items.append(Item(file.name, part, read, masks, file.label))
     if missing:
         report.errors.append(
@@ -67,16 +68,20 @@ def generate_layout(plan: GenerateRecipe, data_dir: Path, report: Findings) -> D
     return layout
 
 
-def _pixels(file: DatasetImage, recipe: ImageRecipe) -> NDArray[Any]:
+def _pixels(file: DatasetImage, recipe: ImageRecipe, messages: list[str]) -> NDArray[Any]:
     if file.row is not None:
         return np.rint(h5_image(file) * 255).astype(np.uint8)
-    return read_pixels(file.path, recipe)
+    return read_pixels(file.path, recipe, messages)
 
 
 def _report_other_classes(recipe: ImageRecipe, data_dir: Path, report: Findings) -> None:
     parts = recipe.parts
     for place in (*parts.train, *parts.validation, *parts.test):
-        there = [path.name for path in sorted((data_dir / place).iterdir()) if path.is_dir()]
+        there = [
+            path.name
+            for path in sorted((data_dir / place).iterdir())
+            if path.is_dir() and not is_hidden(path)
+        ]
         if other := [name for name in there if name not in recipe.classes]:
             report.warnings.append(
                 f"“{place}” has folders that the recipe does not name in data.classes: "

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import InputError, RecipeError
+from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field
-from napari_cytosynth.training.data.image_files import image_files, read_plane
+from napari_cytosynth.training.data.image_files import image_files, read_plane, truth_files
 from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.data.splits import check_split, hash_split
 from napari_cytosynth.training.data.wording import nothing_marked
@@ -19,22 +20,27 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_cytosynth.images.loaded import Content
+
     from .recipe import DataRecipe, SegmentRecipe
 
 __all__ = ["SegmentationData", "find_pairs", "split_stems"]
 
 
-def _read_grey(path: Path) -> NDArray[np.generic]:
+def _read_grey(path: Path, content: Content = "image") -> NDArray[np.generic]:
     try:
-        return read_plane(path)
+        return read_plane(path, content)
     except InputError as error:
         raise RecipeError(f"In “{path.parent}”: {error}") from error
 
 
-def _index(folder: Path) -> dict[str, Path]:
+def _index(folder: Path, truth: str = "") -> dict[str, Path]:
     if not folder.is_dir():
         raise RecipeError(f"The folder {folder} does not exist.")
-    return image_files(folder)
+    try:
+        return truth_files(folder, truth) if truth else image_files(folder)
+    except InputError as error:
+        raise RecipeError(str(error)) from error
 
 
 def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path]]]:
@@ -48,7 +54,7 @@ def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path
     images = _index(data_dir / recipe.images)
     if not images:
         raise RecipeError(f"No TIFF or PNG images in {data_dir / recipe.images}.")
-    truths = [_index(data_dir / target.folder) for target in recipe.targets]
+    truths = [_index(data_dir / target.folder, target.name) for target in recipe.targets]
     missing = sorted({stem for found in truths for stem in images if stem not in found})
     if missing:
         raise RecipeError(
@@ -60,7 +66,8 @@ def find_pairs(data_dir: Path, recipe: DataRecipe) -> list[tuple[Path, list[Path
 
 def _load(image: Path, truths: list[Path], recipe: DataRecipe) -> Field:
     raw = _read_grey(image)
-    read = [_read_grey(path) for path in truths]
+    kinds = [target.kind for target in recipe.targets]
+    read = [_read_grey(path, kind) for path, kind in zip(truths, kinds, strict=True)]
     for path, truth in zip(truths, read, strict=True):
         if truth.shape != raw.shape:
             raise RecipeError(f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}.")
@@ -70,7 +77,7 @@ def _load(image: Path, truths: list[Path], recipe: DataRecipe) -> Field:
     if recipe.targets[0].kind == "labels":
         read[0] = object_numbers(read[0])
     plane = normalise(raw[None], recipe.normalisation)
-    return Field(image.stem, plane, target_maps(read, recipe.targets), read[0])
+    return Field(image_name(image), plane, target_maps(read, recipe.targets), read[0])
 
 
 def _validates(stems: list[str], recipe: DataRecipe) -> set[str]:
@@ -79,10 +86,10 @@ def _validates(stems: list[str], recipe: DataRecipe) -> set[str]:
         return {stem for stem in stems if hash_split(stem) == "validation"}
     if split.kind == "last":
         return set(stems[-split.count :])
-    unknown = set(split.validation) - set(stems)
-    if unknown:
+    validates = {image_name(name) for name in split.validation}
+    if unknown := validates - set(stems):
         raise RecipeError(f"Validation images not found: {', '.join(sorted(unknown))}.")
-    return set(split.validation)
+    return validates
 
 
 def split_stems(stems: list[str], recipe: DataRecipe) -> tuple[list[str], list[str]]:
@@ -109,7 +116,8 @@ class SegmentationData(CropData):
         super().__init__()
         self.recipe = recipe
         self.pairs = find_pairs(Path(data_dir), recipe.data)
-        self.train_names, validates = split_stems([i.stem for i, _ in self.pairs], recipe.data)
+        stems = [image_name(image) for image, _ in self.pairs]
+        self.train_names, validates = split_stems(stems, recipe.data)
         self.validation_names = set(validates)
         check_split(self.train_names, self.validation_names)
         if recipe.data.split.use_all:
@@ -120,7 +128,7 @@ class SegmentationData(CropData):
         if self.dataset is not None:
             return
         names = {*self.train_names, *self.validation_names}
-        fields = [_load(i, t, self.recipe.data) for i, t in self.pairs if i.stem in names]
+        fields = [_load(i, t, self.recipe.data) for i, t in self.pairs if image_name(i) in names]
         train = [field for field in fields if field.name in set(self.train_names)]
         _check_marked(train, self.recipe)
         self.validation = [field for field in fields if field.name in self.validation_names]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field
 from napari_cytosynth.training.data.splits import check_split, hash_split
@@ -93,7 +94,7 @@ def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list
     if split.kind == "folders":
         validates = {n for n in names if any(n.startswith(f"{p}/") for p in split.validation)}
     elif split.kind == "names":
-        validates = set(split.validation)
+        validates = {image_name(name) for name in split.validation}
         if unknown := validates - set(names):
             raise RecipeError(f"Validation fields not found: {', '.join(sorted(unknown))}.")
     elif split.kind == "last":

@@ -35,64 +35,20 @@ def field_files(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise RecipeError(f"The folder {folder} does not exist.")
-    if folder.suffix == ".zarr":
-        found = _plate(folder)
-    else:
+    try:
         found = image_files(folder)
-        for path in sorted(folder.glob("*.zarr")):
-            found[path.name.removesuffix(".zarr").removesuffix(".ome")] = path
+    except InputError as error:
+        raise RecipeError(str(error)) from error
+    if list(found.values()) == [folder]:
+        raise RecipeError(f"{folder} is an OME-Zarr, but no plate: name the folder it lies in.")
     if not found:
         raise RecipeError(f"No TIFF, PNG or OME-Zarr images in {folder}.")
     return found
 
 
-def _plate(folder: Path) -> dict[str, Path]:
-    attributes = _attributes(folder)
-    if "plate" not in attributes:
-        raise RecipeError(f"{folder} is an OME-Zarr, but no plate: name the folder it lies in.")
-    found = {}
-    for well in attributes["plate"]["wells"]:
-        place = folder / well["path"]
-        for field in _attributes(place, "well")["images"]:
-            name = f"{well['path'].replace('/', '-')}-{field['path']}"
-            found[name] = place / field["path"]
-    return dict(sorted(found.items()))
-
-
-def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise RecipeError(
-            "Reading OME-Zarr needs the extra “distributed”: "
-            'pip install "napari-cytosynth[distributed]".'
-        ) from error
-    return zarr
-
-
-def _attributes(folder: Path, key: str | None = None) -> Any:
-    """Return the metadata of a group, or the entry of that name in it."""
-    try:
-        attributes = dict(_zarr().open_group(str(folder), mode="r").attrs)
-    except (OSError, ValueError, KeyError) as error:
-        raise RecipeError(f"{folder} cannot be read as OME-Zarr: {error}") from error
-    # version 0.5 keeps everything under one key
-    attributes = dict(attributes.get("ome", attributes))
-    if key is None:
-        return attributes
-    if key not in attributes:
-        raise RecipeError(f"{folder} cannot be read as OME-Zarr: its metadata lack “{key}”.")
-    return attributes[key]
-
-
-def _read_zarr(path: Path) -> tuple[NDArray[Any], str]:
-    multiscale = _attributes(path, "multiscales")[0]
-    names = [axis["name"] if isinstance(axis, dict) else axis for axis in multiscale["axes"]]
-    array = _zarr().open_group(str(path), mode="r")[multiscale["datasets"][0]["path"]]
-    return np.asarray(array[:]), "".join(names).upper()
-
-
-def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any]:
+def read_channels(
+    path: Path, pick: list[int] | None, count: int, messages: list[str] | None = None
+) -> NDArray[Any]:
     """Read a field as (C, Y, X) with `count` channels.
 
     Parameters
@@ -103,6 +59,8 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
         Indices of the channels; None for all.
     count
         Required number of channels.
+    messages
+        Gets what the reader says about the file. Default: dropped.
 
     Raises
     ------
@@ -110,13 +68,12 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
         If the file cannot be read, or its axes or channels do not fit.
     """
     try:
-        if path.is_dir():
-            data, axes = _read_zarr(path)
-        else:
-            file = read_image(path)
-            data, axes = file.data, file.axes or {2: "YX", 3: "CYX"}.get(file.data.ndim, "")
+        file = read_image(path, alone=True)
     except InputError as error:
         raise RecipeError(str(error)) from error
+    if messages is not None:
+        messages.extend(file.messages)
+    data, axes = file.data, file.axes or {2: "YX", 3: "CYX"}.get(file.data.ndim, "")
     stack = _channels_first(data, axes, path)
     there = len(stack)
     if pick is not None:
@@ -126,14 +83,22 @@ def read_channels(path: Path, pick: list[int] | None, count: int) -> NDArray[Any
             )
         stack = stack[pick]
     if len(stack) != count:
-        hint = "Name them all, or choose some with pick or input_pick."
-        if data.shape[-1] in (count, 3, 4) and data.ndim == 3:
-            hint = "Channels must come first: save it as (C, Y, X)."
         raise RecipeError(
             f"{path.name} has the shape {data.shape}, which is {counted(there, 'channel')}, but "
-            f"the recipe names {count}. {hint}"
+            f"the recipe names {count}. {_hint(data, axes, count)}"
         )
     return stack
+
+
+def _hint(data: NDArray[Any], axes: str, count: int) -> str:
+    if axes == "YXC" and count == 1 and data.shape[-1] in (2, 3, 4):
+        return (
+            "It is a colour picture: choose one of its colours with input_pick: [1] (of a stain: "
+            "pick: [1]), where 1 is green, or convert it to grey."
+        )
+    if axes != "YXC" and data.ndim == 3 and data.shape[-1] in (count, 3, 4):
+        return "Channels must come first: save it as (C, Y, X)."
+    return "Name them all, or choose some with pick or input_pick."
 
 
 def _channels_first(data: NDArray[Any], axes: str, path: Path) -> NDArray[Any]:

@@ -44,10 +44,12 @@ def stain_layout(plan: StainRecipe, data_dir: Path, report: Findings) -> DataLay
             fields[f"{part}/{name}" if part else name] = inputs[name], targets[name]
     split_all = {n: pair for n, pair in fields.items() if not unread or Path(n).parts[0] != unread}
     train, validation = try_split(split_fields, split_all, split, report)
-    layout = DataLayout(recipe.crop_size, stains=recipe.target_channels)
+    local = recipe.normalisation.kind == "local"
+    layout = DataLayout(recipe.crop_size, stains=recipe.target_channels, local_scaling=local)
     for name, (image, target) in fields.items():
         part = "validation" if name in validation else "train" if name in train else "test"
-        read = partial(read_channels, image, recipe.input_pick, len(recipe.input_channels))
-        stain = partial(read_channels, target, recipe.pick, len(recipe.target_channels))
+        said = layout.messages
+        read = partial(read_channels, image, recipe.input_pick, len(recipe.input_channels), said)
+        stain = partial(read_channels, target, recipe.pick, len(recipe.target_channels), said)
         layout.items.append(Item(name, part, read, (stain,)))
     return layout

@@ -150,7 +150,9 @@ def add_device(group: Any) -> None:
 
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the image, the model and the folder of results."""
-    parser.add_argument("image", type=path_of, metavar="IMAGE", help="TIFF, PNG, JPEG or .npy file")
+    parser.add_argument(
+        "image", type=path_of, metavar="IMAGE", help="TIFF, PNG, JPEG, OME-Zarr or .npy"
+    )
     add_model(parser)
     parser.add_argument(
         "--axes",
@@ -162,6 +164,12 @@ def add_image(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="channels of the image that the model reads, counted from 0",
+    )
+    parser.add_argument(
+        "--series",
+        metavar="N",
+        help="image to read from a file of several, by number (from 0) or name (default: the "
+        "largest)",
     )
 
 

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.segment.task import segment
 
-    file = read_image(arguments.image)
+    file = read_image(arguments.image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[arguments.image], size=size)
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         resample=arguments.resample,
         device=arguments.device,
     )
-    for message in result.messages:
+    for message in (*file.messages, *result.messages):
         print(message)
     written = save_result(result, arguments.out, arguments.overwrite)
     print(f"{len(result.table)} objects at a threshold of {result.threshold:g}")

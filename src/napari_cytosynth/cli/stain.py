@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
 
-    file = read_image(arguments.image)
+    file = read_image(arguments.image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = arguments.pixel_size or file.pixel_size_um
     _check_output(arguments, count_pixels(file.data.shape, axes), 1)
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
         resample=arguments.resample,
         device=arguments.device,
     )
-    for message in result.messages:
+    for message in (*file.messages, *result.messages):
         print(message)
     written = save_result(result, arguments.out, arguments.overwrite)
     print(_summary(result))

@@ -2,137 +2,91 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from .limits import check_memory
+from .loaded import LoadedImage
+from .ome_zarr import is_zarr, read_ome_zarr
+from .pictures import read_picture
+from .series import chosen_number
+from .tiff import is_tiff, read_tiff
+from .vendors import VENDOR_SUFFIXES, read_vendor
 
-    from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from .loaded import Content
 
 __all__ = ["LoadedImage", "read_image"]
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-UNITS_IN_UM = {
-    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00B5m"), 1.0),
-    **{"nm": 1e-3, "nanometer": 1e-3, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "m": 1e6},
-    **{"Å": 1e-4, "pm": 1e-6},
-}
 
-
-@dataclass(frozen=True, eq=False)
-class LoadedImage:
-    """An image from a file, with the axes and the pixel size of its metadata.
-
-    Attributes
-    ----------
-    data
-        The array, of the file's own type.
-    axes
-        One letter of T, Z, C, Y, X for each axis; None if the file has no such metadata.
-    pixel_size_um
-        Pixel size in µm, (Y, X) where these differ; None if the file has none.
-    """
-
-    data: NDArray[Any]
-    axes: str | None
-    pixel_size_um: float | tuple[float, float] | None
-
-
-def read_image(path: str | Path) -> LoadedImage:
-    """Read a TIFF (plain, ImageJ, OME), PNG, JPEG or NumPy file.
+def read_image(
+    path: str | Path,
+    series: int | str | None = None,
+    *,
+    content: Content = "image",
+    alone: bool = False,
+) -> LoadedImage:
+    """Read a TIFF (plain, ImageJ, OME, LSM, STK, slides), a picture, OME-Zarr, CZI or NumPy file.
 
     Parameters
     ----------
     path
-        The file.
+        The file. A TIFF is known by its header, whatever its suffix is. CZI, ND2 and LIF need
+        the extra ``readers``.
+    series
+        The image in a file of several, by its number (counted from 0) or its name; None (default)
+        for the largest (of a plate: the first).
+    content
+        ``"image"`` (default); ``"mask"``, where numbers mean inside and outside, or ``"labels"``,
+        where they name objects: then palettes stay numbers, and a mask that is stored with 0 for
+        white is turned.
+    alone
+        Whether only this file's own planes are read, where it is one of several of an OME-TIFF.
+        Default: False.
 
     Returns
     -------
     LoadedImage
-        Array, axes and pixel size.
+        Array, axes, pixel size and messages.
 
     Raises
     ------
     InputError
-        If there is no such file or it is not an image that can be read.
+        If there is no such file or image, it cannot be read, or it does not fit into the memory.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
+    if is_zarr(path):
+        return read_ome_zarr(path, series)
     if not path.is_file():
         raise InputError(f"There is no image file “{path}”.")
     try:
-        if path.suffix.lower() in TIFF_SUFFIXES:
-            return _read_tiff(path)
-        if path.suffix.lower() == ".npy":
-            return LoadedImage(np.load(path, allow_pickle=False), None, None)
-        data = _read_picture(path)
+        file = _read(path, series, content, alone=alone)
+    except InputError:
+        raise
     except Exception as error:  # each reader and codec has errors of its own
         raise InputError(f"“{path.name}” cannot be read as an image: {error}") from error
-    return LoadedImage(data, {2: "YX", 3: "YXC"}.get(data.ndim), None)
+    if not file.data.size:
+        raise InputError(f"“{path.name}” holds no pixels.")
+    return file
 
 
-def _read_picture(path: Path) -> NDArray[Any]:
-    from PIL import Image  # not skimage.io: it leaves files open that it cannot read
-
-    # The limit guards web servers; a microscopist's 16k × 16k mosaic is no attack.
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB") if picture.mode == "P" else picture)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+def _read(path: Path, series: int | str | None, content: Content, *, alone: bool) -> LoadedImage:
+    if is_tiff(path):
+        return read_tiff(path, series, content, alone=alone)
+    if path.suffix.lower() == ".npy":
+        return _read_npy(path, series)
+    if path.suffix.lower() in VENDOR_SUFFIXES:
+        return read_vendor(path, series)
+    return read_picture(path, series, content)
 
 
-def _read_tiff(path: Path) -> LoadedImage:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        axes = series.axes.replace("S", "C")
-        known = len(set(axes)) == len(axes) and set(axes) <= set("TZCYX")
-        return LoadedImage(series.asarray(), axes if known else None, _pixel_size(file))
-
-
-def _pixel_size(file: Any) -> float | tuple[float, float] | None:
-    if file.is_ome:
-        y, x = _ome_sizes(file.ome_metadata)
-    elif file.is_shaped:
-        y, x = _named_sizes(file.shaped_metadata[0])  # as `write_tiff` names them
-    else:
-        y, x = (_imagej_size(file, axis) for axis in "YX")
-    y, x = (size if size and math.isfinite(size) and size > 0 else None for size in (y, x))
-    if x is None or y is None:
-        return x or y
-    return x if math.isclose(x, y, rel_tol=1e-6) else (y, x)
-
-
-def _ome_sizes(text: str | None) -> tuple[float | None, float | None]:
-    for element in ElementTree.fromstring(text or "<none/>").iter():
-        if element.tag.endswith("Pixels"):
-            return _named_sizes(element.attrib)
-    return None, None
-
-
-def _named_sizes(attributes: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    y, x = (_named_size(attributes, f"PhysicalSize{axis}") for axis in "YX")
-    return y, x
-
-
-def _named_size(attributes: Mapping[str, Any], name: str) -> float | None:
-    unit = UNITS_IN_UM.get(attributes.get(f"{name}Unit", "µm"))
-    return None if unit is None or name not in attributes else float(attributes[name]) * unit
-
-
-def _imagej_size(file: Any, axis: str) -> float | None:
-    unit = UNITS_IN_UM.get(str((file.imagej_metadata or {}).get("unit", "")))
-    tag = file.pages[0].tags.get(f"{axis}Resolution")
-    if unit is None or tag is None or not tag.value[0]:
-        return None
-    return float(tag.value[1] / tag.value[0] * unit)
+def _read_npy(path: Path, series: int | str | None) -> LoadedImage:
+    chosen_number(path.name, [""], series, 0, "the only one")
+    # mapped first: a header that declares more than the file holds is refused there
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    check_memory(path.name, mapped.shape, mapped.dtype.itemsize)
+    return LoadedImage(np.array(mapped), None, None)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.axes import PlaneReader, axes_from_labels, guess_axes, parse_axes
+from napari_cytosynth.tasks.common.axes import (
+    PlaneReader,
+    axes_from_labels,
+    doubt_about,
+    guess_axes,
+    parse_axes,
+    possible_axes,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +62,56 @@ def test_planes_are_cut_whatever_the_order(axes):
 def test_planes_of_numpy_arrays_are_views():
     data = np.zeros((3, 4, 5))
     assert np.shares_memory(PlaneReader(data, "ZYX").read((1,)), data)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "other"),
+    [
+        ((64, 48, 1), "YXC", "ZYX"),
+        ((3, 64, 48, 6), "ZYXC", "TZYX"),
+        ((2, 3, 64, 48, 2), "TZYXC", "TCZYX"),
+        ((2, 3, 4, 64, 48, 2), "TPZYXC", "PTCZYX"),
+    ],
+)
+def test_a_short_last_axis_is_asked_about(shape, axes, other):
+    with pytest.raises(InputError, match=f"give axes='{axes}'; .* give axes='{other}'"):
+        guess_axes(len(shape), shape=shape)
+    assert parse_axes(axes, len(shape)) == axes
+
+
+def test_short_last_axes_that_are_no_channels_are_believed():
+    assert guess_axes(2, shape=(64, 1)) == "YX"
+    assert guess_axes(3, ("z", "y", "x"), shape=(9, 64, 3)) == "ZYX"
+    assert guess_axes(3, shape=(2, 5, 5)) == "ZYX"
+    assert guess_axes(3, shape=(9, 64, 7)) == "ZYX"
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "said"),
+    [
+        ("ZYX", (3, 64, 48), "for 3 planes in depth (Z). If it holds channels, give axes='CYX'"),
+        ("TZYX", (9, 2, 64, 48), "second axis was taken for 2 planes in depth (Z)"),
+        ("TZYX", (2, 9, 64, 48), "first axis was taken for 2 time points"),
+        ("ZYX", (7, 64, 48), ""),
+        ("ZYX", (1, 64, 48), ""),
+        ("CYX", (3, 64, 48), ""),
+        ("TCZYX", (2, 3, 9, 64, 48), ""),
+    ],
+)  # fmt: skip
+def test_a_short_leading_axis_is_spoken_of(axes, shape, said):
+    sentence = doubt_about(axes, shape)
+    assert said in sentence
+    assert bool(said) == bool(sentence)
+
+
+def test_what_axes_an_image_may_have():
+    assert possible_axes((64, 48)) == ["YX"]
+    assert possible_axes((3, 64, 48)) == ["ZYX", "TYX", "CYX"]
+    assert possible_axes((64, 48, 3), rgb=True) == ["YXC"]
+    assert possible_axes((9, 64, 48, 3), rgb=True) == ["ZYXC", "TYXC"]
+    assert {"TCYX", "CZYX", "ZYXC"} < {*possible_axes((3, 64, 48, 2))}
+    assert possible_axes((64, 48, 2))[-1] == "YXC"
+    assert possible_axes((2, 3, 4, 64, 48))[0] == "TCZYX"
+    assert possible_axes((1, 2, 3, 4, 64, 48)) == []
+    for shape in ((3, 4, 64, 5), (2, 3, 64, 48, 4)):
+        assert all(parse_axes(axes, len(shape)) == axes for axes in possible_axes(shape))

@@ -115,3 +115,11 @@ def test_nonsense_is_refused():
         measure(np.zeros((3, 3), int), np.zeros((3, 4)))
     with pytest.raises(InputError, match="positive"):
         measure(np.zeros((3, 3), int), pixel_size=0)
+
+
+def test_labels_with_a_short_last_axis_are_asked_about():
+    labels = np.zeros((40, 50, 1), np.uint8)
+    labels[2:5, 3:9] = 1
+    with pytest.raises(InputError, match=r"axes='YXC'"):
+        measure(labels)
+    assert list(measure(labels, axes="YXC").area_px) == [18]

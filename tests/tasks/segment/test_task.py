@@ -286,3 +286,15 @@ def test_tree_follows_the_labels(image, model):
     result = run(np.stack([image, image[::-1]]), model)
     view = result.tree((1,)).at(0.55)
     np.testing.assert_array_equal(view.labels, result.at_threshold(0.55).label_plane((1,)))
+
+
+def test_an_array_without_names_of_axes_is_asked_about_or_spoken_of(image, model):
+    with pytest.raises(InputError, match=r"axes='YXC'"):
+        run(image[..., None], model)
+    assert run(image[..., None], model, axes="YXC").axes == "YX"
+    result = run(np.stack([image, image]), model)
+    assert result.axes == "ZYX"
+    assert any("If it holds channels, give axes='CYX'" in text for text in result.messages)
+    assert not any(
+        "names" in text for text in run(np.stack([image] * 2), model, axes="ZYX").messages
+    )

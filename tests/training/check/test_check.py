@@ -344,3 +344,49 @@ def test_classes_out_of_balance_are_named(make_generate_recipe, tmp_path):
     assert said(report.warnings, "out of balance", "healthy 8, ill 2")
     assert said(report.warnings, "does not name", "“unknown”")
     assert said(report.warnings, "validate", "“ill”")
+
+
+# -- files as people have them ------------------------------------------------------------
+
+
+def test_files_of_systems_and_two_forms_of_a_name_do_not_stop_a_training(make_recipe, nuclei):
+    for folder in ("image", "mask"):
+        for name in ("._n1.tif", ".DS_Store", "Thumbs.db"):
+            (nuclei / folder / name).write_bytes(b"\0\x05\x16\x07")
+    for number in range(8):
+        path = nuclei / "image" / f"n{number}.tif"
+        path.rename(path.with_name(f"n{number}.ome.tif"))
+    (nuclei / "image" / "n2.ome.tif").rename(nuclei / "image" / "n\u00e9.tif")  # one character
+    (nuclei / "mask" / "n2.tif").rename(nuclei / "mask" / "ne\u0301.tif")  # two
+    recipe = make_recipe("mask")
+    report = check_data(recipe, nuclei)
+    assert report.errors == []
+    assert said(report.facts, "7 images to train on, 1 to validate")
+    data = SegmentationData(recipe, nuclei)
+    data.setup("fit")
+    assert [field.name for field in data.validation] == ["n\u00e9"]
+
+
+def test_masks_with_0_for_white_are_learned_the_right_way_round(make_recipe, nuclei):
+    before = said(check_data(make_recipe("mask"), nuclei).facts, "covers")
+    for path in (nuclei / "mask").iterdir():
+        tifffile.imwrite(path, 255 - tifffile.imread(path), photometric="miniswhite")
+    assert said(check_data(make_recipe("mask"), nuclei).facts, "covers") == before
+
+
+def test_what_the_reader_says_of_a_file_is_a_warning(make_recipe, nuclei):
+    with tifffile.TiffWriter(nuclei / "image" / "n0.tif") as file:
+        image = tifffile.imread(nuclei / "image" / "n1.tif")
+        file.write(image[:8, :8])
+        file.write(image[::-1])
+    assert said(check_data(make_recipe("mask"), nuclei).warnings, "n0.tif", "2 images")
+
+
+def test_a_local_mean_needs_images_of_light(make_recipe, nuclei):
+    settings = make_recipe("mask").model_dump()
+    settings["data"]["normalisation"] = {"kind": "local"}
+    recipe = SegmentRecipe.model_validate(settings)
+    assert not said(check_data(recipe, nuclei).warnings, "“local”")
+    for path in (nuclei / "image").iterdir():
+        change(path, lambda image: image.astype(np.float32) - image.mean())
+    assert said(check_data(recipe, nuclei).warnings, "“local”", "below 0", "8 images")

@@ -4,11 +4,17 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from skimage.io import imsave
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.generate.data import GenerateData
-from napari_cytosynth.training.generate.files import find_images, read_fields
+from napari_cytosynth.training.generate.files import (
+    find_images,
+    mask_of,
+    read_fields,
+    read_pixels,
+)
 
 RGB = {"channels": ["red", "green", "blue"], "classes": ["healthy", "ill"], "scaling": "fixed"}
 
@@ -128,3 +134,38 @@ def test_images_that_do_not_fit(make_generate_recipe, generator_folder, change, 
     recipe = make_generate_recipe(data=change)
     with pytest.raises(RecipeError, match=message):
         GenerateData(recipe, generator_folder).setup("fit")
+
+
+def test_ome_zarr_images_and_masks_are_read(make_generate_recipe, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 24)).astype(np.uint8)
+    for folder in ("image", "mask"):
+        group = zarr.open_group(tmp_path / folder / "a.ome.zarr", mode="w", zarr_format=2)
+        group.create_array("0", data=pixels[None, None, None])
+        group.attrs["multiscales"] = [{"datasets": [{"path": "0"}]}]
+    recipe = make_generate_recipe(data={"parts": {"train": ["image"]}, "mask": "mask"}).data
+    (file,) = find_images(recipe, tmp_path)["train"]
+    assert file.path.name == "a.ome.zarr"
+    assert mask_of(file.path, recipe) == tmp_path / "mask" / "a.ome.zarr"
+    assert read_pixels(file.path, recipe).shape == (1, 24, 24)
+
+
+def test_a_mask_is_found_by_name_in_any_format_and_form(make_generate_recipe, tmp_path):
+    image, mask = np.zeros((20, 24), np.uint16), np.eye(20, 24, dtype=np.uint8)
+    names = {"a.ome.tif": "a.png", "b.tif": "b.ome.tif", "\u00e9.tif": "e\u0301.tif"}
+    for part in ("train", "validation"):
+        for folder in ("image", "mask"):
+            (tmp_path / part / folder).mkdir(parents=True)
+        (tmp_path / part / "image" / "._a.tif").write_bytes(b"\0\x05\x16\x07")
+        for first, second in names.items():
+            tifffile.imwrite(tmp_path / part / "image" / first, image)
+            write = imsave if second.endswith(".png") else tifffile.imwrite
+            options = {"check_contrast": False} if second.endswith(".png") else {}
+            write(tmp_path / part / "mask" / second, mask, **options)
+    parts = {"train": ["train/image"], "validation": ["validation/image"]}
+    recipe = make_generate_recipe(data={"mask": "mask", "parts": parts})
+    found = find_images(recipe.data, tmp_path)["train"]
+    assert {file.name: file.mask.name for file in found if file.mask} == {
+        "a": "a.png",
+        "b": "b.ome.tif",
+        "\u00e9": "e\u0301.tif",
+    }

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+import zarr
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.data.crops import CropDataset, EpochOrder
 from napari_cytosynth.training.recipe.base import TrainRecipe
 from napari_cytosynth.training.segment.data import SegmentationData
-from napari_cytosynth.training.segment.recipe import DataRecipe
+from napari_cytosynth.training.segment.recipe import DataRecipe, SegmentRecipe
 
 
 def _data(recipe, folder):
@@ -134,3 +135,60 @@ def test_truth_in_which_nothing_is_marked_is_refused(make_recipe, nuclei_folder,
         tifffile.imwrite(path, np.zeros_like(tifffile.imread(path)))
     with pytest.raises(RecipeError, match="Nothing is marked as “foreground”"):
         SegmentationData(make_recipe(), tmp_path / "data").setup("fit")
+
+
+def as_zarr(folder, name, pixels, labels):
+    """Write an image with its labels inside, as an OME-Zarr of version 0.4 that has all axes."""
+    axes = [{"name": name, "type": "space" if name in "zyx" else None} for name in "tczyx"]
+    metadata = {"multiscales": [{"axes": axes, "datasets": [{"path": "0"}]}]}
+    image = zarr.open_group(folder / name, mode="w", zarr_format=2)
+    inside = image.create_group("labels")
+    inside.attrs["labels"] = [*labels]
+    for group, data in ((image, pixels), *((inside.create_group(n), d) for n, d in labels.items())):
+        group.create_array("0", data=data[None, None, None])
+        group.attrs.update(metadata)
+
+
+def recipe_of(make_recipe, folder, name="nuclei", **data):
+    """A recipe whose labels lie inside its images."""
+    recipe = make_recipe("labels").model_dump()
+    target = {"folder": folder, "kind": "labels", "name": name}
+    recipe["data"] |= {"images": folder, "targets": [target], **data}
+    return SegmentRecipe.model_validate(recipe)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_ome_zarr_images_are_trained_on_with_the_labels_inside(
+    make_recipe, nuclei_folder, tmp_path, several
+):
+    expected = _data(make_recipe("labels"), nuclei_folder)
+    for path in (nuclei_folder / "image").iterdir():
+        truth = tifffile.imread(nuclei_folder / "labels" / path.name)
+        labels = {"nuclei": truth} | ({"bodies": truth * 0} if several else {})
+        as_zarr(tmp_path / "image", f"{path.stem}.ome.zarr", tifffile.imread(path), labels)
+    data = _data(recipe_of(make_recipe, "image"), tmp_path)
+    assert data.train_names == expected.train_names
+    np.testing.assert_array_equal(data.validation[0].truth, expected.validation[0].truth)
+    if several:
+        with pytest.raises(RecipeError, match="label images nuclei, bodies, but none called"):
+            SegmentationData(recipe_of(make_recipe, "image", "other"), tmp_path)
+
+
+def test_fields_of_a_plate_are_trained_on(make_recipe, nuclei_folder, tmp_path):
+    plate = zarr.open_group(tmp_path / "plate.zarr", mode="w", zarr_format=2)
+    plate.attrs["plate"] = {"wells": [{"path": "A/1"}, {"path": "A/2"}]}
+    truth = tifffile.imread(nuclei_folder / "labels" / "00.tif")
+    for well in ("A/1", "A/2"):
+        plate.create_group(well).attrs["well"] = {"images": [{"path": "0"}, {"path": "1"}]}
+        for field in "01":
+            as_zarr(tmp_path / "plate.zarr" / well, field, truth * 100, {"nuclei": truth})
+    split = {"kind": "names", "validation": ["A-2-1"]}
+    data = _data(recipe_of(make_recipe, "plate.zarr", split=split), tmp_path)
+    assert data.train_names == ["A-1-0", "A-1-1", "A-2-0"]
+    np.testing.assert_array_equal(data.validation[0].truth, truth)
+
+
+def test_an_unreadable_plate_is_a_fault_of_the_recipe(make_recipe, tmp_path):
+    zarr.open_group(tmp_path / "plate.zarr", mode="w")
+    with pytest.raises(RecipeError, match="cannot be read as OME-Zarr"):
+        SegmentationData(recipe_of(make_recipe, "plate.zarr"), tmp_path)

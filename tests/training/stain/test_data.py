@@ -92,6 +92,15 @@ def test_named_axes_are_believed(tmp_path):
     assert read_channels(tmp_path / "rgb.tif", [0, 2], 2).shape == (2, 6, 5)
 
 
+def test_ome_zarr_of_the_first_versions_has_the_axes_tczyx(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    stains = np.arange(2 * 4 * 5, dtype=np.uint16).reshape(2, 4, 5)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", data=stains[None, :, None])
+    group.attrs["multiscales"] = [{"version": "0.1", "datasets": [{"path": "0"}]}]
+    np.testing.assert_array_equal(read_channels(tmp_path / "a.zarr", None, 2), stains)
+
+
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_ome_zarr_images_are_fields(make_stain_recipe, copy, version):
     path = copy / "fluorescence" / "a1.tif"
@@ -125,15 +134,6 @@ def test_what_is_no_ome_zarr_is_named(tmp_path):
     (tmp_path / "empty.zarr").mkdir()
     with pytest.raises(RecipeError, match=r"empty\.zarr cannot be read as OME-Zarr"):
         read_channels(tmp_path / "empty.zarr", None, 1)
-
-
-def test_reading_ome_zarr_without_zarr_says_what_to_install(tmp_path, monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "zarr", None)
-    (tmp_path / "plate.zarr").mkdir()
-    with pytest.raises(RecipeError, match=r"pip install .*distributed"):
-        field_files(tmp_path / "plate.zarr")
 
 
 # -- scaling ---------------------------------------------------------------------------
@@ -279,6 +279,15 @@ def test_stains_of_the_wrong_shape_are_refused(make_stain_recipe, copy, shape, v
     grey(copy / "fluorescence", "a1", value, shape)
     with pytest.raises(RecipeError, match=complaint):
         read(make_stain_recipe(), copy)
+
+
+def test_of_a_colour_picture_one_colour_can_be_picked_and_the_message_says_so(tmp_path):
+    colours = np.zeros((8, 9, 3), np.uint8)
+    colours[..., 1] = 7
+    tifffile.imwrite(tmp_path / "x.tif", colours, photometric="rgb")
+    with pytest.raises(RecipeError, match=r"colour picture.*input_pick: \[1\]"):
+        read_channels(tmp_path / "x.tif", None, 1)
+    assert (read_channels(tmp_path / "x.tif", [1], 1) == 7).all()
 
 
 @pytest.mark.parametrize("pick", [[0, 2], [-1, 0]])

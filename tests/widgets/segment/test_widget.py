@@ -11,6 +11,7 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.widgets.common import layers
 
 
 def labels_of(viewer):
@@ -252,6 +253,33 @@ def test_separators_do_not_hide_the_channels(viewer, make_widget, blobs):
     widget = make_widget()
     widget.axes.value = "C, Y, X"
     assert widget._channel.choices == (0, 1)
+
+
+def test_what_a_stack_holds_is_chosen_in_words(viewer, make_widget, blobs, network):
+    viewer.add_image(np.stack([blobs] * 3), name="stack")
+    widget = make_widget()
+    choices = [text for text, _ in layers.axes_choices(widget.image.value)]
+    assert choices == ["3 z planes", "3 time points", "3 channels"]
+    assert (widget.meaning.value, widget.axes.value) == ("ZYX", "ZYX")
+    widget.meaning.value = "TYX"
+    assert widget.axes.value == "TYX"
+    assert widget._reading.value.startswith("3 planes")
+    widget.axes.value = "p y x"
+    assert widget.meaning.value == "PYX"
+    widget.meaning.value = "CYX"
+    assert widget._channel.choices == (0, 1, 2)
+
+
+def test_a_short_last_axis_is_to_be_chosen(viewer, make_widget, blobs, network):
+    viewer.add_image(np.stack([blobs, blobs], axis=-1), name="last")
+    widget = make_widget()
+    assert widget.meaning.value is None
+    assert "may hold channels" in widget._reading.value
+    widget.run()
+    assert "Choose above" in widget.status.value
+    widget.meaning.value = "YXC"
+    assert widget._reading.value.startswith("1 plane of")
+    assert ("2 channels (last axis)", "YXC") in layers.axes_choices(widget.image.value)
 
 
 def test_empty_axes_are_refused_before_the_run(viewer, make_widget, blobs, network):

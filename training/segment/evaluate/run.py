@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.images.files import image_name
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.segment.task import segment
 from napari_cytosynth.training.data.image_files import read_plane
@@ -35,7 +36,7 @@ __all__ = ["SegmentOptions", "SegmentReport", "evaluate_segment", "write_report"
 
 
 def _read_truth(path: Path, shape: tuple[int, ...], options: SegmentOptions) -> NDArray[Any]:
-    truth = read_plane(path)
+    truth = read_plane(path, "labels" if options.kind == "labels" else "mask")
     if truth.shape != shape:
         raise InputError(f"The truth “{path.name}” has {truth.shape} pixels, its image {shape}.")
     labels = options.kind == "labels"
@@ -121,8 +122,8 @@ def evaluate_segment(
             progress=silent,
         )
         predicted = np.asarray(result.labels) if options.kind == "labels" else truth
-        tally.add(path.stem, plane, truth, np.asarray(result.probability), predicted)
-        tick(done, len(images), f"Evaluating {path.stem}")
+        tally.add(image_name(path), plane, truth, np.asarray(result.probability), predicted)
+        tick(done, len(images), f"Evaluating {image_name(path)}")
     used = SegmentOptions(**{**vars(options), "threshold": threshold, "split_touching": split})
     table = pd.DataFrame(tally.rows)
     return SegmentReport(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.images.files import image_name
 from napari_cytosynth.training.data.splits import hash_split
 from napari_cytosynth.training.segment.data import SegmentationData
 from napari_cytosynth.training.task import Scores
@@ -28,7 +29,7 @@ def check_part(recipe: SegmentRecipe, data_dir: Path, part: str) -> None:
 def _names(data: SegmentationData, part: str) -> list[str]:
     if part == "validation":
         return sorted(data.validation_names)
-    stems = [path.stem for path, _ in data.pairs]
+    stems = [image_name(path) for path, _ in data.pairs]
     left = [stem for stem in stems if hash_split(stem) == "test"]
     if data.recipe.data.split.kind != "hash" or not left:
         raise RecipeError(f"The recipe “{data.recipe.name}” leaves no images to test.")
@@ -39,7 +40,7 @@ def score(recipe: SegmentRecipe, model: Path, data_dir: Path, options: ScoreOpti
     """Measure the model in a folder as ``cytosynth evaluate segment`` does."""
     data, target = SegmentationData(recipe, data_dir), recipe.data.targets[0]
     names = set(_names(data, options.part))
-    chosen = [(image, truths[0]) for image, truths in data.pairs if image.stem in names]
+    chosen = [(image, truths[0]) for image, truths in data.pairs if image_name(image) in names]
     report = evaluate_segment(
         model,
         [image for image, _ in chosen],

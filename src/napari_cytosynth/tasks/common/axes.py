@@ -7,6 +7,7 @@ any other letter (``T``, ``Z``, a position ``P`` …) counts planes. A colour im
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["PlaneReader", "axes_from_labels", "guess_axes", "parse_axes", "plane_slices"]
+__all__ = [
+    "PlaneReader",
+    "axes_from_labels",
+    "doubt_about",
+    "guess_axes",
+    "parse_axes",
+    "plane_slices",
+    "possible_axes",
+]
+
+FEW = 6
+"""An axis that is no longer than this may well hold channels."""
 
 _DEFAULT = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
 _WORDS = {
@@ -100,7 +112,8 @@ def guess_axes(
     Raises
     ------
     InputError
-        If the image has fewer than two axes.
+        If the image has fewer than two axes, or a last axis so short that it rather holds
+        channels.
     """
     if rgb:
         return guess_axes(ndim - 1, labels) + "C"
@@ -111,10 +124,85 @@ def guess_axes(
         return named
     if channels > 1 and ndim > 2 and len(shape) == ndim and shape[-3] == channels:
         return "TZPQRS"[: ndim - 3] + "CYX" if ndim < 10 else "CYX"
+    # where all of them are short, nothing speaks for channels
+    if len(shape) == ndim > 2 and 1 <= shape[-1] <= FEW < max(shape[-3:]):
+        raise InputError(_channels_last(shape))
+    return _by_count(ndim)
+
+
+def _by_count(ndim: int) -> str:
     if ndim in _DEFAULT:
         return _DEFAULT[ndim]
     spare = list("PQRSVWABDEFGHIJKLMNOU")[: ndim - 5]
     return "".join(spare) + _DEFAULT[5]
+
+
+def _channels_last(shape: Sequence[int]) -> str:
+    ndim, count = len(shape), int(shape[-1])
+    channels = _by_count(ndim - 1).replace("C", "P") + "C"
+    pixels = f"{count} pixel{'s' * (count != 1)}"
+    return (
+        f"The last axis of the image ({' × '.join(map(str, shape))}) has a length of {count}: it "
+        f"seems to hold channels, not columns. If so, give axes={channels!r}; if the planes are "
+        f"only {pixels} wide, give axes={_by_count(ndim)!r}. (On the command line: --axes.)"
+    )
+
+
+def doubt_about(axes: str, shape: Sequence[int]) -> str:
+    """Return the sentence about guessed axes of which a short one may hold channels.
+
+    Parameters
+    ----------
+    axes
+        As guessed for an image whose axes have no names.
+    shape
+        Shape of the image.
+
+    Returns
+    -------
+    str
+        Empty where there is no doubt.
+    """
+    few = [
+        axis for axis, size in zip(axes, shape, strict=True) if axis not in "YX" and 1 < size <= FEW
+    ]
+    if not few or "C" in axes:
+        return ""
+    letter = few[-1]
+    where, count = axes.index(letter), int(shape[axes.index(letter)])
+    names = {"T": "time points", "Z": "planes in depth (Z)"}
+    return (
+        f"The axes of the image have no names: its {_ordinal(where)} axis was taken for {count} "
+        f"{names.get(letter, 'planes')}. If it holds channels, give "
+        f"axes={axes.replace(letter, 'C')!r} and choose with channels. (On the command line: "
+        "--axes, --channels.)"
+    )
+
+
+def _ordinal(place: int) -> str:
+    return ("first", "second", "third", "fourth", "fifth")[place] if place < 5 else f"{place + 1}th"
+
+
+def possible_axes(shape: Sequence[int], *, rgb: bool = False) -> list[str]:
+    """Return the axes that an image of two to five axes may have, the likeliest kinds first.
+
+    Parameters
+    ----------
+    shape
+        Shape of the image.
+    rgb
+        The last axis holds the colours. Default: False.
+    """
+    ndim = len(shape)
+    if rgb:
+        return [axes + "C" for axes in possible_axes(shape[:-1]) if "C" not in axes]
+    leading = (
+        itertools.permutations("ZTC" if ndim < 5 else "TCZ", ndim - 2) if 2 <= ndim <= 5 else ()
+    )
+    found = ["".join(letters) + "YX" for letters in leading]
+    if 3 <= ndim <= 5 and shape[-1] <= FEW:
+        found += [axes + "C" for axes in possible_axes(shape[:-1]) if "C" not in axes]
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,11 +217,14 @@ class PlaneReader:
         One letter for each axis of `data`.
     channels
         Indices into the axis ``C`` that make up the model's input; None (default) for all.
+    messages
+        What the user ought to know of axes that were guessed. Default: none.
     """
 
     data: Any
     axes: str
     channels: tuple[int, ...] | None = None
+    messages: tuple[str, ...] = ()
 
     @property
     def spatial_axes(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-from .axes import PlaneReader, guess_axes, parse_axes
+from .axes import PlaneReader, axes_from_labels, doubt_about, guess_axes, parse_axes
 from .layers import Source, physical_pixel_size, resolve_pixel_size
 from .resample import model_shape, pixel_size_hint
 
@@ -68,16 +68,20 @@ def make_reader(
             "first (in napari: right-click the layer, “Split RGB”, and choose one channel; in "
             "Python: skimage.color.rgb2gray), or pick a channel with axes='YXC' and channels."
         )
+    doubt = ""
     if axes is None:
-        axes = guess_axes(
-            data.ndim,
-            source.axis_labels,
-            rgb=_is_colour(source),
-            channels=len(wanted),
-            shape=data.shape,
-        )
+        axes, doubt = _guessed(source, len(wanted))
     axes = parse_axes(axes, data.ndim)
-    return PlaneReader(data, axes, _channels(data.shape, axes, wanted, channels))
+    picked = _channels(data.shape, axes, wanted, channels)
+    return PlaneReader(data, axes, picked, (doubt,) if doubt else ())
+
+
+def _guessed(source: Source, channels: int) -> tuple[str, str]:
+    """Return the likely axes of an image, and a sentence where they may be others."""
+    shape, colour = source.data.shape, _is_colour(source)
+    axes = guess_axes(len(shape), source.axis_labels, rgb=colour, channels=channels, shape=shape)
+    named = len(source.axis_labels) == len(shape) and axes_from_labels(source.axis_labels)
+    return axes, "" if named else doubt_about(axes, shape)
 
 
 def _is_colour(source: Source) -> bool:
@@ -161,6 +165,7 @@ class PlaneRun:
     shape: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        self.add_messages(*self.reader.messages)
         self.position: tuple[int, ...] = ()
         if self.planes is None:
             self.axes = self.reader.spatial_axes

@@ -76,7 +76,8 @@ def measure(
     data = source.data
     if np.dtype(data.dtype).kind not in "iub":
         raise InputError("Only labels can be measured: whole numbers, 0 for the background.")
-    axes = parse_axes(axes, data.ndim) if axes else guess_axes(data.ndim, source.axis_labels)
+    axes = axes or guess_axes(data.ndim, source.axis_labels, shape=data.shape)
+    axes = parse_axes(axes, data.ndim)
     where = [axes.index("Y"), axes.index("X")]
     size = resolve_pixel_size(pixel_size) or physical_pixel_size(source.geometry, where)
     readers = {

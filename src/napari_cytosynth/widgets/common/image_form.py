@@ -35,19 +35,26 @@ class ImageForm(RunWidget):
         super().__init__(viewer)
         self._image.changed.connect(self._on_image)
         self._axes.changed.connect(self._on_axes)
+        self._meaning.changed.connect(self._on_meaning)
         self.pixel_size.changed.connect(self._on_pixel_size)
 
     def _make_choices(self) -> list[Any]:
         *model, run = super()._make_choices()
+        self.axes = self._axes = self._make_axes()
         self._image = ComboBox(
             name="image", choices=self._image_layers, tooltip=f"The image layer to {self._task}."
         )
         self._image.native.setMinimumContentsLength(16)
-        self._axes = LineEdit(
-            name="axes",
-            tooltip="One letter for each axis of the layer: T time, Z depth, C channel, Y, X. "
-            "Correct it if the line below is wrong.",
+        self._meaning = ComboBox(
+            name="meaning",
+            label="it holds",
+            choices=lambda box: layers.axes_choices(self._image.value, self._axes.value),
+            nullable=True,
+            tooltip="What the axes of the image are, besides rows and columns. Files do not "
+            "always tell; correct it if it is wrong.",
+            visible=False,
         )
+        self._meaning.native.setMinimumContentsLength(16)
         self._reading = plain_label("reading")
         self._channel = ComboBox(
             name="channel",
@@ -69,8 +76,17 @@ class ImageForm(RunWidget):
             "images that the model has learned from. Resampling brings them to the same size.",
             visible=False,
         )
-        rows = [self._axes, self._reading, self._channel, self._planes, self._resample]
+        rows = [self._meaning, self._reading, self._channel, self._planes, self._resample]
         return [self._image, *model, *rows, run]
+
+    def _make_axes(self) -> LineEdit:
+        """Return the letters of the axes, for scripts, and for what the choice has no words for."""
+        return LineEdit(
+            name="axes",
+            label="axes",
+            tooltip="One letter for each axis of the image: T time, Z depth, C channel, Y, X; any "
+            "other letter counts planes. The choice “it holds” fills it in.",
+        )
 
     def _advanced_rows(self) -> list[Any]:
         self.pixel_size = FloatSpinBox(
@@ -84,7 +100,7 @@ class ImageForm(RunWidget):
         self.pixel_size.native.setDecimals(5)
         self.pixel_size.native.setKeyboardTracking(False)
         self._prefilled = 0.0
-        return [self.pixel_size, *super()._advanced_rows()]
+        return [self.pixel_size, *super()._advanced_rows(), self.axes]
 
     def _image_layers(self, _: Any = None) -> list[Any]:
         return layers.image_layers(self._viewer)
@@ -124,8 +140,22 @@ class ImageForm(RunWidget):
             return None
         return tuple(range(first, first + self._channels()))
 
+    def _on_meaning(self, axes: str | None) -> None:
+        if axes and axes != layers.fitting_axes(self._image.value, self._axes.value):
+            self._axes.value = axes
+
+    def _show_meaning(self, layer: Any) -> None:
+        """Offer what the layer's axes may be, and choose what they are said to be."""
+        with self._meaning.changed.blocked():
+            self._meaning.reset_choices()
+            self._meaning.value = (
+                None if layer is None else layers.fitting_axes(layer, self._axes.value) or None
+            )
+        self._meaning.visible = len(self._meaning.choices) > 2
+
     def _on_axes(self, *_: Any) -> None:
         layer = self._image.value
+        self._show_meaning(layer)
         text, planes = layers.describe_axes(layer, self._axes.value)
         unknown = planes > 0 and self._known_pixel_size() is None
         self._reading.value = f"{text}, pixel size unknown" if unknown else text

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "axes_choices",
     "channel_choices",
     "checked_axes",
     "describe_axes",
@@ -89,6 +90,40 @@ def guess_layer_axes(layer: Any, channels: int = 1) -> str:
         return ""
 
 
+def axes_choices(layer: Any, typed: str = "") -> list[tuple[str, str]]:
+    """Return what the axes of a layer may be, each in words and as letters.
+
+    Parameters
+    ----------
+    layer
+        An image layer, or None.
+    typed
+        Axes that the user has typed; they are among the choices, whatever they are.
+    """
+    from napari_cytosynth.tasks.common.axes import possible_axes
+
+    if layer is None:
+        return []
+    shape = shape_of(layer)
+    found = possible_axes(shape, rgb=layer.rgb)
+    letters = fitting_axes(layer, typed)
+    if letters and letters not in found:
+        found.append(letters)
+    return [(_in_words(axes, shape), axes) for axes in found]
+
+
+def _in_words(axes: str, shape: tuple[int, ...]) -> str:
+    """Return for example “12 time points × 3 channels”."""
+    names = {"T": "time point", "Z": "z plane", "C": "channel"}
+    words = []
+    for axis, size in zip(axes, shape, strict=True):
+        if axis not in "YX":
+            name = names.get(axis, f"position{'s' * (size != 1)} {axis}")
+            words.append(f"{size} {name}{'s' * (size != 1 and axis in names)}")
+    last = " (last axis)" if axes.endswith("C") else ""
+    return " × ".join(words) + last if words else "one plane"
+
+
 def describe_axes(layer: Any, axes: str) -> tuple[str, int]:
     """Describe how a layer will be read.
 
@@ -123,8 +158,12 @@ def checked_axes(layer: Any, axes: str) -> str:
     from napari_cytosynth.tasks.common.axes import parse_axes
 
     if not axes.strip():
-        hint = guess_layer_axes(layer) or "YX"
-        raise InputError(f"Say what the axes of the image are, for example {hint}.")
+        if hint := guess_layer_axes(layer):
+            raise InputError(f"Say what the axes of the image are, for example {hint}.")
+        raise InputError(
+            "The last axis of the image is so short that it may hold channels. Choose above what "
+            "its axes are."
+        )
     return parse_axes(axes, len(shape_of(layer)))
 
 

@@ -1,0 +1,37 @@
+"""What every reader of image files returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Content", "LoadedImage"]
+
+Content = Literal["image", "mask", "labels"]
+"""What the pixels of a file are: intensities, inside and outside, or numbers of objects."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImage:
+    """An image from a file, with the axes and the pixel size of its metadata.
+
+    Attributes
+    ----------
+    data
+        The array, of the file's own type.
+    axes
+        One letter for each axis: Y and X span a plane, C holds channels or colours, any other
+        (T, Z, …) counts planes; None if the file has no such metadata.
+    pixel_size_um
+        Pixel size in µm, (Y, X) where these differ; None if the file has none.
+    messages
+        Sentences about what was chosen, left out or could not be understood. Default: none.
+    """
+
+    data: NDArray[Any]
+    axes: str | None
+    pixel_size_um: float | tuple[float, float] | None
+    messages: tuple[str, ...] = ()

@@ -1,0 +1,95 @@
+"""Files of microscopes' own programs (CZI, ND2, LIF), read by bioio: the extra ``readers``."""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+
+from .limits import check_memory
+from .loaded import LoadedImage
+from .series import chosen_number
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["VENDOR_SUFFIXES", "read_vendor"]
+
+VENDOR_SUFFIXES = (".czi", ".nd2", ".lif")
+
+
+def read_vendor(path: Path, series: int | str | None = None) -> LoadedImage:
+    """Read a CZI, ND2 or LIF file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    series
+        Which scene of several, by its number (counted from 0) or its name. Default: None, the
+        largest.
+
+    Raises
+    ------
+    InputError
+        If the extra is not installed, the file has no such scene, or it does not fit into the
+        memory.
+    """
+    image = _opened(path)
+    scenes = [str(scene) for scene in image.scenes]
+    default = 0
+    if series is None and len(scenes) > 1:
+        sizes = [math.prod(_shape(image, number)) for number in range(len(scenes))]
+        default = sizes.index(max(sizes))
+    number, messages = chosen_number(path.name, scenes, series, default, "the largest")
+    check_memory(path.name, _shape(image, number), np.dtype(image.dtype).itemsize)
+    data, axes = _without_single(np.asarray(image.data), str(image.dims.order))
+    return LoadedImage(data, axes, _pixel_size(image.physical_pixel_sizes), messages)
+
+
+def _opened(path: Path) -> Any:
+    try:
+        from bioio import BioImage
+
+        reader: Any = _plugin(path.suffix.lower()).Reader
+    except ImportError as error:
+        raise InputError(
+            f"“{path.name}” is a file of a microscope's own program. Reading it needs the extra "
+            '“readers”: pip install "napari-cytosynth[readers]". Or export it as OME-TIFF.'
+        ) from error
+    return BioImage(path, reader=reader)
+
+
+def _plugin(suffix: str) -> Any:
+    if suffix == ".czi":
+        return import_module("bioio_czi")
+    if suffix == ".nd2":
+        return import_module("bioio_nd2")
+    return import_module("bioio_lif")
+
+
+def _shape(image: Any, number: int) -> tuple[int, ...]:
+    image.set_scene(number)
+    return tuple(int(size) for size in image.shape)
+
+
+def _without_single(data: Any, order: str) -> tuple[Any, str]:
+    """Return an image without the axes that bioio adds; colours become channels."""
+    keep = [axis in "YX" or size > 1 for axis, size in zip(order, data.shape, strict=True)]
+    axes = "".join(axis for axis, kept in zip(order, keep, strict=True) if kept)
+    if "S" in axes and "C" not in axes:
+        axes = axes.replace("S", "C")
+    shape = [size for size, kept in zip(data.shape, keep, strict=True) if kept]
+    return data.reshape(shape), axes
+
+
+def _pixel_size(sizes: Any) -> float | tuple[float, float] | None:
+    """Return what bioio gives in µm; None where the file has none (some write 0)."""
+    y, x = (float(size) if size else math.nan for size in (sizes.Y, sizes.X))
+    if not (math.isfinite(y) and math.isfinite(x) and y > 0 and x > 0):
+        return None
+    return x if math.isclose(x, y, rel_tol=1e-6) else (y, x)
