@@ -20,6 +20,7 @@ __all__ = [
     "make_folder",
     "make_output_folder",
     "not_negative",
+    "pixel_size",
     "positive",
     "whole",
 ]
@@ -27,9 +28,23 @@ __all__ = [
 FILE_SUFFIXES = (".tif", ".tiff", ".zarr")  # results that lie beside each other
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not “{text}”") from None
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not “{text}”") from None
+
+
 def fraction(text: str) -> float:
     """Read a number from 0 to 1."""
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 1, not {text}")
     return value
@@ -37,7 +52,7 @@ def fraction(text: str) -> float:
 
 def positive(text: str) -> float:
     """Read a number above 0."""
-    value = float(text)
+    value = _number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
     return value
@@ -45,15 +60,23 @@ def positive(text: str) -> float:
 
 def not_negative(text: str) -> float:
     """Read a number of at least 0."""
-    value = float(text)
+    value = _number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
     return value
 
 
+def pixel_size(text: str) -> float:
+    """Read a pixel size in µm, of any microscope that there may be."""
+    value = positive(text)
+    if not 1e-6 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"must lie between 1e-6 and 1e6 µm, not {text}")
+    return value
+
+
 def whole(text: str) -> int:
     """Read a whole number of at least 0."""
-    value = int(text)
+    value = _integer(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
     return value
@@ -61,7 +84,7 @@ def whole(text: str) -> int:
 
 def at_least_one(text: str) -> int:
     """Read a whole number of at least 1."""
-    value = int(text)
+    value = _integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
     return value
@@ -112,7 +135,7 @@ def add_pixel_size_and_device(group: Any) -> None:
     """Add the options for the pixel size and the device."""
     group.add_argument(
         "--pixel-size",
-        type=positive,
+        type=pixel_size,
         metavar="UM",
         help="pixel size of the image in µm",
     )

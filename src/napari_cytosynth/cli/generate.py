@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 
 from .arguments import FILE_SUFFIXES, add_device, add_model, make_output_folder
@@ -22,6 +24,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "generate",
+        examples=["cytosynth generate --model nuclei-wgan --count 4 --seed 7 --out synthetic"],
         help="make up synthetic images",
         description="Make up images like those that a model was trained on: synthetic, not "
         "measured. Writes images.tif (and masks.tif, labels.tif of a model that makes masks), "
@@ -111,10 +114,11 @@ def run(arguments: argparse.Namespace) -> None:
         result = _make(arguments, model)
     except BaseException:
         if new and out.is_dir():
-            out.rmdir()  # an empty folder would look like a result
+            with suppress(OSError):  # it is not empty any more
+                out.rmdir()  # an empty folder would look like a result
         raise
     for message in result.messages:
-        print(message)
+        echo(message)
     try:
         if arguments.nearest:
             _print_nearest(result, model, arguments.device)
@@ -125,9 +129,9 @@ def run(arguments: argparse.Namespace) -> None:
         beside = out.suffix.lower() in FILE_SUFFIXES
         film = out.with_name(f"{out.stem}-{name}") if beside else out / name
         written.append(result.save_animation(film))
-    print(_summary(result))
+    echo(_summary(result))
     for path in written:
-        print(path)
+        echo(printable(path))
 
 
 def _make(arguments: argparse.Namespace, model: Any) -> Generation:
@@ -155,7 +159,7 @@ def _print_nearest(result: Generation, model: Any, device: str) -> None:
 
     found = nearest_training(result, model, device=device)
     for sample in range(len(result)):
-        print(found.describe(sample))
+        echo(found.describe(sample))
 
 
 def _checked(check: Callable[[Any], Any], text: str) -> Any:

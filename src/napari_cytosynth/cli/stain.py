@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.console import echo, printable
 
 from .arguments import add_image, add_pixel_size_and_device, make_output_folder
 
@@ -22,6 +23,11 @@ def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "stain",
+        examples=[
+            "cytosynth phantoms --out simulated --count 2",
+            "cytosynth stain simulated/phase/seed0-field0000.tif --model phantom-phase-unet "
+            "--out stained",
+        ],
         help="predict stained channels from label-free images",
         description="Predict fluorescent stains from a label-free image, and how uncertain "
         "they are. Writes mean.tif, std.tif and provenance.json.",
@@ -77,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     size = arguments.pixel_size or file.pixel_size_um
     model = load_model(arguments.model, arguments.device)
     for warning in _domain_warnings(file, model.card, arguments, axes, size):
-        print(f"Warning: {warning}", file=sys.stderr)
+        echo(f"Warning: {warning}", error=True)
     result = stain(
         file.data,
         model=model,
@@ -94,11 +100,11 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
     )
     for message in result.messages:
-        print(message)
+        echo(message)
     written = result.save(out)
-    print(_summary(result))
+    echo(_summary(result))
     for path in written:
-        print(path)
+        echo(printable(path))
 
 
 def _domain_warnings(
