@@ -30,9 +30,10 @@ def make_parser() -> CommandParser:
         prog="cytosynth train",
         description="Train a model from a recipe and a folder of data.",
         examples=[
-            "cytosynth phantoms --out simulated --count 20",
-            "cytosynth train phantom-phase-unet --data-dir simulated --check",
-            "cytosynth train phantom-phase-unet --data-dir simulated --out runs/try "
+            "cytosynth phantoms --out phantoms/train --count 12 --seed 1",
+            "cytosynth phantoms --out phantoms/val --count 2 --seed 2",
+            "cytosynth train phantom-phase-unet --data-dir phantoms --check",
+            "cytosynth train phantom-phase-unet --data-dir phantoms --out runs/try "
             "--set train.max_epochs=2 data.crops_per_epoch=64",
         ],
     )

@@ -64,8 +64,8 @@ def _escaped(character: str) -> str:
 def echo(text: object = "", *, error: bool = False) -> None:
     """Print a text of one or more lines to the standard output.
 
-    Nothing happens where there is no output, or where its reader has gone (``… | head -1``):
-    the work goes on.
+    Nothing is printed where there is no output, or where its reader has gone (``… | head -1``),
+    and what a full disk refuses is told of by :func:`flush_output`: the work goes on.
 
     Parameters
     ----------
@@ -79,8 +79,15 @@ def echo(text: object = "", *, error: bool = False) -> None:
         return
     try:
         stream.write(printable(text, keep="\n\t") + "\n")
-    except BrokenPipeError:
-        _discard(stream)
+    except OSError as error:
+        _lose(stream, error)
+
+
+def _lose(stream: TextIO, error: OSError) -> None:
+    """Give a stream up; remember why, unless its reader has gone."""
+    _discard(stream)
+    if not isinstance(error, BrokenPipeError):
+        _LOST.append(error)
 
 
 def _discard(stream: TextIO) -> None:
@@ -101,16 +108,16 @@ def flush_output() -> OSError | None:
     OSError or None
         Why the output could not be written. None if it was, or if its reader has gone.
     """
-    failure = None
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
-        except BrokenPipeError:
-            _discard(stream)
-        except (OSError, ValueError) as error:
-            _discard(stream)  # or the interpreter fails on the same text at its end
-            failure = error if isinstance(error, OSError) else failure
+        except OSError as error:  # discarded, or the interpreter fails on it at its end
+            _lose(stream, error)
+        except ValueError:  # it is closed
+            pass
+    failure = _LOST[0] if _LOST else None
+    _LOST.clear()
     return failure
 
 
@@ -140,6 +147,7 @@ def _likeness(character: str) -> str:
     return "".join(part for part in parts if part.isascii()) or "?"
 
 
+_LOST: list[OSError] = []  # why output could not be written since the last flush
 codecs.register_error(_HANDLER, _transliterate)
 
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
-import shlex
 import sys
-import tempfile
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .console import accept_any_text, echo, flush_output, printable
@@ -18,6 +13,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["BUG", "ISSUES", "STOPPED", "TRAIN_EXTRA", "WRONG_INPUT", "explain", "run_command"]
 
@@ -199,6 +195,8 @@ def _shortened(name: str) -> str:
 
 def _report(error: Exception, traces: Path | None) -> str:
     """Record an unforeseen error; return what to do about it."""
+    import traceback
+
     what = printable(traceback.format_exception_only(error)[-1].strip())
     path = _write_trace(error, traces)
     record = f"the record of it, {path}" if path is not None else "what you typed"
@@ -210,7 +208,12 @@ def _report(error: Exception, traces: Path | None) -> str:
     )
 
 
-def _write_trace(error: Exception, folder: Path | None) -> Path | None:
+def _write_trace(error: Exception, folder: Path | None) -> str | None:
+    import platform
+    import shlex
+    import tempfile
+    import traceback
+
     lines = [
         f"napari-cytosynth {__version__}, Python {platform.python_version()}, "
         f"{platform.platform()}",
@@ -224,7 +227,7 @@ def _write_trace(error: Exception, folder: Path | None) -> Path | None:
             number, name = tempfile.mkstemp(".txt", "cytosynth-error-", place, text=True)
             with open(number, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write("\n".join(lines))
-            return Path(name)
+            return name
         except OSError:
             continue
     return None

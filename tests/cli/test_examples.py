@@ -79,5 +79,9 @@ def test_what_the_other_examples_begin_with_works(tmp_path, monkeypatch, capsys)
     ]
     assert data
     assert all((tmp_path / path).is_file() for path in data)
-    assert main("train phantom-phase-unet --data-dir simulated --check".split()) in (0, 1)
-    assert "fields" in capsys.readouterr().out
+    for part, count, seed in (("train", 2, 1), ("val", 1, 2)):
+        line = f"phantoms --out phantoms/{part} --count {count} --seed {seed} --size 256"
+        assert main(line.split()) == 0
+    check = "cytosynth train phantom-phase-unet --data-dir phantoms --check"
+    assert check in EXAMPLES
+    assert main(check.split()[1:]) == 0, capsys.readouterr().out

@@ -6,24 +6,27 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.cli.evaluate import segment as evaluate
-from napari_cytosynth.console import CommandParser
 from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.outcome import TRAIN_EXTRA, explain, run_command
-
-from . import generate, models, phantoms, segment, stain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["main"]
+    from napari_cytosynth.console import CommandParser
+
+__all__ = ["main", "make_parser"]
 
 _ALL_EXTRA = 'The demo needs napari with a Qt binding: pip install "napari-cytosynth[all]"'
 
 
 def make_parser() -> CommandParser:
     """Return the parser of the commands that have none in another package."""
+    # here, so that Ctrl-C finds `main` at work as early as may be
+    from napari_cytosynth.console import CommandParser
     from napari_cytosynth.version import __version__
+
+    from . import generate, models, phantoms, segment, stain
+    from .evaluate import segment as evaluate
 
     parser = CommandParser(
         prog="cytosynth",
