@@ -30,6 +30,7 @@ __all__ = ["main", "make_parser", "prepare_isl", "prepare_jurkat"]
 
 _ISL_COLUMNS = {"train": (0, 560), "val": (624, 752), "test": (816, 1024)}
 _ISL_STAINS = ("dapi", "map2", "nfh")
+_COLUMNS = ("duplicate_of_earlier", "experiment", "phase", "montage", "row", "col", "split")
 _CELL, _GRID = 40, 10  # px, and cells along a side of a written montage
 
 
@@ -87,6 +88,7 @@ def prepare_jurkat(source: Path, out: Path) -> int:
         rows = list(csv.DictReader((source / "cells.csv").read_text("utf-8").splitlines()))
     except OSError as error:
         raise RecipeError(f"There is no cells.csv in {source}.") from error
+    _check_columns(rows, source)
     cells: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = defaultdict(list)
     montages: dict[Path, NDArray[Any]] = {}
     for row in rows:
@@ -102,6 +104,16 @@ def prepare_jurkat(source: Path, out: Path) -> int:
             pair.append(montages[path][top : top + _CELL, left : left + _CELL])
         cells[_part(row)].append((pair[0], pair[1]))
     return sum(_lay_out(out, part, found) for part, found in cells.items())
+
+
+def _check_columns(rows: list[dict[str, str]], source: Path) -> None:
+    first = rows[0] if rows else {}
+    missing = [name for name in _COLUMNS if first.get(name) is None]
+    if missing:
+        raise RecipeError(
+            f"The table {source / 'cells.csv'} has no column {', '.join(missing)}. See whether it "
+            "is the published one."
+        )
 
 
 def _part(row: dict[str, str]) -> str:
