@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+import napari_cytosynth
+from napari_cytosynth import training
 from napari_cytosynth.console import CommandParser, accept_any_text, echo, flush_output, printable
 
 
@@ -103,3 +107,14 @@ def test_examples_keep_their_lines(capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["\x1b[2J"])
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_all_that_is_printed_goes_through_one_function() -> None:
+    """Ruff forbids `print`; the worker of `convert` speaks to its parent, not to a console."""
+    folders = [Path(napari_cytosynth.__file__).parent, Path(training.__file__).parent]
+    files = {file for folder in folders for file in folder.rglob("*.py")}
+    assert len(files) >= 220
+    writers = {
+        file.name for file in files if re.search(r"std(out|err)\.write\(", file.read_text("utf-8"))
+    }
+    assert writers <= {"worker.py"}
