@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
+from napari_cytosynth.console import CommandParser, echo
+from napari_cytosynth.errors import Cancelled, RecipeError
+from napari_cytosynth.outcome import STOPPED, TRAIN_EXTRA, WRONG_INPUT, run_command
 from napari_cytosynth.training.cluster.arguments import add_arguments, from_arguments
 from napari_cytosynth.training.cluster.job import EXIT_NOT_RETRYABLE
 from napari_cytosynth.training.cluster.kubernetes import write_kubernetes
@@ -17,14 +17,25 @@ from napari_cytosynth.training.recipe.files import list_recipes
 from .tasks import load_recipe
 
 if TYPE_CHECKING:
+    import argparse
+
     from napari_cytosynth.training.recipe.base import Recipe
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="cytosynth train", description="Train a model from a recipe and a folder of data."
+def make_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser(
+        prog="cytosynth train",
+        description="Train a model from a recipe and a folder of data.",
+        examples=[
+            "cytosynth phantoms --out phantoms/train --count 12 --seed 1",
+            "cytosynth phantoms --out phantoms/val --count 2 --seed 2",
+            "cytosynth train phantom-phase-unet --data-dir phantoms --check",
+            "cytosynth train phantom-phase-unet --data-dir phantoms --out runs/try "
+            "--set train.max_epochs=2 data.crops_per_epoch=64",
+        ],
     )
     parser.add_argument(
         "recipe",
@@ -88,9 +99,9 @@ def _train(arguments: argparse.Namespace) -> str:
         check_start(recipe, arguments.data_dir, out, resume=resume)
         return "Settings, folders and file names are in order; the images were not read."
     if recipe.rounds and is_first():
-        sys.stdout.write(
+        echo(
             f"In {len(recipe.rounds) + 1} rounds, each from the weights of the one before; "
-            "--set 'rounds=[]' leaves only the last.\n"
+            "--set 'rounds=[]' leaves only the last."
         )
     finished = is_done(recipe, out)
     try:
@@ -123,23 +134,33 @@ def _check(recipe: Recipe, data_dir: Path) -> int:
 
     check_recipe(recipe)
     report = check_data(recipe, data_dir)
-    sys.stdout.write(report.text())
+    echo(report.text().removesuffix("\n"))
     return 1 if report.errors else 0
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    arguments = _parser().parse_args(argv)
+def _run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.check:
             return _check(load_recipe(arguments.recipe, arguments.set), arguments.data_dir)
         message = _train(arguments)
     except Cancelled as stopped:
-        sys.stderr.write(f"\n{stopped}\n")
-        return 130  # as shells report Ctrl-C
-    except CytosynthError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_NOT_RETRYABLE if arguments.dry_run and isinstance(error, RecipeError) else 1
+        echo(f"\n{stopped}", error=True)
+        return STOPPED
+    except RecipeError as error:
+        echo(error, error=True)
+        return EXIT_NOT_RETRYABLE if arguments.dry_run else WRONG_INPUT
     if message:
-        sys.stdout.write(f"{message}\n")
+        echo(message)
     return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+
+    def run() -> int:
+        arguments = make_parser().parse_args(argv)
+        # of a training on a cluster, only its run folder stays
+        traces = arguments.out or Path("runs")
+        return run_command(lambda: _run(arguments), prefix="", missing=TRAIN_EXTRA, traces=traces)
+
+    return run_command(run, prefix="")

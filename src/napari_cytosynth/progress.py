@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Protocol, runtime_checkable
 
+from .console import printable
+
 __all__ = ["Progress", "resolve_progress", "silent"]
 
 
@@ -34,7 +36,7 @@ class _ConsoleBar:
     def __call__(self, done: int, total: int, message: str, /) -> None:
         self._bar.total = total
         self._bar.n = done
-        self._bar.set_description(message)
+        self._bar.set_description(printable(message))
         if done >= total:
             self._bar.close()
 

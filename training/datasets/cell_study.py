@@ -7,16 +7,15 @@ those of the right pair; amount and area of the stain of each cell do not.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.console import CommandParser, echo
 from napari_cytosynth.metrics import coverage, pcc
+from napari_cytosynth.outcome import run_command
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.stain.task import stain
 from napari_cytosynth.training.stain.evaluate.fields import find_stain_fields
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cell_study", "main"]
+__all__ = ["cell_study", "main", "make_parser"]
 
 
 def _tiles(image: NDArray[Any], side: int) -> NDArray[np.float64]:
@@ -90,20 +89,32 @@ def cell_study(model: str, folder: Path, side: int = 40, samples: int = 16) -> p
     return pd.DataFrame(rows)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m napari_cytosynth.training.cell_study")
+def make_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser(
+        prog="python -m napari_cytosynth.training.cell_study",
+        description="Compare virtual and real stains cell by cell, and with those of other cells.",
+        examples=[
+            "python -m napari_cytosynth.training.cell_study "
+            "runs/jurkat-brightfield-unet/jurkat-brightfield-unet jurkat/test"
+        ],
+    )
     parser.add_argument("model")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=int, default=16)
-    arguments = parser.parse_args(argv)
-    try:
-        table = cell_study(arguments.model, arguments.folder, samples=arguments.samples)
-    except CytosynthError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(table.T.to_string(header=False) + "\n")
+    return parser
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
+    table = cell_study(arguments.model, arguments.folder, samples=arguments.samples)
+    echo(table.T.to_string(header=False))
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    return run_command(lambda: _run(argv), prefix="")
 
 
 if __name__ == "__main__":

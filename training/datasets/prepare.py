@@ -7,17 +7,17 @@ targets. No cell and no region is in two of them.
 
 from __future__ import annotations
 
-import argparse
 import csv
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import CytosynthError, RecipeError
+from napari_cytosynth.console import CommandParser, echo
+from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.outcome import run_command
 from napari_cytosynth.tasks.export.results import write_tiff
 from napari_cytosynth.training.data.splits import hash_split
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["main", "prepare_isl", "prepare_jurkat"]
+__all__ = ["main", "make_parser", "prepare_isl", "prepare_jurkat"]
 
 _ISL_COLUMNS = {"train": (0, 560), "val": (624, 752), "test": (816, 1024)}
 _ISL_STAINS = ("dapi", "map2", "nfh")
+_COLUMNS = ("duplicate_of_earlier", "experiment", "phase", "montage", "row", "col", "split")
 _CELL, _GRID = 40, 10  # px, and cells along a side of a written montage
 
 
@@ -87,6 +88,7 @@ def prepare_jurkat(source: Path, out: Path) -> int:
         rows = list(csv.DictReader((source / "cells.csv").read_text("utf-8").splitlines()))
     except OSError as error:
         raise RecipeError(f"There is no cells.csv in {source}.") from error
+    _check_columns(rows, source)
     cells: dict[str, list[tuple[NDArray[Any], NDArray[Any]]]] = defaultdict(list)
     montages: dict[Path, NDArray[Any]] = {}
     for row in rows:
@@ -102,6 +104,16 @@ def prepare_jurkat(source: Path, out: Path) -> int:
             pair.append(montages[path][top : top + _CELL, left : left + _CELL])
         cells[_part(row)].append((pair[0], pair[1]))
     return sum(_lay_out(out, part, found) for part, found in cells.items())
+
+
+def _check_columns(rows: list[dict[str, str]], source: Path) -> None:
+    first = rows[0] if rows else {}
+    missing = [name for name in _COLUMNS if first.get(name) is None]
+    if missing:
+        raise RecipeError(
+            f"The table {source / 'cells.csv'} has no column {', '.join(missing)}. See whether it "
+            "is the published one."
+        )
 
 
 def _part(row: dict[str, str]) -> str:
@@ -124,21 +136,30 @@ def _lay_out(out: Path, part: str, cells: list[tuple[NDArray[Any], NDArray[Any]]
     return number
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m napari_cytosynth.training.prepare")
+def make_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser(
+        prog="python -m napari_cytosynth.training.prepare",
+        description="Bring published images into the folders that a recipe reads.",
+        examples=["python -m napari_cytosynth.training.prepare jurkat DATA/bbbc048 jurkat"],
+    )
     parser.add_argument("data", choices=["isl", "jurkat"])
     parser.add_argument("source", type=Path, help="the published files")
     parser.add_argument("out", type=Path, help="folder to write")
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    arguments = make_parser().parse_args(argv)
     prepare = {"isl": prepare_isl, "jurkat": prepare_jurkat}[arguments.data]
-    try:
-        count = prepare(arguments.source, arguments.out)
-    except CytosynthError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"Wrote {count} pairs to {arguments.out}\n")
+    count = prepare(arguments.source, arguments.out)
+    echo(f"Wrote {count} pairs to {arguments.out}")
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    return run_command(lambda: _run(argv), prefix="")
 
 
 if __name__ == "__main__":

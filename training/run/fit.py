@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,6 +13,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from napari_cytosynth.console import echo
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.loop.callbacks import (
     Clock,
@@ -194,7 +194,7 @@ def _train_all(recipe: Recipe, data_dir: Path, out: Path, stop_at_epoch: int | N
     """Train the remaining stages and rounds."""
     if is_first():
         before = folders_before(recipe, out, len(recipe.rounds) + 1)
-        sys.stdout.write(f"{describe_precision(recipe.train, out, before)}\n")
+        echo(describe_precision(recipe.train, out, before))
     recipe = _train_first_stage(recipe, data_dir, out)
     begun = begun_last(recipe, out)
     for number, earlier in enumerate(earlier_rounds(recipe), 1):

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.errors import Cancelled, CytosynthError
+from napari_cytosynth.console import CommandParser, echo, flush_output
+from napari_cytosynth.errors import Cancelled
+from napari_cytosynth.outcome import STOPPED, TRAIN_EXTRA, WRONG_INPUT, run_command
 from napari_cytosynth.progress import resolve_progress
 
 from .study import list_studies, load_study
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from napari_cytosynth.progress import Progress
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser(
         prog="cytosynth study",
         description="Train with different settings and several seeds, score every run, and "
         "write one page with the answer. Repeat the command to go on after an interruption; "
         "give it to several processes at once to share the work.",
+        examples=[
+            "cytosynth study --list",
+            "cytosynth study vae-latent-width --data-dir DATA/nuclei-dsb2018 --out studies/try "
+            "--set seeds=[0] train.max_epochs=2",
+        ],
     )
     parser.add_argument(
         "study",
@@ -52,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list() -> None:
     for name in list_studies():
-        sys.stdout.write(f"{name}\n    {load_study(name).question}\n")
+        echo(f"{name}\n    {load_study(name).question}")
 
 
 def _progress() -> Progress:
@@ -61,8 +69,8 @@ def _progress() -> Progress:
         return resolve_progress(None)
 
     def print_line(done: int, total: int, message: str, /) -> None:
-        sys.stdout.write(f"{done}/{total} {message}\n")
-        sys.stdout.flush()
+        echo(f"{done}/{total} {message}")
+        flush_output()
 
     return print_line
 
@@ -88,12 +96,12 @@ def _run(arguments: argparse.Namespace) -> int:
             study, arguments.data_dir, out, progress=_progress(), command=_command(arguments)
         )
     except (KeyboardInterrupt, Cancelled):
-        sys.stderr.write(f"Stopped. Repeat the command to go on; so far: {out / 'study.html'}\n")
-        return 130
-    sys.stdout.write(f"Page written to {page}\n")
+        echo(f"Stopped. Repeat the command to go on; so far: {out / 'study.html'}", error=True)
+        return STOPPED
+    echo(f"Page written to {page}")
     if _all_failed(out / "results.csv"):
-        sys.stderr.write("No run finished: the page says why.\n")
-        return 1
+        echo("No run finished: the page says why.", error=True)
+        return WRONG_INPUT
     return 0
 
 
@@ -108,15 +116,17 @@ def _all_failed(results: Path) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if not arguments.list and (arguments.study is None or arguments.data_dir is None):
-        parser.error("name a study and its --data-dir, or ask for --list")
-    try:
+
+    def run() -> int:
+        parser = make_parser()
+        arguments = parser.parse_args(argv)
         if arguments.list:
             _list()
             return 0
-        return _run(arguments)
-    except CytosynthError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+        if arguments.study is None or arguments.data_dir is None:
+            parser.error("name a study and its --data-dir, or ask for --list")
+        return run_command(
+            lambda: _run(arguments), prefix="", missing=TRAIN_EXTRA, traces=arguments.out
+        )
+
+    return run_command(run, prefix="")

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.errors import Cancelled, CytosynthError
-
-from . import generate, models, phantoms, segment, show, stain
-from .evaluate import segment as evaluate
+from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.outcome import TRAIN_EXTRA, explain, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["main"]
+    from napari_cytosynth.console import CommandParser
 
-_TRAIN_EXTRA = 'Training needs more packages: pip install "napari-cytosynth[train]"'
+__all__ = ["main", "make_parser"]
+
 _ALL_EXTRA = 'The demo needs napari with a Qt binding: pip install "napari-cytosynth[all]"'
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> CommandParser:
+    """Return the parser of the commands that have none in another package."""
+    # here, so that Ctrl-C finds `main` at work as early as may be
+    from napari_cytosynth.console import CommandParser
     from napari_cytosynth.version import __version__
 
-    parser = argparse.ArgumentParser(
+    from . import generate, models, phantoms, segment, show, stain
+    from .evaluate import segment as evaluate
+
+    parser = CommandParser(
         prog="cytosynth",
         description="Generate, virtually stain and segment microscopy images with weights that "
         "come along.",
+        examples=[
+            "cytosynth models list",
+            "cytosynth generate --model nuclei-wgan --count 4 --out synthetic",
+        ],
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -54,19 +62,18 @@ def _explain_missing(missing: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise CytosynthError(f"{missing} ({reason}).") from error
+        raise CytosynthError(explain(error, missing)) from error
 
 
 def _train(argv: list[str]) -> int:
-    with _explain_missing(_TRAIN_EXTRA):
+    with _explain_missing(TRAIN_EXTRA):
         from napari_cytosynth.training.cli import main as train
 
         return train(argv)
 
 
 def _study(argv: list[str]) -> int:
-    with _explain_missing(_TRAIN_EXTRA):
+    with _explain_missing(TRAIN_EXTRA):
         from napari_cytosynth.training.study.cli import main as study
 
         return study(argv)
@@ -87,7 +94,7 @@ def _run(argv: list[str]) -> int:
             return _study(rest)
         case ["demo", *rest]:
             return _demo(rest)
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     return int(arguments.run(arguments) or 0)
 
 
@@ -102,21 +109,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 after success, 1 after an error with a message on stderr, 130 if it was stopped.
+        0 after success, 1 if the input is at fault, 3 after an error that nobody foresaw (each
+        with a message on stderr), 130 if it was stopped.
 
     Raises
     ------
     SystemExit
         With 2 if the arguments are wrong, with 0 after ``--help`` and ``--version``.
     """
-    try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
-    except (Cancelled, KeyboardInterrupt):
-        print("cytosynth: stopped.", file=sys.stderr)
-        return 130
-    except CytosynthError as error:
-        print(f"cytosynth: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        sys.stderr.close()
-        return 0
+    return run_command(lambda: _run(list(sys.argv[1:] if argv is None else argv)))

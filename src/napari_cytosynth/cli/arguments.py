@@ -7,6 +7,7 @@ import math
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import echo
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.files import user_path
 
@@ -31,6 +32,7 @@ __all__ = [
     "make_folder",
     "not_negative",
     "path_of",
+    "pixel_size",
     "positive",
     "save_result",
     "whole",
@@ -39,9 +41,23 @@ __all__ = [
 FILE_SUFFIXES = (".tif", ".tiff", ".zarr")  # results that lie beside each other
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not “{text}”") from None
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not “{text}”") from None
+
+
 def fraction(text: str) -> float:
     """Read a number from 0 to 1."""
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 1, not {text}")
     return value
@@ -49,7 +65,7 @@ def fraction(text: str) -> float:
 
 def positive(text: str) -> float:
     """Read a number above 0."""
-    value = float(text)
+    value = _number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
     return value
@@ -57,15 +73,23 @@ def positive(text: str) -> float:
 
 def not_negative(text: str) -> float:
     """Read a number of at least 0."""
-    value = float(text)
+    value = _number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
     return value
 
 
+def pixel_size(text: str) -> float:
+    """Read a pixel size in µm, of any microscope that there may be."""
+    value = positive(text)
+    if not 1e-6 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"must lie between 1e-6 and 1e6 µm, not {text}")
+    return value
+
+
 def whole(text: str) -> int:
     """Read a whole number of at least 0."""
-    value = int(text)
+    value = _integer(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"must not be negative, not {text}")
     return value
@@ -73,7 +97,7 @@ def whole(text: str) -> int:
 
 def at_least_one(text: str) -> int:
     """Read a whole number of at least 1."""
-    value = int(text)
+    value = _integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
     return value
@@ -132,7 +156,7 @@ def add_pixel_size_and_device(group: Any) -> None:
     """Add the options for the pixel size and the device."""
     group.add_argument(
         "--pixel-size",
-        type=positive,
+        type=pixel_size,
         metavar="UM",
         help="pixel size of the image in µm",
     )
@@ -250,5 +274,5 @@ def save_result(result: Any, out: Path, overwrite: bool, **options: Any) -> list
     known = len(result.messages)
     files: list[Path] = result.save(out, **options, **({"overwrite": True} if overwrite else {}))
     for message in result.messages[known:]:
-        print(message)
+        echo(message)
     return files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 
 from .arguments import FILE_SUFFIXES, add_device, add_model, check_output, save_result
@@ -23,6 +24,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "generate",
+        examples=["cytosynth generate --model nuclei-wgan --count 4 --seed 7 --out synthetic"],
         help="make up synthetic images",
         description="Make up images like those that a model was trained on: synthetic, not "
         "measured. Writes images.tif (and masks.tif, labels.tif of a model that makes masks), "
@@ -112,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check_room(arguments, model, film)
     result = _make(arguments, model)
     for message in result.messages:
-        print(message)
+        echo(message)
     try:
         if arguments.nearest:
             _print_nearest(result, model, arguments.device)
@@ -121,9 +123,9 @@ def run(arguments: argparse.Namespace) -> None:
         written = save_result(result, out, overwrite, separate=arguments.separate)
     if film is not None and (result.walk is not None or result.trajectory is not None):
         written.append(result.save_animation(film, overwrite=overwrite))
-    print(_summary(result))
+    echo(_summary(result))
     for path in written:
-        print(path)
+        echo(printable(path))
 
 
 def _film(arguments: argparse.Namespace) -> Path:
@@ -175,7 +177,7 @@ def _print_nearest(result: Generation, model: Any, device: str) -> None:
 
     found = nearest_training(result, model, device=device)
     for sample in range(len(result)):
-        print(found.describe(sample))
+        echo(found.describe(sample))
 
 
 def _checked(check: Callable[[Any], Any], text: str) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError, ModelNotFoundError
 from napari_cytosynth.progress import resolve_progress
 
@@ -25,23 +28,45 @@ MODEL_HELP = "a name from “cytosynth models list”, a folder, or org/name[@re
 def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "models", help="list, show, fetch, remove and publish models"
+        "models",
+        examples=["cytosynth models list", "cytosynth models show fluo-nuclei-unet"],
+        help="list, show, fetch, remove and publish models",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    add = actions.add_parser("list", help="list the models on this machine")
+    add = actions.add_parser(
+        "list",
+        examples=["cytosynth models list --task segment"],
+        help="list the models on this machine",
+    )
     add.add_argument("--task", choices=("segment", "stain", "generate"))
     add.set_defaults(run=list_them)
-    add = actions.add_parser("show", help="show what a model is for and how well it does")
+    add = actions.add_parser(
+        "show",
+        examples=["cytosynth models show fluo-nuclei-unet"],
+        help="show what a model is for and how well it does",
+    )
     add.add_argument("model", help=MODEL_HELP)
     add.add_argument("--json", action="store_true", help="print the card as it is stored")
     add.set_defaults(run=show)
-    add = actions.add_parser("fetch", help="download a model for later use")
+    add = actions.add_parser(
+        "fetch",
+        examples=["cytosynth models fetch fluo-nuclei-unet"],
+        help="download a model for later use",
+    )
     add.add_argument("model", help="a catalogue name or org/name[@revision] of the Hub")
     add.set_defaults(run=fetch)
-    add = actions.add_parser("remove", help="delete the downloaded copies of a model")
+    add = actions.add_parser(
+        "remove",
+        examples=["cytosynth models remove my-lab/my-cells"],
+        help="delete the downloaded copies of a model",
+    )
     add.add_argument("model", help="a catalogue name or org/name of the Hub")
     add.set_defaults(run=remove)
-    add = actions.add_parser("publish", help="upload a model to the Hugging Face Hub")
+    add = actions.add_parser(
+        "publish",
+        examples=["cytosynth models publish runs/my-cells/my-cells my-lab/my-cells --dry-run"],
+        help="upload a model to the Hugging Face Hub",
+    )
     add.add_argument("folder", type=Path, help="folder of the model")
     add.add_argument("repository", help="org/name; made if it does not exist")
     add.add_argument(
@@ -50,6 +75,10 @@ def add_parser(commands: Any) -> None:
     add.set_defaults(run=publish)
     add = actions.add_parser(
         "convert",
+        examples=[
+            "cytosynth models convert latest_net_G.pth --as Pix2PixHD --out their-stainer --set "
+            "input_channels=brightfield output_channels=nuclei normalisation=zscore",
+        ],
         help="turn weights that another program wrote into a model",
         description="Turn a .pth file of a pix2pixHD generator or a U-Net into a model folder. "
         "The file is opened in a process of its own by a reader that runs no code of it. What the "
@@ -81,15 +110,20 @@ def list_them(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo.text import one_line
 
     rows = [
-        (info.source, info.task, f"{info.size_bytes / 1e6:.1f} MB", info.licence, info.title)
+        tuple(
+            one_line(cell)
+            for cell in (
+                *(info.source, info.task, f"{info.size_bytes / 1e6:.1f} MB"),
+                *(info.licence, info.title),
+            )
+        )
         for info in list_models(arguments.task)
     ]
     if not rows:
-        print("There are no models on this machine.")
+        echo("There are no models on this machine.")
         return
-    rows = [("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]
-    for line in _columns([tuple(map(one_line, row)) for row in rows]):
-        print(line)
+    for line in _columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
+        echo(line)
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -136,16 +170,26 @@ def show(arguments: argparse.Namespace) -> None:
 
     card = _card(arguments.model)
     if arguments.json:
-        print(card.model_dump_json(indent=2))
+        echo(_json(card))
         return
-    print(one_line(f"{card.name}: {card.title}" if card.title else card.name))
+    echo(one_line(f"{card.name}: {card.title}" if card.title else card.name))
     for part in (card, card.inference, card.training):
         _print_fields(part)
     if card.metrics:
-        print("\nMeasured")
+        echo("\nMeasured")
     for metric in card.metrics:
-        print(f"  {one_line(metric.name)} {metric.value:g} on {one_line(metric.dataset)}")
-        print(f"    {one_line(metric.command)}")
+        echo(f"  {one_line(metric.name)} {metric.value:g} on {one_line(metric.dataset)}")
+        echo(f"    {one_line(metric.command)}")
+
+
+def _json(card: ModelCard) -> str:
+    """Return the card as it is stored; plain ASCII where the console cannot show all of it."""
+    text = card.model_dump_json(indent=2)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeError:
+        return json.dumps(json.loads(text), indent=2)
+    return text
 
 
 def _print_fields(record: BaseModel) -> None:
@@ -153,7 +197,7 @@ def _print_fields(record: BaseModel) -> None:
 
     from napari_cytosynth.zoo.text import one_line
 
-    print()
+    echo()
     for name, info in type(record).model_fields.items():
         value = getattr(record, name)
         text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
@@ -163,7 +207,7 @@ def _print_fields(record: BaseModel) -> None:
             continue
         if isinstance(value, BaseModel):
             text = ", ".join(f"{key} {item}" for key, item in value)
-        print(f"  {name.replace('_', ' ')}: {one_line(text, _LONGEST)}\n      {info.description}")
+        echo(f"  {name.replace('_', ' ')}: {one_line(text, _LONGEST)}\n      {info.description}")
 
 
 def fetch(arguments: argparse.Namespace) -> None:
@@ -172,9 +216,9 @@ def fetch(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo.catalogue import bundled_folder
 
     if bundled_folder(arguments.model) is not None:
-        print(f"{arguments.model} comes with this package; there is nothing to download.")
+        echo(f"{arguments.model} comes with this package; there is nothing to download.")
         return
-    print(hub.fetch(*_split(arguments.model), resolve_progress(None)))
+    echo(printable(hub.fetch(*_split(arguments.model), resolve_progress(None))))
 
 
 def remove(arguments: argparse.Namespace) -> None:
@@ -182,7 +226,7 @@ def remove(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo import hub
 
     repository, _ = _split(arguments.model)
-    print(f"Removed {repository}: {hub.remove(repository) / 1e6:.1f} MB are free again.")
+    echo(f"Removed {repository}: {hub.remove(repository) / 1e6:.1f} MB are free again.")
 
 
 def publish(arguments: argparse.Namespace) -> None:
@@ -191,11 +235,11 @@ def publish(arguments: argparse.Namespace) -> None:
 
     done = hub.publish(arguments.folder, arguments.repository, dry_run=arguments.dry_run)
     for name, size in done.files.items():
-        print(f"  {name} ({size / 1e6:.2f} MB)")
+        echo(f"  {printable(name)} ({size / 1e6:.2f} MB)")
     if done.commit is None:
-        print(f"Nothing was uploaded; these files would go to {done.repository}.")
+        echo(f"Nothing was uploaded; these files would go to {done.repository}.")
     else:
-        print(f"Published {done.repository}@{done.commit}")
+        echo(f"Published {done.repository}@{done.commit}")
 
 
 def convert(arguments: argparse.Namespace) -> None:
@@ -216,5 +260,5 @@ def convert(arguments: argparse.Namespace) -> None:
         inference = inference.model_copy(update={"receptive_radius": radius})
         update_card(done.folder, done.card.model_copy(update={"inference": inference}))
     for message in done.messages:
-        print(message)
-    print(f"{done.card.architecture} in {done.folder}")
+        echo(message)
+    echo(f"{done.card.architecture} in {done.folder}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import echo
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.progress import resolve_progress
 
-from .arguments import at_least_one, make_folder, path_of, positive, whole
+from .arguments import at_least_one, make_folder, path_of, pixel_size, whole
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +25,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "phantoms",
+        examples=["cytosynth phantoms --out simulated --count 2"],
         help="simulate pairs of phase contrast and fluorescence images",
         description="Simulate cells under phase contrast and with their DNA and membrane "
         "stained, to train and to test a virtual stainer. Writes phase/NAME.tif, "
@@ -55,7 +57,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--pixel-size",
-        type=positive,
+        type=pixel_size,
         default=0.5,
         metavar="UM",
         help="pixel size in µm (default: %(default)s)",
@@ -77,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
         shape = (arguments.size, arguments.size)
         _write(folder, name, stained_field(index, shape, arguments.seed, arguments.pixel_size))
     progress(len(names), len(names), "Fields simulated")
-    print(f"{len(names)} fields in {folder}: {', '.join(KINDS)}")
+    echo(f"{len(names)} fields in {folder}: {', '.join(KINDS)}")
 
 
 def _refuse_to_overwrite(folder: Path, names: list[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import echo, printable
+
 from .arguments import (
     add_image,
     add_segment_options,
@@ -23,6 +25,11 @@ def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "segment",
+        examples=[
+            "cytosynth phantoms --out simulated --count 2",
+            "cytosynth segment simulated/phase/seed0-field0000.tif --model phase-cells-unet "
+            "--out segmented",
+        ],
         help="find and measure the objects of an image",
         description="Find and measure the objects of an image. Writes probability.tif, "
         "labels.tif and table.csv.",
@@ -66,8 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
     )
     for message in (*file.messages, *result.messages):
-        print(message)
+        echo(message)
     written = save_result(result, arguments.out, arguments.overwrite)
-    print(f"{len(result.table)} objects at a threshold of {result.threshold:g}")
+    echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}")
     for path in written:
-        print(path)
+        echo(printable(path))

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import echo, printable
+
 from .arguments import path_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def add_parser(commands: Any) -> None:
         description="Show the provenance of a file or folder that this program wrote (image, "
         "model, parameters), and check that its files are as they were written. The status is 1 "
         "if one was changed or is missing.",
-        epilog="example: cytosynth show out/labels.tif",
+        examples=["cytosynth show out/labels.tif"],
     )
     parser.add_argument("file", type=path_of, metavar="FILE", help="a file or folder of a result")
     parser.add_argument("--json", action="store_true", help="print the record as it is stored")
@@ -39,12 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
     found = find_provenance(arguments.file)
     for number, finding in enumerate(found):
         if arguments.json:
-            print(json.dumps(finding.record, indent=2))  # escaped: safe for any terminal
+            echo(json.dumps(finding.record, indent=2))  # escaped: safe for any terminal
             continue
         if number:
-            print()
+            echo()
         for line in _lines(finding):
-            print(_safe(line))
+            echo(printable(line))
     return 0 if all(finding.intact for finding in found) else 1
 
 
@@ -83,8 +85,3 @@ def _source_lines(source: dict[str, Any]) -> Iterator[str]:
 
 def _as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _safe(text: str) -> str:
-    """Return a line without control characters: a record may come from anywhere."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.console import echo, printable
 
 from .arguments import (
     add_image,
@@ -28,6 +29,11 @@ def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "stain",
+        examples=[
+            "cytosynth phantoms --out simulated --count 2",
+            "cytosynth stain simulated/phase/seed0-field0000.tif --model phantom-phase-unet "
+            "--out stained",
+        ],
         help="predict stained channels from label-free images",
         description="Predict fluorescent stains from a label-free image, and how uncertain "
         "they are. Writes mean.tif, std.tif and provenance.json.",
@@ -84,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
     count = len(arguments.stains or model.card.inference.output_channels)
     _check_output(arguments, count_pixels(file.data.shape, axes), count)
     for warning in _domain_warnings(file, model.card, arguments, axes, size):
-        print(f"Warning: {warning}", file=sys.stderr)
+        echo(f"Warning: {warning}", error=True)
     result = stain(
         image_source(file, arguments.image),
         model=model,
@@ -101,11 +107,11 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
     )
     for message in (*file.messages, *result.messages):
-        print(message)
+        echo(message)
     written = save_result(result, arguments.out, arguments.overwrite)
-    print(_summary(result))
+    echo(_summary(result))
     for path in written:
-        print(path)
+        echo(printable(path))
 
 
 def _check_output(arguments: argparse.Namespace, pixels: int, stains: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.cli.arguments import make_folder, path_of
+from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def check_card(folder: Path, option: str = "--update-card") -> None:
 
 def print_updated(folder: Path) -> None:
     """Print that a card was updated."""
-    print(f"Card updated: {folder}")
+    echo(printable(f"Card updated: {folder}"))
 
 
 def data_name(folder: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.cli.arguments import at_least_one, whole
+from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
@@ -37,6 +38,9 @@ def add_generate(tasks: Any) -> None:
     """Add the command to the sub-parsers `tasks`."""
     add: argparse.ArgumentParser = tasks.add_parser(
         "generate",
+        examples=[
+            "cytosynth evaluate generate nuclei-vae nuclei-wgan --data-dir DATA/nuclei-dsb2018"
+        ],
         help="measure generators, side by side",
         description="Generate images and compare them with real ones that the model never saw, "
         "cut as its recipe cuts them: distances of features, coverage, diversity, spectra, "
@@ -185,16 +189,16 @@ def _print(report: GenerateReport, out: Path) -> None:
     import pandas as pd
 
     options = report.options
-    print(
+    echo(
         f"{options.count} images of each kind, seeds from {options.sampling.seed}; real images: "
         f"part {options.part}; features: {report.extractor}"
     )
     with pd.option_context("display.max_rows", None, "display.width", 200):
         table = report.comparison()
-        print(table.to_string(index=False, float_format="{:.4f}".format, na_rep="–"))
+        echo(table.to_string(index=False, float_format="{:.4f}".format, na_rep="–"))
     for name, sentence in report.verdicts.items():
-        print(f"{name}: {sentence}")
-    print(f"Details and figures: {out}")
+        echo(printable(f"{name}: {sentence}"))
+    echo(printable(f"Details and figures: {out}"))
 
 
 def command_line(arguments: argparse.Namespace, models: Sequence[Model]) -> str:

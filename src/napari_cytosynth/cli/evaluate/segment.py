@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.cli.arguments import add_segment_options, whole
+from napari_cytosynth.console import echo, printable
 from napari_cytosynth.progress import resolve_progress
 
 from .common import (
@@ -30,14 +31,27 @@ if TYPE_CHECKING:
 __all__ = ["add_parser"]
 
 
+_EXAMPLES = (
+    "cytosynth phantoms --out simulated --count 2",
+    "cytosynth evaluate segment phase-cells-unet --data-dir simulated --images phase "
+    "--masks cells --kind labels",
+)
+
+
 def add_parser(commands: Any) -> None:
     """Add the command to the sub-parsers `commands`."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "evaluate", help="measure a model on images with known truth"
+        "evaluate",
+        examples=[
+            *_EXAMPLES,
+            "cytosynth evaluate stain phantom-phase-unet --data-dir simulated --out evaluation",
+        ],
+        help="measure a model on images with known truth",
     )
     tasks = parser.add_subparsers(title="tasks", metavar="TASK", required=True)
     add = tasks.add_parser(
         "segment",
+        examples=_EXAMPLES,
         help="measure a segmentation model",
         description="Segment every image of a folder and compare with its truth. Writes "
         "metrics.json, table.csv, curve.csv and figures of the worst fields.",
@@ -133,11 +147,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _print(report: SegmentReport, out: Path) -> None:
     model, options = report.model.card.name, report.options
-    print(f"{model} on {len(report.table)} images, threshold {options.threshold:g}")
+    echo(f"{model} on {len(report.table)} images, threshold {options.threshold:g}")
     for name, value in report.metrics.items():
         shown = f"{value:.0f}" if name.endswith("objects") else f"{value:.4f}"
-        print(f"  {name}: {shown}")
-    print(f"Details and figures: {out}")
+        echo(printable(f"  {name}: {shown}"))
+    echo(printable(f"Details and figures: {out}"))
 
 
 def command_line(arguments: argparse.Namespace, model: Model) -> str:

@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import positive, whole
+from napari_cytosynth.cli.arguments import pixel_size, whole
+from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
@@ -51,6 +52,10 @@ def add_stain(tasks: Any) -> None:
     """Add the command to the sub-parsers `tasks`."""
     add: argparse.ArgumentParser = tasks.add_parser(
         "stain",
+        examples=[
+            "cytosynth phantoms --out simulated --count 2",
+            "cytosynth evaluate stain phantom-phase-unet --data-dir simulated --out evaluation",
+        ],
         help="measure virtual stainers, side by side",
         description="Stain every image of a folder virtually and compare with its real stain: "
         "pixels (in the stain's own units, no image rescaled), objects, uncertainty and "
@@ -121,7 +126,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--samples", type=whole, default=16, metavar="N", help="0: none (default: %(default)s)"
     )
     group.add_argument("--seed", type=int, default=0, metavar="N")
-    group.add_argument("--pixel-size", type=positive, metavar="UM", help="of the images, in µm")
+    group.add_argument("--pixel-size", type=pixel_size, metavar="UM", help="of the images, in µm")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda (default: %(default)s)")
     group.add_argument(
         "--segmenter",
@@ -199,7 +204,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
         folds = [(_stainer(str(folder), arguments), _fields(arguments))]
     reader = _reader(arguments, folds[0][0])
     table = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
-    print(table.to_string(index=False, float_format="{:.4f}".format))
+    echo(table.to_string(index=False, float_format="{:.4f}".format))
     print_updated(folder)
 
 
@@ -255,17 +260,17 @@ def _print(report: StainReport, out: Path) -> None:
         stainer = scores.stainer
         state = "calibrated" if stainer.calibrated else "not calibrated"
         sampled = f"{stainer.samples} samples, {state}" if stainer.samples else "no samples"
-        print(f"{name}: {sampled}")
+        echo(printable(f"{name}: {sampled}"))
     ranges = ", ".join(f"{name} {data_range:g}" for name, data_range in report.data_ranges.items())
-    print(f"Range of the intensities for SSIM, PSNR and NRMSE: {ranges}")
+    echo(f"Range of the intensities for SSIM, PSNR and NRMSE: {ranges}")
     with pd.option_context("display.max_rows", None, "display.width", 200):
-        print(report.comparison().to_string(index=False, float_format="{:.4f}".format))
+        echo(report.comparison().to_string(index=False, float_format="{:.4f}".format))
         if not report.populations().empty:
-            print("Populations of objects (distances between two halves of the real ones beside):")
-            print(report.populations().to_string(index=False, float_format="{:.3f}".format))
+            echo("Populations of objects (distances between two halves of the real ones beside):")
+            echo(report.populations().to_string(index=False, float_format="{:.3f}".format))
     for shown in report.shown:
-        print(f"{shown.rank} field: {shown.name}, mean PCC {shown.score:.3f}")
-    print(f"Details and figures: {out}")
+        echo(printable(f"{shown.rank} field: {shown.name}, mean PCC {shown.score:.3f}"))
+    echo(printable(f"Details and figures: {out}"))
 
 
 def command_line(arguments: argparse.Namespace, models: Sequence[Model]) -> str:

@@ -6,13 +6,14 @@ TIFFs and tables of objects.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.console import CommandParser, echo, printable
 from napari_cytosynth.errors import CytosynthError
 
+from .display import check_display
 from .scene import dock, screenshot, settle, show_scale_bar, write_images
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.phantoms.simulate import Phantom
 
-__all__ = ["main", "run_demo"]
+__all__ = ["main", "make_parser", "run_demo"]
 
 _WINDOW = (1600, 1000)
 _DESCRIPTION = (
@@ -87,7 +88,7 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
     Raises
     ------
     CytosynthError
-        If a model is missing or a run does not finish.
+        If a model or a display is missing, or a run does not finish.
     """
     import napari
 
@@ -96,6 +97,7 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
 
     if not scenes() and not can_stain() and generator() is None:
         raise CytosynthError("This copy of napari-cytosynth has no bundled weights for the demo.")
+    check_display()
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*_WINDOW)
     if not headless:
@@ -207,6 +209,22 @@ def _save(folder: Path, name: str, phantom: Phantom, probability: Any, labels: A
     return [*written, table]
 
 
+def make_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser(
+        prog="cytosynth demo",
+        description=_DESCRIPTION,
+        examples=["cytosynth demo", "xvfb-run -a cytosynth demo --headless --out demo-output"],
+    )
+    parser.add_argument(
+        "--headless", action="store_true", help="write files and close, instead of staying open"
+    )
+    parser.add_argument(
+        "--out", metavar="FOLDER", help="where a headless run writes (default: demo-output)"
+    )
+    return parser
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``cytosynth demo``.
 
@@ -225,14 +243,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     CytosynthError
         As :func:`run_demo`.
     """
-    parser = argparse.ArgumentParser(prog="cytosynth demo", description=_DESCRIPTION)
-    parser.add_argument(
-        "--headless", action="store_true", help="write files and close, instead of staying open"
-    )
-    parser.add_argument(
-        "--out", metavar="FOLDER", help="where a headless run writes (default: demo-output)"
-    )
-    arguments = parser.parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     for path in run_demo(arguments.out, headless=arguments.headless):
-        print(path)  # noqa: T201 - the command's output
+        echo(printable(path))
     return 0
