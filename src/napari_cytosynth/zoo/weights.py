@@ -219,7 +219,7 @@ def _parse_header(start: bytes, content: bytes, size: int, path: Path) -> Header
     if content[:1] != b"{" or length > _LARGEST_FORMAT:
         raise _not_safetensors(path)
     if length > _LARGEST_HEADER:
-        raise _corrupt(path, f"its header has {length / 1e6:.0f} MB, but may have 4 MB")
+        raise _corrupt(path, "its header is larger than the 4 MB that it may have")
     try:
         header: dict[str, Any] = json.loads(content[:length])
         metadata: dict[str, str] = dict(header.pop("__metadata__", {}))
