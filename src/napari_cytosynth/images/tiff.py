@@ -42,7 +42,7 @@ def is_tiff(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _TiffSource:
     """An open TIFF, with what its description says."""
 
     name: str
@@ -84,9 +84,9 @@ def read_tiff(
         ome = read_description(text, path.name) if text else OmeDescription()
         messages, alone = _look_beside(path, ome, alone=alone)
         if not alone:
-            return _read(_Source(path.name, file, ome, messages), series, content)
+            return _read(_TiffSource(path.name, file, ome, messages), series, content)
     with tifffile.TiffFile(path, is_ome=False) as file:
-        return _read(_Source(path.name, file, ome, messages), series, content)
+        return _read(_TiffSource(path.name, file, ome, messages), series, content)
 
 
 def _look_beside(path: Path, ome: OmeDescription, *, alone: bool) -> tuple[tuple[str, ...], bool]:
@@ -124,7 +124,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(f"“{name[:80]}”" for name in names[:3]) + more
 
 
-def _read(source: _Source, series: int | str | None, content: Content) -> LoadedImage:
+def _read(source: _TiffSource, series: int | str | None, content: Content) -> LoadedImage:
     every = source.file.series
     if not every:
         raise InputError(f"“{source.name}” holds no image.")
@@ -167,7 +167,7 @@ def _missing_planes(image: Any) -> tuple[str, ...]:
     )
 
 
-def _check_size(source: _Source, image: Any) -> None:
+def _check_size(source: _TiffSource, image: Any) -> None:
     page, itemsize = image.keyframe, np.dtype(image.dtype).itemsize
     _check_parts(source, image)
     stored = page.parent.filehandle.size
@@ -185,7 +185,7 @@ def _check_size(source: _Source, image: Any) -> None:
     check_memory(source.name, page.chunks, itemsize)  # a tile may be larger than its image
 
 
-def _check_parts(source: _Source, image: Any) -> None:
+def _check_parts(source: _TiffSource, image: Any) -> None:
     """Check that a page lists as many strips or tiles as its size asks for, some with bytes."""
     page = image.keyframe
     if image.kind in ("generic", "uniform", "shaped", "ome", "imagej") and (
@@ -198,7 +198,7 @@ def _check_parts(source: _Source, image: Any) -> None:
 
 
 def _right_side_up(
-    data: NDArray[Any], page: Any, source: _Source, content: Content
+    data: NDArray[Any], page: Any, source: _TiffSource, content: Content
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Turn what is stored with 0 for white, where the meaning of the numbers is certain."""
     if int(page.photometric) == _PALETTE and content == "mask":

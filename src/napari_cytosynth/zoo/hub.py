@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from napari_cytosynth.errors import ModelError, ModelNotFoundError, OutputError
 from napari_cytosynth.progress import resolve_progress
 
-from .download import Download
-from .hub_errors import explain, explain_upload, no_repository
 from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, load_network
 from .model_page import render_readme
 from .text import one_line
-from .verified import is_verified
+from .transfer.download import Download
+from .transfer.errors import explain, explain_upload, no_repository
+from .transfer.verified import is_verified
 
 if TYPE_CHECKING:
     import os

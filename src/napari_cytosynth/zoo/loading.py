@@ -14,7 +14,7 @@ from .catalogue import CatalogueEntry, bundled_folder, check_pin, find_entry, un
 from .model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, load_network, weights_file
 from .opening import existing_path
 from .text import one_line
-from .verified import check_verified
+from .transfer.verified import check_verified
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import ChecksumError, ModelError
 from napari_cytosynth.files import replace_file
-
-from .model_files import WEIGHTS_FILE, file_sha256
-from .opening import read_limited
+from napari_cytosynth.zoo.model_files import WEIGHTS_FILE, file_sha256
+from napari_cytosynth.zoo.opening import read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,7 @@ from napari_cytosynth.errors import (
     NetworkError,
     OutputError,
 )
-
-from .text import one_line
+from napari_cytosynth.zoo.text import one_line
 
 __all__ = ["explain", "explain_upload", "no_repository"]
 

@@ -15,8 +15,8 @@ from napari_cytosynth.errors import (
     NetworkError,
 )
 from napari_cytosynth.zoo import hub
-from napari_cytosynth.zoo.hub_answers import check_answer, checked_answers
-from napari_cytosynth.zoo.hub_errors import explain, explain_upload
+from napari_cytosynth.zoo.transfer.answers import check_answer, checked_answers
+from napari_cytosynth.zoo.transfer.errors import explain, explain_upload
 
 
 def answer(etag="abc", commit="0" * 40, xet=None):

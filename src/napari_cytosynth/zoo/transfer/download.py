@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CorruptWeightsError, CytosynthError, ModelError
+from napari_cytosynth.zoo.model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, file_sha256
+from napari_cytosynth.zoo.opening import LARGEST_CARD, LARGEST_WEIGHTS
 
-from .hub_answers import check_answer, checked_answers
-from .hub_errors import explain
-from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, file_sha256
-from .opening import LARGEST_CARD, LARGEST_WEIGHTS
+from .answers import check_answer, checked_answers
+from .errors import explain
 from .verified import SHA256, mark_pending, mark_verified
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from napari_cytosynth.errors import ChecksumError, CorruptWeightsError, ModelError
-from napari_cytosynth.zoo import download
-from napari_cytosynth.zoo.verified import (
+from napari_cytosynth.zoo.transfer import download
+from napari_cytosynth.zoo.transfer.verified import (
     check_verified,
     is_verified,
     mark_pending,
