@@ -150,7 +150,7 @@ def test_an_etag_that_is_a_path_writes_nothing(run: Any, tmp_path: Path) -> None
 
 def test_a_download_that_ended_before_it_was_compared_is_fetched_again(run: Any) -> None:
     answer = run("""
-        from napari_cytosynth.zoo import download
+        from napari_cytosynth.zoo.transfer import download
         compare = download._check_arrival
         def end(*_): raise errors.ModelError("the process ends here")
         download._check_arrival = end
