@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from napari_cytosynth.arguments import check_text
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def choose_format(
     InputError
         If the precision is not one of these.
     """
+    check_text(precision, "precision", "one of auto, float32, bfloat16")
     if precision == "auto":
         precision = os.environ.get(ENVIRONMENT_VARIABLE, "") or "auto"
     if precision not in ("auto", "float32", "bfloat16"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from napari_cytosynth.arguments import check_callable, check_path, check_text, shown
 from napari_cytosynth.errors import ModelNotFoundError
 
 from . import hub
@@ -14,6 +14,8 @@ from .catalogue import CatalogueEntry, bundled_folder, check_pin, find_entry, un
 from .model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, load_network, weights_file
 
 if TYPE_CHECKING:
+    import os
+
     from torch import nn
 
     from napari_cytosynth.progress import Progress
@@ -89,7 +91,12 @@ def load_model(
     """
     if isinstance(source, Model):
         return source
-    place = _locate(os.fspath(source), progress)
+    given = check_path(source, "model")
+    if not given.strip():
+        raise ModelNotFoundError("No model was named: give a name, a path or a Hub repository.")
+    check_text(device, "device", "auto, cpu, cuda or mps")
+    check_callable(progress, "progress")
+    place = _locate(given, progress)
     network, card = load_network(place.path)
     digest = file_sha256(weights_file(place.path))
     if place.entry is not None:
@@ -97,7 +104,7 @@ def load_model(
     return Model(
         card=card,
         network=network,
-        source=os.fspath(source),
+        source=given,
         origin=place.origin,
         sha256=digest,
         revision=place.revision,
@@ -116,7 +123,7 @@ class _Place:
 
 
 def _locate(source: str, progress: Progress | None) -> _Place:
-    path = Path(source).expanduser()
+    path = _expanded(source)
     name, _, revision = source.partition("@")
     entry = find_entry(name)
     if _holds_model(path) or (path.exists() and entry is None):
@@ -128,6 +135,18 @@ def _locate(source: str, progress: Progress | None) -> _Place:
     if name.count("/") != 1:
         raise unknown_name(source)
     return _on_hub(name, revision or None, None, progress)
+
+
+def _expanded(source: str) -> Path:
+    """Return a path with the home folder in place of ~, which exists or not but can."""
+    try:
+        path = Path(source).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, or no such user
+        raise ModelNotFoundError(
+            f"“{shown(source)}” cannot be the name or path of a model: {error}."
+        ) from error
+    return path
 
 
 def _holds_model(path: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.arguments import check_text
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def parse_axes(axes: str, ndim: int) -> str:
     InputError
         If a letter is missing, doubled or not a letter, or ``X`` comes before ``Y``.
     """
+    check_text(axes, "axes", "one letter for each axis as text, such as 'ZYX'")
     letters = axes.strip().upper().replace(",", "").replace(" ", "")
     if len(letters) != ndim:
         raise InputError(

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.arguments import LARGEST_PIXEL, SMALLEST_PIXEL, check_pixel_size
+
+from .arrays import as_array, check_layer_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,24 +58,29 @@ class Source:
     path: str | None = None
 
 
-def read_source(image: Any) -> Source:
+def read_source(image: Any, name: str = "image") -> Source:
     """Read a layer or an array; neither is copied.
 
     Parameters
     ----------
     image
-        A napari layer, or a numpy, dask or zarr array (anything else goes through
-        ``numpy.asarray``).
+        A napari layer, or what :func:`~napari_cytosynth.tasks.common.arrays.as_array` takes.
+    name
+        Of the argument, for messages. Default: "image".
+
+    Raises
+    ------
+    InputError
+        If it is neither, or a layer without pixels.
     """
     if hasattr(image, "data") and hasattr(image, "scale") and hasattr(image, "translate"):
+        check_layer_kind(image)
         return _read_layer(image)
-    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
-        image = np.asarray(image)
-    return Source(image)
+    return Source(as_array(image, name))
 
 
 def _read_layer(layer: Any) -> Source:
-    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    data = as_array(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     labels = tuple(str(label) for label in getattr(layer, "axis_labels", ()))
     names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     geometry = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
@@ -157,7 +164,7 @@ def physical_pixel_size(geometry: dict[str, Any], axes: Sequence[int]) -> tuple[
     # a pixel's edge after the affine: as long as that column of the matrix
     edges = np.linalg.norm(linear @ scale, axis=0)
     sizes = [None if factor is None else factor * edges[a] for factor, a in zip(factors, axes, strict=True)]  # fmt: skip  # noqa: E501
-    if any(size is None or not np.isfinite(size) or size <= 0 for size in sizes):
+    if any(size is None or not SMALLEST_PIXEL <= size <= LARGEST_PIXEL for size in sizes):
         return None
     return tuple(float(size) for size in sizes if size is not None)
 
@@ -207,11 +214,6 @@ def resolve_pixel_size(
     Raises
     ------
     InputError
-        If it is not positive.
+        If it is not one or two positive numbers.
     """
-    if pixel_size is None:
-        return None
-    values = np.broadcast_to(np.asarray(pixel_size, float), (2,))
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        raise InputError(f"The pixel size must be a positive number of µm, not {pixel_size}.")
-    return float(values[0]), float(values[1])
+    return check_pixel_size(pixel_size)
