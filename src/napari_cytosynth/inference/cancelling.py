@@ -31,12 +31,16 @@ class _Watched:
         self._last = (0, 1, "Preparing the model")
         self._next = time.monotonic() + INTERVAL
         self._busy = False
+        self.raised: BaseException | None = None
 
     def __call__(self, done: int, total: int, message: str, /) -> None:
         self._last = (done, total, message)
         self._busy = True
         try:
             self._progress(done, total, message)
+        except BaseException as error:
+            self.raised = error
+            raise
         finally:
             self._busy = False
             self._next = time.monotonic() + INTERVAL
@@ -76,5 +80,11 @@ def cancellable(progress: Progress) -> Iterator[Progress]:
         To be used in its place inside the context.
     """
     watched = _Watched(progress)
-    with _BetweenOperations(watched.ask):
-        yield watched
+    try:
+        with _BetweenOperations(watched.ask):
+            yield watched
+    except Exception as error:
+        # torch wraps what is raised while it copies weights
+        if watched.raised is not None and watched.raised is not error:
+            raise watched.raised from None
+        raise

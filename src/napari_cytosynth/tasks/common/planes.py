@@ -224,10 +224,9 @@ class PlaneRun:
             working += self.shape[0] * self.shape[1] * 4 * (3 * inputs + 2 * channels)
             working += rows * columns * 4 * 2 * channels
         working += int(48 * self._normalisation().sigma)  # weights of the smoothing
-        shape = " × ".join(map(str, self.reader.data.shape))
-        text = f"This image of {shape} pixels, with a result of {' × '.join(map(str, self.whole_shape))} pixels,"
+        text = f"This image of {' × '.join(map(str, self.reader.data.shape))} pixels"
         if self.shape is not None:
-            text = f"{text} resampled to {self.shape[0]} × {self.shape[1]} pixels,"
+            text += f", resampled to planes of {self.shape[0]} × {self.shape[1]} pixels,"
         remedy = "Choose a single plane (planes=…), crop the image, or keep fewer samples."
         require_memory(arrays + working, text, remedy)
 
