@@ -37,7 +37,7 @@ __all__ = [
 
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
 SMALLEST_PIXEL, LARGEST_PIXEL = 1e-6, 1e6  # µm: far beyond an atom and a table
-_LONGEST = 60  # characters of a value in a message
+_LONGEST = 200  # characters of a value in a message
 
 
 def shown(value: Any) -> str:

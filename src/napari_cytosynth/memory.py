@@ -9,6 +9,7 @@ from napari_cytosynth.errors import InputError
 __all__ = ["available_memory", "require_memory"]
 
 _UNITS = ((2**40, "TB"), (2**30, "GB"), (2**20, "MB"), (2**10, "kB"))
+_BEYOND = 2**70
 _GROUPS = (  # folder of a container's limits, limit, usage: of both versions of control groups
     ("/sys/fs/cgroup", "memory.max", "memory.current"),
     ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -37,6 +38,7 @@ def require_memory(needed: float, what: str, remedy: str) -> None:
     remedy
         A sentence that says what to do.
     """
+    needed = min(needed, _BEYOND)  # a whole number may be too large for a float
     free = available_memory()
     if needed > free:
         raise InputError(
@@ -46,6 +48,8 @@ def require_memory(needed: float, what: str, remedy: str) -> None:
 
 
 def _amount(size: float) -> str:
+    if size >= _BEYOND:
+        return "more than a billion TB"
     for unit, name in _UNITS:
         if size >= unit:
             value = size / unit

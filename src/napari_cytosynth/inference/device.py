@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from napari_cytosynth.arguments import check_text
+from napari_cytosynth.arguments import check_text, shown
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.memory import available_memory
 
@@ -60,7 +60,7 @@ def choose_device(name: str) -> torch.device:
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if kind not in usable or (number and not (number.isdecimal() and int(number) < count)):
         raise InputError(
-            f"There is no device “{name}” on this computer (or PyTorch cannot use it). "
+            f"There is no device “{shown(name)}” on this computer (or PyTorch cannot use it). "
             f"Choose one of: auto, {', '.join(usable)}."
         )
     return torch.device(name)

@@ -33,7 +33,7 @@ from .drawing import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CellScene", "cell_scene", "inside", "numbering", "with_margin"]
+__all__ = ["CellScene", "cell_scene", "inside", "numbering", "plain_arguments", "with_margin"]
 
 _MARGIN_UM = 24.0  # drawn around the field and cropped, so that nothing wraps around
 _SLIVER_PX = 12  # what the field's border leaves of an object is no object below this
@@ -68,8 +68,8 @@ class CellScene:
     margin: int
 
 
-MOST_OBJECTS = 100_000
-LARGEST_PIXEL_UM = 1000.0
+MOST_OBJECTS = 10_000
+LARGEST_PIXEL_UM = 10.0  # cells are no larger
 BYTES_PER_PIXEL = 100  # maps of phase, stain and light, and their spectra
 
 
@@ -102,7 +102,8 @@ def cell_scene(
     InputError
         If the shape, count or pixel size is not positive.
     """
-    rng = np.random.default_rng(check_seeds(seed))
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
+    rng = np.random.default_rng(seed)
     scene_shape, margin = with_margin(shape, count, pixel_size_um)
     per_um = 1.0 / pixel_size_um
     touching = check_number(touching, "touching", 0, 1)
@@ -123,10 +124,8 @@ def cell_scene(
 def with_margin(
     shape: tuple[int, int], count: int, pixel_size_um: float
 ) -> tuple[tuple[int, int], int]:
-    """Validate the arguments; return the shape to draw and its margin."""
+    """Validate the shape; return the shape to draw, and its margin."""
     rows, columns = check_shape(shape)
-    check_whole(count, "The count of objects in a phantom", 0, MOST_OBJECTS)
-    check_number(pixel_size_um, "The pixel size (pixel_size_um)", 0, LARGEST_PIXEL_UM, within=True)
     margin = int(np.ceil(_MARGIN_UM / pixel_size_um))
     drawn = rows + 2 * margin, columns + 2 * margin
     require_memory(
@@ -147,9 +146,20 @@ def check_shape(shape: Any) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
+def plain_arguments(count: Any, seed: Any, pixel_size_um: Any) -> tuple[int, Any, float]:
+    """Validate the arguments that all phantoms have; return them as plain values."""
+    return (
+        check_whole(count, "The count of objects in a phantom", 0, MOST_OBJECTS),
+        check_seeds(seed),
+        check_number(
+            pixel_size_um, "The pixel size (pixel_size_um)", 0, LARGEST_PIXEL_UM, within=True
+        ),
+    )
+
+
 def check_seeds(seed: Any) -> Any:
     """Validate the seed of a phantom: a whole number, or several that are one seed."""
-    if isinstance(seed, tuple | list | np.ndarray) and np.ndim(seed):
+    if isinstance(seed, tuple | list | np.ndarray):
         return check_wholes(seed, "The seed of a phantom", "(0, 1)")
     return check_whole(seed, "The seed of a phantom", 0, LARGEST_SEED)
 

@@ -30,7 +30,7 @@ from .optics import (
     transfer_function,
     vignette,
 )
-from .scene import CellScene, cell_scene, check_seeds, inside, numbering, with_margin
+from .scene import CellScene, cell_scene, inside, numbering, plain_arguments, with_margin
 from .stained import StainedCells, stained_cells, stained_field
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def fluorescent_nuclei(
     InputError
         If the shape, count or pixel size is not positive.
     """
-    rng = np.random.default_rng(check_seeds(seed))
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
+    rng = np.random.default_rng(seed)
     scene_shape, margin = with_margin(shape, count, pixel_size_um)
     touching = check_number(touching, "touching", 0, 1)
     aperture = check_number(aperture, "aperture", 0, math.inf, within=True)
@@ -166,6 +167,7 @@ def phase_contrast_cells(
         If the shape, count or pixel size is not positive.
     """
     check_optics(optics)
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
     scene = cell_scene(shape, count, seed, pixel_size_um, touching=touching)
     return _transmitted(scene, optics, seed, "phase contrast")
 
@@ -199,6 +201,7 @@ def brightfield_cells(
         If the shape, count or pixel size is not positive.
     """
     check_optics(optics)
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
     scene = cell_scene(shape, count, seed, pixel_size_um, touching=touching)
     return _transmitted(scene, optics, seed, "brightfield")
 

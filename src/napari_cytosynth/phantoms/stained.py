@@ -32,7 +32,7 @@ from .drawing import (
     place,
 )
 from .optics import PHASE_CONTRAST, camera, fluoresce, transmit, vignette
-from .scene import check_seeds, inside, numbering, with_margin
+from .scene import MOST_OBJECTS, check_shape, inside, numbering, plain_arguments, with_margin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +118,8 @@ def stained_cells(
     InputError
         If the shape, count or pixel size is not positive.
     """
-    rng = np.random.default_rng(check_seeds(seed))
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
+    rng = np.random.default_rng(seed)
     scene_shape, margin = with_margin(shape, count, pixel_size_um)
     touching = check_number(touching, "touching", 0, 1)
     per_um = 1.0 / pixel_size_um
@@ -168,10 +169,11 @@ def stained_field(
     """
     index = check_whole(index, "The number (index) of a phantom", 0, LARGEST_SEED)
     seed = check_whole(seed, "The seed of a phantom", 0, LARGEST_SEED)
-    with_margin(shape, 0, pixel_size_um)
+    _, _, pixel_size_um = plain_arguments(0, 0, pixel_size_um)
+    shape = check_shape(shape)
     rng = np.random.default_rng([seed, index, 1])  # not the stream that draws the cells
     density = rng.uniform(15.0, 100.0) / 256.0**2  # cells per µm²
-    count = round(density * shape[0] * shape[1] * pixel_size_um**2)
+    count = min(round(density * shape[0] * shape[1] * pixel_size_um**2), MOST_OBJECTS)
     touching = rng.uniform(0.2, 0.8)
     return stained_cells(shape, count, (seed, index), pixel_size_um, touching=touching)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.arguments import check_choice
+from napari_cytosynth.arguments import check_choice, shown
 from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundError
 
 from .bundled import bundled_folder, read_index, write_index
@@ -98,7 +98,7 @@ def unknown_name(name: str) -> ModelNotFoundError:
     close = get_close_matches(name, known, n=1)
     hint = f" Did you mean “{close[0]}”?" if close else ""
     return ModelNotFoundError(
-        f"There is no model called “{name}”.{hint} Give one of {', '.join(known)}; a Hub "
+        f"There is no model called “{shown(name)}”.{hint} Give one of {', '.join(known)}; a Hub "
         "repository as “organisation/name”; or the path of a model's folder."
     )
 

@@ -89,13 +89,13 @@ def load_model(
     A path is tried first, then the bundled and the cached copies, and the network only
     if there is none: nothing is ever downloaded twice or updated behind your back.
     """
+    check_text(device, "device", "auto, cpu, cuda or mps")
+    check_callable(progress, "progress")
     if isinstance(source, Model):
         return source
     given = check_path(source, "model")
     if not given.strip():
         raise ModelNotFoundError("No model was named: give a name, a path or a Hub repository.")
-    check_text(device, "device", "auto, cpu, cuda or mps")
-    check_callable(progress, "progress")
     place = _locate(given, progress)
     network, card = load_network(place.path)
     digest = file_sha256(weights_file(place.path))
@@ -129,7 +129,7 @@ def _locate(source: str, progress: Progress | None) -> _Place:
     if _holds_model(path) or (path.exists() and entry is None):
         return _Place(path, "path")
     if _looks_like_path(source):
-        raise ModelNotFoundError(f"There is no model at “{path}”.")
+        raise ModelNotFoundError(f"There is no model at “{shown(str(path))}”.")
     if entry is not None:
         return _known(entry, revision or entry.revision, progress)
     if name.count("/") != 1:

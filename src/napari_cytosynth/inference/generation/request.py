@@ -222,7 +222,7 @@ def check_guidance(value: Any) -> float:
 
 def check_size(value: Any) -> tuple[int, int]:
     """Validate a size; return it as (Y, X)."""
-    sizes = list(value) if _is_sequence(value) else [value, value]
+    sizes = value if _is_sequence(value) else [value, value]
     if len(sizes) != 2:
         raise InputError(
             f"The size is one number of pixels, or two (Y, X), not {len(sizes)}: {shown(value)}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from napari_cytosynth.errors import InputError
 
 __all__ = ["as_array", "check_layer_kind"]
 
+MOST_ROWS = 1_000_000  # of a list; what is longer is no image, and would fill the memory
 _PLAIN = (np.ndarray, np.memmap)
 _PIXEL_LAYERS = ("image", "labels")
 
@@ -43,6 +45,8 @@ def as_array(image: Any, name: str = "image") -> Any:
     if isinstance(image, np.ma.MaskedArray) and image.dtype.kind in "buif":
         image = np.ma.filled(image.astype(np.float64), np.nan) if image.mask.any() else image.data
     if not _is_lazy(image) or (isinstance(image, np.ndarray) and type(image) not in _PLAIN):
+        if isinstance(image, Sequence) and len(image) > MOST_ROWS:
+            raise _no_array(image, name)
         try:
             image = np.asarray(image)
         except Exception as error:  # whatever the object's own conversion raises

@@ -73,10 +73,17 @@ def read_source(image: Any, name: str = "image") -> Source:
     InputError
         If it is neither, or a layer without pixels.
     """
-    if hasattr(image, "data") and hasattr(image, "scale") and hasattr(image, "translate"):
+    if _is_layer(image):
         check_layer_kind(image)
         return _read_layer(image)
     return Source(as_array(image, name))
+
+
+def _is_layer(image: Any) -> bool:
+    try:
+        return all(hasattr(image, name) for name in ("data", "scale", "translate"))
+    except Exception:  # dates have data that cannot be read
+        return False
 
 
 def _read_layer(layer: Any) -> Source:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
 
-__all__ = ["Job", "JobRunner", "Outcome", "Tick"]
+__all__ = ["Job", "JobRunner", "Outcome", "Tick", "stop_all"]
 
 POLL_MS = 50
 LAST_WAIT = 3.0  # s that the end of the program waits for jobs to stop
