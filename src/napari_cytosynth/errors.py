@@ -17,11 +17,13 @@ __all__ = [
     "ModelError",
     "ModelNotFoundError",
     "NetworkError",
+    "NotFiniteError",
     "NotSafetensorsError",
     "OutOfMemoryError",
     "OutputError",
     "RecipeError",
     "UnknownArchitectureError",
+    "not_finite",
 ]
 
 
@@ -81,5 +83,18 @@ class GatedRepositoryError(ModelError):
     """The Hub repository is private or gated: it needs an accepted licence or a token."""
 
 
+class NotFiniteError(ModelError):
+    """The network gives values that are no numbers, although those of the image are."""
+
+
 class NetworkError(ModelError):
     """The Hub cannot be reached, and no cached copy is there."""
+
+
+def not_finite(name: str = "") -> NotFiniteError:
+    """Return the error of a model, by default of an unnamed one, whose output holds NaN."""
+    model = f"The model “{name}”" if name else "The model"
+    return NotFiniteError(
+        f"{model} gave values that are no numbers, so that there is no result. Its weights may be "
+        "damaged: fetch the model again, or choose another one or the precision float32."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Protocol, runtime_checkable
 
+from .arguments import check_callable
 from .console import printable
 
 __all__ = ["Progress", "resolve_progress", "silent"]
@@ -43,6 +44,7 @@ class _ConsoleBar:
 
 def resolve_progress(progress: Progress | None) -> Progress:
     """Return `progress`, or for None a console bar (silent where there is no terminal)."""
+    check_callable(progress, "progress")
     if progress is not None:
         return progress
     if sys.stderr is not None and sys.stderr.isatty():

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from napari_cytosynth.arguments import check_text, shown
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.memory import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,13 +53,14 @@ def choose_device(name: str) -> torch.device:
         If this computer has no such device.
     """
     usable = available_devices()
+    check_text(name, "device", f"one of auto, {', '.join(usable)}")
     if name == "auto":
         return torch.device(usable[0])
     kind, _, number = name.partition(":")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if kind not in usable or (number and not (number.isdecimal() and int(number) < count)):
         raise InputError(
-            f"There is no device “{name}” on this computer (or PyTorch cannot use it). "
+            f"There is no device “{shown(name)}” on this computer (or PyTorch cannot use it). "
             f"Choose one of: auto, {', '.join(usable)}."
         )
     return torch.device(name)
@@ -67,9 +70,7 @@ def free_memory(device: torch.device) -> int:
     """Return the free memory of a device in bytes, approximately."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    import psutil  # type: ignore[import-untyped]
-
-    return int(psutil.virtual_memory().available)
+    return available_memory()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from napari_cytosynth.arguments import check_text, shown
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,12 +75,13 @@ def choose_format(
     InputError
         If the precision is not one of these.
     """
+    check_text(precision, "precision", "one of auto, float32, bfloat16")
     if precision == "auto":
         precision = os.environ.get(ENVIRONMENT_VARIABLE, "") or "auto"
     if precision not in ("auto", "float32", "bfloat16"):
         raise InputError(
-            f"There is no precision “{precision}”. Choose auto, float32 or bfloat16 (also for "
-            f"the environment variable {ENVIRONMENT_VARIABLE})."
+            f"There is no precision “{shown(precision)}”. Choose auto, float32 or bfloat16 (also "
+            f"for the environment variable {ENVIRONMENT_VARIABLE})."
         )
     if precision != "auto":
         return Format(precision, device.type != "mps")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from napari_cytosynth.arguments import check_whole
 from napari_cytosynth.errors import InputError, OutOfMemoryError
 from napari_cytosynth.progress import silent
 
@@ -87,8 +88,8 @@ class Predictor:
         precision: str = "auto",
         tile_size: int | None = None,
     ) -> None:
-        if tile_size is not None and tile_size < 1:
-            raise InputError(f"A tile must have at least 1 pixel, not {tile_size}.")
+        if tile_size is not None:
+            tile_size = check_whole(tile_size, "tile_size", 1, unit=" pixel")
         self.device = choose_device(device)
         self.geometry: Geometry = self._measure(network, in_channels)
         self.in_channels = in_channels

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import fft
 
+from napari_cytosynth.arguments import check_number, unsuitable
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -26,6 +28,7 @@ __all__ = [
     "PHASE_CONTRAST",
     "Optics",
     "camera",
+    "check_optics",
     "fluoresce",
     "frequency_radius",
     "transfer_function",
@@ -63,11 +66,27 @@ class Optics:
     defocus_um: float = 0.0
 
 
+def check_optics(optics: Any) -> Optics:
+    """Validate a microscope; return it."""
+    if not isinstance(optics, Optics):
+        raise unsuitable("optics", optics, "a microscope (napari_cytosynth.phantoms.Optics)")
+    check_number(optics.aperture, "aperture", 0, 10, within=True)
+    check_number(optics.wavelength_um, "wavelength_um", 0, 1000, within=True)
+    source = optics.source
+    if not isinstance(source, tuple) or len(source) != 2:
+        raise unsuitable("source", source, "two numerical apertures (inner, outer)")
+    inner = check_number(source[0], "source (inner)", 0, optics.aperture)
+    check_number(source[1], "source (outer)", inner, 10)
+    check_number(optics.ring_transmission, "ring_transmission", 0, 1)
+    check_number(optics.ring_phase, "ring_phase")
+    check_number(optics.defocus_um, "defocus_um", -1e6, 1e6)
+    return optics
+
+
 PHASE_CONTRAST = Optics()
 BRIGHTFIELD = Optics(source=(0.0, 0.12), ring_transmission=1.0, ring_phase=0.0, defocus_um=6.0)
 
 
-@lru_cache(maxsize=16)
 def transfer_function(optics: Optics) -> tuple[Float, Float, Float]:
     """Return the contrast transfer functions of phase and absorption.
 
@@ -82,6 +101,11 @@ def transfer_function(optics: Optics) -> tuple[Float, Float, Float]:
         Frequencies in cycles per micrometre from 0 to ``2 * aperture / wavelength``, and
         the relative intensity for one unit of phase (radians) and of absorption.
     """
+    return _transfer_function(check_optics(optics))
+
+
+@lru_cache(maxsize=16)
+def _transfer_function(optics: Optics) -> tuple[Float, Float, Float]:
     size, limit = 512, 2.0 * optics.aperture / optics.wavelength_um
     f = fft.fftfreq(size, d=1.0 / (2.0 * limit)).astype(np.float64)
     radius = np.hypot(f[:, None], f[None, :])

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_cytosynth.arguments import (
+    LARGEST_SEED,
+    check_number,
+    check_whole,
+    check_wholes,
+    shown,
+)
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.memory import require_memory
 
 from .drawing import (
     Float,
@@ -25,7 +33,7 @@ from .drawing import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CellScene", "cell_scene", "inside", "numbering", "with_margin"]
+__all__ = ["CellScene", "cell_scene", "inside", "numbering", "plain_arguments", "with_margin"]
 
 _MARGIN_UM = 24.0  # drawn around the field and cropped, so that nothing wraps around
 _SLIVER_PX = 12  # what the field's border leaves of an object is no object below this
@@ -60,6 +68,11 @@ class CellScene:
     margin: int
 
 
+MOST_OBJECTS = 10_000
+LARGEST_PIXEL_UM = 10.0  # cells are no larger
+BYTES_PER_PIXEL = 100  # maps of phase, stain and light, and their spectra
+
+
 def cell_scene(
     shape: tuple[int, int] = (512, 512),
     count: int = 40,
@@ -89,9 +102,11 @@ def cell_scene(
     InputError
         If the shape, count or pixel size is not positive.
     """
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
     rng = np.random.default_rng(seed)
-    per_um = 1.0 / pixel_size_um if pixel_size_um > 0 else 0.0
     scene_shape, margin = with_margin(shape, count, pixel_size_um)
+    per_um = 1.0 / pixel_size_um
+    touching = check_number(touching, "touching", 0, 1)
     layout = place(rng, scene_shape, margin, count, 13.0 * per_um, 0.2, touching)
     outlines = [body_outline(rng) for _ in layout]
     bodies = draw(scene_shape, layout, outlines)
@@ -109,15 +124,44 @@ def cell_scene(
 def with_margin(
     shape: tuple[int, int], count: int, pixel_size_um: float
 ) -> tuple[tuple[int, int], int]:
-    """Validate the arguments; return the shape to draw and its margin."""
-    if len(shape) != 2 or min(shape) < 1:
-        raise InputError(f"A phantom needs a (height, width) of at least 1 pixel, not {shape}.")
-    if count < 0:
-        raise InputError(f"A phantom cannot hold {count} objects.")
-    if not pixel_size_um > 0:
-        raise InputError(f"The pixel size must be more than 0 µm, not {pixel_size_um}.")
+    """Validate the shape; return the shape to draw, and its margin."""
+    rows, columns = check_shape(shape)
     margin = int(np.ceil(_MARGIN_UM / pixel_size_um))
-    return (shape[0] + 2 * margin, shape[1] + 2 * margin), margin
+    drawn = rows + 2 * margin, columns + 2 * margin
+    require_memory(
+        drawn[0] * drawn[1] * BYTES_PER_PIXEL,
+        f"A phantom of {rows} × {columns} pixels of {pixel_size_um:.3g} µm",
+        "Ask for a smaller shape or larger pixels.",
+    )
+    return drawn, margin
+
+
+def check_shape(shape: Any) -> tuple[int, int]:
+    """Validate the shape of a phantom; return it as (Y, X)."""
+    sizes = check_wholes(shape, "The shape of a phantom (height, width)", "(512, 512)")
+    if len(sizes) != 2 or min(sizes) < 1:
+        raise InputError(
+            f"A phantom needs a shape (height, width) of at least 1 pixel, not {shown(shape)}."
+        )
+    return sizes[0], sizes[1]
+
+
+def plain_arguments(count: Any, seed: Any, pixel_size_um: Any) -> tuple[int, Any, float]:
+    """Validate the arguments that all phantoms have; return them as plain values."""
+    return (
+        check_whole(count, "The count of objects in a phantom", 0, MOST_OBJECTS),
+        check_seeds(seed),
+        check_number(
+            pixel_size_um, "The pixel size (pixel_size_um)", 0, LARGEST_PIXEL_UM, within=True
+        ),
+    )
+
+
+def check_seeds(seed: Any) -> Any:
+    """Validate the seed of a phantom: a whole number, or several that are one seed."""
+    if isinstance(seed, tuple | list | np.ndarray):
+        return check_wholes(seed, "The seed of a phantom", "(0, 1)")
+    return check_whole(seed, "The seed of a phantom", 0, LARGEST_SEED)
 
 
 def inside(map_: NDArray[Any], margin: int) -> NDArray[Any]:

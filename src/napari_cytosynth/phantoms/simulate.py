@@ -9,11 +9,14 @@ seed give the same image.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft
+
+from napari_cytosynth.arguments import check_number
 
 from .drawing import Labels, chromatin, draw, noise, nucleus_outline, place
 from .optics import (
@@ -21,12 +24,13 @@ from .optics import (
     PHASE_CONTRAST,
     Optics,
     camera,
+    check_optics,
     fluoresce,
     frequency_radius,
     transfer_function,
     vignette,
 )
-from .scene import CellScene, cell_scene, inside, numbering, with_margin
+from .scene import CellScene, cell_scene, inside, numbering, plain_arguments, with_margin
 from .stained import StainedCells, stained_cells, stained_field
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ __all__ = [
     "stained_field",
     "transfer_function",
 ]
+
+MOST_PHOTONS = 1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +114,12 @@ def fluorescent_nuclei(
     InputError
         If the shape, count or pixel size is not positive.
     """
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
     rng = np.random.default_rng(seed)
     scene_shape, margin = with_margin(shape, count, pixel_size_um)
+    touching = check_number(touching, "touching", 0, 1)
+    aperture = check_number(aperture, "aperture", 0, math.inf, within=True)
+    photons = check_number(photons, "photons", 0, MOST_PHOTONS)
     layout = place(rng, scene_shape, margin, count, 7.0 / pixel_size_um, 0.18, touching)
     outlines = [nucleus_outline(rng) for _ in layout]
     labels = draw(scene_shape, layout, outlines)
@@ -156,6 +166,8 @@ def phase_contrast_cells(
     InputError
         If the shape, count or pixel size is not positive.
     """
+    check_optics(optics)
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
     scene = cell_scene(shape, count, seed, pixel_size_um, touching=touching)
     return _transmitted(scene, optics, seed, "phase contrast")
 
@@ -188,6 +200,8 @@ def brightfield_cells(
     InputError
         If the shape, count or pixel size is not positive.
     """
+    check_optics(optics)
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
     scene = cell_scene(shape, count, seed, pixel_size_um, touching=touching)
     return _transmitted(scene, optics, seed, "brightfield")
 
@@ -200,7 +214,7 @@ def _transmitted(scene: CellScene, optics: Optics, seed: int, kind: str) -> Phan
     for map_, response in ((scene.phase, for_phase), (scene.absorption, for_absorption)):
         spectrum += fft.rfft2(map_) * np.interp(radius, frequencies, response, right=0.0)
     contrast = fft.irfft2(spectrum, s=scene.phase.shape)
-    rng = np.random.default_rng([seed, 1])  # the camera's own stream
+    rng = np.random.default_rng([*np.atleast_1d(seed), 1])  # the camera's own stream
     uneven = 1.0 + 0.012 * noise(rng, scene.phase.shape, 40.0 / scene.pixel_size_um)
     light = 5000.0 * np.clip(1.0 + contrast, 0.02, None) * uneven
     image = camera(rng, light * vignette(light.shape, 0.06), 3.0, 200.0, 4.0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.arguments import LARGEST_SEED, check_number, check_whole
 
 from .drawing import (
     Float,
@@ -32,7 +32,7 @@ from .drawing import (
     place,
 )
 from .optics import PHASE_CONTRAST, camera, fluoresce, transmit, vignette
-from .scene import inside, numbering, with_margin
+from .scene import MOST_OBJECTS, check_shape, inside, numbering, plain_arguments, with_margin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +118,10 @@ def stained_cells(
     InputError
         If the shape, count or pixel size is not positive.
     """
+    count, seed, pixel_size_um = plain_arguments(count, seed, pixel_size_um)
     rng = np.random.default_rng(seed)
     scene_shape, margin = with_margin(shape, count, pixel_size_um)
+    touching = check_number(touching, "touching", 0, 1)
     per_um = 1.0 / pixel_size_um
     layout = place(rng, scene_shape, margin, count, 12.0 * per_um, 0.28, touching)
     cells = _draw_cells(rng, scene_shape, layout, per_um)
@@ -165,11 +167,13 @@ def stained_field(
     InputError
         If the shape, index, seed or pixel size is negative or 0 where it may not be.
     """
-    if index < 0 or seed < 0:
-        raise InputError(f"A phantom's seed and number must be at least 0: {seed}, {index}.")
+    index = check_whole(index, "The number (index) of a phantom", 0, LARGEST_SEED)
+    seed = check_whole(seed, "The seed of a phantom", 0, LARGEST_SEED)
+    _, _, pixel_size_um = plain_arguments(0, 0, pixel_size_um)
+    shape = check_shape(shape)
     rng = np.random.default_rng([seed, index, 1])  # not the stream that draws the cells
     density = rng.uniform(15.0, 100.0) / 256.0**2  # cells per µm²
-    count = round(density * shape[0] * shape[1] * pixel_size_um**2)
+    count = min(round(density * shape[0] * shape[1] * pixel_size_um**2), MOST_OBJECTS)
     touching = rng.uniform(0.2, 0.8)
     return stained_cells(shape, count, (seed, index), pixel_size_um, touching=touching)
 

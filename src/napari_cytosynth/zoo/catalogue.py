@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from napari_cytosynth.arguments import check_choice
 from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundError
 
 from .bundled import bundled_folder, read_index, write_index
@@ -164,11 +165,11 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
 
     Raises
     ------
-    ValueError
+    InputError
         If `task` is none of the three.
     """
-    if task not in (None, "segment", "stain", "generate"):
-        raise ValueError(f"task must be 'segment', 'stain', 'generate' or None, not {task!r}")
+    if task is not None:
+        check_choice(task, "task", ("segment", "stain", "generate"))
     models = _bundled_models() + _cached_models()
     return [model for model in models if task in (None, model.task)]
 

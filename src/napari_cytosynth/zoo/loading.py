@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from napari_cytosynth.arguments import check_callable, check_path, check_text, shown
 from napari_cytosynth.errors import ModelNotFoundError
 
 from . import hub
@@ -17,6 +17,8 @@ from .text import one_line
 from .transfer.verified import check_verified
 
 if TYPE_CHECKING:
+    import os
+
     from torch import nn
 
     from napari_cytosynth.progress import Progress
@@ -90,9 +92,14 @@ def load_model(
     A path is tried first, then the bundled and the cached copies, and the network only
     if there is none: nothing is ever downloaded twice or updated behind your back.
     """
+    check_text(device, "device", "auto, cpu, cuda or mps")
+    check_callable(progress, "progress")
     if isinstance(source, Model):
         return source
-    place = _locate(os.fspath(source), progress)
+    given = check_path(source, "model")
+    if not given.strip():
+        raise ModelNotFoundError("No model was named: give a name, a path or a Hub repository.")
+    place = _locate(given, progress)
     network, card = load_network(place.path)
     digest = file_sha256(weights_file(place.path))
     if place.entry is not None:
@@ -102,7 +109,7 @@ def load_model(
     return Model(
         card=card,
         network=network,
-        source=os.fspath(source),
+        source=given,
         origin=place.origin,
         sha256=digest,
         revision=place.revision,
@@ -133,6 +140,18 @@ def _locate(source: str, progress: Progress | None) -> _Place:
     if name.count("/") != 1:
         raise unknown_name(source)
     return _on_hub(name, revision or None, None, progress)
+
+
+def _expanded(source: str) -> Path:
+    """Return a path with the home folder in place of ~, which exists or not but can."""
+    try:
+        path = Path(source).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, or no such user
+        raise ModelNotFoundError(
+            f"“{shown(source)}” cannot be the name or path of a model: {error}."
+        ) from error
+    return path
 
 
 def _holds_model(path: Path) -> bool:

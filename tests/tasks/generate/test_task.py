@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import napari_cytosynth as cytosynth
-from napari_cytosynth.errors import Cancelled, InputError
+from napari_cytosynth.errors import Cancelled, InputError, ModelError
 from napari_cytosynth.inference.generation.request import resolve
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.generate.task import Generation, SamplingOptions
@@ -234,3 +234,35 @@ def test_script_makes_the_result_again(make_generator, verb):
     given = calls[0] | {"model": model}
     again = getattr(cytosynth, verb)(**given)
     np.testing.assert_array_equal(again.images, result.images)
+
+
+@pytest.mark.parametrize("count", [10**8, 10**9, 10**30])
+def test_more_images_than_the_memory_can_hold_are_refused(make_generator, count):
+    with pytest.raises(InputError, match=r"images of 16 × 16 pixels would need .* are free"):
+        cytosynth.generate(make_generator("vae"), count=count)
+
+
+def test_a_generator_that_gives_no_numbers_is_named(make_generator):
+    for kind in ("vae", "diffusion"):
+        model = make_generator(kind)
+        for parameter in model.network.parameters():  # without gradients
+            parameter.fill_(float("nan"))
+        with pytest.raises(ModelError, match=f"“tiny-{kind}” gave values that are no numbers"):
+            cytosynth.generate(model, count=1)
+
+
+def test_other_impossible_arguments_are_named(make_generator):
+    model = make_generator()
+    for arguments, words in (
+        ({"conditions": 5}, "“conditions” must be numbers by name"),
+        ({"batch_size": "x"}, "batch_size must be a whole number"),
+        ({"keep_trajectory": "no"}, "“keep_trajectory” must be True or False"),
+        ({"sampler": 0}, "“sampler” must be one of"),
+        ({"device": None}, "“device” must be"),
+        ({"on_image": "x"}, "“on_image” must be a function"),
+        ({"guidance": "2"}, "guidance must be a number"),
+    ):
+        with pytest.raises(InputError, match=words):
+            cytosynth.generate(model, **{"count": 1} | arguments)
+    with pytest.raises(InputError, match=r"second seed \(seed_b\) must be a whole number"):
+        cytosynth.vary(model, 1, None)

@@ -123,3 +123,47 @@ def test_labels_with_a_short_last_axis_are_asked_about():
     with pytest.raises(InputError, match=r"axes='YXC'"):
         measure(labels)
     assert list(measure(labels, axes="YXC").area_px) == [18]
+
+
+def _disc(radius, size):
+    y, x = np.mgrid[:100, :100] - 50.3
+    return ((y * size[0]) ** 2 + (x * size[1]) ** 2 < radius**2).astype(int)
+
+
+@pytest.mark.parametrize("size", [(4.0, 1.0), (1.0, 4.0), (2.0, 1.0), (1.0, 1.3)])
+def test_a_perimeter_is_right_where_pixels_are_not_square(size):
+    disc = measure(_disc(40, size), pixel_size=size)["perimeter_um"][0]
+    assert disc == pytest.approx(2 * np.pi * 40, rel=0.06)
+    for shape in ((90, 3), (3, 90), (30, 30)):
+        bar = np.pad(np.ones(shape, int), 2)
+        true = 2 * (shape[0] * size[0] + shape[1] * size[1])
+        assert measure(bar, pixel_size=size)["perimeter_um"][0] == pytest.approx(true, rel=0.06)
+
+
+def test_a_perimeter_changes_steadily_with_the_shape_of_pixels():
+    labels = _disc(40, (1, 1)) * 7
+    labels[45:55, 40:60] = 9  # an object in the hole of another
+    square = measure(labels, pixel_size=0.5)
+    nearly = measure(labels, pixel_size=(0.5, 0.5 * (1 + 1e-9)))
+    np.testing.assert_allclose(nearly["perimeter_um"], square["perimeter_um"], rtol=1e-6)
+    np.testing.assert_allclose(square["perimeter_um"], square["perimeter_px"] / 2)
+    turned = measure(labels.T, pixel_size=(3, 1))["perimeter_um"]
+    np.testing.assert_allclose(measure(labels, pixel_size=(1, 3))["perimeter_um"], turned)
+
+
+def test_a_stack_without_planes_has_a_table_with_columns():
+    table = measure(np.zeros((0, 8, 8), int), np.zeros((0, 8, 8)), 0.5)
+    assert len(table) == 0
+    assert {"z", "perimeter_um", "mean_intensity"} <= set(table)
+
+
+def test_impossible_arguments_are_named():
+    labels = np.ones((8, 8), int)
+    with pytest.raises(InputError, match="along Z too"):
+        measure(labels, pixel_size=(1, 1, 1))
+    with pytest.raises(InputError, match="positive number of µm"):
+        measure(labels, pixel_size=1e200)
+    with pytest.raises(InputError, match="intensity image holds <U1 values"):
+        measure(labels, np.full((8, 8), "a"))
+    with pytest.raises(InputError, match="“labels” is the path of a file"):
+        measure("labels.tif")

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import copy
 import json
 
 import numpy as np
 import pytest
+import torch
 from napari.components import ViewerModel
 from napari.layers import Image
 
 import napari_cytosynth as cytosynth
-from napari_cytosynth.errors import Cancelled, InputError
+from napari_cytosynth.errors import Cancelled, InputError, ModelError
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.zoo.card import Normalisation
 
@@ -298,3 +300,73 @@ def test_an_array_without_names_of_axes_is_asked_about_or_spoken_of(image, model
     assert not any(
         "names" in text for text in run(np.stack([image] * 2), model, axes="ZYX").messages
     )
+
+
+def test_a_path_is_not_taken_for_an_image(model, tmp_path):
+    for path in (tmp_path / "i.tif", "i.tif"):
+        with pytest.raises(InputError, match=r"path of a file .*i\.tif.* read the file first"):
+            run(path, model)
+
+
+def test_tensors_and_masked_arrays_are_images(image, model):
+    expected = run(image, model).probability
+    tensor = torch.from_numpy(np.ascontiguousarray(image).astype(np.float32)).requires_grad_()
+    np.testing.assert_allclose(run(tensor, model).probability, expected, atol=1e-5)
+    masked = np.ma.masked_array(image, np.zeros(image.shape, bool))
+    np.testing.assert_array_equal(run(masked, model).probability, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"threshold": "auto"}, "“threshold” must be a number between 0 and 1, not auto"),
+        ({"min_size": 2.9}, "“min_size” must be a whole number of at least 0, not 2.9"),
+        ({"fill_holes": "no"}, "“fill_holes” must be True or False, not no"),
+        ({"axes": ["Y", "X"]}, "“axes” must be one letter for each axis as text"),
+        ({"channels": 0}, r"“channels” must be .* such as \(0,\), not 0"),
+        ({"planes": 0}, "“planes” must be whole numbers"),
+        ({"pixel_size": (1, 0.5, 0.5)}, r"pixel_size=\(0.5, 0.5\)"),
+        ({"pixel_size": "0.5 um"}, "positive number of µm"),
+        ({"device": None}, "“device” must be"),
+        ({"precision": ["float32"]}, "“precision” must be one of"),
+        ({"tile_size": "auto"}, "“tile_size” must be a whole number"),
+        ({"resample": "yes"}, "“resample” must be True or False"),
+        ({"progress": 5}, "“progress” must be a function or None, not 5"),
+        ({"out": [1, 2]}, "output array"),
+    ],
+)
+def test_impossible_arguments_are_named(image, model, arguments, words):
+    with pytest.raises(InputError, match=words):
+        cytosynth.segment(image, model, **arguments)
+
+
+def test_the_result_is_not_written_into_the_image(model):
+    image = np.random.default_rng(0).random((16, 16)).astype(np.float32)
+    with pytest.raises(InputError, match="not be the image itself"):
+        run(image, model, out=image)
+    image.flags.writeable = False
+    with pytest.raises(InputError, match="read-only"):
+        run(image.copy(), model, out=image)
+
+
+@pytest.mark.parametrize("size", [0.5 / 9, 4.5, (0.5, 4.5)])
+def test_an_image_of_another_scale_is_not_resampled(image, model, size):
+    with pytest.raises(InputError, match=r"this model is for another scale.*factor of 9 "):
+        run(image, model, pixel_size=size, resample=True)
+    assert run(image, model, pixel_size=size).probability.any()
+
+
+def test_what_the_memory_cannot_hold_is_refused_before_the_model_runs(image, model, monkeypatch):
+    from napari_cytosynth import memory
+
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
+    with pytest.raises(InputError, match=r"would need about \d+ kB .* 1000 bytes are free"):
+        run(image, model, progress=lambda *_: pytest.fail("the model ran"))
+
+
+def test_a_model_that_gives_no_numbers_is_named(image, model):
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        broken.network.head.bias[0] = float("nan")
+    with pytest.raises(ModelError, match="“tiny” gave values that are no numbers"):
+        run(image, broken)

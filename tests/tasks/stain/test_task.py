@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
+import torch
 from napari.layers import Image
 
 import napari_cytosynth as cytosynth
-from napari_cytosynth.errors import Cancelled, InputError
+from napari_cytosynth.errors import Cancelled, InputError, ModelError
 from napari_cytosynth.inference.dropout.sampler import Sampler
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.tasks.common.provenance import KEY, as_python
@@ -331,3 +334,42 @@ def test_segment_takes_models_of_local_contrast(image, make_model):
     np.testing.assert_allclose(whole.probability, bright.probability, atol=1e-4)
     flat = cytosynth.segment(np.full((20, 20), 7, np.uint8), segmenter)
     assert not flat.probability.any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"samples": None}, "samples must be a whole number, not None"),
+        ({"samples": 2.9}, "samples must be a whole number, not 2.9"),
+        ({"seed": None}, "seed must be a whole number of at least 0, not None"),
+        ({"tolerance": "10%"}, "tolerance .* must be a number between 0 and 1, not 10%"),
+        ({"keep_samples": "no"}, "“keep_samples” must be True or False"),
+        ({"stains": 0}, "“stains” must be names"),
+        ({"on_update": 1}, "“on_update” must be a function or None"),
+        ({"first_plane": 0}, "“planes” must be"),
+    ],
+)
+def test_impossible_arguments_are_named(image, model, arguments, words):
+    with pytest.raises(InputError, match=words):
+        run(image[None], model, axes="ZYX", **arguments)
+
+
+def test_more_samples_than_the_memory_can_hold_are_refused(image, model):
+    def stop(done, total, message):
+        if message.startswith("Sample"):
+            raise Cancelled("at the first sample")
+
+    with pytest.raises(InputError, match=r"would need about .* fewer samples"):
+        run(image, model, samples=10**9, keep_samples=True)
+    with pytest.raises(Cancelled):  # they need no memory if they are not kept
+        run(image, model, samples=10**9, progress=stop)
+
+
+def test_a_model_that_gives_no_numbers_is_named(image, model):
+    broken = copy.deepcopy(model)
+    seen = []
+    with torch.no_grad():
+        list(broken.network.parameters())[-1].fill_(float("nan"))
+    with pytest.raises(ModelError, match="“tiny-stainer” gave values that are no numbers"):
+        run(image, broken, on_update=lambda *values: seen.append(values))
+    assert not seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from qtpy.QtWidgets import QWidget
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.widgets.common.jobs import POLL_MS, JobRunner
+from napari_cytosynth.widgets.common.jobs import POLL_MS, Job, JobRunner, stop_all
 
 
 @pytest.fixture
@@ -151,3 +152,25 @@ def test_a_widget_that_is_garbage_collected_takes_its_job_along(qapp):
     del owner
     gc.collect()
     assert stopped.wait(10)
+
+
+def test_the_end_of_the_program_stops_jobs_and_waits_for_none_that_hangs():
+    stopped, release = threading.Event(), threading.Event()
+
+    def obedient(progress):
+        try:
+            while True:
+                progress(0, 1, "")
+                time.sleep(0.001)
+        finally:
+            stopped.set()
+
+    jobs = [Job(obedient), Job(lambda progress: release.wait(60))]
+    for job in jobs:
+        job.start()
+        assert job._thread.daemon
+    stop_all(timeout=0.2)
+    assert stopped.is_set()
+    assert not jobs[1].join(0)
+    release.set()
+    assert jobs[1].join(10)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from napari_cytosynth.arguments import LARGEST_SEED, check_number, check_whole
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,22 +121,19 @@ def check_sampling(
     InputError
         If a value is impossible.
     """
-    if samples < 0 or samples == 1:
+    count = check_whole(samples, "The number of samples")
+    if count < 0 or count == 1:
         raise InputError(
             "The number of samples must be 0 (one prediction, no uncertainty) or at least 2, "
-            f"not {samples}: one sample has no spread."
+            f"not {count}: one sample has no spread."
         )
-    if seed < 0:
-        raise InputError(f"The seed must be a whole number from 0 on, not {seed}.")
-    if tolerance is not None and not 0 < tolerance < 1:
-        raise InputError(
-            "The tolerance is the relative error that the uncertainty may have, between 0 "
-            f"and 1 (0.1 for 10 %), not {tolerance}."
-        )
-    if inject is not None and not 0 < inject < 1:
-        raise InputError(
-            f"The probability of the injected dropout must lie between 0 and 1, not be {inject}."
-        )
+    check_whole(seed, "The seed", 0, LARGEST_SEED)
+    if tolerance is not None:
+        # the relative error that the uncertainty may have: 0.1 for 10 %
+        check_number(tolerance, "The tolerance (0.1 for 10 %)", 0, 1, within=True)
+    if inject is not None:
+        words = "The probability of the injected dropout (inject_dropout)"
+        check_number(inject, words, 0, 1, within=True)
 
 
 def check_dropout(

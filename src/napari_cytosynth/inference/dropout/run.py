@@ -13,7 +13,7 @@ from napari_cytosynth.progress import silent
 from .running_statistics import MIN_FOR_ERROR, relative_error_of_std
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -81,9 +81,9 @@ class SamplingRun:
 
     # -- samples ----------------------------------------------------------------------------
 
-    def batches(self, count: int, size: int) -> list[range]:
-        """Split the numbers of the first `count` samples into batches of `size`."""
-        return [range(start, min(start + size, count)) for start in range(0, count, size)]
+    def batches(self, count: int, size: int) -> Iterator[range]:
+        """Yield the numbers of the first `count` samples in batches of `size`."""
+        return (range(start, min(start + size, count)) for start in range(0, count, size))
 
     def show(self, statistics: RunningStatistics) -> None:
         """Pass mean and std of the whole plane so far to `on_sample`."""

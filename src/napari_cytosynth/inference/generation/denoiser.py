@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_cytosynth.errors import ModelError
+from napari_cytosynth.errors import not_finite
 from napari_cytosynth.inference.device import exact_float32
 
 from .noise_schedule import NoiseSchedule
@@ -39,13 +39,9 @@ def number_format(device: torch.device, precision: str) -> Iterator[None]:
 
 
 def check_finite(values: torch.Tensor) -> None:
-    """Raise ModelError if there is a NaN or an infinite value."""
+    """Raise NotFiniteError if there is a NaN or an infinite value."""
     if not bool(values.isfinite().all()):
-        raise ModelError(
-            "The model gave values that are no numbers, so that there is no image. Its weights "
-            "may be damaged: fetch the model again, or choose another one or the precision "
-            "float32."
-        )
+        raise not_finite()
 
 
 class Denoiser:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .denoiser import Denoiser, check_finite, number_format
+from .request import KEPT_STATES
 from .run import initial_noise
 from .samplers import SamplingSteps
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoding", "Diffusing"]
 
-KEPT_STATES = 50
 LATENT_PREVIEWS = 8  # of one batch: decoding takes about as long as a step
 
 

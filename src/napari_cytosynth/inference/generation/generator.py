@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_cytosynth.arguments import check_text, shown
 from napari_cytosynth.errors import InputError, OutOfMemoryError
 from napari_cytosynth.inference.device import choose_device, free_memory, unless_out_of_memory
 from napari_cytosynth.inference.precision import ENVIRONMENT_VARIABLE
@@ -253,10 +254,13 @@ class Generator:
 
 
 def _choose_precision(name: str) -> str:
+    check_text(name, "precision", "one of auto, float32, bfloat16")
     if name == "auto":
         name = os.environ.get(ENVIRONMENT_VARIABLE, "") or "float32"
     if name == "auto":
         return "float32"
     if name not in ("float32", "bfloat16"):
-        raise InputError(f"There is no precision “{name}”. Choose auto, float32 or bfloat16.")
+        raise InputError(
+            f"There is no precision “{shown(name)}”. Choose auto, float32 or bfloat16."
+        )
     return name

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from napari_cytosynth.arguments import (
+    LARGEST_SEED,
+    check_flag,
+    check_number,
+    check_text,
+    check_whole,
+    shown,
+    unsuitable,
+)
 from napari_cytosynth.errors import InputError, ModelError
+from napari_cytosynth.memory import require_memory
 from napari_cytosynth.zoo.card import SamplerName
 
 if TYPE_CHECKING:
@@ -33,7 +43,7 @@ __all__ = [
 ]
 
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
-SEEDS = 2**63  # what torch's generators take
+KEPT_STATES = 50  # of a trajectory, besides the image
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,11 +167,15 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
     card = generation_of(inference)
     stepwise = _is_stepwise(card)
     classes = inference.classes if stepwise else []
+    size = None if options.size is None else check_size(options.size)
+    pixels = _possible_size(size, inference)
+    kept = stepwise and check_flag(options.keep_trajectory, "keep_trajectory")
+    _require_memory(_asked_count(options), pixels, len(inference.output_channels), states=kept)
     seeds, positions = _seeds(options)
     label = _class_number(options.label, classes)
     named, condition = _conditions(options.conditions, card.conditions if stepwise else [], classes)
-    size = None if options.size is None else check_size(options.size)
     guidance = None if options.guidance is None else check_guidance(options.guidance)
+    sampler = card.sampler if options.sampler is None else _sampler(options.sampler)
     steps = _steps(options.steps, card, inference.training_steps if stepwise else None)
     checked = replace(
         options,
@@ -170,16 +184,16 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
         size=size,
         steps=None if options.steps is None else int(options.steps),
         guidance=guidance,
-        keep_trajectory=bool(options.keep_trajectory),
+        keep_trajectory=check_flag(options.keep_trajectory, "keep_trajectory"),
     )
     return ResolvedRequest(
         options=checked,
         seeds=seeds,
         positions=positions,
-        size=_possible_size(size, inference),
+        size=pixels,
         label=label,
         condition=condition,
-        sampler="ddim" if positions else _sampler(options.sampler or card.sampler),
+        sampler="ddim" if positions else sampler,
         steps=steps,
         guidance=float(card.guidance) if guidance is None else guidance,
         keep_trajectory=checked.keep_trajectory and stepwise,
@@ -193,54 +207,65 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
 
 def check_count(value: Any, least: int = 1) -> int:
     """Validate a number of images, by default at least 1."""
-    return _whole_number(value, "number of images", least)
+    return check_whole(value, "The count or number of images", least)
 
 
-def check_seed(value: Any) -> int:
+def check_seed(value: Any, name: str = "seed") -> int:
     """Validate a seed."""
-    seed = _whole_number(value, "seed", 0)
-    if seed >= SEEDS:
-        raise InputError(f"The seed must be a whole number below 2 to the power of 63, not {seed}.")
-    return seed
+    return check_whole(value, f"The {name}", 0, LARGEST_SEED)
 
 
 def check_guidance(value: Any) -> float:
     """Validate a guidance strength."""
-    guidance = _number(value, "The guidance")
-    if guidance < 0:
-        raise InputError(f"The guidance must be a number from 0 on, not {guidance:g}.")
-    return guidance
+    return check_number(value, "The guidance", 0)
 
 
 def check_size(value: Any) -> tuple[int, int]:
     """Validate a size; return it as (Y, X)."""
-    sizes = list(value) if _is_sequence(value) else [value, value]
+    sizes = value if _is_sequence(value) else [value, value]
     if len(sizes) != 2:
-        raise InputError(f"The size is one number of pixels, or two (Y, X), not {len(sizes)}.")
-    height, width = (_whole_number(size, "size", 1, " pixel") for size in sizes)
+        raise InputError(
+            f"The size is one number of pixels, or two (Y, X), not {len(sizes)}: {shown(value)}."
+        )
+    height, width = (check_whole(size, "The size", 1, unit=" pixel") for size in sizes)
     return height, width
 
 
 def _batch_size(value: Any) -> int | None:
-    if value is None:
-        return None
-    size = _as_whole(value)
-    if size is None or size < 1:
-        raise InputError(f"A batch needs at least 1 image, not {value}.")
-    return size
+    return None if value is None else check_whole(value, "The batch_size", 1, unit=" image")
+
+
+def _asked_count(options: SamplingOptions) -> int:
+    if options.walk_to is None and _is_sequence(options.seed):
+        return len(options.seed)  # type: ignore[arg-type]
+    return check_count(options.count, 1 if options.walk_to is None else 2)
+
+
+def _require_memory(count: int, size: tuple[int, int], channels: int, *, states: bool) -> None:
+    """Refuse more or larger images than the memory can hold."""
+    # float32 images, float16 states of a trajectory, and all that one image needs to be made
+    each = channels * (4 + (2 * 2 * (KEPT_STATES + 1) if states else 0))
+    needed = size[0] * size[1] * (count * each + 64 * channels) + 128 * count
+    what = f"{count:,} image{'s' * (count != 1)} of {size[0]} × {size[1]} pixels"
+    if states:
+        what += " with the states of their trajectories"
+    require_memory(needed, what, "Ask for fewer (count) or smaller ones (size).")
 
 
 def _seeds(options: SamplingOptions) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
     """Return the seed of each image, or the end seeds and the positions of a latent walk."""
     if options.walk_to is not None:
-        ends = check_seed(options.seed), check_seed(options.walk_to)
+        ends = check_seed(options.seed), check_seed(options.walk_to, "second seed")
         count = check_count(options.count, 2)
         return ends, tuple(number / (count - 1) for number in range(count))
     if _is_sequence(options.seed):
-        seeds = tuple(check_seed(seed) for seed in options.seed)  # type: ignore[union-attr]
-        if not seeds or len(seeds) != options.count:
-            raise InputError("Ask for at least one image, and for one seed of each.")
-        return seeds, None
+        given: Sequence[Any] = options.seed  # type: ignore[assignment]
+        if not len(given) or len(given) != options.count:
+            raise InputError(
+                "Ask for at least one image, and for one seed of each: there are "
+                f"{len(given)} seeds for {options.count} images (count)."
+            )
+        return tuple(check_seed(seed) for seed in given), None
     first, count = check_seed(options.seed), check_count(options.count)
     check_seed(first + count - 1)
     return tuple(range(first, first + count)), None
@@ -254,22 +279,22 @@ def _is_stepwise(card: GenerationSettings) -> bool:
     return "diffusion" in card.family
 
 
-def _sampler(name: str) -> SamplerName:
+def _sampler(name: Any) -> SamplerName:
     for known in SAMPLERS:
-        if name == known:
+        if check_text(name, "sampler", f"one of {', '.join(SAMPLERS)}") == known:
             return known
-    raise InputError(f"There is no sampler “{name}”; use one of {', '.join(SAMPLERS)}.")
+    raise InputError(f"There is no sampler “{shown(name)}”; use one of {', '.join(SAMPLERS)}.")
 
 
 def _steps(wanted: Any, card: GenerationSettings, most: int | None) -> int:
     """Return the number of steps, at most `most`; 1 for models of a single pass (None)."""
     if most is None:
         if wanted is not None:
-            _whole_number(wanted, "number of steps", 1)
+            check_whole(wanted, "The number of steps", 1)
         return 1
     if wanted is None:
         return min(card.steps, most)
-    steps = _whole_number(wanted, "number of steps")
+    steps = check_whole(wanted, "The number of steps")
     if not 1 <= steps <= most:
         raise InputError(
             f"The number of steps must lie between 1 and {most}, which the model was "
@@ -303,14 +328,16 @@ def _class_number(label: Any, classes: list[str]) -> int | None:
     number = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
     if number and 0 <= label < len(classes):
         return int(label)
-    raise InputError(f"There is no class “{label}”: this model knows {', '.join(classes)}.")
+    raise InputError(f"There is no class “{shown(label)}”: this model knows {', '.join(classes)}.")
 
 
 def _conditions(
-    wanted: Conditions, known: list[Condition], classes: list[str]
+    wanted: Any, known: list[Condition], classes: list[str]
 ) -> tuple[dict[str, float], tuple[float, ...] | None]:
     """Return the named conditions in their units, and all conditions standardised."""
     if wanted is not None and not isinstance(wanted, Mapping):
+        if not _is_sequence(wanted):
+            raise unsuitable("conditions", wanted, "numbers by name, such as {'name': 0.2}")
         return {}, _standardised(wanted, len(known), classes)
     named = _named_conditions(wanted or {}, [condition.name for condition in known])
     if not named:
@@ -325,8 +352,8 @@ def _named_conditions(wanted: Mapping[str, Any], names: list[str]) -> dict[str, 
     for name in wanted:
         if name not in names:
             knows = f"it knows {', '.join(names)}" if names else "leave the conditions out"
-            raise InputError(f"This model has no property “{name}”: {knows}.")
-    return {name: _number(value, f"The property “{name}”") for name, value in wanted.items()}
+            raise InputError(f"This model has no property “{shown(name)}” (conditions): {knows}.")
+    return {name: check_number(value, f"The property “{name}”") for name, value in wanted.items()}
 
 
 def _standardised(wanted: Sequence[float], known: int, classes: list[str]) -> tuple[float, ...]:
@@ -334,7 +361,13 @@ def _standardised(wanted: Sequence[float], known: int, classes: list[str]) -> tu
         raise InputError("This model knows no classes or properties: leave them out.")
     if len(wanted) != known:
         raise InputError(f"This model takes {known} properties, not {len(wanted)}.")
-    return tuple(wanted)
+    return tuple(_number_or_nan(value) for value in wanted)
+
+
+def _number_or_nan(value: Any) -> float:
+    """Return a standardised condition; NaN is none."""
+    missing = isinstance(value, float | np.floating) and math.isnan(value)
+    return math.nan if missing else check_number(value, "Each of the conditions")
 
 
 def _warnings(options: SamplingOptions, inference: Inference, named: dict[str, float]) -> list[str]:
@@ -360,38 +393,10 @@ def _warnings(options: SamplingOptions, inference: Inference, named: dict[str, f
     return found
 
 
-# -- numbers ----------------------------------------------------------------------------------
+# -- sequences --------------------------------------------------------------------------------
 
 
 def _is_sequence(value: Any) -> bool:
-    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
-
-
-def _as_whole(value: Any) -> int | None:
-    """Convert to a whole number; None if it is none."""
-    try:
-        number = int(value)
-        whole = not isinstance(value, bool) and number == value
-    except (TypeError, ValueError, OverflowError):  # no number, NaN, infinite
-        return None
-    return number if whole else None
-
-
-def _whole_number(value: Any, what: str, least: int | None = None, unit: str = "") -> int:
-    """Return a whole number; raise InputError, naming `what` it is, if it is none."""
-    number = _as_whole(value)
-    if number is None or (least is not None and number < least):
-        limit = "" if least is None else f" of at least {least}{unit}"
-        raise InputError(f"The {what} must be a whole number{limit}, not {value}.")
-    return number
-
-
-def _number(value: Any, what: str) -> float:
-    """Return a finite number; raise InputError, naming `what` it is, if it is none."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{what} must be a number, not {value}.")
-    return number
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.arguments import check_text, shown
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,18 +56,19 @@ def parse_axes(axes: str, ndim: int) -> str:
     InputError
         If a letter is missing, doubled or not a letter, or ``X`` comes before ``Y``.
     """
+    check_text(axes, "axes", "one letter for each axis as text, such as 'ZYX'")
     letters = axes.strip().upper().replace(",", "").replace(" ", "")
     if len(letters) != ndim:
         raise InputError(
-            f"The axes “{axes}” name {len(letters)} axes, but the image has {ndim}. Give one "
-            f"letter for each axis, for example {guess_axes(ndim)!r}."
+            f"The axes “{shown(axes)}” name {len(letters)} axes, but the image has {ndim}. Give "
+            f"one letter for each axis, for example {guess_axes(ndim)!r}."
         )
     if not letters.isascii() or not letters.isalpha() or len(set(letters)) != ndim:
-        raise InputError(f"The axes “{axes}” must be letters, each of them only once.")
+        raise InputError(f"The axes “{shown(axes)}” must be letters, each of them only once.")
     if "Y" not in letters or "X" not in letters[letters.index("Y") :]:
         raise InputError(
-            f"The axes “{axes}” must contain Y (rows) and, after it, X (columns): the two axes "
-            "of one image plane."
+            f"The axes “{shown(axes)}” must contain Y (rows) and, after it, X (columns): the two "
+            "axes of one image plane."
         )
     return letters
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.arguments import LARGEST_PIXEL, SMALLEST_PIXEL, check_pixel_size
+
+from .arrays import as_array, check_layer_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,26 +71,39 @@ class Source:
         return [Path(path) for path in found if isinstance(path, str | Path)]
 
 
-def read_source(image: Any) -> Source:
+def read_source(image: Any, name: str = "image") -> Source:
     """Read a layer or an array; neither is copied.
 
     Parameters
     ----------
     image
-        A napari layer, or a numpy, dask or zarr array (anything else goes through
-        ``numpy.asarray``); a :class:`Source` stays as it is.
+        A napari layer, or what :func:`~napari_cytosynth.tasks.common.arrays.as_array` takes;
+        a :class:`Source` stays as it is.
+    name
+        Of the argument, for messages. Default: "image".
+
+    Raises
+    ------
+    InputError
+        If it is neither, or a layer without pixels.
     """
     if isinstance(image, Source):
         return image
-    if hasattr(image, "data") and hasattr(image, "scale") and hasattr(image, "translate"):
+    if _is_layer(image):
+        check_layer_kind(image)
         return _read_layer(image)
-    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
-        image = np.asarray(image)
-    return Source(image)
+    return Source(as_array(image, name))
+
+
+def _is_layer(image: Any) -> bool:
+    try:
+        return all(hasattr(image, name) for name in ("data", "scale", "translate"))
+    except Exception:  # dates have data that cannot be read
+        return False
 
 
 def _read_layer(layer: Any) -> Source:
-    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    data = as_array(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     labels = tuple(str(label) for label in getattr(layer, "axis_labels", ()))
     names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     geometry = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
@@ -172,7 +187,7 @@ def physical_pixel_size(geometry: dict[str, Any], axes: Sequence[int]) -> tuple[
     # a pixel's edge after the affine: as long as that column of the matrix
     edges = np.linalg.norm(linear @ scale, axis=0)
     sizes = [None if factor is None else factor * edges[a] for factor, a in zip(factors, axes, strict=True)]  # fmt: skip  # noqa: E501
-    if any(size is None or not np.isfinite(size) or size <= 0 for size in sizes):
+    if any(size is None or not SMALLEST_PIXEL <= size <= LARGEST_PIXEL for size in sizes):
         return None
     return tuple(float(size) for size in sizes if size is not None)
 
@@ -222,11 +237,6 @@ def resolve_pixel_size(
     Raises
     ------
     InputError
-        If it is not positive.
+        If it is not one or two positive numbers.
     """
-    if pixel_size is None:
-        return None
-    values = np.broadcast_to(np.asarray(pixel_size, float), (2,))
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        raise InputError(f"The pixel size must be a positive number of µm, not {pixel_size}.")
-    return float(values[0]), float(values[1])
+    return check_pixel_size(pixel_size)

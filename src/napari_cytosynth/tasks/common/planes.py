@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.arguments import check_flag, check_wholes
+from napari_cytosynth.errors import InputError, not_finite
+from napari_cytosynth.memory import require_memory
 
 from .axes import PlaneReader, axes_from_labels, doubt_about, guess_axes, parse_axes
 from .layers import Source, physical_pixel_size, resolve_pixel_size
-from .resample import model_shape, pixel_size_hint
+from .resample import check_scale, model_shape, pixel_size_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +103,7 @@ def _channels(
     shape: tuple[int, ...], axes: str, wanted: list[str], chosen: Sequence[int] | None
 ) -> tuple[int, ...] | None:
     there = shape[axes.index("C")] if "C" in axes else 1
-    picked = tuple(int(channel) for channel in chosen) if chosen is not None else None
+    picked = None if chosen is None else check_wholes(chosen, "channels")
     if picked is not None and ("C" not in axes or any(not 0 <= c < there for c in picked)):
         raise InputError(
             f"There is no channel {list(picked)}: the image with the axes {axes} has {there} "
@@ -177,7 +179,7 @@ class PlaneRun:
 
     def checked_index(self, planes: tuple[int, ...]) -> tuple[int, ...]:
         """Return a valid index into the axes that count planes, else raise InputError."""
-        position = tuple(int(index) for index in planes)
+        position = check_wholes(planes, "planes", "(0,) or (3, 1)")
         shape = self.reader.leading_shape
         if len(position) != len(shape) or any(
             not 0 <= index < size for index, size in zip(position, shape, strict=True)
@@ -199,11 +201,39 @@ class PlaneRun:
 
     def set_resampling(self, resample: bool) -> None:
         """Warn of a pixel size that is not the model's; with `resample`, plan to resample."""
+        resample = check_flag(resample, "resample")
         wanted = self.model.card.inference.pixel_size_um
         shape = model_shape(self.reader.plane_shape, self.pixel_size, wanted)
         if shape is not None and self.pixel_size is not None and wanted is not None:
             self.messages.append(pixel_size_hint(self.pixel_size, wanted, resampled=resample))
-            self.shape = shape if resample else None
+            if resample:
+                check_scale(self.pixel_size, wanted, self.model.card.name)
+                self.shape = shape
+
+    def require_memory(self, arrays: float, channels: int) -> None:
+        """Refuse a run that will need more memory than is free, before any work.
+
+        Parameters
+        ----------
+        arrays
+            Bytes of all arrays of the result.
+        channels
+            Number of channels of the network's output.
+        """
+        inputs = len(self.model.card.inference.input_channels)
+        rows, columns = self.reader.plane_shape
+        itemsize = int(np.dtype(self.reader.data.dtype).itemsize)
+        working = rows * columns * inputs * (itemsize + 4)  # a plane as read, and scaled
+        if self.shape is not None:
+            # resampled with a smoothed copy, the result at that size, and brought back
+            working += self.shape[0] * self.shape[1] * 4 * (3 * inputs + 2 * channels)
+            working += rows * columns * 4 * 2 * channels
+        working += int(48 * self._normalisation().sigma)  # weights of the smoothing
+        text = f"This image of {' × '.join(map(str, self.reader.data.shape))} pixels"
+        if self.shape is not None:
+            text += f", resampled to planes of {self.shape[0]} × {self.shape[1]} pixels,"
+        remedy = "Choose a single plane (planes=…), crop the image, or keep fewer samples."
+        require_memory(arrays + working, text, remedy)
 
     def iter_planes(
         self, tick: Progress
@@ -224,13 +254,22 @@ class PlaneRun:
         """Normalise a whole plane (C, Y, X) by the card's settings, on the image's own grid."""
         from napari_cytosynth.inference.normalise import normalise
 
+        return normalise(plane, self._normalisation())
+
+    def _normalisation(self) -> Normalisation:
+        """Return the card's settings, with sigma in the image's pixels."""
         normalisation: Normalisation = self.model.card.inference.normalisation
         wanted = self.model.card.inference.pixel_size_um
         if self.shape is not None and self.pixel_size is not None and wanted is not None:
             # sigma is in the model's pixels, not in the image's
             sigma = normalisation.sigma * wanted / float(np.sqrt(np.prod(self.pixel_size)))
             normalisation = normalisation.model_copy(update={"sigma": sigma})
-        return normalise(plane, normalisation)
+        return normalisation
+
+    def check_result(self, values: npt.NDArray[np.floating]) -> None:
+        """Raise ModelError if the network gave NaN or infinite values."""
+        if not np.isfinite(values).all():
+            raise not_finite(self.model.card.name)
 
     def _check_finite(self, plane: npt.NDArray[Any]) -> None:
         if plane.dtype.kind != "f":

@@ -6,15 +6,51 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-__all__ = ["TOLERANCE", "back_to", "model_shape", "pixel_size_hint", "to_shape"]
+__all__ = [
+    "LARGEST_FACTOR",
+    "TOLERANCE",
+    "back_to",
+    "check_scale",
+    "model_shape",
+    "pixel_size_hint",
+    "to_shape",
+]
 
 TOLERANCE = 1.5
 """Pixel sizes that differ by more than this factor call for resampling."""
+
+LARGEST_FACTOR = 8
+"""Resampling by more than this leaves nothing of what a model was trained to see."""
+
+
+def check_scale(pixel_size: Sequence[float], wanted: float, name: str) -> None:
+    """Raise InputError if an image is too far from a model's scale to be resampled to it.
+
+    Parameters
+    ----------
+    pixel_size
+        Pixel size of the image along Y and X in µm.
+    wanted
+        Pixel size of the model's training images in µm.
+    name
+        Of the model.
+    """
+    factor = max(max(size / wanted, wanted / size) for size in pixel_size)
+    if factor > LARGEST_FACTOR:
+        own = " × ".join(f"{size:.3g}" for size in dict.fromkeys(pixel_size))
+        raise InputError(
+            f"The image has {own} µm per pixel, the model “{name}” was trained at {wanted:.3g} µm: "
+            f"this model is for another scale. Resampling by a factor of {factor:,.3g} (more than "
+            f"{LARGEST_FACTOR}) is refused: correct the pixel size (pixel_size), choose another "
+            "model, or do not resample."
+        )
 
 
 def model_shape(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.arguments import check_whole
 from napari_cytosynth.tasks.common.colours import rgb_of, usual_colour
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def column_count(count: int, columns: int | None = None) -> int:
     InputError
         If `columns` is less than 1.
     """
-    if columns is not None and columns < 1:
-        raise InputError(f"A grid needs at least 1 column, not {columns}.")
-    return max(1, ceil(sqrt(count)) if columns is None else min(int(columns), count))
+    if columns is not None:
+        columns = check_whole(columns, "The number of columns", 1, unit=" column")
+    return max(1, ceil(sqrt(count)) if columns is None else min(columns, count))
 
 
 def montage(images: npt.NDArray[Any], columns: int, gap: int = 0) -> npt.NDArray[Any]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import Cancelled, InputError
-from napari_cytosynth.inference.generation.request import SamplingOptions, resolve
+from napari_cytosynth.arguments import check_callable
+from napari_cytosynth.errors import Cancelled, InputError, NotFiniteError, not_finite
+from napari_cytosynth.inference.generation.request import SamplingOptions, check_seed, resolve
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.provenance import record
 
@@ -194,10 +195,11 @@ def vary(
     InputError, ModelError, Cancelled
         As :func:`generate`.
     """
+    check_seed(seed_a, "first seed (seed_a)")
     options = SamplingOptions(
         count=count,
         seed=seed_a,
-        walk_to=seed_b,
+        walk_to=check_seed(seed_b, "second seed (seed_b)"),
         label=label,
         conditions=conditions,
         size=size,
@@ -249,15 +251,23 @@ def sample(
     InputError, ModelError, Cancelled
         As :func:`generate`.
     """
+    from napari_cytosynth.inference.cancelling import cancellable
     from napari_cytosynth.inference.generation.generator import Generator
 
-    loaded = _load_generator(model, device, progress)
-    inference = loaded.card.inference
-    request = resolve(options, inference)
-    where = device if device != "auto" else loaded.device
-    generator = Generator(loaded.network, inference, device=where, precision=precision)
-    callbacks = _without_mask(_image_channels(inference), on_preview, on_image)
-    made = generator.run(request, **callbacks, enough=enough, progress=resolve_progress(progress))
+    named = {"on_preview": on_preview, "on_image": on_image, "enough": enough}
+    for name, function in named.items():
+        check_callable(function, name)
+    with cancellable(resolve_progress(progress)) as tick:
+        loaded = _load_generator(model, device, progress)
+        inference = loaded.card.inference
+        request = resolve(options, inference)
+        where = device if device != "auto" else loaded.device
+        generator = Generator(loaded.network, inference, device=where, precision=precision)
+        callbacks = _without_mask(_image_channels(inference), on_preview, on_image)
+        try:
+            made = generator.run(request, **callbacks, enough=enough, progress=tick)
+        except NotFiniteError:
+            raise not_finite(loaded.card.name) from None
     if not len(made.images):
         raise Cancelled("Stopped before the first image was finished.")
     parameters = _parameters(request, made) | {"device": device, "precision": precision}

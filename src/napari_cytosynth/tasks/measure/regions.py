@@ -102,9 +102,61 @@ class Regions:
         minor = np.sqrt(np.clip(middle - radius, 0, None))
         return 4 * np.sqrt(middle + radius), 4 * minor, angle
 
-    def perimeter(self) -> Floats:
-        """Return the length of the outlines, of holes too, in px (Benkrid and Crookes 2000)."""
-        return self._perimeter
+    def perimeter(self, size: tuple[float, float] = (1.0, 1.0)) -> Floats:
+        """Return the length of the outlines, of holes too.
+
+        Of square pixels it is that of Benkrid and Crookes (2000). Other pixels stretch it
+        as they stretch the polygon around the ends of the regions' rows.
+
+        Parameters
+        ----------
+        size
+            Pixel size along Y and X; the length is in units of it. Default: 1 px.
+        """
+        if size[0] == size[1]:
+            return self._perimeter * size[0]
+        # rows lie along the short side of the pixels: across them, the ends of two rows are
+        # joined by a straight line, however far apart they are
+        ends = self._row_ends(turned=size[1] > size[0])
+        stretched = self._outline(ends, max(size), min(size))
+        return self._perimeter * (stretched / self._outline(ends, 1.0, 1.0))
+
+    def _outline(
+        self, ends: tuple[npt.NDArray[np.int64], ...], height: float, width: float
+    ) -> Floats:
+        """Return the length of the polygons through the ends of all rows, with pixels of a size."""
+        region, row, place, above = ends
+        # at each border between two rows, ends that follow each other are joined
+        order = np.lexsort((place, row, region))
+        first, second = order[::2], order[1::2]
+        gap = (place[second] - place[first]) * width
+        # two ends of the same row: the border between them is an edge of the region
+        length = np.where(above[first] == above[second], gap + height, np.hypot(gap, height))
+        return np.bincount(region[first], length, minlength=len(self.ids)).astype(np.float64)
+
+    def _row_ends(self, *, turned: bool) -> tuple[npt.NDArray[np.int64], ...]:
+        """Return the ends of all rows of all regions, each at the borders above and below it.
+
+        Columns are taken for rows if `turned`.
+
+        Returns
+        -------
+        region, border, place
+            Number of the region, of the border between two rows, and where the end lies on it.
+        above
+            Whether it is the end of the row above the border.
+        """
+        labels = self._labels.T if turned else self._labels
+        row, place = np.nonzero(labels[:, 1:] != labels[:, :-1])
+        left, right = labels[row, place], labels[row, place + 1]
+        # where two regions touch, it is an end of both
+        label = np.concatenate([left, right])
+        row, place = np.tile(row, 2), np.tile(place, 2)
+        kept = label > 0
+        region = np.searchsorted(self.ids, label[kept])
+        row, place = row[kept], place[kept]
+        above = np.repeat([True, False], len(row))
+        return np.tile(region, 2), np.concatenate([row, row - 1]), np.tile(place, 2), above
 
     @cached_property
     def _perimeter(self) -> Floats:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.memory import require_memory
 from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
 from napari_cytosynth.tasks.common.layers import (
     physical_pixel_size,
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["measure"]
+
+BYTES_PER_PIXEL = 64  # labels, outline and coordinates, where all of a plane is objects
 
 
 def measure(
@@ -72,11 +76,12 @@ def measure(
     InputError
         If labels are not integers, shapes differ or the pixel size is not positive.
     """
-    source = read_source(labels)
+    source = read_source(labels, "labels")
     data = source.data
     if np.dtype(data.dtype).kind not in "iub":
         raise InputError("Only labels can be measured: whole numbers, 0 for the background.")
-    axes = axes or guess_axes(data.ndim, source.axis_labels, shape=data.shape)
+    if axes is None:
+        axes = guess_axes(data.ndim, source.axis_labels, shape=data.shape)
     axes = parse_axes(axes, data.ndim)
     where = [axes.index("Y"), axes.index("X")]
     size = resolve_pixel_size(pixel_size) or physical_pixel_size(source.geometry, where)
@@ -92,17 +97,42 @@ def measure(
     reader = PlaneReader(data, axes)
     if "C" in axes and data.shape[axes.index("C")] != 1:
         raise InputError("Labels have no channels: name their axes without C.")
+    rows, columns = reader.plane_shape
+    require_memory(
+        rows * columns * BYTES_PER_PIXEL,
+        f"Measuring a plane of {rows} × {columns} pixels",
+        "Crop the labels, or measure parts of them.",
+    )
     tables = []
-    for index in reader.indices():
-        pixels = {name: other.read(index)[0] for name, other in readers.items()}
-        columns = _measure_plane(reader.read(index)[0], pixels, size)
-        place = zip(reader.leading_axes.lower(), index, strict=True)
-        tables.append(_table(columns, dict(place)))
+    # of a stack without planes there is nothing but the columns
+    for index in reader.indices() if math.prod(reader.leading_shape) else [None]:
+        tables.append(_measured(reader, readers, index, size))
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
 
 
+def _measured(
+    reader: PlaneReader,
+    others: dict[str, PlaneReader],
+    index: tuple[int, ...] | None,
+    size: tuple[float, ...] | None,
+) -> pd.DataFrame:
+    """Return the table of one plane; for None that of an empty one."""
+    if index is None:
+        index = (0,) * len(reader.leading_axes)
+        nothing = np.zeros((0, 0), int)
+        found = _measure_plane(nothing, dict.fromkeys(others, nothing), size)
+    else:
+        pixels = {name: other.read(index)[0] for name, other in others.items()}
+        found = _measure_plane(reader.read(index)[0], pixels, size)
+    return _table(found, dict(zip(reader.leading_axes.lower(), index, strict=True)))
+
+
 def _matching_reader(other: Any, shape: tuple[int, ...], axes: str, name: str) -> PlaneReader:
-    data = read_source(other).data
+    data = read_source(other, name).data
+    if np.dtype(data.dtype).kind not in "buif":
+        raise InputError(
+            f"The {name} image holds {data.dtype} values; real numbers can be measured."
+        )
     if tuple(data.shape) != tuple(shape):
         raise InputError(
             f"The {name} image has the shape {tuple(data.shape)}, but the labels have "
@@ -153,8 +183,7 @@ def _lengths(
         f"equivalent_diameter_{unit}": np.sqrt(4 / np.pi * regions.area * size[0] * size[1]),
         f"axis_major_{unit}": major,
         f"axis_minor_{unit}": minor,
-        # exact for square pixels
-        f"perimeter_{unit}": regions.perimeter() * np.sqrt(size[0] * size[1]),
+        f"perimeter_{unit}": regions.perimeter(size),
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_cytosynth.arguments import check_flag, check_number, check_whole
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,10 +52,14 @@ class LabelOptions:
     drop_border: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise InputError(f"The threshold must lie between 0 and 1, not {self.threshold}.")
-        if self.min_size < 0:
-            raise InputError(f"The minimum size cannot be negative ({self.min_size}).")
+        values = {
+            "threshold": check_number(self.threshold, "threshold", 0, 1),
+            "min_size": check_whole(self.min_size, "min_size", 0),
+        }
+        for name in ("fill_holes", "split_touching", "drop_border"):
+            values[name] = check_flag(getattr(self, name), name)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)  # as plain values, for the record
 
 
 def label_plane(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.axes import plane_slices
@@ -157,10 +158,11 @@ class Segmentation:
             If a value or a name is impossible.
         """
         if threshold is not None:
-            options["threshold"] = float(threshold)
+            options["threshold"] = threshold
         unknown = set(options) - set(asdict(self.options))
         if unknown:
             raise InputError(f"There is no such option: {', '.join(sorted(unknown))}.")
+        check_callable(progress, "progress")
         result = replace(self, options=replace(self.options, **options))
         if progress is not None:
             result.__dict__["labels"] = result._label_all(progress)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from .instances import LabelOptions
 from .result import Segmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -113,31 +114,30 @@ def segment(
     Cancelled
         From `progress`.
     """
+    from napari_cytosynth.inference.cancelling import cancellable
     from napari_cytosynth.zoo.loading import load_model
 
-    tick = resolve_progress(progress)
-    source = read_source(image)
-    loaded = load_model(model, device, progress=progress)
-    card = loaded.card
-    if card.inference.task != "segment":
-        raise InputError(
-            f"The model “{card.name}” does not segment: it is made to {card.inference.task}."
-        )
-    options = LabelOptions(
-        _threshold(card) if threshold is None else float(threshold),
-        int(min_size),
-        bool(fill_holes),
-        bool(split_touching),
-        bool(drop_border),
-    )
-    reader = make_reader(source, card, axes, channels)
-    size = known_pixel_size(source, reader, pixel_size)
-    run = _SegmentationRun(source, reader, loaded, size, planes, options=options)
-    run.set_resampling(resample)
-    run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
-    run.allocate(out)
-    run.execute(tick)
-    return run.result(run.common_parameters(channels, resample, device, precision))
+    given = 0.5 if threshold is None else threshold
+    options = LabelOptions(given, min_size, fill_holes, split_touching, drop_border)
+    with cancellable(resolve_progress(progress)) as tick:
+        source = read_source(image)
+        loaded = load_model(model, device, progress=progress)
+        card = loaded.card
+        if card.inference.task != "segment":
+            raise InputError(
+                f"The model “{card.name}” does not segment: it is made to {card.inference.task}."
+            )
+        if threshold is None:
+            options = replace(options, threshold=_threshold(card))
+        reader = make_reader(source, card, axes, channels)
+        size = known_pixel_size(source, reader, pixel_size)
+        run = _SegmentationRun(source, reader, loaded, size, planes, options=options)
+        run.set_resampling(resample)
+        run.check_memory(out)
+        run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
+        run.allocate(out)
+        run.execute(tick)
+        return run.result(run.common_parameters(channels, resample, device, precision))
 
 
 def _threshold(card: ModelCard) -> float:
@@ -170,15 +170,18 @@ class _SegmentationRun(PlaneRun):
             tile_size=tile_size,
         )
 
+    def check_memory(self, out: Any) -> None:
+        """Validate the output array, and refuse what the memory cannot hold."""
+        if out is not None:
+            _check_output(out, self.whole_shape, self.source.data)
+        arrays = (out is None) + (self.seed_channel is not None)
+        channels = len(self.model.card.inference.output_channels)
+        self.require_memory(4 * arrays * math.prod(self.whole_shape), channels)
+
     def allocate(self, out: Any) -> None:
         whole = self.whole_shape
         if out is None:
             out = np.zeros(whole, np.float32)
-        elif tuple(out.shape) != whole or np.dtype(out.dtype) != np.float32:
-            raise InputError(
-                f"The output array must be float32 of shape {whole}, not {out.dtype} of "
-                f"{tuple(out.shape)}."
-            )
         self.probability = out
         self.extra: dict[str, npt.NDArray[np.float32]] = {}
         if self.seed_channel is not None:
@@ -196,7 +199,7 @@ class _SegmentationRun(PlaneRun):
             arrays[self.seed_channel] = next(iter(self.extra.values()))
         where = plane_slices(self.axes, self.place(index))
         count = len(self.model.card.inference.output_channels)
-        return _ChannelSplit(arrays, where, (count, *self.reader.plane_shape))
+        return _ChannelSplit(arrays, where, (count, *self.reader.plane_shape), self.check_result)
 
     def _predict(self, plane: npt.NDArray[Any], target: _ChannelSplit, report: Any) -> None:
         scaled, transform = self._scaling(plane)
@@ -245,21 +248,46 @@ class _SegmentationRun(PlaneRun):
         )
 
 
+def _check_output(out: Any, shape: tuple[int, ...], image: Any) -> None:
+    """Raise InputError unless the result can be written into an array of the user's."""
+    try:
+        fits = tuple(out.shape) == shape and np.dtype(out.dtype) == np.float32
+    except (AttributeError, TypeError):
+        fits = False
+    if not fits or not hasattr(out, "__setitem__"):
+        described = f"{getattr(out, 'dtype', type(out).__name__)} of {getattr(out, 'shape', '?')}"
+        raise InputError(
+            f"The output array (out) must be float32 of shape {shape}, not {described}."
+        )
+    flags = getattr(out, "flags", None)
+    if flags is not None and not getattr(flags, "writeable", True):
+        raise InputError("The output array (out) is read-only: give one that can be written to.")
+    if all(isinstance(array, np.ndarray) for array in (out, image)) and np.may_share_memory(
+        out, image
+    ):
+        raise InputError("The output array (out) must not be the image itself: give a new array.")
+
+
 class _ChannelSplit:
     """Output (K, Y, X) for the predictor that writes the channels in use to their arrays."""
 
     dtype = np.dtype(np.float32)
 
     def __init__(
-        self, arrays: dict[int, Any], where: tuple[int | slice, ...], shape: tuple[int, ...]
+        self,
+        arrays: dict[int, Any],
+        where: tuple[int | slice, ...],
+        shape: tuple[int, ...],
+        check: Callable[[npt.NDArray[np.floating]], None],
     ) -> None:
-        self._arrays, self._where, self.shape = arrays, where, shape
+        self._arrays, self._where, self.shape, self._check = arrays, where, shape, check
 
     def clear(self) -> None:
         for array in self._arrays.values():
             array[self._where] = 0
 
     def __setitem__(self, key: tuple[slice, slice, slice], value: npt.NDArray[np.float32]) -> None:
+        self._check(value)
         spatial = iter(key[1:])
         place = tuple(next(spatial) if isinstance(k, slice) else k for k in self._where)
         for channel, array in self._arrays.items():

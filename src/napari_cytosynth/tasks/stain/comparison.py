@@ -9,15 +9,22 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from napari_cytosynth.arguments import (
+    check_number,
+    check_text,
+    check_whole,
+    shown,
+    unsuitable,
+)
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics.image import psnr, ssim
 from napari_cytosynth.metrics.pixel import pcc
 from napari_cytosynth.tasks.common.layers import read_source
 
+from .result import Staining
+
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from .result import Staining
 
 __all__ = ["Comparison", "Disagreement", "compare", "second_opinion"]
 
@@ -94,6 +101,7 @@ def compare(staining: Staining, channel: str, real: Any) -> Comparison:
     InputError
         If there is no such stain, the shapes differ, or the real image is constant.
     """
+    _check_staining(staining, "staining")
     number = _stain_index(staining, channel)
     virtual = staining.mean[number]
     measured = _measured(real, virtual.shape, channel)
@@ -115,15 +123,20 @@ def compare(staining: Staining, channel: str, real: Any) -> Comparison:
     )
 
 
+def _check_staining(value: Any, name: str) -> None:
+    if not isinstance(value, Staining):
+        raise unsuitable(name, value, "a Staining, the result of the function stain")
+
+
 def _stain_index(staining: Staining, channel: str) -> int:
-    if channel not in staining.channels:
-        names = ", ".join(staining.channels)
-        raise InputError(f"There is no stain “{channel}” in this result, only {names}.")
+    names = ", ".join(staining.channels)
+    if check_text(channel, "channel", f"the name of a stain: {names}") not in staining.channels:
+        raise InputError(f"There is no stain “{shown(channel)}” in this result, only {names}.")
     return staining.channels.index(channel)
 
 
 def _measured(real: Any, shape: tuple[int, ...], channel: str) -> npt.NDArray[np.float32]:
-    data = np.asarray(read_source(real).data)
+    data = np.asarray(read_source(real, "real").data)
     if tuple(n for n in data.shape if n > 1) != tuple(n for n in shape if n > 1):
         raise InputError(
             f"The real image has the shape {tuple(data.shape)}, but the virtual {channel} has "
@@ -157,6 +170,10 @@ def second_opinion(
         If they are of different shapes, have no stain in common, or neither has an
         uncertainty.
     """
+    _check_staining(first, "first")
+    _check_staining(second, "second")
+    sigmas = check_number(sigmas, "sigmas", 0)
+    min_area = check_whole(min_area, "min_area", 0)
     names = tuple(name for name in first.channels if name in second.channels)
     if not names:
         raise InputError(

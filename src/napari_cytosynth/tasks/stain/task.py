@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.arguments import check_callable, check_flag, check_texts
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.axes import plane_slices
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     OnUpdate = Callable[[tuple[int, ...], int, Floats, Floats | None], None]
 
 __all__ = ["Staining", "first_plane_of", "stain"]
+
+PATCHED_PIXELS = 9 * 64 * 64
 
 
 def stain(
@@ -143,13 +147,36 @@ def stain(
     Cancelled
         From `progress`.
     """
-    from napari_cytosynth.inference.dropout.masks import check_dropout, check_sampling
+    from napari_cytosynth.inference.cancelling import cancellable
+
+    plan = _SamplingPlan.of(samples, seed, tolerance, keep_samples, inject_dropout)
+    for name, function in (("on_start", on_start), ("on_update", on_update), ("enough", enough)):
+        check_callable(function, name)
+    with cancellable(resolve_progress(progress)) as tick:
+        source = read_source(image)
+        loaded = _load_stainer(model, device, progress, plan)
+        reader = make_reader(source, loaded.card, axes, channels)
+        size = known_pixel_size(source, reader, pixel_size)
+        run = _StainingRun(source, reader, loaded, size, planes, plan=plan)
+        run.select_stains(stains)
+        run.move_to_front(first_plane)
+        run.set_resampling(resample)
+        run.check_memory()
+        run.make_sampler(device if device != "auto" else loaded.device, precision, tile_size)
+        run.allocate()
+        given = run.common_parameters(channels, resample, device, precision)
+        if on_start is not None:
+            on_start(run.result(given))
+        run.execute(tick, on_update, enough)
+        return run.result(given)
+
+
+def _load_stainer(
+    model: str | Path | Model, device: str, progress: Progress | None, plan: _SamplingPlan
+) -> Model:
+    from napari_cytosynth.inference.dropout.masks import check_dropout
     from napari_cytosynth.zoo.loading import load_model
 
-    plan = _SamplingPlan(int(samples), int(seed), tolerance, bool(keep_samples), inject_dropout)
-    check_sampling(plan.samples, plan.seed, tolerance, inject_dropout)
-    tick = resolve_progress(progress)
-    source = read_source(image)
     loaded = load_model(model, device, progress=progress)
     card = loaded.card
     if card.inference.task != "stain":
@@ -157,19 +184,7 @@ def stain(
             f"The model “{card.name}” does not stain: it is made to {card.inference.task}."
         )
     check_dropout(loaded.network, plan.samples, plan.injected, name=card.name)
-    reader = make_reader(source, card, axes, channels)
-    size = known_pixel_size(source, reader, pixel_size)
-    run = _StainingRun(source, reader, loaded, size, planes, plan=plan)
-    run.select_stains(stains)
-    run.move_to_front(first_plane)
-    run.set_resampling(resample)
-    run.make_sampler(device if device != "auto" else loaded.device, precision, tile_size)
-    run.allocate()
-    given = run.common_parameters(channels, resample, device, precision)
-    if on_start is not None:
-        on_start(run.result(given))
-    run.execute(tick, on_update, enough)
-    return run.result(given)
+    return loaded
 
 
 def first_plane_of(
@@ -193,6 +208,22 @@ class _SamplingPlan:
     keep_samples: bool
     inject_dropout: float | None
 
+    @classmethod
+    def of(
+        cls, samples: Any, seed: Any, tolerance: Any, keep_samples: Any, inject_dropout: Any
+    ) -> _SamplingPlan:
+        """Validate the options, and return them as plain values."""
+        from napari_cytosynth.inference.dropout.masks import check_sampling
+
+        check_sampling(samples, seed, tolerance, inject_dropout)
+        return cls(
+            int(samples),
+            int(seed),
+            None if tolerance is None else float(tolerance),
+            check_flag(keep_samples, "keep_samples"),
+            None if inject_dropout is None else float(inject_dropout),
+        )
+
     @property
     def injected(self) -> float | None:
         """Probability of the forced dropout; None without samples."""
@@ -208,6 +239,8 @@ class _StainingRun(PlaneRun):
     def select_stains(self, stains: Sequence[str] | None) -> None:
         """Validate the names of the selected stains; None selects all."""
         names = self.model.card.inference.output_channels
+        if stains is not None:
+            stains = check_texts(stains, "stains", f"[{names[0]!r}]")
         selected = list(names if stains is None else dict.fromkeys(stains))
         unknown = [name for name in selected if name not in names]
         if unknown or not selected:
@@ -233,6 +266,17 @@ class _StainingRun(PlaneRun):
             tile_size=tile_size,
             inject=self.plan.injected,
         )
+
+    def check_memory(self) -> None:
+        """Refuse a result that the memory cannot hold."""
+        plan, channels = self.plan, len(self.model.card.inference.output_channels)
+        arrays = 1 + (plan.samples > 0) + (plan.samples if plan.keep_samples else 0)
+        needed = 4 * arrays * len(self.units.names) * math.prod(self.whole_shape)
+        if plan.keep_samples:  # those of a plane too, before they are in the stain's units
+            needed += 4 * plan.samples * channels * math.prod(self.shape or self.reader.plane_shape)
+        if plan.tolerance is not None:  # pixels of all samples, on which the error is estimated
+            needed += 4 * plan.samples * channels * PATCHED_PIXELS
+        self.require_memory(needed, channels)
 
     def allocate(self) -> None:
         shape = (len(self.units.names), *self.whole_shape)
@@ -281,6 +325,7 @@ class _StainingRun(PlaneRun):
 
         def update(count: int, mean: Floats, std: Floats | None) -> None:
             assert on_update is not None
+            self.check_result(mean)
             sigma = None if std is None else self._on_grid(self.units.sigma(std, mean))
             on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), sigma)
 
@@ -301,6 +346,7 @@ class _StainingRun(PlaneRun):
 
     def _keep(self, place: tuple[int, ...], drawn: Sampled) -> None:
         where = (slice(None), *plane_slices(self.axes, place))
+        self.check_result(drawn.mean)
         self.mean[where] = self._on_grid(self.units.mean(drawn.mean))
         if self.std is not None and drawn.std is not None:
             self.std[where] = self._on_grid(self.units.sigma(drawn.std, drawn.mean))

@@ -9,6 +9,7 @@ the job's arrays alive.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
 
-__all__ = ["Job", "JobRunner", "Outcome", "Tick"]
+__all__ = ["Job", "JobRunner", "Outcome", "Tick", "stop_all"]
 
 POLL_MS = 50
+LAST_WAIT = 3.0  # s that the end of the program waits for jobs to stop
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+_running: weakref.WeakSet[Job[Any]] = weakref.WeakSet()
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,12 @@ class Job(Generic[T]):
         self._work: Callable[[Progress], T] | None = work
         self._after = after
         self._stop = threading.Event()
-        # Not a daemon: an interpreter that shuts down under a running network crashes.
-        self._thread = threading.Thread(target=self._run, name="cytosynth-job")
+        # A daemon: whatever the job does, napari ends when it is closed.
+        self._thread = threading.Thread(target=self._run, name="cytosynth-job", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
+        _running.add(self)
         self._thread.start()
 
     def cancel(self) -> None:
@@ -114,6 +118,25 @@ class Job(Generic[T]):
         except BaseException as error:
             # Only the sentence is kept: a traceback would keep the frames' arrays alive.
             self.outcome = Outcome(error=explain(error))
+
+
+@atexit.register
+def stop_all(timeout: float = LAST_WAIT) -> None:
+    """Ask all jobs to stop and wait for them, but not for ever.
+
+    An interpreter that shuts down under a running network may crash: a job stops at its next
+    operation, so that this is over at once, and a job that hangs is left behind.
+
+    Parameters
+    ----------
+    timeout
+        Seconds for all of them together.
+    """
+    jobs, end = list(_running), time.monotonic() + timeout
+    for job in jobs:
+        job.cancel()
+    for job in jobs:
+        job.join(max(end - time.monotonic(), 0))
 
 
 def explain(error: BaseException) -> str:
