@@ -32,7 +32,7 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[byt
     [
         ("evaluate segment fluo-nuclei-unet --data-dir nothing", "file or folder “nothing”"),
         ("evaluate segment fluo-nuclei-unet --data-dir a.txt", "“a.txt” is not a folder"),
-        (f"segment i.npy --out o --model {'a' * 300}", "too long"),
+        (f"evaluate segment fluo-nuclei-unet --data-dir {'a' * 300}", "too long"),
         ("segment i.npy --out o --model ~nosuchuser/m", "~"),
     ],
 )
