@@ -6,7 +6,7 @@ import datetime
 import os
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -32,14 +32,19 @@ CALLS = os.environ.get("CYTOSYNTH_CALLS", "")
 SECONDS = 0.3  # of a call that is valid, but long
 
 
-@dataclass(repr=False)
 class Call:
-    """A public function with arguments that work."""
+    """A public function with arguments that work, and the names of others."""
 
-    function: Callable[..., Any]
-    arguments: dict[str, Any]
-    more: tuple[str, ...] = field(default=())
-    cancels: bool = False
+    # no dataclass: hypothesis would print the images
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: dict[str, Any],
+        more: tuple[str, ...] = (),
+        cancels: bool = False,
+    ) -> None:
+        self.function, self.arguments, self.more = function, arguments, more
+        self.cancels = cancels
 
 
 class Unshowable:

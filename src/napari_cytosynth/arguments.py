@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -37,6 +37,7 @@ __all__ = [
 
 LARGEST_SEED = 2**63 - 1  # what torch's generators take
 SMALLEST_PIXEL, LARGEST_PIXEL = 1e-6, 1e6  # µm: far beyond an atom and a table
+_MOST_ITEMS = 10_000  # of channels, stains or indices
 _LONGEST = 200  # characters of a value in a message
 
 
@@ -52,6 +53,8 @@ def shown(value: Any) -> str:
         try:
             # as a number is typed: numpy's own repr names the type
             text = str(value) if isinstance(value, Real) else repr(value)
+            if isinstance(value, float | np.floating):
+                text = text.removesuffix(".0")  # the same number is shown in the same way
         except Exception:  # a value that cannot even be shown is no reason for another error
             text = f"an object of type {type(value).__name__}"
     text = "".join(letter if letter.isprintable() else " " for letter in text)
@@ -257,11 +260,9 @@ def _of_scalar_tensor(value: Any) -> Any:
 
 def _items(value: Any) -> list[Any] | None:
     """Return the items of a short sequence; None for numbers, texts, mappings and others."""
-    if isinstance(value, str | bytes | Mapping | Callable):  # type: ignore[arg-type]
-        return None
-    if not isinstance(value, Iterable) or not hasattr(value, "__len__"):
+    if isinstance(value, str | bytes | Mapping) or callable(value):
         return None
     try:
-        return list(value) if len(value) <= 10_000 else None
-    except Exception:  # an array without axes
+        return list(value) if len(value) <= _MOST_ITEMS else None
+    except Exception:  # no sequence at all, or an array without axes
         return None

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from napari_cytosynth.errors import ChecksumError, ModelNotFoundError, NotSafetensorsError
+from napari_cytosynth.errors import (
+    ChecksumError,
+    InputError,
+    ModelNotFoundError,
+    NotSafetensorsError,
+)
 from napari_cytosynth.zoo import bundled, catalogue, hub
 from napari_cytosynth.zoo.loading import load_model
 from napari_cytosynth.zoo.model_files import file_sha256, save_model
@@ -190,3 +195,22 @@ def test_listing_models_imports_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "~no-such-user/model", "", "\ud800"])
+def test_what_cannot_be_a_name_is_not_found(name):
+    with pytest.raises(ModelNotFoundError) as caught:
+        load_model(name)
+    assert str(caught.value).isprintable()
+
+
+def test_impossible_arguments_of_loading_are_named():
+    for arguments, words in (
+        ({"source": None}, "“model” must be a name or path"),
+        ({"source": b"x"}, "“model” must be a name or path"),
+        ({"source": "a\0b"}, "null character"),
+        ({"source": "nuclei-vae", "device": None}, "“device” must be"),
+        ({"source": "nuclei-vae", "progress": 1}, "“progress” must be a function"),
+    ):
+        with pytest.raises(InputError, match=words):
+            load_model(**arguments)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from napari_cytosynth.arguments import (
-    LARGEST_SEED,
     check_flag,
     check_number,
     check_text,
@@ -24,6 +23,8 @@ from napari_cytosynth.arguments import (
 from napari_cytosynth.errors import InputError, ModelError
 from napari_cytosynth.memory import require_memory
 from napari_cytosynth.zoo.card import SamplerName
+
+from .checks import check_count, check_guidance, check_seed, check_size, is_sequence
 
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Condition, GenerationSettings, Inference
@@ -205,38 +206,12 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
 # -- rules that need no card ------------------------------------------------------------------
 
 
-def check_count(value: Any, least: int = 1) -> int:
-    """Validate a number of images, by default at least 1."""
-    return check_whole(value, "The count or number of images", least)
-
-
-def check_seed(value: Any, name: str = "seed") -> int:
-    """Validate a seed."""
-    return check_whole(value, f"The {name}", 0, LARGEST_SEED)
-
-
-def check_guidance(value: Any) -> float:
-    """Validate a guidance strength."""
-    return check_number(value, "The guidance", 0)
-
-
-def check_size(value: Any) -> tuple[int, int]:
-    """Validate a size; return it as (Y, X)."""
-    sizes = value if _is_sequence(value) else [value, value]
-    if len(sizes) != 2:
-        raise InputError(
-            f"The size is one number of pixels, or two (Y, X), not {len(sizes)}: {shown(value)}."
-        )
-    height, width = (check_whole(size, "The size", 1, unit=" pixel") for size in sizes)
-    return height, width
-
-
 def _batch_size(value: Any) -> int | None:
     return None if value is None else check_whole(value, "The batch_size", 1, unit=" image")
 
 
 def _asked_count(options: SamplingOptions) -> int:
-    if options.walk_to is None and _is_sequence(options.seed):
+    if options.walk_to is None and is_sequence(options.seed):
         return len(options.seed)  # type: ignore[arg-type]
     return check_count(options.count, 1 if options.walk_to is None else 2)
 
@@ -258,7 +233,7 @@ def _seeds(options: SamplingOptions) -> tuple[tuple[int, ...], tuple[float, ...]
         ends = check_seed(options.seed), check_seed(options.walk_to, "second seed")
         count = check_count(options.count, 2)
         return ends, tuple(number / (count - 1) for number in range(count))
-    if _is_sequence(options.seed):
+    if is_sequence(options.seed):
         given: Sequence[Any] = options.seed  # type: ignore[assignment]
         if not len(given) or len(given) != options.count:
             raise InputError(
@@ -336,7 +311,7 @@ def _conditions(
 ) -> tuple[dict[str, float], tuple[float, ...] | None]:
     """Return the named conditions in their units, and all conditions standardised."""
     if wanted is not None and not isinstance(wanted, Mapping):
-        if not _is_sequence(wanted):
+        if not is_sequence(wanted):
             raise unsuitable("conditions", wanted, "numbers by name, such as {'name': 0.2}")
         return {}, _standardised(wanted, len(known), classes)
     named = _named_conditions(wanted or {}, [condition.name for condition in known])
@@ -391,12 +366,3 @@ def _warnings(options: SamplingOptions, inference: Inference, named: dict[str, f
     if options.keep_trajectory and not stepwise:
         found.append("This model makes an image in one step: there is no trajectory to keep.")
     return found
-
-
-# -- sequences --------------------------------------------------------------------------------
-
-
-def _is_sequence(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.ndim == 1
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

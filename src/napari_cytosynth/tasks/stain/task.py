@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.arguments import check_callable, check_flag, check_texts
+from napari_cytosynth.arguments import check_callable, check_texts, shown
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.axes import plane_slices
@@ -23,6 +23,7 @@ from napari_cytosynth.tasks.common.planes import (
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 
+from .plan import SamplingPlan
 from .result import Staining
 from .units import Units
 
@@ -149,7 +150,7 @@ def stain(
     """
     from napari_cytosynth.inference.cancelling import cancellable
 
-    plan = _SamplingPlan.of(samples, seed, tolerance, keep_samples, inject_dropout)
+    plan = SamplingPlan.of(samples, seed, tolerance, keep_samples, inject_dropout)
     for name, function in (("on_start", on_start), ("on_update", on_update), ("enough", enough)):
         check_callable(function, name)
     with cancellable(resolve_progress(progress)) as tick:
@@ -172,7 +173,7 @@ def stain(
 
 
 def _load_stainer(
-    model: str | Path | Model, device: str, progress: Progress | None, plan: _SamplingPlan
+    model: str | Path | Model, device: str, progress: Progress | None, plan: SamplingPlan
 ) -> Model:
     from napari_cytosynth.inference.dropout.masks import check_dropout
     from napari_cytosynth.zoo.loading import load_model
@@ -198,43 +199,11 @@ def first_plane_of(
     return reader.read(next(reader.indices()))
 
 
-@dataclass(frozen=True)
-class _SamplingPlan:
-    """Number and seed of the samples, early stopping, and forced dropout."""
-
-    samples: int
-    seed: int
-    tolerance: float | None
-    keep_samples: bool
-    inject_dropout: float | None
-
-    @classmethod
-    def of(
-        cls, samples: Any, seed: Any, tolerance: Any, keep_samples: Any, inject_dropout: Any
-    ) -> _SamplingPlan:
-        """Validate the options, and return them as plain values."""
-        from napari_cytosynth.inference.dropout.masks import check_sampling
-
-        check_sampling(samples, seed, tolerance, inject_dropout)
-        return cls(
-            int(samples),
-            int(seed),
-            None if tolerance is None else float(tolerance),
-            check_flag(keep_samples, "keep_samples"),
-            None if inject_dropout is None else float(inject_dropout),
-        )
-
-    @property
-    def injected(self) -> float | None:
-        """Probability of the forced dropout; None without samples."""
-        return self.inject_dropout if self.samples else None
-
-
 @dataclass(eq=False)
 class _StainingRun(PlaneRun):
     """One run of a staining model over the planes of an image."""
 
-    plan: _SamplingPlan = _SamplingPlan(0, 0, None, False, None)
+    plan: SamplingPlan = field(default_factory=lambda: SamplingPlan(0, 0, None, False, None))
 
     def select_stains(self, stains: Sequence[str] | None) -> None:
         """Validate the names of the selected stains; None selects all."""
@@ -244,7 +213,7 @@ class _StainingRun(PlaneRun):
         selected = list(names if stains is None else dict.fromkeys(stains))
         unknown = [name for name in selected if name not in names]
         if unknown or not selected:
-            what = f"no stain {', '.join(unknown)}" if unknown else "no stain chosen"
+            what = f"no stain {', '.join(map(shown, unknown))}" if unknown else "no stain chosen"
             raise InputError(f"There is {what}: this model predicts {', '.join(names)}.")
         self.units = Units.of(self.model.card, selected, injected=self.plan.injected is not None)
         self.selected_stains = None if stains is None else selected
