@@ -18,9 +18,6 @@ _LARGEST_WINDOW = 8  # times the crop that is made from it
 
 def check_fields(recipe: FieldRecipe) -> None:
     """Raise RecipeError if a range of scaling or augmentation is impossible."""
-    scaling = recipe.data.normalisation
-    if scaling.kind == "percentile" and not scaling.low < scaling.high:
-        raise RecipeError("data.normalisation: low must lie below high.")
     augment: AugmentRecipe | None = recipe.data.augment
     if augment and not 0 < augment.scale[0] <= augment.scale[1]:
         raise RecipeError(

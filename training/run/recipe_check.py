@@ -44,9 +44,9 @@ def check_recipe(recipe: Recipe) -> None:
         If the network cannot be built, a crop does not fit it, no validation would be
         reached, or a range is upside down.
     """
-    if set(recipe.name) & set('/\\:*?"<>|') or recipe.name.startswith("."):
+    if recipe.name.startswith("."):
         raise RecipeError(
-            f"The name “{recipe.name}” cannot be that of a folder: use letters, digits, - and _."
+            f"The name “{recipe.name}” would be that of a hidden folder: begin with a letter."
         )
     if _TAKEN.fullmatch(recipe.name):
         raise RecipeError(

@@ -118,7 +118,7 @@ class Normalisation(_Record):
     @model_validator(mode="after")
     def _percentiles_are_in_order(self) -> Normalisation:
         if self.kind == "percentile" and self.low >= self.high:
-            raise ValueError("the lower percentile must be below the upper one")
+            raise ValueError("low must lie below high: the percentiles that become 0 and 1")
         return self
 
 

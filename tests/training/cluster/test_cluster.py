@@ -227,12 +227,12 @@ def test_a_dry_run_trains_nothing(make_recipe, nuclei_folder, tmp_path, capsys):
 
 def test_a_recipe_of_ones_own_travels_in_a_config_map(check, tmp_path, make_recipe):
     recipe = tmp_path / "mine.yaml"
-    tree = make_recipe().model_dump(mode="json") | {"name": "7 Müde_Zellen"}
+    tree = make_recipe().model_dump(mode="json") | {"name": "7-Muede_Zellen"}
     recipe.write_text(yaml.safe_dump(tree), "utf-8")
     manifests = _run(tmp_path, *OPTIONS["one"], recipe=recipe)
     check(manifests["ConfigMap"])
     assert yaml.safe_load(manifests["ConfigMap"]["data"]["recipe.yaml"]) == tree
-    assert manifests["Job"]["metadata"]["name"] == "run-7-m-de-zellen"
+    assert manifests["Job"]["metadata"]["name"] == "run-7-muede-zellen"
     for container, mounts, volumes in _pods(manifests):
         assert "training /etc/cytosynth/recipe.yaml" in container["args"][0]
         assert mounts["volumeMounts"][-1]["mountPath"] == "/etc/cytosynth"

@@ -46,7 +46,7 @@ def test_the_recipes_of_the_how_to_can_be_trained(tmp_path):
         ("fluo-nuclei-unet", "train.validate_every=20", "14 epochs, and a validation after every"),
         ("fluo-nuclei-unet", "data.normalisation={low: 99, high: 1}", "low must lie below high"),
         ("fluo-nuclei-unet", "data.augment.scale=[0, 0]", "largest magnification"),
-        ("fluo-nuclei-unet", "name=mine/first", "cannot be that of a folder"),
+        ("fluo-nuclei-unet", "name=mine/first", r"at most 100 letters \(A-Z\), digits"),
         ("phantom-phase-unet", "data.crop_size=100", "multiple of 16"),
         ("phantom-phase-pix2pixhd", "data.crop_size=260", "multiple of 8"),
         (
