@@ -76,7 +76,7 @@ def test_contradictions_are_named(change, complaint):
     [
         ({"normalisation": {"kind": "local", "sigma": 1e9}}, "sigma"),
         ({"normalisation": {"kind": "local", "sigma": float("inf")}}, "sigma"),
-        ({"normalisation": {"kind": "percentile", "low": 60, "high": 40}}, "must be below"),
+        ({"normalisation": {"kind": "percentile", "low": 60, "high": 40}}, "must lie below"),
         ({"output_scaling": [{"offset": float("nan"), "scale": 1}] * 2}, "offset"),
         ({"output_scaling": [{"offset": 0, "scale": 1e300}] * 2}, "scale"),
         ({"sigma_scale": [float("nan")] * 2}, "sigma_scale"),
