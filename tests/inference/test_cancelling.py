@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import Cancelled
 from napari_cytosynth.inference import cancelling
-from napari_cytosynth.inference.cancelling import cancellable
+from napari_cytosynth.inference.cancelling import cancellable, wait_for
 
 
 @pytest.fixture
@@ -54,3 +55,27 @@ def test_other_threads_and_other_errors_are_left_alone(asked_always):
     start = time.monotonic()
     torch.zeros(3) + 1
     assert time.monotonic() - start < 5
+
+
+def test_a_run_is_cancelled_while_a_library_is_imported():
+    going_on, asked = threading.Event(), []
+
+    def progress(done, total, message):
+        asked.append(message)
+        if len(asked) == 3:
+            raise Cancelled("stop")
+
+    try:
+        with pytest.raises(Cancelled):
+            wait_for(going_on.wait, progress, "Loading libraries")
+    finally:
+        going_on.set()
+    assert asked == ["Loading libraries"] * 3
+
+
+def test_what_fails_in_the_other_thread_is_raised_in_this_one():
+    def work():
+        raise ImportError("no such library")
+
+    with pytest.raises(ImportError, match="no such library"):
+        wait_for(work, lambda *_: None, "Loading libraries")

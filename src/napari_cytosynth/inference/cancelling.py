@@ -7,6 +7,8 @@ a second the run's progress callable is asked whether to go on.
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
 
-__all__ = ["cancellable"]
+__all__ = ["cancellable", "import_diffusers", "wait_for"]
 
 INTERVAL = 0.2  # s between two questions
 
@@ -88,3 +90,42 @@ def cancellable(progress: Progress) -> Iterator[Progress]:
         if watched.raised is not None and watched.raised is not error:
             raise watched.raised from None
         raise
+
+
+def wait_for(work: Callable[[], object], progress: Progress, message: str) -> None:
+    """Do something in a thread of its own, and ask meanwhile whether to go on.
+
+    Parameters
+    ----------
+    work
+        Cannot be interrupted, and does no harm where it goes on after a cancelled run.
+    progress
+        Called a few times a second; may raise :class:`~napari_cytosynth.errors.Cancelled`.
+    message
+        Message of the reports.
+    """
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="cytosynth-wait", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        progress(0, 1, message)
+        thread.join(INTERVAL)
+    if failed:
+        raise failed[0]
+
+
+def import_diffusers(progress: Progress) -> None:
+    """Import diffusers, which takes seconds the first time, so that a run can be cancelled."""
+    if "diffusers.schedulers.scheduling_dpmsolver_multistep" not in sys.modules:
+        wait_for(_import_diffusers, progress, "Loading libraries")
+
+
+def _import_diffusers() -> None:
+    import diffusers.schedulers.scheduling_dpmsolver_multistep  # noqa: F401

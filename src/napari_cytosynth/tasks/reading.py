@@ -1,4 +1,4 @@
-"""Documented path of `images.reading`."""
+"""Older path of `images.reading`."""
 
 from napari_cytosynth.images.reading import LoadedImage, read_image
 

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.arguments import check_callable
-from napari_cytosynth.errors import Cancelled, InputError, NotFiniteError, not_finite
+from napari_cytosynth.errors import (
+    Cancelled,
+    NotFiniteError,
+    not_finite,
+)
 from napari_cytosynth.inference.generation.request import SamplingOptions, check_seed, resolve
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.provenance import record
 
+from .loading import load_generator
 from .result import Generation
 
 if TYPE_CHECKING:
@@ -258,7 +263,7 @@ def sample(
     for name, function in named.items():
         check_callable(function, name)
     with cancellable(resolve_progress(progress)) as tick:
-        loaded = _load_generator(model, device, progress)
+        loaded = load_generator(model, device, progress, tick)
         inference = loaded.card.inference
         request = resolve(options, inference)
         where = device if device != "auto" else loaded.device
@@ -277,16 +282,6 @@ def sample(
     made_by = record(task, loaded, None, parameters, engine)
     made_by |= {"synthetic": True, "seeds": list(made.seeds)}
     return _result(loaded, request, made, made_by)
-
-
-def _load_generator(model: str | Path | Model, device: str, progress: Progress | None) -> Model:
-    from napari_cytosynth.zoo.loading import load_model
-
-    loaded = load_model(model, device, progress=progress)
-    task = loaded.card.inference.task
-    if task != "generate":
-        raise InputError(f"The model “{loaded.card.name}” does not generate: it is made to {task}.")
-    return loaded
 
 
 def _mask_channel(inference: Inference) -> str | None:
