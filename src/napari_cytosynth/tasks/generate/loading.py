@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["load_generator"]
@@ -53,6 +54,7 @@ def _is_diffusion(model: str | Path | Model) -> bool:
     from napari_cytosynth.zoo.model_files import read_card
     from napari_cytosynth.zoo.opening import existing_path
 
+    card: ModelCard | None
     if isinstance(model, Model):
         card = model.card
     else:
