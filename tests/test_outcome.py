@@ -41,6 +41,10 @@ def _raise(error: BaseException) -> None:
         (FileExistsError(errno.EEXIST, "", b"data"), "“data” is there already"),
         (OSError(errno.ENAMETOOLONG, "", "a" * 300), "is too long"),
         (OSError(errno.ENOSPC, "", "x.tif"), "There is no space left for “x.tif”"),
+        (
+            OSError(errno.EDQUOT, "", "x.tif"),
+            "Your quota is used up: there is no space",
+        ),
         (OSError(errno.EMFILE, ""), "Too many files are open"),
         (OSError(errno.EIO, "Input/output error", "x.tif"), "cannot be used: Input/output error."),
         (OSError("cannot identify image"), "The system refused: cannot identify image."),

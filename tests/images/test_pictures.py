@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.images import limits
@@ -70,10 +70,19 @@ def test_what_would_be_cut_to_8_bits_is_refused(tmp_path) -> None:
         read_image(tmp_path / "x.ppm")
 
 
-def test_a_picture_that_another_program_would_run_is_refused(tmp_path) -> None:
-    (tmp_path / "x.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+def test_a_picture_that_another_program_would_run_is_refused(tmp_path, monkeypatch) -> None:
+    ran: list[object] = []
+
+    def run(*arguments: object, **options: object) -> object:
+        ran.append(arguments)
+        return Image.new("RGB", (9, 9)).im
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", run)
+    header = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    (tmp_path / "x.eps").write_bytes(header)
     with pytest.raises(InputError, match="cannot be read"):
         read_image(tmp_path / "x.eps")
+    assert not ran
 
 
 # -- declared sizes --------------------------------------------------------------------------

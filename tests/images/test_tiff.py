@@ -279,3 +279,12 @@ def test_a_header_without_pages_is_refused(tmp_path, end) -> None:
     (tmp_path / "x.tif").write_bytes(b"II*\0" + end)
     with pytest.raises(InputError, match=r"x\.tif"):
         read_image(tmp_path / "x.tif")
+
+
+def test_a_header_with_fewer_strips_than_its_size_asks_for_is_refused(tmp_path) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", PLANE, metadata=None)
+    with tifffile.TiffFile(tmp_path / "x.tif", mode="r+") as file:
+        for name, value in {"ImageLength": 5_000, "Compression": 7}.items():
+            file.pages[0].tags[name].overwrite(value)
+    with pytest.raises(InputError, match=r"holds only a part.*cut off or damaged"):
+        read_image(tmp_path / "x.tif")

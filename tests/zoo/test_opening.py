@@ -6,6 +6,8 @@ import json
 import os
 import struct
 import sys
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,26 @@ def test_devices_and_pipes_are_refused_without_waiting(tmp_path, read):
     for path in (pipe, "/dev/zero"):
         with pytest.raises(ModelError, match="not a regular file"):
             read(path)
+
+
+@posix
+def test_a_device_is_not_even_opened(monkeypatch):
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(ModelError, match="not a regular file"):
+        read_limited(Path("/dev/zero"))
+
+
+def test_a_file_that_is_too_large_takes_no_memory(tmp_path):
+    path = tmp_path / "config.json"
+    with path.open("wb") as file:
+        file.truncate(3_000_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="larger than the 4 MB"):
+            read_limited(path)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_large_card_is_not_read(tmp_path, tiny_model):

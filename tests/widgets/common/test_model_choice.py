@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_cytosynth.widgets.common.model_choice import OTHER, ModelChoice
+from napari_cytosynth.widgets.common.model_form import ModelForm
 from napari_cytosynth.widgets.common.parts import plain_tooltip
 
 TEXTS = [
@@ -28,6 +32,8 @@ TEXTS = [
 def test_any_text_can_be_given_and_another_choice_made_afterwards(qapp, text):
     box = ModelChoice(lambda task: [])
     box.value = text
+    assert "\0" not in box.value
+    box.value.encode("utf-8")
     assert box.card() is None
     box.summary()
     box.reset_choices()  # as when a layer is added
@@ -40,3 +46,14 @@ def test_a_tooltip_shows_tags_instead_of_following_them():
     assert plain_tooltip("H&E, 2 µm\nName: x") == "H&E, 2 µm\nName: x"
     shown = plain_tooltip("<img src='//server/share'>\nsecond")
     assert shown == "<qt>&lt;img src=&#x27;//server/share&#x27;&gt;<br>second</qt>"
+
+
+def test_the_box_and_the_form_show_the_tags_of_a_title_as_text(qapp, monkeypatch):
+    facts = {"source": "a/b", "path": "a/b", "name": "x", "title": "<img src='x'>", "licence": ""}
+    info = SimpleNamespace(**facts, pixel_size_um=None, size_bytes=1, metrics=[])
+    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [info])
+    box = ModelChoice()
+    assert box.native.itemData(0, Qt.ItemDataRole.ToolTipRole).startswith("<qt>&lt;img")
+    form = ModelForm(None)
+    form._on_model()
+    assert form._model.tooltip.startswith("<qt>&lt;img")

@@ -16,6 +16,7 @@ from napari_cytosynth.errors import (
 )
 from napari_cytosynth.zoo import hub
 from napari_cytosynth.zoo.transfer.answers import check_answer, checked_answers
+from napari_cytosynth.zoo.transfer.download import Download
 from napari_cytosynth.zoo.transfer.errors import explain, explain_upload
 
 
@@ -99,3 +100,14 @@ def test_each_status_of_an_upload_too():
 def test_a_revision_that_cannot_be_one(revision):
     with pytest.raises(CytosynthError, match="cannot be a revision"):
         hub.cached("org/tiny", revision)
+
+
+def test_a_commit_that_is_a_path_writes_nothing(tmp_path, monkeypatch):
+    bad = answer(commit="../../../escaped")
+    bad.size = 1
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda url: bad)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(Download, "_file", lambda *_, **__: None)
+    with pytest.raises(NetworkError, match="does not answer as the Hugging Face Hub does"):
+        Download("org/tiny", None)._fetch()
+    assert not list(tmp_path.iterdir())
