@@ -24,7 +24,7 @@ def has_control_characters(text: str) -> bool:
 
 
 def one_line(text: object, longest: int = _LONGEST) -> str:
-    """Return a text as one line without control characters, for terminals and messages.
+    """Return a text as one line of printable characters, for terminals and messages.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def one_line(text: object, longest: int = _LONGEST) -> str:
         Number of characters that are kept. Default: 2000.
     """
     line = " ".join(str(text)[: 4 * longest].split())
-    line = "".join(_visible(c) if _steers(c) else c for c in line)
+    line = "".join(c if c.isprintable() else _visible(c) for c in line)
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
