@@ -43,9 +43,11 @@ def user_path(path: Any) -> Path:
     Raises
     ------
     InputError
-        If it is no path, or one that no system can have.
+        If it is no path, an empty one, or one that no system can have.
     """
     try:
+        if path == "":  # Path would take it for the current folder
+            raise ValueError("it is empty")
         expanded = Path(path).expanduser()
         if "\0" in os.fsdecode(os.fsencode(expanded)):
             raise ValueError("it holds a null character")

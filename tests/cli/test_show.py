@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -86,6 +87,18 @@ def test_what_has_no_record_is_explained(tmp_path, capsys, name):
     status, said = show(capsys, tmp_path / name)
     assert status == 1
     assert "There is no file" in said.err or "has no provenance" in said.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes")
+def test_a_pipe_among_the_files_is_not_waited_for(result, tmp_path, capsys):
+    result.save(tmp_path)
+    os.mkfifo(tmp_path / "pipe.tif")
+    assert show(capsys, tmp_path)[0] == 0
+    status, said = show(capsys, tmp_path / "pipe.tif")
+    assert (status, "has no provenance" in said.err) == (1, True)
+    (tmp_path / "pipe.tif").replace(tmp_path / "labels.tif")
+    status, said = show(capsys, tmp_path)
+    assert (status, "labels.tif: changed since" in said.out) == (1, True)
 
 
 def test_a_record_cannot_steer_the_terminal(tmp_path, capsys):

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.images.files import image_name, is_hidden, list_images
+from napari_cytosynth.images.reading import read_image
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,9 @@ def test_files_that_systems_leave_behind_are_no_images(tmp_path) -> None:
         (tmp_path / name).touch()
     assert [*list_images(tmp_path, (".tif",))] == ["a", "b"]
     assert is_hidden(tmp_path / "Thumbs.db")
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x.tif", ["x.tif"], "x" * 300, "x\0.tif"])
+def test_what_names_no_file_is_a_sentence(path) -> None:
+    with pytest.raises(InputError, match="cannot be"):
+        read_image(path)

@@ -94,6 +94,13 @@ def test_a_small_png_cannot_hold_a_huge_picture(tmp_path) -> None:
         read_image(tmp_path / "x.png")
 
 
+def test_an_empty_mask_with_packed_greys_is_no_damaged_file(tmp_path) -> None:
+    for depth in (2, 4):
+        rows = bytes((1 + 1000 * depth // 8) * 1000)
+        write_png(tmp_path / "x.png", 1000, 1000, GREY, rows, depth=depth)
+        assert read_image(tmp_path / "x.png").data.shape == (1000, 1000)
+
+
 def test_an_array_larger_than_its_file_is_refused(tmp_path) -> None:
     header = io.BytesIO()
     declared = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}

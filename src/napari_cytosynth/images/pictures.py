@@ -61,7 +61,8 @@ def _check_size(path: Path, picture: Any) -> None:
     shape = (height, width, len(picture.getbands()))
     most = _MOST_COMPRESSED.get(picture.format)
     if most is not None:
-        bits = 1 if picture.mode in "1P" else 8  # as few as the file may have for a value
+        # as few as the file may have for a value: greys of a PNG may be packed
+        bits = 1 if picture.mode in ("1", "P", "L") else 8
         stored = path.stat().st_size
         check_compression(path.name, np.prod(shape, dtype=float) * bits / 8, stored, most)
     check_memory(path.name, shape, 2 * _BYTES.get(picture.mode, 1))  # Pillow's copy and ours

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.files import user_path
 
 from .limits import check_memory
 from .loaded import LoadedImage
@@ -18,6 +18,8 @@ from .tiff import is_tiff, read_tiff
 from .vendors import VENDOR_SUFFIXES, read_vendor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .loaded import Content
 
 __all__ = ["LoadedImage", "read_image"]
@@ -58,20 +60,24 @@ def read_image(
     InputError
         If there is no such file or image, it cannot be read, or it does not fit into the memory.
     """
-    path = Path(path).expanduser()
-    if is_zarr(path):
+    path = user_path(path)
+    try:
+        zarr, file = is_zarr(path), path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise InputError(f"“{path}” cannot be read: {error.strerror or error}.") from error
+    if zarr:
         return read_ome_zarr(path, series)
-    if not path.is_file():
+    if not file:
         raise InputError(f"There is no image file “{path}”.")
     try:
-        file = _read(path, series, content, alone=alone)
+        image = _read(path, series, content, alone=alone)
     except InputError:
         raise
     except Exception as error:  # each reader and codec has errors of its own
         raise InputError(f"“{path.name}” cannot be read as an image: {error}") from error
-    if not file.data.size:
+    if not image.data.size:
         raise InputError(f"“{path.name}” holds no pixels.")
-    return file
+    return image
 
 
 def _read(path: Path, series: int | str | None, content: Content, *, alone: bool) -> LoadedImage:

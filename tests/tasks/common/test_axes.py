@@ -115,3 +115,14 @@ def test_what_axes_an_image_may_have():
     assert possible_axes((1, 2, 3, 4, 64, 48)) == []
     for shape in ((3, 4, 64, 5), (2, 3, 64, 48, 4)):
         assert all(parse_axes(axes, len(shape)) == axes for axes in possible_axes(shape))
+
+
+def test_an_array_that_fails_when_it_is_read_is_named_with_its_plane() -> None:
+    class Lost:
+        shape = (2, 8, 8)
+
+        def __getitem__(self, key):
+            raise FileNotFoundError("chunk 0.0 is gone")
+
+    with pytest.raises(InputError, match="Z 1 could not be read.*chunk 0.0 is gone"):
+        PlaneReader(Lost(), "ZYX").read((1,))

@@ -379,7 +379,18 @@ def test_home_is_expanded(tmp_path, monkeypatch):
     assert not (tmp_path / "~").exists()
 
 
-@pytest.mark.parametrize("path", [None, 3, "a\0b"])
+@pytest.mark.parametrize("overwrite", ["no", None, 2, []])
+def test_what_is_neither_yes_nor_no_replaces_nothing(tmp_path, overwrite):
+    (tmp_path / "labels.tif").write_bytes(b"precious")
+    (tmp_path / "film.gif").write_bytes(b"precious")
+    with pytest.raises(InputError, match="overwrite.*True or False"):
+        segmentation().save(tmp_path, overwrite=overwrite)
+    with pytest.raises(InputError, match="overwrite.*True or False"):
+        generation().save_animation(tmp_path / "film.gif", overwrite=overwrite)
+    assert set(content(tmp_path).values()) == {b"precious"}
+
+
+@pytest.mark.parametrize("path", [None, 3, "a\0b", ""])
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(InputError, match="cannot be the name of a file"):
         segmentation().save(path)

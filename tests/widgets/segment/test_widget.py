@@ -278,6 +278,7 @@ def test_a_short_last_axis_is_to_be_chosen(viewer, make_widget, blobs, network):
     widget.run()
     assert "Choose above" in widget.status.value
     widget.meaning.value = "YXC"
+    assert widget.status.value == ""
     assert widget._reading.value.startswith("1 plane of")
     assert ("2 channels (last axis)", "YXC") in layers.axes_choices(widget.image.value)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.arguments import check_text, shown
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import CytosynthError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -260,11 +260,26 @@ class PlaneReader:
         return iter(np.ndindex(*self.leading_shape))
 
     def read(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
-        """Return one plane as (C, Y, X); a view where `data` is a numpy array."""
+        """Return one plane as (C, Y, X); a view where `data` is a numpy array.
+
+        Raises
+        ------
+        InputError
+            If the array fails to give it: one that is read late may have lost its file.
+        """
         where = dict(zip(self.leading_axes, index, strict=True))
-        plane: npt.NDArray[Any] = np.asanyarray(
-            self.data[tuple(where.get(axis, slice(None)) for axis in self.axes)]
-        )
+        try:
+            plane: npt.NDArray[Any] = np.asanyarray(
+                self.data[tuple(where.get(axis, slice(None)) for axis in self.axes)]
+            )
+        except (CytosynthError, MemoryError):
+            raise
+        except Exception as error:  # whatever dask, zarr or the functions of a graph raise
+            place = "".join(f", {axis} {number}" for axis, number in where.items())
+            raise InputError(
+                f"A plane of the image{place} could not be read from its array: "
+                f"{type(error).__name__}: {shown(str(error))}."
+            ) from error
         left = [axis for axis in self.axes if axis in "CYX"]
         if "C" not in left:
             return plane[np.newaxis]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.files import replacing, user_path
 
@@ -58,7 +59,7 @@ def save_animation(
         path = path.with_suffix(".gif")
     if path.suffix.lower() != ".gif":
         raise OutputError(f"A film is written as GIF: give a name that ends in .gif, not “{path}”.")
-    if not overwrite:
+    if not check_flag(overwrite, "overwrite"):
         refuse_foreign_file(path, "generate")
     comment = printable(f"{facts.title}; {facts.seeds_in_words()}").replace("\n", " ")
     frames = [_captioned(picture, caption) for picture, caption in _pictures(arrays, facts)]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.files import check_space, existing_parent, explained_errors, user_path
 
@@ -220,6 +221,7 @@ def check_destination(
     OutputError
         If it may not, with the reason and a remedy.
     """
+    overwrite = check_flag(overwrite, "overwrite")  # "no" would replace what is there
     with explained_errors(destination.path):
         record = read_record(destination.folder / destination.record)
         listed = {} if record is None else files_of(record)

@@ -88,7 +88,7 @@ def find_provenance(path: str | Path) -> list[Finding]:
 
 
 def _findings(path: Path) -> Iterator[Finding]:
-    if path.suffix.lower() == ".zarr" or path.is_file():
+    if path.suffix.lower() == ".zarr" or not path.is_dir():
         own = read_record(path) if path.suffix.lower() == ".json" else None
         finding = _of_record(path, own) if own is not None else _of_file(path)
         if finding is not None:
@@ -140,6 +140,8 @@ def _embedded_state(path: Path, record: dict[str, Any]) -> str:
 def _state(path: Path, facts: dict[str, Any]) -> str:
     if not path.exists():
         return _MISSING
+    if not (path.is_file() or path.is_dir()):  # a pipe would be waited for, a device never ends
+        return _CHANGED
     if facts.get("sha256") == file_digest(path):
         return AS_WRITTEN
     pixels = None if path.suffix.lower() == ".zarr" else facts.get("pixels")

@@ -131,7 +131,9 @@ def embedded_record(path: Path) -> dict[str, Any] | None:
     readers = {".tif": _of_tiff, ".tiff": _of_tiff, ".zarr": _of_zarr, ".gif": _of_gif}
     reader = readers.get(path.suffix.lower())
     try:
-        return None if reader is None else _ours(reader(path))
+        if reader is None or not (path.is_file() or path.is_dir()):  # a pipe would wait for ever
+            return None
+        return _ours(reader(path))
     except Exception:  # whatever a file of others holds, it holds no record of ours
         return None
 

@@ -141,6 +141,8 @@ class ImageForm(RunWidget):
         return tuple(range(first, first + self._channels()))
 
     def _on_meaning(self, axes: str | None) -> None:
+        if axes and str(self.status.value).startswith("⚠"):  # it asked for this choice
+            self._show_status("")
         if axes and axes != layers.fitting_axes(self._image.value, self._axes.value):
             self._axes.value = axes
 
