@@ -124,5 +124,5 @@ def test_an_array_that_fails_when_it_is_read_is_named_with_its_plane() -> None:
         def __getitem__(self, key):
             raise FileNotFoundError("chunk 0.0 is gone")
 
-    with pytest.raises(InputError, match="Z 1 could not be read.*chunk 0.0 is gone"):
+    with pytest.raises(InputError, match=r"Z 1 could not be read.*chunk 0.0 is gone"):
         PlaneReader(Lost(), "ZYX").read((1,))

@@ -383,9 +383,9 @@ def test_home_is_expanded(tmp_path, monkeypatch):
 def test_what_is_neither_yes_nor_no_replaces_nothing(tmp_path, overwrite):
     (tmp_path / "labels.tif").write_bytes(b"precious")
     (tmp_path / "film.gif").write_bytes(b"precious")
-    with pytest.raises(InputError, match="overwrite.*True or False"):
+    with pytest.raises(InputError, match=r"overwrite.*True or False"):
         segmentation().save(tmp_path, overwrite=overwrite)
-    with pytest.raises(InputError, match="overwrite.*True or False"):
+    with pytest.raises(InputError, match=r"overwrite.*True or False"):
         generation().save_animation(tmp_path / "film.gif", overwrite=overwrite)
     assert set(content(tmp_path).values()) == {b"precious"}
 
