@@ -199,6 +199,7 @@ def _sentence(function: Callable[..., Any], arguments: dict[str, Any]) -> str:
     return ""
 
 
+@pytest.mark.slow
 @settings(
     max_examples=int(CALLS or 1000),
     derandomize=not CALLS,
