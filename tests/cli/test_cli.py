@@ -16,6 +16,8 @@ from skimage.io import imread, imsave
 from napari_cytosynth.cli import main
 from napari_cytosynth.training.data.splits import hash_split
 
+pytestmark = pytest.mark.slow  # in all
+
 
 @pytest.fixture
 def saved_model(tiny_model, tmp_path):

@@ -12,6 +12,8 @@ import pytest
 
 from napari_cytosynth.cli import main
 
+pytestmark = pytest.mark.slow  # in all
+
 CYTOSYNTH = [sys.executable, "-m", "napari_cytosynth"]
 
 

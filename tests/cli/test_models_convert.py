@@ -7,6 +7,8 @@ from napari_cytosynth.cli import main
 from napari_cytosynth.models import build_network
 from napari_cytosynth.zoo.model_files import load_network, read_card
 
+pytestmark = pytest.mark.slow  # in all
+
 
 @pytest.fixture
 def weights(tmp_path):

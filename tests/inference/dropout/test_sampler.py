@@ -12,6 +12,8 @@ from torch import nn
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.inference.predictor import Predictor
 
+pytestmark = pytest.mark.slow  # in all
+
 NAMES = ["one block", "many blocks", "global", "unet last", "unet coarsest", "plain"]
 
 

@@ -29,6 +29,8 @@ from napari_cytosynth.zoo.loading import load_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # in all
+
 SAID = {"input_channels": "brightfield", "output_channels": "a,b", "normalisation": "zscore"}
 
 
