@@ -70,8 +70,8 @@ def check_optics(optics: Any) -> Optics:
     """Validate a microscope; return it."""
     if not isinstance(optics, Optics):
         raise unsuitable("optics", optics, "a microscope (napari_cytosynth.phantoms.Optics)")
-    check_number(optics.aperture, "aperture", 0, 10, within=True)
-    check_number(optics.wavelength_um, "wavelength_um", 0, 1000, within=True)
+    check_number(optics.aperture, "aperture", 0.01, 10)
+    check_number(optics.wavelength_um, "wavelength_um", 0.01, 1000)
     source = optics.source
     if not isinstance(source, tuple) or len(source) != 2:
         raise unsuitable("source", source, "two numerical apertures (inner, outer)")

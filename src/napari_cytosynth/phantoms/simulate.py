@@ -9,7 +9,6 @@ seed give the same image.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,7 +117,7 @@ def fluorescent_nuclei(
     rng = np.random.default_rng(seed)
     scene_shape, margin = with_margin(shape, count, pixel_size_um)
     touching = check_number(touching, "touching", 0, 1)
-    aperture = check_number(aperture, "aperture", 0, math.inf, within=True)
+    aperture = check_number(aperture, "aperture", 0.01, 10)
     photons = check_number(photons, "photons", 0, MOST_PHOTONS)
     layout = place(rng, scene_shape, margin, count, 7.0 / pixel_size_um, 0.18, touching)
     outlines = [nucleus_outline(rng) for _ in layout]
