@@ -84,6 +84,10 @@ class FirstStage:
     finish: Callable[[Path], Recipe]
 
 
+def _no_reason(recipe: Recipe, name: str) -> str:
+    return ""
+
+
 def _no_callbacks(recipe: Recipe, data: EpochData, module: NetworkModule) -> list[Callback]:
     return []
 
@@ -119,7 +123,8 @@ class Task(Generic[R]):
     score_names
         Given a recipe and a number of likelihood images, names the figures that are measured.
     unmeasured
-        Given a recipe and a figure's name, returns why it is not measured; empty if unknown.
+        Given a recipe and a figure's name, returns why it is not measured; empty (default) if
+        unknown.
     check_part
         Raises RecipeError if a data folder lacks the images of a part.
     score
@@ -141,9 +146,9 @@ class Task(Generic[R]):
     layout: Callable[[R, Path, Findings], DataLayout]
     directions: Mapping[str, Direction | None]
     score_names: Callable[[R, int], list[str]]
-    unmeasured: Callable[[R, str], str]
     check_part: Callable[[R, Path, str], None]
     score: Callable[[R, Path, Path, ScoreOptions], Scores]
+    unmeasured: Callable[[R, str], str] = _no_reason
     families: Mapping[str, Any] = field(default_factory=dict)
     callbacks: Callable[[R, Any, Any], list[Callback]] = _no_callbacks
     first_stage: Callable[[R, Path], FirstStage | None] = _no_first_stage

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,7 +118,6 @@ def test_an_image_larger_than_the_free_memory_is_refused_with_the_figures(
         np.save(path, PLANE)
     else:
         Image.fromarray(PLANE).save(path)
-    free = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=50))
-    monkeypatch.setattr(limits, "psutil", free)
+    monkeypatch.setattr(limits, "available_memory", lambda: 50)
     with pytest.raises(InputError, match="GB are free"):
         read_image(path)

@@ -58,10 +58,6 @@ def _layout(recipe: SegmentRecipe, data_dir: Path, findings: Findings) -> DataLa
     return segment_layout(recipe, data_dir, findings)
 
 
-def _unmeasured(recipe: SegmentRecipe, name: str) -> str:
-    return ""
-
-
 def _check_part(recipe: SegmentRecipe, data_dir: Path, part: str) -> None:
     from napari_cytosynth.training.segment.evaluate.scoring import check_part
 
@@ -83,7 +79,6 @@ SEGMENT = Task(
     layout=_layout,
     directions=DIRECTIONS,
     score_names=score_names,
-    unmeasured=_unmeasured,
     check_part=_check_part,
     score=_score,
 )

@@ -64,10 +64,6 @@ def _layout(recipe: StainRecipe, data_dir: Path, findings: Findings) -> DataLayo
     return stain_layout(recipe, data_dir, findings)
 
 
-def _unmeasured(recipe: StainRecipe, name: str) -> str:
-    return ""
-
-
 def _check_part(recipe: StainRecipe, data_dir: Path, part: str) -> None:
     from napari_cytosynth.training.stain.evaluate.scoring import check_part
 
@@ -89,7 +85,6 @@ STAIN = Task(
     layout=_layout,
     directions=DIRECTIONS,
     score_names=score_names,
-    unmeasured=_unmeasured,
     check_part=_check_part,
     score=_score,
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import psutil  # type: ignore[import-untyped]
-
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.memory import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +31,7 @@ def check_memory(name: str, shape: Sequence[int], bytes_per_value: float) -> Non
     InputError
         If the image needs more memory than is free.
     """
-    needed, free = math.prod(shape) * bytes_per_value, psutil.virtual_memory().available
+    needed, free = math.prod(shape) * bytes_per_value, available_memory()
     if needed > free:
         size = " × ".join(f"{length:,}" for length in shape)
         raise InputError(

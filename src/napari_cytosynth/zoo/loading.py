@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_cytosynth.arguments import check_callable, check_path, check_text, shown
+from napari_cytosynth.arguments import check_callable, check_path, check_text
 from napari_cytosynth.errors import ModelNotFoundError
 
 from . import hub
@@ -140,18 +140,6 @@ def _locate(source: str, progress: Progress | None) -> _Place:
     if name.count("/") != 1:
         raise unknown_name(source)
     return _on_hub(name, revision or None, None, progress)
-
-
-def _expanded(source: str) -> Path:
-    """Return a path with the home folder in place of ~, which exists or not but can."""
-    try:
-        path = Path(source).expanduser()
-        path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # too long, or no such user
-        raise ModelNotFoundError(
-            f"“{shown(source)}” cannot be the name or path of a model: {error}."
-        ) from error
-    return path
 
 
 def _holds_model(path: Path) -> bool:

@@ -12,7 +12,7 @@ from napari_cytosynth.files import replacing, user_path
 
 from .captions import font, plain
 from .destination import refuse_foreign_file
-from .formats import printable
+from .formats import xml_text
 from .montage import column_count, composite, enlarged, montage
 from .records import as_json, sealed
 
@@ -61,7 +61,7 @@ def save_animation(
         raise OutputError(f"A film is written as GIF: give a name that ends in .gif, not “{path}”.")
     if not check_flag(overwrite, "overwrite"):
         refuse_foreign_file(path, "generate")
-    comment = printable(f"{facts.title}; {facts.seeds_in_words()}").replace("\n", " ")
+    comment = xml_text(f"{facts.title}; {facts.seeds_in_words()}").replace("\n", " ")
     frames = [_captioned(picture, caption) for picture, caption in _pictures(arrays, facts)]
     colours = "L" if all(_is_grey(frame) for frame in frames) else "RGB"
     first, *others = (_indexed(frame, colours) for frame in frames)

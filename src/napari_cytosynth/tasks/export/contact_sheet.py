@@ -10,7 +10,7 @@ import numpy as np
 from napari_cytosynth.files import replacing
 
 from .captions import font, plain, wrapped
-from .formats import printable
+from .formats import xml_text
 from .montage import column_count, composite, enlarged, to_bytes, with_outline
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def write_contact_sheet(path: Path, arrays: SyntheticArrays, facts: SyntheticFac
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text("Title", printable(facts.title))
-    info.add_text("Description", printable(f"{facts.title}; {facts.seeds_in_words()}"))
+    info.add_text("Title", xml_text(facts.title))
+    info.add_text("Description", xml_text(f"{facts.title}; {facts.seeds_in_words()}"))
     info.add_text("Software", "napari-cytosynth")
     with replacing(path) as temporary:
         contact_sheet(arrays, facts).save(temporary, format="PNG", pnginfo=info)

@@ -182,9 +182,7 @@ def _check_zarr() -> None:
     try:
         import zarr  # noqa: F401
     except ImportError as error:
-        raise OutputError(
-            "Writing OME-Zarr needs the package zarr: pip install napari-cytosynth[distributed]."
-        ) from error
+        raise OutputError("Writing OME-Zarr needs the package zarr: pip install zarr.") from error
 
 
 # -- may it be written? -----------------------------------------------------------------------

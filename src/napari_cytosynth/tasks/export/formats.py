@@ -24,8 +24,8 @@ __all__ = [
     "ImageFacts",
     "embed_in_zarr",
     "fill_group",
-    "printable",
     "write_tiff",
+    "xml_text",
 ]
 
 SAMPLE_AXIS = "Q"
@@ -136,13 +136,13 @@ def _metadata(
         for axis, size in zip("YX", pixel_size, strict=True):
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     if channels:
-        metadata["Channel"] = {"Name": [printable(name) for name in channels]}
+        metadata["Channel"] = {"Name": [xml_text(name) for name in channels]}
     if description:
-        metadata["Description"] = printable(description)
+        metadata["Description"] = xml_text(description)
     return metadata
 
 
-def printable(text: str) -> str:
+def xml_text(text: str) -> str:
     """Return a text without the control characters that no XML can hold."""
     return "".join(letter if _is_xml(letter) else " " for letter in text)
 
@@ -181,7 +181,7 @@ def fill_group(
         digest.add(values)
     ome: dict[str, Any] = {"version": "0.5", "multiscales": [_multiscale(axes, pixel_size, name)]}
     if channels:
-        ome["omero"] = {"channels": [{"label": printable(label)} for label in channels]}
+        ome["omero"] = {"channels": [{"label": xml_text(label)} for label in channels]}
     group.attrs["ome"] = ome
     return digest.text
 
@@ -199,7 +199,7 @@ def _multiscale(axes: str, pixel_size: Sequence[float] | None, name: str) -> dic
     scale = [float(sizes.get(axis, 1.0)) for axis in axes]
     transforms = [{"type": "scale", "scale": scale}]
     return {
-        "name": printable(name),
+        "name": xml_text(name),
         "axes": entries,
         "datasets": [{"path": "0", "coordinateTransformations": transforms}],
     }
