@@ -47,8 +47,8 @@ class Field:
     image
         (K, Y, X) float32, normalised as at inference.
     maps
-        (C, Y, X) float32, targets of the network: in [0, 1] for masks, scaled
-        intensities for stains.
+        (C, Y, X) float32, targets of the network: in [0, 1] for masks, unit vectors for
+        flows, scaled intensities for stains.
     truth
         The first target as read: (Y, X) instances or a mask, (C, Y, X) intensities.
     """
@@ -72,11 +72,29 @@ def fingerprint(pairs: list[tuple[Path, list[Path]]]) -> str:
 
 
 class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Crops of all fields; item `index` of epoch `epoch` is always the same crop."""
+    """Crops of all fields; item `index` of epoch `epoch` is always the same crop.
 
-    def __init__(self, fields: list[Field], recipe: FieldDataRecipe, seed: int) -> None:
+    Parameters
+    ----------
+    fields
+        All training images.
+    recipe, seed
+        Settings of the crops, and the seed that they are drawn from.
+    vectors
+        First of two target channels that are the components of vectors along Y and X.
+        Default: None.
+    """
+
+    def __init__(
+        self,
+        fields: list[Field],
+        recipe: FieldDataRecipe,
+        seed: int,
+        vectors: int | None = None,
+    ) -> None:
         self.recipe, self.seed, self.epoch = recipe, seed, 0
         self.inputs = len(fields[0].image)
+        self.vectors = None if vectors is None else self.inputs + vectors
         self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
         areas = np.array([stack[0].size for stack in self.stacks], float)
         self.probabilities = areas / areas.sum()
@@ -115,9 +133,9 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         number, centre = self._place(index, rng)
         size, augment = self.recipe.crop_size, self.recipe.augment
         if augment is None:
-            crop = torch.from_numpy(cut(self.stacks[number], centre, size))
+            crop = torch.from_numpy(cut(self.stacks[number], centre, size, self.vectors))
             return crop[: self.inputs], crop[self.inputs :]
-        crop = warp_crop(self.stacks[number], centre, size, augment, rng)
+        crop = warp_crop(self.stacks[number], centre, size, augment, rng, self.vectors)
         return jitter(crop[: self.inputs], augment, rng), crop[self.inputs :]
 
 

@@ -132,7 +132,8 @@ class SegmentationData(CropData):
         train = [field for field in fields if field.name in set(self.train_names)]
         _check_marked(train, self.recipe)
         self.validation = [field for field in fields if field.name in self.validation_names]
-        self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed)
+        flows = self.recipe.flow_channel
+        self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed, flows)
 
 
 def _check_marked(fields: list[Field], recipe: SegmentRecipe) -> None:

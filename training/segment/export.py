@@ -11,7 +11,7 @@ from napari_cytosynth.training.reports.records import write_json
 from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
-from .thresholds import Predictions, choose_splitting, choose_threshold, iou_curve
+from .thresholds import Predictions, activated, choose_splitting, choose_threshold, iou_curve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,11 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     result = []
     with torch.inference_mode():
         for field in data.validation:
-            probability = torch.sigmoid(module.predict_field(field.image)).cpu().numpy()
+            probability = (
+                activated(module.predict_field(field.image), module.recipe.flow_channel)
+                .cpu()
+                .numpy()
+            )
             result.append(Predictions(field.name, probability, field.maps, field.truth))
     return result
 

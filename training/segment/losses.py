@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-__all__ = ["bce_soft_iou", "distance_loss", "soft_iou_loss"]
+__all__ = ["bce_soft_iou", "distance_loss", "flow_loss", "soft_iou_loss"]
+
+FLOW_SCALE = 5.0
+"""Length of the vectors that a network learns to return, as in the original."""
 
 
 def soft_iou_loss(logits: torch.Tensor, target: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
@@ -44,3 +47,19 @@ def distance_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     logits, target = logits.float(), target.float()
     bce = functional.binary_cross_entropy_with_logits(logits, target)
     return bce + functional.l1_loss(torch.sigmoid(logits), target)
+
+
+def flow_loss(output: torch.Tensor, flows: torch.Tensor, scale: float = FLOW_SCALE) -> torch.Tensor:
+    """Return half the mean squared error to flows that are multiplied by a factor.
+
+    Stringer et al. 2021, "Cellpose: a generalist algorithm for cellular segmentation". Where
+    the direction is uncertain, the expected vector is short.
+
+    Parameters
+    ----------
+    output, flows
+        (N, 2, Y, X); the truth holds unit vectors, 0 outside objects.
+    scale
+        The factor. Default: 5.
+    """
+    return functional.mse_loss(output.float(), scale * flows.float()) / 2

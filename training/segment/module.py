@@ -8,8 +8,8 @@ import torch
 
 from napari_cytosynth.training.loop.module import FieldModule
 
-from .losses import bce_soft_iou, distance_loss
-from .thresholds import Predictions, instance_score, iou_curve
+from .losses import bce_soft_iou, distance_loss, flow_loss
+from .thresholds import Predictions, activated, instance_score, iou_curve
 
 if TYPE_CHECKING:
     from .recipe import SegmentRecipe
@@ -18,7 +18,8 @@ __all__ = ["SegmentationModule"]
 
 
 class SegmentationModule(FieldModule):
-    """Training of segmentation networks: BCE + soft IoU for masks, soft BCE + L1 for distances.
+    """Training of segmentation networks: BCE + soft IoU for masks, soft BCE + L1 for distances,
+    MSE for flows.
 
     Parameters
     ----------
@@ -42,7 +43,12 @@ class SegmentationModule(FieldModule):
             mask = bce_soft_iou(logits[:, channel], target[:, channel], recipe.pos_weight)
             losses[recipe.name] = recipe.weight * mask
             channel += 1
-            if recipe.kind == "labels":
+            if recipe.kind == "labels" and recipe.decoder == "flows":
+                losses["flows"] = flow_loss(
+                    logits[:, channel : channel + 2], target[:, channel : channel + 2]
+                )
+                channel += 2
+            elif recipe.kind == "labels":
                 losses["distance"] = distance_loss(logits[:, channel], target[:, channel])
                 channel += 1
         return losses
@@ -69,7 +75,7 @@ class SegmentationModule(FieldModule):
         losses = self.channel_losses(logits[None], target[None])
         total = torch.stack(list(losses.values())).sum()
         self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
-        probability = torch.sigmoid(logits).cpu().numpy()
+        probability = activated(logits, self.recipe.flow_channel).cpu().numpy()
         self.predictions.append(Predictions(field.name, probability, field.maps, field.truth))
 
     def on_validation_epoch_end(self) -> None:
@@ -78,5 +84,5 @@ class SegmentationModule(FieldModule):
         score = max(curve.values())
         self.log("validation/iou", score, prog_bar=True)
         if self.recipe.instances:
-            score = instance_score(self.predictions, 0.5, None)
+            score = instance_score(self.predictions, 0.5, None, flows=self.recipe.flow_channel)
         self.log("validation/score", score, prog_bar=True, sync_dist=True)

@@ -23,7 +23,12 @@ class TargetRecipe(SettingsBlock):
     kind: Literal["mask", "labels"] = Field(
         "mask",
         description="mask: non-zero is foreground, one channel; labels: integer instances, "
-        "two channels (foreground, distance to the edge)",
+        "foreground and what separates them",
+    )
+    decoder: Literal["distance", "flows"] = Field(
+        "distance",
+        description="what separates labels; distance: one channel, the distance to the edge, for "
+        "a watershed; flows: two channels, a unit vector that leads to the object's centre",
     )
     name: str = Field("foreground", description="name of the (foreground) output channel")
     invert: bool = Field(False, description="the object is where the mask is zero")
@@ -83,5 +88,11 @@ class SegmentRecipe(FieldRecipe):
         for target in self.data.targets:
             names.append(target.name)
             if target.kind == "labels":
-                names.append("distance")
+                names += ["flow-y", "flow-x"] if target.decoder == "flows" else ["distance"]
         return names
+
+    @property
+    def flow_channel(self) -> int | None:
+        """The first of the two output channels of flows; None without them."""
+        names = self.output_channels
+        return names.index("flow-y") if "flow-y" in names else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_cytosynth.tasks.segment.flows.heat import flow_field
 from napari_cytosynth.training.data.masks import object_numbers
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ def target_maps(
     Returns
     -------
     ndarray
-        (C, Y, X) float32 in [0, 1], in the order of ``SegmentRecipe.output_channels``.
+        (C, Y, X) float32, in the order of ``SegmentRecipe.output_channels``: in [0, 1], and
+        components of unit vectors for flows.
     """
-    maps = []
+    maps: list[NDArray[np.float32]] = []
     for truth, target in zip(truths, targets, strict=True):
         inside = truth != 0
         maps.append((~inside if target.invert else inside).astype(np.float32))
         if target.kind == "labels":
-            maps.append(distance_map(object_numbers(truth).astype(np.int64)))
+            labels = object_numbers(truth).astype(np.int64)
+            maps += [*flow_field(labels)] if target.decoder == "flows" else [distance_map(labels)]
     return np.stack(maps)

@@ -7,9 +7,11 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from napari_cytosynth.metrics.instance import average_precision
-from napari_cytosynth.tasks.segment.instances import LabelOptions, label_plane
+from napari_cytosynth.tasks.segment.flows.follow import find_owners
+from napari_cytosynth.tasks.segment.instances import LabelOptions, drop_labels, label_plane
 from napari_cytosynth.zoo.card import Splitting
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "THRESHOLDS",
     "Predictions",
+    "activated",
     "choose_splitting",
     "choose_threshold",
     "instance_score",
@@ -75,16 +78,35 @@ def instance_score(
     splitting: Splitting | None,
     *,
     at: tuple[float, ...] = (0.5,),
+    flows: int | None = None,
 ) -> float:
     """Return AP = TP / (TP + FP + FN), mean over IoU thresholds `at` and over images."""
     options = LabelOptions(threshold=threshold, split_touching=True)
     scores = []
     for item in predictions:
+        if flows is not None:
+            labels = _follow(item, threshold, flows)
+            scores.append(np.mean(average_precision(item.truth, labels, at)))
+            continue
         labels = label_plane(
             item.probability[0], item.probability[1], options, splitting or DEFAULT
         )
         scores.append(np.mean(average_precision(item.truth, labels, at)))
     return float(np.mean(scores))
+
+
+def _follow(item: Predictions, threshold: float, flows: int) -> NDArray[np.int32]:
+    mask = item.probability[0] >= threshold
+    owners = find_owners(item.probability[flows : flows + 2], mask, 256)
+    return drop_labels(owners, 15)
+
+
+def activated(logits: torch.Tensor, flows: int | None) -> torch.Tensor:
+    """Return the (C, Y, X) output: probabilities, but of flows as they are."""
+    result = torch.sigmoid(logits)
+    if flows is not None:
+        result[flows : flows + 2] = logits[flows : flows + 2]
+    return result
 
 
 def choose_splitting(predictions: list[Predictions]) -> tuple[float, Splitting, float]:
