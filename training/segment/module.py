@@ -18,8 +18,9 @@ __all__ = ["SegmentationModule"]
 
 
 class SegmentationModule(FieldModule):
-    """Training of segmentation networks: BCE + soft IoU for masks, soft BCE + L1 for distances,
-    MSE for flows.
+    """Training of segmentation networks.
+
+    The loss is BCE + soft IoU for masks, soft BCE + L1 for distances, and MSE for flows.
 
     Parameters
     ----------
