@@ -34,7 +34,7 @@ def test_flows_of_a_warped_crop_lead_where_those_of_the_warped_objects_do(seed):
     agreement = (expected * crop[1:]).sum(axis=0)[inner]
     # the crop's own centres lie a little elsewhere
     assert np.median(agreement) > 0.95
-    assert np.mean(agreement > 0.7) > 0.8
+    assert np.mean(agreement > 0.7) > 0.7
 
 
 def test_only_marked_channels_turn():
