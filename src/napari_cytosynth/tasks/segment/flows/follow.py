@@ -7,36 +7,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .sinks import find_sinks, settle
+from .owners import owners_of_ends
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     Places = npt.NDArray[np.int32]
+    Box = tuple[slice, slice]
 
-__all__ = ["find_owners", "follow", "walk_length"]
+__all__ = ["find_ends", "find_owners", "follow", "walk_length"]
 
-_FINE_ROUNDS = 4  # 2⁴ steps to a fraction of a pixel, as far as the flows' directions matter
+_FINE_ROUNDS = 4  # 2⁴ steps to a fraction of a pixel: from there, ends differ by less than a sink
 _MARGIN = 2**_FINE_ROUNDS + 2
+_BLOCK = 2048  # px; larger planes are followed block by block
 
 
 def walk_length(diameter: float) -> int:
     """Return the steps of a walk (a power of two) for objects of a typical diameter in px.
 
-    Eight radii at least: objects longer than typical, and bent ones, are to be crossed too.
+    Four diameters at least: objects longer than typical, and bent ones, are to be crossed too.
     """
-    return 2 ** math.ceil(math.log2(max(4 * diameter, 32)))
+    return int(2 ** math.ceil(math.log2(max(4 * diameter, 64))))
 
 
 def find_owners(
     flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], steps: float
-) -> npt.NDArray[np.int32]:
+) -> Places:
     """Return the object of every pixel of a mask.
 
     Parameters
     ----------
     flows
-        (2, Y, X), of any length: only the directions count.
+        (2, Y, X), components along Y and X; the directions count.
     mask
         (Y, X), the pixels that are followed.
     steps
@@ -48,11 +52,69 @@ def find_owners(
         (Y, X) int32: 0 outside the mask and where no object is near, else 1, 2, … in the order
         of their first pixels.
     """
-    inside = np.flatnonzero(mask).astype(np.int32)
-    ends = inside[follow(flows, mask, steps)]
-    owner = np.zeros(mask.size, np.int32)
-    owner[inside] = find_sinks(ends, mask.shape)
-    return settle(owner.reshape(mask.shape), mask)
+    return owners_of_ends(find_ends(flows, mask, steps), flows, mask.astype(np.float32))
+
+
+def find_ends(
+    flows: npt.NDArray[np.floating],
+    mask: npt.NDArray[np.bool_],
+    steps: float,
+    block: int = _BLOCK,
+) -> Places:
+    """Return where the pixels of a plane arrive.
+
+    Parameters
+    ----------
+    flows, mask, steps
+        As of :func:`find_owners`.
+    block
+        Larger planes are followed in blocks of this many px, each with as much around it as a
+        walk can reach: the result is the same. Default: 2048.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) int32, flat index of a pixel of the mask; -1 outside the mask.
+    """
+    ends = np.full(mask.shape, -1, np.int32)
+    for inner, outer in _blocks(mask.shape, block, _reach(steps)):
+        part = mask[outer]
+        width = mask.shape[1]
+        y, x = np.nonzero(part)
+        pixels = ((y + outer[0].start) * width + x + outer[1].start).astype(np.int32)
+        found = np.full(part.shape, -1, np.int32)
+        found[y, x] = pixels[follow(flows[:, outer[0], outer[1]], part, steps)]
+        within = tuple(
+            slice(one.start - other.start, one.stop - other.start)
+            for one, other in zip(inner, outer, strict=True)
+        )
+        ends[inner] = found[within]
+    return ends
+
+
+def _blocks(shape: tuple[int, ...], block: int, halo: int) -> Iterator[tuple[Box, Box]]:
+    """Yield the blocks of a plane, and each with its halo."""
+    if max(shape) <= block + halo:
+        block = max(*shape, 1)
+    for y in range(0, shape[0], block):
+        for x in range(0, shape[1], block):
+            corner = zip((y, x), shape, strict=True)
+            inner = tuple(slice(at, min(at + block, size)) for at, size in corner)
+            outer = tuple(
+                slice(max(one.start - halo, 0), min(one.stop + halo, size))
+                for one, size in zip(inner, shape, strict=True)
+            )
+            yield inner, outer  # type: ignore[misc]
+
+
+def _reach(steps: float) -> int:
+    """Return how far from a pixel its walk can depend on flows, in px."""
+    hop = 2**_FINE_ROUNDS
+    return (2 ** _rounds(steps) // hop + 1) * (hop + 1)
+
+
+def _rounds(steps: float) -> int:
+    return max(1, math.ceil(math.log2(max(steps, 2))))
 
 
 def follow(flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], steps: float) -> Places:
@@ -64,12 +126,8 @@ def follow(flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], steps: 
 
     Parameters
     ----------
-    flows
-        (2, Y, X), of any length: only the directions count.
-    mask
-        (Y, X), the pixels that are followed.
-    steps
-        Length of the walk in px, at least.
+    flows, mask, steps
+        As of :func:`find_owners`.
 
     Returns
     -------
@@ -77,7 +135,7 @@ def follow(flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], steps: 
         (N,) int32: for each of the N pixels of the mask, in raster order, which of these it
         reaches.
     """
-    rounds = max(1, math.ceil(math.log2(max(steps, 2))))
+    rounds = _rounds(steps)
     ends = _first_steps(flows, mask, min(rounds, _FINE_ROUNDS))
     for _ in range(rounds - _FINE_ROUNDS):
         ends = ends[ends]
@@ -89,34 +147,32 @@ def _first_steps(
 ) -> Places:
     """Return the pixels (by their number in raster order) after 2 ** rounds steps."""
     y, x = np.nonzero(mask)
+    count = len(y)
     # the margin makes each pixel within reach a valid one
     width = mask.shape[1] + 2 * _MARGIN
-    index = np.full((mask.shape[0] + 2 * _MARGIN, width), -1, np.int32)
-    index[y + _MARGIN, x + _MARGIN] = np.arange(len(y), dtype=np.int32)
-    index = index.ravel()
-    home = np.stack([y, x]).astype(np.float32) + _MARGIN
-    moved = np.asarray(flows, np.float32)[:, y, x]
-    moved /= np.maximum(np.hypot(*moved), 1e-6)
-    ends = np.arange(len(y), dtype=np.int32)
-    # before the first step, no pixel has moved, and the step is its own
-    for turn in range(rounds + 1):
-        there = moved if turn == 0 else moved + moved[:, ends]
-        reached = _pixels(home + there, index, width)
-        outside = np.flatnonzero(reached < 0)
-        if turn:
-            via = ends[outside]
-            there[:, outside] = home[:, via] + moved[:, via] - home[:, outside]
-            reached[outside] = ends[via]
-        else:
-            there[:, outside] = 0
-            reached[outside] = outside
-        moved, ends = there, reached
+    home = ((y + _MARGIN) * width + x + _MARGIN).astype(np.int32)
+    index = np.full((mask.shape[0] + 2 * _MARGIN) * width, -1, np.int32)
+    index[home] = np.arange(count, dtype=np.int32)
+    step = flows[:, y, x].astype(np.float32)
+    step /= np.maximum(np.hypot(step[0], step[1]), 1e-6)
+    place = np.stack([y, x]).astype(np.float32)
+    ends = index[home + _offset(step, width)]
+    outside = np.flatnonzero(ends < 0)
+    step[:, outside], ends[outside] = 0, outside
+    for _ in range(rounds):
+        further = step + step[:, ends]
+        reached = index[home + _offset(further, width)]
+        outside = np.flatnonzero(reached < 0)  # only by the fraction that the first half left
+        via = ends[outside]
+        further[:, outside] = place[:, via] - place[:, outside] + step[:, via]
+        reached[outside] = ends[via]
+        step, ends = further, reached
     return ends
 
 
-def _pixels(places: npt.NDArray[np.float32], index: Places, width: int) -> Places:
-    """Return the number of the pixel at each place (2, N), -1 outside the mask."""
-    flat = np.rint(places[0]).astype(np.int32)
-    flat *= width
-    flat += np.rint(places[1]).astype(np.int32)
-    return index[flat]
+def _offset(step: npt.NDArray[np.float32], width: int) -> Places:
+    """Return the change of the flat index; it does not depend on where the pixel lies."""
+    offset = np.rint(step[0]).astype(np.int32)
+    offset *= width
+    offset += np.rint(step[1]).astype(np.int32)
+    return offset
