@@ -83,7 +83,7 @@ def enclosed(owner: Owners) -> Owners:
     """
     gaps, count = ndimage.label(owner == 0)
     if count < 2 or not owner.any():
-        return owner
+        return owner.astype(np.int32, copy=False)
     least = np.full(count + 1, np.iinfo(np.int32).max, np.int32)
     most = np.zeros(count + 1, np.int32)
     for axis in (0, 1):
