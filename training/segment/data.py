@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
@@ -14,10 +16,9 @@ from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.data.splits import check_split, hash_split
 from napari_cytosynth.training.data.wording import nothing_marked
 
-from .targets import target_maps
+from .targets import equivalent_diameters, target_maps
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_cytosynth.images.loaded import Content
@@ -108,9 +109,16 @@ def split_stems(stems: list[str], recipe: DataRecipe) -> tuple[list[str], list[s
 
 
 class SegmentationData(CropData):
-    """Training crops and whole validation images of one data folder."""
+    """Training crops and whole validation images of one data folder.
+
+    Attributes
+    ----------
+    diameter
+        Median diameter in px of the training objects, where flows separate them.
+    """
 
     recipe: SegmentRecipe
+    diameter: float
 
     def __init__(self, recipe: SegmentRecipe, data_dir: Path) -> None:
         super().__init__()
@@ -131,6 +139,9 @@ class SegmentationData(CropData):
         fields = [_load(i, t, self.recipe.data) for i, t in self.pairs if image_name(i) in names]
         train = [field for field in fields if field.name in set(self.train_names)]
         _check_marked(train, self.recipe)
+        if self.recipe.flow_channel is not None:
+            sizes = [equivalent_diameters(field.truth) for field in train]
+            self.diameter = float(np.median(np.concatenate(sizes)))
         self.validation = [field for field in fields if field.name in self.validation_names]
         flows = self.recipe.flow_channel
         self.dataset = CropDataset(train, self.recipe.data, self.recipe.train.seed, flows)

@@ -11,6 +11,7 @@ from napari_cytosynth.training.reports.records import write_json
 from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
+from .decoding import choose_decoding
 from .thresholds import Predictions, activated, choose_splitting, choose_threshold, iou_curve
 
 if TYPE_CHECKING:
@@ -63,9 +64,13 @@ def export_model(
     module.to("cpu")
     module.network.load_state_dict(state["average"])
     predictions = _predict(module, data)
-    if recipe.instances:
+    if recipe.flow_channel is not None:
+        choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)
+        chosen: dict[str, Any] = choice.card_fields()
+        found = choice.record()
+    elif recipe.instances:
         threshold, splitting, score = choose_splitting(predictions)
-        chosen: dict[str, Any] = {"threshold": threshold, "splitting": splitting}
+        chosen = {"threshold": threshold, "splitting": splitting}
         found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
     else:
         threshold = choose_threshold(predictions)
@@ -79,6 +84,7 @@ def export_model(
             task=recipe.task,
             input_channels=["grey"],
             object_channel=recipe.output_channels[0],
+            channel_roles=recipe.channel_roles,
             **network_facts(recipe, network),
             **chosen,
         )

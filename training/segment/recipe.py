@@ -12,6 +12,7 @@ from napari_cytosynth.training.recipe.base import (
     NetworkRecipe,
     SettingsBlock,
 )
+from napari_cytosynth.zoo.card import ChannelRole
 
 __all__ = ["DataRecipe", "SegmentRecipe", "SplitRecipe", "TargetRecipe"]
 
@@ -90,6 +91,16 @@ class SegmentRecipe(FieldRecipe):
             if target.kind == "labels":
                 names += ["flow-y", "flow-x"] if target.decoder == "flows" else ["distance"]
         return names
+
+    @property
+    def channel_roles(self) -> list[ChannelRole]:
+        """Roles of the output channels, for the card."""
+        roles: list[ChannelRole] = []
+        for target in self.data.targets:
+            roles.append("other" if roles else "foreground")
+            if target.kind == "labels":
+                roles += ["flow-y", "flow-x"] if target.decoder == "flows" else ["seed"]
+        return roles
 
     @property
     def flow_channel(self) -> int | None:
