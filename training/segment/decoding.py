@@ -171,7 +171,7 @@ def found_objects(
 
 def _choose_limits(found: FoundObjects, median_area: float) -> tuple[int, float | None]:
     """Return the smallest size and the error limit of (nearly) the best score."""
-    sizes = [int(round(share * median_area)) for share in SIZES]
+    sizes = [round(share * median_area) for share in SIZES]
     pairs = list(product(sizes, ERROR_LIMITS))
     scores = np.array([found.score(found.kept(*pair)) for pair in pairs])
     dropped = np.array([len(found.area) - found.kept(*pair).sum() for pair in pairs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,7 +12,9 @@ from napari_cytosynth.training.recipe.base import (
     NetworkRecipe,
     SettingsBlock,
 )
-from napari_cytosynth.zoo.card import ChannelRole
+
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.card import ChannelRole
 
 __all__ = ["DataRecipe", "SegmentRecipe", "SplitRecipe", "TargetRecipe"]
 
