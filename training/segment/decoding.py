@@ -17,6 +17,7 @@ from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected, Flow
 
 from .evaluate.confidence import ConfidenceScores, confidence_scores
 from .losses import FLOW_SCALE
+from .targets import equivalent_diameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +72,8 @@ class FoundObjects:
     def score(self, kept: NDArray[np.bool_]) -> float:
         """Return the pooled AP = TP / (TP + FP + FN), mean over :data:`OVERLAPS`."""
         right = [np.count_nonzero(self.iou[kept] >= least) for least in OVERLAPS]
-        return float(np.mean([r / (kept.sum() + self.true - r) for r in right]))
+        every = np.count_nonzero(kept) + self.true
+        return float(np.mean([count / max(every - count, 1) for count in right]))
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,13 @@ def _score_at(planes: Sequence[FlowObjects], truths: Sequence[Any], threshold: f
     iou, true = [], 0
     for plane, truth in zip(planes, truths, strict=True):
         areas = np.bincount(truth.ravel())[1:]
-        true += np.count_nonzero(areas)
-        smallest = int(0.05 * np.median(areas[areas > 0])) if areas.any() else 0
+        areas = areas[areas > 0]
+        true += len(areas)
+        smallest = int(0.05 * np.median(areas)) if len(areas) else 0
         iou.append(best_iou(truth, plane.at(threshold, LabelOptions(threshold, smallest)).labels))
     every = np.concatenate(iou)
     right = [np.count_nonzero(every >= least) for least in OVERLAPS]
-    return float(np.mean([r / max(len(every) + true - r, 1) for r in right]))
+    return float(np.mean([count / max(len(every) + true - count, 1) for count in right]))
 
 
 def _choose_threshold(predictions: Sequence[Predictions], channel: int, diameter: float) -> float:
@@ -150,23 +153,29 @@ def found_objects(
     settings
         How they are decoded.
     """
-    columns: list[list[Any]] = [[], [], [], [], []]
-    true = 0
-    for number, item in enumerate(predictions):
-        plane = _decoded(item, channel, settings)
-        view = plane.at(settings.threshold)
-        owners = view.owners - 1
-        values = (
-            view.areas,
-            plane.facts.flow_error[owners],
-            plane.facts.mean_probability[owners],
-            best_iou(item.truth, view.labels),
-            np.full(view.count, number),
-        )
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-        true += np.count_nonzero(np.bincount(item.truth.ravel())[1:])
-    return FoundObjects(*(np.concatenate(column) for column in columns), true=true)
+    parts = [_found_in(item, number, channel, settings) for number, item in enumerate(predictions)]
+    return FoundObjects(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("area", "flow_error", "probability", "iou", "image")
+        ),
+        sum(part.true for part in parts),
+    )
+
+
+def _found_in(item: Predictions, number: int, channel: int, settings: FlowSettings) -> FoundObjects:
+    plane = _decoded(item, channel, settings)
+    view = plane.at(settings.threshold)
+    assert view.owners is not None
+    owners = view.owners - 1
+    return FoundObjects(
+        view.areas,
+        plane.facts.flow_error[owners],
+        plane.facts.mean_probability[owners],
+        best_iou(item.truth, view.labels),
+        np.full(view.count, number),
+        len(equivalent_diameters(item.truth)),
+    )
 
 
 def _choose_limits(found: FoundObjects, median_area: float) -> tuple[int, float | None]:
@@ -174,9 +183,9 @@ def _choose_limits(found: FoundObjects, median_area: float) -> tuple[int, float 
     sizes = [round(share * median_area) for share in SIZES]
     pairs = list(product(sizes, ERROR_LIMITS))
     scores = np.array([found.score(found.kept(*pair)) for pair in pairs])
-    dropped = np.array([len(found.area) - found.kept(*pair).sum() for pair in pairs])
+    kept = np.array([np.count_nonzero(found.kept(*pair)) for pair in pairs])
     good = np.flatnonzero(scores >= scores.max() - _SLACK)
-    return pairs[good[dropped[good].argmin()]]
+    return pairs[int(good[kept[good].argmax()])]
 
 
 def _ingredients(found: FoundObjects, kept: NDArray[np.bool_]) -> dict[str, Values]:
