@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 __all__ = ["DecodingChoice", "choose_decoding", "found_objects"]
 
-THRESHOLDS = tuple(np.round(np.arange(0.2, 0.81, 0.05), 2).tolist())
+THRESHOLDS: tuple[float, ...] = tuple(np.round(np.arange(0.2, 0.81, 0.05), 2).tolist())
 ERROR_LIMITS = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, None)
 SIZES = (0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.02, 0.0)
 """Smallest objects that are tried, over the median area of true ones; strictest first."""
 OVERLAPS = (0.5, 0.75)
 _SLACK = 0.002  # of the score: of settings as good as that, those that drop fewest objects win
+_COLUMNS = ("area", "flow_error", "probability", "iou", "image")
 _QUANTILES = (0.05, 0.5, 0.95)
 
 
@@ -71,9 +72,14 @@ class FoundObjects:
 
     def score(self, kept: NDArray[np.bool_]) -> float:
         """Return the pooled AP = TP / (TP + FP + FN), mean over :data:`OVERLAPS`."""
-        right = [np.count_nonzero(self.iou[kept] >= least) for least in OVERLAPS]
         every = np.count_nonzero(kept) + self.true
-        return float(np.mean([count / max(every - count, 1) for count in right]))
+        return _precision(self.iou[kept], every)
+
+
+def _precision(iou: Values, objects: int) -> float:
+    """Return TP / (TP + FP + FN) of true and found `objects`, mean over :data:`OVERLAPS`."""
+    right = [float(np.count_nonzero(iou >= least)) for least in OVERLAPS]
+    return sum(count / max(objects - count, 1.0) for count in right) / len(OVERLAPS)
 
 
 @dataclass(frozen=True)
@@ -126,9 +132,7 @@ def _score_at(planes: Sequence[FlowObjects], truths: Sequence[Any], threshold: f
         true += len(areas)
         smallest = int(0.05 * np.median(areas)) if len(areas) else 0
         iou.append(best_iou(truth, plane.at(threshold, LabelOptions(threshold, smallest)).labels))
-    every = np.concatenate(iou)
-    right = [np.count_nonzero(every >= least) for least in OVERLAPS]
-    return float(np.mean([count / max(len(every) + true - count, 1) for count in right]))
+    return _precision(np.concatenate(iou), sum(map(len, iou)) + true)
 
 
 def _choose_threshold(predictions: Sequence[Predictions], channel: int, diameter: float) -> float:
@@ -136,7 +140,7 @@ def _choose_threshold(predictions: Sequence[Predictions], channel: int, diameter
     planes = [_decoded(item, channel, settings) for item in predictions]
     truths = [item.truth for item in predictions]
     scores = {t: _score_at(planes, truths, t) for t in THRESHOLDS}
-    return max(scores, key=lambda threshold: scores[threshold])
+    return max(THRESHOLDS, key=lambda threshold: scores[threshold])
 
 
 def found_objects(
@@ -155,11 +159,8 @@ def found_objects(
     """
     parts = [_found_in(item, number, channel, settings) for number, item in enumerate(predictions)]
     return FoundObjects(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("area", "flow_error", "probability", "iou", "image")
-        ),
-        sum(part.true for part in parts),
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS},
+        true=sum(part.true for part in parts),
     )
 
 
