@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["DecodingChoice", "choose_decoding", "found_objects"]
 
 THRESHOLDS: tuple[float, ...] = tuple(np.round(np.arange(0.2, 0.81, 0.05), 2).tolist())
-ERROR_LIMITS = (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, None)
-SIZES = (0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05, 0.02, 0.0)
-"""Smallest objects that are tried, over the median area of true ones; strictest first."""
+ERROR_LIMITS = (None, 1.6, 1.3, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3)
+SIZES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+"""Smallest objects that are tried, over the median area of true ones."""
 OVERLAPS = (0.5, 0.75)
 _SLACK = 0.002  # of the score: of settings as good as that, those that drop fewest objects win
 _COLUMNS = ("area", "flow_error", "probability", "iou", "image")
@@ -72,7 +72,7 @@ class FoundObjects:
 
     def score(self, kept: NDArray[np.bool_]) -> float:
         """Return the pooled AP = TP / (TP + FP + FN), mean over :data:`OVERLAPS`."""
-        every = np.count_nonzero(kept) + self.true
+        every = int(np.count_nonzero(kept)) + self.true
         return _precision(self.iou[kept], every)
 
 
@@ -140,7 +140,8 @@ def _choose_threshold(predictions: Sequence[Predictions], channel: int, diameter
     planes = [_decoded(item, channel, settings) for item in predictions]
     truths = [item.truth for item in predictions]
     scores = {t: _score_at(planes, truths, t) for t in THRESHOLDS}
-    return max(THRESHOLDS, key=lambda threshold: scores[threshold])
+    good = [t for t in THRESHOLDS if scores[t] >= max(scores.values()) - _SLACK]
+    return min(good, key=lambda threshold: abs(threshold - 0.5))
 
 
 def found_objects(
