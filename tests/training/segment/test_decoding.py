@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from napari_cytosynth.tasks.segment.flows.heat import flow_field
 from napari_cytosynth.training.segment.decoding import choose_decoding
 from napari_cytosynth.training.segment.thresholds import Predictions
