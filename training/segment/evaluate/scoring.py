@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.images.files import image_name
-from napari_cytosynth.training.data.splits import hash_split
 from napari_cytosynth.training.segment.data import SegmentationData
 from napari_cytosynth.training.task import Scores
 
@@ -29,22 +27,19 @@ def check_part(recipe: SegmentRecipe, data_dir: Path, part: str) -> None:
 def _names(data: SegmentationData, part: str) -> list[str]:
     if part == "validation":
         return sorted(data.validation_names)
-    stems = [image_name(path) for path, _ in data.pairs]
-    left = [stem for stem in stems if hash_split(stem) == "test"]
-    if data.recipe.data.split.kind != "hash" or not left:
+    if not data.test_names:
         raise RecipeError(f"The recipe “{data.recipe.name}” leaves no images to test.")
-    return left
+    return data.test_names
 
 
 def score(recipe: SegmentRecipe, model: Path, data_dir: Path, options: ScoreOptions) -> Scores:
     """Measure the model in a folder as ``cytosynth evaluate segment`` does."""
     data, target = SegmentationData(recipe, data_dir), recipe.data.targets[0]
-    names = set(_names(data, options.part))
-    chosen = [(image, truths[0]) for image, truths in data.pairs if image_name(image) in names]
+    chosen = [data.files[name] for name in _names(data, options.part)]
     report = evaluate_segment(
         model,
-        [image for image, _ in chosen],
-        [truth for _, truth in chosen],
+        [files.image for files in chosen],
+        [files.truths[0] for files in chosen],
         SegmentOptions(kind=target.kind, invert=target.invert, device=recipe.train.accelerator),
         keep_worst=0,
     )
