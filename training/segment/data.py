@@ -15,7 +15,7 @@ from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.data.splits import check_split
 from napari_cytosynth.training.data.wording import nothing_marked
 
-from .sources import Source, sources_of, split_stems
+from .sources import DataSource, sources_of, split_stems
 from .targets import target_maps
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ImageFiles:
     name: str
     image: Path
     truths: list[Path]
-    source: Source
+    source: DataSource
 
 
 def _read_grey(path: Path, content: Content = "image") -> NDArray[np.generic]:
@@ -67,7 +67,7 @@ def _index(folder: Path, truth: str = "") -> dict[str, Path]:
         raise RecipeError(str(error)) from error
 
 
-def find_images(data_dir: Path, source: Source, recipe: DataRecipe) -> dict[str, ImageFiles]:
+def find_images(data_dir: Path, source: DataSource, recipe: DataRecipe) -> dict[str, ImageFiles]:
     """Match the images of a source with their masks or labels by file name.
 
     Parameters

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.data.findings import Findings
 
     from .recipe import DataRecipe, SegmentRecipe, SplitRecipe
-    from .sources import Source
+    from .sources import DataSource
 
 __all__ = ["segment_layout"]
 
@@ -62,7 +62,7 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
 
 
 def _add_source(
-    source: Source, recipe: DataRecipe, data_dir: Path, layout: DataLayout, report: Findings
+    source: DataSource, recipe: DataRecipe, data_dir: Path, layout: DataLayout, report: Findings
 ) -> None:
     place = source.place(data_dir)
     folder = find_folder(place, source.images)
@@ -88,6 +88,6 @@ def _add_source(
         layout.items.append(Item(source.image(name), part, read, reads))
 
 
-def _halves(source: Source, names: list[str], split: SplitRecipe) -> tuple[list[str], list[str]]:
+def _halves(source: DataSource, names: list[str], split: SplitRecipe) -> tuple[list[str], list[str]]:
     parts = split_stems(names, split, source.name)
     return parts.train, parts.validation

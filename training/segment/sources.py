@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from .recipe import DataRecipe, SplitRecipe
 
-__all__ = ["Parts", "Source", "sources_of", "split_stems"]
+__all__ = ["Parts", "DataSource", "sources_of", "split_stems"]
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """One data folder, as the recipe reads it.
 
     Attributes
@@ -79,13 +79,13 @@ class Parts:
     test: list[str]
 
 
-def sources_of(recipe: DataRecipe) -> list[Source]:
+def sources_of(recipe: DataRecipe) -> list[DataSource]:
     """Return the data folders of a recipe; without ``sources`` it is the data folder itself."""
     folders = [target.folder for target in recipe.targets]
     if not recipe.sources:
-        return [Source("", recipe.images, tuple(folders), recipe.split)]
+        return [DataSource("", recipe.images, tuple(folders), recipe.split)]
     return [
-        Source(
+        DataSource(
             PurePath(source.folder).as_posix(),
             source.images or recipe.images,
             tuple(source.truths.get(folder, folder) for folder in folders),

@@ -186,7 +186,7 @@ def test_what_a_source_lacks_is_said(recipe_of, labs, source, says):
 
 def test_an_image_without_truth_is_told_with_its_source(recipe_of, labs):
     (labs / "new" / "2024" / "truth" / "02.tif").unlink()
-    with pytest.raises(RecipeError, match="1 of 4 images in “new/2024” have no truth.*“02”"):
+    with pytest.raises(RecipeError, match=r"1 of 4 images in “new/2024” have no truth.*“02”"):
         SegmentationData(recipe_of(OLD, NEW), labs)
 
 
@@ -199,7 +199,7 @@ def test_a_share_of_a_source_without_training_images_is_said(recipe_of, labs):
 
 def test_a_magnification_that_needs_too_large_a_window_is_said(recipe_of):
     check_recipe(recipe_of(OLD, NEW))
-    with pytest.raises(RecipeError, match="source “old”.*would be made from"):
+    with pytest.raises(RecipeError, match=r"source “old”.*would be made from"):
         check_recipe(recipe_of(OLD | {"magnify": 0.01}, NEW))
 
 
