@@ -88,6 +88,8 @@ def _add_source(
         layout.items.append(Item(source.image(name), part, read, reads))
 
 
-def _halves(source: DataSource, names: list[str], split: SplitRecipe) -> tuple[list[str], list[str]]:
+def _halves(
+    source: DataSource, names: list[str], split: SplitRecipe
+) -> tuple[list[str], list[str]]:
     parts = split_stems(names, split, source.name)
     return parts.train, parts.validation

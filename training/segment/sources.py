@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .recipe import DataRecipe, SplitRecipe
 
-__all__ = ["Parts", "DataSource", "sources_of", "split_stems"]
+__all__ = ["DataSource", "Parts", "sources_of", "split_stems"]
 
 
 @dataclass(frozen=True)
