@@ -143,7 +143,9 @@ class SegmentationData(CropData):
         super().__init__()
         self.recipe = recipe
         self.files: dict[str, ImageFiles] = {}
-        self.train_names, validates, self.test_names = [], [], []
+        self.train_names = []
+        self.test_names: list[str] = []
+        validates: list[str] = []
         again: list[str] = []
         for source in sources_of(recipe.data):
             found = find_images(Path(data_dir), source, recipe.data)
