@@ -12,7 +12,14 @@ from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
 from .decoding import choose_decoding
-from .thresholds import Predictions, activated, choose_splitting, choose_threshold, iou_curve
+from .thresholds import (
+    Predictions,
+    activated,
+    by_source,
+    choose_splitting,
+    choose_threshold,
+    iou_curve,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +36,15 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     result = []
     with torch.inference_mode():
         for field in data.validation:
-            probability = (
-                activated(module.predict_field(field.image), module.recipe.flow_channel)
-                .cpu()
-                .numpy()
+            output = activated(module.predict_field(field.image), module.recipe.flow_channel)
+            result.append(
+                Predictions(field.name, output.cpu().numpy(), field.maps, field.truth, field.source)
             )
-            result.append(Predictions(field.name, probability, field.maps, field.truth))
     return result
+
+
+def _named_curve(predictions: list[Predictions]) -> dict[str, float]:
+    return {f"{threshold:.2f}": iou for threshold, iou in iou_curve(predictions).items()}
 
 
 def export_model(
@@ -76,7 +85,9 @@ def export_model(
         threshold = choose_threshold(predictions)
         chosen = {"threshold": threshold}
         found = {"threshold": threshold}
-    found |= {"iou": {f"{t:.2f}": iou for t, iou in iou_curve(predictions).items()}, **summary}
+    found |= {"iou": _named_curve(predictions), **summary}
+    if sources := by_source(predictions):
+        found["sources"] = {name: {"iou": _named_curve(own)} for name, own in sources.items()}
     write_json(folder.parent / CHOSEN, found)
 
     def inference(network: torch.nn.Module) -> Inference:

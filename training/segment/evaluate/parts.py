@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from napari_cytosynth.errors import InputError, RecipeError
-from napari_cytosynth.images.files import image_name
 from napari_cytosynth.training.data.image_files import Pair
 from napari_cytosynth.training.recipe.files import list_recipes, read_tree
 from napari_cytosynth.training.recipe.loading import load_as
-from napari_cytosynth.training.segment.data import find_pairs, split_stems
+from napari_cytosynth.training.segment.data import SegmentationData
 from napari_cytosynth.training.segment.recipe import SegmentRecipe
+from napari_cytosynth.training.segment.sources import sources_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["part_of", "recipe_of"]
@@ -41,14 +42,12 @@ def part_of(recipe: SegmentRecipe, data_dir: Path, part: str) -> list[Pair]:
     RecipeError
         If the part has no images, or the folder lacks what the recipe names.
     """
-    pairs = find_pairs(Path(data_dir), recipe.data)
-    stems = [image_name(image) for image, _ in pairs]
-    train, validates = split_stems(stems, recipe.data)
-    wanted = set(validates) if part == "validation" else {*stems} - {*train} - {*validates}
+    data = SegmentationData(recipe, data_dir)
+    wanted = sorted(data.validation_names) if part == "validation" else data.test_names
     if not wanted:
         doing = "validate with" if part == "validation" else "test"
         raise RecipeError(f"The recipe “{recipe.name}” leaves no images to {doing}.")
-    return [Pair(image, truths[0]) for image, truths in pairs if image_name(image) in wanted]
+    return [Pair(data.files[name].image, data.files[name].truths[0]) for name in wanted]
 
 
 def recipe_of(model: Model, name_or_path: str | None, part: str) -> SegmentRecipe:
@@ -82,7 +81,8 @@ def recipe_of(model: Model, name_or_path: str | None, part: str) -> SegmentRecip
     if read_tree(name).get("task", "segment") != "segment":
         raise InputError(f"“{name}” is not a recipe of a segmentation model.")
     recipe = cast("SegmentRecipe", load_as({"segment": SegmentRecipe}, name))
-    if part == "validation" and recipe.data.split.use_all:
+    again = any(source.split.use_all for source in sources_of(recipe.data))
+    if part == "validation" and again:
         raise InputError(
             f"The recipe “{recipe.name}” trains on its validation images too, so that figures on "
             "them would flatter the model."
