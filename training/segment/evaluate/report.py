@@ -35,9 +35,10 @@ class SegmentOptions:
     threshold
         In [0, 1]; None (default) for the one of the model's card.
     min_size
-        Smaller predicted objects are dropped, in pixels. Default: 0.
+        Smaller predicted objects are dropped, in pixels; None (default) for the one of the
+        model's card.
     split_touching
-        Separate touching objects; None (default): if the model's card describes how.
+        Separate touching objects; None (default): if the model was made to.
     pixel_size_um
         Pixel size of the images in µm; None (default) if unknown: nothing is resampled.
     device
@@ -47,7 +48,7 @@ class SegmentOptions:
     kind: Kind = "mask"
     invert: bool = False
     threshold: float | None = None
-    min_size: int = 0
+    min_size: int | None = None
     split_touching: bool | None = None
     pixel_size_um: float | None = None
     device: str = "auto"
@@ -62,7 +63,7 @@ class SegmentReport:
     model
         The model that was evaluated.
     options
-        Options of the evaluation; the threshold is the one that was used.
+        Options of the evaluation; what the model's card decided is filled in.
     metrics
         Scores over the whole set, by name. Without “mean per image” in the name, the
         pixels or objects of all images are pooled.
@@ -130,6 +131,8 @@ class SegmentReport:
             "command": command,
             "truth": self.options.kind,
             "threshold": self.options.threshold,
+            "min_size": self.options.min_size,
+            "split_touching": self.options.split_touching,
             "images": list(self.table["image"]),
             "metrics": self.metrics,
         }

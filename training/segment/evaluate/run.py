@@ -5,6 +5,7 @@ The images go through :func:`napari_cytosynth.tasks.segment.segment`, as a user'
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.segment.task import segment
 from napari_cytosynth.training.data.image_files import read_plane
 from napari_cytosynth.training.data.masks import check_truth, object_numbers
@@ -50,11 +52,12 @@ def _read_truth(path: Path, shape: tuple[int, ...], options: SegmentOptions) -> 
     return mask
 
 
-def _threshold(model: Model, options: SegmentOptions) -> float:
-    if options.threshold is not None:
-        return options.threshold
-    chosen = model.card.inference.threshold
-    return 0.5 if chosen is None else chosen
+def _label_options(model: Model, options: SegmentOptions) -> dict[str, Any]:
+    """Return threshold, smallest object and splitting: of the model's card if not chosen."""
+    size = options.pixel_size_um
+    own = card_options(model.card.inference, None if size is None else (size, size))
+    chosen = {name: getattr(options, name) for name in own}
+    return {name: own[name] if value is None else value for name, value in chosen.items()}
 
 
 def evaluate_segment(
@@ -100,11 +103,9 @@ def evaluate_segment(
     if not images or len(images) != len(targets):
         raise InputError("There must be at least one image, and a truth for each.")
     loaded = load_model(model, options.device)
-    threshold = _threshold(loaded, options)
-    split = options.split_touching
-    if split is None:
-        split = loaded.card.inference.splitting is not None
-    tally = SegmentTally(options.kind, threshold, keep_worst)
+    used = _label_options(loaded, options)
+    options = replace(options, **used)
+    tally = SegmentTally(options.kind, used["threshold"], keep_worst)
     tick(0, len(images), "Evaluating")
     for done, (path, target) in enumerate(zip(images, targets, strict=True), start=1):
         plane = read_plane(path)
@@ -112,9 +113,7 @@ def evaluate_segment(
         result = segment(
             plane,
             model=loaded,
-            threshold=threshold,
-            min_size=options.min_size,
-            split_touching=split,
+            **used,
             axes="YX",
             pixel_size=options.pixel_size_um,
             resample=options.pixel_size_um is not None,
@@ -124,10 +123,9 @@ def evaluate_segment(
         predicted = np.asarray(result.labels) if options.kind == "labels" else truth
         tally.add(image_name(path), plane, truth, np.asarray(result.probability), predicted)
         tick(done, len(images), f"Evaluating {image_name(path)}")
-    used = SegmentOptions(**{**vars(options), "threshold": threshold, "split_touching": split})
     table = pd.DataFrame(tally.rows)
     return SegmentReport(
-        loaded, used, tally.metrics(), table, tally.curve(), tally.counts, tally.worst()
+        loaded, options, tally.metrics(), table, tally.curve(), tally.counts, tally.worst()
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,8 @@ from .generate import add_generate
 from .stain import add_stain
 
 if TYPE_CHECKING:
+    import argparse
+
     from napari_cytosynth.training.segment.evaluate.report import SegmentReport
     from napari_cytosynth.zoo.loading import Model
 
@@ -58,13 +59,7 @@ def add_parser(commands: Any) -> None:
     )
     add.add_argument("model", metavar="MODEL", help="name, folder, or org/name[@revision]")
     _add_data(add)
-    group = add_segment_options(add)
-    group.add_argument(
-        "--split-touching",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="separate touching objects (default: if the model's card says how)",
-    )
+    add_segment_options(add)
     add_output(add, "evaluation/MODEL/DATA-PART")
     add.add_argument(
         "--worst", type=whole, default=6, metavar="N", help="figure pages (default: %(default)s)"
@@ -158,7 +153,7 @@ def command_line(arguments: argparse.Namespace, model: Model) -> str:
     """Return the command that repeats the evaluation, without local paths."""
     words = ["cytosynth", "evaluate", "segment", model.card.name]
     words += ["--data-dir", data_name(arguments.data_dir)]
-    defaults = {"images": "image", "select": "*", "min_size": 0}
+    defaults = {"images": "image", "select": "*"}
     names = ("images", "masks", "kind", "select", "hash_split", "threshold", "min_size")
     words += non_default_options(arguments, names, defaults)
     if arguments.pixel_size is not None:
