@@ -115,6 +115,11 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
     assert (seen["drop_border"], seen["resample"], seen["model"]) == (True, True, "m")
     assert main([*line.split(), "--axes", "tyx", "--pixel-size", "0.7"]) == 0
     assert (seen["axes"], seen["pixel_size"]) == ("TYX", 0.7)
+    assert main(["segment", str(stack), "--model", "m", "--out", "o"]) == 0
+    own = ("threshold", "min_size", "split_touching")
+    assert [seen[name] for name in own] == [None, None, None]  # as the model's card says
+    assert main(["segment", str(stack), "--model", "m", "--out", "o", "--no-split-touching"]) == 0
+    assert seen["split_touching"] is False
 
 
 def test_a_record_names_its_image_and_another_image_is_announced(

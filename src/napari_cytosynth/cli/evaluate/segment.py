@@ -77,12 +77,6 @@ def add_parser(commands: Any) -> None:
     _add_data(add)
     group = add_segment_options(add)
     group.add_argument(
-        "--split-touching",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="separate touching objects, or not (default: the model's own)",
-    )
-    group.add_argument(
         "--smallest",
         type=whole,
         metavar="PX",
