@@ -8,13 +8,14 @@ from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.training.data.image_files import Pair
 from napari_cytosynth.training.recipe.files import list_recipes, read_tree
 from napari_cytosynth.training.recipe.loading import load_as
-from napari_cytosynth.training.segment.data import SegmentationData
+from napari_cytosynth.training.segment.data import find_images
 from napari_cytosynth.training.segment.recipe import SegmentRecipe
-from napari_cytosynth.training.segment.sources import sources_of
+from napari_cytosynth.training.segment.sources import sources_of, split_stems
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_cytosynth.training.segment.data import ImageFiles
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["part_of", "recipe_of"]
@@ -42,12 +43,16 @@ def part_of(recipe: SegmentRecipe, data_dir: Path, part: str) -> list[Pair]:
     RecipeError
         If the part has no images, or the folder lacks what the recipe names.
     """
-    data = SegmentationData(recipe, data_dir)
-    wanted = sorted(data.validation_names) if part == "validation" else data.test_names
+    wanted: list[ImageFiles] = []
+    for source in sources_of(recipe.data):
+        found = find_images(data_dir, source, recipe.data)
+        parts = split_stems(list(found), source.split, source.name)
+        stems = parts.validation if part == "validation" else parts.test
+        wanted += [found[stem] for stem in sorted(stems)]
     if not wanted:
         doing = "validate with" if part == "validation" else "test"
         raise RecipeError(f"The recipe “{recipe.name}” leaves no images to {doing}.")
-    return [Pair(data.files[name].image, data.files[name].truths[0]) for name in wanted]
+    return [Pair(files.image, files.truths[0]) for files in wanted]
 
 
 def recipe_of(model: Model, name_or_path: str | None, part: str) -> SegmentRecipe:

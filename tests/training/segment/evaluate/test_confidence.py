@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,23 @@ def test_noise_is_not_worthwhile(seed) -> None:
     noise = {f"noise {n}": rng.normal(size=300) for n in range(5)}
     scores = confidence_scores(columns | noise, right, image, RIVAL)
     assert not scores.worthwhile
+
+
+@pytest.mark.parametrize(
+    ("images", "gain", "worthwhile"), [(30, 0.04, True), (30, 0.03, False), (2, 0.1, False)]
+)
+def test_a_gain_counts_if_it_is_beyond_chance(images, gain, worthwhile) -> None:
+    scores = confidence_scores(*objects(flow_weight=1.5), RIVAL)
+    scores = replace(scores, images=images, gain=gain, gain_error=0.02)
+    assert scores.worthwhile is worthwhile
+
+
+def test_copies_of_an_object_in_its_image_make_no_gain_surer() -> None:
+    columns, right, _ = objects(flow_weight=0.5, count=100)
+    once = confidence_scores(columns, right, np.arange(100), RIVAL)
+    copies = {name: np.repeat(column, 10) for name, column in columns.items()}
+    same = confidence_scores(copies, np.repeat(right, 10), np.repeat(np.arange(100), 10), RIVAL)
+    assert same.gain_error == pytest.approx(once.gain_error, rel=0.02)
 
 
 def test_whole_images_are_left_out() -> None:
