@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,8 @@ from .generate import add_generate
 from .stain import add_stain
 
 if TYPE_CHECKING:
+    import argparse
+
     from napari_cytosynth.training.data.image_files import Pair
     from napari_cytosynth.training.segment.evaluate.report import SegmentOptions, SegmentReport
     from napari_cytosynth.training.segment.evaluate.tally import Kind

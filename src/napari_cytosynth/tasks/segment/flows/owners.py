@@ -132,9 +132,7 @@ def _borders(
         one, other = owner[: height - down, : width - right], owner[down:, right:]
         y, x = np.nonzero((one != other) & (one > 0) & (other > 0))
         before = flows[:, np.maximum(y - down, 0), np.maximum(x - right, 0)]
-        after = flows[
-            :, np.minimum(y + 2 * down, height - 1), np.minimum(x + 2 * right, width - 1)
-        ]
+        after = flows[:, np.minimum(y + 2 * down, height - 1), np.minimum(x + 2 * right, width - 1)]
         before, after = before.astype(np.float64), after.astype(np.float64)
         agreement = np.rint(_STEPS * (before * after).sum(axis=0))
         size = np.rint(_STEPS * np.hypot(*before) * np.hypot(*after))
