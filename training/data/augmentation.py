@@ -50,8 +50,7 @@ def cut(
         index.append(np.minimum(folded, period - folded) if length > 1 else folded * 0)
     taken: NDArray[np.float32] = array.take(index[0], axis=1).take(index[1], axis=2)
     if vectors is not None:
-        start = (starts[0], starts[1])
-        mirror_vectors(taken[vectors : vectors + 2], start, array.shape[1:])
+        mirror_vectors(taken[vectors : vectors + 2], (starts[0], starts[1]), array.shape[1:])
     return taken
 
 

@@ -166,8 +166,9 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 def _probabilities(fields: list[Field], shares: Mapping[str, float]) -> NDArray[np.float64]:
     """Return the probability of each field to be cropped: by area, or by its source's share."""
     areas = np.array([field.image[0].size for field in fields], float)
+    weights: NDArray[np.float64] = areas / areas.sum()
     if not shares:
-        return areas / areas.sum()
+        return weights
     sources = np.array([field.source for field in fields])
     weights = np.zeros(len(fields))
     for source, share in shares.items():
@@ -178,7 +179,8 @@ def _probabilities(fields: list[Field], shares: Mapping[str, float]) -> NDArray[
                 "to train on."
             )
         weights[own] = share * areas[own] / areas[own].sum()
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 class EpochCrops(Protocol):
