@@ -265,7 +265,7 @@ def test_unknown_architecture_and_arguments(folder: Path) -> None:
 
 
 def test_card_of_a_newer_version_is_told_from_a_broken_one(folder: Path) -> None:
-    edit_config(folder, format_version=2, novelty="yes")
+    edit_config(folder, format_version=3, novelty="yes")
     with pytest.raises(CardTooNewError, match="update"):
         load_network(folder)
     edit_config(folder, format_version=1)

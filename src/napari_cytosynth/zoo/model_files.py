@@ -219,6 +219,7 @@ def _opened(source: Path) -> tuple[Path, Header, ModelCard]:
 def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> None:
     from safetensors.torch import save
 
+    card = card.model_copy(update={"format_version": FORMAT_VERSION})
     text = card.model_dump_json(indent=2)
     # A single metadata key: the order of several is random and would change the hash.
     weights = save(tensors, metadata={"card": text})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Integers = npt.NDArray[np.integer]
 
-__all__ = ["ComponentTree", "TreeView"]
+__all__ = ["ComponentTree", "TreeView", "ranks", "slider_levels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,15 @@ class TreeView:
         (Y, X) int32, 0 is background.
     areas
         Pixels of object 1, 2, … (object i has ``areas[i - 1]``).
+    owners
+        Of objects from flows: the owner of object 1, 2, …, which stays the same at all
+        thresholds. Default: None.
     """
 
     threshold: float
     labels: npt.NDArray[np.int32]
     areas: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int32] | None = None
 
     @property
     def count(self) -> int:
@@ -84,10 +88,8 @@ class ComponentTree:
         if plane.ndim != 2:
             raise InputError(f"A component tree needs one plane (Y, X), not {plane.ndim} axes.")
         self.shape = plane.shape
-        self.levels = _levels(extra_levels)
-        # number of levels that a pixel reaches, so that p >= levels[i] <=> rank > i
-        values = np.nan_to_num(np.asarray(plane, np.float32), nan=-1.0)
-        self._rank = np.searchsorted(self.levels, values, side="right").astype(np.uint16)
+        self.levels = slider_levels(extra_levels)
+        self._rank = ranks(plane, self.levels)
         self._objects = _Tree(self._rank, 2) if plane.size else None
         self._complement: _Tree | None = None
 
@@ -281,9 +283,19 @@ class _Tree:
         out[order[run]] = np.repeat(ids, areas)
 
 
-def _levels(extra: Iterable[float]) -> npt.NDArray[np.float32]:
+def slider_levels(extra: Iterable[float] = ()) -> npt.NDArray[np.float32]:
+    """Return the thresholds that are exact, ascending: those of the slider, and `extra` ones."""
     grid = [np.arange(500) / 1e4, np.arange(50, 1001) / 1e3, np.asarray(list(extra), float)]
     return np.unique(np.concatenate(grid).astype(np.float32))
+
+
+def ranks(plane: npt.NDArray[np.floating], levels: npt.NDArray[np.float32]) -> Integers:
+    """Return (Y, X) uint16: how many levels a pixel reaches (p >= levels[i] <=> rank > i).
+
+    NaN reaches none.
+    """
+    values = np.nan_to_num(np.asarray(plane, np.float32), nan=-1.0)
+    return np.searchsorted(levels, values, side="right").astype(np.uint16)
 
 
 def _starts(groups: Integers, count: int) -> npt.NDArray[np.int64]:

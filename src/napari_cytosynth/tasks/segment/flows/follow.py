@@ -1,4 +1,4 @@
-"""Owners of pixels: each is followed along the flows, and those that end together are one object."""
+"""The walk of every pixel along the flows, to where its object gathers."""
 
 from __future__ import annotations
 
@@ -6,25 +6,41 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+
+from .owners import owners_of_ends
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
-__all__ = ["find_owners"]
+    Places = npt.NDArray[np.int32]
+    Box = tuple[slice, slice]
 
-_EIGHT = np.ones((3, 3), bool)
+__all__ = ["find_ends", "find_owners", "follow", "walk_length"]
+
+_FINE_ROUNDS = 4  # 2⁴ steps to a fraction of a pixel: from there, ends differ by less than a sink
+_MARGIN = 2**_FINE_ROUNDS + 2
+_BLOCK = 2048  # px; larger planes are followed block by block
+
+
+def walk_length(diameter: float) -> int:
+    """Return the steps of a walk (a power of two) for objects of a typical diameter in px.
+
+    Four diameters at least: objects longer than typical, and bent ones, are to be crossed too.
+    """
+    return int(2 ** math.ceil(math.log2(max(4 * diameter, 64))))
 
 
 def find_owners(
     flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], steps: float
-) -> npt.NDArray[np.int32]:
+) -> Places:
     """Return the object of every pixel of a mask.
 
     Parameters
     ----------
     flows
-        (2, Y, X), of any length: only the directions count.
+        (2, Y, X), components along Y and X; the directions count.
     mask
         (Y, X), the pixels that are followed.
     steps
@@ -33,43 +49,130 @@ def find_owners(
     Returns
     -------
     ndarray
-        (Y, X) int32: 0 outside the mask, else 1, 2, …
+        (Y, X) int32: 0 outside the mask and where no object is near, else 1, 2, … in the order
+        of their first pixels.
     """
-    ends = _follow(flows, mask, steps)
-    y, x = np.nonzero(mask)
-    landed = np.zeros(mask.shape, np.float32)
-    np.add.at(landed, tuple(ends), 1)
-    density = ndimage.gaussian_filter(landed, 1.0)
-    core = (density > 0.5) & (density >= 0.1 * ndimage.maximum_filter(density, 11))
-    sinks = ndimage.label(ndimage.binary_dilation(core, _EIGHT), _EIGHT, output=np.int32)[0]
-    owner = np.zeros(mask.shape, np.int32)
-    owner[y, x] = sinks[tuple(ends)]
-    parts = ndimage.label(mask, _EIGHT)[0]
-    lost = mask & (owner == 0)
-    if lost.any():
-        near = ndimage.distance_transform_edt(
-            owner == 0, return_distances=False, return_indices=True
+    return owners_of_ends(find_ends(flows, mask, steps), flows, mask.astype(np.float32))
+
+
+def find_ends(
+    flows: npt.NDArray[np.floating],
+    mask: npt.NDArray[np.bool_],
+    steps: float,
+    block: int = _BLOCK,
+) -> Places:
+    """Return where the pixels of a plane arrive.
+
+    Parameters
+    ----------
+    flows, mask, steps
+        As of :func:`find_owners`.
+    block
+        Larger planes are followed in blocks of this many px, each with as much around it as a
+        walk can reach: the result is the same. Default: 2048.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) int32, flat index of a pixel of the mask; -1 outside the mask.
+    """
+    ends = np.full(mask.shape, -1, np.int32)
+    for inner, outer in _blocks(mask.shape, block, _reach(steps)):
+        part = mask[outer]
+        width = mask.shape[1]
+        y, x = np.nonzero(part)
+        pixels = ((y + outer[0].start) * width + x + outer[1].start).astype(np.int32)
+        found = np.full(part.shape, -1, np.int32)
+        found[y, x] = pixels[follow(flows[:, outer[0], outer[1]], part, steps)]
+        within = tuple(
+            slice(one.start - other.start, one.stop - other.start)
+            for one, other in zip(inner, outer, strict=True)
         )
-        found = owner[tuple(near)]
-        owner[lost] = np.where(parts[tuple(near)] == parts, found, 0)[lost]
-    return owner
+        ends[inner] = found[within]
+    return ends
 
 
-def _follow(
-    flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], steps: float
-) -> npt.NDArray[np.intp]:
-    """Return the (2, N) pixels where those of the mask arrive.
+def _blocks(shape: tuple[int, ...], block: int, halo: int) -> Iterator[tuple[Box, Box]]:
+    """Yield the blocks of a plane, and each with its halo."""
+    if max(shape) <= block + halo:
+        block = max(*shape, 1)
+    for y in range(0, shape[0], block):
+        for x in range(0, shape[1], block):
+            corner = zip((y, x), shape, strict=True)
+            inner = tuple(slice(at, min(at + block, size)) for at, size in corner)
+            outer = tuple(
+                slice(max(one.start - halo, 0), min(one.stop + halo, size))
+                for one, size in zip(inner, shape, strict=True)
+            )
+            yield inner, outer  # type: ignore[misc]
+
+
+def _reach(steps: float) -> int:
+    """Return how far from a pixel its walk can depend on flows, in px."""
+    hop = 2**_FINE_ROUNDS
+    return (2 ** _rounds(steps) // hop + 1) * (hop + 1)
+
+
+def _rounds(steps: float) -> int:
+    return max(1, math.ceil(math.log2(max(steps, 2))))
+
+
+def follow(flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], steps: float) -> Places:
+    """Return where each pixel of a mask arrives.
 
     A walk of 2n steps is one of n steps from where one of n steps leads to: doubling needs as
-    many rounds as the number of steps has binary digits.
+    many rounds as the number of steps has binary digits. The first rounds keep fractions of a
+    pixel. A step that would leave the mask is not made.
+
+    Parameters
+    ----------
+    flows, mask, steps
+        As of :func:`find_owners`.
+
+    Returns
+    -------
+    ndarray
+        (N,) int32: for each of the N pixels of the mask, in raster order, which of these it
+        reaches.
     """
-    length = np.maximum(np.hypot(*flows), 1e-6)
-    moved = np.where(mask, flows / length, 0).astype(np.float32)
-    start = np.array(np.nonzero(mask))
-    limit = np.array(mask.shape)[:, None] - 1
-    for _ in range(max(1, math.ceil(math.log2(max(steps, 2))))):
-        here = moved[:, start[0], start[1]]
-        there = np.clip(np.rint(start + here), 0, limit).astype(np.intp)
-        moved[:, start[0], start[1]] = here + moved[:, there[0], there[1]]
-    ends = np.rint(start + moved[:, start[0], start[1]])
-    return np.clip(ends, 0, limit).astype(np.intp)
+    rounds = _rounds(steps)
+    ends = _first_steps(flows, mask, min(rounds, _FINE_ROUNDS))
+    for _ in range(rounds - _FINE_ROUNDS):
+        ends = ends[ends]
+    return ends
+
+
+def _first_steps(
+    flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], rounds: int
+) -> Places:
+    """Return the pixels (by their number in raster order) after 2 ** rounds steps."""
+    y, x = np.nonzero(mask)
+    count = len(y)
+    # the margin makes each pixel within reach a valid one
+    width = mask.shape[1] + 2 * _MARGIN
+    home = ((y + _MARGIN) * width + x + _MARGIN).astype(np.int32)
+    index = np.full((mask.shape[0] + 2 * _MARGIN) * width, -1, np.int32)
+    index[home] = np.arange(count, dtype=np.int32)
+    step = flows[:, y, x].astype(np.float32)
+    step /= np.maximum(np.hypot(step[0], step[1]), 1e-6)
+    place = np.stack([y, x]).astype(np.float32)
+    ends = index[home + _offset(step, width)]
+    outside = np.flatnonzero(ends < 0)
+    step[:, outside], ends[outside] = 0, outside
+    for _ in range(rounds):
+        further = step + step[:, ends]
+        reached = index[home + _offset(further, width)]
+        outside = np.flatnonzero(reached < 0)  # only by the fraction that the first half left
+        via = ends[outside]
+        further[:, outside] = place[:, via] - place[:, outside] + step[:, via]
+        reached[outside] = ends[via]
+        step, ends = further, reached
+    return ends
+
+
+def _offset(step: npt.NDArray[np.float32], width: int) -> Places:
+    """Return the change of the flat index; it does not depend on where the pixel lies."""
+    offset = np.rint(step[0]).astype(np.int32)
+    offset *= width
+    offset += np.rint(step[1]).astype(np.int32)
+    return offset

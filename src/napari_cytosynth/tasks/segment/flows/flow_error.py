@@ -1,0 +1,155 @@
+"""Flow errors: how far predicted flows are from those of the shapes that they led to.
+
+Stringer et al. 2021: the mean squared difference between both tells objects that a network is sure
+of from chance. The flows of all shapes are solved for at once, on a grid as coarse as a typical
+object allows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from scipy.sparse import csc_array
+from scipy.sparse.linalg import splu
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer]
+    Floats = npt.NDArray[np.float64]
+
+__all__ = ["flow_errors"]
+
+_ACROSS = 12  # grid points across a typical object
+_FEW = 12  # objects with fewer points are solved for on the pixels themselves
+_CHUNK = 100_000  # points in one system of equations
+# sides, then corners; weights of the isotropic Laplacian, whose sum is 20
+_STEPS = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+_WEIGHTS = (4.0,) * 4 + (1.0,) * 4
+_INNER = 0.5  # of the largest distance to the outline, as in the flows of known objects
+
+
+def flow_errors(
+    flows: npt.NDArray[np.floating],
+    shapes: npt.NDArray[np.int32],
+    count: int,
+    *,
+    scale: float = 1.0,
+    diameter: float = 16.0,
+) -> Floats:
+    """Return the flow error of each object.
+
+    Parameters
+    ----------
+    flows
+        (2, Y, X), components along Y and X.
+    shapes
+        (Y, X) int32: the objects 1 … `count`, each in one piece; 0 is none.
+    count
+        Number of objects.
+    scale
+        Length of certain flows. Default: 1.
+    diameter
+        Of a typical object in px. Default: 16.
+
+    Returns
+    -------
+    ndarray
+        (count,) ≥ 0; 1 for lengths near 0, 2 for random directions. NaN for objects without pixels.
+    """
+    stride = max(round(diameter / _ACROSS), 1)
+    total, points = _errors(flows, shapes, count, stride, scale)
+    if stride > 1:
+        small = points < _FEW
+        small[0] = False
+        fine = np.where(small[shapes], shapes, 0)
+        again, pixels = _errors(flows, fine, count, 1, scale)
+        total, points = np.where(small, again, total), np.where(small, pixels, points)
+    return np.divide(total, points, out=np.full(count + 1, np.nan), where=points > 0)[1:]
+
+
+def _errors(
+    flows: npt.NDArray[np.floating],
+    shapes: npt.NDArray[np.int32],
+    count: int,
+    stride: int,
+    scale: float,
+) -> tuple[Floats, Integers]:
+    """Return sums of squared differences of each object, and its number of grid points."""
+    grid = slice(stride // 2, None, stride)
+    owner = shapes[grid, grid]
+    y, x = np.nonzero(owner)
+    owners = owner[y, x]
+    found = flows[:, grid, grid][:, y, x] / scale
+    total = np.zeros(count + 1)
+    if not len(owners):
+        return total, np.zeros(count + 1, np.int64)
+    order = np.argsort(owners, kind="stable")  # systems of whole objects
+    y, x, owners, found = y[order], x[order], owners[order], found[:, order]
+    starts = np.flatnonzero(np.diff(owners, prepend=0))
+    chunks = np.flatnonzero(np.diff(starts // _CHUNK, prepend=-1))
+    for start, stop in zip(starts[chunks], [*starts[chunks[1:]], len(owners)], strict=True):
+        part = slice(start, stop)
+        own = _shape_flows(owner.shape, y[part], x[part], owners[part])
+        total += np.bincount(
+            owners[part], ((found[:, part] - own) ** 2).sum(axis=0), minlength=count + 1
+        )
+    return total, np.bincount(owners, minlength=count + 1)
+
+
+def _shape_flows(shape: tuple[int, ...], y: Integers, x: Integers, owners: Integers) -> Floats:
+    """Return the (2, N) unit flows of objects, given by their points."""
+    index = np.full((shape[0] + 2, shape[1] + 2), -1, np.int64)
+    count = len(y)
+    index[y + 1, x + 1] = np.arange(count)
+    near = np.stack([index[y + 1 + down, x + 1 + right] for down, right in _STEPS])
+    near = np.where(owners[near] == owners, near, -1)
+    depth = np.zeros(index.shape, bool)
+    depth[y + 1, x + 1] = (near[:4] >= 0).all(axis=0)
+    depths = ndimage.distance_transform_edt(depth)[y + 1, x + 1]
+    heat = _temperatures(near, _centres(y, x, owners, depths))
+    around = np.where(near >= 0, heat[near], 0)
+    up, left, right, down, up_left, up_right, down_left, down_right = around
+    flow = np.stack(
+        [
+            4 * (down - up) + (down_left - up_left) + (down_right - up_right),
+            4 * (right - left) + (up_right - up_left) + (down_right - down_left),
+        ]
+    )
+    flow /= np.maximum(np.abs(flow).max(axis=0), np.finfo(float).tiny)
+    length = np.hypot(*flow)
+    return flow / np.where(length > 0, length, 1)
+
+
+def _temperatures(near: Integers, sources: Integers) -> Floats:
+    """Return the temperature at rest of all points, with a source in each object."""
+    count = near.shape[1]
+    rows, columns, values = [np.arange(count)], [np.arange(count)], [np.full(count, 20.0)]
+    for neighbours, weight in zip(near, _WEIGHTS, strict=True):
+        there = np.flatnonzero(neighbours >= 0)
+        rows.append(there)
+        columns.append(neighbours[there])
+        values.append(np.full(len(there), -weight))
+    places = np.concatenate(rows), np.concatenate(columns)
+    matrix = csc_array((np.concatenate(values), places), shape=(count, count))
+    heat = np.zeros(count)
+    heat[sources] = 1
+    symmetric = {"SymmetricMode": True}
+    solver = splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=0, options=symmetric)
+    solved: Floats = solver.solve(heat)
+    return solved
+
+
+def _centres(y: Integers, x: Integers, owners: Integers, depths: Floats) -> Integers:
+    """Return the point of each object nearest to its centroid, of those deep inside."""
+    points = np.maximum(np.bincount(owners), 1)
+    deepest = np.zeros(len(points))
+    np.maximum.at(deepest, owners, depths)
+    inner = np.flatnonzero(depths >= _INNER * deepest[owners])
+    at = owners[inner]
+    off = (y[inner] - (np.bincount(owners, y) / points)[at]) ** 2
+    off += (x[inner] - (np.bincount(owners, x) / points)[at]) ** 2
+    order = np.lexsort((off, at))
+    return inner[order[np.flatnonzero(np.diff(at[order], prepend=0))]]

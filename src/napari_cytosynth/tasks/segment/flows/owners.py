@@ -1,0 +1,141 @@
+"""Owners of pixels: those that end together are one object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from .sinks import find_sinks
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer]
+    Owners = npt.NDArray[np.int32]
+
+__all__ = ["number_in_order", "owners_of_ends"]
+
+_AGREEMENT = 0.6  # mean cosine across a border above which it does not separate two objects
+_STEPS = 100  # of the integers that directions are rounded to, so that sums are exact
+_ROUNDS = 8
+_WHOLE = 64  # weight in a sink of a pixel that is certainly foreground
+
+
+def owners_of_ends(
+    ends: npt.NDArray[np.int32], flows: npt.NDArray[np.floating], weight: npt.NDArray[np.floating]
+) -> Owners:
+    """Return the object of every pixel.
+
+    Parameters
+    ----------
+    ends
+        (Y, X) int32: flat index of the pixel where each arrives; -1 where none was followed.
+    flows
+        (2, Y, X), components along Y and X.
+    weight
+        (Y, X), in [0, 1]: how much each pixel counts in the search for sinks.
+
+    Returns
+    -------
+    ndarray
+        (Y, X) int32: 0 where none was followed and where no object is near, else 1, 2, … in the
+        order of their first pixels.
+    """
+    inside = np.flatnonzero(ends.ravel() >= 0)
+    owner = np.zeros(ends.size, np.int32)
+    arrived = ends.ravel()[inside]
+    counts = np.rint(np.clip(weight.ravel()[inside], 0, 1) * _WHOLE)
+    owner[inside] = find_sinks(arrived, counts / _WHOLE, ends.shape)
+    owner = owner.reshape(ends.shape)
+    _settle(owner, inside)
+    return number_in_order(_join(owner, flows)[owner])
+
+
+def number_in_order(owner: Owners) -> Owners:
+    """Return the objects numbered 1, 2, … in the order of their first pixels."""
+    flat = owner.ravel()
+    first = np.full(int(flat.max(initial=0)) + 1, flat.size)
+    inside = np.flatnonzero(flat)[::-1]
+    first[flat[inside]] = inside  # of several writes, the last one stays
+    first[0] = flat.size
+    there = np.flatnonzero(first < flat.size)
+    new = np.zeros(len(first), np.int32)
+    new[there[np.argsort(first[there])]] = np.arange(1, len(there) + 1)
+    return new[owner]
+
+
+def _settle(owner: Owners, inside: Integers) -> None:
+    """Give pixels that reach no sink the nearest owner, through pixels that were followed.
+
+    Ring by ring around the pixels that have one; the lowest number of several.
+    """
+    width = owner.shape[1] + 2
+    place = (inside // owner.shape[1] + 1) * width + inside % owner.shape[1] + 1
+    padded = np.zeros((owner.shape[0] + 2) * width, np.int32)
+    padded[place] = owner.ravel()[inside]
+    lost = place[padded[place] == 0]
+    waiting = np.zeros(len(padded), bool)
+    waiting[lost] = True
+    steps = np.array([-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1])
+    ring = lost
+    while len(ring):
+        near = padded[ring[:, None] + steps]
+        near[near == 0] = np.iinfo(np.int32).max
+        found = near.min(axis=1)
+        reached = found < np.iinfo(np.int32).max
+        ring, found = ring[reached], found[reached]
+        padded[ring] = found
+        waiting[ring] = False
+        around = (ring[:, None] + steps).ravel()
+        ring = np.unique(around[waiting[around]])
+    owner.ravel()[inside] = padded[place]
+
+
+def _join(owner: Owners, flows: npt.NDArray[np.floating]) -> Owners:
+    """Return the new owner of each, where flows on both sides of a border agree.
+
+    Two objects that touch flow away from their border; the border between two sinks of the same
+    object, which noise makes along its midline, is crossed by flows that are parallel.
+    """
+    pairs, agreement, size = _borders(owner, flows)
+    count = int(owner.max(initial=0)) + 1
+    new = np.arange(count, dtype=np.int32)
+    for _ in range(_ROUNDS):
+        one, other = np.sort(new[pairs], axis=0)
+        keys, border = np.unique(one.astype(np.int64) * count + other, return_inverse=True)
+        one, other = keys // count, keys % count
+        total = np.bincount(border, agreement, len(keys))
+        same = (total > _AGREEMENT * np.bincount(border, size, len(keys))) & (one != other)
+        if not same.any():
+            break
+        graph = coo_array((np.ones(same.sum()), (one[same], other[same])), shape=(count, count))
+        new = connected_components(graph, directed=False)[1].astype(np.int32)[new]
+    new += 1
+    new[0] = 0
+    return new
+
+
+def _borders(
+    owner: Owners, flows: npt.NDArray[np.floating]
+) -> tuple[Integers, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return pairs (2, N) of owners that touch, and per pair of pixels how far flows agree.
+
+    Compared are the pixels next to those at the border: there flows are blurred.
+    """
+    height, width = owner.shape
+    found = []
+    for axis in (0, 1):
+        down, right = 1 - axis, axis
+        one, other = owner[: height - down, : width - right], owner[down:, right:]
+        y, x = np.nonzero((one != other) & (one > 0) & (other > 0))
+        before = flows[:, np.maximum(y - down, 0), np.maximum(x - right, 0)]
+        after = flows[:, np.minimum(y + 2 * down, height - 1), np.minimum(x + 2 * right, width - 1)]
+        before, after = before.astype(np.float64), after.astype(np.float64)
+        agreement = np.rint(_STEPS * (before * after).sum(axis=0))
+        size = np.rint(_STEPS * np.hypot(*before) * np.hypot(*after))
+        found.append((np.stack([one[y, x], other[y, x]]), agreement, size))
+    pairs, agreement, size = (np.concatenate(part, axis=-1) for part in zip(*found, strict=True))
+    return pairs, agreement, size

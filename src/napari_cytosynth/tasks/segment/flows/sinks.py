@@ -1,0 +1,120 @@
+"""Sinks: the places where the walks of the pixels of an object end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer]
+    Floats = npt.NDArray[np.floating]
+
+__all__ = ["find_sinks"]
+
+_MASS = 8.0  # pixels; fewer end together by chance
+_SADDLE = 0.2  # of the lower of two peaks: what is as dense between them joins them
+_REACH = 3  # px; a peak draws what ends nearer than that
+_BRIDGE = 5  # px², squared distance of ends that count as neighbours
+
+
+def find_sinks(ends: Integers, weight: Floats, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """Return the sink of each walk: peaks of the density of ends, apart by a saddle.
+
+    Parameters
+    ----------
+    ends
+        (N,) flat index of the pixel where each walk ends.
+    weight
+        (N,) how much each walk counts.
+    shape
+        Of the plane.
+
+    Returns
+    -------
+    ndarray
+        (N,) int32: 1, 2, …; 0 for ends with too few others around.
+    """
+    table = np.zeros(shape[0] * shape[1], np.float32)
+    np.add.at(table, ends, weight.astype(np.float32))
+    reached = np.zeros(len(table), bool)
+    reached[ends] = True
+    near = _Places(np.flatnonzero(reached), shape)
+    mass = table[near.places].astype(np.float64)
+    density = near.smoothed(mass)
+    peak = _climb(near, density)
+    sink = _joined(near, density, peak)[peak]
+    kept = np.bincount(sink, mass) >= _MASS
+    number = np.where(kept, np.cumsum(kept), 0)
+    numbers = np.zeros(len(table), np.int32)
+    numbers[near.places] = number[sink]
+    return numbers[ends]
+
+
+class _Places:
+    """The pixels where walks end, and their neighbours among these."""
+
+    def __init__(self, places: Integers, shape: tuple[int, ...]) -> None:
+        self.places = places
+        self._width = shape[1] + 2 * _REACH
+        self._padded = (places // shape[1] + _REACH) * self._width + places % shape[1] + _REACH
+        self._index = np.full((shape[0] + 2 * _REACH) * self._width, -1, np.int32)
+        self._index[self._padded] = np.arange(len(places))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def at(self, y: int, x: int) -> Integers:
+        """Return the number of the place a step away from each; -1 where none is."""
+        return self._index[self._padded + (y * self._width + x)]
+
+    def smoothed(self, mass: Floats) -> Floats:
+        """Return binomial means over 3 × 3 px."""
+        density = np.zeros(len(mass))
+        for y, x in _steps(2):
+            other = self.at(y, x)
+            share = (2 - abs(y)) * (2 - abs(x)) / 16
+            density += np.where(other >= 0, share * mass[other], 0)
+        return density
+
+
+def _steps(square: int) -> list[tuple[int, int]]:
+    """Return all steps of at most this squared length."""
+    span = range(-_REACH, _REACH + 1)
+    return [(y, x) for y in span for x in span if y * y + x * x <= square]
+
+
+def _climb(near: _Places, density: Floats) -> Integers:
+    """Return the peak that each place climbs to, always to the densest within reach."""
+    best, top = np.arange(len(near)), density.copy()
+    for step in _steps(_REACH**2):
+        other = near.at(*step)
+        height = np.where(other >= 0, density[other], -1)
+        better = (height > top) | ((height == top) & (other < best))
+        best[better], top[better] = other[better], height[better]
+    while True:
+        further = best[best]
+        if np.array_equal(further, best):
+            return best
+        best = further
+
+
+def _joined(near: _Places, density: Floats, peak: Integers) -> Integers:
+    """Return the number of each peak's sink: several, if the saddles between them are high."""
+    left, right = [], []
+    for step in _steps(_BRIDGE):
+        other = near.at(*step)
+        one = np.flatnonzero((other >= 0) & (peak != peak[other]))
+        two = other[one]
+        lower = np.minimum(density[peak[one]], density[peak[two]])
+        high = np.minimum(density[one], density[two]) >= _SADDLE * lower
+        left.append(peak[one[high]])
+        right.append(peak[two[high]])
+    edges = np.concatenate(left), np.concatenate(right)
+    graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(len(near),) * 2)
+    parts: Integers = connected_components(graph, directed=False)[1]
+    return parts
