@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from napari_cytosynth.tasks.common.planes import (
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 
+from .diameter import AUTO, Resizing, check_diameter, plan_resizing, resized
 from .instances import LabelOptions
+from .object_size import measure_plane
 from .result import Segmentation
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def segment(
     channels: Sequence[int] | None = None,
     pixel_size: float | Sequence[float] | None = None,
     resample: bool = False,
+    diameter: float | Literal["auto"] | None = None,
     planes: tuple[int, ...] | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -91,6 +94,13 @@ def segment(
     resample
         Resample the image to the model's pixel size where both are known and differ by
         more than 1.5 times. The result has the image's own grid. Default: False.
+    diameter
+        Typical diameter of the image's objects in px: the image is resampled for the model
+        until they are as large as those of its training images, in place of any resampling by
+        pixel size. ``"auto"`` measures it and resamples only where the objects clearly differ
+        (see :func:`~napari_cytosynth.tasks.segment.object_size.estimate_object_size`). The
+        result has the image's own grid, and all sizes stay in its pixels. None (default) leaves
+        the image as it is.
     planes
         Index into the axes that count planes: run on this plane only; the result is (Y, X).
         None (default) runs on all.
@@ -128,6 +138,7 @@ def segment(
         "drop_border": drop_border,
     }
     _check_options(chosen)  # before anything is loaded
+    asked = check_diameter(diameter)
     with cancellable(resolve_progress(progress)) as tick:
         source = read_source(image)
         loaded = load_model(model, device, progress=progress)
@@ -138,9 +149,19 @@ def segment(
             )
         reader = make_reader(source, card, axes, channels)
         size = known_pixel_size(source, reader, pixel_size)
-        options = LabelOptions(**(card_options(card.inference, size) | _given(chosen)))
-        run = _SegmentationRun(source, reader, loaded, size, planes, options=options)
-        run.set_resampling(resample)
+        run = _SegmentationRun(source, reader, loaded, size, planes)
+        if asked == AUTO:
+            run.check_memory(out)
+        run.plan = plan_resizing(
+            asked,
+            card,
+            check_flag(resample, "resample"),
+            lambda: measure_plane(reader, loaded, run.chosen_plane, device, precision, tick),
+        )
+        defaults = card_options(card.inference, size, run.plan.diameter)
+        run.options = LabelOptions(**(defaults | _given(chosen)))
+        run.set_resampling(resample, run.plan.factor)
+        run.add_messages(*run.plan.messages)
         run.check_memory(out)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate(out)
@@ -164,6 +185,7 @@ class _SegmentationRun(PlaneRun):
     """One run of a segmentation model over the planes of an image."""
 
     options: LabelOptions = field(default_factory=lambda: LabelOptions(DEFAULT_THRESHOLD))
+    plan: Resizing = field(default_factory=lambda: Resizing())
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,6 +193,11 @@ class _SegmentationRun(PlaneRun):
         self.object_channel = inference.channel_of("foreground") or 0
         names, splitting = inference.output_channels, inference.splitting
         self.seed_channel = None if splitting is None else names.index(splitting.channel)
+
+    @property
+    def chosen_plane(self) -> tuple[int, ...] | None:
+        """Index of the only plane to run on, validated; None for all."""
+        return None if self.planes is None else self.position
 
     def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
         from napari_cytosynth.inference.predictor import Predictor
@@ -248,15 +275,20 @@ class _SegmentationRun(PlaneRun):
 
     def result(self, parameters: dict[str, Any]) -> Segmentation:
         inference, engine = self.model.card.inference, engine_record(self.predictor)
+        # the number, also where it was measured: a script repeats the run, not the measurement
+        parameters |= {"diameter": self.plan.diameter}
+        provenance = record("segment", self.model, self.source, parameters, engine)
+        if self.plan.measured is not None:
+            provenance["object_size"] = self.plan.measured
         return Segmentation(
             probability=self.probability,
             axes=self.axes,
             options=self.options,
             extra=self.extra,
-            splitting=inference.splitting,
+            splitting=resized(inference.splitting, self.factors),
             objects=inference.objects,
             model_threshold=card_options(inference)["threshold"],
-            base_provenance=record("segment", self.model, self.source, parameters, engine),
+            base_provenance=provenance,
             **self.placement_arguments(),
         )
 

@@ -47,6 +47,8 @@ class SegmentRequest:
     pixel_size: float | None
     visible: Plane
     intensity: LayerSnapshot | None = None
+    diameter: float | None = None
+    """Of the objects, in px of the image."""
     uncertainty: LayerSnapshot | None = None
     """Uncertainty of the virtual stain that is segmented."""
 
@@ -108,6 +110,7 @@ def compute(
         planes=request.planes,
         resample=request.resample,
         pixel_size=request.pixel_size,
+        diameter=request.diameter,
         device=request.device,
         progress=progress,
     )

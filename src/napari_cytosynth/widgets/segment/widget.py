@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
@@ -15,6 +16,7 @@ from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 from .job import SegmentRequest, compute, relabel
 from .live import LiveSegmentation
+from .object_size import ObjectSizePanel
 from .panels import TablePanel, ThresholdPanel
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ class SegmentWidget(ImageForm):
     ----------
     image, model, axes, planes, device, pixel_size, resample
         Input of a run: magicgui widgets, each with a ``value``.
+    diameter
+        Typical diameter of the objects in px of the image, where the model's own is known; 0
+        leaves the image as it is.
     threshold, min_size, fill_holes, split_touching, drop_border, intensity
         Options of the labels, and the layer whose intensity is measured.
     status, readout
@@ -81,6 +86,8 @@ class SegmentWidget(ImageForm):
     def _lay_out(self) -> None:
         layout = self.native.layout()
         self._panel = ThresholdPanel()
+        self._size = ObjectSizePanel(self._size_request)
+        self.diameter = self._size.diameter
         self._table = TablePanel(
             self._image_layers,
             (self.show_table, self.save_csv, self.copy_as_python),
@@ -91,7 +98,7 @@ class SegmentWidget(ImageForm):
             ),
         )
         for part in (
-            self._bar, self.status.native,
+            self._size.native, self._bar, self.status.native,
             heading("What counts as an object"), self._panel.native,
             heading("Table of objects"), self._table.native, self._advanced,
         ):  # fmt: skip
@@ -103,6 +110,7 @@ class SegmentWidget(ImageForm):
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
+        self._size.accepted.connect(self.run)
         self._panel.moved.connect(self._on_moved)
         self._panel.settled.connect(self._relabel)
         self.intensity.changed.connect(self._on_intensity)
@@ -160,6 +168,16 @@ class SegmentWidget(ImageForm):
         if self._live is None:
             self._preset_for_model()
 
+    def _on_model(self, *_: Any) -> None:
+        super()._on_model()
+        if hasattr(self, "_size"):
+            self._size.on_card(self._model.card())
+
+    def _on_image(self, *_: Any) -> None:
+        super()._on_image()
+        if hasattr(self, "_size"):
+            self._size.on_image()
+
     def _image_layers(self, _: Any = None) -> list[Any]:
         return reading.image_layers(self._viewer, stains=True)
 
@@ -180,12 +198,18 @@ class SegmentWidget(ImageForm):
         return lambda progress: compute(request, progress, segment)
 
     def _request(self) -> SegmentRequest:
-        common = self._common_request()
+        common = self._common_request() | {"diameter": self._size.chosen()}
         self._preset_for_model()
         options = self._panel.chosen_options()
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
         intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
         return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
+
+    def _size_request(self) -> dict[str, Any]:
+        """Return the arguments of a measurement of the objects' size, in the plane in view."""
+        common = self._common_request()
+        names = ("image", "model", "axes", "channels", "device")
+        return {name: common[name] for name in names} | {"planes": common["visible"]}
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
         layer = self.intensity.value
@@ -202,12 +226,13 @@ class SegmentWidget(ImageForm):
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
         self._show_readout(live.readout())
+        self._size.on_result(np.asarray(live.segmentation.table["area_px"]))
 
     def _provenance(self) -> dict[str, Any] | None:
         return None if self._live is None else dict(self._live.segmentation.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._updates, self._trees)
+        return (self._runs, self._updates, self._trees, self._size.jobs)
 
     # -- the threshold ------------------------------------------------------------------
 
