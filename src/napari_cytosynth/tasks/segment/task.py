@@ -10,13 +10,12 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.axes import axes_from_labels, plane_slices
+from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import (
     PlaneRun,
     engine_record,
     is_constant,
-    known_pixel_size,
     make_reader,
 )
 from napari_cytosynth.tasks.common.provenance import record
@@ -50,6 +49,7 @@ def segment(
     fill_holes: bool = False,
     split_touching: bool = False,
     drop_border: bool = False,
+    link_planes: bool = True,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
     pixel_size: float | Sequence[float] | None = None,
@@ -74,9 +74,9 @@ def segment(
         ``"em-mitochondria-unet"``.
     threshold
         In [0, 1]; None (default) takes the model's own.
-    min_size, fill_holes, split_touching, drop_border
-        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: 0, and
-        False for the others.
+    min_size, fill_holes, split_touching, drop_border, link_planes
+        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: 0, True for
+        `link_planes`, and False for the others.
     axes
         One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
         channels, all others count planes. None (default) takes a layer's ``axis_labels`` if
@@ -84,7 +84,8 @@ def segment(
     channels
         Indices into the axis C of the input channels; None (default) for all.
     pixel_size
-        In µm, one number or those of Y and X; None (default) takes the layer's.
+        In µm, one number, those of Y and X, or those of Z, Y and X, where Z is the distance of
+        planes. None (default), or a missing Z, takes the layer's.
     resample
         Resample the image to the model's pixel size where both are known and differ by
         more than 1.5 times. The result has the image's own grid. Default: False.
@@ -118,7 +119,7 @@ def segment(
     from napari_cytosynth.zoo.loading import load_model
 
     given = 0.5 if threshold is None else threshold
-    options = LabelOptions(given, min_size, fill_holes, split_touching, drop_border)
+    options = LabelOptions(given, min_size, fill_holes, split_touching, drop_border, link_planes)
     with cancellable(resolve_progress(progress)) as tick:
         source = read_source(image)
         loaded = load_model(model, device, progress=progress)
@@ -130,14 +131,34 @@ def segment(
         if threshold is None:
             options = replace(options, threshold=_threshold(card))
         reader = make_reader(source, card, axes, channels)
-        size = known_pixel_size(source, reader, pixel_size)
-        run = _SegmentationRun(source, reader, loaded, size, planes, options=options)
+        z_size, size = known_voxel_size(source, reader.axes, pixel_size)
+        run = _SegmentationRun(source, reader, loaded, size, planes, z_size=z_size, options=options)
         run.set_resampling(resample)
         run.check_memory(out)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate(out)
         run.execute(tick)
+        run.add_messages(*_about_depth(run, guessed=axes is None))
         return run.result(run.common_parameters(channels, resample, device, precision))
+
+
+def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:
+    """Return what the user ought to know where planes along Z are linked."""
+    if "Z" not in run.axes or not run.options.link_planes:
+        return []
+    messages = []
+    if guessed and not axes_from_labels(run.source.axis_labels):
+        messages.append(
+            f"The axes were taken to be {run.reader.axes}, so that objects of neighbouring planes "
+            "along Z are one object. If Z is another axis, such as time, give the axes; "
+            "link_planes=False links none."
+        )
+    if run.z_size is None or run.pixel_size is None:
+        messages.append(
+            "The distance of the planes along Z is not known: volumes and surfaces are in voxels "
+            "only. Give pixel_size=(z, y, x) in µm for physical ones."
+        )
+    return messages
 
 
 def _threshold(card: ModelCard) -> float:
