@@ -24,7 +24,7 @@ from napari_cytosynth.tasks.measure.table import measure
 
 from .instances import LabelOptions, label_plane
 from .sizes import ObjectSizes
-from .stack import StackObjects
+from .stack import StackObjects, count_in_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,7 @@ class Segmentation:
     base_provenance: dict[str, Any] = field(default_factory=dict)
     # objects of the stack, by the options that change their shape: of all thresholds
     _stacks: dict[tuple[bool, bool], StackObjects] = field(default_factory=dict)
+    _sizes: dict[tuple[bool, bool], ObjectSizes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.probability.shape))
@@ -222,6 +223,11 @@ class Segmentation:
         tree.prepare_holes()  # here, not at the first drag with fill_holes
         return tree
 
+    @cached_property
+    def run_counts(self) -> list[int]:
+        """Number of objects of each run along Z, where planes are linked."""
+        return count_in_runs(self.labels, self.axes)
+
     def stack_objects(self, progress: Progress = silent) -> StackObjects:
         """Return the objects of the stack at the model's threshold, linked when first asked for.
 
@@ -236,13 +242,23 @@ class Segmentation:
         found = self._stacks.get(key)
         if found is None:
             found = StackObjects(self, self.options, progress)
-            self._stacks.clear()  # as large as half the probability
+            for kept in (self._stacks, self._sizes):
+                kept.clear()  # large: those of the options in use are enough
             self._stacks[key] = found
         return found
 
     def object_sizes(self, progress: Progress = silent) -> ObjectSizes:
         """Prepare the live count of a stack whose planes are linked (do it in a worker)."""
-        return ObjectSizes(self.stack_objects(progress), self, progress)
+        key = (self.options.fill_holes, self.options.split_touching)
+        found = self._sizes.get(key)
+        if found is None:
+            found = self._sizes[key] = ObjectSizes(self.stack_objects(progress), self, progress)
+        return found
+
+    @property
+    def prepared_sizes(self) -> ObjectSizes | None:
+        """What :meth:`object_sizes` returns, if it is prepared for the options in use."""
+        return self._sizes.get((self.options.fill_holes, self.options.split_touching))
 
     def _label_all(self, progress: Progress) -> npt.NDArray[np.int32]:
         if self.links_planes:

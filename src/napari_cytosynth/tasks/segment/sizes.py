@@ -59,6 +59,34 @@ class ObjectSizes:
         own = np.arange(stack.count + 1, dtype=np.uint64) << np.uint64(32)
         self._starts = np.searchsorted(self._voxels, own)
 
+    @property
+    def stack(self) -> StackObjects:
+        """The objects at the model's threshold."""
+        return self._stack
+
+    def alive(self, options: LabelOptions) -> npt.NDArray[np.bool_] | None:
+        """Return which objects are there, by number; entry 0 is False.
+
+        Parameters
+        ----------
+        options
+            Those of the labelling.
+
+        Returns
+        -------
+        ndarray or None
+            None where it has to be found out from the labels themselves: below the model's
+            threshold, where objects grow and join, and where holes that are filled count
+            for the smallest size.
+        """
+        needs_areas = options.fill_holes and options.min_size > 1
+        if not self._complete or needs_areas or options.threshold < self._stack.threshold:
+            return None
+        left = self.voxels(options.threshold) >= max(options.min_size, 1)
+        if options.drop_border:
+            left &= self._border < np.float32(options.threshold)
+        return left
+
     def count(self, options: LabelOptions, run: int | None = None) -> int | None:
         """Return the number of objects, that of the labels of the whole stack.
 
@@ -72,16 +100,11 @@ class ObjectSizes:
         Returns
         -------
         int or None
-            None where it has to be counted in the labels themselves: below the model's
-            threshold, where objects grow and join, and where holes that are filled count
-            for the smallest size.
+            None where :meth:`alive` is.
         """
-        needs_areas = options.fill_holes and options.min_size > 1
-        if not self._complete or needs_areas or options.threshold < self._stack.threshold:
+        left = self.alive(options)
+        if left is None:
             return None
-        left = self.voxels(options.threshold) >= max(options.min_size, 1)
-        if options.drop_border:
-            left &= self._border < np.float32(options.threshold)
         ends = self._stack.ends
         first, last = (0, self._stack.count) if run is None else ((0, *ends)[run], ends[run])
         return int(np.count_nonzero(left[first + 1 : last + 1]))

@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 
     Labels = npt.NDArray[np.integer]
 
-__all__ = ["LabelledPlanes", "StackObjects", "foreground", "z_runs"]
+__all__ = [
+    "LabelledPlanes",
+    "StackObjects",
+    "border_pixels",
+    "count_in_runs",
+    "foreground",
+    "z_runs",
+]
 
 Plane = tuple[int, ...]
 
@@ -74,6 +81,18 @@ def z_runs(axes: str, shape: Sequence[int]) -> list[list[Plane]]:
     for plane in np.ndindex(*(size for _, size in leading)):
         runs.setdefault(plane[:place] + plane[place + 1 :], []).append(plane)
     return list(runs.values())
+
+
+def count_in_runs(labels: npt.NDArray[np.int32], axes: str) -> list[int]:
+    """Return the number of labels in each run along Z."""
+    counts = []
+    for run in z_runs(axes, labels.shape):
+        seen = np.zeros(int(labels.max(initial=0)) + 1, bool)
+        for plane in run:
+            areas = object_areas(labels[plane_slices(axes, plane)])
+            seen[: len(areas)] |= areas > 0
+        counts.append(int(np.count_nonzero(seen)))
+    return counts
 
 
 def foreground(

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-__all__ = ["RelabelResult", "SegmentRequest", "SegmentRunResult", "compute", "relabel"]
+__all__ = [
+    "RelabelResult",
+    "SegmentRequest",
+    "SegmentRunResult",
+    "compute",
+    "count_stack",
+    "relabel",
+]
 
 Plane = tuple[int, ...]
 
@@ -41,11 +48,12 @@ class SegmentRequest:
     split_touching: bool
     drop_border: bool
     resample: bool
-    pixel_size: float | None
+    pixel_size: float | tuple[float, ...] | None
     visible: Plane
     intensity: LayerSnapshot | None = None
     uncertainty: LayerSnapshot | None = None
     """Uncertainty of the virtual stain that is segmented."""
+    link_planes: bool = True
 
 
 @dataclass(eq=False)
@@ -100,6 +108,7 @@ def compute(
         fill_holes=request.fill_holes,
         split_touching=request.split_touching,
         drop_border=request.drop_border,
+        link_planes=request.link_planes,
         axes=request.axes,
         channels=request.channels,
         planes=request.planes,
@@ -124,6 +133,7 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
     counts = histogram(segmentation.probability)
+    prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
 
 
@@ -141,12 +151,29 @@ def relabel(
         fill_holes=options.fill_holes,
         split_touching=options.split_touching,
         drop_border=options.drop_border,
+        link_planes=options.link_planes,
         progress=progress,
     )
     progress(0, 0, "Measuring the objects")
     table, messages = _measured(new, intensity, uncertainty)
+    prepare_counts(new, progress)
     progress(0, 0, "Measured")
     return RelabelResult(new, new.labels, table, messages)
+
+
+def prepare_counts(segmentation: Any, progress: Progress) -> None:
+    """Prepare the counts of a stack whose planes are linked, so that they are live."""
+    if segmentation.links_planes:
+        segmentation.object_sizes(progress)
+        _ = segmentation.run_counts
+
+
+def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> list[int]:
+    """Return the number of objects of each run along Z at another threshold."""
+    from dataclasses import asdict
+
+    counts: list[int] = segmentation.at_threshold(**asdict(options), progress=progress).run_counts
+    return counts
 
 
 def _measured(

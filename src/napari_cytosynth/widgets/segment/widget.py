@@ -10,10 +10,10 @@ from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers as reading
 from napari_cytosynth.widgets.common.image_form import ImageForm
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import heading, single_shot
+from napari_cytosynth.widgets.common.parts import heading, single_shot, size_box
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .job import SegmentRequest, compute, relabel
+from .job import SegmentRequest, compute, count_stack, relabel
 from .live import LiveSegmentation
 from .panels import TablePanel, ThresholdPanel
 
@@ -52,7 +52,9 @@ class SegmentWidget(ImageForm):
     ----------
     image, model, axes, planes, device, pixel_size, resample
         Input of a run: magicgui widgets, each with a ``value``.
-    threshold, min_size, fill_holes, split_touching, drop_border, intensity
+    z_size
+        Distance of planes along Z in µm; 0: as the layer says, or unknown.
+    threshold, min_size, fill_holes, split_touching, drop_border, link_planes, intensity
         Options of the labels, and the layer whose intensity is measured.
     status, readout
         The sentences that the user reads.
@@ -68,6 +70,7 @@ class SegmentWidget(ImageForm):
         self._lay_out()
         self._updates: JobRunner[RelabelResult] = JobRunner(self.native)
         self._trees: JobRunner[Any] = JobRunner(self.native)
+        self._counts: JobRunner[list[int]] = JobRunner(self.native)
         self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
         self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
         self._connect()
@@ -110,6 +113,19 @@ class SegmentWidget(ImageForm):
         self._viewer.dims.events.current_step.connect(self._on_plane)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
+    def _advanced_rows(self) -> list[Any]:
+        about = "Distance of the planes along Z, for volumes and surfaces in the table."
+        self.z_size = size_box("z_size", "z step, µm", about)
+        first, *rest = super()._advanced_rows()
+        return [first, self.z_size, *rest]
+
+    def _on_axes(self, *_: Any) -> None:
+        super()._on_axes()
+        depth = "Z" in str(self._axes.value).upper()
+        for part in (self.z_size, getattr(self, "link_planes", None)):
+            if part is not None:
+                part.visible = depth
+
     # -- for scripts ----------------------------------------------------------------
 
     @property
@@ -127,7 +143,7 @@ class SegmentWidget(ImageForm):
         done = self._runs.wait(timeout)
         if self._settle.isActive():
             self._relabel()
-        return done and self._updates.wait(timeout) and self._trees.wait(timeout)
+        return done and all(job.wait(timeout) for job in self._all_jobs()[1:])
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table; without a path, ask for one."""
@@ -188,6 +204,9 @@ class SegmentWidget(ImageForm):
             options["threshold"] = None
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
         intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
+        known = self._known_pixel_size()
+        if self.z_size.value and known and "Z" in (common["axes"] or ""):
+            common["pixel_size"] = (self.z_size.value, *known)
         return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
@@ -207,7 +226,7 @@ class SegmentWidget(ImageForm):
         return None if self._live is None else dict(self._live.segmentation.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._updates, self._trees)
+        return (self._runs, self._updates, self._trees, self._counts)
 
     # -- the threshold ------------------------------------------------------------------
 
@@ -216,9 +235,12 @@ class SegmentWidget(ImageForm):
         if self._live is None:
             return
         self._updates.forget()
-        self._show_readout(self._live.show(self._panel.label_options()))
+        readout = self._live.show(self._panel.label_options())
+        self._show_readout(readout)
         if self._live.needs_tree() is not None:
             self._build_tree()
+        if readout.linked and (readout.stack is None or readout.stack_threshold is not None):
+            self._count()
         self._settle.start()
 
     def _relabel(self) -> None:
@@ -259,6 +281,25 @@ class SegmentWidget(ImageForm):
 
         self._trees.start(lambda progress: segmentation.tree(plane), done)
 
+    def _count(self) -> None:
+        """Count the objects of the stack in the background; if the threshold moves on, again."""
+        live, options = self._live, self._panel.label_options()
+        if live is None or self._counts.busy:
+            return
+        segmentation = live.segmentation
+
+        def done(outcome: Outcome[list[int]]) -> None:
+            if outcome.value is None or live is not self._live:
+                return
+            live.linked_counts.add(options, outcome.value)
+            if self._settle.isActive():
+                current = self._panel.label_options()
+                self._show_readout(live.show(current))
+                if current != options:
+                    self._count()
+
+        self._counts.start(lambda progress: count_stack(segmentation, options, progress), done)
+
     def _on_intensity(self, *_: Any) -> None:
         if self._live is not None:
             self._settle.start()
@@ -272,6 +313,8 @@ class SegmentWidget(ImageForm):
     def _on_plane(self, *_: Any) -> None:
         if self._live is not None:
             self._look_ahead.start()
+            if self._live.segmentation.links_planes and not self._settle.isActive():
+                self._show_readout(self._live.readout())
 
     def _on_removed(self, *_: Any) -> None:
         if self._live is not None and not self._live.alive:
@@ -280,7 +323,7 @@ class SegmentWidget(ImageForm):
     def _forget_result(self) -> None:
         for timer in (self._settle, self._look_ahead):
             timer.stop()
-        for jobs in (self._updates, self._trees):
+        for jobs in (self._updates, self._trees, self._counts):
             jobs.forget()
         self._live = None
         self._panel.slider.set_counts(None)
