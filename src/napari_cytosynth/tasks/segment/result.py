@@ -153,7 +153,7 @@ class Segmentation:
         return measure(
             self.labels,
             intensity,
-            voxel_size(self.pixel_size, self.z_size),
+            voxel_size(self.pixel_size, self.z_size if "Z" in self.axes else None),
             axes=self.axes,
             probability=self.probability,
             uncertainty=uncertainty,

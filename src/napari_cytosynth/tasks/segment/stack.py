@@ -8,8 +8,9 @@ linked in the same way.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -23,12 +24,12 @@ from napari_cytosynth.tasks.link import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.tasks.link import Linking
+    from napari_cytosynth.tasks.link import Linking, Overlaps
 
     from .instances import LabelOptions
 
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 Plane = tuple[int, ...]
+T = TypeVar("T")
 
 
 class LabelledPlanes(Protocol):
@@ -144,10 +146,11 @@ class StackObjects:
         done, total = 0, sum(map(len, self.runs))
         for run in self.runs:
             linker = PlaneLinker()
-            for plane in run:
+            labelled = one_ahead(lambda plane: _compact(planes.label_plane(plane, plain)), run)
+            for plane, local in zip(run, labelled, strict=True):
                 progress(done, total, "linking the planes")
-                self.local[plane] = _compact(planes.label_plane(plane, plain))
-                linker.add(self.local[plane])
+                self.local[plane] = local
+                linker.add(local)
                 done += 1
             self._number(run, linker.linking())
         self._volumes = np.zeros(self.count + 1, np.int64)
@@ -219,25 +222,40 @@ class StackObjects:
             Called before each plane, and at the end.
         """
         labels = np.zeros(planes.shape, np.int32)
-        done, total = 0, len(self.local)
-        beyond = self.count
-        for number, run in enumerate(self.runs):
-            linker = None if options.threshold >= self.threshold else _Growth(self, number, beyond)
-            for plane in run:
-                progress(done, total, "labelling")
-                where = plane_slices(planes.axes, plane)
-                if linker is None:
-                    labels[where] = self.plane_at(plane, planes.probability_plane(plane), options)
-                else:
-                    pieces = planes.label_plane(plane, _plain(options, options.threshold))
-                    linker.add(plane, pieces)
-                    labels[where] = pieces
-                done += 1
-            if linker is not None:
-                beyond = linker.renumber(labels, planes.axes)
-        _drop(labels, [plane_slices(planes.axes, plane) for plane in self.local], options)
-        progress(total, total, "labelling")
+        places = [plane_slices(planes.axes, plane) for plane in self.local]
+        if options.threshold >= self.threshold:
+            for done, (plane, where) in enumerate(zip(self.local, places, strict=True)):
+                progress(done, len(places), "labelling")
+                labels[where] = self.plane_at(plane, planes.probability_plane(plane), options)
+        else:
+            self._grow(labels, planes, options, progress)
+        _drop(labels, places, options)
+        progress(len(places), len(places), "labelling")
         return labels
+
+    def _grow(
+        self,
+        labels: npt.NDArray[np.int32],
+        planes: LabelledPlanes,
+        options: LabelOptions,
+        progress: Progress,
+    ) -> None:
+        """Write the labels of the whole stack at a threshold below the model's."""
+        plain = _plain(options, options.threshold)
+        done, beyond = 0, self.count
+
+        def label(plane: Plane) -> tuple[Labels, Overlaps]:
+            pieces = planes.label_plane(plane, plain)
+            return pieces, count_overlaps(self.local[plane], pieces)
+
+        for number, run in enumerate(self.runs):
+            growth = _Growth(self, number, beyond)
+            for plane, (pieces, shared) in zip(run, one_ahead(label, run), strict=True):
+                progress(done, len(self.local), "labelling")
+                growth.add(plane, pieces, shared)
+                labels[plane_slices(planes.axes, plane)] = pieces
+                done += 1
+            beyond = growth.renumber(labels, planes.axes)
 
 
 class _Growth:
@@ -262,9 +280,9 @@ class _Growth:
         # of each plane (N, 2): object of the stack, and the object of the plane that covers it
         self._covered: list[npt.NDArray[np.int64]] = []
 
-    def add(self, plane: Plane, pieces: Labels) -> None:
+    def add(self, plane: Plane, pieces: Labels, shared: Overlaps) -> None:
+        """Link the next plane; `shared` are the overlaps of the stack's objects with it."""
         self._linker.add(pieces)
-        shared = count_overlaps(self._stack.local[plane], pieces)
         most = _most_shared(shared.first, shared.pixels)
         numbers = self._stack.numbers[plane][shared.first[most]] - self._first
         self._covered.append(np.stack([numbers - 1, shared.second[most]], axis=1))
@@ -295,6 +313,18 @@ class _Growth:
         numbers[fresh] = self._beyond + np.arange(1, len(fresh) + 1)
         found = np.concatenate([[0], numbers[group[known:]]]).astype(np.int32)
         return found, self._beyond + len(fresh)
+
+
+def one_ahead(function: Callable[[Plane], T], planes: Sequence[Plane]) -> Iterator[T]:
+    """Yield the results for planes, of which the next is computed in a thread meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = None
+        for plane in planes:
+            previous, upcoming = upcoming, pool.submit(function, plane)
+            if previous is not None:
+                yield previous.result()
+        if upcoming is not None:
+            yield upcoming.result()
 
 
 def _plain(options: LabelOptions, threshold: float) -> LabelOptions:
