@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.link import PlaneLinker, count_overlaps
-from napari_cytosynth.tasks.link.overlaps import Overlaps, best_pairs
+from napari_cytosynth.tasks.link.overlaps import SharedPixels, best_pairs
 
 EIGHT = np.ones((3, 3), bool)
 
@@ -106,6 +106,14 @@ def test_a_small_object_that_goes_on_is_no_last_slice_of_a_large_one():
     assert linked(discs(large, large, (20, 32, 4)))[0].count == 2
 
 
+def test_a_small_slice_between_two_objects_does_not_join_them():
+    left, right, between = (20, 14, 9), (20, 27, 9), (20, 20, 2)
+    linking, labels = linked(discs(left, left, between, right, right))
+    assert linking.count == 2
+    assert labels[1, 20, 14] != labels[3, 20, 27]
+    assert labels[2, 20, 20] in (labels[1, 20, 14], labels[3, 20, 27])
+
+
 def test_planes_without_objects_and_ids_without_pixels():
     assert linked(np.zeros((3, 8, 8), bool))[0].count == 0
     assert PlaneLinker().linking().count == 0
@@ -182,4 +190,4 @@ def test_overlaps_and_pairs_are_those_of_a_plain_loop(seed):
             free_second.remove(b)
     best = best_pairs(found, scores)
     assert sorted(zip(best.first.tolist(), best.second.tolist(), strict=True)) == sorted(taken)
-    assert isinstance(best, Overlaps)
+    assert isinstance(best, SharedPixels)

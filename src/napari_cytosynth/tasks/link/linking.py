@@ -11,7 +11,7 @@ from napari_cytosynth.errors import InputError
 
 from .overlaps import (
     MINIMUM_IOU,
-    Overlaps,
+    SharedPixels,
     best_pairs,
     connected_groups,
     count_overlaps,
@@ -141,7 +141,7 @@ class PlaneLinker:
         padded = tuple(np.concatenate([[0], part]).astype(np.int32) for part in parts)
         return Linking(padded, int(numbers.max(initial=0)))
 
-    def _link(self, plane: int, pairs: Overlaps) -> npt.NDArray[np.bool_]:
+    def _link(self, plane: int, pairs: SharedPixels) -> npt.NDArray[np.bool_]:
         """Link a plane with the newest; return by id which objects of the newest are linked."""
         newest = len(self._areas) - 1
         iou = pairs.iou(self._areas[plane], self._areas[newest])
@@ -153,32 +153,33 @@ class PlaneLinker:
         linked[best.second] = True
         return linked
 
-    def _nodes(self, first: int, second: int, pairs: Overlaps) -> npt.NDArray[np.int64]:
+    def _nodes(self, first: int, second: int, pairs: SharedPixels) -> npt.NDArray[np.int64]:
         starts = self._starts[first], self._starts[second]
         return np.stack([pairs.first - 1 + starts[0], pairs.second - 1 + starts[1]], axis=1)
 
-    def _keep_insides(self, number: int, pairs: Overlaps) -> None:
+    def _keep_insides(self, number: int, pairs: SharedPixels) -> None:
         """Keep the pairs of the newest planes of which one object lies in the other."""
-        share = pairs.containment(self._areas[number - 1], self._areas[number])
-        inside = share >= _INSIDE
-        nodes = self._nodes(number - 1, number, pairs[inside])
-        self._insides.append((nodes, share[inside]))
+        areas = self._areas[number - 1], self._areas[number]
+        inside = pairs[pairs.containment(*areas) >= _INSIDE]
+        self._insides.append((self._nodes(number - 1, number, inside), inside.iou(*areas)))
 
     def _tapering(self) -> npt.NDArray[np.int64]:
         """Return the links (N, 2) of objects of a single plane with the slice that they lie in."""
         if not self._insides:
             return np.zeros((0, 2), np.int64)
         nodes = np.concatenate([nodes for nodes, _ in self._insides])
-        share = np.concatenate([share for _, share in self._insides])
+        iou = np.concatenate([iou for _, iou in self._insides])
         links = np.concatenate(self._links)
         before, after = (np.zeros(self._starts[-1], bool) for _ in range(2))
         before[links[:, 1]] = after[links[:, 0]] = True
         areas = np.concatenate([areas[1:] for areas in self._areas])
         first, second = nodes.T
         smaller = np.where(areas[first] < areas[second], first, second)
-        free = ~after[first] & ~before[second] & ~(before | after)[smaller]
-        pairs = Overlaps(first[free], second[free], np.ones(int(free.sum()), np.int64))
-        best = best_pairs(pairs, share[free])
+        free = np.flatnonzero(~after[first] & ~before[second] & ~(before | after)[smaller])
+        # a small slice between two large ones belongs to one of them, and does not join them
+        free = free[np.lexsort((-iou[free], smaller[free]))]
+        free = free[np.flatnonzero(np.diff(smaller[free], prepend=-1))]
+        best = best_pairs(SharedPixels(first[free], second[free], areas[smaller[free]]), iou[free])
         return np.stack([best.first, best.second], axis=1)
 
 

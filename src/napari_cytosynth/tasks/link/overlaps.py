@@ -1,4 +1,4 @@
-"""Overlaps of the objects of two planes, and their one-to-one matching."""
+"""SharedPixels of the objects of two planes, and their one-to-one matching."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MINIMUM_IOU",
-    "Overlaps",
+    "SharedPixels",
     "best_pairs",
     "connected_groups",
     "count_overlaps",
@@ -27,7 +27,7 @@ MINIMUM_IOU = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Overlaps:
+class SharedPixels:
     """Pairs of objects of two planes that share pixels.
 
     Attributes
@@ -42,8 +42,8 @@ class Overlaps:
     second: npt.NDArray[np.int64]
     pixels: npt.NDArray[np.int64]
 
-    def __getitem__(self, chosen: npt.NDArray[np.bool_]) -> Overlaps:
-        return Overlaps(self.first[chosen], self.second[chosen], self.pixels[chosen])
+    def __getitem__(self, chosen: npt.NDArray[np.bool_]) -> SharedPixels:
+        return SharedPixels(self.first[chosen], self.second[chosen], self.pixels[chosen])
 
     def iou(self, first_areas: Integers, second_areas: Integers) -> npt.NDArray[np.float64]:
         """Return the intersection over union of each pair, in (0, 1].
@@ -61,7 +61,7 @@ class Overlaps:
         return self.pixels / np.minimum(first_areas[self.first], second_areas[self.second])
 
 
-def count_overlaps(first: Integers, second: Integers) -> Overlaps:
+def count_overlaps(first: Integers, second: Integers) -> SharedPixels:
     """Count the pixels that the objects of two planes share.
 
     Parameters
@@ -71,13 +71,13 @@ def count_overlaps(first: Integers, second: Integers) -> Overlaps:
 
     Returns
     -------
-    Overlaps
+    SharedPixels
         Ordered by the ids of `first`, then of `second`.
     """
     one, other = np.ravel(first), np.ravel(second)
     if not one.size:
         nothing = np.zeros(0, np.int64)
-        return Overlaps(nothing, nothing, nothing)
+        return SharedPixels(nothing, nothing, nothing)
     # runs of equal pairs: far fewer than pixels, whatever the number of objects
     starts = _run_starts((one[1:] != one[:-1]) | (other[1:] != other[:-1]))
     lengths = np.diff(starts, append=one.size)
@@ -86,7 +86,7 @@ def count_overlaps(first: Integers, second: Integers) -> Overlaps:
     stride = int(other.max(initial=0)) + 1
     pairs, place = np.unique(one[shared] * stride + other[shared], return_inverse=True)
     pixels = np.bincount(place.ravel(), lengths[shared], minlength=len(pairs)).astype(np.int64)
-    return Overlaps(pairs // stride, pairs % stride, pixels)
+    return SharedPixels(pairs // stride, pairs % stride, pixels)
 
 
 def object_areas(labels: Integers) -> npt.NDArray[np.int64]:
@@ -104,7 +104,7 @@ def _run_starts(changes: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     return np.concatenate([[0], np.flatnonzero(changes) + 1])
 
 
-def best_pairs(pairs: Overlaps, scores: npt.NDArray[np.floating]) -> Overlaps:
+def best_pairs(pairs: SharedPixels, scores: npt.NDArray[np.floating]) -> SharedPixels:
     """Return pairs in which every object occurs at most once, the best scores first.
 
     The result is that of going through the pairs by falling score and taking each whose

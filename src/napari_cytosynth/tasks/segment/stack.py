@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.tasks.link import Linking, Overlaps
+    from napari_cytosynth.tasks.link import Linking, SharedPixels
 
     from .instances import LabelOptions
 
@@ -244,7 +244,7 @@ class StackObjects:
         plain = _plain(options, options.threshold)
         done, beyond = 0, self.count
 
-        def label(plane: Plane) -> tuple[Labels, Overlaps]:
+        def label(plane: Plane) -> tuple[Labels, SharedPixels]:
             pieces = planes.label_plane(plane, plain)
             return pieces, count_overlaps(self.local[plane], pieces)
 
@@ -280,7 +280,7 @@ class _Growth:
         # of each plane (N, 2): object of the stack, and the object of the plane that covers it
         self._covered: list[npt.NDArray[np.int64]] = []
 
-    def add(self, plane: Plane, pieces: Labels, shared: Overlaps) -> None:
+    def add(self, plane: Plane, pieces: Labels, shared: SharedPixels) -> None:
         """Link the next plane; `shared` are the overlaps of the stack's objects with it."""
         self._linker.add(pieces)
         most = _most_shared(shared.first, shared.pixels)

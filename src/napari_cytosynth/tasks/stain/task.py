@@ -108,7 +108,8 @@ def stain(
     channels
         Indices into the axis C of the input channels; None (default) for all.
     pixel_size
-        In µm, one number or those of Y and X; None (default) takes the layer's.
+        In µm, one number, those of Y and X, or those of Z, Y and X, where Z is the distance of
+        planes. None (default), or a missing Z, takes the layer's.
     resample
         Resample the image to the model's pixel size where both are known and differ by
         more than 1.5 times. The result has the image's own grid. Default: False.

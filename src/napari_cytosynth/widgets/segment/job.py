@@ -5,7 +5,7 @@ Nothing heavy is imported before a job runs, so that the widget opens at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
@@ -26,7 +26,9 @@ __all__ = [
     "SegmentRunResult",
     "compute",
     "count_stack",
+    "measured",
     "relabel",
+    "relabel_only",
 ]
 
 Plane = tuple[int, ...]
@@ -70,7 +72,10 @@ class SegmentRunResult:
 
 @dataclass(eq=False)
 class RelabelResult:
-    """Result of relabelling: labels and table of the whole stack at another threshold."""
+    """Result of relabelling: labels and table of the whole stack at another threshold.
+
+    The table is None until it is measured.
+    """
 
     segmentation: Any
     labels: np.ndarray
@@ -145,20 +150,28 @@ def relabel(
     uncertainty: LayerSnapshot | None = None,
 ) -> RelabelResult:
     """Label and measure the whole stack at another threshold; the network is not run."""
-    new = segmentation.at_threshold(
-        options.threshold,
-        min_size=options.min_size,
-        fill_holes=options.fill_holes,
-        split_touching=options.split_touching,
-        drop_border=options.drop_border,
-        link_planes=options.link_planes,
-        progress=progress,
-    )
-    progress(0, 0, "Measuring the objects")
-    table, messages = _measured(new, intensity, uncertainty)
+    update = relabel_only(segmentation, options, progress)
+    return measured(update, intensity, progress, uncertainty)
+
+
+def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -> RelabelResult:
+    """Label the whole stack at another threshold; it has no table yet."""
+    new = segmentation.at_threshold(**asdict(options), progress=progress)
     prepare_counts(new, progress)
+    return RelabelResult(new, new.labels, None)
+
+
+def measured(
+    update: RelabelResult,
+    intensity: LayerSnapshot | None,
+    progress: Progress,
+    uncertainty: LayerSnapshot | None = None,
+) -> RelabelResult:
+    """Return labels that were made, with their table."""
+    progress(0, 0, "Measuring the objects")
+    table, messages = _measured(update.segmentation, intensity, uncertainty)
     progress(0, 0, "Measured")
-    return RelabelResult(new, new.labels, table, messages)
+    return RelabelResult(update.segmentation, update.labels, table, messages)
 
 
 def prepare_counts(segmentation: Any, progress: Progress) -> None:
@@ -170,8 +183,6 @@ def prepare_counts(segmentation: Any, progress: Progress) -> None:
 
 def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> list[int]:
     """Return the number of objects of each run along Z at another threshold."""
-    from dataclasses import asdict
-
     counts: list[int] = segmentation.at_threshold(**asdict(options), progress=progress).run_counts
     return counts
 

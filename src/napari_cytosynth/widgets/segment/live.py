@@ -181,9 +181,15 @@ class LiveSegmentation:
         self._area = None
         shape = layer.data.shape
         layer.data = update.labels.reshape(shape)
-        layer.features = update.table
+        # none rather than those of other objects, until they are measured
+        layer.features = {} if update.table is None else update.table
         layer.metadata = {**layer.metadata, "napari-cytosynth": update.segmentation.provenance}
         return self.readout()
+
+    def apply_table(self, update: RelabelResult) -> None:
+        """Show the table of labels that are shown already."""
+        if not self._edited and self._labels in self._viewer.layers:
+            self._labels.features = update.table
 
     def readout(self) -> Readout:
         """Count the objects of the whole result."""

@@ -13,7 +13,14 @@ from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import heading, single_shot, size_box
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .job import SegmentRequest, compute, count_stack, relabel
+from .job import (
+    SegmentRequest,
+    compute,
+    count_stack,
+    measured,
+    relabel,
+    relabel_only,
+)
 from .live import LiveSegmentation
 from .panels import TablePanel, ThresholdPanel
 
@@ -254,7 +261,32 @@ class SegmentWidget(ImageForm):
         def work(progress: Progress) -> RelabelResult:
             return relabel(segmentation, options, intensity, progress, live.uncertainty)
 
-        self._updates.start(work, self._on_update)
+        if "Z" in segmentation.axes and options.link_planes:
+            # volumes take longer than labels, which are shown before
+            self._updates.start(
+                lambda progress: relabel_only(segmentation, options, progress),
+                lambda outcome: self._on_labels(outcome, intensity),
+            )
+        else:
+            self._updates.start(work, self._on_update)
+
+    def _on_labels(self, outcome: Outcome[RelabelResult], intensity: LayerSnapshot | None) -> None:
+        """Show the labels of a stack, then measure them."""
+        self._on_update(outcome)
+        live, update = self._live, outcome.value
+        if live is None or update is None or outcome.stopped:
+            return
+
+        def done(table: Outcome[RelabelResult]) -> None:
+            if table.value is not None and live is self._live:
+                live.apply_table(table.value)
+                self._show_messages(table.value)
+            elif table.error and not table.stopped:
+                self._show_status(f"⚠ {table.error}")
+
+        self._updates.start(
+            lambda progress: measured(update, intensity, progress, live.uncertainty), done
+        )
 
     def _on_update(self, outcome: Outcome[RelabelResult]) -> None:
         if self._live is None or outcome.stopped:
@@ -263,8 +295,11 @@ class SegmentWidget(ImageForm):
             self._show_status(f"⚠ {outcome.error}")
         else:
             self._show_readout(self._live.apply(outcome.value))
-            if outcome.value.messages:
-                self._show_status(" ".join(outcome.value.messages))
+            self._show_messages(outcome.value)
+
+    def _show_messages(self, update: RelabelResult) -> None:
+        if update.messages:
+            self._show_status(" ".join(update.messages))
 
     def _build_tree(self) -> None:
         live = self._live
