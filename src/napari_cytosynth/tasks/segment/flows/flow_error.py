@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
 
@@ -101,15 +100,13 @@ def _errors(
 
 def _shape_flows(shape: tuple[int, ...], y: Integers, x: Integers, owners: Integers) -> Floats:
     """Return the (2, N) unit flows of objects, given by their points."""
-    index = np.full((shape[0] + 2, shape[1] + 2), -1, np.int64)
-    count = len(y)
-    index[y + 1, x + 1] = np.arange(count)
-    near = np.stack([index[y + 1 + down, x + 1 + right] for down, right in _STEPS])
+    width = shape[1] + 2
+    index = np.full((shape[0] + 2) * width, -1, np.int32)
+    place = (y + 1) * width + x + 1
+    index[place] = np.arange(len(y))
+    near = np.stack([index[place + down * width + right] for down, right in _STEPS])
     near = np.where(owners[near] == owners, near, -1)
-    depth = np.zeros(index.shape, bool)
-    depth[y + 1, x + 1] = (near[:4] >= 0).all(axis=0)
-    depths = ndimage.distance_transform_edt(depth)[y + 1, x + 1]
-    heat = _temperatures(near, _centres(y, x, owners, depths))
+    heat = _temperatures(near, _centres(y, x, owners, _depths(near)))
     around = np.where(near >= 0, heat[near], 0)
     up, left, right, down, up_left, up_right, down_left, down_right = around
     flow = np.stack(
@@ -142,10 +139,28 @@ def _temperatures(near: Integers, sources: Integers) -> Floats:
     return solved
 
 
-def _centres(y: Integers, x: Integers, owners: Integers, depths: Floats) -> Integers:
+def _depths(near: Integers) -> Integers:
+    """Return how often an object must be peeled, by sides and all neighbours in turn, to a point.
+
+    An octagonal distance to the outline: the Euclidean one needs whole planes.
+    """
+    depths = np.zeros(near.shape[1], np.int64)
+    left = np.arange(near.shape[1])
+    here = np.append(np.ones(len(left), bool), [False])  # the last is that outside
+    turn = 0
+    while len(left):
+        inner = here[near[: 4 if turn % 2 == 0 else 8, left]].all(axis=0)
+        here[left[~inner]] = False
+        left = left[inner]
+        depths[left] += 1
+        turn += 1
+    return depths
+
+
+def _centres(y: Integers, x: Integers, owners: Integers, depths: Integers) -> Integers:
     """Return the point of each object nearest to its centroid, of those deep inside."""
     points = np.maximum(np.bincount(owners), 1)
-    deepest = np.zeros(len(points))
+    deepest = np.zeros(len(points), np.int64)
     np.maximum.at(deepest, owners, depths)
     inner = np.flatnonzero(depths >= _INNER * deepest[owners])
     at = owners[inner]
