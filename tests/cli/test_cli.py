@@ -115,6 +115,11 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
     assert (seen["drop_border"], seen["resample"], seen["model"]) == (True, True, "m")
     assert main([*line.split(), "--axes", "tyx", "--pixel-size", "0.7"]) == 0
     assert (seen["axes"], seen["pixel_size"]) == ("TYX", 0.7)
+    assert main(["segment", str(stack), "--model", "m", "--out", "o"]) == 0
+    own = ("threshold", "min_size", "split_touching")
+    assert [seen[name] for name in own] == [None, None, None]  # as the model's card says
+    assert main(["segment", str(stack), "--model", "m", "--out", "o", "--no-split-touching"]) == 0
+    assert seen["split_touching"] is False
 
 
 def test_a_record_names_its_image_and_another_image_is_announced(
@@ -243,7 +248,7 @@ def test_evaluate_writes_its_figures_and_the_command_that_repeats_it(
         "cytosynth evaluate segment tiny --data-dir dots/test --select '[ab]'"
     )
     assert len(list(out.glob("worst-*.png"))) == 1
-    assert "AP@0.5: " in capsys.readouterr().out
+    assert "AP@0.5 (pooled): " in capsys.readouterr().out
 
 
 def test_evaluate_replaces_the_figures_of_a_data_set_in_the_card(
@@ -256,10 +261,10 @@ def test_evaluate_replaces_the_figures_of_a_data_set_in_the_card(
     for name in ("dots, test", "dots, test", "other"):
         assert main([*arguments, "--worst", "0", "--update-card", name]) == 0
     figures = [(metric.dataset, metric.name) for metric in read_card(saved_model).metrics]
-    assert figures.count(("dots, test", "AP@0.5")) == 1
-    assert figures.count(("other", "AP@0.5")) == 1
+    assert figures.count(("dots, test", "AP@0.5 (pooled)")) == 1
+    assert figures.count(("other", "AP@0.5 (pooled)")) == 1
     assert all("--data-dir dots/test" in m.command for m in read_card(saved_model).metrics)
-    assert "AP@0.5" in (saved_model / "README.md").read_text(encoding="utf-8")
+    assert "AP@0.5 (pooled)" in (saved_model / "README.md").read_text(encoding="utf-8")
 
 
 def test_models_show_explains_the_card(saved_model, capsys) -> None:

@@ -181,6 +181,35 @@ def test_the_result_can_go_into_a_memmap_or_zarr(tmp_path):
         np.testing.assert_array_equal(out[...], expected)
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_one_activation_for_each_channel_is_that_activation_for_all(activation):
+    plane, runner = noise(1, 40, 40), predictor(NETWORKS["stem"], 16)
+    expected = runner.predict(plane, activation=activation)
+    result = runner.predict(plane, activation=[activation, activation])
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_each_channel_has_its_own_activation(precision):
+    plane, runner = noise(1, 40, 40), predictor(NETWORKS["stem"], 16, precision=precision)
+    logits = runner.predict(plane, activation="linear")
+    for first, second in (("sigmoid", "linear"), ("linear", "sigmoid")):
+        result = runner.predict(plane, activation=[first, second])
+        for name, values, raw in zip((first, second), result, logits, strict=True):
+            if name == "linear":
+                np.testing.assert_array_equal(values, raw)
+            else:  # in float32, whatever the network ran in
+                np.testing.assert_allclose(values, 1 / (1 + np.exp(-raw)), rtol=1e-6)
+
+
+def test_an_activation_never_reaches_the_image():
+    plane = noise(2, 8, 8)
+    kept = plane.copy()
+    result = predictor(nn.Identity(), 8, 2).predict(plane, activation=["sigmoid", "linear"])
+    np.testing.assert_array_equal(plane, kept)
+    np.testing.assert_array_equal(result[1], kept[1])
+
+
 @pytest.mark.parametrize(
     ("plane", "keywords"),
     [
@@ -188,6 +217,8 @@ def test_the_result_can_go_into_a_memmap_or_zarr(tmp_path):
         (np.zeros((1, 0, 4), np.float32), {}),
         (np.zeros((2, 4, 4), np.float32), {}),
         (np.zeros((1, 4, 4), np.float32), {"activation": "softmax"}),
+        (np.zeros((1, 4, 4), np.float32), {"activation": ["sigmoid", "softmax"]}),
+        (np.zeros((1, 4, 4), np.float32), {"activation": ["sigmoid"]}),
         (np.zeros((1, 4, 4), np.float32), {"out": np.zeros((2, 4, 5), np.float32)}),
         (np.zeros((1, 4, 4), np.float32), {"out": np.zeros((2, 4, 4), np.float64)}),
     ],

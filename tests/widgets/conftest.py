@@ -73,7 +73,7 @@ class FakeNetwork:
         if self.error is not None:
             raise self.error
         names = ("min_size", "fill_holes", "split_touching", "drop_border")
-        kept = {name: options[name] for name in names}
+        kept = {name: options[name] for name in names if options[name] is not None}
         found = place(image, planes, axes, options["pixel_size"])
         return Segmentation(
             probability=np.array(image.data if planes is None else image.data[planes], np.float32),

@@ -81,8 +81,8 @@ def test_body_says_what_a_user_must_know() -> None:
         "**Training data:** CC0-1.0",
         "**Weights:** CC-BY-4.0",
         "*Plugins › CytoSynth › Segment*",
-        'cytosynth.segment(image, model="blob-unet", split_touching=True)',
-        "cytosynth segment IMAGE.tif --model blob-unet --split-touching --out",
+        'cytosynth.segment(image, model="blob-unet")',
+        "cytosynth segment IMAGE.tif --model blob-unet --out",
         "cytosynth train blob-unet",
     ):
         assert text in body

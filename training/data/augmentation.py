@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.recipe.base import AugmentRecipe
 
-__all__ = ["cut", "jitter", "warp_crop"]
+__all__ = ["blur_halo", "cut", "jitter", "magnified", "warp_crop", "window_of"]
+
+_SHARPENED = (0.7, 3.0)
+"""Range of the sigma in px below which unsharp masking finds fine structure."""
+_SHADING_KNOTS = 4
 
 
 def cut(
@@ -46,8 +50,7 @@ def cut(
         index.append(np.minimum(folded, period - folded) if length > 1 else folded * 0)
     taken: NDArray[np.float32] = array.take(index[0], axis=1).take(index[1], axis=2)
     if vectors is not None:
-        start = (starts[0], starts[1])
-        mirror_vectors(taken[vectors : vectors + 2], start, array.shape[1:])
+        mirror_vectors(taken[vectors : vectors + 2], (starts[0], starts[1]), array.shape[1:])
     return taken
 
 
@@ -136,6 +139,12 @@ def window_of(size: int, recipe: AugmentRecipe) -> int:
     return math.ceil(size * stretch / recipe.scale[0] + 2 * recipe.elastic)
 
 
+def magnified(augment: AugmentRecipe, by: float) -> AugmentRecipe:
+    """Return an augmentation with its range of magnification multiplied by a factor."""
+    low, high = augment.scale
+    return augment if by == 1 else augment.model_copy(update={"scale": (low * by, high * by)})
+
+
 def blur_halo(sigma: float) -> int:
     """Return the halo of a Gaussian blur in px, at least 1."""
     return max(1, math.ceil(3 * sigma))
@@ -150,21 +159,61 @@ def _blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     return functional.conv2d(image, taps[None, None, :, None])[:, 0]
 
 
+def _curved(image: torch.Tensor, strength: float) -> torch.Tensor:
+    """Bend greys between 0 and 1 on an S-shaped curve, which rises for strengths within ±1.
+
+    Positive strengths give middle greys more contrast, negative ones less.
+    """
+    turn = 2 * math.pi
+    return image - torch.sin(image.clamp(0, 1) * turn) * (strength / turn)
+
+
+def _shaded(image: torch.Tensor, most: float, rng: np.random.Generator) -> torch.Tensor:
+    """Multiply by a smooth field around 1, the same for all channels."""
+    knots = rng.uniform(-1, 1, (_SHADING_KNOTS, _SHADING_KNOTS)).astype(np.float32)
+    height, width = (_bicubic_weights(_SHADING_KNOTS, side) for side in image.shape[-2:])
+    field = (height @ torch.from_numpy(knots) @ width.T).clamp(-1, 1)  # bicubic curves overshoot
+    return image * (1 + field * (most * rng.uniform()))
+
+
+def _coarsened(image: torch.Tensor, factor: float) -> torch.Tensor:
+    """Average pixels, `factor` to a side, and enlarge the image to its size again."""
+    size = image.shape[-2:]
+    small = [max(1, round(side / factor)) for side in size]
+    image = functional.interpolate(image[None], small, mode="bilinear", antialias=True)
+    return functional.interpolate(image, size, mode="bilinear", align_corners=False)[0]
+
+
+def _degraded(image: torch.Tensor, recipe: AugmentRecipe, rng: np.random.Generator) -> torch.Tensor:
+    """Coarsen and sharpen as microscopes and their software do, the noise too."""
+    if recipe.coarsen and rng.random() < 0.5:
+        image = _coarsened(image, 1 + rng.uniform(0, recipe.coarsen))
+    if recipe.sharpen and rng.random() < 0.5:
+        fine = image - _blur(image, rng.uniform(*_SHARPENED))
+        image = image + fine * rng.uniform(0, recipe.sharpen)
+    return image
+
+
 def jitter(image: torch.Tensor, recipe: AugmentRecipe, rng: np.random.Generator) -> torch.Tensor:
     """Change contrast, brightness, gamma, sharpness and noise of a normalised (C, Y, X) image.
 
-    The target stays as it is: the objects are where they were.
+    The target stays as it is: the objects are where they were. A change that is off draws
+    nothing, so that a recipe gives the same crops when others become possible.
     """
     if recipe.invert and rng.random() < recipe.invert:
         image = 1 - image
     gamma = 2 ** rng.uniform(-2 * recipe.gamma, 2 * recipe.gamma)
     image = image.clamp(min=0) ** gamma + image.clamp(max=0)
+    if recipe.curve:
+        image = _curved(image, rng.uniform(-recipe.curve, recipe.curve))
     image = image * (1 + rng.uniform(-recipe.contrast, recipe.contrast))
     image = image + rng.uniform(-recipe.brightness, recipe.brightness)
+    if recipe.shading:
+        image = _shaded(image, recipe.shading, rng)
     sigma = rng.uniform(0, recipe.blur) if recipe.blur else 0.0
     if sigma > 0.3 and rng.random() < 0.5:
         image = _blur(image, sigma)
     if recipe.noise and rng.random() < 0.5:
         noise = rng.standard_normal(tuple(image.shape), dtype=np.float32)
         image = image + torch.from_numpy(noise) * rng.uniform(0, recipe.noise)
-    return image
+    return _degraded(image, recipe, rng)

@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.recipe.hardware import loading_workers, on_gpu
 
-from .augmentation import cut, jitter, warp_crop
+from .augmentation import cut, jitter, magnified, warp_crop
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,17 +51,34 @@ class Field:
         flows, scaled intensities for stains.
     truth
         The first target as read: (Y, X) instances or a mask, (C, Y, X) intensities.
+    source
+        Name of the data folder, where there are several. Default: empty.
+    magnify
+        Magnification of its crops, times that of the augmentation. Default: 1.
     """
 
     name: str
     image: NDArray[np.float32]
     maps: NDArray[np.float32]
     truth: NDArray[np.generic]
+    source: str = ""
+    magnify: float = 1.0
 
 
-def fingerprint(pairs: list[tuple[Path, list[Path]]]) -> str:
-    """Return the SHA-256 over the names and contents of all files of a data set."""
+def fingerprint(pairs: list[tuple[Path, list[Path]]], names: Sequence[str] = ()) -> str:
+    """Return the SHA-256 over the names and contents of all files of a data set.
+
+    Parameters
+    ----------
+    pairs
+        Each image, with the files of its truth.
+    names
+        More names that tell data sets apart, such as those of the images with their folders.
+        Default: none.
+    """
     digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode() + b"\0")
     for image, truths in pairs:
         for path in (image, *truths):
             inside = sorted(part for part in path.rglob("*") if part.is_file())
@@ -77,9 +94,14 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     Parameters
     ----------
     fields
-        All training images.
-    recipe, seed
-        Settings of the crops, and the seed that they are drawn from.
+        Training images of the same channels.
+    recipe
+        How crops are cut and changed.
+    seed
+        Seed of all draws.
+    shares
+        Name of each source -> its part of the random crops, in relation to the others'. Empty
+        (default): by area, as fields of one source are drawn among each other.
     vectors
         First of two target channels that are the components of vectors along Y and X.
         Default: None.
@@ -90,14 +112,16 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         fields: list[Field],
         recipe: FieldDataRecipe,
         seed: int,
+        shares: Mapping[str, float] | None = None,
         vectors: int | None = None,
     ) -> None:
         self.recipe, self.seed, self.epoch = recipe, seed, 0
         self.inputs = len(fields[0].image)
         self.vectors = None if vectors is None else self.inputs + vectors
         self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
-        areas = np.array([stack[0].size for stack in self.stacks], float)
-        self.probabilities = areas / areas.sum()
+        self.probabilities = _probabilities(fields, shares or {})
+        augment = recipe.augment
+        self.augments = [augment and magnified(augment, field.magnify) for field in fields]
         self.tiles = [
             (number, y, x)
             for number, stack in enumerate(self.stacks)
@@ -131,12 +155,32 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         """Return ((K, S, S) image, (C, S, S) target) of one crop."""
         rng = np.random.default_rng((self.seed, self.epoch, index))
         number, centre = self._place(index, rng)
-        size, augment = self.recipe.crop_size, self.recipe.augment
+        size, augment = self.recipe.crop_size, self.augments[number]
         if augment is None:
             crop = torch.from_numpy(cut(self.stacks[number], centre, size, self.vectors))
             return crop[: self.inputs], crop[self.inputs :]
         crop = warp_crop(self.stacks[number], centre, size, augment, rng, self.vectors)
         return jitter(crop[: self.inputs], augment, rng), crop[self.inputs :]
+
+
+def _probabilities(fields: list[Field], shares: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the probability of each field to be cropped: by area, or by its source's share."""
+    areas = np.array([field.image[0].size for field in fields], float)
+    weights: NDArray[np.float64] = areas / areas.sum()
+    if not shares:
+        return weights
+    sources = np.array([field.source for field in fields])
+    weights = np.zeros(len(fields))
+    for source, share in shares.items():
+        own = sources == source
+        if not own.any():
+            raise RecipeError(
+                f"The source “{source}” has a share of the crops, but its split leaves no image "
+                "to train on."
+            )
+        weights[own] = share * areas[own] / areas[own].sum()
+    weights /= weights.sum()
+    return weights
 
 
 class EpochCrops(Protocol):

@@ -11,7 +11,7 @@ from .augmentation import blur_halo, window_of
 if TYPE_CHECKING:
     from napari_cytosynth.training.recipe.base import AugmentRecipe, FieldRecipe
 
-__all__ = ["check_fields"]
+__all__ = ["check_augmentation", "check_fields"]
 
 _LARGEST_WINDOW = 8  # times the crop that is made from it
 
@@ -25,10 +25,11 @@ def check_fields(recipe: FieldRecipe) -> None:
             "0, for example [0.8, 1.25]."
         )
     if augment:
-        _check_augmentation(augment, recipe.data.crop_size)
+        check_augmentation(augment, recipe.data.crop_size)
 
 
-def _check_augmentation(augment: AugmentRecipe, size: int) -> None:
+def check_augmentation(augment: AugmentRecipe, size: int) -> None:
+    """Raise RecipeError if crops of `size` px cannot be made."""
     if blur_halo(augment.blur) >= size:
         raise RecipeError(
             f"data.augment.blur is {augment.blur:g} px, too much for a crop of {size} px: a third "

@@ -62,11 +62,14 @@ class Selection:
     hashed
         ``train``, ``validation`` or ``test``: that part of :func:`.splits.hash_split`. None
         (default) for all.
+    names
+        File names with or without suffix; empty (default) for all.
     """
 
     pattern: str = "*"
     split_file: Path | None = None
     hashed: str | None = None
+    names: tuple[str, ...] = ()
 
     def apply(self, stems: Sequence[str]) -> list[str]:
         """Return the selected stems, in their order.
@@ -74,17 +77,23 @@ class Selection:
         Raises
         ------
         InputError
-            If the split file is missing or names an image that is not there.
+            If the split file is missing, or it or `names` names an image that is not there.
         """
         listed = self._listed()
         if listed is not None and (missing := sorted(listed - set(stems))):
             raise InputError(f"The split file names images that are not there: {missing[:3]}.")
+        named = {image_name(normalize("NFC", name)) for name in self.names}
+        if missing := sorted(named - set(stems)):
+            raise InputError(
+                f"There is no image called “{missing[0]}”; there are {', '.join(stems[:3])} …"
+            )
         return [
             stem
             for stem in stems
             if fnmatch(stem, normalize("NFC", self.pattern))
             and (listed is None or stem in listed)
             and (self.hashed is None or hash_split(stem) == self.hashed)
+            and (not named or stem in named)
         ]
 
     def _listed(self) -> set[str] | None:

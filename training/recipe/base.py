@@ -41,6 +41,26 @@ class AugmentRecipe(SettingsBlock):
     noise: float = Field(0.05, ge=0, description="largest sigma of added noise")
     blur: float = Field(1.0, ge=0, description="largest sigma of a Gaussian blur in px")
     invert: float = Field(0.0, ge=0, le=1, description="probability of an inverted contrast")
+    curve: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="spread of the contrast of middle greys (values between 0 and 1), on an "
+        "S-shaped curve that keeps black and white",
+    )
+    shading: float = Field(
+        0.0, ge=0, lt=1, description="largest relative change of uneven illumination"
+    )
+    coarsen: float = Field(
+        0.0,
+        ge=0,
+        le=7,
+        description="largest loss of resolution: 1 has up to two pixels averaged into one, and "
+        "enlarged again",
+    )
+    sharpen: float = Field(
+        0.0, ge=0, description="largest weight of the fine structure that unsharp masking adds"
+    )
 
 
 class NetworkRecipe(SettingsBlock):

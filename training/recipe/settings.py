@@ -42,11 +42,19 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
         If the key leads through what is no block of settings.
     """
     *parents, last = key.split(".")
+    block: Any = tree
     for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
+        block = block.setdefault(parent, {}) if isinstance(block, dict) else _entry(block, parent)
+        if not isinstance(block, dict | list):
             raise RecipeError(f"“{key}” does not name a setting of the recipe.")
-    tree[last] = value
+    if not isinstance(block, dict):
+        raise RecipeError(f"“{key}” names a whole entry of a list: name a setting of it.")
+    block[last] = value
+
+
+def _entry(entries: list[Any], place: str) -> Any:
+    """Return the entry of a list by its number from 0, as in ``data.sources.0.share``."""
+    return entries[int(place)] if place.isdecimal() and int(place) < len(entries) else None
 
 
 def dotted(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -11,7 +11,15 @@ from napari_cytosynth.training.reports.records import write_json
 from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
-from .thresholds import Predictions, activated, choose_splitting, choose_threshold, iou_curve
+from .decoding import choose_decoding
+from .thresholds import (
+    Predictions,
+    activated,
+    by_source,
+    choose_splitting,
+    choose_threshold,
+    iou_curve,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +36,15 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     result = []
     with torch.inference_mode():
         for field in data.validation:
-            probability = (
-                activated(module.predict_field(field.image), module.recipe.flow_channel)
-                .cpu()
-                .numpy()
+            output = activated(module.predict_field(field.image), module.recipe.flow_channel)
+            result.append(
+                Predictions(field.name, output.cpu().numpy(), field.maps, field.truth, field.source)
             )
-            result.append(Predictions(field.name, probability, field.maps, field.truth))
     return result
+
+
+def _named_curve(predictions: list[Predictions]) -> dict[str, float]:
+    return {f"{threshold:.2f}": iou for threshold, iou in iou_curve(predictions).items()}
 
 
 def export_model(
@@ -63,15 +73,21 @@ def export_model(
     module.to("cpu")
     module.network.load_state_dict(state["average"])
     predictions = _predict(module, data)
-    if recipe.instances:
+    if recipe.flow_channel is not None:
+        choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)
+        chosen: dict[str, Any] = choice.card_fields()
+        found = choice.record()
+    elif recipe.instances:
         threshold, splitting, score = choose_splitting(predictions)
-        chosen: dict[str, Any] = {"threshold": threshold, "splitting": splitting}
+        chosen = {"threshold": threshold, "splitting": splitting}
         found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
     else:
         threshold = choose_threshold(predictions)
         chosen = {"threshold": threshold}
         found = {"threshold": threshold}
-    found |= {"iou": {f"{t:.2f}": iou for t, iou in iou_curve(predictions).items()}, **summary}
+    found |= {"iou": _named_curve(predictions), **summary}
+    if sources := by_source(predictions):
+        found["sources"] = {name: {"iou": _named_curve(own)} for name, own in sources.items()}
     write_json(folder.parent / CHOSEN, found)
 
     def inference(network: torch.nn.Module) -> Inference:
@@ -79,6 +95,7 @@ def export_model(
             task=recipe.task,
             input_channels=["grey"],
             object_channel=recipe.output_channels[0],
+            channel_roles=recipe.channel_roles,
             **network_facts(recipe, network),
             **chosen,
         )

@@ -22,7 +22,7 @@ from napari_cytosynth.training.data.layout import (
     try_split,
 )
 
-from .data import split_stems
+from .sources import sources_of, split_stems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.data.findings import Findings
 
-    from .recipe import SegmentRecipe
+    from .recipe import DataRecipe, SegmentRecipe, SplitRecipe
+    from .sources import DataSource
 
 __all__ = ["segment_layout"]
 
@@ -49,21 +50,34 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
         If a folder is missing, or holds no images.
     """
     recipe = plan.data
-    folder = find_folder(data_dir, recipe.images)
+    masks = [MaskKind(each.name, each.kind == "labels", each.invert) for each in recipe.targets]
+    local = recipe.normalisation.kind == "local"
+    layout = DataLayout(recipe.crop_size, masks=masks, local_scaling=local)
+    for source in sources_of(recipe):
+        _add_source(source, recipe, data_dir, layout, report)
+    if recipe.sources:
+        last = f"data.sources.{len(recipe.sources) - 1}.split"
+        layout.split_by_name = f"{last}.kind=names '{last}.validation=[{{}}]'"
+    return layout
+
+
+def _add_source(
+    source: DataSource, recipe: DataRecipe, data_dir: Path, layout: DataLayout, report: Findings
+) -> None:
+    place = source.place(data_dir)
+    folder = find_folder(place, source.images)
     images = image_files(folder)
     if not images:
         raise RecipeError(f"No TIFF or PNG images in {folder}.")
     report_unread(folder, SUFFIXES, report)
     names, truths = list(images), []
-    for target in recipe.targets:
-        truths.append(truth_files(find_folder(data_dir, target.folder), target.name))
-        found = matched(images, truths[-1], target.folder, "a mask", report)
+    for target, name in zip(recipe.targets, source.truths, strict=True):
+        truths.append(truth_files(find_folder(place, name), target.name))
+        within = f"{source.name}/{name}" if source.name else name
+        found = matched(images, truths[-1], within, "a mask", report)
         names = [name for name in names if name in found]
-    masks = [MaskKind(each.name, each.kind == "labels", each.invert) for each in recipe.targets]
-    local = recipe.normalisation.kind == "local"
-    layout = DataLayout(recipe.crop_size, masks=masks, local_scaling=local)
+    train, validation = try_split(partial(_halves, source), names, source.split, report)
     kinds = [target.kind for target in recipe.targets]
-    train, validation = try_split(split_stems, names, recipe, report)
     for name in names:
         part = "validation" if name in validation else "train" if name in train else "test"
         reads = tuple(
@@ -71,5 +85,11 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
             for found, kind in zip(truths, kinds, strict=True)
         )
         read = partial(_plane, images[name], layout.messages)
-        layout.items.append(Item(name, part, read, reads))
-    return layout
+        layout.items.append(Item(source.image(name), part, read, reads))
+
+
+def _halves(
+    source: DataSource, names: list[str], split: SplitRecipe
+) -> tuple[list[str], list[str]]:
+    parts = split_stems(names, split, source.name)
+    return parts.train, parts.validation

@@ -9,7 +9,7 @@ import torch
 from napari_cytosynth.training.loop.module import FieldModule
 
 from .losses import bce_soft_iou, distance_loss, flow_loss
-from .thresholds import Predictions, activated, instance_score, iou_curve
+from .thresholds import Predictions, activated, by_source, instance_score, iou_curve
 
 if TYPE_CHECKING:
     from .recipe import SegmentRecipe
@@ -18,8 +18,9 @@ __all__ = ["SegmentationModule"]
 
 
 class SegmentationModule(FieldModule):
-    """Training of segmentation networks: BCE + soft IoU for masks, soft BCE + L1 for distances,
-    MSE for flows.
+    """Training of segmentation networks.
+
+    The loss is BCE + soft IoU for masks, soft BCE + L1 for distances, and MSE for flows.
 
     Parameters
     ----------
@@ -76,13 +77,20 @@ class SegmentationModule(FieldModule):
         total = torch.stack(list(losses.values())).sum()
         self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
         probability = activated(logits, self.recipe.flow_channel).cpu().numpy()
-        self.predictions.append(Predictions(field.name, probability, field.maps, field.truth))
+        self.predictions.append(
+            Predictions(field.name, probability, field.maps, field.truth, field.source)
+        )
 
     def on_validation_epoch_end(self) -> None:
-        """Log IoU, and for instances AP@0.5, over all validation images."""
+        """Log IoU, and for instances AP@0.5, over all validation images and those of a source."""
         curve = iou_curve(self.predictions)
-        score = max(curve.values())
-        self.log("validation/iou", score, prog_bar=True)
+        self.log("validation/iou", max(curve.values()), prog_bar=True)
+        self.log("validation/score", self._score(self.predictions), prog_bar=True, sync_dist=True)
+        for source, own in by_source(self.predictions).items():
+            # not averaged over processes: one may have no image of a source
+            self.log(f"validation/score {source}", self._score(own))
+
+    def _score(self, predictions: list[Predictions]) -> float:
         if self.recipe.instances:
-            score = instance_score(self.predictions, 0.5, None, flows=self.recipe.flow_channel)
-        self.log("validation/score", score, prog_bar=True, sync_dist=True)
+            return instance_score(predictions, 0.5, None, flows=self.recipe.flow_channel)
+        return max(iou_curve(predictions).values())

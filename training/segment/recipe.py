@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from napari_cytosynth.images.files import image_name
 from napari_cytosynth.training.recipe.base import (
     FieldDataRecipe,
     FieldRecipe,
@@ -13,7 +15,12 @@ from napari_cytosynth.training.recipe.base import (
     SettingsBlock,
 )
 
-__all__ = ["DataRecipe", "SegmentRecipe", "SplitRecipe", "TargetRecipe"]
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.card import ChannelRole
+
+__all__ = ["DataRecipe", "SegmentRecipe", "SourceRecipe", "SplitRecipe", "TargetRecipe"]
+
+_Folder = Annotated[str, Field(min_length=1)]
 
 
 class TargetRecipe(SettingsBlock):
@@ -45,8 +52,59 @@ class SplitRecipe(SettingsBlock):
         "validates, two tenths are left out for testing); last: the last `count` images",
     )
     validation: list[str] = Field(default_factory=list, description="stems that validate")
+    test: list[str] = Field(
+        default_factory=list,
+        description="stems that are left out of both training and validation, whatever the kind",
+    )
     count: int = Field(1, ge=1, description="number of images for kind 'last'")
     use_all: bool = Field(False, description="train on the validation images too")
+
+    @model_validator(mode="after")
+    def _named_once(self) -> SplitRecipe:
+        test = {image_name(name) for name in self.test}
+        if self.kind == "names" and (
+            both := sorted(test & {image_name(name) for name in self.validation})
+        ):
+            raise ValueError(
+                f"“{both[0]}” is named in both validation and test: an image that chooses the "
+                "epoch cannot test the model"
+            )
+        return self
+
+
+class SourceRecipe(SettingsBlock):
+    """One of several data folders that a model learns from together."""
+
+    folder: _Folder = Field(
+        description="folder of this source, relative to --data-dir; it begins the names of its "
+        "images, as in “folder/stem”"
+    )
+    images: _Folder | None = Field(None, description="folder of its images; null: data.images")
+    truths: dict[str, _Folder] = Field(
+        default_factory=dict,
+        description="folders of its truth that are called otherwise: a target's folder -> the "
+        "folder here",
+    )
+    split: SplitRecipe = Field(default_factory=lambda: SplitRecipe())
+    share: float | None = Field(
+        None,
+        gt=0,
+        description="its part of the random crops, in relation to the other sources'; null for "
+        "all sources: by the pixels of their training images",
+    )
+    magnify: float = Field(
+        1.0,
+        gt=0,
+        description="magnification of its crops, times that of data.augment.scale, for example to "
+        "bring sources to one pixel size; whole validation images keep theirs",
+    )
+
+    @model_validator(mode="after")
+    def _inside_data_dir(self) -> SourceRecipe:
+        place = PurePath(self.folder)
+        if place.is_absolute() or ".." in place.parts or not place.parts:
+            raise ValueError(f"the folder “{self.folder}” should be one inside --data-dir")
+        return self
 
 
 class DataRecipe(FieldDataRecipe):
@@ -55,6 +113,42 @@ class DataRecipe(FieldDataRecipe):
     images: str = Field("image", description="folder of the images")
     targets: list[TargetRecipe] = Field(min_length=1, description="the truth")
     split: SplitRecipe = Field(default_factory=lambda: SplitRecipe())
+    sources: list[SourceRecipe] = Field(
+        default_factory=list,
+        description="data folders to learn from together, each with a split of its own; empty: "
+        "--data-dir itself, split by data.split",
+    )
+
+    @model_validator(mode="after")
+    def _sources_agree(self) -> DataRecipe:
+        if not self.sources:
+            return self
+        if self.split != SplitRecipe():
+            raise ValueError("data.split has no effect beside sources: set the split of each")
+        folders = [PurePath(source.folder) for source in self.sources]
+        if twice := [str(each) for each in folders if folders.count(each) > 1]:
+            raise ValueError(f"two sources have the folder “{twice[0]}”: name it once")
+        targets = {target.folder for target in self.targets}
+        for source in self.sources:
+            if unknown := sorted(set(source.truths) - targets):
+                raise ValueError(
+                    f"truths of the source “{source.folder}” names “{unknown[0]}”, which is the "
+                    "folder of no target"
+                )
+        self._check_drawing()
+        return self
+
+    def _check_drawing(self) -> None:
+        shares = [source.share is not None for source in self.sources]
+        if any(shares) and not all(shares):
+            raise ValueError("set the share of every source, or of none")
+        if any(shares) and self.sampling == "tiles":
+            raise ValueError("shares are of random crops: leave them out with sampling: tiles")
+        if self.augment is None and any(source.magnify != 1 for source in self.sources):
+            raise ValueError(
+                "magnify is part of the augmentation, which is off: set data.augment.scale=[1, 1] "
+                "for no other change of size, or leave magnify out"
+            )
 
 
 class SegmentRecipe(FieldRecipe):
@@ -90,6 +184,16 @@ class SegmentRecipe(FieldRecipe):
             if target.kind == "labels":
                 names += ["flow-y", "flow-x"] if target.decoder == "flows" else ["distance"]
         return names
+
+    @property
+    def channel_roles(self) -> list[ChannelRole]:
+        """Roles of the output channels, for the card."""
+        roles: list[ChannelRole] = []
+        for target in self.data.targets:
+            roles.append("other" if roles else "foreground")
+            if target.kind == "labels":
+                roles += ["flow-y", "flow-x"] if target.decoder == "flows" else ["seed"]
+        return roles
 
     @property
     def flow_channel(self) -> int | None:

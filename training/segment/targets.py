@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .recipe import TargetRecipe
 
-__all__ = ["distance_map", "target_maps"]
+__all__ = ["distance_map", "equivalent_diameters", "target_maps"]
 
 
 def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -69,3 +69,10 @@ def target_maps(
             labels = object_numbers(truth).astype(np.int64)
             maps += [*flow_field(labels)] if target.decoder == "flows" else [distance_map(labels)]
     return np.stack(maps)
+
+
+def equivalent_diameters(labels: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the diameter in px, of the circle of its area, of each object of (Y, X) labels."""
+    areas = np.bincount(labels.ravel().astype(np.int64))[1:]
+    diameters: NDArray[np.float64] = np.sqrt(4 * areas[areas > 0] / np.pi)
+    return diameters

@@ -47,9 +47,18 @@ def _export(
 
 
 def _check(recipe: SegmentRecipe) -> None:
-    from napari_cytosynth.training.data.field_check import check_fields
+    from napari_cytosynth.errors import RecipeError
+    from napari_cytosynth.training.data.augmentation import magnified
+    from napari_cytosynth.training.data.field_check import check_augmentation, check_fields
 
     check_fields(recipe)
+    data = recipe.data
+    for source in data.sources:
+        try:
+            if data.augment:
+                check_augmentation(magnified(data.augment, source.magnify), data.crop_size)
+        except RecipeError as error:
+            raise RecipeError(f"With magnify of the source “{source.folder}”, {error}") from error
 
 
 def _layout(recipe: SegmentRecipe, data_dir: Path, findings: Findings) -> DataLayout:

@@ -21,6 +21,7 @@ __all__ = [
     "THRESHOLDS",
     "Predictions",
     "activated",
+    "by_source",
     "choose_splitting",
     "choose_threshold",
     "instance_score",
@@ -45,12 +46,24 @@ class Predictions:
         (C, Y, X) float32, the truth as maps.
     truth
         (Y, X) instances or mask.
+    source
+        Name of the data folder, where there are several. Default: empty.
     """
 
     name: str
     probability: NDArray[np.float32]
     maps: NDArray[np.float32]
     truth: NDArray[np.generic]
+    source: str = ""
+
+
+def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
+    """Return the predictions of each data folder; empty where the recipe names no sources."""
+    found: dict[str, list[Predictions]] = {}
+    for item in predictions:
+        if item.source:
+            found.setdefault(item.source, []).append(item)
+    return found
 
 
 def iou_curve(predictions: list[Predictions]) -> dict[float, float]:

@@ -144,9 +144,14 @@ def add_segment_options(parser: argparse.ArgumentParser) -> Any:
     group.add_argument(
         "--min-size",
         type=whole,
-        default=0,
         metavar="PX",
-        help="drop objects of fewer pixels (default: %(default)s)",
+        help="drop objects of fewer pixels (default: the model's own)",
+    )
+    group.add_argument(
+        "--split-touching",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="separate touching objects (default: if the model was made to)",
     )
     add_pixel_size_and_device(group)
     return group

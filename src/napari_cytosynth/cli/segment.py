@@ -41,7 +41,6 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="bring the image to the model's pixel size first",
     )
-    group.add_argument("--split-touching", action="store_true", help="separate touching objects")
     group.add_argument("--fill-holes", action="store_true", help="fill what an object encloses")
     group.add_argument(
         "--drop-border", action="store_true", help="drop objects that touch the image's border"

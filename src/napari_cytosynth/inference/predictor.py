@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,12 +20,13 @@ from .precision import choose_format, prepare
 from .tiling import core_of, place_of, plan_tiles, read_tile, split_tile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import Activation
 
     from .geometry import Geometry
     from .tiling import Tile
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     Transform = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 __all__ = ["Predictor", "default_tile_size"]
-
-Activation = Literal["sigmoid", "linear"]
 
 
 class Predictor:
@@ -113,7 +112,7 @@ class Predictor:
         plane: Any,
         *,
         transform: Transform | None = None,
-        activation: Activation = "sigmoid",
+        activation: Activation | Sequence[Activation] = "sigmoid",
         out: Any = None,
         progress: Progress | None = None,
     ) -> Any:
@@ -128,8 +127,8 @@ class Predictor:
             Scales a part (C, h, w) of the plane to float32; None (default) takes the values as
             they are, with 0 for NaN and infinite ones. It must treat each pixel by itself.
         activation
-            What follows the network's raw output, in float32: ``sigmoid`` or ``linear``.
-            Default: ``"sigmoid"``.
+            What follows the network's raw output, in float32: ``sigmoid`` or ``linear`` for
+            all channels, or a sequence with one of them for each. Default: ``"sigmoid"``.
         out
             Array-like (K, Y, X) of float32 that the result is written into, tile by tile;
             None (default) allocates it.
@@ -151,7 +150,8 @@ class Predictor:
         Cancelled
             From `progress`; `out` holds the tiles finished so far.
         """
-        shape = self._check(plane, out, activation)
+        shape = self._check(plane, out)
+        activations = self._activations(activation)
         if out is None:
             out = np.empty((self.geometry.out_channels, *shape), np.float32)
         transform = transform or Scaling(0.0, 1.0).apply
@@ -160,7 +160,7 @@ class Predictor:
         done = 0
         report(done, len(waiting), "Running the model")
         while waiting:
-            result = self._try_tile(plane, waiting[0], transform, activation)
+            result = self._try_tile(plane, waiting[0], transform, activations)
             if result is None:
                 waiting = self._smaller_tiles(waiting, shape)
                 continue
@@ -177,13 +177,11 @@ class Predictor:
         """Return the network to run; subclasses may alter a copy."""
         return network
 
-    def _check(self, plane: Any, out: Any, activation: str) -> tuple[int, int]:
-        """Validate plane, result array and activation; return (Y, X)."""
+    def _check(self, plane: Any, out: Any = None) -> tuple[int, int]:
+        """Validate plane and result array; return (Y, X)."""
         shape = tuple(int(size) for size in plane.shape)
         if len(shape) != 3 or 0 in shape:
             raise InputError(f"A plane needs the axes (C, Y, X), none of them empty, not {shape}.")
-        if activation not in ("sigmoid", "linear"):
-            raise InputError(f"There is no activation “{activation}”; use sigmoid or linear.")
         wanted = (self.geometry.out_channels, *shape[1:])
         if out is not None and (tuple(out.shape) != wanted or np.dtype(out.dtype) != np.float32):
             raise InputError(
@@ -192,14 +190,25 @@ class Predictor:
             )
         return shape[1], shape[2]
 
+    def _activations(self, activation: str | Sequence[str]) -> list[str]:
+        """Validate the activation and return that of each channel."""
+        count = self.geometry.out_channels
+        found = [activation] * count if isinstance(activation, str) else list(activation)
+        if len(found) != count:
+            raise InputError(f"There must be {count} activations, one a channel, not {len(found)}.")
+        for name in found:
+            if name not in ("sigmoid", "linear"):
+                raise InputError(f"There is no activation “{name}”; use sigmoid or linear.")
+        return found
+
     def _try_tile(
-        self, plane: Any, tile: Tile, transform: Transform, activation: Activation
+        self, plane: Any, tile: Tile, transform: Transform, activations: Sequence[str]
     ) -> NDArray[np.float32] | None:
         """Return the result of one tile, cropped to its core; None if memory runs out."""
 
         def run() -> NDArray[np.float32]:
             pixels = self._read(plane, tile, transform)
-            return self._run(pixels, tile, plane.shape[1:], activation)
+            return self._run(pixels, tile, plane.shape[1:], activations)
 
         return unless_out_of_memory(run)
 
@@ -226,16 +235,14 @@ class Predictor:
         pixels: NDArray[np.float32],
         tile: Tile,
         shape: tuple[int, int],
-        activation: Activation,
+        activations: Sequence[str],
     ) -> NDArray[np.float32]:
         """Run the network on a tile with its halo; return (K, y, x) of the core."""
         image = self._to_device(pixels)
         with exact_float32(self.device):
             logits = self._network(image)[0]
         core = logits[:, *core_of(tile, shape, self.geometry.halo)].float()
-        result: NDArray[np.float32] = (
-            (core.sigmoid() if activation == "sigmoid" else core).cpu().numpy()
-        )
+        result: NDArray[np.float32] = _activated(core, activations).cpu().numpy()
         return result
 
     def _smaller_tiles(self, waiting: deque[Tile], shape: tuple[int, int]) -> deque[Tile]:
@@ -260,6 +267,17 @@ class Predictor:
         )
         parts_of_tiles = (split_tile(tile, shape, self.geometry, smaller) for tile in waiting)
         return deque(part for parts in parts_of_tiles for part in parts)
+
+
+def _activated(logits: torch.Tensor, activations: Sequence[str]) -> torch.Tensor:
+    """Return float32 logits (K, y, x) after the activation of each channel."""
+    channels = [index for index, name in enumerate(activations) if name == "sigmoid"]
+    if len(channels) == len(activations):
+        return logits.sigmoid()
+    if channels:
+        logits = logits.clone()  # it may be the network's input
+        logits[channels] = logits[channels].sigmoid()
+    return logits
 
 
 def default_tile_size(geometry: Geometry, device: torch.device) -> int:

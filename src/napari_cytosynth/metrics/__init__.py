@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from .calibration import SigmaFit, calibrated_sigma, fit_sigma
+from .confidence import (
+    ConfidenceCurve,
+    ConfidenceFit,
+    auroc,
+    best_iou,
+    confidence_curve,
+    fit_confidence,
+    log_losses,
+)
 from .distribution import (
     area_distance,
     bootstrap_interval,
@@ -60,6 +69,8 @@ from .uncertainty import (
 __all__ = [
     "AP_THRESHOLDS",
     "COVERAGE_GOALS",
+    "ConfidenceCurve",
+    "ConfidenceFit",
     "Confusion",
     "Difference",
     "InstanceScores",
@@ -73,17 +84,21 @@ __all__ = [
     "Sparsification",
     "aji",
     "area_distance",
+    "auroc",
     "average_precision",
+    "best_iou",
     "bootstrap_interval",
     "brier",
     "calibrated_sigma",
     "compare_populations",
+    "confidence_curve",
     "confusion",
     "coverage",
     "dice",
     "ece",
     "ence",
     "f1",
+    "fit_confidence",
     "fit_sigma",
     "foreground_fractions",
     "frechet_distance",
@@ -91,6 +106,7 @@ __all__ = [
     "intensity_distance",
     "iou",
     "kernel_distance",
+    "log_losses",
     "mae",
     "manifold_scores",
     "matching",

@@ -25,14 +25,14 @@ _HUB_LICENCES = frozenset(
     "cc0-1.0 gpl-3.0 mit pddl unlicense".split()
 )
 _PYTHON = {
-    "segment": 'result = cytosynth.segment(image, model="{name}"{split})\n'
+    "segment": 'result = cytosynth.segment(image, model="{name}")\n'
     "result.labels  # one integer per object\n"
     "result.table  # size, shape and position of every object",
     "stain": 'result = cytosynth.stain(image, model="{name}")\nresult.mean, result.std',
     "generate": 'result = cytosynth.generate(model="{name}", count=16, seed=0)\nresult.images',
 }
 _COMMANDS = {
-    "segment": "cytosynth segment IMAGE.tif --model {name}{split} --out out/",
+    "segment": "cytosynth segment IMAGE.tif --model {name} --out out/",
     "stain": "cytosynth stain IMAGE.tif --model {name} --out out/",
     "generate": "cytosynth generate --model {name} --count 16 --seed 0 --out out/",
 }
@@ -106,10 +106,9 @@ def _results(card: ModelCard) -> list[dict[str, Any]]:
 
 def _use(card: ModelCard, place: str | None) -> str:
     task = card.inference.task
-    splits = card.inference.splitting is not None
     name = place or "FOLDER"
-    python = _PYTHON[task].format(name=name, split=", split_touching=True" * splits)
-    command = _COMMANDS[task].format(name=name, split=" --split-touching" * splits)
+    python = _PYTHON[task].format(name=name)
+    command = _COMMANDS[task].format(name=name)
     choice = "and give the path of this folder to “folder or Hub id…”."
     if place == card.name:
         choice = (
@@ -135,8 +134,11 @@ def _input_and_output(inference: Inference) -> str:
         ("Pixel size", f"{size:g} µm" if size else "unknown"),
         ("Intensities", _scaling(inference.normalisation)),
         ("Output channels", ", ".join(inference.output_channels)),
+        ("Roles of the output channels", ", ".join(inference.channel_roles) or None),
         ("Output range", "{:g} to {:g}".format(*inference.output_range)),
         ("Threshold (chosen on validation data)", _number(inference.threshold)),
+        ("Smallest object (chosen on validation data)", _pixels(inference.min_size)),
+        ("Typical diameter of an object", _pixels(inference.diameter)),
         ("Touching objects", _splitting(inference)),
         ("Classes", ", ".join(inference.classes) or None),
         ("Receptive radius", _radius(inference)),
@@ -170,6 +172,12 @@ def _scaling(normalisation: Normalisation) -> str:
 def _splitting(inference: Inference) -> str | None:
     if inference.task != "segment":
         return None
+    if inference.flows is not None:
+        limit = inference.flows.error_limit
+        dropped = (
+            "" if limit is None else f"; objects with a flow error above {limit:g} are dropped"
+        )
+        return f"each pixel is led to its object's centre by the flows{dropped}"
     if inference.splitting is None:
         return "not separated"
     split = inference.splitting
@@ -241,6 +249,10 @@ def _paragraphs(text: str) -> str:
 
 def _number(value: float | None) -> str | None:
     return None if value is None else f"{value:g}"
+
+
+def _pixels(value: float | None) -> str | None:
+    return None if value is None else f"{value:g} px of the pixel size above"
 
 
 def _cell(text: str) -> str:

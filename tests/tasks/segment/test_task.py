@@ -11,7 +11,9 @@ from napari.layers import Image
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import Cancelled, InputError, ModelError
+from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.common.provenance import as_python
+from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.zoo.card import Normalisation
 
 
@@ -35,6 +37,7 @@ def test_probability_labels_and_table_fit_together(image, model):
     assert result.probability.dtype == np.float32
     assert 0 <= result.probability.min() < result.probability.max() <= 1
     np.testing.assert_array_equal(result.labels > 0, result.probability >= 0.5)
+    assert result.options.split_touching  # as its card says
     assert list(result.table["label"]) == list(range(1, result.labels.max() + 1))
     assert result.threshold == 0.5
     assert result.messages == []
@@ -260,7 +263,9 @@ def test_script_makes_the_result_again(image, model):
     result = run(image, model, threshold=0.6, fill_holes=True)
     script = as_python(result.provenance)
     assert "threshold=0.6" in script
-    assert "min_size" not in script
+    assert "min_size=0" in script  # another version or card may have another default
+    assert "split_touching=True" in script
+    assert "drop_border" not in script
     calls = []
     fake = type("cytosynth", (), {"segment": lambda *a, **k: calls.append(k) or result})
     body = script.replace("import napari_cytosynth as cytosynth", "")
@@ -285,7 +290,7 @@ def test_script_that_reads_a_file_knows_the_layers_pixel_size(image, model):
 
 
 def test_tree_follows_the_labels(image, model):
-    result = run(np.stack([image, image[::-1]]), model)
+    result = run(np.stack([image, image[::-1]]), model, split_touching=False)
     view = result.tree((1,)).at(0.55)
     np.testing.assert_array_equal(view.labels, result.at_threshold(0.55).label_plane((1,)))
 
@@ -370,3 +375,49 @@ def test_a_model_that_gives_no_numbers_is_named(image, model):
         broken.network.head.bias[0] = float("nan")
     with pytest.raises(ModelError, match="“tiny” gave values that are no numbers"):
         run(image, broken)
+
+
+def test_options_come_from_the_card_where_none_are_given(image, make_model):
+    plain = make_model(splitting=None, pixel_size_um=None, threshold=None)
+    assert run(image, plain).options == LabelOptions(0.5)
+    own = make_model(threshold=0.4, min_size=9, pixel_size_um=0.5)
+    result = run(image, own)
+    assert result.options == LabelOptions(0.4, 9, split_touching=True)
+    sizes = result.table["area_px"]
+    assert sizes.min() >= 9
+    given = run(image, own, threshold=0.6, min_size=0, split_touching=False)
+    assert given.options == LabelOptions(0.6)
+    assert given.table["area_px"].min() < 9
+    assert result.at_threshold(0.6).options == LabelOptions(0.6, 9, split_touching=True)
+
+
+@pytest.mark.parametrize(
+    ("pixel_size", "smallest"),
+    [(None, 9), (0.5, 9), (0.25, 36), ((0.25, 0.5), 18), (0.55, 7), (1e-9, 10**7)],
+)
+def test_the_cards_smallest_object_keeps_its_physical_size(make_model, pixel_size, smallest):
+    own = make_model(min_size=9, pixel_size_um=0.5).card.inference
+    size = None if pixel_size is None else np.broadcast_to(pixel_size, 2)
+    assert card_options(own, size)["min_size"] == smallest
+    unknown = make_model(min_size=9, pixel_size_um=None).card.inference
+    assert card_options(unknown, size)["min_size"] == 9
+
+
+def test_a_script_from_an_earlier_record_gives_what_it_gave(image, model):
+    record = run(image, model).provenance
+    # as earlier versions recorded their defaults, and as the first of all left them out
+    earlier = {"threshold": 0.5, "min_size": 0, "fill_holes": False, "split_touching": False}
+    for parameters in (earlier, {"threshold": 0.5}):
+        script = as_python(record | {"parameters": parameters})
+        calls = []
+        fake = type("cytosynth", (), {"segment": lambda *a, c=calls, **k: c.append(k)})
+        exec(
+            script.replace("import napari", "# ").replace("result.save", "# "), {"cytosynth": fake}
+        )
+        calls[0].pop("model")
+        again = run(image, model, **calls[0])
+        expected = run(image, model, threshold=0.5, min_size=0, split_touching=False)
+        np.testing.assert_array_equal(again.labels, expected.labels)
+        assert again.labels.max() < run(image, model).labels.max()  # which splits
+    other = as_python(record | {"task": "stain", "parameters": {}})
+    assert "split_touching" not in other

@@ -40,6 +40,14 @@ def test_a_pattern_a_file_and_a_hash_choose_images(data_dir) -> None:
     assert not set(parts[0]) & set(parts[1])
 
 
+def test_names_choose_images_whatever_their_suffix(data_dir) -> None:
+    for names in (("a2", "b.1"), ("b.1", "a2.tif"), ("a2", "a2", "b.1")):
+        assert Selection(names=names).apply(["a1", "a2", "b.1"]) == ["a2", "b.1"]
+    assert Selection("a*", names=("a2", "b.1")).apply(["a1", "a2", "b.1"]) == ["a2"]
+    with pytest.raises(InputError, match="no image called “a9”; there are a1, a2"):
+        Selection(names=("a1", "a9")).apply(["a1", "a2", "b.1"])
+
+
 def test_the_truth_is_looked_for_under_the_name_of_the_objects_first(data_dir) -> None:
     assert find_target_folder(data_dir, None, "blobs") == "blobs"
     assert find_target_folder(data_dir, None, "cell bodies") == "labels"

@@ -15,6 +15,29 @@ def test_every_shipped_recipe_is_valid(name):
     assert recipe.card.citations or "simulated" in recipe.card.data_licence
 
 
+def test_an_override_reaches_an_entry_of_a_list_by_its_number():
+    changed = ["data.targets.1.weight=0.7", "data.sources.1.split.use_all=true"]
+    recipe = load_recipe("em-mitochondria-unet", changed)
+    assert [target.weight for target in recipe.data.targets] == [1.0, 0.7]
+    assert [source.split.use_all for source in recipe.data.sources] == [False, True]
+    single = load_recipe("em-mitochondria-unet", ["data.sources=[]", "data.split.kind=last"])
+    assert not single.data.sources
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.targets.2.weight=1", "does not name a setting"),
+        ("data.targets.-1.weight=1", "does not name a setting"),
+        ("data.targets.first.weight=1", "does not name a setting"),
+        ("data.targets.0=1", "whole entry of a list"),
+    ],
+)
+def test_an_entry_that_is_not_there_is_told(override, says):
+    with pytest.raises(RecipeError, match=says):
+        load_recipe("em-mitochondria-unet", [override])
+
+
 def test_an_override_reaches_its_setting():
     recipe = load_recipe(
         "fluo-nuclei-unet", ["train.max_epochs=3", "data.augment.scale=[0.9, 1.1]"]

@@ -36,3 +36,14 @@ def test_labels_give_two_channels_and_an_inverted_mask_one():
     assert maps.shape == (3, 2, 2)
     np.testing.assert_array_equal(maps[0], [[0, 1], [1, 1]])
     np.testing.assert_array_equal(maps[2], [[0, 1], [1, 1]])
+
+
+def test_flows_are_two_channels_of_unit_vectors_that_lead_to_the_centre():
+    labels = np.zeros((30, 40), np.int32)
+    labels[5:20, 8:29] = 7
+    target = TargetRecipe(folder="labels", kind="labels", decoder="flows")
+    foreground, down, right = target_maps([labels], [target])
+    assert not down[foreground == 0].any()
+    np.testing.assert_allclose(np.hypot(down, right)[(labels > 0)].max(), 1, atol=1e-6)
+    assert down[5, 18] > 0.9 > -0.9 > down[19, 18]
+    assert right[12, 8] > 0.9 > -0.9 > right[12, 28]

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .confidence import ConfidenceScores
     from .report import SegmentReport
-    from .tally import WorstField
+    from .tally import EvaluatedField, WorstField
 
 __all__ = ["save_figures"]
 
 
 def save_figures(report: SegmentReport, folder: Path) -> list[Path]:
-    """Write ``curves.png`` and one ``worst-NN-name.png`` for each of the worst fields.
+    """Write ``curves.png``, ``confidence.png`` and ``worst-NN-name.png`` for the worst fields.
 
     Parameters
     ----------
@@ -44,16 +45,18 @@ def save_figures(report: SegmentReport, folder: Path) -> list[Path]:
 
     def draw(figure_class: Any) -> dict[str, Any]:
         pages = {"curves": _curves(figure_class, report)}
-        for rank, field in enumerate(report.worst, start=1):
-            pages[f"worst-{rank:02d}-{field.name}"] = _field_page(figure_class, field, report)
+        if not isinstance(report.confidence, str):
+            pages["confidence"] = _confidence(figure_class, report.confidence, report)
+        for rank, worst in enumerate(report.worst, start=1):
+            pages[f"worst-{rank:02d}-{worst.field.name}"] = _field_page(figure_class, worst, report)
         return pages
 
     return write_pages(folder, "worst", draw)
 
 
-def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:
+def _error_map(field: EvaluatedField) -> NDArray[np.float32]:
     """Render found, spurious and missed pixels over the image, (Y, X, 3)."""
-    true, found = field.truth != 0, field.probability >= threshold
+    true, found = field.truth != 0, field.probability >= field.threshold
     canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
     for where, colour in (
         (true & found, FOUND),
@@ -64,33 +67,29 @@ def _error_map(field: WorstField, threshold: float) -> NDArray[np.float32]:
     return canvas
 
 
-def _outlines(field: WorstField) -> NDArray[np.float32]:
+def _outlines(field: EvaluatedField) -> NDArray[np.float32]:
     """Render outlines of the true objects, and of the predicted ones on top, (Y, X, 3)."""
     canvas = np.repeat(grey(field.image)[..., None], 3, axis=2)
-    for labels, colour in ((field.truth, MISSED), (field.predicted, SPURIOUS)):
+    for labels, colour in ((field.true_objects, MISSED), (field.predicted, SPURIOUS)):
         canvas[label_edges(labels)] = colour
     return canvas
 
 
-def _field_page(figure_class: Any, field: WorstField, report: SegmentReport) -> Any:
-    threshold = report.options.threshold or 0.5
+def _field_page(figure_class: Any, worst: WorstField, report: SegmentReport) -> Any:
+    field = worst.field
     name = "AP@0.5" if report.options.kind == "labels" else "foreground IoU"
     figure = figure_class(figsize=(11, 9), layout="constrained")
-    figure.suptitle(f"{report.model.card.name} · {field.name} · {name} {field.score:.3f}")
+    figure.suptitle(f"{report.model.card.name} · {field.name} · {name} {worst.score:.3f}")
     axes = figure.subplots(2, 2)
     axes[0, 0].imshow(grey(field.image), cmap="gray")
     axes[0, 0].set_title("image")
     shown = axes[0, 1].imshow(field.probability, cmap="magma", vmin=0, vmax=1)
     figure.colorbar(shown, ax=axes[0, 1], shrink=0.8)
     axes[0, 1].set_title("probability")
-    axes[1, 0].imshow(_error_map(field, threshold))
-    axes[1, 0].set_title(f"at {threshold:.3g}: green found, orange spurious, blue missed")
-    if report.options.kind == "labels":
-        axes[1, 1].imshow(_outlines(field))
-        axes[1, 1].set_title("objects: blue true, orange predicted")
-    else:
-        axes[1, 1].imshow(field.truth, cmap="gray")
-        axes[1, 1].set_title("truth")
+    axes[1, 0].imshow(_error_map(field))
+    axes[1, 0].set_title(f"at {field.threshold:.3g}: green found, orange spurious, blue missed")
+    axes[1, 1].imshow(_outlines(field))
+    axes[1, 1].set_title("objects: blue true, orange predicted")
     for axis in axes.flat:
         axis.set_axis_off()
     return figure
@@ -102,7 +101,7 @@ def _curves(figure_class: Any, report: SegmentReport) -> Any:
     left, right = figure.subplots(1, 2)
     for name in ("precision", "recall", "foreground IoU"):
         left.plot(report.curve["threshold"], report.curve[name], label=name)
-    left.axvline(report.options.threshold, color="0.5", linestyle=":", label="threshold used")
+    left.axvline(report.threshold, color="0.5", linestyle=":", label="threshold used")
     left.set(xlabel="threshold", ylabel="score over all pixels", xlim=(0, 1), ylim=(0, 1))
     left.legend()
     _reliability(right, report)
@@ -128,3 +127,22 @@ def _reliability(axis: Any, report: SegmentReport, bins: int = 20) -> None:
         xlim=(0, 1),
         ylim=(0, 1),
     )
+
+
+def _confidence(figure_class: Any, scores: ConfidenceScores, report: SegmentReport) -> Any:
+    curve = scores.curve
+    figure = figure_class(figsize=(6, 5), layout="constrained")
+    figure.suptitle(f"{report.model.card.name} · {scores.objects} objects")
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="0.7", linestyle=":")
+    axis.plot(curve.stated, curve.found, marker="o")
+    for x, y, count in zip(curve.stated, curve.found, curve.count, strict=True):
+        axis.annotate(f"{count}", (x, y), textcoords="offset points", xytext=(4, -10), fontsize=8)
+    axis.set(
+        xlabel="stated probability that an object is right (of images left out of the fit)",
+        ylabel="share of right objects (IoU ≥ 0.5)",
+        title=f"AUROC {scores.combined_auroc:.3f}, calibration error {curve.error:.3f}",
+        xlim=(0, 1),
+        ylim=(0, 1),
+    )
+    return figure

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.segment.instances import drop_labels
 from napari_cytosynth.tasks.segment.task import segment
 from napari_cytosynth.training.data.image_files import read_plane
 from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.reports.records import results_folder, write_json
 from napari_cytosynth.zoo.loading import load_model
 
+from .confidence import ConfidenceTally
 from .report import SegmentOptions, SegmentReport
-from .tally import SegmentTally
+from .tally import EvaluatedField, SegmentTally
 
 if TYPE_CHECKING:
     import os
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.segment.result import Segmentation
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["SegmentOptions", "SegmentReport", "evaluate_segment", "write_report"]
@@ -50,11 +54,30 @@ def _read_truth(path: Path, shape: tuple[int, ...], options: SegmentOptions) -> 
     return mask
 
 
-def _threshold(model: Model, options: SegmentOptions) -> float:
-    if options.threshold is not None:
-        return options.threshold
-    chosen = model.card.inference.threshold
-    return 0.5 if chosen is None else chosen
+def _segmented(plane: NDArray[Any], model: Model, options: SegmentOptions) -> Segmentation:
+    """Segment a plane (Y, X) as a user does, with nothing but the options that are given."""
+    given: dict[str, Any] = {
+        name: value
+        for name in ("threshold", "min_size", "split_touching")
+        if (value := getattr(options, name)) is not None
+    }
+    if options.pixel_size_um is not None:
+        given |= {"pixel_size": options.pixel_size_um, "resample": True}
+    if options.device != "auto":
+        given["device"] = options.device
+    return segment(plane, model=model, progress=silent, **given)
+
+
+def _true_objects(truth: NDArray[Any], options: SegmentOptions) -> NDArray[Any]:
+    """Return the labels of a truth; of a mask its parts, connected as those of a prediction."""
+    if options.kind == "labels":
+        return _counted(truth, options)
+    labels: NDArray[np.int32] = ndimage.label(truth, np.ones((3, 3)), output=np.int32)[0]
+    return _counted(labels, options)
+
+
+def _counted(labels: NDArray[Any], options: SegmentOptions) -> NDArray[Any]:
+    return drop_labels(labels, options.least_size) if options.least_size else labels
 
 
 def evaluate_segment(
@@ -77,12 +100,12 @@ def evaluate_segment(
     targets
         For each image the file with its mask or labels, of the same size.
     options
-        How the truth is read and the objects are made; None (default) for a mask and the
-        card's threshold.
+        How the truth is read and the objects are made; None (default) for a mask, and objects
+        as :func:`.segment` makes them without an argument.
     keep_worst
-        Number of the worst fields that the report keeps for its figures.
+        Number of the worst fields that the report keeps for its figures. Default: 6.
     progress
-        Called after each image; may raise Cancelled.
+        Called after each image; may raise Cancelled. None (default) for none.
 
     Returns
     -------
@@ -100,34 +123,34 @@ def evaluate_segment(
     if not images or len(images) != len(targets):
         raise InputError("There must be at least one image, and a truth for each.")
     loaded = load_model(model, options.device)
-    threshold = _threshold(loaded, options)
-    split = options.split_touching
-    if split is None:
-        split = loaded.card.inference.splitting is not None
-    tally = SegmentTally(options.kind, threshold, keep_worst)
+    tally, confidence = SegmentTally(options.kind, keep_worst), ConfidenceTally()
     tick(0, len(images), "Evaluating")
     for done, (path, target) in enumerate(zip(images, targets, strict=True), start=1):
         plane = read_plane(path)
         truth = _read_truth(target, plane.shape, options)
-        result = segment(
+        result = _segmented(plane, loaded, options)
+        field = EvaluatedField(
+            image_name(path),
             plane,
-            model=loaded,
-            threshold=threshold,
-            min_size=options.min_size,
-            split_touching=split,
-            axes="YX",
-            pixel_size=options.pixel_size_um,
-            resample=options.pixel_size_um is not None,
-            device=options.device,
-            progress=silent,
+            truth,
+            _true_objects(truth, options),
+            np.asarray(result.probability),
+            _counted(np.asarray(result.labels), options),
+            result.threshold,
         )
-        predicted = np.asarray(result.labels) if options.kind == "labels" else truth
-        tally.add(image_name(path), plane, truth, np.asarray(result.probability), predicted)
-        tick(done, len(images), f"Evaluating {image_name(path)}")
-    used = SegmentOptions(**{**vars(options), "threshold": threshold, "split_touching": split})
-    table = pd.DataFrame(tally.rows)
+        tally.add(field)
+        confidence.add(field.true_objects, result, options.least_size)
+        tick(done, len(images), f"Evaluating {field.name}")
     return SegmentReport(
-        loaded, used, tally.metrics(), table, tally.curve(), tally.counts, tally.worst()
+        loaded,
+        options,
+        result.options,
+        tally.metrics(),
+        pd.DataFrame(tally.rows),
+        tally.curve(),
+        tally.counts,
+        confidence.scores(),
+        tally.worst(),
     )
 
 
@@ -154,4 +177,5 @@ def write_report(report: SegmentReport, folder: Path, *, command: str = "") -> N
         report.table.to_csv(folder / "table.csv", index=False)
         report.curve.to_csv(folder / "curve.csv", index=False)
         write_json(folder / "metrics.json", report.summary(command))
+        (folder / "confidence.png").unlink(missing_ok=True)  # of an earlier evaluation
         save_figures(report, folder)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.errors import RecipeError
-from napari_cytosynth.images.files import image_name
-from napari_cytosynth.training.data.splits import hash_split
-from napari_cytosynth.training.segment.data import SegmentationData
 from napari_cytosynth.training.task import Scores
 
+from .parts import part_of
 from .run import SegmentOptions, evaluate_segment
+from .score_names import with_old_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,29 +21,17 @@ __all__ = ["check_part", "score"]
 
 def check_part(recipe: SegmentRecipe, data_dir: Path, part: str) -> None:
     """Raise RecipeError if a data folder lacks the images of a part."""
-    _names(SegmentationData(recipe, data_dir), part)
-
-
-def _names(data: SegmentationData, part: str) -> list[str]:
-    if part == "validation":
-        return sorted(data.validation_names)
-    stems = [image_name(path) for path, _ in data.pairs]
-    left = [stem for stem in stems if hash_split(stem) == "test"]
-    if data.recipe.data.split.kind != "hash" or not left:
-        raise RecipeError(f"The recipe “{data.recipe.name}” leaves no images to test.")
-    return left
+    part_of(recipe, data_dir, part)
 
 
 def score(recipe: SegmentRecipe, model: Path, data_dir: Path, options: ScoreOptions) -> Scores:
     """Measure the model in a folder as ``cytosynth evaluate segment`` does."""
-    data, target = SegmentationData(recipe, data_dir), recipe.data.targets[0]
-    names = set(_names(data, options.part))
-    chosen = [(image, truths[0]) for image, truths in data.pairs if image_name(image) in names]
+    chosen, target = part_of(recipe, data_dir, options.part), recipe.data.targets[0]
     report = evaluate_segment(
         model,
-        [image for image, _ in chosen],
-        [truth for _, truth in chosen],
+        [pair.image for pair in chosen],
+        [pair.target for pair in chosen],
         SegmentOptions(kind=target.kind, invert=target.invert, device=recipe.train.accelerator),
         keep_worst=0,
     )
-    return Scores(report.metrics, images=len(chosen))
+    return Scores(with_old_names(report.metrics), images=len(chosen))

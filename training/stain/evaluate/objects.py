@@ -67,7 +67,6 @@ class Segmenter:
         result = segment(
             plane,
             model=self._model,
-            split_touching=self._model.card.inference.splitting is not None,
             axes="YX",
             pixel_size=self.pixel_size_um,
             resample=self.pixel_size_um is not None,

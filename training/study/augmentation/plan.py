@@ -181,6 +181,7 @@ class Plan:
         settings = self.study.set | {
             "name": "segmenter",
             "data.images": "image",
+            "data.sources": [],
             "data.targets": [{"folder": "mask", "name": self.source.data.mask_name}],
             "data.normalisation": _AS_WRITTEN,
             "data.split": {"kind": "names", "validation": validation},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,9 @@ from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping, Sequence
 
+    from napari_cytosynth.training.data.image_files import Selection
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = [
@@ -25,13 +26,14 @@ __all__ = [
     "make_report_folder",
     "non_default_options",
     "print_updated",
+    "selection",
 ]
 
 _FILES = (
     *("table.csv", "curve.csv", "comparison.csv", "populations.csv", "metrics.json"),
     *("figures.pdf", "overview.png", "curves.png", "statistics.png", "uncertainty.png"),
     *("populations.png", "comparison.png", "generated-*.png", "nearest-*.png"),
-    *("field-*.png", "worst-*.png"),
+    *("field-*.png", "worst-*.png", "confidence.png"),
 )
 """What evaluations write."""
 PARTS = ("train", "validation", "val", "test")
@@ -49,6 +51,28 @@ def add_selection(data: Any) -> None:
         "--hash-split",
         choices=("train", "validation", "test"),
         help="only this part of a split by a hash of the file name",
+    )
+    data.add_argument(
+        "--names",
+        type=_names,
+        metavar="NAME,NAME",
+        help="only these file names, without suffix, such as 13,14,15",
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"must be names with commas between them, not “{text}”")
+    return names
+
+
+def selection(arguments: argparse.Namespace, pattern: str | None = None) -> Selection:
+    """Return the conditions of :func:`add_selection`, with another pattern if one is given."""
+    from napari_cytosynth.training.data.image_files import Selection
+
+    return Selection(
+        pattern or arguments.select, arguments.split, arguments.hash_split, arguments.names or ()
     )
 
 
@@ -135,12 +159,14 @@ def non_default_options(
 ) -> list[str]:
     """Return the options that differ from their defaults, without local paths."""
     words = []
-    for name in (*names, "split"):
+    for name in (*names, "split", "names"):
         value = getattr(arguments, name, None)
         if value is None or value == defaults.get(name):
             continue
         option = f"--{name.replace('_', '-')}"
-        if isinstance(value, (list, tuple)):
+        if name == "names":
+            words += [option, ",".join(value)]
+        elif isinstance(value, (list, tuple)):
             words += [option, *map(str, value)]
         elif isinstance(value, Path):
             words += [option, value.name]

@@ -20,6 +20,7 @@ from .common import (
     make_report_folder,
     non_default_options,
     print_updated,
+    selection,
 )
 
 if TYPE_CHECKING:
@@ -229,12 +230,11 @@ def _stainer(name: str, arguments: argparse.Namespace) -> Stainer:
 
 
 def _fields(arguments: argparse.Namespace, pattern: str | None = None) -> list[StainField]:
-    from napari_cytosynth.training.data.image_files import Selection
     from napari_cytosynth.training.stain.evaluate.fields import find_stain_fields
 
-    selection = Selection(pattern or arguments.select, arguments.split, arguments.hash_split)
+    chosen = selection(arguments, pattern)
     return find_stain_fields(
-        arguments.data_dir, arguments.inputs, arguments.targets, arguments.part, selection
+        arguments.data_dir, arguments.inputs, arguments.targets, arguments.part, chosen
     )
 
 

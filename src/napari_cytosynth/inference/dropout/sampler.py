@@ -188,7 +188,7 @@ class Sampler(SplitPredictor):
         if samples == 0:
             mean = self.predict(plane, activation="linear", progress=progress)
             return Sampled(mean, None, 0, None, "all", tuple(self.messages))
-        shape = self._check(plane, None, "linear")
+        shape = self._check(plane)
         run = SamplingRun(shape, samples, seed, tolerance, on_sample, enough, progress)
         kept = self._room_for_samples(run) if keep_samples else None
         tiles = plan_tiles(shape, self.geometry, self.tile_size)

@@ -18,9 +18,7 @@ KEY = "napari-cytosynth"
 """Key of the record in a layer's ``metadata``."""
 
 _DEFAULTS: dict[str, Any] = {
-    "min_size": 0,
     "fill_holes": False,
-    "split_touching": False,
     "drop_border": False,
     "resample": False,
     "keep_samples": False,
@@ -28,6 +26,10 @@ _DEFAULTS: dict[str, Any] = {
     "device": "auto",
     "precision": "auto",
 }
+"""Arguments that a script leaves out: none of them may depend on the model or the version."""
+
+_EARLIER_DEFAULTS: dict[str, dict[str, Any]] = {"segment": {"min_size": 0, "split_touching": False}}
+"""Arguments that once had another default; a record without them was made with these."""
 
 
 def record(
@@ -100,7 +102,8 @@ def as_python(provenance: dict[str, Any]) -> str:
         *([] if source is None else ["    image,"]),
         f"    model={model['source']!r},",
     ]
-    for name, value in provenance["parameters"].items():
+    earlier = _EARLIER_DEFAULTS.get(provenance["task"], {})
+    for name, value in (earlier | provenance["parameters"]).items():
         if value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name]):
             lines.append(f"    {name}={value!r},")
     return "\n".join([*lines, ")", 'result.save("result")', ""])

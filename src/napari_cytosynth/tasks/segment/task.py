@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
 from napari_cytosynth.tasks.common.layers import read_source
 from napari_cytosynth.tasks.common.planes import (
     PlaneRun,
@@ -33,12 +35,9 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.inference.predictor import Predictor
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["Segmentation", "segment"]
-
-_DEFAULT_THRESHOLD = 0.5
 
 
 def segment(
@@ -46,9 +45,9 @@ def segment(
     model: str | Path | Model = "em-mitochondria-unet",
     *,
     threshold: float | None = None,
-    min_size: int = 0,
+    min_size: int | None = None,
     fill_holes: bool = False,
-    split_touching: bool = False,
+    split_touching: bool | None = None,
     drop_border: bool = False,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
@@ -74,9 +73,13 @@ def segment(
         ``"em-mitochondria-unet"``.
     threshold
         In [0, 1]; None (default) takes the model's own.
-    min_size, fill_holes, split_touching, drop_border
-        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: 0, and
-        False for the others.
+    min_size
+        Objects of fewer pixels of the image are dropped; None (default) takes the model's own,
+        scaled to the image's pixel size where both are known; 0 where the model has none.
+    split_touching
+        Separate touching objects; None (default): if the model was made to separate them.
+    fill_holes, drop_border
+        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: False.
     axes
         One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
         channels, all others count planes. None (default) takes a layer's ``axis_labels`` if
@@ -117,8 +120,14 @@ def segment(
     from napari_cytosynth.inference.cancelling import cancellable
     from napari_cytosynth.zoo.loading import load_model
 
-    given = 0.5 if threshold is None else threshold
-    options = LabelOptions(given, min_size, fill_holes, split_touching, drop_border)
+    chosen = {
+        "threshold": threshold,
+        "min_size": min_size,
+        "split_touching": split_touching,
+        "fill_holes": fill_holes,
+        "drop_border": drop_border,
+    }
+    _check_options(chosen)  # before anything is loaded
     with cancellable(resolve_progress(progress)) as tick:
         source = read_source(image)
         loaded = load_model(model, device, progress=progress)
@@ -127,10 +136,9 @@ def segment(
             raise InputError(
                 f"The model “{card.name}” does not segment: it is made to {card.inference.task}."
             )
-        if threshold is None:
-            options = replace(options, threshold=_threshold(card))
         reader = make_reader(source, card, axes, channels)
         size = known_pixel_size(source, reader, pixel_size)
+        options = LabelOptions(**(card_options(card.inference, size) | _given(chosen)))
         run = _SegmentationRun(source, reader, loaded, size, planes, options=options)
         run.set_resampling(resample)
         run.check_memory(out)
@@ -140,23 +148,28 @@ def segment(
         return run.result(run.common_parameters(channels, resample, device, precision))
 
 
-def _threshold(card: ModelCard) -> float:
-    own = card.inference.threshold
-    return _DEFAULT_THRESHOLD if own is None else own
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Raise InputError for an impossible option; None is one that the card gives."""
+    for name in ("fill_holes", "drop_border"):
+        check_flag(options[name], name)
+    LabelOptions(**({"threshold": DEFAULT_THRESHOLD} | _given(options)))
 
 
 @dataclass(eq=False)
 class _SegmentationRun(PlaneRun):
     """One run of a segmentation model over the planes of an image."""
 
-    options: LabelOptions = field(default_factory=lambda: LabelOptions(_DEFAULT_THRESHOLD))
+    options: LabelOptions = field(default_factory=lambda: LabelOptions(DEFAULT_THRESHOLD))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = self.model.card.inference.output_channels
-        wanted = self.model.card.inference.object_channel
-        self.object_channel = 0 if wanted is None else names.index(wanted)
-        splitting = self.model.card.inference.splitting
+        inference = self.model.card.inference
+        self.object_channel = inference.channel_of("foreground") or 0
+        names, splitting = inference.output_channels, inference.splitting
         self.seed_channel = None if splitting is None else names.index(splitting.channel)
 
     def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
@@ -209,8 +222,8 @@ class _SegmentationRun(PlaneRun):
             target.clear()
             report(1, 1, "empty plane")
             return
-        activation = self.model.card.inference.activation
-        arguments: dict[str, Any] = {"activation": activation, "progress": report}
+        activations = self.model.card.inference.activations
+        arguments: dict[str, Any] = {"activation": activations, "progress": report}
         if self.shape is None:
             self.predictor.predict(scaled, transform=transform, out=target, **arguments)
         else:
@@ -242,7 +255,7 @@ class _SegmentationRun(PlaneRun):
             extra=self.extra,
             splitting=inference.splitting,
             objects=inference.objects,
-            model_threshold=_threshold(self.model.card),
+            model_threshold=card_options(inference)["threshold"],
             base_provenance=record("segment", self.model, self.source, parameters, engine),
             **self.placement_arguments(),
         )

@@ -110,7 +110,6 @@ class StainScene:
         _, segment = dock(self._viewer, "Segment")
         segment.image.value = self._layer("virtual nuclei (mean)")
         segment.model.value = _SEGMENTER
-        segment.split_touching.value = True
         segment.run()
         settle(segment)
         for layer in self._viewer.layers:

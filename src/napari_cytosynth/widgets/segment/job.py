@@ -27,7 +27,10 @@ Plane = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class SegmentRequest:
-    """Input of a run: image, model and options, read from the widget when Run was pressed."""
+    """Input of a run: image, model and options, read from the widget when Run was pressed.
+
+    An option that is None is the one of the model's card.
+    """
 
     image: LayerSnapshot
     model: str
@@ -36,9 +39,9 @@ class SegmentRequest:
     planes: Plane | None
     device: str
     threshold: float | None
-    min_size: int
+    min_size: int | None
     fill_holes: bool
-    split_touching: bool
+    split_touching: bool | None
     drop_border: bool
     resample: bool
     pixel_size: float | None

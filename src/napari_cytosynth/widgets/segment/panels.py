@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
 
 __all__ = ["TablePanel", "ThresholdPanel"]
+
+_FROM_CARD = ("threshold", "min_size", "split_touching")
+"""Options that the model's card gives until the user sets them."""
 
 _LARGEST_OBJECT = 10_000_000
 
@@ -58,6 +62,7 @@ class ThresholdPanel(Container[Any]):
             CheckBox(name="drop_border", text="drop cut objects", tooltip="Leave out objects "
                      "that the border of the image cuts."),
         )  # fmt: skip
+        self._touched: set[str] = set()
         self.slider = ThresholdSlider()
         self.readout = plain_label("readout")
         super().__init__(widgets=[self._threshold], labels=True)
@@ -79,8 +84,8 @@ class ThresholdPanel(Container[Any]):
         self._parts = (row, checks)
 
     def _connect(self) -> None:
-        for part in (self._threshold, self._min_size, *self._checks):
-            part.changed.connect(self._on_changed)
+        for name, part in self.parts().items():
+            part.changed.connect(partial(self._on_changed, name))
         self.slider.dragged.connect(self._on_dragged)
         self.slider.released.connect(self.settled.emit)
         self.slider.reset.connect(self._on_reset)
@@ -95,16 +100,30 @@ class ThresholdPanel(Container[Any]):
 
         return LabelOptions(**{name: part.value for name, part in self.parts().items()})
 
+    def chosen_options(self) -> dict[str, Any]:
+        """Return the settings by name; None for those that the model's card gives."""
+        untouched = set(_FROM_CARD) - self._touched
+        values = {name: part.value for name, part in self.parts().items()}
+        return values | dict.fromkeys(untouched)
+
+    def forget_choices(self) -> None:
+        """Let the model's card give again what the user had set."""
+        self._touched.clear()
+
     def preset(self, **values: Any) -> None:
-        """Set values without emitting a signal; None leaves a value as it is."""
+        """Set values without emitting a signal."""
         parts = self.parts()
         for name, value in values.items():
-            if value is not None:
-                with parts[name].changed.blocked():
-                    parts[name].value = value
+            with parts[name].changed.blocked():
+                parts[name].value = value
         self.slider.set_threshold(self._threshold.value)
 
-    def _on_changed(self, *_: Any) -> None:
+    def preset_untouched(self, **values: Any) -> None:
+        """Set values as :meth:`preset` does, but none that the user has set."""
+        self.preset(**{name: v for name, v in values.items() if name not in self._touched})
+
+    def _on_changed(self, name: str, *_: Any) -> None:
+        self._touched.add(name)
         self.slider.set_threshold(self._threshold.value)
         self.moved.emit()
 

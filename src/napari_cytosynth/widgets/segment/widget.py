@@ -63,7 +63,6 @@ class SegmentWidget(ImageForm):
     ) -> None:
         self._segment = segment
         self._live: LiveSegmentation | None = None
-        self._touched = False
         super().__init__(napari_viewer)
         self._lay_out()
         self._updates: JobRunner[RelabelResult] = JobRunner(self.native)
@@ -157,7 +156,7 @@ class SegmentWidget(ImageForm):
             self._table.reset_choices()
 
     def _on_other_model(self, *_: Any) -> None:
-        self._touched = False
+        self._panel.forget_choices()
         if self._live is None:
             self._preset_for_model()
 
@@ -168,10 +167,11 @@ class SegmentWidget(ImageForm):
         card = self._model.card()
         if card is None:
             return
-        inference = card.inference
-        splits = inference.splitting is not None
-        self._panel.preset(threshold=inference.threshold, split_touching=splits)
-        self._panel.slider.set_mark(inference.threshold)
+        from napari_cytosynth.tasks.common.defaults import card_options
+
+        own = card_options(card.inference)
+        self._panel.preset_untouched(**own)
+        self._panel.slider.set_mark(own["threshold"])
 
     # -- the run ----------------------------------------------------------------------
 
@@ -181,11 +181,8 @@ class SegmentWidget(ImageForm):
 
     def _request(self) -> SegmentRequest:
         common = self._common_request()
-        if not self._touched:
-            self._preset_for_model()
-        options = {name: part.value for name, part in self._panel.parts().items()}
-        if not self._touched:
-            options["threshold"] = None
+        self._preset_for_model()
+        options = self._panel.chosen_options()
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
         intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
         return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
@@ -197,7 +194,10 @@ class SegmentWidget(ImageForm):
     def _accept(self, value: SegmentRunResult) -> None:
         self._forget_result()
         live = self._live = LiveSegmentation(self._viewer, value)
-        self._panel.preset(threshold=live.segmentation.threshold)
+        used = live.segmentation.options
+        self._panel.preset(threshold=used.threshold)
+        # what the model's card gave; not what the user set during the run
+        self._panel.preset_untouched(min_size=used.min_size, split_touching=used.split_touching)
         self._panel.slider.set_mark(live.own_threshold)
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
@@ -212,7 +212,6 @@ class SegmentWidget(ImageForm):
     # -- the threshold ------------------------------------------------------------------
 
     def _on_moved(self) -> None:
-        self._touched = True
         if self._live is None:
             return
         self._updates.forget()

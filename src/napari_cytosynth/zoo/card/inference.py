@@ -9,7 +9,14 @@ from pydantic import Field, model_validator
 from .blocks import GenerationSettings, Normalisation, OutputScaling, Splitting
 from .objects import Confidence, Expected, FlowDecoding
 from .record import Factor, Line, Number, Percent, Positive, Record, Side
-from .roles import Activation, ChannelRole, activation_of, check_roles, derived_roles
+from .roles import (
+    Activation,
+    ChannelRole,
+    NamedChannels,
+    activation_of,
+    check_roles,
+    derived_roles,
+)
 
 __all__ = ["Inference", "PredictionType", "ScheduleName"]
 
@@ -61,7 +68,7 @@ class Inference(Record):
     min_size: int | None = Field(
         None,
         ge=0,
-        le=10**9,
+        le=10**7,
         description="smallest object in px of the model's pixel size, chosen on validation data; "
         "null: no object is too small",
     )
@@ -168,7 +175,7 @@ class Inference(Record):
     @model_validator(mode="after")
     def _roles_agree(self) -> Inference:
         if self.channel_roles:
-            check_roles(self)
+            check_roles(self._named(), self.channel_roles)
         if (self.flows is not None) != ("flow-y" in self.channel_roles):
             raise ValueError(
                 "the block flows and channels of role flow-y and flow-x need each other"
@@ -177,10 +184,15 @@ class Inference(Record):
             raise ValueError("flows and splitting are two ways to separate objects: give one")
         return self
 
+    def _named(self) -> NamedChannels:
+        seeds = self.splitting.channel if self.splitting else None
+        mask = self.generation.mask_channel if self.generation else None
+        return NamedChannels(self.task, self.output_channels, self.object_channel, seeds, mask)
+
     @property
     def roles(self) -> list[ChannelRole]:
         """Role of each output channel, also of a card of version 1."""
-        return list(self.channel_roles) or derived_roles(self)
+        return list(self.channel_roles) or derived_roles(self._named())
 
     @property
     def activations(self) -> list[Activation]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .inference import Inference
-
-__all__ = ["Activation", "ChannelRole", "activation_of", "check_roles", "derived_roles"]
+__all__ = [
+    "Activation",
+    "ChannelRole",
+    "NamedChannels",
+    "activation_of",
+    "check_roles",
+    "derived_roles",
+]
 
 Activation = Literal["sigmoid", "linear"]
 ChannelRole = Literal[
@@ -44,25 +49,30 @@ def activation_of(role: ChannelRole, task: str) -> Activation:
     return "sigmoid" if sigmoid else "linear"
 
 
-def derived_roles(inference: Inference) -> list[ChannelRole]:
+class NamedChannels(NamedTuple):
+    """Output channels of a card, and those that its other fields name."""
+
+    task: str
+    names: Sequence[str]
+    objects: str | None = None
+    seeds: str | None = None
+    mask: str | None = None
+
+
+def derived_roles(channels: NamedChannels) -> list[ChannelRole]:
     """Return the roles of the output channels of a card that states none (version 1)."""
-    names, task = inference.output_channels, inference.task
+    names, task = channels.names, channels.task
     if task == "stain":
         return ["mean"] * len(names)
-    found: dict[str, ChannelRole] = {}
     if task == "generate":
-        if inference.generation and inference.generation.mask_channel:
-            found[inference.generation.mask_channel] = "mask"
-        return [found.get(name, "image") for name in names]
-    if inference.splitting:
-        found[inference.splitting.channel] = "seed"
-    roles = [found.get(name, "other") for name in names]
-    first = names.index(inference.object_channel) if inference.object_channel else 0
+        return ["mask" if name == channels.mask else "image" for name in names]
+    roles: list[ChannelRole] = ["seed" if name == channels.seeds else "other" for name in names]
+    first = 0 if channels.objects is None else names.index(channels.objects)
     roles[first] = "foreground"  # the seeds may be the foreground itself
     return roles
 
 
-def check_roles(inference: Inference) -> None:
+def check_roles(channels: NamedChannels, roles: Sequence[ChannelRole]) -> None:
     """Check the roles that a card states against each other and its other fields.
 
     Raises
@@ -70,7 +80,7 @@ def check_roles(inference: Inference) -> None:
     ValueError
         With what contradicts what.
     """
-    roles, names, task = inference.channel_roles, inference.output_channels, inference.task
+    names, task = channels.names, channels.task
     if len(roles) != len(names):
         raise ValueError("channel_roles needs one role for each output channel")
     if len(set(names)) != len(names):
@@ -84,23 +94,19 @@ def check_roles(inference: Inference) -> None:
             raise ValueError("segment needs exactly one channel of role foreground")
         if (count["flow-y"], count["flow-x"]) not in ((0, 0), (1, 1)):
             raise ValueError("flow-y and flow-x come together, one channel each")
-    if task == "stain" and not count["mean"]:
-        raise ValueError("stain needs at least one channel of role mean")
-    if task == "generate" and not count["image"]:
-        raise ValueError("generate needs at least one channel of role image")
-    _check_named(inference, roles)
+    needed = {"stain": "mean", "generate": "image"}.get(task)
+    if needed and needed not in roles:
+        raise ValueError(f"{task} needs at least one channel of role {needed}")
+    _check_named(channels, dict(zip(names, roles, strict=True)))
 
 
-def _check_named(inference: Inference, roles: Sequence[ChannelRole]) -> None:
+def _check_named(channels: NamedChannels, role: dict[str, ChannelRole]) -> None:
     """Check the roles of the channels that other fields name."""
-    of = dict(zip(inference.output_channels, roles, strict=True))
-    objects, generation = inference.object_channel, inference.generation
-    if inference.task == "segment" and objects is not None and of[objects] != "foreground":
-        raise ValueError(f"object_channel is {objects}, but its role is {of[objects]}")
-    splitting = inference.splitting
-    if splitting and of[splitting.channel] not in ("seed", "foreground"):
-        raise ValueError(f"splitting.channel is {splitting.channel}, but its role is not seed")
-    masks = [name for name, role in of.items() if role == "mask"]
-    named = [generation.mask_channel] if generation and generation.mask_channel else []
-    if inference.task == "generate" and masks != named:
+    objects, seeds = channels.objects, channels.seeds
+    if channels.task == "segment" and objects is not None and role[objects] != "foreground":
+        raise ValueError(f"object_channel is {objects}, but its role is {role[objects]}")
+    if seeds is not None and role[seeds] not in ("seed", "foreground"):
+        raise ValueError(f"splitting.channel is {seeds}, but its role is not seed")
+    masks = [name for name, own in role.items() if own == "mask"]
+    if masks != ([] if channels.mask is None else [channels.mask]):
         raise ValueError("generation.mask_channel names the one channel of role mask")

@@ -46,7 +46,7 @@ def flow_field(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
     for index, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
             continue
-        pieces, count = ndimage.label(labels[box] == index, _EIGHT)
+        pieces, _ = ndimage.label(labels[box] == index, _EIGHT)
         for piece, inner in enumerate(ndimage.find_objects(pieces), start=1):
             inside = pieces[inner] == piece
             rows, columns = (

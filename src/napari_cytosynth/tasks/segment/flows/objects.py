@@ -171,10 +171,8 @@ class _Pixels:
         areas[0] = 0
         return areas
 
-    def paint(
-        self, level: int, owners: npt.NDArray[np.int32], out: npt.NDArray[np.int32]
-    ) -> None:
-        """Number the pixels of these owners 1, 2, …, in their order; 0 everywhere else."""
+    def paint(self, level: int, owners: npt.NDArray[np.int32], out: npt.NDArray[np.int32]) -> None:
+        """Write 1, 2, … into the pixels of these owners, in their order; 0 everywhere else."""
         number = np.zeros(self._count, np.int32)
         number[owners] = np.arange(1, len(owners) + 1)
         np.take(number, self.owner, out=out, mode="clip")

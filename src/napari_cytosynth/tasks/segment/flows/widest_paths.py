@@ -28,9 +28,7 @@ _SIDES = ((-1, 0), (0, -1), (0, 1), (1, 0))
 _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
-def one_piece(
-    heights: Heights, owner: Owners, probability: npt.NDArray[np.floating]
-) -> Heights:
+def one_piece(heights: Heights, owner: Owners, probability: npt.NDArray[np.floating]) -> Heights:
     """Return heights lowered so far that no object ever falls apart.
 
     Each becomes the lowest height on the widest path (over sides and corners, within the

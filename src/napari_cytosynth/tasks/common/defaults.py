@@ -1,0 +1,55 @@
+"""Options of the labelling that a model's card gives where the user chose none.
+
+The function, the command line, the widget and the evaluation all take them from here, so that
+they find the same objects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_cytosynth.zoo.card import Inference
+
+__all__ = ["DEFAULT_THRESHOLD", "card_options"]
+
+DEFAULT_THRESHOLD = 0.5
+"""Threshold of a model whose card has none."""
+
+_LARGEST = 10**7  # px, as in the card
+
+
+def card_options(inference: Inference, pixel_size: Sequence[float] | None = None) -> dict[str, Any]:
+    """Return the card's options for an image.
+
+    Parameters
+    ----------
+    inference
+        The card's block of that name.
+    pixel_size
+        Of the image along Y and X in µm; None (default) if unknown. The smallest object
+        keeps its physical size where the model's pixel size is known too.
+
+    Returns
+    -------
+    dict
+        ``threshold`` in [0, 1] (0.5 where the card has none), ``min_size`` in px of the image (0
+        where the card has none), and ``split_touching``: whether the model was made to separate
+        objects.
+    """
+    own = inference.threshold
+    return {
+        "threshold": DEFAULT_THRESHOLD if own is None else own,
+        "min_size": _smallest(inference, pixel_size),
+        "split_touching": inference.separates_objects,
+    }
+
+
+def _smallest(inference: Inference, pixel_size: Sequence[float] | None) -> int:
+    """Return the number of pixels of the image that the smallest object has."""
+    smallest, own = inference.min_size or 0, inference.pixel_size_um
+    if pixel_size is None or own is None:
+        return smallest
+    return min(round(smallest * own * own / (pixel_size[0] * pixel_size[1])), _LARGEST)
