@@ -12,6 +12,7 @@ from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 if TYPE_CHECKING:
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
@@ -60,7 +61,7 @@ class LiveSegmentation:
         self.counts = result.counts
         self.uncertainty = result.uncertainty
         self.own_threshold = result.segmentation.model_threshold
-        self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(result.trees)
+        self._trees: OrderedDict[Plane, ComponentTree | FlowObjects] = OrderedDict(result.trees)
         self._edited = False
         self._probability, self._labels = (_add(viewer, *layer) for layer in result.layers[:2])
         # The objects are to be seen on the image, not on a grey copy of it.
@@ -99,7 +100,7 @@ class LiveSegmentation:
         plane = self.plane()
         return None if plane in self._trees else plane
 
-    def add_tree(self, plane: Plane, tree: ComponentTree) -> None:
+    def add_tree(self, plane: Plane, tree: ComponentTree | FlowObjects) -> None:
         """Keep a tree, in place of the one that was used longest ago."""
         self._trees[plane] = tree
         self._trees.move_to_end(plane)
@@ -109,8 +110,8 @@ class LiveSegmentation:
     def show(self, options: LabelOptions) -> Readout:
         """Show the plane in view at another threshold, at once.
 
-        Touching objects are not split here, which takes longer than a frame; and until
-        the tree of this plane is there, all foreground has the same label.
+        Touching objects are split here if that was done by flows; other ways take longer than
+        a frame. Until the tree of this plane is there, all foreground has the same label.
         """
         layer = self._writable()
         plane = self.plane()
@@ -132,6 +133,8 @@ class LiveSegmentation:
     def apply(self, update: RelabelResult) -> Readout:
         """Show the whole stack as relabelled in the background."""
         layer = self._writable()
+        if update.segmentation.splits_by_flows != self.segmentation.splits_by_flows:
+            self._trees.clear()
         self.segmentation = update.segmentation
         shape = layer.data.shape
         layer.data = update.labels.reshape(shape)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["find_sinks"]
 
 _MASS = 8.0  # pixels; fewer end together by chance
+_DENSITY = 1.5  # walks that end in one pixel; where nothing flows, it is 1
 _SADDLE = 0.2  # of the lower of two peaks: what is as dense between them joins them
 _REACH = 3  # px; a peak draws what ends nearer than that
 _BRIDGE = 5  # px², squared distance of ends that count as neighbours
@@ -49,6 +50,9 @@ def find_sinks(ends: Integers, weight: Floats, shape: tuple[int, ...]) -> npt.ND
     peak = _climb(near, density)
     sink = _joined(near, density, peak)[peak]
     kept = np.bincount(sink, mass) >= _MASS
+    densest = np.zeros(len(kept))
+    np.maximum.at(densest, sink, density)
+    kept &= densest >= _DENSITY
     number = np.where(kept, np.cumsum(kept), 0)
     numbers = np.zeros(len(table), np.int32)
     numbers[near.places] = number[sink]
