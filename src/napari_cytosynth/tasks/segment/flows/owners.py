@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Integers = npt.NDArray[np.integer]
+    Floats = npt.NDArray[np.float64]
     Owners = npt.NDArray[np.int32]
 
 __all__ = ["number_in_order", "owners_of_ends"]
@@ -106,29 +107,41 @@ def _join(owner: Owners, flows: npt.NDArray[np.floating], apart: int) -> Owners:
     """Return the new owner of each, where flows on both sides of a border agree.
 
     Two objects that touch flow away from their border; the border between two sinks of the same
-    object, which noise makes along its midline, is crossed by flows that are parallel.
+    object, which noise makes along its midline, is crossed by flows that are parallel. They have
+    to agree near the border, as thin objects have no other place, and farther from it, as networks
+    blur what is near.
     """
-    pairs, agreement, size = _borders(owner, flows, apart)
+    borders = [_borders(owner, flows, distance) for distance in sorted({1, apart})]
     count = int(owner.max(initial=0)) + 1
     new = np.arange(count, dtype=np.int32)
     for _ in range(_ROUNDS):
-        one, other = np.sort(new[pairs], axis=0)
-        keys, border = np.unique(one.astype(np.int64) * count + other, return_inverse=True)
-        one, other = keys // count, keys % count
-        total = np.bincount(border, agreement, len(keys))
-        same = (total > _AGREEMENT * np.bincount(border, size, len(keys))) & (one != other)
-        if not same.any():
+        found = [_agreeing(new[pairs], *sums, count) for pairs, *sums in borders]
+        same = found[0]
+        for others in found[1:]:
+            same = np.intersect1d(same, others, assume_unique=True)
+        if not len(same):
             break
-        graph = coo_array((np.ones(same.sum()), (one[same], other[same])), shape=(count, count))
+        one, other = same // count, same % count
+        graph = coo_array((np.ones(len(same)), (one, other)), shape=(count, count))
         new = connected_components(graph, directed=False)[1].astype(np.int32)[new]
     new += 1
     new[0] = 0
     return new
 
 
+def _agreeing(pairs: Integers, agreement: Floats, size: Floats, count: int) -> Integers:
+    """Return the pairs, as one number each, across whose border the flows agree."""
+    one, other = np.sort(pairs, axis=0)
+    keys, border = np.unique(one.astype(np.int64) * count + other, return_inverse=True)
+    total = np.bincount(border, agreement, len(keys))
+    agree = total > _AGREEMENT * np.bincount(border, size, len(keys))
+    found: Integers = keys[agree & (keys // count != keys % count)]
+    return found
+
+
 def _borders(
     owner: Owners, flows: npt.NDArray[np.floating], apart: int
-) -> tuple[Integers, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[Integers, Floats, Floats]:
     """Return pairs (2, N) of owners that touch, and for pairs of pixels how far flows agree.
 
     Compared are pixels `apart` from those at the border, where both still belong to these owners.
