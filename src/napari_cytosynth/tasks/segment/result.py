@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import Splitting
 
+    from .flows.objects import FlowObjects
+    from .flows.planes import OwnedPlanes
     from .tree import ComponentTree
 
 __all__ = ["Segmentation"]
@@ -57,7 +59,9 @@ class Segmentation:
     extra
         Further output channels of the same shape, for splitting touching objects.
     splitting
-        How the model splits touching objects. Default: None.
+        How the model splits touching objects by seeds. Default: None.
+    owned
+        Who owns each pixel, of models whose flows separate touching objects. Default: None.
     objects
         Name of the objects: nuclei, mitochondria … Default: "objects".
     model_threshold
@@ -81,6 +85,7 @@ class Segmentation:
     options: LabelOptions
     extra: dict[str, Any] = field(default_factory=dict)
     splitting: Splitting | None = None
+    owned: OwnedPlanes | None = None
     objects: str = "objects"
     model_threshold: float = 0.5
     pixel_size: tuple[float, ...] | None = None
@@ -113,6 +118,11 @@ class Segmentation:
     def links_planes(self) -> bool:
         """Whether objects of neighbouring planes along Z are one object of the stack."""
         return self.options.link_planes and "Z" in self.axes
+
+    @property
+    def splits_by_flows(self) -> bool:
+        """Whether touching objects are split, and by flows: then the live ones are too."""
+        return self.owned is not None and self.options.split_touching
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -150,7 +160,7 @@ class Segmentation:
         InputError
             If their shape does not fit.
         """
-        return measure(
+        table = measure(
             self.labels,
             intensity,
             voxel_size(self.pixel_size, self.z_size if "Z" in self.axes else None),
@@ -159,6 +169,12 @@ class Segmentation:
             uncertainty=uncertainty,
             by_plane=not self.links_planes,
         )
+        if self.owned is not None and self.splits_by_flows:
+            confidence = self.owned.confidence_of_labels(self.labels)
+            if confidence is not None:
+                after = list(table).index("mean_probability") + 1
+                table.insert(after, "confidence", confidence[table["label"].to_numpy()])
+        return table
 
     def at_threshold(
         self, threshold: float | None = None, *, progress: Progress | None = None, **options: Any
@@ -188,6 +204,8 @@ class Segmentation:
             raise InputError(f"There is no such option: {', '.join(sorted(unknown))}.")
         check_callable(progress, "progress")
         result = replace(self, options=replace(self.options, **options))
+        if self.owned is not None:
+            self.owned.check(result.options)
         if progress is not None:
             result.__dict__["labels"] = result._label_all(progress)
         return result
@@ -205,21 +223,35 @@ class Segmentation:
         self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.int32]:
         """Return the labels (Y, X) of one plane, numbered from 1."""
+        options = options or self.options
+        if self.owned is not None and options.split_touching:
+            self.owned.check(options)
+            plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)
+            return plane_of.at(options.threshold, options).labels
         where = plane_slices(self.axes, plane)
         seeds = self.extra.get(self.splitting.channel) if self.splitting else None
         return label_plane(
             np.asarray(self.probability[where]),
             None if seeds is None else np.asarray(seeds[where]),
-            options or self.options,
+            options,
             self.splitting,
         )
 
-    def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree:
-        """Build the component tree of one plane (a second or more: do it in a worker)."""
+    def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree | FlowObjects:
+        """Prepare the objects of one plane at all thresholds (a second: do it in a worker).
+
+        Where touching objects are split by flows, labels are those of :meth:`label_plane`;
+        elsewhere touching objects are not split.
+        """
         from .tree import ComponentTree
 
-        levels = {self.model_threshold, self.threshold}
-        tree = ComponentTree(self.probability_plane(plane), extra_levels=levels)
+        levels = self.model_threshold, self.threshold
+        probability = self.probability_plane(plane)
+        tree: ComponentTree | FlowObjects
+        if self.owned is not None and self.splits_by_flows:
+            tree = self.owned.objects(plane, probability, *levels)
+        else:
+            tree = ComponentTree(probability, extra_levels=levels)
         tree.prepare_holes()  # here, not at the first drag with fill_holes
         return tree
 

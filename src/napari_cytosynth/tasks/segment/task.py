@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.loading import Model
 
+    from .flows.planes import OwnedPlanes
+
 __all__ = ["Segmentation", "segment"]
+
+_DIAMETER = 40.0  # px, of a card that does not say how large objects are
+_DECODING = 80  # bytes for each pixel of a plane whose flows are decoded
 
 
 def segment(
@@ -194,6 +199,8 @@ class _SegmentationRun(PlaneRun):
         self.object_channel = inference.channel_of("foreground") or 0
         names, splitting = inference.output_channels, inference.splitting
         self.seed_channel = None if splitting is None else names.index(splitting.channel)
+        found = (inference.channel_of("flow-y"), inference.channel_of("flow-x"))
+        self.flow_channels = [channel for channel in found if channel is not None]
 
     def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
         from napari_cytosynth.inference.predictor import Predictor
@@ -212,7 +219,11 @@ class _SegmentationRun(PlaneRun):
             _check_output(out, self.whole_shape, self.source.data)
         arrays = (out is None) + (self.seed_channel is not None)
         channels = len(self.model.card.inference.output_channels)
-        self.require_memory(4 * arrays * math.prod(self.whole_shape), channels)
+        needed = 4 * arrays * math.prod(self.whole_shape)
+        if self.flow_channels:
+            needed += 4 * math.prod(self.whole_shape)  # the owners
+            needed += _DECODING * math.prod(self.reader.plane_shape)
+        self.require_memory(needed, channels)
 
     def allocate(self, out: Any) -> None:
         whole = self.whole_shape
@@ -223,19 +234,57 @@ class _SegmentationRun(PlaneRun):
         if self.seed_channel is not None:
             name = self.model.card.inference.output_channels[self.seed_channel]
             self.extra[name] = np.zeros(whole, np.float32)
+        self.owned: OwnedPlanes | None = None
+        if self.flow_channels:
+            self.owned = self._owned_planes()
+            self.flows = np.zeros((2, *self.reader.plane_shape), np.float32)  # of one plane
+
+    def _owned_planes(self) -> OwnedPlanes:
+        from .flows.decoding import LOWEST, FlowSettings
+        from .flows.planes import OwnedPlanes
+
+        inference = self.model.card.inference
+        assert inference.flows is not None
+        settings = FlowSettings(
+            threshold=card_options(inference)["threshold"],
+            diameter=(inference.diameter or _DIAMETER) * math.sqrt(math.prod(self._zoom())),
+            scale=inference.flows.scale,
+            error_limit=inference.flows.error_limit,
+            lowest=min(LOWEST, self.options.threshold),
+        )
+        owner = np.zeros(self.whole_shape, np.int32)
+        return OwnedPlanes(owner, self.axes, settings, inference.confidence)
+
+    def _zoom(self) -> tuple[float, float]:
+        """Return the pixels of the image in one of the model, along Y and X."""
+        rows, columns = self.reader.plane_shape
+        return (1.0, 1.0) if self.shape is None else (rows / self.shape[0], columns / self.shape[1])
 
     def execute(self, tick: Progress) -> None:
         for index, plane, report in self.iter_planes(tick):
             self._predict(plane, self._target(index), report)
+            if self.owned is not None:
+                self._decode(self.owned, self.place(index))
         self.add_messages(*self.predictor.messages)
 
+    def _decode(self, owned: OwnedPlanes, place: tuple[int, ...]) -> None:
+        zoom = np.array(self._zoom(), np.float32)[:, None, None]
+        if zoom[0] != zoom[1]:  # directions on the image's grid, as long as before
+            length = np.hypot(*self.flows)
+            self.flows *= zoom
+            self.flows *= length / np.maximum(np.hypot(*self.flows), np.float32(1e-9))
+        probability = np.asarray(self.probability[plane_slices(self.axes, place)])
+        owned.decode(place, probability, self.flows)
+
     def _target(self, index: tuple[int, ...]) -> _ChannelSplit:
-        arrays = {self.object_channel: self.probability}
-        if self.seed_channel is not None and self.seed_channel != self.object_channel:
-            arrays[self.seed_channel] = next(iter(self.extra.values()))
         where = plane_slices(self.axes, self.place(index))
+        arrays = {self.object_channel: (self.probability, where)}
+        if self.seed_channel is not None and self.seed_channel != self.object_channel:
+            arrays[self.seed_channel] = next(iter(self.extra.values())), where
+        for number, channel in enumerate(self.flow_channels):
+            arrays[channel] = self.flows[number], (slice(None), slice(None))
         count = len(self.model.card.inference.output_channels)
-        return _ChannelSplit(arrays, where, (count, *self.reader.plane_shape), self.check_result)
+        return _ChannelSplit(arrays, (count, *self.reader.plane_shape), self.check_result)
 
     def _predict(self, plane: npt.NDArray[Any], target: _ChannelSplit, report: Any) -> None:
         scaled, transform = self._scaling(plane)
@@ -277,6 +326,7 @@ class _SegmentationRun(PlaneRun):
             options=self.options,
             extra=self.extra,
             splitting=inference.splitting,
+            owned=self.owned,
             objects=inference.objects,
             model_threshold=card_options(inference)["threshold"],
             base_provenance=record("segment", self.model, self.source, parameters, engine),
@@ -305,26 +355,28 @@ def _check_output(out: Any, shape: tuple[int, ...], image: Any) -> None:
 
 
 class _ChannelSplit:
-    """Output (K, Y, X) for the predictor that writes the channels in use to their arrays."""
+    """Output (K, Y, X) for the predictor that writes the channels in use to their arrays.
+
+    Each array comes with the place of the plane in it.
+    """
 
     dtype = np.dtype(np.float32)
 
     def __init__(
         self,
-        arrays: dict[int, Any],
-        where: tuple[int | slice, ...],
+        arrays: dict[int, tuple[Any, tuple[int | slice, ...]]],
         shape: tuple[int, ...],
         check: Callable[[npt.NDArray[np.floating]], None],
     ) -> None:
-        self._arrays, self._where, self.shape, self._check = arrays, where, shape, check
+        self._arrays, self.shape, self._check = arrays, shape, check
 
     def clear(self) -> None:
-        for array in self._arrays.values():
-            array[self._where] = 0
+        for array, where in self._arrays.values():
+            array[where] = 0
 
     def __setitem__(self, key: tuple[slice, slice, slice], value: npt.NDArray[np.float32]) -> None:
         self._check(value)
-        spatial = iter(key[1:])
-        place = tuple(next(spatial) if isinstance(k, slice) else k for k in self._where)
-        for channel, array in self._arrays.items():
+        for channel, (array, where) in self._arrays.items():
+            spatial = iter(key[1:])
+            place = tuple(next(spatial) if isinstance(k, slice) else k for k in where)
             array[place] = value[channel]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.segment.instances import LabelOptions
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
@@ -67,7 +68,7 @@ class SegmentRunResult:
 
     segmentation: Any
     layers: list[tuple[Any, dict[str, Any], str]]
-    trees: dict[Plane, ComponentTree]
+    trees: dict[Plane, ComponentTree | FlowObjects]
     counts: np.ndarray
     messages: list[str] = field(default_factory=list)
     uncertainty: LayerSnapshot | None = None

@@ -14,6 +14,7 @@ from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 from .linked import LinkedCounts, linked_plane
 
 if TYPE_CHECKING:
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
@@ -79,7 +80,7 @@ class LiveSegmentation:
         self.counts = result.counts
         self.uncertainty = result.uncertainty
         self.own_threshold = result.segmentation.model_threshold
-        self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(result.trees)
+        self._trees: OrderedDict[Plane, ComponentTree | FlowObjects] = OrderedDict(result.trees)
         self._edited = False
         self._area: int | None = None
         self.linked_counts = LinkedCounts()
@@ -120,7 +121,7 @@ class LiveSegmentation:
         plane = self.plane()
         return None if plane in self._trees else plane
 
-    def add_tree(self, plane: Plane, tree: ComponentTree) -> None:
+    def add_tree(self, plane: Plane, tree: ComponentTree | FlowObjects) -> None:
         """Keep a tree, in place of the one that was used longest ago."""
         self._trees[plane] = tree
         self._trees.move_to_end(plane)
@@ -130,8 +131,8 @@ class LiveSegmentation:
     def show(self, options: LabelOptions) -> Readout:
         """Show the plane in view at another threshold, at once.
 
-        Touching objects are not split here, which takes longer than a frame; and until
-        the tree of this plane is there, all foreground has the same label.
+        Touching objects are split here if that was done by flows; other ways take longer than
+        a frame. Until the tree of this plane is there, all foreground has the same label.
         """
         layer = self._writable()
         plane = self.plane()
@@ -177,6 +178,8 @@ class LiveSegmentation:
     def apply(self, update: RelabelResult) -> Readout:
         """Show the whole stack as relabelled in the background."""
         layer = self._writable()
+        if update.segmentation.splits_by_flows != self.segmentation.splits_by_flows:
+            self._trees.clear()
         self.segmentation = update.segmentation
         self._area = None
         shape = layer.data.shape

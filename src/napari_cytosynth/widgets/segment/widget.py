@@ -294,6 +294,8 @@ class SegmentWidget(ImageForm):
             self._show_status(f"⚠ {outcome.error}")
         else:
             self._show_readout(self._live.apply(outcome.value))
+            if self._live.needs_tree() is not None:  # splitting was switched on or off
+                self._look_ahead.start()
             self._show_messages(outcome.value)
 
     def _show_messages(self, update: RelabelResult) -> None:
