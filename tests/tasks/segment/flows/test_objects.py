@@ -26,7 +26,7 @@ def noisy_planes(draw):
     rows, columns = np.mgrid[:size, :size]
     labels = np.zeros((size, size), np.int32)
     for number in range(count):
-        y, x, radius = random.uniform(0, size, 2).tolist() + [random.uniform(3, 8)]
+        y, x, radius = [*random.uniform(0, size, 2).tolist(), random.uniform(3, 8)]
         labels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = number + 1
     logit = np.where(labels > 0, 2.0, -2.0) + noise * random.normal(size=labels.shape)
     flows = 5 * (flow_field(labels) + noise * random.normal(size=(2, size, size)))
