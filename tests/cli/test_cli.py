@@ -123,6 +123,21 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
         assert seen["diameter"] == value
     assert main(["segment", str(stack), "--model", "m", "--out", "o", "--no-split-touching"]) == 0
     assert seen["split_touching"] is False
+    assert seen["link_planes"] is True
+    assert main([*line.split(), "--pixel-size", "2", "0.5", "0.4", "--no-link-planes"]) == 0
+    assert (seen["pixel_size"], seen["link_planes"]) == ((2, 0.5, 0.4), False)
+    metadata["spacing"] = 3
+    tifffile.imwrite(stack, pixels, imagej=True, resolution=(4, 4), metadata=metadata)
+    for sizes, expected in (
+        ([], (3, 0.25, 0.25)),
+        (["0.5"], (3, 0.5, 0.5)),
+        (["0.5", "0.4"], (3, 0.5, 0.4)),
+        (["2", "0.5", "0.4"], (2, 0.5, 0.4)),
+    ):
+        assert main([*line.split(), *(["--pixel-size", *sizes] if sizes else [])]) == 0
+        assert seen["pixel_size"] == expected
+    with pytest.raises(SystemExit, match="2"):
+        main([*line.split(), "--pixel-size", "1", "1", "1", "1"])
 
 
 def test_a_record_names_its_image_and_another_image_is_announced(

@@ -13,6 +13,7 @@ from .arguments import (
     count_pixels,
     image_source,
     save_result,
+    sizes_of,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
         inject_dropout=arguments.inject_dropout,
         axes=axes,
         channels=arguments.channels,
-        pixel_size=size,
+        pixel_size=sizes_of(file, arguments.pixel_size, axes),
         resample=arguments.resample,
         device=arguments.device,
     )

@@ -52,6 +52,15 @@ def test_objects_of_about_the_models_size_are_offered_nothing(true):
     assert "near enough" in found.sentence
 
 
+@pytest.mark.parametrize(("agreement", "offers"), [(0.8, False), (0.3, True)])
+def test_slightly_larger_objects_are_offered_a_size_only_where_they_are_seen_badly(
+    agreement, offers
+):
+    agreements = [0.5, 0.9, 0.9, agreement, agreement, 0.2, 0.1]
+    assert judge(seen([28.0] * 7, agreements), OWN).offers is offers
+    assert not judge(seen([24.0] * 7, agreements), OWN).offers
+
+
 def test_fragments_of_just_the_expected_size_do_not_win():
     # at scale 1 fragments of exactly the model's size that no other scale shows
     diameters = [62.0, 60.0, 58.0, 20.0, 14.0, 9.0, 6.0]

@@ -87,3 +87,35 @@ def test_a_folder_without_a_model_is_refused_with_a_sentence(viewer, image, tmp_
     assert widget.status.value.startswith("⚠")
     assert "Traceback" not in widget.status.value
     assert len(viewer.layers) == 1
+
+
+def test_what_the_user_did_not_set_is_as_the_card_says(viewer, make_model, image, tmp_path):
+    from napari_cytosynth.widgets.segment.widget import SegmentWidget
+
+    own, other = make_model(threshold=0.4, min_size=9), make_model(splitting=None, threshold=0.6)
+    folders = [save_model(tmp_path / str(n), m.network, m.card) for n, m in enumerate((own, other))]
+    viewer.add_image(image[0], name="noise")
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.model.value = folders[0]
+    options = (widget.threshold, widget.min_size, widget.split_touching)
+    assert [part.value for part in options] == [0.4, 9, True]
+    widget.split_touching.value = False
+    assert widget._panel.chosen_options() == {
+        "threshold": None,
+        "min_size": None,
+        "split_touching": False,
+        "fill_holes": False,
+        "drop_border": False,
+    }
+    widget.run()
+    assert widget.wait(120)
+    used = widget.segmentation.options
+    assert (used.threshold, used.min_size, used.split_touching) == (0.4, 9, False)
+    assert widget.split_touching.value is False
+    widget.model.value = folders[1]
+    widget.run()
+    assert widget.wait(120)
+    used = widget.segmentation.options
+    assert (used.threshold, used.min_size, used.split_touching) == (0.6, 0, False)
+    assert [part.value for part in options] == [0.6, 0, False]

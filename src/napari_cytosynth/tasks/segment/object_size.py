@@ -34,6 +34,9 @@ __all__ = ["ObjectSize", "ScalePass", "estimate_object_size", "judge", "measure_
 DIFFERENT = 1.5
 """Objects whose diameter differs from the model's by more than this are worth resampling."""
 
+SLIGHT = 1.3
+"""Those that differ by more than this are, too, where the image as it is shows them badly."""
+
 FARTHEST = 5.0
 """Objects that differ by more were not seen at their own scale: what was found is no evidence."""
 
@@ -44,6 +47,7 @@ _LEAST_SCORE = 0.45
 _WIDTH = 0.7  # of the score's bell, in the natural logarithm of the diameter
 _RIVAL = 0.75  # a scale whose score is this fraction of the best must not contradict it
 _CONTRADICTION = 1.8  # factor between two diameters
+_WORSE = 0.8  # scale 1 shows objects badly below this fraction of the best score
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,15 @@ class ObjectSize:
         What was found at each scale that was tried.
     doubt
         Why there is no diameter; empty (default) where there is one.
+    poor_as_is
+        Whether the objects were clearly better seen at another scale than 1. Default: False.
     """
 
     model_diameter: float
     diameter: float | None
     passes: tuple[ScalePass, ...]
     doubt: str = ""
+    poor_as_is: bool = False
 
     @property
     def scale(self) -> float:
@@ -82,8 +89,8 @@ class ObjectSize:
     @property
     def offers(self) -> bool:
         """Whether the objects clearly differ from the model's, so that resampling may help."""
-        ratio = self.ratio
-        return ratio is not None and not 1 / DIFFERENT <= ratio <= DIFFERENT
+        ratio, tolerance = self.ratio, SLIGHT if self.poor_as_is else DIFFERENT
+        return ratio is not None and not 1 / tolerance <= ratio <= tolerance
 
     @property
     def sentence(self) -> str:
@@ -236,7 +243,8 @@ def judge(found: tuple[ScalePass, ...], own: float) -> ObjectSize:
     if not 1 / FARTHEST <= diameter / own <= FARTHEST:
         doubt = f"they seem to be about {diameter:.3g} px, too far from the {own:.3g} px it knows."
         return ObjectSize(own, None, found, doubt)
-    return ObjectSize(own, diameter, found)
+    as_is = max((s for s, tried in zip(scores, found, strict=True) if tried.scale == 1), default=0)
+    return ObjectSize(own, diameter, found, poor_as_is=bool(as_is < _WORSE * scores[best]))
 
 
 def _score(tried: ScalePass, own: float) -> float:

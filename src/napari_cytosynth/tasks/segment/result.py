@@ -13,7 +13,7 @@ from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.export.destination import find_destination
@@ -23,6 +23,8 @@ from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
 
 from .instances import LabelOptions, label_plane
+from .sizes import ObjectSizes
+from .stack import StackObjects, count_in_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import Splitting
 
+    from .flows.objects import FlowObjects
+    from .flows.planes import OwnedPlanes
     from .tree import ComponentTree
 
 __all__ = ["Segmentation"]
@@ -55,13 +59,17 @@ class Segmentation:
     extra
         Further output channels of the same shape, for splitting touching objects.
     splitting
-        How the model splits touching objects. Default: None.
+        How the model splits touching objects by seeds. Default: None.
+    owned
+        Who owns each pixel, of models whose flows separate touching objects. Default: None.
     objects
         Name of the objects: nuclei, mitochondria … Default: "objects".
     model_threshold
         The model's own threshold. Default: 0.5.
     pixel_size
         Along Y and X in µm, or None if unknown.
+    z_size
+        Distance of the planes along Z in µm. Default: None, unknown.
     source, source_axes
         The image, and the letters of its axes.
     position
@@ -77,15 +85,20 @@ class Segmentation:
     options: LabelOptions
     extra: dict[str, Any] = field(default_factory=dict)
     splitting: Splitting | None = None
+    owned: OwnedPlanes | None = None
     objects: str = "objects"
     model_threshold: float = 0.5
     pixel_size: tuple[float, ...] | None = None
+    z_size: float | None = None
     source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
     source_axes: str = "YX"
     position: tuple[int, ...] | None = None
     channel: int = 0
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
+    # objects of the stack, by the options that change their shape: of all thresholds
+    _stacks: dict[tuple[bool, bool], StackObjects] = field(default_factory=dict)
+    _sizes: dict[tuple[bool, bool], ObjectSizes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.probability.shape))
@@ -97,6 +110,21 @@ class Segmentation:
         return self.options.threshold
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of :attr:`probability`."""
+        return tuple(self.probability.shape)
+
+    @property
+    def links_planes(self) -> bool:
+        """Whether objects of neighbouring planes along Z are one object of the stack."""
+        return self.options.link_planes and "Z" in self.axes
+
+    @property
+    def splits_by_flows(self) -> bool:
+        """Whether touching objects are split, and by flows: then the live ones are too."""
+        return self.owned is not None and self.options.split_touching
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """Provenance record of this result, of plain values."""
         parameters = self.base_provenance.get("parameters", {}) | asdict(self.options)
@@ -104,7 +132,12 @@ class Segmentation:
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
-        """int32 labels of the whole stack, 0 is background; ids continue from plane to plane."""
+        """int32 labels of the whole stack, 0 is background; no two objects share a number.
+
+        Where planes are linked (see :attr:`links_planes`), an object has its number in all planes,
+        and keeps it at every threshold, so that numbers may be missing; elsewhere
+        they are 1, 2, … and continue from plane to plane.
+        """
         return self._label_all(silent)
 
     @cached_property
@@ -127,14 +160,21 @@ class Segmentation:
         InputError
             If their shape does not fit.
         """
-        return measure(
+        table = measure(
             self.labels,
             intensity,
-            self.pixel_size,
+            voxel_size(self.pixel_size, self.z_size if "Z" in self.axes else None),
             axes=self.axes,
             probability=self.probability,
             uncertainty=uncertainty,
+            by_plane=not self.links_planes,
         )
+        if self.owned is not None and self.splits_by_flows:
+            confidence = self.owned.confidence_of_labels(self.labels)
+            if confidence is not None:
+                after = list(table).index("mean_probability") + 1
+                table.insert(after, "confidence", confidence[table["label"].to_numpy()])
+        return table
 
     def at_threshold(
         self, threshold: float | None = None, *, progress: Progress | None = None, **options: Any
@@ -149,8 +189,8 @@ class Segmentation:
             Makes the labels now and is called after each plane; it may raise
             :class:`~napari_cytosynth.errors.Cancelled`. None (default) makes them when used.
         **options
-            ``min_size``, ``fill_holes``, ``split_touching``, ``drop_border``; those not
-            named stay as they are.
+            ``min_size``, ``fill_holes``, ``split_touching``, ``drop_border``,
+            ``link_planes``; those not named stay as they are.
 
         Raises
         ------
@@ -164,6 +204,8 @@ class Segmentation:
             raise InputError(f"There is no such option: {', '.join(sorted(unknown))}.")
         check_callable(progress, "progress")
         result = replace(self, options=replace(self.options, **options))
+        if self.owned is not None:
+            self.owned.check(result.options)
         if progress is not None:
             result.__dict__["labels"] = result._label_all(progress)
         return result
@@ -181,25 +223,79 @@ class Segmentation:
         self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.int32]:
         """Return the labels (Y, X) of one plane, numbered from 1."""
+        options = options or self.options
+        if self.owned is not None and options.split_touching:
+            self.owned.check(options)
+            plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)
+            return plane_of.at(options.threshold, options).labels
         where = plane_slices(self.axes, plane)
         seeds = self.extra.get(self.splitting.channel) if self.splitting else None
         return label_plane(
             np.asarray(self.probability[where]),
             None if seeds is None else np.asarray(seeds[where]),
-            options or self.options,
+            options,
             self.splitting,
         )
 
-    def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree:
-        """Build the component tree of one plane (a second or more: do it in a worker)."""
+    def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree | FlowObjects:
+        """Prepare the objects of one plane at all thresholds (a second: do it in a worker).
+
+        Where touching objects are split by flows, labels are those of :meth:`label_plane`;
+        elsewhere touching objects are not split.
+        """
         from .tree import ComponentTree
 
-        levels = {self.model_threshold, self.threshold}
-        tree = ComponentTree(self.probability_plane(plane), extra_levels=levels)
+        levels = self.model_threshold, self.threshold
+        probability = self.probability_plane(plane)
+        tree: ComponentTree | FlowObjects
+        if self.owned is not None and self.splits_by_flows:
+            tree = self.owned.objects(plane, probability, *levels)
+        else:
+            tree = ComponentTree(probability, extra_levels=levels)
         tree.prepare_holes()  # here, not at the first drag with fill_holes
         return tree
 
+    @cached_property
+    def run_counts(self) -> list[int]:
+        """Number of objects of each run along Z, where planes are linked."""
+        return count_in_runs(self.labels, self.axes)
+
+    def stack_objects(self, progress: Progress = silent) -> StackObjects:
+        """Return the objects of the stack at the model's threshold, linked when first asked for.
+
+        Results of other thresholds share them.
+
+        Parameters
+        ----------
+        progress
+            Called before each plane. Default: none.
+        """
+        key = (self.options.fill_holes, self.options.split_touching)
+        found = self._stacks.get(key)
+        if found is None:
+            found = StackObjects(self, self.options, progress)
+            for kept in (self._stacks, self._sizes):
+                kept.clear()  # large: those of the options in use are enough
+            self._stacks[key] = found
+        return found
+
+    def object_sizes(self, progress: Progress = silent) -> ObjectSizes:
+        """Prepare the live count of a stack whose planes are linked (do it in a worker)."""
+        key = (self.options.fill_holes, self.options.split_touching)
+        found = self._sizes.get(key)
+        if found is None:
+            found = self._sizes[key] = ObjectSizes(self.stack_objects(progress), self, progress)
+        return found
+
+    @property
+    def prepared_sizes(self) -> ObjectSizes | None:
+        """What :meth:`object_sizes` returns, if it is prepared for the options in use."""
+        return self._sizes.get((self.options.fill_holes, self.options.split_touching))
+
     def _label_all(self, progress: Progress) -> npt.NDArray[np.int32]:
+        if self.links_planes:
+            stack = self.stack_objects(progress)
+            return stack.labels_at(self, self.options, progress)
         labels = np.zeros(self.probability.shape, np.int32)
         planes = list(self.plane_indices())
         last = 0
@@ -217,8 +313,9 @@ class Segmentation:
     def placement(self) -> Placement:
         """Axes and geometry of the result's layers."""
         return Placement(
-            self.source, self.source_axes, self.axes, self.position, self.channel, self.pixel_size
-        )
+            self.source, self.source_axes, self.axes, self.position, self.channel,
+            self.pixel_size, self.z_size,
+        )  # fmt: skip
 
     @property
     def layer_axes(self) -> str:
@@ -276,9 +373,10 @@ class Segmentation:
             If it cannot be written there, or something else would be replaced.
         """
         destination = find_destination(path, "segment")
-        facts = ImageFacts(self.axes, self.pixel_size, objects=self.objects)
-        size = 4 * math.prod(self.probability.shape)
-        options: dict[str, Any] = {"size": size, "overwrite": overwrite}
+        size = voxel_size(self.pixel_size, self.z_size)
+        facts = ImageFacts(self.axes, size, objects=self.objects)
+        space = 4 * math.prod(self.probability.shape)
+        options: dict[str, Any] = {"size": space, "overwrite": overwrite}
         with saving(destination, self.provenance, self.source.files, **options) as files:
             write_segmentation(files, self.probability, self.labels, self.table, facts)
         self.messages.extend(files.messages)

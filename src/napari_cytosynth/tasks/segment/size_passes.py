@@ -189,12 +189,34 @@ def _find(
     """Return the objects of a window, decoded on the network's own grid as the card says."""
     output = predictor.predict(pixels, activation=inference.activations)
     probability = output[inference.channel_of("foreground") or 0]
-    splitting = inference.splitting
-    seeds = output[inference.output_channels.index(splitting.channel)] if splitting else None
     own = card_options(inference)
     options = LabelOptions(**(own | {"min_size": max(own["min_size"], _SPECK)}))
-    labels = label_plane(probability, seeds, options, splitting)
-    return _Found(scale, window, labels, probability)
+    return _Found(scale, window, _labels(output, probability, inference, options), probability)
+
+
+def _labels(
+    output: npt.NDArray[np.float32],
+    probability: npt.NDArray[np.float32],
+    inference: Inference,
+    options: LabelOptions,
+) -> npt.NDArray[np.int32]:
+    """Return the objects as the card decodes them: by flows, by seeds, or as connected parts."""
+    if inference.flows is None or inference.diameter is None:
+        splitting = inference.splitting
+        seeds = output[inference.output_channels.index(splitting.channel)] if splitting else None
+        return label_plane(probability, seeds, options, splitting)
+    from .flows.decoding import FlowSettings
+    from .flows.objects import FlowObjects
+
+    settings = FlowSettings(
+        threshold=options.threshold,
+        diameter=inference.diameter,
+        scale=inference.flows.scale,
+        error_limit=inference.flows.error_limit,
+    )
+    flows = output[[inference.roles.index("flow-y"), inference.roles.index("flow-x")]]
+    found = FlowObjects.from_flows(probability, flows, settings)
+    return found.at(options.threshold, options).labels
 
 
 def _agreement(coarse: _Found, fine: _Found) -> float:

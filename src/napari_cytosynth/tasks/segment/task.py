@@ -11,14 +11,13 @@ import numpy as np
 from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.axes import axes_from_labels, plane_slices
 from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
-from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import (
     PlaneRun,
     engine_record,
     is_constant,
-    known_pixel_size,
     make_reader,
 )
 from napari_cytosynth.tasks.common.provenance import record
@@ -27,6 +26,7 @@ from napari_cytosynth.tasks.common.resample import back_to, to_shape
 from .diameter import AUTO, Resizing, check_diameter, plan_resizing, resized
 from .instances import LabelOptions
 from .object_size import measure_plane
+from .output import ChannelSplit, check_output
 from .result import Segmentation
 
 if TYPE_CHECKING:
@@ -39,7 +39,12 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.loading import Model
 
+    from .flows.planes import OwnedPlanes
+
 __all__ = ["Segmentation", "segment"]
+
+_DIAMETER = 40.0  # px, of a card that does not say how large objects are
+_DECODING = 80  # bytes for each pixel of a plane whose flows are decoded
 
 
 def segment(
@@ -51,6 +56,7 @@ def segment(
     fill_holes: bool = False,
     split_touching: bool | None = None,
     drop_border: bool = False,
+    link_planes: bool = True,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
     pixel_size: float | Sequence[float] | None = None,
@@ -81,8 +87,9 @@ def segment(
         scaled to the image's pixel size where both are known; 0 where the model has none.
     split_touching
         Separate touching objects; None (default): if the model was made to separate them.
-    fill_holes, drop_border
-        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: False.
+    fill_holes, drop_border, link_planes
+        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: True for
+        `link_planes`, and False for the others.
     axes
         One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
         channels, all others count planes. None (default) takes a layer's ``axis_labels`` if
@@ -90,7 +97,8 @@ def segment(
     channels
         Indices into the axis C of the input channels; None (default) for all.
     pixel_size
-        In µm, one number or those of Y and X; None (default) takes the layer's.
+        In µm, one number, those of Y and X, or those of Z, Y and X, where Z is the distance of
+        planes. None (default), or a missing Z, takes the layer's.
     resample
         Resample the image to the model's pixel size where both are known and differ by
         more than 1.5 times. The result has the image's own grid. Default: False.
@@ -136,6 +144,7 @@ def segment(
         "split_touching": split_touching,
         "fill_holes": fill_holes,
         "drop_border": drop_border,
+        "link_planes": link_planes,
     }
     _check_options(chosen)  # before anything is loaded
     asked = check_diameter(diameter)
@@ -148,8 +157,8 @@ def segment(
                 f"The model “{card.name}” does not segment: it is made to {card.inference.task}."
             )
         reader = make_reader(source, card, axes, channels)
-        size = known_pixel_size(source, reader, pixel_size)
-        run = _SegmentationRun(source, reader, loaded, size, planes)
+        z_size, size = known_voxel_size(source, reader.axes, pixel_size)
+        run = _SegmentationRun(source, reader, loaded, size, planes, z_size=z_size)
         if asked == AUTO:
             run.check_memory(out)
         run.plan = plan_resizing(
@@ -166,6 +175,7 @@ def segment(
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate(out)
         run.execute(tick)
+        run.add_messages(*_about_depth(run, guessed=axes is None))
         return run.result(run.common_parameters(channels, resample, device, precision))
 
 
@@ -175,9 +185,28 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 def _check_options(options: dict[str, Any]) -> None:
     """Raise InputError for an impossible option; None is one that the card gives."""
-    for name in ("fill_holes", "drop_border"):
+    for name in ("fill_holes", "drop_border", "link_planes"):
         check_flag(options[name], name)
     LabelOptions(**({"threshold": DEFAULT_THRESHOLD} | _given(options)))
+
+
+def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:
+    """Return what the user ought to know where planes along Z are linked."""
+    if "Z" not in run.axes or not run.options.link_planes:
+        return []
+    messages = []
+    if guessed and not axes_from_labels(run.source.axis_labels):
+        messages.append(
+            f"The axes were taken to be {run.reader.axes}, so that objects of neighbouring planes "
+            "along Z are one object. If Z is another axis, such as time, give the axes; "
+            "link_planes=False links none."
+        )
+    if run.z_size is None or run.pixel_size is None:
+        messages.append(
+            "The distance of the planes along Z is not known: volumes and surfaces are in voxels "
+            "only. Give pixel_size=(z, y, x) in µm for physical ones."
+        )
+    return messages
 
 
 @dataclass(eq=False)
@@ -193,6 +222,8 @@ class _SegmentationRun(PlaneRun):
         self.object_channel = inference.channel_of("foreground") or 0
         names, splitting = inference.output_channels, inference.splitting
         self.seed_channel = None if splitting is None else names.index(splitting.channel)
+        found = (inference.channel_of("flow-y"), inference.channel_of("flow-x"))
+        self.flow_channels = [channel for channel in found if channel is not None]
 
     @property
     def chosen_plane(self) -> tuple[int, ...] | None:
@@ -213,10 +244,14 @@ class _SegmentationRun(PlaneRun):
     def check_memory(self, out: Any) -> None:
         """Validate the output array, and refuse what the memory cannot hold."""
         if out is not None:
-            _check_output(out, self.whole_shape, self.source.data)
+            check_output(out, self.whole_shape, self.source.data)
         arrays = (out is None) + (self.seed_channel is not None)
         channels = len(self.model.card.inference.output_channels)
-        self.require_memory(4 * arrays * math.prod(self.whole_shape), channels)
+        needed = 4 * arrays * math.prod(self.whole_shape)
+        if self.flow_channels:
+            needed += 4 * math.prod(self.whole_shape)  # the owners
+            needed += _DECODING * math.prod(self.reader.plane_shape)
+        self.require_memory(needed, channels)
 
     def allocate(self, out: Any) -> None:
         whole = self.whole_shape
@@ -227,21 +262,59 @@ class _SegmentationRun(PlaneRun):
         if self.seed_channel is not None:
             name = self.model.card.inference.output_channels[self.seed_channel]
             self.extra[name] = np.zeros(whole, np.float32)
+        self.owned: OwnedPlanes | None = None
+        if self.flow_channels:
+            self.owned = self._owned_planes()
+            self.flows = np.zeros((2, *self.reader.plane_shape), np.float32)  # of one plane
+
+    def _owned_planes(self) -> OwnedPlanes:
+        from .flows.decoding import LOWEST, FlowSettings
+        from .flows.planes import OwnedPlanes
+
+        inference = self.model.card.inference
+        assert inference.flows is not None
+        settings = FlowSettings(
+            threshold=card_options(inference)["threshold"],
+            diameter=(inference.diameter or _DIAMETER) * math.sqrt(math.prod(self._zoom())),
+            scale=inference.flows.scale,
+            error_limit=inference.flows.error_limit,
+            lowest=min(LOWEST, self.options.threshold),
+        )
+        owner = np.zeros(self.whole_shape, np.int32)
+        return OwnedPlanes(owner, self.axes, settings, inference.confidence)
+
+    def _zoom(self) -> tuple[float, float]:
+        """Return the pixels of the image in one of the model, along Y and X."""
+        rows, columns = self.reader.plane_shape
+        return (1.0, 1.0) if self.shape is None else (rows / self.shape[0], columns / self.shape[1])
 
     def execute(self, tick: Progress) -> None:
         for index, plane, report in self.iter_planes(tick):
             self._predict(plane, self._target(index), report)
+            if self.owned is not None:
+                self._decode(self.owned, self.place(index))
         self.add_messages(*self.predictor.messages)
 
-    def _target(self, index: tuple[int, ...]) -> _ChannelSplit:
-        arrays = {self.object_channel: self.probability}
-        if self.seed_channel is not None and self.seed_channel != self.object_channel:
-            arrays[self.seed_channel] = next(iter(self.extra.values()))
-        where = plane_slices(self.axes, self.place(index))
-        count = len(self.model.card.inference.output_channels)
-        return _ChannelSplit(arrays, where, (count, *self.reader.plane_shape), self.check_result)
+    def _decode(self, owned: OwnedPlanes, place: tuple[int, ...]) -> None:
+        zoom = np.array(self._zoom(), np.float32)[:, None, None]
+        if zoom[0] != zoom[1]:  # directions on the image's grid, as long as before
+            length = np.hypot(*self.flows)
+            self.flows *= zoom
+            self.flows *= length / np.maximum(np.hypot(*self.flows), np.float32(1e-9))
+        probability = np.asarray(self.probability[plane_slices(self.axes, place)])
+        owned.decode(place, probability, self.flows)
 
-    def _predict(self, plane: npt.NDArray[Any], target: _ChannelSplit, report: Any) -> None:
+    def _target(self, index: tuple[int, ...]) -> ChannelSplit:
+        where = plane_slices(self.axes, self.place(index))
+        arrays = {self.object_channel: (self.probability, where)}
+        if self.seed_channel is not None and self.seed_channel != self.object_channel:
+            arrays[self.seed_channel] = next(iter(self.extra.values())), where
+        for number, channel in enumerate(self.flow_channels):
+            arrays[channel] = self.flows[number], (slice(None), slice(None))
+        count = len(self.model.card.inference.output_channels)
+        return ChannelSplit(arrays, (count, *self.reader.plane_shape), self.check_result)
+
+    def _predict(self, plane: npt.NDArray[Any], target: ChannelSplit, report: Any) -> None:
         scaled, transform = self._scaling(plane)
         if scaled is None:
             # the network's response to an empty plane is no finding
@@ -286,54 +359,9 @@ class _SegmentationRun(PlaneRun):
             options=self.options,
             extra=self.extra,
             splitting=resized(inference.splitting, self.factors),
+            owned=self.owned,
             objects=inference.objects,
             model_threshold=card_options(inference)["threshold"],
             base_provenance=provenance,
             **self.placement_arguments(),
         )
-
-
-def _check_output(out: Any, shape: tuple[int, ...], image: Any) -> None:
-    """Raise InputError unless the result can be written into an array of the user's."""
-    try:
-        fits = tuple(out.shape) == shape and np.dtype(out.dtype) == np.float32
-    except (AttributeError, TypeError):
-        fits = False
-    if not fits or not hasattr(out, "__setitem__"):
-        described = f"{getattr(out, 'dtype', type(out).__name__)} of {getattr(out, 'shape', '?')}"
-        raise InputError(
-            f"The output array (out) must be float32 of shape {shape}, not {described}."
-        )
-    flags = getattr(out, "flags", None)
-    if flags is not None and not getattr(flags, "writeable", True):
-        raise InputError("The output array (out) is read-only: give one that can be written to.")
-    if all(isinstance(array, np.ndarray) for array in (out, image)) and np.may_share_memory(
-        out, image
-    ):
-        raise InputError("The output array (out) must not be the image itself: give a new array.")
-
-
-class _ChannelSplit:
-    """Output (K, Y, X) for the predictor that writes the channels in use to their arrays."""
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(
-        self,
-        arrays: dict[int, Any],
-        where: tuple[int | slice, ...],
-        shape: tuple[int, ...],
-        check: Callable[[npt.NDArray[np.floating]], None],
-    ) -> None:
-        self._arrays, self._where, self.shape, self._check = arrays, where, shape, check
-
-    def clear(self) -> None:
-        for array in self._arrays.values():
-            array[self._where] = 0
-
-    def __setitem__(self, key: tuple[slice, slice, slice], value: npt.NDArray[np.float32]) -> None:
-        self._check(value)
-        spatial = iter(key[1:])
-        place = tuple(next(spatial) if isinstance(k, slice) else k for k in self._where)
-        for channel, array in self._arrays.items():
-            array[place] = value[channel]

@@ -5,7 +5,7 @@ Nothing heavy is imported before a job runs, so that the widget opens at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-__all__ = ["RelabelResult", "SegmentRequest", "SegmentRunResult", "compute", "relabel"]
+__all__ = [
+    "RelabelResult",
+    "SegmentRequest",
+    "SegmentRunResult",
+    "compute",
+    "count_stack",
+    "measured",
+    "relabel",
+    "relabel_only",
+]
 
 Plane = tuple[int, ...]
 
@@ -44,13 +54,14 @@ class SegmentRequest:
     split_touching: bool | None
     drop_border: bool
     resample: bool
-    pixel_size: float | None
+    pixel_size: float | tuple[float, ...] | None
     visible: Plane
     intensity: LayerSnapshot | None = None
     diameter: float | None = None
     """Of the objects, in px of the image."""
     uncertainty: LayerSnapshot | None = None
     """Uncertainty of the virtual stain that is segmented."""
+    link_planes: bool = True
 
 
 @dataclass(eq=False)
@@ -59,7 +70,7 @@ class SegmentRunResult:
 
     segmentation: Any
     layers: list[tuple[Any, dict[str, Any], str]]
-    trees: dict[Plane, ComponentTree]
+    trees: dict[Plane, ComponentTree | FlowObjects]
     counts: np.ndarray
     messages: list[str] = field(default_factory=list)
     uncertainty: LayerSnapshot | None = None
@@ -67,7 +78,10 @@ class SegmentRunResult:
 
 @dataclass(eq=False)
 class RelabelResult:
-    """Result of relabelling: labels and table of the whole stack at another threshold."""
+    """Result of relabelling: labels and table of the whole stack at another threshold.
+
+    The table is None until it is measured.
+    """
 
     segmentation: Any
     labels: np.ndarray
@@ -105,6 +119,7 @@ def compute(
         fill_holes=request.fill_holes,
         split_touching=request.split_touching,
         drop_border=request.drop_border,
+        link_planes=request.link_planes,
         axes=request.axes,
         channels=request.channels,
         planes=request.planes,
@@ -130,6 +145,7 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
     counts = histogram(segmentation.probability)
+    prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
 
 
@@ -141,18 +157,41 @@ def relabel(
     uncertainty: LayerSnapshot | None = None,
 ) -> RelabelResult:
     """Label and measure the whole stack at another threshold; the network is not run."""
-    new = segmentation.at_threshold(
-        options.threshold,
-        min_size=options.min_size,
-        fill_holes=options.fill_holes,
-        split_touching=options.split_touching,
-        drop_border=options.drop_border,
-        progress=progress,
-    )
+    update = relabel_only(segmentation, options, progress)
+    return measured(update, intensity, progress, uncertainty)
+
+
+def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -> RelabelResult:
+    """Label the whole stack at another threshold; it has no table yet."""
+    new = segmentation.at_threshold(**asdict(options), progress=progress)
+    prepare_counts(new, progress)
+    return RelabelResult(new, new.labels, None)
+
+
+def measured(
+    update: RelabelResult,
+    intensity: LayerSnapshot | None,
+    progress: Progress,
+    uncertainty: LayerSnapshot | None = None,
+) -> RelabelResult:
+    """Return labels that were made, with their table."""
     progress(0, 0, "Measuring the objects")
-    table, messages = _measured(new, intensity, uncertainty)
+    table, messages = _measured(update.segmentation, intensity, uncertainty)
     progress(0, 0, "Measured")
-    return RelabelResult(new, new.labels, table, messages)
+    return RelabelResult(update.segmentation, update.labels, table, messages)
+
+
+def prepare_counts(segmentation: Any, progress: Progress) -> None:
+    """Prepare the counts of a stack whose planes are linked, so that they are live."""
+    if segmentation.links_planes:
+        segmentation.object_sizes(progress)
+        _ = segmentation.run_counts
+
+
+def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> list[int]:
+    """Return the number of objects of each run along Z at another threshold."""
+    counts: list[int] = segmentation.at_threshold(**asdict(options), progress=progress).run_counts
+    return counts
 
 
 def _measured(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,10 @@ import numpy as np
 from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
+from .linked import LinkedCounts, linked_plane
+
 if TYPE_CHECKING:
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
@@ -32,15 +35,32 @@ class Readout:
     area_px: int
     plane_px: int
     whole: bool
+    linked: bool = False
+    """Whether planes are linked, and `count` is that of the plane in view."""
+    stack: int | None = None
+    """Objects of the stack in view, where planes are linked; None until they are counted."""
+    stack_threshold: float | None = None
+    """Threshold of `stack`, if it is not the current one yet."""
 
     def sentence(self, pixel_area: float, unit: str) -> str:
-        """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'."""
+        """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'.
+
+        Where planes are linked, it begins with '12 in this plane · 34 in the stack'.
+        """
         noun = "object" if self.count == 1 else "objects"
         count = "counting …" if self.count is None else f"{self.count} {noun}"
+        if self.linked:
+            count = f"{_counted(self.count)} in this plane · {_counted(self.stack)} in the stack"
+            if self.stack_threshold is not None:
+                count += f" (at {self.stack_threshold:.4g})"
         where = "stack" if self.whole else "plane"
         percent = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
         return f"{count} · {percent:.3g} % of the {where} · {format_number(size)} {unit}"
+
+
+def _counted(count: int | None) -> str:
+    return "counting …" if count is None else str(count)
 
 
 class LiveSegmentation:
@@ -60,8 +80,10 @@ class LiveSegmentation:
         self.counts = result.counts
         self.uncertainty = result.uncertainty
         self.own_threshold = result.segmentation.model_threshold
-        self._trees: OrderedDict[Plane, ComponentTree] = OrderedDict(result.trees)
+        self._trees: OrderedDict[Plane, ComponentTree | FlowObjects] = OrderedDict(result.trees)
         self._edited = False
+        self._area: int | None = None
+        self.linked_counts = LinkedCounts()
         self._probability, self._labels = (_add(viewer, *layer) for layer in result.layers[:2])
         # The objects are to be seen on the image, not on a grey copy of it.
         self._probability.visible = False
@@ -94,12 +116,18 @@ class LiveSegmentation:
             axes = self.segmentation.layer_axes
         return plane_in_view(self._viewer, self._labels, axes)
 
+    def labels_in_view(self) -> np.ndarray:
+        """Return the labels (Y, X) of the plane in view."""
+        segmentation = self.segmentation
+        labels = self._labels.data.reshape(segmentation.probability.shape)
+        return np.asarray(labels[plane_slices(segmentation.axes, self.plane())])
+
     def needs_tree(self) -> Plane | None:
         """Return the plane in view if its component tree is not built yet, else None."""
         plane = self.plane()
         return None if plane in self._trees else plane
 
-    def add_tree(self, plane: Plane, tree: ComponentTree) -> None:
+    def add_tree(self, plane: Plane, tree: ComponentTree | FlowObjects) -> None:
         """Keep a tree, in place of the one that was used longest ago."""
         self._trees[plane] = tree
         self._trees.move_to_end(plane)
@@ -109,8 +137,8 @@ class LiveSegmentation:
     def show(self, options: LabelOptions) -> Readout:
         """Show the plane in view at another threshold, at once.
 
-        Touching objects are not split here, which takes longer than a frame; and until
-        the tree of this plane is there, all foreground has the same label.
+        Touching objects are split here if that was done by flows; other ways take longer than
+        a frame. Until the tree of this plane is there, all foreground has the same label.
         """
         layer = self._writable()
         plane = self.plane()
@@ -118,7 +146,9 @@ class LiveSegmentation:
         where = plane_slices(segmentation.axes, plane)
         target = layer.data.reshape(segmentation.probability.shape)[where]
         tree = self._trees.get(plane)
-        if tree is None:
+        if self._links(options):
+            readout = self._show_linked(plane, options, target)
+        elif tree is None:
             readout = _foreground(segmentation.probability[where], options, target)
         else:
             out = target if target.flags.c_contiguous else None
@@ -129,21 +159,59 @@ class LiveSegmentation:
         layer.refresh(thumbnail=False, highlight=False, extent=False)
         return readout
 
+    def _links(self, options: LabelOptions) -> bool:
+        return options.link_planes and "Z" in self.segmentation.axes
+
+    def _show_linked(self, plane: Plane, options: LabelOptions, target: np.ndarray) -> Readout:
+        """Write the objects of the stack into the plane in view; count both."""
+        segmentation = self.segmentation
+        labels = linked_plane(segmentation, plane, options, self._trees.get(plane))
+        stack, threshold = self.linked_counts.count(segmentation, options, self._run(plane))
+        if labels is None:
+            found = _foreground(segmentation.probability_plane(plane), options, target)
+        else:
+            target[...] = labels
+            found = _plane_readout(target)
+        return replace(found, linked=True, stack=stack, stack_threshold=threshold)
+
+    def _run(self, plane: Plane) -> int:
+        """Return the number of the run along Z that a plane is in."""
+        from napari_cytosynth.tasks.segment.stack import z_runs
+
+        runs = z_runs(self.segmentation.axes, self.segmentation.shape)
+        return next(number for number, run in enumerate(runs) if plane in run)
+
     def apply(self, update: RelabelResult) -> Readout:
         """Show the whole stack as relabelled in the background."""
         layer = self._writable()
+        if update.segmentation.splits_by_flows != self.segmentation.splits_by_flows:
+            self._trees.clear()
         self.segmentation = update.segmentation
+        self._area = None
         shape = layer.data.shape
         layer.data = update.labels.reshape(shape)
-        layer.features = update.table
+        # none rather than those of other objects, until they are measured
+        layer.features = {} if update.table is None else update.table
         layer.metadata = {**layer.metadata, "napari-cytosynth": update.segmentation.provenance}
         return self.readout()
+
+    def apply_table(self, update: RelabelResult) -> None:
+        """Show the table of labels that are shown already."""
+        if not self._edited and self._labels in self._viewer.layers:
+            self._labels.features = update.table
 
     def readout(self) -> Readout:
         """Count the objects of the whole result."""
         labels = self.segmentation.labels
-        area = int(np.count_nonzero(labels))
+        if self._area is None:
+            self._area = int(np.count_nonzero(labels))
+        area = self._area
         whole = labels.ndim > 2
+        if self.segmentation.links_planes:
+            plane = self.plane()
+            shown = _plane_readout(labels[plane_slices(self.segmentation.axes, plane)])
+            stack = self.segmentation.run_counts[self._run(plane)]
+            return Readout(shown.count, area, labels.size, whole, linked=True, stack=stack)
         return Readout(len(self.segmentation.table), area, labels.size, whole)
 
     def pixel_area(self) -> tuple[float, str]:
@@ -164,6 +232,13 @@ class LiveSegmentation:
 
     def _on_paint(self, _event: Any = None) -> None:
         self._edited = True
+
+
+def _plane_readout(labels: np.ndarray) -> Readout:
+    from napari_cytosynth.tasks.link import object_areas
+
+    areas = object_areas(labels)
+    return Readout(int(np.count_nonzero(areas)), int(areas.sum()), labels.size, whole=False)
 
 
 def _foreground(probability: np.ndarray, options: LabelOptions, target: np.ndarray) -> Readout:

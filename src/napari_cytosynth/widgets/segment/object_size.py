@@ -54,7 +54,7 @@ class ObjectSizePanel(Container[Any]):
     Parameters
     ----------
     request
-        Returns the arguments of a run that the form has now, or raises CytosynthError.
+        Returns the arguments that a form of an image has now, or raises CytosynthError.
     measure
         Measures the objects; called in a thread with those arguments and `progress`. Default:
         :func:`napari_cytosynth.tasks.segment.object_size.estimate_object_size`.
@@ -67,7 +67,7 @@ class ObjectSizePanel(Container[Any]):
         request: Callable[[], dict[str, Any]],
         measure: Callable[..., ObjectSize] | None = None,
     ) -> None:
-        self._ask, self._measure = request, measure
+        self._request, self._measure = request, measure
         self._offer: _Offer | None = None
         self._card: ModelCard | None = None
         self.diameter = FloatSpinBox(
@@ -132,14 +132,15 @@ class ObjectSizePanel(Container[Any]):
             self.diameter.value = 0.0
         self._clear()
 
-    def on_result(self, areas: np.ndarray) -> None:
+    def on_result(self, labels: np.ndarray) -> None:
         """Point out that the objects found are far from the model's, where that was not known.
 
         Parameters
         ----------
-        areas
-            Of the objects of a run, in px of the image.
+        labels
+            (Y, X) of the plane in view.
         """
+        areas = np.unique(labels[labels > 0], return_counts=True)[1]
         own = None if self._card is None else self._card.inference.diameter
         self._clear()
         if own is None or self.chosen() is not None or len(areas) < _FEWEST:
@@ -160,7 +161,7 @@ class ObjectSizePanel(Container[Any]):
             self.jobs.cancel()
             return
         try:
-            arguments = self._ask()
+            arguments = self._arguments()
         except CytosynthError as error:
             self._say(f"⚠ {error}")
             return
@@ -175,6 +176,12 @@ class ObjectSizePanel(Container[Any]):
             return (measure or estimate_object_size)(**arguments, progress=progress)
 
         self.jobs.start(work, self._on_measured, self._on_tick)
+
+    def _arguments(self) -> dict[str, Any]:
+        """Return the arguments of a measurement, in the plane in view."""
+        common = self._request()
+        names = ("image", "model", "axes", "channels", "device")
+        return {name: common[name] for name in names} | {"planes": common["visible"]}
 
     def _on_tick(self, tick: Tick) -> None:
         if tick.total:

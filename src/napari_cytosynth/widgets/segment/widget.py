@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers as reading
 from napari_cytosynth.widgets.common.image_form import ImageForm
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import heading, single_shot
+from napari_cytosynth.widgets.common.parts import heading, single_shot, size_box
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .job import SegmentRequest, compute, relabel
+from .job import (
+    SegmentRequest,
+    compute,
+    count_stack,
+    measured,
+    relabel,
+    relabel_only,
+)
 from .live import LiveSegmentation
 from .object_size import ObjectSizePanel
 from .panels import TablePanel, ThresholdPanel
@@ -54,10 +60,12 @@ class SegmentWidget(ImageForm):
     ----------
     image, model, axes, planes, device, pixel_size, resample
         Input of a run: magicgui widgets, each with a ``value``.
+    z_size
+        Distance of planes along Z in µm; 0: as the layer says, or unknown.
     diameter
         Typical diameter of the objects in px of the image, where the model's own is known; 0
         leaves the image as it is.
-    threshold, min_size, fill_holes, split_touching, drop_border, intensity
+    threshold, min_size, fill_holes, split_touching, drop_border, link_planes, intensity
         Options of the labels, and the layer whose intensity is measured.
     status, readout
         The sentences that the user reads.
@@ -72,6 +80,7 @@ class SegmentWidget(ImageForm):
         self._lay_out()
         self._updates: JobRunner[RelabelResult] = JobRunner(self.native)
         self._trees: JobRunner[Any] = JobRunner(self.native)
+        self._counts: JobRunner[list[int]] = JobRunner(self.native)
         self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
         self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
         self._connect()
@@ -86,7 +95,7 @@ class SegmentWidget(ImageForm):
     def _lay_out(self) -> None:
         layout = self.native.layout()
         self._panel = ThresholdPanel()
-        self._size = ObjectSizePanel(self._size_request)
+        self._size = ObjectSizePanel(self._common_request)
         self.diameter = self._size.diameter
         self._table = TablePanel(
             self._image_layers,
@@ -117,6 +126,19 @@ class SegmentWidget(ImageForm):
         self._viewer.dims.events.current_step.connect(self._on_plane)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
+    def _advanced_rows(self) -> list[Any]:
+        about = "Distance of the planes along Z, for volumes and surfaces in the table."
+        self.z_size = size_box("z_size", "z step, µm", about)
+        first, *rest = super()._advanced_rows()
+        return [first, self.z_size, *rest]
+
+    def _on_axes(self, *_: Any) -> None:
+        super()._on_axes()
+        depth = "Z" in str(self._axes.value).upper()
+        for part in (self.z_size, getattr(self, "link_planes", None)):
+            if part is not None:
+                part.visible = depth
+
     # -- for scripts ----------------------------------------------------------------
 
     @property
@@ -134,7 +156,7 @@ class SegmentWidget(ImageForm):
         done = self._runs.wait(timeout)
         if self._settle.isActive():
             self._relabel()
-        return done and self._updates.wait(timeout) and self._trees.wait(timeout)
+        return done and all(job.wait(timeout) for job in self._all_jobs()[1:])
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table; without a path, ask for one."""
@@ -203,13 +225,10 @@ class SegmentWidget(ImageForm):
         options = self._panel.chosen_options()
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
         intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
+        known = self._known_pixel_size()
+        if self.z_size.value and known and "Z" in (common["axes"] or ""):
+            common["pixel_size"] = (self.z_size.value, *known)
         return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
-
-    def _size_request(self) -> dict[str, Any]:
-        """Return the arguments of a measurement of the objects' size, in the plane in view."""
-        common = self._common_request()
-        names = ("image", "model", "axes", "channels", "device")
-        return {name: common[name] for name in names} | {"planes": common["visible"]}
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
         layer = self.intensity.value
@@ -226,13 +245,13 @@ class SegmentWidget(ImageForm):
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
         self._show_readout(live.readout())
-        self._size.on_result(np.asarray(live.segmentation.table["area_px"]))
+        self._size.on_result(live.labels_in_view())
 
     def _provenance(self) -> dict[str, Any] | None:
         return None if self._live is None else dict(self._live.segmentation.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._updates, self._trees, self._size.jobs)
+        return (self._runs, self._updates, self._trees, self._counts, self._size.jobs)
 
     # -- the threshold ------------------------------------------------------------------
 
@@ -240,9 +259,12 @@ class SegmentWidget(ImageForm):
         if self._live is None:
             return
         self._updates.forget()
-        self._show_readout(self._live.show(self._panel.label_options()))
+        readout = self._live.show(self._panel.label_options())
+        self._show_readout(readout)
         if self._live.needs_tree() is not None:
             self._build_tree()
+        if readout.linked and (readout.stack is None or readout.stack_threshold is not None):
+            self._count()
         self._settle.start()
 
     def _relabel(self) -> None:
@@ -256,7 +278,32 @@ class SegmentWidget(ImageForm):
         def work(progress: Progress) -> RelabelResult:
             return relabel(segmentation, options, intensity, progress, live.uncertainty)
 
-        self._updates.start(work, self._on_update)
+        if "Z" in segmentation.axes and options.link_planes:
+            # volumes take longer than labels, which are shown before
+            self._updates.start(
+                lambda progress: relabel_only(segmentation, options, progress),
+                lambda outcome: self._on_labels(outcome, intensity),
+            )
+        else:
+            self._updates.start(work, self._on_update)
+
+    def _on_labels(self, outcome: Outcome[RelabelResult], intensity: LayerSnapshot | None) -> None:
+        """Show the labels of a stack, then measure them."""
+        self._on_update(outcome)
+        live, update = self._live, outcome.value
+        if live is None or update is None or outcome.stopped:
+            return
+
+        def done(table: Outcome[RelabelResult]) -> None:
+            if table.value is not None and live is self._live:
+                live.apply_table(table.value)
+                self._show_messages(table.value)
+            elif table.error and not table.stopped:
+                self._show_status(f"⚠ {table.error}")
+
+        self._updates.start(
+            lambda progress: measured(update, intensity, progress, live.uncertainty), done
+        )
 
     def _on_update(self, outcome: Outcome[RelabelResult]) -> None:
         if self._live is None or outcome.stopped:
@@ -265,8 +312,13 @@ class SegmentWidget(ImageForm):
             self._show_status(f"⚠ {outcome.error}")
         else:
             self._show_readout(self._live.apply(outcome.value))
-            if outcome.value.messages:
-                self._show_status(" ".join(outcome.value.messages))
+            if self._live.needs_tree() is not None:  # splitting was switched on or off
+                self._look_ahead.start()
+            self._show_messages(outcome.value)
+
+    def _show_messages(self, update: RelabelResult) -> None:
+        if update.messages:
+            self._show_status(" ".join(update.messages))
 
     def _build_tree(self) -> None:
         live = self._live
@@ -283,6 +335,25 @@ class SegmentWidget(ImageForm):
 
         self._trees.start(lambda progress: segmentation.tree(plane), done)
 
+    def _count(self) -> None:
+        """Count the objects of the stack in the background; if the threshold moves on, again."""
+        live, options = self._live, self._panel.label_options()
+        if live is None or self._counts.busy:
+            return
+        segmentation = live.segmentation
+
+        def done(outcome: Outcome[list[int]]) -> None:
+            if outcome.value is None or live is not self._live:
+                return
+            live.linked_counts.add(options, outcome.value)
+            if self._settle.isActive():
+                current = self._panel.label_options()
+                self._show_readout(live.show(current))
+                if current != options:
+                    self._count()
+
+        self._counts.start(lambda progress: count_stack(segmentation, options, progress), done)
+
     def _on_intensity(self, *_: Any) -> None:
         if self._live is not None:
             self._settle.start()
@@ -296,6 +367,8 @@ class SegmentWidget(ImageForm):
     def _on_plane(self, *_: Any) -> None:
         if self._live is not None:
             self._look_ahead.start()
+            if self._live.segmentation.links_planes and not self._settle.isActive():
+                self._show_readout(self._live.readout())
 
     def _on_removed(self, *_: Any) -> None:
         if self._live is not None and not self._live.alive:
@@ -304,7 +377,7 @@ class SegmentWidget(ImageForm):
     def _forget_result(self) -> None:
         for timer in (self._settle, self._look_ahead):
             timer.stop()
-        for jobs in (self._updates, self._trees):
+        for jobs in (self._updates, self._trees, self._counts):
             jobs.forget()
         self._live = None
         self._panel.slider.set_counts(None)

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.tasks.segment.tree import ranks, slider_levels
-
 from .flow_error import flow_errors
 from .follow import find_ends, walk_length
 from .owners import owners_of_ends
-from .widest_paths import one_piece
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,7 +104,8 @@ def decode_flows(
     mask = probability >= settings.lowest
     ends = find_ends(flows, mask, walk_length(settings.diameter))
     full = max(_CONFIDENT_PIXEL * settings.threshold, settings.lowest)
-    owner = owners_of_ends(ends, flows, np.where(mask, probability, 0) / np.float32(full))
+    weight = np.where(mask, probability, 0) / np.float32(full)
+    owner = owners_of_ends(ends, flows, weight, settings.diameter)
     facts = _measure(probability, flows, owner, settings)
     kept = facts.area > 0
     if settings.error_limit is not None:
@@ -123,21 +121,17 @@ def _measure(
     owner: npt.NDArray[np.int32],
     settings: FlowSettings,
 ) -> ObjectFacts:
-    levels = slider_levels([settings.threshold])
-    heights = one_piece(ranks(probability, levels), owner, np.nan_to_num(probability))
     count = int(owner.max(initial=0))
     inside = np.flatnonzero(owner)
-    owners, reached = owner.ravel()[inside], heights.ravel()[inside]
-    summit = np.zeros(count + 1, np.int64)
-    np.maximum.at(summit, owners, reached)
-    own = np.searchsorted(levels, np.float32(settings.threshold)) + 1
-    half = np.searchsorted(levels, levels[np.maximum(summit - 1, 0)] / 2, side="right")
-    inside = inside[reached >= np.where(summit >= own, own, half)[owners]]
+    owners, values = owner.ravel()[inside], probability.ravel()[inside]
+    summit = np.zeros(count + 1, values.dtype)
+    np.maximum.at(summit, owners, values)
+    least = np.where(summit >= settings.threshold, settings.threshold, summit / 2)
+    reached = values >= least[owners]
     shapes = np.zeros_like(owner)
-    shapes.ravel()[inside] = owner.ravel()[inside]
-    area = np.bincount(shapes.ravel(), minlength=count + 1)[1:]
-    values = np.asarray(probability, np.float64).ravel()[inside]
-    total = np.bincount(shapes.ravel()[inside], values, minlength=count + 1)[1:]
+    shapes.ravel()[inside[reached]] = owners[reached]
+    area = np.bincount(owners[reached], minlength=count + 1)[1:]
+    total = np.bincount(owners[reached], values[reached], minlength=count + 1)[1:]
     size: dict[str, Any] = {"scale": settings.scale, "diameter": settings.diameter}
     return ObjectFacts(area, total / np.maximum(area, 1), flow_errors(flows, shapes, count, **size))
 

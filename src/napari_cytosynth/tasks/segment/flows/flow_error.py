@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     Integers = npt.NDArray[np.integer]
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["flow_errors"]
 
 _ACROSS = 12  # grid points across a typical object
+_THIN = 0.4  # of the points of an object: with fewer inside, it is solved for on its pixels, too
 _FEW = 12  # objects with fewer points are solved for on the pixels themselves
 _CHUNK = 100_000  # points in one system of equations
 # sides, then corners; weights of the isotropic Laplacian, whose sum is 20
@@ -60,13 +62,13 @@ def flow_errors(
         (count,) ≥ 0; 1 for lengths near 0, 2 for random directions. NaN for objects without pixels.
     """
     stride = max(round(diameter / _ACROSS), 1)
-    total, points = _errors(flows, shapes, count, stride, scale)
+    total, points, inner = _errors(flows, shapes, count, stride, scale)
     if stride > 1:
-        small = points < _FEW
-        small[0] = False
-        fine = np.where(small[shapes], shapes, 0)
-        again, pixels = _errors(flows, fine, count, 1, scale)
-        total, points = np.where(small, again, total), np.where(small, pixels, points)
+        coarse = (points < _FEW) | (inner < _THIN * points)
+        coarse[0] = False
+        fine = np.where(coarse[shapes], shapes, 0)
+        again, pixels, _ = _errors(flows, fine, count, 1, scale)
+        total, points = np.where(coarse, again, total), np.where(coarse, pixels, points)
     return np.divide(total, points, out=np.full(count + 1, np.nan), where=points > 0)[1:]
 
 
@@ -76,40 +78,47 @@ def _errors(
     count: int,
     stride: int,
     scale: float,
-) -> tuple[Floats, Integers]:
-    """Return sums of squared differences of each object, and its number of grid points."""
+) -> tuple[Floats, Integers, Integers]:
+    """Return, of each object, the sum of squared differences, its grid points and those inside."""
     grid = slice(stride // 2, None, stride)
     owner = shapes[grid, grid]
     y, x = np.nonzero(owner)
     owners = owner[y, x]
     found = flows[:, grid, grid][:, y, x] / scale
-    total = np.zeros(count + 1)
-    if not len(owners):
-        return total, np.zeros(count + 1, np.int64)
+    total, inner = np.zeros(count + 1), np.zeros(count + 1, np.int64)
     order = np.argsort(owners, kind="stable")  # systems of whole objects
     y, x, owners, found = y[order], x[order], owners[order], found[:, order]
+    for part in _systems(owners):
+        near = _neighbours(owner.shape, y[part], x[part], owners[part])
+        own = _shape_flows(near, y[part], x[part], owners[part])
+        squares = ((found[:, part] - own) ** 2).sum(axis=0)
+        total += np.bincount(owners[part], squares, minlength=count + 1)
+        within = (near[:4] >= 0).all(axis=0)
+        inner += np.bincount(owners[part][within], minlength=count + 1)
+    return total, np.bincount(owners, minlength=count + 1), inner
+
+
+def _systems(owners: Integers) -> Iterator[slice]:
+    """Yield runs of sorted points that hold whole objects, each small enough to solve."""
     starts = np.flatnonzero(np.diff(owners, prepend=0))
-    chunks = np.flatnonzero(np.diff(starts // _CHUNK, prepend=-1))
-    for start, stop in zip(starts[chunks], [*starts[chunks[1:]], len(owners)], strict=True):
-        part = slice(start, stop)
-        own = _shape_flows(owner.shape, y[part], x[part], owners[part])
-        total += np.bincount(
-            owners[part], ((found[:, part] - own) ** 2).sum(axis=0), minlength=count + 1
-        )
-    return total, np.bincount(owners, minlength=count + 1)
+    first = starts[np.flatnonzero(np.diff(starts // _CHUNK, prepend=-1))]
+    for start, stop in zip(first, [*first[1:], len(owners)], strict=False):
+        yield slice(start, stop)
 
 
-def _shape_flows(shape: tuple[int, ...], y: Integers, x: Integers, owners: Integers) -> Floats:
+def _neighbours(shape: tuple[int, ...], y: Integers, x: Integers, owners: Integers) -> Integers:
+    """Return the (8, N) number of each point's neighbours of the same object, -1 for none."""
+    width = shape[1] + 2
+    index = np.full((shape[0] + 2) * width, -1, np.int32)
+    place = (y + 1) * width + x + 1
+    index[place] = np.arange(len(y))
+    near = np.stack([index[place + down * width + right] for down, right in _STEPS])
+    return np.where(owners[near] == owners, near, -1)
+
+
+def _shape_flows(near: Integers, y: Integers, x: Integers, owners: Integers) -> Floats:
     """Return the (2, N) unit flows of objects, given by their points."""
-    index = np.full((shape[0] + 2, shape[1] + 2), -1, np.int64)
-    count = len(y)
-    index[y + 1, x + 1] = np.arange(count)
-    near = np.stack([index[y + 1 + down, x + 1 + right] for down, right in _STEPS])
-    near = np.where(owners[near] == owners, near, -1)
-    depth = np.zeros(index.shape, bool)
-    depth[y + 1, x + 1] = (near[:4] >= 0).all(axis=0)
-    depths = ndimage.distance_transform_edt(depth)[y + 1, x + 1]
-    heat = _temperatures(near, _centres(y, x, owners, depths))
+    heat = _temperatures(near, _centres(y, x, owners, _depths(near)))
     around = np.where(near >= 0, heat[near], 0)
     up, left, right, down, up_left, up_right, down_left, down_right = around
     flow = np.stack(
@@ -142,10 +151,28 @@ def _temperatures(near: Integers, sources: Integers) -> Floats:
     return solved
 
 
-def _centres(y: Integers, x: Integers, owners: Integers, depths: Floats) -> Integers:
+def _depths(near: Integers) -> Integers:
+    """Return how often an object must be peeled, by sides and all neighbours in turn, to a point.
+
+    An octagonal distance to the outline: the Euclidean one needs whole planes.
+    """
+    depths = np.zeros(near.shape[1], np.int64)
+    left = np.arange(near.shape[1])
+    here = np.append(np.ones(len(left), bool), [False])  # the last is that outside
+    turn = 0
+    while len(left):
+        inner = here[near[: 4 if turn % 2 == 0 else 8, left]].all(axis=0)
+        here[left[~inner]] = False
+        left = left[inner]
+        depths[left] += 1
+        turn += 1
+    return depths
+
+
+def _centres(y: Integers, x: Integers, owners: Integers, depths: Integers) -> Integers:
     """Return the point of each object nearest to its centroid, of those deep inside."""
     points = np.maximum(np.bincount(owners), 1)
-    deepest = np.zeros(len(points))
+    deepest = np.zeros(len(points), np.int64)
     np.maximum.at(deepest, owners, depths)
     inner = np.flatnonzero(depths >= _INNER * deepest[owners])
     at = owners[inner]

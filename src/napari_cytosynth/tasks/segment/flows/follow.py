@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["find_ends", "find_owners", "follow", "walk_length"]
 
 _FINE_ROUNDS = 4  # 2⁴ steps to a fraction of a pixel: from there, ends differ by less than a sink
+_DIAMETERS = 4  # of a typical object that a walk is long
 _MARGIN = 2**_FINE_ROUNDS + 2
 _BLOCK = 2048  # px; larger planes are followed block by block
 
@@ -29,7 +30,7 @@ def walk_length(diameter: float) -> int:
 
     Four diameters at least: objects longer than typical, and bent ones, are to be crossed too.
     """
-    return int(2 ** math.ceil(math.log2(max(4 * diameter, 64))))
+    return int(2 ** math.ceil(math.log2(max(_DIAMETERS * diameter, 64))))
 
 
 def find_owners(
@@ -52,7 +53,8 @@ def find_owners(
         (Y, X) int32: 0 outside the mask and where no object is near, else 1, 2, … in the order
         of their first pixels.
     """
-    return owners_of_ends(find_ends(flows, mask, steps), flows, mask.astype(np.float32))
+    ends = find_ends(flows, mask, steps)
+    return owners_of_ends(ends, flows, mask.astype(np.float32), steps / _DIAMETERS)
 
 
 def find_ends(

@@ -43,7 +43,8 @@ def flow_field(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         at centres.
     """
     flows = np.zeros((2, *labels.shape), np.float32)
-    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+    boxes = ndimage.find_objects(labels) if labels.size else []
+    for index, box in enumerate(boxes, start=1):
         if box is None:
             continue
         pieces, _ = ndimage.label(labels[box] == index, _EIGHT)

@@ -14,18 +14,24 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Integers = npt.NDArray[np.integer]
+    Floats = npt.NDArray[np.float64]
     Owners = npt.NDArray[np.int32]
 
 __all__ = ["number_in_order", "owners_of_ends"]
 
-_AGREEMENT = 0.6  # mean cosine across a border above which it does not separate two objects
+_AGREEMENT = 0.4  # mean cosine across a border above which it does not separate two objects
+_APART = 0.09  # diameters on each side of a border that flows are compared at: nearer, they blur
+_FARTHEST = 4  # px
 _STEPS = 100  # of the integers that directions are rounded to, so that sums are exact
 _ROUNDS = 8
 _WHOLE = 64  # weight in a sink of a pixel that is certainly foreground
 
 
 def owners_of_ends(
-    ends: npt.NDArray[np.int32], flows: npt.NDArray[np.floating], weight: npt.NDArray[np.floating]
+    ends: npt.NDArray[np.int32],
+    flows: npt.NDArray[np.floating],
+    weight: npt.NDArray[np.floating],
+    diameter: float,
 ) -> Owners:
     """Return the object of every pixel.
 
@@ -37,6 +43,8 @@ def owners_of_ends(
         (2, Y, X), components along Y and X.
     weight
         (Y, X), in [0, 1]: how much each pixel counts in the search for sinks.
+    diameter
+        Of a typical object in px.
 
     Returns
     -------
@@ -51,7 +59,8 @@ def owners_of_ends(
     owner[inside] = find_sinks(arrived, counts / _WHOLE, ends.shape)
     owner = owner.reshape(ends.shape)
     _settle(owner, inside)
-    return number_in_order(_join(owner, flows)[owner])
+    apart = min(max(round(_APART * diameter), 1), _FARTHEST)
+    return number_in_order(_join(owner, flows, apart)[owner])
 
 
 def number_in_order(owner: Owners) -> Owners:
@@ -94,36 +103,48 @@ def _settle(owner: Owners, inside: Integers) -> None:
     owner.ravel()[inside] = padded[place]
 
 
-def _join(owner: Owners, flows: npt.NDArray[np.floating]) -> Owners:
+def _join(owner: Owners, flows: npt.NDArray[np.floating], apart: int) -> Owners:
     """Return the new owner of each, where flows on both sides of a border agree.
 
     Two objects that touch flow away from their border; the border between two sinks of the same
-    object, which noise makes along its midline, is crossed by flows that are parallel.
+    object, which noise makes along its midline, is crossed by flows that are parallel. They have
+    to agree near the border, as thin objects have no other place, and farther from it, as networks
+    blur what is near.
     """
-    pairs, agreement, size = _borders(owner, flows)
+    borders = [_borders(owner, flows, distance) for distance in sorted({1, apart})]
     count = int(owner.max(initial=0)) + 1
     new = np.arange(count, dtype=np.int32)
     for _ in range(_ROUNDS):
-        one, other = np.sort(new[pairs], axis=0)
-        keys, border = np.unique(one.astype(np.int64) * count + other, return_inverse=True)
-        one, other = keys // count, keys % count
-        total = np.bincount(border, agreement, len(keys))
-        same = (total > _AGREEMENT * np.bincount(border, size, len(keys))) & (one != other)
-        if not same.any():
+        found = [_agreeing(new[pairs], *sums, count) for pairs, *sums in borders]
+        same = found[0]
+        for others in found[1:]:
+            same = np.intersect1d(same, others, assume_unique=True)
+        if not len(same):
             break
-        graph = coo_array((np.ones(same.sum()), (one[same], other[same])), shape=(count, count))
+        one, other = same // count, same % count
+        graph = coo_array((np.ones(len(same)), (one, other)), shape=(count, count))
         new = connected_components(graph, directed=False)[1].astype(np.int32)[new]
     new += 1
     new[0] = 0
     return new
 
 
-def _borders(
-    owner: Owners, flows: npt.NDArray[np.floating]
-) -> tuple[Integers, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return pairs (2, N) of owners that touch, and per pair of pixels how far flows agree.
+def _agreeing(pairs: Integers, agreement: Floats, size: Floats, count: int) -> Integers:
+    """Return the pairs, as one number each, across whose border the flows agree."""
+    one, other = np.sort(pairs, axis=0)
+    keys, border = np.unique(one.astype(np.int64) * count + other, return_inverse=True)
+    total = np.bincount(border, agreement, len(keys))
+    agree = total > _AGREEMENT * np.bincount(border, size, len(keys))
+    found: Integers = keys[agree & (keys // count != keys % count)]
+    return found
 
-    Compared are the pixels next to those at the border: there flows are blurred.
+
+def _borders(
+    owner: Owners, flows: npt.NDArray[np.floating], apart: int
+) -> tuple[Integers, Floats, Floats]:
+    """Return pairs (2, N) of owners that touch, and for pairs of pixels how far flows agree.
+
+    Compared are pixels `apart` from those at the border, where both still belong to these owners.
     """
     height, width = owner.shape
     found = []
@@ -131,11 +152,18 @@ def _borders(
         down, right = 1 - axis, axis
         one, other = owner[: height - down, : width - right], owner[down:, right:]
         y, x = np.nonzero((one != other) & (one > 0) & (other > 0))
-        before = flows[:, np.maximum(y - down, 0), np.maximum(x - right, 0)]
-        after = flows[:, np.minimum(y + 2 * down, height - 1), np.minimum(x + 2 * right, width - 1)]
-        before, after = before.astype(np.float64), after.astype(np.float64)
-        agreement = np.rint(_STEPS * (before * after).sum(axis=0))
-        size = np.rint(_STEPS * np.hypot(*before) * np.hypot(*after))
-        found.append((np.stack([one[y, x], other[y, x]]), agreement, size))
+        pair = np.stack([one[y, x], other[y, x]])
+        before = np.maximum(y - apart * down, 0), np.maximum(x - apart * right, 0)
+        after = (
+            np.minimum(y + (apart + 1) * down, height - 1),
+            np.minimum(x + (apart + 1) * right, width - 1),
+        )
+        inside = (owner[before] == pair[0]) & (owner[after] == pair[1])
+        before, after = ((y[inside], x[inside]) for y, x in (before, after))
+        first = flows[:, before[0], before[1]].astype(np.float64)
+        second = flows[:, after[0], after[1]].astype(np.float64)
+        agreement = np.rint(_STEPS * (first * second).sum(axis=0))
+        size = np.rint(_STEPS * np.hypot(*first) * np.hypot(*second))
+        found.append((pair[:, inside], agreement, size))
     pairs, agreement, size = (np.concatenate(part, axis=-1) for part in zip(*found, strict=True))
     return pairs, agreement, size

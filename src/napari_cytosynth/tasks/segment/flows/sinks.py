@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["find_sinks"]
 
 _MASS = 8.0  # pixels; fewer end together by chance
+_DENSITY = 1.5  # walks that end in one pixel; where nothing flows, it is 1
 _SADDLE = 0.2  # of the lower of two peaks: what is as dense between them joins them
 _REACH = 3  # px; a peak draws what ends nearer than that
 _BRIDGE = 5  # px², squared distance of ends that count as neighbours
@@ -48,7 +47,8 @@ def find_sinks(ends: Integers, weight: Floats, shape: tuple[int, ...]) -> npt.ND
     density = near.smoothed(mass)
     peak = _climb(near, density)
     sink = _joined(near, density, peak)[peak]
-    kept = np.bincount(sink, mass) >= _MASS
+    kept = np.bincount(sink, mass, len(mass)) >= _MASS
+    kept &= density >= _DENSITY
     number = np.where(kept, np.cumsum(kept), 0)
     numbers = np.zeros(len(table), np.int32)
     numbers[near.places] = number[sink]
@@ -96,25 +96,48 @@ def _climb(near: _Places, density: Floats) -> Integers:
         height = np.where(other >= 0, density[other], -1)
         better = (height > top) | ((height == top) & (other < best))
         best[better], top[better] = other[better], height[better]
-    while True:
-        further = best[best]
-        if np.array_equal(further, best):
-            return best
-        best = further
+    return _roots(best)
 
 
 def _joined(near: _Places, density: Floats, peak: Integers) -> Integers:
-    """Return the number of each peak's sink: several, if the saddles between them are high."""
-    left, right = [], []
+    """Return the highest of the peaks that each belongs to: several, where saddles are high.
+
+    A peak only ever joins a higher one, so that low ground connects none beyond it.
+    """
+    one, two, saddle = _saddles(near, density, peak)
+    root = np.arange(len(near))
+    while True:
+        left, right = root[one], root[two]
+        swap = (density[left] > density[right]) | (
+            (density[left] == density[right]) & (left < right)
+        )
+        low, high = np.where(swap, right, left), np.where(swap, left, right)
+        joins = np.flatnonzero((low != high) & (saddle >= _SADDLE * density[low]))
+        if not len(joins):
+            return root
+        order = joins[np.lexsort((high[joins], saddle[joins], low[joins]))]
+        highest = order[np.flatnonzero(np.diff(low[order], append=-1))]
+        above = np.arange(len(root))
+        above[low[highest]] = high[highest]
+        root = _roots(above)[root]
+
+
+def _saddles(near: _Places, density: Floats, peak: Integers) -> tuple[Integers, Integers, Floats]:
+    """Return pairs of peaks with places side by side, and the lower density of these."""
+    found = []
     for step in _steps(_BRIDGE):
         other = near.at(*step)
-        one = np.flatnonzero((other >= 0) & (peak != peak[other]))
+        one = np.flatnonzero((other >= 0) & (peak < peak[other]))
         two = other[one]
-        lower = np.minimum(density[peak[one]], density[peak[two]])
-        high = np.minimum(density[one], density[two]) >= _SADDLE * lower
-        left.append(peak[one[high]])
-        right.append(peak[two[high]])
-    edges = np.concatenate(left), np.concatenate(right)
-    graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(len(near),) * 2)
-    parts: Integers = connected_components(graph, directed=False)[1]
-    return parts
+        found.append((peak[one], peak[two], np.minimum(density[one], density[two])))
+    one, two, saddle = (np.concatenate(part) for part in zip(*found, strict=True))
+    return one, two, saddle
+
+
+def _roots(above: Integers) -> Integers:
+    """Return the end of each chain."""
+    while True:
+        further = above[above]
+        if np.array_equal(further, above):
+            return above
+        above = further

@@ -80,7 +80,7 @@ def enclosed(owner: Owners) -> Owners:
         (Y, X) int32 objects; 0 is none.
     """
     gaps, count = ndimage.label(owner == 0)
-    if count < 2 or not owner.any():
+    if count == 0 or not owner.any():
         return owner.astype(np.int32, copy=False)
     least = np.full(count + 1, np.iinfo(np.int32).max, np.int32)
     most = np.zeros(count + 1, np.int32)

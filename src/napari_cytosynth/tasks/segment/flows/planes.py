@@ -1,0 +1,141 @@
+"""Owners of the pixels of all planes of a result, and the objects made from them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.axes import plane_slices
+
+from .decoding import FlowSettings, ObjectFacts, OwnedPlane, confidence_of, decode_flows
+from .objects import FlowObjects
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
+    from napari_cytosynth.zoo.card import Confidence
+
+__all__ = ["OwnedPlanes"]
+
+Plane = tuple[int, ...]
+
+_MOST_KEPT = 2  # objects of planes, ready for any threshold: about 20 bytes for each pixel
+
+
+@dataclass(eq=False)
+class OwnedPlanes:
+    """Owners of the pixels of a result, plane by plane; the flows themselves are not kept.
+
+    Attributes
+    ----------
+    owner
+        int32 of the result's shape: 0 is none, else 1, 2, … in each plane.
+    axes
+        Letters of its axes.
+    settings
+        How the flows were decoded.
+    calibration
+        How the confidence in an object follows from what is known of it. Default: None, unknown.
+    facts
+        Of the owners of each plane, by its index into the leading axes.
+    """
+
+    owner: npt.NDArray[np.int32]
+    axes: str
+    settings: FlowSettings
+    calibration: Confidence | None = None
+    facts: dict[Plane, ObjectFacts] = field(default_factory=dict)
+    _ready: OrderedDict[Plane, FlowObjects] = field(default_factory=OrderedDict)
+
+    def decode(
+        self, plane: Plane, probability: npt.NDArray[np.floating], flows: npt.NDArray[np.floating]
+    ) -> None:
+        """Find the owners of a plane from its flows (2, Y, X).
+
+        Parameters
+        ----------
+        plane
+            Its index into the leading axes.
+        probability
+            Of the plane, (Y, X).
+        flows
+            Of the plane, components along Y and X.
+        """
+        owned = decode_flows(probability, flows, self.settings)
+        self.owner[plane_slices(self.axes, plane)] = owned.owner
+        self.facts[plane] = owned.facts
+
+    def check(self, options: LabelOptions) -> None:
+        """Raise InputError for a threshold at which pixels have no owners."""
+        lowest = self.settings.lowest
+        if options.split_touching and options.threshold < lowest:
+            raise InputError(
+                f"The objects of this model were separated down to a threshold of {lowest:g}: "
+                "choose a higher one, or do not split touching objects."
+            )
+
+    def objects(
+        self, plane: Plane, probability: npt.NDArray[np.floating], *thresholds: float
+    ) -> FlowObjects:
+        """Return the objects of a plane, exact at these thresholds too.
+
+        Parameters
+        ----------
+        plane
+            Its index into the leading axes.
+        probability
+            Of the plane, (Y, X).
+        *thresholds
+            In [0, 1].
+        """
+        levels = {self.settings.threshold, *thresholds}
+        found = self._ready.get(plane)
+        if found is None or not np.isin(np.array([*levels], np.float32), found.levels).all():
+            owned = OwnedPlane(self.owner[plane_slices(self.axes, plane)], self.facts[plane])
+            extra: dict[str, Any] = {"lowest": self.settings.lowest, "extra_levels": levels}
+            found = FlowObjects(probability, owned, confidence=self.confidence(plane), **extra)
+        self._ready[plane] = found
+        self._ready.move_to_end(plane)
+        while len(self._ready) > _MOST_KEPT:
+            self._ready.popitem(last=False)
+        return found
+
+    def confidence(self, plane: Plane) -> npt.NDArray[np.float64] | None:
+        """Return the confidence in each owner of a plane, in [0, 1]; None where it is unknown."""
+        if self.calibration is None:
+            return None
+        return confidence_of(self.facts[plane], self.calibration)
+
+    def confidence_of_labels(
+        self, labels: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the confidence in each object of a label image, by its label.
+
+        Parameters
+        ----------
+        labels
+            Of the result's shape. An object of several planes has the mean over its pixels;
+            one without owners has NaN.
+
+        Returns
+        -------
+        ndarray or None
+            One value for each label from 0 on; None where confidences are unknown.
+        """
+        if self.calibration is None:
+            return None
+        count = int(labels.max(initial=0)) + 1
+        total, pixels = np.zeros(count), np.zeros(count)
+        for plane in self.facts:
+            where = plane_slices(self.axes, plane)
+            inside = (labels[where] > 0) & (self.owner[where] > 0)
+            found, owner = labels[where][inside], self.owner[where][inside]
+            values = confidence_of(self.facts[plane], self.calibration)
+            total += np.bincount(found, values[owner - 1], count)
+            pixels += np.bincount(found, minlength=count)
+        return np.divide(total, pixels, out=np.full(count, np.nan), where=pixels > 0)
