@@ -53,6 +53,7 @@ class ChannelSplit:
         self._arrays, self.shape, self._check = arrays, shape, check
 
     def clear(self) -> None:
+        """Set the channels in use to 0."""
         for array, where in self._arrays.values():
             array[where] = 0
 

@@ -30,7 +30,7 @@ from .output import ChannelSplit, check_output
 from .result import Segmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
