@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field
 from napari_cytosynth.training.data.image_files import image_files, read_plane, truth_files
+from napari_cytosynth.training.data.input_record import input_looks, input_quantiles
 from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.data.splits import check_split, hash_split
 from napari_cytosynth.training.data.wording import nothing_marked
@@ -111,6 +113,7 @@ class SegmentationData(CropData):
     """Training crops and whole validation images of one data folder."""
 
     recipe: SegmentRecipe
+    dataset: CropDataset | None = None
 
     def __init__(self, recipe: SegmentRecipe, data_dir: Path) -> None:
         super().__init__()
@@ -122,6 +125,20 @@ class SegmentationData(CropData):
         check_split(self.train_names, self.validation_names)
         if recipe.data.split.use_all:
             self.train_names += sorted(self.validation_names)
+
+    @cached_property
+    def quantiles(self) -> dict[str, tuple[float, float]]:
+        """Range of the quantiles of the scaled training images, for the card."""
+        return input_quantiles(self._train_images())
+
+    @cached_property
+    def looks(self) -> dict[str, tuple[float, float]]:
+        """Limits of the looks of the training images, for the card."""
+        return input_looks(self._train_images())
+
+    def _train_images(self) -> list[NDArray[np.float32]]:
+        assert self.dataset is not None
+        return [stack[: self.dataset.inputs] for stack in self.dataset.stacks]
 
     def setup(self, stage: str) -> None:
         """Read the training and validation images into memory, once."""

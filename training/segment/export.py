@@ -75,6 +75,9 @@ def export_model(
             task=recipe.task,
             input_channels=["grey"],
             object_channel=recipe.output_channels[0],
+            modality=recipe.modality,
+            input_quantiles=data.quantiles,
+            input_looks=data.looks,
             **network_facts(recipe, network),
             **chosen,
         )

@@ -73,6 +73,7 @@ Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
 Factor = Annotated[float, Field(ge=-1e6, le=1e6)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")]
+LookName = Literal["p5", "p25", "p50", "p75", "p95", "size", "asymmetry", "roughness", "noise"]
 
 
 def _refuse_control_characters(value: Any) -> None:
@@ -263,6 +264,11 @@ class Inference(_Record):
         description="quantiles (in %) of the scaled training images: the smallest and the "
         "largest over the images; a new image is compared with them",
     )
+    input_looks: dict[LookName, tuple[Number, Number]] = Field(
+        default_factory=dict,
+        description="limits of the looks of the training images (percentiles of brightness; size, "
+        "asymmetry, roughness and noise of the structures): a new image rarely lies outside",
+    )
     output_scaling: list[OutputScaling] = Field(
         default_factory=list,
         description="one for each output channel, to the target's own units; empty: as they are",
@@ -301,6 +307,9 @@ class Inference(_Record):
         for name, (low, high) in self.input_quantiles.items():
             if float(name) > 100 or low > high:
                 raise ValueError(f"input_quantiles: {name} % from {low:g} to {high:g} cannot be")
+        for name, (low, high) in self.input_looks.items():
+            if low > high:
+                raise ValueError(f"input_looks: {name} from {low:g} to {high:g} cannot be")
         return self
 
     @model_validator(mode="after")

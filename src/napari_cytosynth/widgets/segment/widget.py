@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers as reading
-from napari_cytosynth.widgets.common.image_form import ImageForm
+from napari_cytosynth.widgets.common.checked_form import CheckedForm
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import heading, single_shot
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+from napari_cytosynth.zoo.loading import KeptModel
 
+from .default_model import ASK, DefaultModel
 from .job import SegmentRequest, compute, relabel
 from .live import LiveSegmentation
 from .panels import TablePanel, ThresholdPanel
+from .result_layers import ResultRegister
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +36,11 @@ if TYPE_CHECKING:
 __all__ = ["SegmentWidget"]
 
 _SETTLE_MS = 250
+_LONGEST_LOOK = 5.0  # s, where Run is pressed before a model was found
+_KEPT = "The labels that you edited are kept; the new ones are in a layer of their own."
 
 
-class SegmentWidget(ImageForm):
+class SegmentWidget(CheckedForm):
     """Segments an image layer and lets the labels follow a threshold.
 
     A script drives it by value: ``widget.image.value = layer``,
@@ -46,7 +52,11 @@ class SegmentWidget(ImageForm):
     napari_viewer
         The viewer whose layers are offered and that gets the result.
     segment
-        Function that runs the network. Default: :func:`napari_cytosynth.segment`.
+        Function that runs the network. Default: :func:`napari_cytosynth.segment`, with a model
+        that is kept from one run to the next.
+    check_image
+        Function that checks an image against a model's card before the run. Default:
+        :func:`napari_cytosynth.tasks.common.input_check.check_image`.
 
     Attributes
     ----------
@@ -58,23 +68,32 @@ class SegmentWidget(ImageForm):
         The sentences that the user reads.
     """
 
+    _ask = True
+
     def __init__(
-        self, napari_viewer: napari.viewer.Viewer, segment: Callable[..., Any] | None = None
+        self,
+        napari_viewer: napari.viewer.Viewer,
+        segment: Callable[..., Any] | None = None,
+        check_image: Callable[..., list[str]] | None = None,
     ) -> None:
         self._segment = segment
+        self._kept = KeptModel()
+        self._results = ResultRegister()
         self._live: LiveSegmentation | None = None
         self._touched = False
-        super().__init__(napari_viewer)
+        super().__init__(napari_viewer, check_image)
         self._lay_out()
         self._updates: JobRunner[RelabelResult] = JobRunner(self.native)
         self._trees: JobRunner[Any] = JobRunner(self.native)
         self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
         self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
+        self._default = DefaultModel(self._model, self._show_ask)
         self._connect()
         self._choose_active_layer()
         self._on_model()
         self._preset_for_model()
         self._on_image()
+        self._on_check_input()
         self._enable_result(False)
 
     # -- building -----------------------------------------------------------------
@@ -104,6 +123,8 @@ class SegmentWidget(ImageForm):
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
+        self._source.native.returnPressed.connect(self._default.on_hand)
+        self._browse.changed.connect(self._default.on_hand)
         self._panel.moved.connect(self._on_moved)
         self._panel.settled.connect(self._relabel)
         self.intensity.changed.connect(self._on_intensity)
@@ -124,10 +145,12 @@ class SegmentWidget(ImageForm):
 
     def wait(self, timeout: float = 600.0) -> bool:
         """Process events until nothing is under way; return False after `timeout` seconds."""
-        done = self._runs.wait(timeout)
+        done = self._default.jobs.wait(timeout) and self._runs.wait(timeout)
         if self._settle.isActive():
             self._relabel()
-        return done and self._updates.wait(timeout) and self._trees.wait(timeout)
+        if self._check_soon.isActive():
+            self._start_check()
+        return all([done, *(jobs.wait(timeout) for jobs in self._all_jobs())])
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table; without a path, ask for one."""
@@ -164,6 +187,17 @@ class SegmentWidget(ImageForm):
     def _image_layers(self, _: Any = None) -> list[Any]:
         return reading.image_layers(self._viewer, stains=True)
 
+    def _on_image(self, *_: Any) -> None:
+        super()._on_image()
+        if hasattr(self, "_default") and self._image.value is not None:
+            image, axes, plane = self._seen(self._image.value)
+            self._default.look((image, axes, self._chosen_channels(), plane))
+
+    def _show_ask(self, sentence: str) -> None:
+        """Ask for a model, or take the question back; another sentence stays."""
+        if sentence or self.status.value == ASK:
+            self._show_status(sentence)
+
     def _preset_for_model(self) -> None:
         card = self._model.card()
         if card is None:
@@ -175,9 +209,16 @@ class SegmentWidget(ImageForm):
 
     # -- the run ----------------------------------------------------------------------
 
+    def run(self) -> None:
+        """Run the model in the background; `wait` waits for the result."""
+        if self._default.jobs.busy and self._default.open:
+            self._default.jobs.wait(_LONGEST_LOOK)
+        super().run()
+
     def _work(self) -> Callable[[Progress], SegmentRunResult]:
-        request, segment = self._request(), self._segment
-        return lambda progress: compute(request, progress, segment)
+        request, segment, kept = self._request(), self._segment, self._kept
+        self._begun_with = weakref.ref(self._image.value)
+        return lambda progress: compute(request, progress, segment, kept)
 
     def _request(self) -> SegmentRequest:
         common = self._common_request()
@@ -196,7 +237,11 @@ class SegmentWidget(ImageForm):
 
     def _accept(self, value: SegmentRunResult) -> None:
         self._forget_result()
-        live = self._live = LiveSegmentation(self._viewer, value)
+        self._default.used()
+        layers = self._results.show(self._viewer, self._begun_with(), value)
+        if layers.kept_edits:
+            value.messages.append(_KEPT)
+        live = self._live = LiveSegmentation(self._viewer, value, layers)
         self._panel.preset(threshold=live.segmentation.threshold)
         self._panel.slider.set_mark(live.own_threshold)
         self._panel.slider.set_counts(live.counts)
@@ -207,7 +252,7 @@ class SegmentWidget(ImageForm):
         return None if self._live is None else dict(self._live.segmentation.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._updates, self._trees)
+        return (self._runs, self._updates, self._trees, self._checks, self._default.jobs)
 
     # -- the threshold ------------------------------------------------------------------
 
@@ -274,6 +319,7 @@ class SegmentWidget(ImageForm):
             self._look_ahead.start()
 
     def _on_removed(self, *_: Any) -> None:
+        self._results.prune()
         if self._live is not None and not self._live.alive:
             self._forget_result()
 
