@@ -30,6 +30,7 @@ _CAMERA_BITS = (8, 10, 12, 14, 16)
 
 _PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
 _SCALE_LOOKS = ("size", "noise")
+_MUCH = 0.1  # of the range of the image's intensities
 _INVERTED = "its contrast seems inverted: what is bright there is dark here"
 _WORDS = {
     "size": (
@@ -169,12 +170,23 @@ def _looks(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
         return []
     if not _outside(looks(-scaled), known):
         return [_INVERTED]
-    # of another kind are images whose brightness differs; else it may be the magnification
-    for group in (_PERCENTILE_LOOKS, _SCALE_LOOKS, tuple(outside)):
-        worst = max(group, key=lambda name: outside.get(name, 0.0))
-        if worst in outside:
-            break
+    worst = _telling(outside, known)
     return [_described(worst, found[worst], *known[worst])]
+
+
+def _telling(outside: dict[str, float], known: dict[str, tuple[float, float]]) -> str:
+    """Return the look, of those outside, that says most of the cause.
+
+    An image of another kind has another brightness; if that differs little, the magnification
+    may be another.
+    """
+    reach = {name: far * (known[name][1] - known[name][0]) for name, far in outside.items()}
+    groups = (
+        [name for name in outside if name in _PERCENTILE_LOOKS and reach[name] > _MUCH],
+        [name for name in outside if name in _SCALE_LOOKS],
+        list(outside),
+    )
+    return max(next(filter(None, groups)), key=outside.__getitem__)
 
 
 def _outside(found: dict[str, float], known: dict[str, tuple[float, float]]) -> dict[str, float]:
