@@ -30,6 +30,7 @@ _CAMERA_BITS = (8, 10, 12, 14, 16)
 
 _PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
 _SCALE_LOOKS = ("size", "noise")
+_NEARER = 0.1  # of the distance from the limits: an image inverted is so much nearer
 _MUCH = 0.1  # of the range of the image's intensities
 _INVERTED = "its contrast seems inverted: what is bright there is dark here"
 _WORDS = {
@@ -168,7 +169,8 @@ def _looks(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
     outside = _outside(found, known)
     if not outside:
         return []
-    if not _outside(looks(-scaled), known):
+    mirrored = _outside(looks(-scaled), known)
+    if max(mirrored.values(), default=0.0) < _NEARER * max(outside.values()):
         return [_INVERTED]
     worst = _telling(outside, known)
     return [_described(worst, found[worst], *known[worst])]
