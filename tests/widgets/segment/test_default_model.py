@@ -44,6 +44,9 @@ def test_the_model_goes_by_the_looks_of_the_image(viewer, make, nuclei):
     widget.wait(30)
     assert widget.model.value == CHOOSE
     assert widget.status.value.startswith("Which model?")
+    widget.model.value = "em-cells-unet"
+    assert widget.status.value == ""
+    widget.model.value = CHOOSE
     widget.run()
     assert "Choose a model first" in widget.status.value
     widget.image.value = viewer.layers["nuclei"]

@@ -84,6 +84,13 @@ def test_an_unlike_image_is_noticed_before_the_run(viewer, dock, make_model, tmp
     assert "pixel size 5 µm against 0.5 µm. Resample it" in widget._check.value
 
 
+def test_colours_and_an_empty_image_are_noticed(viewer, widget):
+    widget.image.value = viewer.add_image(np.zeros((32, 32, 3), np.uint8), name="picture")
+    widget.wait(30)
+    assert "colour (RGB) image" in widget._check.value
+    assert "same value everywhere" in widget._check.value
+
+
 def test_a_doubtful_result_is_said_after_the_run(widget, monkeypatch):
     from napari_cytosynth.zoo.card import Inference
 

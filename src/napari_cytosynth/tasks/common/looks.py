@@ -25,6 +25,7 @@ PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 _LOWEST, _HIGHEST = 1.0, 99.8  # percentiles that count as its darkest and its brightest
 _LARGEST = 1536  # px of a side: of a larger plane its middle is looked at
 _SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are sorted into
+_RANGES = {"asymmetry": (-1, 1)}  # of the looks, but size; of the others 0 to 1
 _USUAL = (1.0, 99.0)  # percentiles of a number over the training images
 _SLACK, _FEW = 0.1, 5.0  # beyond these, of their range: the more the fewer images there are
 
@@ -109,7 +110,7 @@ def look_limits(images: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
         sizes = name == "size"  # in octaves
         low, high = np.percentile(np.log2(values) if sizes else values, _USUAL)
         ends = (low - slack * (high - low), high + slack * (high - low))
-        low, high = (2**end for end in ends) if sizes else ends
+        low, high = (2**end for end in ends) if sizes else np.clip(ends, *_RANGES.get(name, (0, 1)))
         limits[name] = (round(float(low), 4), round(float(high), 4))
     return limits
 

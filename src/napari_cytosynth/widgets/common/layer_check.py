@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_layer", "read_plane"]
 
+_COLOUR = "This is a colour (RGB) image; the model sees only one of its colours."
+
 
 def read_plane(
     image: LayerSnapshot, axes: str, channels: tuple[int, ...] | None, plane: tuple[int, ...]
@@ -66,5 +68,7 @@ def check_layer(
     wanted = card.inference.pixel_size_um
     shape = model_shape(pixels.shape[1:], pixel_size, wanted) if resampled else None
     if shape is not None:
-        return check_image(to_shape(pixels, shape), card, wanted)
-    return check_image(pixels, card, pixel_size)
+        assert wanted is not None
+        pixels, pixel_size = to_shape(pixels, shape), (wanted, wanted)
+    colours = [_COLOUR] if image.rgb and len(card.inference.input_channels) == 1 else []
+    return [*colours, *check_image(pixels, card, pixel_size)]

@@ -44,6 +44,7 @@ class DefaultModel:
         self._suggested = CHOOSE
         self._by_hand = False
         self.jobs: JobRunner[str | None] = JobRunner(choice.native)
+        choice.changed.connect(self._on_choice)
         choice.native.activated.connect(self.on_hand)  # not emitted where a script chooses
         last = recall(_NAME)
         if choice.knows(last):
@@ -57,8 +58,6 @@ class DefaultModel:
     def on_hand(self, *_: Any) -> None:
         """Note that the user chooses a model."""
         self._by_hand = self._choice.value != CHOOSE
-        if self._by_hand:
-            self._say("")
 
     def look(self, seen: Seen) -> None:
         """Choose by the looks of an image, in the background, while nobody else has chosen."""
@@ -69,6 +68,10 @@ class DefaultModel:
         """Keep the model of a finished run, if the user chose it."""
         if self._by_hand and self._choice.value != OTHER:
             remember(_NAME, self._choice.value)
+
+    def _on_choice(self, value: str) -> None:
+        if value != CHOOSE:
+            self._say("")
 
     def _on_kind(self, outcome: Outcome[str | None]) -> None:
         if outcome.stopped or outcome.error or not self.open:
