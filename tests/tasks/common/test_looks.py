@@ -66,7 +66,11 @@ def test_small_and_odd_planes_have_finite_looks(shape):
 def test_few_images_give_wider_limits(nuclei):
     found = [looks(image) for image in nuclei]
     few, many = look_limits(found), look_limits(found * 20)
-    assert all(few[name][0] <= many[name][0] <= many[name][1] <= few[name][1] for name in few)
+    for name, (low, high) in few.items():
+        assert low <= many[name][0] + 0.01
+        assert high >= many[name][1] - 0.01
+    wider = [few[name][1] - few[name][0] > many[name][1] - many[name][0] for name in few]
+    assert sum(wider) >= 4
     assert look_limits([{}]) == {}
 
 
@@ -121,6 +125,7 @@ def dsb(shared_data):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_real_images_get_the_model_of_their_kind(shared_data, dsb):
     nuclei = [*dsb("test"), *_read(shared_data / "nuclei-bbbc039" / "image")]
     phase = _read(shared_data / "phase-usiigaci" / "test" / "image")
@@ -132,6 +137,7 @@ def test_real_images_get_the_model_of_their_kind(shared_data, dsb):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_limits_of_real_nuclei_raise_few_false_alarms(shared_data, dsb, make_model):
     limits = look_limits([looks(image) for image in dsb("train")])
     card = make_model(input_looks=limits, normalisation=PERCENTILE).card
@@ -139,15 +145,16 @@ def test_limits_of_real_nuclei_raise_few_false_alarms(shared_data, dsb, make_mod
     alarms = sum(bool(check_image(image, card, None)) for image in held_out)
     assert alarms <= 0.05 * len(held_out)
     assert not any(check_image(x, card) for x in _read(shared_data / "nuclei-bbbc039" / "image"))
-    assert all("inverted" in " ".join(check_image(255.0 - x, card)) for x in held_out[:20])
-    noticed = [check_image(rescale(x[:128, :128], 4, order=1), card) for x in held_out[:40]]
-    assert sum(map(bool, noticed)) >= 36
+    assert all("inverted" in " ".join(check_image(255.0 - x, card)) for x in held_out[:10])
+    noticed = [check_image(rescale(x[:128, :128], 4, order=1), card) for x in held_out[:20]]
+    assert sum(map(bool, noticed)) >= 18
     others = [*_read(shared_data / "phase-usiigaci" / "test" / "image"), data.camera()]
     others += _read(shared_data / "stain-jump" / "test" / "brightfield")
     assert all(check_image(image, card) for image in others)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_limits_of_real_phase_contrast(shared_data, make_model):
     folder = shared_data / "phase-usiigaci"
     validation = {"08", "15", "19", "22"}

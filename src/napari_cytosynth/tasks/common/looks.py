@@ -28,6 +28,7 @@ _SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are s
 _RANGES = {"asymmetry": (-1, 1)}  # of the looks, but size; of the others 0 to 1
 _USUAL = (1.0, 99.0)  # percentiles of a number over the training images
 _SLACK, _FEW = 0.1, 5.0  # beyond these, of their range: the more the fewer images there are
+_LEAST = 0.01  # beyond them in any case: images that are all alike are no narrow kind
 
 
 def looks(plane: Any) -> dict[str, float]:
@@ -109,7 +110,8 @@ def look_limits(images: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
         values = np.array([image[name] for image in given])
         sizes = name == "size"  # in octaves
         low, high = np.percentile(np.log2(values) if sizes else values, _USUAL)
-        ends = (low - slack * (high - low), high + slack * (high - low))
+        beyond = max(slack * (high - low), _LEAST)
+        ends = (low - beyond, high + beyond)
         low, high = (2**end for end in ends) if sizes else np.clip(ends, *_RANGES.get(name, (0, 1)))
         limits[name] = (round(float(low), 4), round(float(high), 4))
     return limits
