@@ -163,7 +163,7 @@ def _looks(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
     """Return the look of the (first) channel that is outside the card's limits, if one is."""
     from napari_cytosynth.inference.normalise import normalise
 
-    known: dict[str, tuple[float, float]] = dict(card.inference.input_looks)
+    known = {str(name): limits for name, limits in card.inference.input_looks.items()}
     scaled = normalise(pixels[:1], card.inference.normalisation)[0]
     found = looks(scaled)
     outside = _outside(found, known)
