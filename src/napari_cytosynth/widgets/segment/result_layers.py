@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .job import SegmentRunResult
 
 __all__ = ["ResultLayers", "ResultRegister"]
@@ -25,6 +27,11 @@ class ResultLayers:
     result
         Result of the run that they show first.
     """
+
+    _names: list[str]
+    _attributes: dict[str, Any]
+    _painted: bool
+    _written: Callable[[], Any]
 
     def __init__(self, viewer: Any, result: SegmentRunResult) -> None:
         self._viewer = viewer
@@ -51,7 +58,7 @@ class ResultLayers:
         """
         (probability, attributes, _), (labels, label_attributes, _) = result.layers[:2]
         self.kept_edits = self.labels in self._viewer.layers and self._edited()
-        old_names, names = self._names, [attributes["name"], label_attributes["name"]]
+        old_names = self._names
         if self.probability in self._viewer.layers:
             _show_again(self.probability, probability, attributes, old_names[0])
         else:
@@ -63,7 +70,6 @@ class ResultLayers:
         else:
             self._unwatch()
             self.labels = self._add_labels(labels, label_attributes)
-        self._names = names
         self._remember(result)
 
     def write(self, data: Any) -> None:

@@ -68,7 +68,7 @@ class SegmentWidget(CheckedForm):
         The sentences that the user reads.
     """
 
-    _ask = True
+    _begins_without_model = True
 
     def __init__(
         self,
