@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from napari_cytosynth.zoo.card import Expected
+
     from .result import Segmentation
 
-__all__ = ["Expected", "ResultFacts", "check_result", "facts_of"]
-
-Quantiles = tuple[float, float, float] | None
+__all__ = ["ResultFacts", "check_result", "facts_of"]
 
 _FACTOR = 2.0  # beyond the quantiles of the validation images, before anything is said
+_SPARSE = 10.0  # the same for few objects: a sparse field is no fault
 _DOUBTFUL = 0.5  # objects of a lower confidence are wrong more often than right
 _LEAST_CONFIDENCE = 0.8  # of the validation images' lowest mean confidence
-
-
-class Expected(Protocol):
-    """Results on validation images, each as its quantiles 5, 50 and 95 %; None if unknown."""
-
-    @property
-    def foreground(self) -> Quantiles:
-        """Fraction of an image that is foreground."""
-
-    @property
-    def diameter(self) -> Quantiles:
-        """Diameter of an object in px of the model's pixel size."""
-
-    @property
-    def confidence(self) -> Quantiles:
-        """Mean confidence of an image's objects."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +32,7 @@ class ResultFacts:
         Fraction of the pixels that belong to objects, in [0, 1].
     diameter
         Median diameter of the circles of the objects' areas, in px of the model's pixel size;
-        None without objects.
+        None without objects, and for volumes.
     confidence
         Mean confidence of the objects, in [0, 1]; None where the model gives none.
     doubtful
@@ -71,7 +56,7 @@ def facts_of(
     segmentation
         The result.
     table
-        Table of its objects, with ``area_px`` and, if the model gives it, ``confidence``.
+        Table of its objects, with ``area_px`` (or volumes) and, where known, ``confidence``.
     model_pixel_size
         Pixel size of the training images in µm; None (default) if unknown.
     """
@@ -82,7 +67,9 @@ def facts_of(
     zoom = 1.0
     if own is not None and model_pixel_size is not None:
         zoom = float(np.sqrt(own[-2] * own[-1])) / model_pixel_size
-    diameter = zoom * float(np.median(2 * np.sqrt(np.asarray(table["area_px"], float) / np.pi)))
+    diameter = None
+    if "area_px" in table:  # volumes of a stack have no counterpart in the images of the training
+        diameter = zoom * float(np.median(2 * np.sqrt(np.asarray(table["area_px"], float) / np.pi)))
     if "confidence" not in table:
         return ResultFacts(len(table), foreground, diameter)
     known = np.asarray(table["confidence"], float)
@@ -112,8 +99,9 @@ def check_result(
     Returns
     -------
     str
-        Empty if the result is as expected: no value lies beyond twice, or below half, of what 90 %
-        of the validation images show, and most objects are rather right than wrong.
+        Empty if the result is as expected: no size lies beyond twice, or below half, of what 90 %
+        of the validation images show, the foreground is neither ten times sparser nor twice as
+        dense, and most objects are rather right than wrong.
     """
     if expected is None:
         return ""
@@ -148,7 +136,7 @@ def _foreground(found: ResultFacts, expected: Expected) -> list[str]:
     known = expected.foreground
     if known is None:
         return []
-    low, high = known[0] / _FACTOR, 1 - (1 - known[2]) / _FACTOR
+    low, high = known[0] / _SPARSE, 1 - (1 - known[2]) / _FACTOR
     if low <= found.foreground <= high:
         return []
     share, least, most = (100 * value for value in (found.foreground, known[0], known[2]))
