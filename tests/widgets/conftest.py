@@ -159,6 +159,18 @@ def network():
     fake.gate.set()
 
 
+@pytest.fixture(autouse=True)
+def settings(tmp_path, monkeypatch):
+    """A folder of settings of the test's own: nothing of the user's is read or written."""
+    from qtpy.QtCore import QSettings
+
+    from napari_cytosynth.widgets.common import remembered
+
+    file = str(tmp_path / "widgets.ini")
+    make = lambda: QSettings(file, QSettings.Format.IniFormat)  # noqa: E731
+    monkeypatch.setattr(remembered, "_settings", make)
+
+
 @pytest.fixture
 def viewer(make_napari_viewer):
     return make_napari_viewer()

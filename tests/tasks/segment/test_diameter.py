@@ -11,6 +11,7 @@ from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 from napari_cytosynth.tasks.segment.diameter import resized
+from napari_cytosynth.tasks.segment.result_check import facts_of
 from napari_cytosynth.zoo.card import Normalisation, Splitting
 
 
@@ -49,6 +50,13 @@ def test_the_smallest_object_is_scaled_with_the_objects(image, model):
     assert run(image, model, diameter=20, pixel_size=0.1).options.min_size == 32
     assert run(image, model, diameter=20, min_size=3).options.min_size == 3
     assert card_options(model.card.inference, None, 1e6)["min_size"] == 10**7
+
+
+def test_the_check_of_the_result_knows_the_diameter(image, model):
+    result = run(image, model, diameter=20, pixel_size=0.1)
+    table = result.table
+    found = 2 * np.sqrt(np.median(table["area_px"]) / np.pi)
+    assert facts_of(result, table, 0.5, 10.0).diameter == pytest.approx(found / 2, rel=0.1)
 
 
 def test_seeds_are_smoothed_in_the_models_pixels():

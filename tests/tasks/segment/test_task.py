@@ -248,8 +248,8 @@ def test_layers_carry_geometry_features_and_record(image, model):
     viewer = ViewerModel()
     viewer.add_layer(layer)
     probability, labels = run(layer, model).add_to(viewer)
-    assert probability.name == "phase – probability"
-    assert labels.name == "phase – blobs"
+    assert probability.name == "probability – phase"
+    assert labels.name == "blobs – phase"
     for added in (probability, labels):
         np.testing.assert_array_equal(added.extent.world, layer.extent.world)
         assert added.units == layer.units

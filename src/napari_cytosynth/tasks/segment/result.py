@@ -326,21 +326,22 @@ class Segmentation:
         """Return layer data: the probability as an image, the objects as labels.
 
         Both carry the source's geometry and, under ``metadata["napari-cytosynth"]``, the
-        record; the labels have the table as ``features``. The result of one plane of a
+        record; the labels have the table as ``features``. Their names begin with what they are
+        and end with the image's. The result of one plane of a
         stack has leading axes of length 1, so that it lies where the plane lies,
         and a channel axis behind others that count planes stays with length 1
         (see :attr:`layer_axes`).
         """
-        prefix = f"{self.source.name} – " if self.source.name else ""
+        suffix = f" – {self.source.name}" if self.source.name else ""
         shared = {"metadata": {KEY: self.provenance}, **self.placement.geometry}
         probability = {
-            "name": f"{prefix}probability",
+            "name": f"probability{suffix}",
             "contrast_limits": (0.0, 1.0),
             "colormap": "magma",
             "blending": "additive",
             **shared,
         }
-        labels = {"name": f"{prefix}{self.objects}", "features": self.table, **shared}
+        labels = {"name": f"{self.objects}{suffix}", "features": self.table, **shared}
         return [
             (self.placement.placed(self.probability), probability, "image"),
             (self.placement.placed(self.labels), labels, "labels"),

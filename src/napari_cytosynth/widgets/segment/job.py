@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.loading import KeptModel
 
 __all__ = [
     "RelabelResult",
@@ -90,7 +92,10 @@ class RelabelResult:
 
 
 def compute(
-    request: SegmentRequest, progress: Progress, segment: Callable[..., Any] | None
+    request: SegmentRequest,
+    progress: Progress,
+    segment: Callable[..., Any] | None,
+    kept: KeptModel,
 ) -> SegmentRunResult:
     """Run the model, measure the objects and prepare the threshold slider.
 
@@ -101,7 +106,10 @@ def compute(
     progress
         Raises `Cancelled` to stop the run.
     segment
-        Function that runs the network. None: :func:`napari_cytosynth.segment`.
+        Function that runs the network, given the model's source. None:
+        :func:`napari_cytosynth.segment`, given the loaded model.
+    kept
+        Keeps the model from one run to the next.
 
     Raises
     ------
@@ -111,9 +119,12 @@ def compute(
     progress(0, 0, "Loading the model")
     from napari_cytosynth.tasks.segment.task import segment as run_network
 
+    loaded = None
+    if segment is None:
+        loaded = kept.load(request.model, request.device, progress=progress)
     segmentation = (segment or run_network)(
         request.image,
-        request.model,
+        loaded or request.model,
         threshold=request.threshold,
         min_size=request.min_size,
         fill_holes=request.fill_holes,
@@ -129,10 +140,12 @@ def compute(
         device=request.device,
         progress=progress,
     )
-    return _prepare(request, segmentation, progress)
+    return _prepare(request, segmentation, progress, None if loaded is None else loaded.card)
 
 
-def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> SegmentRunResult:
+def _prepare(
+    request: SegmentRequest, segmentation: Any, progress: Progress, card: ModelCard | None
+) -> SegmentRunResult:
     from .histogram import histogram
 
     progress(0, 0, "Measuring the objects")
@@ -141,12 +154,26 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     table, warning = _measured(segmentation, request.intensity, request.uncertainty)
     layers[1][1]["features"] = table
     messages += warning
+    if doubt := _doubt(segmentation, table, card):
+        messages.append(f"⚠ {doubt}")
     progress(0, 0, "Preparing the threshold slider")
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
     counts = histogram(segmentation.probability)
     prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
+
+
+def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
+    """Return a sentence where the result is unlike those of the model's validation images."""
+    expected = None if card is None else getattr(card.inference, "expected", None)
+    if card is None or expected is None:
+        return ""
+    from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
+
+    inference = card.inference
+    facts = facts_of(segmentation, table, inference.pixel_size_um, inference.diameter)
+    return check_result(facts, expected, inference.objects, inference.modality)
 
 
 def relabel(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
     from .job import Plane, RelabelResult, SegmentRunResult
+    from .result_layers import ResultLayers
 
 __all__ = ["LiveSegmentation", "Readout"]
 
@@ -72,49 +73,45 @@ class LiveSegmentation:
         The napari viewer.
     result
         Result of the run.
+    layers
+        Its layers.
     """
 
-    def __init__(self, viewer: Any, result: SegmentRunResult) -> None:
+    def __init__(self, viewer: Any, result: SegmentRunResult, layers: ResultLayers) -> None:
         self._viewer = viewer
+        self._layers = layers
         self.segmentation = result.segmentation
         self.counts = result.counts
         self.uncertainty = result.uncertainty
         self.own_threshold = result.segmentation.model_threshold
         self._trees: OrderedDict[Plane, ComponentTree | FlowObjects] = OrderedDict(result.trees)
-        self._edited = False
         self._area: int | None = None
         self.linked_counts = LinkedCounts()
-        self._probability, self._labels = (_add(viewer, *layer) for layer in result.layers[:2])
-        # The objects are to be seen on the image, not on a grey copy of it.
-        self._probability.visible = False
-        self._attributes = {
-            name: value for name, value in result.layers[1][1].items() if name != "features"
-        }
-        self._labels.events.paint.connect(self._on_paint)
 
     @property
     def labels_layer(self) -> Any:
         """The labels layer that the slider writes to (perhaps no longer in the viewer)."""
-        return self._labels
+        return self._layers.labels
 
     @property
     def probability_layer(self) -> Any:
         """The probability layer (perhaps no longer in the viewer)."""
-        return self._probability
+        return self._layers.probability
 
     @property
     def alive(self) -> bool:
         """Whether at least one of the two layers is still in the viewer."""
-        return self._labels in self._viewer.layers or self._probability in self._viewer.layers
+        return self._layers.alive
 
     def plane(self) -> Plane:
         """Return the plane of the result that is in view."""
         axes = self.segmentation.axes
         if axes == "YX":
             return ()
-        if len(axes) != self._labels.ndim:  # a channel axis of length 1 is among them
+        labels = self._layers.labels
+        if len(axes) != labels.ndim:  # a channel axis of length 1 is among them
             axes = self.segmentation.layer_axes
-        return plane_in_view(self._viewer, self._labels, axes)
+        return plane_in_view(self._viewer, labels, axes)
 
     def labels_in_view(self) -> np.ndarray:
         """Return the labels (Y, X) of the plane in view."""
@@ -140,7 +137,7 @@ class LiveSegmentation:
         Touching objects are split here if that was done by flows; other ways take longer than
         a frame. Until the tree of this plane is there, all foreground has the same label.
         """
-        layer = self._writable()
+        layer = self._layers.writable()
         plane = self.plane()
         segmentation = self.segmentation
         where = plane_slices(segmentation.axes, plane)
@@ -183,13 +180,13 @@ class LiveSegmentation:
 
     def apply(self, update: RelabelResult) -> Readout:
         """Show the whole stack as relabelled in the background."""
-        layer = self._writable()
+        layer = self._layers.writable()
         if update.segmentation.splits_by_flows != self.segmentation.splits_by_flows:
             self._trees.clear()
         self.segmentation = update.segmentation
         self._area = None
         shape = layer.data.shape
-        layer.data = update.labels.reshape(shape)
+        self._layers.write(update.labels.reshape(shape))
         # none rather than those of other objects, until they are measured
         layer.features = {} if update.table is None else update.table
         layer.metadata = {**layer.metadata, "napari-cytosynth": update.segmentation.provenance}
@@ -197,8 +194,8 @@ class LiveSegmentation:
 
     def apply_table(self, update: RelabelResult) -> None:
         """Show the table of labels that are shown already."""
-        if not self._edited and self._labels in self._viewer.layers:
-            self._labels.features = update.table
+        if self._layers.unedited:
+            self._layers.labels.features = update.table
 
     def readout(self) -> Readout:
         """Count the objects of the whole result."""
@@ -219,20 +216,6 @@ class LiveSegmentation:
         size = self.segmentation.pixel_size
         return (1.0, "px") if size is None else (float(size[0] * size[1]), "µm²")
 
-    def _writable(self) -> Any:
-        """Return the labels layer, or a new one where the user painted in it or deleted it."""
-        if not self._edited and self._labels in self._viewer.layers:
-            return self._labels
-        self._labels.events.paint.disconnect(self._on_paint)
-        fresh = np.zeros(self._labels.data.shape, np.int32)
-        self._labels = _add(self._viewer, fresh, self._attributes, "labels")
-        self._labels.events.paint.connect(self._on_paint)
-        self._edited = False
-        return self._labels
-
-    def _on_paint(self, _event: Any = None) -> None:
-        self._edited = True
-
 
 def _plane_readout(labels: np.ndarray) -> Readout:
     from napari_cytosynth.tasks.link import object_areas
@@ -245,8 +228,3 @@ def _foreground(probability: np.ndarray, options: LabelOptions, target: np.ndarr
     np.greater_equal(probability, options.threshold, out=target, casting="unsafe")
     area = int(np.count_nonzero(target))
     return Readout(None, area, target.size, whole=False)
-
-
-def _add(viewer: Any, data: Any, attributes: dict[str, Any], kind: str) -> Any:
-    add = viewer.add_labels if kind == "labels" else viewer.add_image
-    return add(data, **attributes)

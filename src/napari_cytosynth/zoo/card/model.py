@@ -14,7 +14,15 @@ __all__ = ["FORMAT_VERSION", "Metric", "ModelCard", "Training"]
 FORMAT_VERSION = 2
 """Version that cards are written with; older ones are read too."""
 
-SINCE_VERSION_2 = ("channel_roles", "min_size", "diameter", "flows", "confidence", "expected")
+SINCE_VERSION_2 = (
+    "channel_roles",
+    "min_size",
+    "diameter",
+    "flows",
+    "confidence",
+    "expected",
+    "input_looks",
+)
 """Fields of `Inference` that version 1 did not have."""
 
 
