@@ -15,6 +15,7 @@ from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.common.resample import to_shape
 from napari_cytosynth.tasks.segment.object_size import estimate_object_size, judge
 from napari_cytosynth.tasks.segment.size_passes import SCALES, ScalePass, windows
+from napari_cytosynth.zoo.card import FlowDecoding
 from napari_cytosynth.zoo.loading import load_model
 
 OWN = 20.0
@@ -199,3 +200,18 @@ def test_a_model_that_knows_no_size_is_named(make_model):
         estimate_object_size(image, model)
     with pytest.raises(InputError, match="does not segment"):
         estimate_object_size(image, make_model(task="stain"))
+
+
+def test_a_model_with_flows_is_measured_by_the_objects_of_its_flows(make_model):
+    roles = ["foreground", "flow-y", "flow-x"]
+    model = make_model(
+        output_channels=["cells", "up", "right"],
+        object_channel="cells",
+        channel_roles=roles,
+        flows=FlowDecoding(),
+        splitting=None,
+        diameter=10,
+    )
+    image = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(64, 64)), 2)
+    found = estimate_object_size(image, model, device="cpu")
+    assert any(tried.objects for tried in found.passes)

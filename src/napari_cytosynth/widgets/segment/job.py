@@ -172,7 +172,9 @@ def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
     from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
 
     inference = card.inference
-    facts = facts_of(segmentation, table, inference.pixel_size_um, inference.diameter)
+    given = segmentation.provenance["parameters"].get("diameter")
+    factor = inference.diameter / given if given and inference.diameter else None
+    facts = facts_of(segmentation, table, inference.pixel_size_um, factor)
     return check_result(facts, expected, inference.objects, inference.modality)
 
 
