@@ -85,11 +85,11 @@ def _settle(owner: Owners, inside: Integers) -> None:
     place = (inside // owner.shape[1] + 1) * width + inside % owner.shape[1] + 1
     padded = np.zeros((owner.shape[0] + 2) * width, np.int32)
     padded[place] = owner.ravel()[inside]
-    lost = place[padded[place] == 0]
+    ring = place[padded[place] == 0]
     waiting = np.zeros(len(padded), bool)
-    waiting[lost] = True
+    waiting[ring] = True
+    turn = np.zeros(len(padded), np.int32)
     steps = np.array([-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1])
-    ring = lost
     while len(ring):
         near = padded[ring[:, None] + steps]
         near[near == 0] = np.iinfo(np.int32).max
@@ -99,7 +99,9 @@ def _settle(owner: Owners, inside: Integers) -> None:
         padded[ring] = found
         waiting[ring] = False
         around = (ring[:, None] + steps).ravel()
-        ring = np.unique(around[waiting[around]])
+        around = around[waiting[around]]
+        turn[around] = np.arange(len(around))  # of several writes one stays: each pixel once
+        ring = around[turn[around] == np.arange(len(around))]
     owner.ravel()[inside] = padded[place]
 
 
