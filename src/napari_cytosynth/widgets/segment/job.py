@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 

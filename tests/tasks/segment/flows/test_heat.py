@@ -9,9 +9,7 @@ def pieces_of_ends(labels: np.ndarray, steps: float = 2048) -> list[np.ndarray]:
     """Return, for each object, the (N, 2) places where its pixels end."""
     ends = find_ends(flow_field(labels), labels > 0, steps)
     y, x = np.divmod(ends, labels.shape[1])
-    return [
-        np.stack([y[labels == n], x[labels == n]], axis=1) for n in range(1, labels.max() + 1)
-    ]
+    return [np.stack([y[labels == n], x[labels == n]], axis=1) for n in range(1, labels.max() + 1)]
 
 
 @pytest.mark.parametrize(
