@@ -53,7 +53,7 @@ def owners_of_ends(
         order of their first pixels.
     """
     inside = np.flatnonzero(ends.ravel() >= 0)
-    owner = np.zeros(ends.size, np.int32)
+    owner: Owners = np.zeros(ends.size, np.int32)
     arrived = ends.ravel()[inside]
     counts = np.rint(np.clip(weight.ravel()[inside], 0, 1) * _WHOLE)
     owner[inside] = find_sinks(arrived, counts / _WHOLE, ends.shape)
@@ -117,7 +117,7 @@ def _join(owner: Owners, flows: npt.NDArray[np.floating], apart: int) -> Owners:
     count = int(owner.max(initial=0)) + 1
     new = np.arange(count, dtype=np.int32)
     for _ in range(_ROUNDS):
-        found = [_agreeing(new[pairs], *sums, count) for pairs, *sums in borders]
+        found = [_agreeing(new[pairs], sums, size, count) for pairs, sums, size in borders]
         same = found[0]
         for others in found[1:]:
             same = np.intersect1d(same, others, assume_unique=True)

@@ -69,7 +69,8 @@ class _Places:
 
     def at(self, y: int, x: int) -> Integers:
         """Return the number of the place a step away from each; -1 where none is."""
-        return self._index[self._padded + (y * self._width + x)]
+        number: Integers = self._index[self._padded + (y * self._width + x)]
+        return number
 
     def smoothed(self, mass: Floats) -> Floats:
         """Return binomial means over 3 × 3 px."""
@@ -104,7 +105,7 @@ def _joined(near: _Places, density: Floats, peak: Integers) -> Integers:
     A peak only ever joins a higher one, so that low ground connects none beyond it.
     """
     one, two, saddle = _saddles(near, density, peak)
-    root = np.arange(len(near))
+    root: Integers = np.arange(len(near))
     while True:
         left, right = root[one], root[two]
         swap = (density[left] > density[right]) | (
