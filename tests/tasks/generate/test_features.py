@@ -95,6 +95,20 @@ def test_other_weights_in_the_place_of_an_encoder_are_noticed(
         card_features("nuclei-encoder", "any", "cpu")
 
 
+def test_a_segmenter_that_is_trained_again_changes_no_distance(
+    tmp_path: Path, tiny_model, monkeypatch
+) -> None:
+    before = card_features("fluo-nuclei-unet", "any", "cpu").embed(waves())
+    ours, weights = bundled.weights_folder(), tmp_path / "weights"
+    shutil.copytree(ours / "nuclei-encoder", weights / "nuclei-encoder")
+    shutil.copy(ours / "index.json", weights)
+    again = save_model(weights / "fluo-nuclei-unet", tiny_model.network, tiny_model.card)
+    monkeypatch.setattr(bundled, "weights_folder", lambda: weights)
+    after = card_features("fluo-nuclei-unet", "any", "cpu").embed(waves())
+    np.testing.assert_array_equal(after, before)
+    assert load_features(again, "cpu").embed(waves()).shape != before.shape  # what it would be
+
+
 def test_the_default_extractor_describes_images() -> None:
     features = load_features(device="cpu")
     assert features.name == "nuclei-encoder"
