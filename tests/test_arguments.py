@@ -18,6 +18,7 @@ from napari_cytosynth.arguments import (
     check_pixel_size,
     check_text,
     check_texts,
+    check_voxel_size,
     check_whole,
     check_wholes,
     shown,
@@ -71,6 +72,16 @@ def test_a_pixel_size_is_one_number_or_two():
     for value in ("0.5 um", 0, -1, 1e200, 1e-9, math.nan, (), (1, 2, 3, 4), (0.5, None), {0.5: 1}):
         with pytest.raises(InputError, match="positive number of µm"):
             check_pixel_size(value)
+
+
+def test_a_voxel_size_may_have_a_third_number():
+    assert check_voxel_size(None) is None
+    assert check_voxel_size(0.5) == (None, 0.5, 0.5)
+    assert check_voxel_size((0.5, 0.25)) == (None, 0.5, 0.25)
+    assert check_voxel_size(np.array([2, 0.5, 0.25])) == (2, 0.5, 0.25)
+    for value in ((0, 1, 1), (1, 1, math.nan), ("2", 1, 1), (1e200, 1, 1), (1, 2, 3, 4), "1 1 1"):
+        with pytest.raises(InputError, match="positive number"):
+            check_voxel_size(value)
 
 
 def test_words_flags_and_sequences():

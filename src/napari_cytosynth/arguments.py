@@ -29,6 +29,7 @@ __all__ = [
     "check_pixel_size",
     "check_text",
     "check_texts",
+    "check_voxel_size",
     "check_whole",
     "check_wholes",
     "shown",
@@ -164,6 +165,34 @@ def check_pixel_size(value: Any, name: str = "pixel_size") -> tuple[float, float
             f"{SMALLEST_PIXEL:f} and {LARGEST_PIXEL:g}",
         )
     return usable[0], usable[1]
+
+
+def check_voxel_size(
+    value: Any, name: str = "pixel_size"
+) -> tuple[float | None, float, float] | None:
+    """Return the size of a voxel along Z, Y and X in µm; None if it is None.
+
+    Parameters
+    ----------
+    value
+        Three numbers, or one or two as :func:`check_pixel_size` takes them: then the size along
+        Z is None.
+    name
+        Of the argument. Default: "pixel_size".
+    """
+    items = _items(value)
+    if items is None or len(items) != 3:
+        found = check_pixel_size(value, name)
+        return None if found is None else (None, *found)
+    z, y, x = (_as_number(size) or 0.0 for size in items)
+    if not all(SMALLEST_PIXEL <= size <= LARGEST_PIXEL for size in (z, y, x)):
+        raise unsuitable(
+            f"The pixel size ({name})",
+            value,
+            "one to three positive numbers of µm (Z, Y, X), between "
+            f"{SMALLEST_PIXEL:f} and {LARGEST_PIXEL:g}",
+        )
+    return z, y, x
 
 
 # -- words ------------------------------------------------------------------------------------

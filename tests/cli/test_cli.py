@@ -120,6 +120,21 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
     assert [seen[name] for name in own] == [None, None, None]  # as the model's card says
     assert main(["segment", str(stack), "--model", "m", "--out", "o", "--no-split-touching"]) == 0
     assert seen["split_touching"] is False
+    assert seen["link_planes"] is True
+    assert main([*line.split(), "--pixel-size", "2", "0.5", "0.4", "--no-link-planes"]) == 0
+    assert (seen["pixel_size"], seen["link_planes"]) == ((2, 0.5, 0.4), False)
+    metadata["spacing"] = 3
+    tifffile.imwrite(stack, pixels, imagej=True, resolution=(4, 4), metadata=metadata)
+    for sizes, expected in (
+        ([], (3, 0.25, 0.25)),
+        (["0.5"], (3, 0.5, 0.5)),
+        (["0.5", "0.4"], (3, 0.5, 0.4)),
+        (["2", "0.5", "0.4"], (2, 0.5, 0.4)),
+    ):
+        assert main([*line.split(), *(["--pixel-size", *sizes] if sizes else [])]) == 0
+        assert seen["pixel_size"] == expected
+    with pytest.raises(SystemExit, match="2"):
+        main([*line.split(), "--pixel-size", "1", "1", "1", "1"])
 
 
 def test_a_record_names_its_image_and_another_image_is_announced(
@@ -275,6 +290,18 @@ def test_models_show_explains_the_card(saved_model, capsys) -> None:
     assert "threshold chosen on validation data" in shown
     assert main(["models", "show", str(saved_model), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["inference"]["objects"] == "blobs"
+
+
+def test_models_tell_what_an_encoder_is_for(capsys) -> None:
+    assert main(["models", "list", "--task", "encode"]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    ours = [row for row in rows if row.startswith(("em-encoder", "nuclei-encoder"))]
+    assert len(ours) == 2
+    assert all("for distances between sets of images" in row for row in ours)
+    assert main(["models", "show", "nuclei-encoder"]) == 0
+    shown = capsys.readouterr().out
+    assert "task: encode" in shown
+    assert "segmentation model fluo-nuclei-unet" in shown
 
 
 def test_models_list_aligns_its_columns(monkeypatch, capsys) -> None:

@@ -84,6 +84,10 @@ def test_an_unknown_pixel_size_stays_unknown(tmp_path, monkeypatch):
     scenes.physical_pixel_sizes = SimpleNamespace(Z=None, Y=None, X=0.0)
     monkeypatch.setattr(vendors, "_opened", lambda path: scenes)
     assert vendors.read_vendor(tmp_path / "x.lif").pixel_size_um is None
+    assert vendors.read_vendor(tmp_path / "x.lif").z_size_um is None
+    scenes.physical_pixel_sizes = SimpleNamespace(Z=3, Y=0.5, X=0.5)
+    file = vendors.read_vendor(tmp_path / "x.lif")
+    assert (file.pixel_size_um, file.z_size_um) == (0.5, 3)
 
 
 def test_a_scene_beyond_the_memory_is_refused(tmp_path, monkeypatch):

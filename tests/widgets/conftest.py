@@ -12,7 +12,7 @@ import napari._qt.qt_main_window  # noqa: F401
 import numpy as np
 import pytest
 
-from napari_cytosynth.tasks.common.layers import physical_pixel_size, read_source
+from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
 from napari_cytosynth.tasks.stain.result import Staining
@@ -38,13 +38,13 @@ def place(image, planes, axes=None, pixel_size=None):
     """What a result knows of its image, as `tasks.segment` and `tasks.stain` record it."""
     source = read_source(image)
     axes = axes or "TZYX"[-source.data.ndim :]
-    size = (pixel_size, pixel_size) if pixel_size else None
-    yx = [axes.index("Y"), axes.index("X")]
+    z_size, size = known_voxel_size(source, axes, pixel_size)
     return {
         "source": source,
         "source_axes": axes,
         "position": planes,
-        "pixel_size": size or physical_pixel_size(source.geometry, yx),
+        "pixel_size": size,
+        "z_size": z_size,
     }
 
 
@@ -72,7 +72,7 @@ class FakeNetwork:
             raise AssertionError("the test held the network for too long")
         if self.error is not None:
             raise self.error
-        names = ("min_size", "fill_holes", "split_touching", "drop_border")
+        names = ("min_size", "fill_holes", "split_touching", "drop_border", "link_planes")
         kept = {name: options[name] for name in names if options[name] is not None}
         found = place(image, planes, axes, options["pixel_size"])
         return Segmentation(
@@ -157,6 +157,18 @@ def network():
     fake = FakeNetwork()
     yield fake
     fake.gate.set()
+
+
+@pytest.fixture(autouse=True)
+def settings(tmp_path, monkeypatch):
+    """A folder of settings of the test's own: nothing of the user's is read or written."""
+    from qtpy.QtCore import QSettings
+
+    from napari_cytosynth.widgets.common import remembered
+
+    file = str(tmp_path / "widgets.ini")
+    make = lambda: QSettings(file, QSettings.Format.IniFormat)  # noqa: E731
+    monkeypatch.setattr(remembered, "_settings", make)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ COMPLETE = {
     "sigma_samples": 16,
     "dropout": 0.2,
     "input_quantiles": {"1": (-2.1, -1.9), "50": (-0.1, 0.1)},
+    "input_looks": {"p50": (0.3, 0.4), "size": (1.5, 3.0)},
     "normalisation": {"kind": "local", "sigma": 25, "std": 0.03},
 }
 
@@ -45,7 +46,7 @@ def test_an_old_card_means_outputs_as_they_are_and_no_calibration():
     record = Inference.model_validate(STAINS)
     assert record.output_scaling == []
     assert record.sigma_scale is record.sigma_floor is record.sigma_samples is None
-    assert record.input_quantiles == {}
+    assert record.input_quantiles == record.input_looks == {}
     assert record.dropout == 0
 
 
@@ -83,6 +84,8 @@ def test_contradictions_are_named(change, complaint):
         ({"input_quantiles": {"a": [0, 1]}}, "input_quantiles"),
         ({"input_quantiles": {"200": [0, 1]}}, "200 %"),
         ({"input_quantiles": {"5": [1, 0]}}, "5 %"),
+        ({"input_looks": {"colour": [0, 1]}}, "input_looks"),
+        ({"input_looks": {"size": [4, 2]}}, "input_looks: size from 4 to 2"),
         ({"example_size": [0, 0]}, "example_size"),
         ({"example_size": [-5, 64]}, "example_size"),
         ({"example_size": [10**6, 64]}, "example_size"),

@@ -13,6 +13,7 @@ from napari_cytosynth.errors import InputError, RecipeError
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field, fingerprint
 from napari_cytosynth.training.data.image_files import image_files, read_plane, truth_files
+from napari_cytosynth.training.data.input_record import input_looks, input_quantiles
 from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.data.splits import check_split
 from napari_cytosynth.training.data.wording import nothing_marked
@@ -142,6 +143,7 @@ class SegmentationData(CropData):
 
     recipe: SegmentRecipe
     diameter: float
+    dataset: CropDataset | None = None
 
     def __init__(self, recipe: SegmentRecipe, data_dir: Path) -> None:
         super().__init__()
@@ -169,6 +171,20 @@ class SegmentationData(CropData):
     def sha256(self) -> str:
         """Fingerprint of all files; with sources, also of which files lie in which."""
         return fingerprint(self.pairs, list(self.files) if self.recipe.data.sources else [])
+
+    @cached_property
+    def quantiles(self) -> dict[str, tuple[float, float]]:
+        """Range of the quantiles of the scaled training images, for the card."""
+        return input_quantiles(self._train_images())
+
+    @cached_property
+    def looks(self) -> dict[str, tuple[float, float]]:
+        """Limits of the looks of the training images, for the card."""
+        return input_looks(self._train_images())
+
+    def _train_images(self) -> list[NDArray[np.float32]]:
+        assert self.dataset is not None
+        return [stack[: self.dataset.inputs] for stack in self.dataset.stacks]
 
     def setup(self, stage: str) -> None:
         """Read the training and validation images into memory, once."""

@@ -96,6 +96,9 @@ def export_model(
             input_channels=["grey"],
             object_channel=recipe.output_channels[0],
             channel_roles=recipe.channel_roles,
+            modality=recipe.modality,
+            input_quantiles=data.quantiles,
+            input_looks=data.looks,
             **network_facts(recipe, network),
             **chosen,
         )

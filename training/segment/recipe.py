@@ -155,6 +155,7 @@ class SegmentRecipe(FieldRecipe):
     """Recipe of a segmentation model: everything for its training but the data folder."""
 
     task: Literal["segment"] = "segment"
+    modality: str = Field("", description="kind of microscopy of the images: it goes on the card")
     data: DataRecipe
     network: NetworkRecipe = Field(default_factory=lambda: NetworkRecipe())
 

@@ -11,6 +11,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field
+from napari_cytosynth.training.data.input_record import QUANTILES, input_quantiles
 from napari_cytosynth.training.data.splits import check_split, hash_split
 from napari_cytosynth.zoo.card import OutputScaling
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["QUANTILES", "StainData", "find_field_pairs", "split_fields", "target_scaling"]
 
-QUANTILES = ("0.1", "1", "5", "25", "50", "75", "95", "99", "99.9")
 _MAX_SAMPLES = 2_000_000
 
 Pairs = dict[str, tuple[Path, Path]]
@@ -146,7 +146,7 @@ class StainData(CropData):
         read = {name: self._read(name) for name in {*self.train_names, *self.validation_names}}
         train = [read[name] for name in self.train_names]
         self.scaling = target_scaling([target for _, target in train], self.recipe.data)
-        self.quantiles = _quantiles([image for image, _ in train])
+        self.quantiles = input_quantiles([image for image, _ in train])
         made = {name: self._field(name, *pair) for name, pair in read.items()}
         self.validation = [made[name] for name in self.validation_names]
         self.dataset = CropDataset(
@@ -159,13 +159,3 @@ class StainData(CropData):
             for key in ("offset", "scale")
         )
         return Field(name, image, (target - offsets) / scales, target)
-
-
-def _quantiles(images: list[NDArray[np.float32]]) -> dict[str, tuple[float, float]]:
-    """Return the range of each quantile over the training images."""
-    wanted = [float(name) for name in QUANTILES]
-    found = np.array([np.percentile(image, wanted) for image in images])
-    return {
-        name: (round(float(low), 4), round(float(high), 4))
-        for name, low, high in zip(QUANTILES, found.min(0), found.max(0), strict=True)
-    }

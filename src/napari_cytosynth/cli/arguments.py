@@ -35,6 +35,7 @@ __all__ = [
     "pixel_size",
     "positive",
     "save_result",
+    "sizes_of",
     "whole",
 ]
 
@@ -103,6 +104,22 @@ def at_least_one(text: str) -> int:
     return value
 
 
+class _PixelSizes(argparse.Action):
+    """Keeps one to three pixel sizes."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep them, or end with the usage."""
+        if len(values) > 3:
+            parser.error(f"argument {option_string}: takes at most three numbers (Z, Y and X)")
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else tuple(values))
+
+
 def path_of(text: str) -> Path:
     """Read a path; ``~`` is expanded, also where the shell leaves it, as in ``--out=~/x``."""
     try:
@@ -132,8 +149,16 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"Nothing can be written to “{folder}”: {reason}.") from error
 
 
-def add_segment_options(parser: argparse.ArgumentParser) -> Any:
-    """Add the options of a segmentation; return their group."""
+def add_segment_options(parser: argparse.ArgumentParser, *, depth: bool = False) -> Any:
+    """Add the options of a segmentation; return their group.
+
+    Parameters
+    ----------
+    parser
+        The command's.
+    depth
+        Whether the pixel size may have a Z. Default: False.
+    """
     group = parser.add_argument_group("how the model runs and what counts as an object")
     group.add_argument(
         "--threshold",
@@ -153,18 +178,26 @@ def add_segment_options(parser: argparse.ArgumentParser) -> Any:
         default=None,
         help="separate touching objects (default: if the model was made to)",
     )
-    add_pixel_size_and_device(group)
+    add_pixel_size_and_device(group, depth=depth)
     return group
 
 
-def add_pixel_size_and_device(group: Any) -> None:
-    """Add the options for the pixel size and the device."""
-    group.add_argument(
-        "--pixel-size",
-        type=pixel_size,
-        metavar="UM",
-        help="pixel size of the image in µm",
-    )
+def add_pixel_size_and_device(group: Any, *, depth: bool = False) -> None:
+    """Add the options for the pixel size and the device; with `depth`, up to three sizes."""
+    if depth:
+        group.add_argument(
+            "--pixel-size",
+            type=pixel_size,
+            nargs="+",
+            action=_PixelSizes,
+            metavar="UM",
+            help="pixel size of the image in µm: one number, those of Y and X, or those of Z "
+            "(distance of planes), Y and X",
+        )
+    else:
+        group.add_argument(
+            "--pixel-size", type=pixel_size, metavar="UM", help="pixel size of the image in µm"
+        )
     add_device(group)
 
 
@@ -265,6 +298,28 @@ def image_source(file: LoadedImage, path: Path) -> Source:
     from napari_cytosynth.tasks.common.layers import Source
 
     return Source(file.data, path=str(path.absolute()))
+
+
+def sizes_of(
+    file: LoadedImage, given: float | Sequence[float] | None, axes: str | None
+) -> float | Sequence[float] | None:
+    """Return the pixel size as functions take it: given on the line, else the file's.
+
+    Parameters
+    ----------
+    file
+        The image; a distance of planes that is not given is its own.
+    given
+        One to three numbers, or None.
+    axes
+        Those in use, or None if unknown.
+    """
+    found = given if given is not None else file.pixel_size_um
+    own = file.z_size_um if "Z" in (axes or "") else None
+    if found is None or own is None:
+        return found
+    sizes = (found, found) if isinstance(found, float | int) else tuple(found)
+    return sizes if len(sizes) == 3 else (own, sizes[0], sizes[-1])
 
 
 def count_pixels(shape: Sequence[int], axes: str | None) -> int:

@@ -13,6 +13,7 @@ from .arguments import (
     count_pixels,
     image_source,
     save_result,
+    sizes_of,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_parser(commands: Any) -> None:
         "labels.tif and table.csv.",
     )
     add_image(parser)
-    group = add_segment_options(parser)
+    group = add_segment_options(parser, depth=True)
     group.add_argument(
         "--resample",
         action="store_true",
@@ -44,6 +45,13 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--fill-holes", action="store_true", help="fill what an object encloses")
     group.add_argument(
         "--drop-border", action="store_true", help="drop objects that touch the image's border"
+    )
+    group.add_argument(
+        "--no-link-planes",
+        action="store_false",
+        dest="link_planes",
+        help="keep objects of neighbouring planes along Z apart (default: those that overlap "
+        "are one object, which is measured in 3-D)",
     )
     parser.set_defaults(run=run)
 
@@ -65,9 +73,10 @@ def run(arguments: argparse.Namespace) -> None:
         fill_holes=arguments.fill_holes,
         split_touching=arguments.split_touching,
         drop_border=arguments.drop_border,
+        link_planes=arguments.link_planes,
         axes=axes,
         channels=arguments.channels,
-        pixel_size=arguments.pixel_size or file.pixel_size_um,
+        pixel_size=sizes_of(file, arguments.pixel_size, axes),
         resample=arguments.resample,
         device=arguments.device,
     )

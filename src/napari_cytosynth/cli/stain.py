@@ -13,6 +13,7 @@ from .arguments import (
     count_pixels,
     image_source,
     save_result,
+    sizes_of,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
         inject_dropout=arguments.inject_dropout,
         axes=axes,
         channels=arguments.channels,
-        pixel_size=size,
+        pixel_size=sizes_of(file, arguments.pixel_size, axes),
         resample=arguments.resample,
         device=arguments.device,
     )
@@ -127,7 +128,7 @@ def _domain_warnings(
     file: LoadedImage, card: ModelCard, arguments: argparse.Namespace, axes: str | None, size: Any
 ) -> list[str]:
     """Return the warnings of the first plane; a resampled one is not checked for pixel size."""
-    from napari_cytosynth.tasks.stain.domain_check import check_image
+    from napari_cytosynth.tasks.common.input_check import check_image
     from napari_cytosynth.tasks.stain.task import first_plane_of
 
     plane = first_plane_of(file.data, card, axes=axes, channels=arguments.channels)

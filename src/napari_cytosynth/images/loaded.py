@@ -29,9 +29,12 @@ class LoadedImage:
         Pixel size in µm, (Y, X) where these differ; None if the file has none.
     messages
         Sentences about what was chosen, left out or could not be understood. Default: none.
+    z_size_um
+        Distance of planes along Z in µm. Default: None, the file has none.
     """
 
     data: NDArray[Any]
     axes: str | None
     pixel_size_um: float | tuple[float, float] | None
     messages: tuple[str, ...] = ()
+    z_size_um: float | None = None

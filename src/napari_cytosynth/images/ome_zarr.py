@@ -66,7 +66,8 @@ def read_ome_zarr(path: Path, series: int | str | None = None) -> LoadedImage:
         sizes = [math.prod(_array(place)[0].shape) for place in images.values()]
         default, why = sizes.index(max(sizes)), "the largest"
     number, messages = chosen_number(path.name, names, series, default, why)
-    return LoadedImage(*_read_image(images[names[number]]), messages)
+    data, axes, size, z_size = _read_image(images[names[number]])
+    return LoadedImage(data, axes, size, messages, z_size)
 
 
 def zarr_images(path: Path) -> dict[str, Path]:
@@ -231,7 +232,7 @@ def _unreadable(path: Path, reason: str) -> InputError:
 # -- pixels ----------------------------------------------------------------------------------
 
 
-def _read_image(path: Path) -> tuple[NDArray[Any], str | None, Any]:
+def _read_image(path: Path) -> tuple[NDArray[Any], str | None, Any, float | None]:
     array, axes, scale = _array(path)
     # a chunk is decoded as a whole, however little of it the image shows
     most = max(array.shape, array.chunks, key=math.prod)
@@ -241,7 +242,8 @@ def _read_image(path: Path) -> tuple[NDArray[Any], str | None, Any]:
     except Exception as error:  # each codec has errors of its own
         raise _unreadable(path, f"its pixels are damaged ({error})") from error
     letters = _letters(axes, data.ndim)
-    return data, letters, _pixel_size(letters, axes, scale)
+    sizes = _lengths(letters, axes, scale)
+    return data, letters, _pixel_size(sizes), sizes.get("Z")
 
 
 def _array(path: Path) -> tuple[Any, list[Any] | None, list[float]]:
@@ -324,14 +326,19 @@ def _letters(axes: Iterable[Any] | None, count: int) -> str | None:
     return letters if sound and ordered else None
 
 
-def _pixel_size(
-    letters: str | None, axes: list[Any] | None, scale: list[float]
-) -> float | tuple[float, float] | None:
+def _lengths(letters: str | None, axes: list[Any] | None, scale: list[float]) -> dict[str, float]:
+    """Return the size in µm along each axis that has one."""
     if letters is None or axes is None or len(scale) != len(letters):
+        return {}
+    found = {
+        letter: size * _UM.get(str(axis.unit or ""), 0)
+        for letter, axis, size in zip(letters, axes, scale, strict=True)
+    }
+    return {letter: size for letter, size in found.items() if math.isfinite(size) and size > 0}
+
+
+def _pixel_size(sizes: dict[str, float]) -> float | tuple[float, float] | None:
+    if "Y" not in sizes or "X" not in sizes:
         return None
-    places = [letters.index(letter) for letter in "YX"]
-    factors = [_UM.get(str(axes[place].unit or "")) for place in places]
-    y, x = (scale[place] * (factor or 0) for place, factor in zip(places, factors, strict=True))
-    if not (math.isfinite(y) and math.isfinite(x) and y > 0 and x > 0):
-        return None
+    y, x = sizes["Y"], sizes["X"]
     return x if math.isclose(x, y, rel_tol=1e-6) else (y, x)

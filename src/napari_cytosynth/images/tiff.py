@@ -140,7 +140,7 @@ def _read(source: _TiffSource, series: int | str | None, content: Content) -> Lo
     data, axes = named_axes(data, image.axes)
     pixel = tiff_pixel_size(source.file, image, source.ome, number, len(every))
     said = (*source.messages, *chosen, *missing, *white, pixel.message)
-    return LoadedImage(data, axes, pixel.um, tuple(text for text in said if text))
+    return LoadedImage(data, axes, pixel.um, tuple(text for text in said if text), pixel.z_um)
 
 
 def _missing_planes(image: Any) -> tuple[str, ...]:

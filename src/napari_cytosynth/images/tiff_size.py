@@ -43,7 +43,7 @@ def tiff_pixel_size(
         return _imagej_size(file)
     if file.is_lsm:
         found = file.lsm_metadata or {}
-        return pixel_size((found.get("VoxelSizeY"), "m"), (found.get("VoxelSizeX"), "m"))
+        return pixel_size(*((found.get(f"VoxelSize{axis}"), "m") for axis in "YXZ"))
     if file.is_stk:
         found = file.stk_metadata or {}
         unit = found.get("CalibrationUnits")
@@ -61,18 +61,16 @@ def tiff_pixel_size(
 
 
 def _named_size(attributes: Mapping[str, Any]) -> PixelSize:
-    y, x = (
-        (attributes.get(name), attributes.get(f"{name}Unit", "µm"))
-        for name in ("PhysicalSizeY", "PhysicalSizeX")
-    )
-    return pixel_size(y, x)
+    names = (f"PhysicalSize{axis}" for axis in "YXZ")
+    return pixel_size(*((attributes.get(n), attributes.get(f"{n}Unit", "µm")) for n in names))
 
 
 def _imagej_size(file: Any) -> PixelSize:
     found = file.imagej_metadata or {}
     unit, page = found.get("unit", ""), file.pages[0]
     y = _per_unit(page, "Y"), found.get("yunit") or unit
-    return pixel_size(y, (_per_unit(page, "X"), unit))
+    z = found.get("spacing"), found.get("zunit") or unit
+    return pixel_size(y, (_per_unit(page, "X"), unit), z)
 
 
 def _per_unit(page: Any, axis: str) -> float | None:

@@ -31,10 +31,13 @@ class PixelSize:
         In µm, (Y, X) where these differ; None if it is not known.
     message
         A sentence about a size that is no number; empty by default.
+    z_um
+        Distance of planes along Z in µm. Default: None, not known.
     """
 
     um: float | tuple[float, float] | None = None
     message: str = ""
+    z_um: float | None = None
 
 
 def unit_in_um(unit: object) -> float | None:
@@ -45,13 +48,15 @@ def unit_in_um(unit: object) -> float | None:
     return _UNITS_IN_UM.get(text.lower()) if found is None and len(text) > 4 else found
 
 
-def pixel_size(y: tuple[Any, Any], x: tuple[Any, Any]) -> PixelSize:
+def pixel_size(
+    y: tuple[Any, Any], x: tuple[Any, Any], z: tuple[Any, Any] = (None, None)
+) -> PixelSize:
     """Return the pixel size from a (value, unit) of each axis.
 
     A value of None, of 0, or in an unknown unit (such as ``pixel``) is not known.
     """
     sizes, wrong = [], []
-    for value, unit in (y, x):
+    for value, unit in (y, x, z):
         scale = unit_in_um(unit)
         try:
             number = None if value is None or scale is None else float(value) * scale
@@ -65,9 +70,9 @@ def pixel_size(y: tuple[Any, Any], x: tuple[Any, Any]) -> PixelSize:
             f"The file gives the pixel size as “{wrong[0]}”, which is not a number (a decimal "
             "point is needed); the size is taken as unknown. Give the pixel size yourself."
         )
-    height, width = sizes
+    height, width, depth = sizes
     if height is None or width is None:
-        return PixelSize(width or height, message)
+        return PixelSize(width or height, message, depth)
     if math.isclose(height, width, rel_tol=1e-6):
-        return PixelSize(width, message)
-    return PixelSize((height, width), message)
+        return PixelSize(width, message, depth)
+    return PixelSize((height, width), message, depth)

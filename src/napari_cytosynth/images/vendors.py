@@ -48,7 +48,8 @@ def read_vendor(path: Path, series: int | str | None = None) -> LoadedImage:
     number, messages = chosen_number(path.name, scenes, series, default, "the largest")
     check_memory(path.name, _shape(image, number), np.dtype(image.dtype).itemsize)
     data, axes = _without_single(np.asarray(image.data), str(image.dims.order))
-    return LoadedImage(data, axes, _pixel_size(image.physical_pixel_sizes), messages)
+    sizes = image.physical_pixel_sizes
+    return LoadedImage(data, axes, _pixel_size(sizes), messages, _length(sizes.Z))
 
 
 def _opened(path: Path) -> Any:
@@ -89,7 +90,12 @@ def _without_single(data: Any, order: str) -> tuple[Any, str]:
 
 def _pixel_size(sizes: Any) -> float | tuple[float, float] | None:
     """Return what bioio gives in µm; None where the file has none (some write 0)."""
-    y, x = (float(size) if size else math.nan for size in (sizes.Y, sizes.X))
-    if not (math.isfinite(y) and math.isfinite(x) and y > 0 and x > 0):
+    y, x = _length(sizes.Y), _length(sizes.X)
+    if y is None or x is None:
         return None
     return x if math.isclose(x, y, rel_tol=1e-6) else (y, x)
+
+
+def _length(size: Any) -> float | None:
+    length = float(size) if size else math.nan
+    return length if math.isfinite(length) and length > 0 else None

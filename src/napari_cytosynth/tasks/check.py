@@ -1,5 +1,5 @@
-"""Documented path of `tasks.stain.domain_check`."""
+"""Documented path of `tasks.common.input_check`."""
 
-from napari_cytosynth.tasks.stain.domain_check import check_image
+from napari_cytosynth.tasks.common.input_check import check_image
 
 __all__ = ["check_image"]

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import align_captions, plain_label
+from napari_cytosynth.widgets.common.parts import align_captions, plain_label, size_box
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 if TYPE_CHECKING:
@@ -50,11 +50,16 @@ class MeasureWidget(Container[Any]):
             nullable=True,
             tooltip="Also measure the brightness of every object in this layer.",
         )
+        about = "Size of a voxel along this axis."
+        self._sizes = tuple(
+            size_box(f"{axis}_size", f"{axis} size, µm", about) for axis in ("z", "y", "x")
+        )
         self._button = PushButton(name="measure_button", text="Measure")
         self._show = PushButton(text="Show table", tooltip="Beside the viewer.")
         self._save = PushButton(text="Save CSV…", tooltip="A file that spreadsheets open.")
         self.status = plain_label("status")
-        super().__init__(widgets=[self._objects, self._intensity, self._button], labels=True)
+        rows = [self._objects, self._intensity, *self._sizes, self._button]
+        super().__init__(widgets=rows, labels=True)
         align_captions(self)
         self._row = Container(widgets=[self._show, self._save], layout="horizontal", labels=False)
         self._row.margins = (0, 0, 0, 0)
@@ -79,10 +84,15 @@ class MeasureWidget(Container[Any]):
         labels = LayerSnapshot.of(layer)
         intensity = self._intensity.value
         image = None if intensity is None else LayerSnapshot.of(intensity)
+        try:
+            size = self._pixel_size(layer)
+        except InputError as error:
+            self.status.value = f"⚠ {error}"
+            return
         self._button.text = "Cancel"
         self.status.value = "Measuring …"
         self._jobs.start(
-            lambda progress: _measure(labels, image, progress),
+            lambda progress: _measure(labels, image, size, progress),
             lambda outcome: self._on_table(layer, outcome),
         )
 
@@ -114,23 +124,62 @@ class MeasureWidget(Container[Any]):
         else:
             self.status.value = f"Saved {path}"
 
+    def _pixel_size(self, layer: Any) -> tuple[float, ...] | None:
+        """Return the sizes that were given, filled up with the layer's; None without any.
+
+        Raises
+        ------
+        InputError
+            If the distance of planes alone is known.
+        """
+        z, y, x = (float(box.value) for box in self._sizes)
+        own = layers.pixel_size_um(layer)
+        if not (z or y or x):
+            return None
+        known = (y or x, x or y) if y or x else own
+        if known is None:
+            raise InputError("Give the sizes along Y and X, too.")
+        return (z, *known) if z else known
+
     def _on_table(self, layer: Any, outcome: Outcome[Any]) -> None:
         self._button.text = "Measure"
         if outcome.value is None:
             self.status.value = "Stopped." if outcome.stopped else f"⚠ {outcome.error}"
             return
         layer.features = outcome.value
-        self.status.value = f"Measured {len(outcome.value)} objects of “{layer.name}”."
+        self.status.value = f"Measured {len(outcome.value)} objects of “{layer.name}”." + "".join(
+            f" {remark}" for remark in _remarks(outcome.value)
+        )
 
     def _on_parent(self, _: Any = None) -> None:
         if self.native.parent() is None:
             self._jobs.close()
 
 
-def _measure(labels: LayerSnapshot, image: LayerSnapshot | None, progress: Progress) -> Any:
+def _remarks(table: Any) -> list[str]:
+    """Return what the user ought to know of a table."""
+    remarks = []
+    if "volume_px" in table and "volume_um3" not in table:
+        remarks.append(
+            "The size along Z (or Y and X) is not known: volumes and surfaces are in voxels only."
+        )
+    if (table["index"] < 0).any():
+        remarks.append(
+            "Some numbers occur in several planes or time points and have a row in each: under "
+            "the pointer napari shows none of these."
+        )
+    return remarks
+
+
+def _measure(
+    labels: LayerSnapshot,
+    image: LayerSnapshot | None,
+    size: tuple[float, ...] | None,
+    progress: Progress,
+) -> Any:
     from napari_cytosynth.tasks.measure.table import measure
 
     progress(0, 0, "Measuring")
     if labels.multiscale:
         raise InputError("A multiscale labels layer cannot be measured. Convert it first.")
-    return measure(labels, image)
+    return measure(labels, image, size)

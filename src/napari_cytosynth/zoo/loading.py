@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .card import ModelCard
 
-__all__ = ["Model", "load_model"]
+__all__ = ["KeptModel", "Model", "load_model"]
 
 Origin = Literal["bundled", "path", "hub"]
 
@@ -97,9 +97,50 @@ def load_model(
     if isinstance(source, Model):
         return source
     given = check_path(source, "model")
-    if not given.strip():
-        raise ModelNotFoundError("No model was named: give a name, a path or a Hub repository.")
-    place = _locate(given, progress)
+    return _load(given, _locate(given, progress), device)
+
+
+class KeptModel:
+    """The model that was loaded last: it is read again only where its files have changed."""
+
+    def __init__(self) -> None:
+        self._model: Model | None = None
+        self._known: tuple[object, ...] = ()
+
+    def load(self, source: str, device: str = "auto", *, progress: Progress | None = None) -> Model:
+        """Load a model as :func:`load_model` does, or return the one that is kept.
+
+        Parameters
+        ----------
+        source, device, progress
+            See :func:`load_model`. Only a name or a path.
+        """
+        place = _locate(source, progress)
+        known = (source, place, _state(place.path))
+        if self._model is None or known != self._known:
+            self._model = None  # not two of them in memory
+            self._model, self._known = _load(source, place, device), known
+        return replace(self._model, device=device)
+
+    def forget(self) -> None:
+        """Release the model."""
+        self._model, self._known = None, ()
+
+
+def _state(path: Path) -> list[tuple[object, ...]]:
+    """Return what changes when a model's files are written, replaced or removed."""
+    found: list[tuple[object, ...]] = []
+    for file in (path / WEIGHTS_FILE, path / CARD_FILE) if path.is_dir() else (path,):
+        try:
+            facts = file.stat()
+        except OSError:
+            found.append(())
+        else:
+            found.append((facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino))
+    return found
+
+
+def _load(given: str, place: _Place, device: str) -> Model:
     network, card = load_network(place.path)
     digest = file_sha256(weights_file(place.path))
     if place.entry is not None:
@@ -128,6 +169,8 @@ class _Place:
 
 
 def _locate(source: str, progress: Progress | None) -> _Place:
+    if not source.strip():
+        raise ModelNotFoundError("No model was named: give a name, a path or a Hub repository.")
     path = existing_path(source)
     name, _, revision = source.partition("@")
     entry = find_entry(name)

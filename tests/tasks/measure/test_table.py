@@ -104,7 +104,7 @@ def test_layer_brings_its_pixel_size():
 def test_no_objects_no_rows(shape):
     table = measure(np.zeros(shape, int), np.zeros(shape), 0.5)
     assert len(table) == 0
-    assert "solidity" in table
+    assert ("solidity" if len(shape) == 2 else "volume_px") in table
     assert "mean_intensity" in table
 
 
@@ -152,15 +152,22 @@ def test_a_perimeter_changes_steadily_with_the_shape_of_pixels():
 
 
 def test_a_stack_without_planes_has_a_table_with_columns():
-    table = measure(np.zeros((0, 8, 8), int), np.zeros((0, 8, 8)), 0.5)
+    nothing = np.zeros((0, 8, 8), int)
+    table = measure(nothing, nothing * 0.5, 0.5, axes="TYX")
     assert len(table) == 0
-    assert {"z", "perimeter_um", "mean_intensity"} <= set(table)
+    assert {"t", "perimeter_um", "mean_intensity"} <= set(table)
+    table = measure(nothing, nothing * 0.5, (2, 0.5, 0.5))
+    assert len(table) == 0
+    assert {"volume_um3", "surface_um2", "max_intensity"} <= set(table)
+    assert len(measure(np.zeros((0, 3, 8, 8), int))) == 0
 
 
 def test_impossible_arguments_are_named():
     labels = np.ones((8, 8), int)
     with pytest.raises(InputError, match="along Z too"):
         measure(labels, pixel_size=(1, 1, 1))
+    with pytest.raises(InputError, match="“by_plane” must be True or False"):
+        measure(labels[None], by_plane="no")
     with pytest.raises(InputError, match="positive number of µm"):
         measure(labels, pixel_size=1e200)
     with pytest.raises(InputError, match="intensity image holds <U1 values"):

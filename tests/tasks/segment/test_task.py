@@ -248,8 +248,8 @@ def test_layers_carry_geometry_features_and_record(image, model):
     viewer = ViewerModel()
     viewer.add_layer(layer)
     probability, labels = run(layer, model).add_to(viewer)
-    assert probability.name == "phase – probability"
-    assert labels.name == "phase – blobs"
+    assert probability.name == "probability – phase"
+    assert labels.name == "blobs – phase"
     for added in (probability, labels):
         np.testing.assert_array_equal(added.extent.world, layer.extent.world)
         assert added.units == layer.units
@@ -332,6 +332,7 @@ def test_tensors_and_masked_arrays_are_images(image, model):
         ({"planes": 0}, "“planes” must be whole numbers"),
         ({"pixel_size": (1, 0.5, 0.5)}, r"pixel_size=\(0.5, 0.5\)"),
         ({"pixel_size": "0.5 um"}, "positive number of µm"),
+        ({"link_planes": "no"}, "“link_planes” must be True or False, not no"),
         ({"device": None}, "“device” must be"),
         ({"precision": ["float32"]}, "“precision” must be one of"),
         ({"tile_size": "auto"}, "“tile_size” must be a whole number"),
@@ -421,3 +422,69 @@ def test_a_script_from_an_earlier_record_gives_what_it_gave(image, model):
         assert again.labels.max() < run(image, model).labels.max()  # which splits
     other = as_python(record | {"task": "stain", "parameters": {}})
     assert "split_touching" not in other
+
+
+def test_planes_along_z_are_linked_and_the_record_says_so(image, model):
+    stack = np.stack([image] * 3)
+    result = run(stack, model, axes="ZYX", pixel_size=(2, 0.5, 0.5))
+    np.testing.assert_array_equal(result.labels[0], result.labels[2])
+    assert (result.table["extent_z_um"] == 6).all()
+    assert result.provenance["parameters"]["link_planes"] is True
+    assert result.provenance["parameters"]["pixel_size"] == [2, 0.5, 0.5]
+    script = as_python(result.provenance)
+    assert "link_planes" not in script
+    assert "pixel_size=[2.0, 0.5, 0.5]" in script
+    apart = run(stack, model, axes="ZYX", link_planes=False)
+    assert len(apart.table) == 3 * len(result.table)
+    assert "link_planes=False" in as_python(apart.provenance)
+    frames = run(stack, model, axes="TYX")
+    np.testing.assert_array_equal(frames.labels, apart.labels)
+
+
+def test_a_script_from_a_record_of_before_linking_links_nothing(image, model):
+    old = run(np.stack([image] * 2), model, axes="ZYX", link_planes=False).provenance
+    del old["parameters"]["link_planes"]
+    assert "link_planes=False" in as_python(old)
+    for axes in ("TYX", None):
+        other = old | {"parameters": old["parameters"] | {"axes": axes}}
+        assert "link_planes" not in as_python(other)
+
+
+def test_a_stack_says_what_is_not_known_of_its_depth(image, model):
+    stack = np.stack([image] * 3)
+    unknown = "distance of the planes along Z is not known"
+    assert any(unknown in text for text in run(stack, model, axes="ZYX", pixel_size=0.5).messages)
+    for arguments in (
+        {"pixel_size": (2, 0.5, 0.5), "axes": "ZYX"},
+        {"axes": "TYX"},
+        {"axes": "ZYX", "planes": (1,)},
+        {"axes": "ZYX", "link_planes": False},
+    ):
+        assert not any("along Z" in text for text in run(stack, model, **arguments).messages)
+    assert any("were taken to be ZYX" in text for text in run(stack, model).messages)
+    layer = Image(stack, scale=(2, 0.5, 0.5), units="um", axis_labels="zyx")
+    result = run(layer, model)
+    assert not any("along Z" in text for text in result.messages)
+    assert result.z_size == 2
+    assert "volume_um3" in result.table
+
+
+def test_a_single_plane_lies_at_its_depth(image, model):
+    stack = np.stack([image] * 3)
+    result = run(stack, model, axes="ZYX", pixel_size=(2, 0.5, 0.5), planes=(2,))
+    (_, arguments, _), _ = result.to_layers()
+    assert arguments["scale"].tolist() == [2, 0.5, 0.5]
+    assert arguments["translate"].tolist() == [4, 0, 0]
+    assert "area_um2" in result.table
+
+
+def test_files_keep_the_distance_of_planes(image, model, tmp_path):
+    from napari_cytosynth.images.reading import read_image
+
+    result = run(np.stack([image] * 3), model, axes="ZYX", pixel_size=(2, 0.5, 0.5))
+    result.save(tmp_path / "out")
+    result.save(tmp_path / "out.zarr")
+    for name in ("out/labels.tif", "out/probability.tif", "out.zarr"):
+        file = read_image(tmp_path / name)
+        assert (file.axes, file.pixel_size_um, file.z_size_um) == ("ZYX", 0.5, 2)
+    assert "volume_um3" in (tmp_path / "out" / "table.csv").read_text().partition("\n")[0]

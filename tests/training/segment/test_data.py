@@ -10,7 +10,9 @@ import torch
 import zarr
 
 from napari_cytosynth.errors import RecipeError
+from napari_cytosynth.tasks.common.looks import looks
 from napari_cytosynth.training.data.crops import CropDataset, EpochOrder
+from napari_cytosynth.training.data.input_record import QUANTILES
 from napari_cytosynth.training.recipe.base import TrainRecipe
 from napari_cytosynth.training.segment.data import SegmentationData
 from napari_cytosynth.training.segment.recipe import DataRecipe, SegmentRecipe
@@ -27,6 +29,18 @@ def test_validation_images_are_never_trained_on(make_recipe, nuclei_folder):
     assert [field.name for field in data.validation] == ["03"]
     assert data.train_names == ["00", "01", "02"]
     assert len(data.dataset.stacks) == 3
+
+
+def test_the_card_gets_the_looks_of_the_training_images_alone(make_recipe, nuclei_folder):
+    data = _data(make_recipe("labels"), nuclei_folder)
+    images = [stack[:1] for stack in data.dataset.stacks]
+    assert tuple(data.quantiles) == QUANTILES
+    lowest = min(float(np.percentile(image, 50)) for image in images)
+    assert data.quantiles["50"][0] == pytest.approx(lowest, abs=1e-4)
+    for image in images:
+        found = looks(image[0])
+        assert all(low <= found[name] <= high for name, (low, high) in data.looks.items())
+    assert set(data.looks) == set(found)
 
 
 def test_an_item_is_a_function_of_seed_epoch_and_index(make_recipe, nuclei_folder):

@@ -107,6 +107,7 @@ def test_what_the_user_did_not_set_is_as_the_card_says(viewer, make_model, image
         "split_touching": False,
         "fill_holes": False,
         "drop_border": False,
+        "link_planes": True,
     }
     widget.run()
     assert widget.wait(120)

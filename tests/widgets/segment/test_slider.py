@@ -48,6 +48,14 @@ def test_the_readout_is_a_sentence():
     assert Readout(1, 50, 200, False).sentence(1, "px") == "1 object · 25 % of the plane · 50 px"
     text = Readout(12, 5000, 10000, True).sentence(0.25, "µm²")
     assert text == "12 objects · 50 % of the stack · 1\u2009250 µm²"
+    linked = Readout(12, 50, 200, False, linked=True, stack=34)
+    assert linked.sentence(1, "px") == (
+        "12 in this plane · 34 in the stack · 25 % of the plane · 50 px"
+    )
+    unknown = Readout(12, 50, 200, False, linked=True)
+    assert "12 in this plane · counting … in the stack" in unknown.sentence(1, "px")
+    older = Readout(12, 50, 200, False, linked=True, stack=34, stack_threshold=0.3125)
+    assert "34 in the stack (at 0.3125) · " in older.sentence(1, "px")
 
 
 def test_models_are_listed_with_what_a_user_wants_to_know(qapp):

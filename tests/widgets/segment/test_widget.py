@@ -34,7 +34,7 @@ def ran(viewer, make_widget, blobs):
 
 def test_run_adds_layers_under_the_images_name(viewer, ran):
     names = [layer.name for layer in viewer.layers]
-    assert names == ["cells", "cells – probability", "cells – blobs"]
+    assert names == ["cells", "probability – cells", "blobs – cells"]
     assert labels_of(viewer)[0].data.max() == 2
     assert ran.status.value == "Done. All went well."
     assert ran.readout.value.startswith("2 objects · 4.88 % of the plane · 200 px")
@@ -127,11 +127,12 @@ def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, mak
     assert "of the plane" in widget.readout.value
     viewer.dims.set_current_step(0, 2)  # no tree for this plane yet
     widget.threshold.value = 0.25
-    assert widget.readout.value.startswith("counting … · ")
+    assert widget.readout.value.startswith("counting … in this plane · ")
     assert np.count_nonzero(labels_of(viewer)[0].data[2]) == 300
     widget.wait(20)
     assert counts() == [3, 3, 3]
-    assert [plane.max() for plane in labels_of(viewer)[0].data] == [3, 6, 9]
+    assert [plane.max() for plane in labels_of(viewer)[0].data] == [3, 3, 3]
+    assert widget.readout.value.startswith("3 in this plane · 3 in the stack · ")
     assert "of the stack" in widget.readout.value
 
 
@@ -319,8 +320,8 @@ def test_the_image_may_go_and_another_be_chosen_during_a_run(viewer, make_widget
     widget.wait(20)
     assert [layer.name for layer in viewer.layers] == [
         "other",
-        "cells – probability",
-        "cells – blobs",
+        "probability – cells",
+        "blobs – cells",
     ]
     assert labels_of(viewer)[0].data.max() == 2
 
@@ -353,7 +354,7 @@ def test_deleted_results(viewer, ran):
     ran.threshold.value = 0.2
     ran.wait(20)
     assert labels_of(viewer)[0].data.max() == 3
-    viewer.layers.remove("cells – probability")
+    viewer.layers.remove("probability – cells")
     viewer.layers.remove(labels_of(viewer)[0])
     assert ran.segmentation is None
     ran.threshold.value = 0.3

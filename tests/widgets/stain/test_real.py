@@ -35,7 +35,7 @@ def save_stainer(make_stainer, tmp_path):
 
 @pytest.fixture
 def make_real_widget(make_stain_widget):
-    from napari_cytosynth.tasks.stain.domain_check import check_image
+    from napari_cytosynth.tasks.common.input_check import check_image
     from napari_cytosynth.tasks.stain.task import stain
 
     return lambda: make_stain_widget(stain, check_image)

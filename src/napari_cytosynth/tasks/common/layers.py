@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.arguments import LARGEST_PIXEL, SMALLEST_PIXEL, check_pixel_size
+from napari_cytosynth.arguments import (
+    LARGEST_PIXEL,
+    SMALLEST_PIXEL,
+    check_pixel_size,
+    check_voxel_size,
+)
 
 from .arrays import as_array, check_layer_kind
 
@@ -22,11 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Source",
+    "known_voxel_size",
     "layer_geometry",
     "micrometres",
     "physical_pixel_size",
     "read_source",
     "resolve_pixel_size",
+    "voxel_size",
 ]
 
 
@@ -240,3 +247,49 @@ def resolve_pixel_size(
         If it is not one or two positive numbers.
     """
     return check_pixel_size(pixel_size)
+
+
+def known_voxel_size(
+    source: Source, axes: str, pixel_size: float | Sequence[float] | None
+) -> tuple[float | None, tuple[float, ...] | None]:
+    """Return the distance of planes along Z, and the pixel size along Y and X, in µm.
+
+    Parameters
+    ----------
+    source
+        The image; what is not given comes from its geometry.
+    axes
+        Letters of its axes.
+    pixel_size
+        One number or those of Y and X, or of Z, Y and X; None if not given.
+
+    Returns
+    -------
+    z_size
+        None if unknown, or if there is no axis Z.
+    pixel_size
+        None if unknown.
+
+    Raises
+    ------
+    InputError
+        If it is not one to three positive numbers, or has a Z that the image has not.
+    """
+    given = check_voxel_size(pixel_size)
+    if given is not None and given[0] is not None and "Z" not in axes:
+        check_pixel_size(pixel_size)  # says that there is no Z
+    own = physical_pixel_size(source.geometry, [axes.index("Y"), axes.index("X")])
+    z_size = None if given is None else given[0]
+    if z_size is None and "Z" in axes:
+        found = physical_pixel_size(source.geometry, [axes.index("Z")])
+        z_size = None if found is None else found[0]
+    return z_size, own if given is None else given[1:]
+
+
+def voxel_size(
+    pixel_size: Sequence[float] | None, z_size: float | None
+) -> tuple[float, ...] | None:
+    """Return the sizes along Z, Y and X; without Z, or None, where these are not known."""
+    if pixel_size is None:
+        return None
+    return tuple(pixel_size) if z_size is None else (z_size, *pixel_size)

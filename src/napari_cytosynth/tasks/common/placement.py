@@ -31,6 +31,8 @@ class Placement:
         Index into the axis ``C`` of the (first) input channel.
     pixel_size
         Along Y and X in µm, or None if unknown.
+    z_size
+        Distance of planes along Z in µm. Default: None, unknown.
     """
 
     source: Source
@@ -39,6 +41,7 @@ class Placement:
     position: tuple[int, ...] | None
     channel: int
     pixel_size: tuple[float, ...] | None
+    z_size: float | None = None
 
     @property
     def layer_axes(self) -> str:
@@ -72,9 +75,11 @@ class Placement:
 
     def _plain_geometry(self, axes: str, index: dict[str, int]) -> dict[str, Any]:
         sizes = dict(zip("YX", self.pixel_size or (), strict=False))
+        if sizes and self.z_size is not None:
+            sizes["Z"] = self.z_size
         return {
             "scale": np.array([sizes.get(axis, 1.0) for axis in axes]),
-            "translate": np.array([float(index.get(axis, 0)) for axis in axes]),
+            "translate": np.array([index.get(axis, 0) * sizes.get(axis, 1.0) for axis in axes]),
             "units": tuple("um" if axis in sizes else "pixel" for axis in axes),
             "axis_labels": tuple(axes.lower()),
         }

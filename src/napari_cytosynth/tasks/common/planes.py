@@ -12,7 +12,7 @@ from napari_cytosynth.errors import InputError, not_finite
 from napari_cytosynth.memory import require_memory
 
 from .axes import PlaneReader, axes_from_labels, doubt_about, guess_axes, parse_axes
-from .layers import Source, physical_pixel_size, resolve_pixel_size
+from .layers import Source, voxel_size
 from .resample import check_scale, model_shape, pixel_size_hint
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ __all__ = [
     "PlaneRun",
     "engine_record",
     "is_constant",
-    "known_pixel_size",
     "looks_like_colour",
     "make_reader",
 ]
@@ -125,15 +124,6 @@ def _channels(
     return picked
 
 
-def known_pixel_size(
-    source: Source, reader: PlaneReader, pixel_size: float | Sequence[float] | None
-) -> tuple[float, ...] | None:
-    """Return the pixel size along Y and X in µm, given or the layer's; None if unknown."""
-    given = resolve_pixel_size(pixel_size)
-    where = [reader.axes.index("Y"), reader.axes.index("X")]
-    return given or physical_pixel_size(source.geometry, where)
-
-
 @dataclass(eq=False)
 class PlaneRun:
     """One run of a model over the planes of an image.
@@ -150,6 +140,8 @@ class PlaneRun:
         Warnings and notes for the user. Default: none.
     shape
         Rows and columns of a plane at the model's pixel size; None (default) without resampling.
+    z_size
+        Distance of planes along Z in µm; None (default) if unknown.
     axes
         Letters of the axes of one channel of the result.
     position
@@ -165,6 +157,7 @@ class PlaneRun:
     planes: tuple[int, ...] | None
     messages: list[str] = field(default_factory=list)
     shape: tuple[int, int] | None = None
+    z_size: float | None = None
 
     def __post_init__(self) -> None:
         self.add_messages(*self.reader.messages)
@@ -288,11 +281,12 @@ class PlaneRun:
         self, channels: Sequence[int] | None, resample: bool, device: str, precision: str
     ) -> dict[str, Any]:
         """Return the arguments that all tasks share, for the record."""
+        size = voxel_size(self.pixel_size, self.z_size)
         return {
             "axes": self.reader.axes,
             "channels": None if channels is None else list(self.reader.channels or ()),
             # the one in use: a script that reads the layer's file would not know it
-            "pixel_size": None if self.pixel_size is None else list(self.pixel_size),
+            "pixel_size": None if size is None else list(size),
             "resample": bool(resample),
             "planes": None if self.planes is None else self.position,
             "device": device,
@@ -303,6 +297,7 @@ class PlaneRun:
         """Return the arguments of a result's class that place it where its source lies."""
         return {
             "pixel_size": self.pixel_size,
+            "z_size": self.z_size,
             "source": self.source,
             "source_axes": self.reader.axes,
             "position": None if self.planes is None else self.position,

@@ -20,6 +20,7 @@ KEY = "napari-cytosynth"
 _DEFAULTS: dict[str, Any] = {
     "fill_holes": False,
     "drop_border": False,
+    "link_planes": True,
     "resample": False,
     "keep_samples": False,
     "keep_trajectory": False,
@@ -103,10 +104,19 @@ def as_python(provenance: dict[str, Any]) -> str:
         f"    model={model['source']!r},",
     ]
     earlier = _EARLIER_DEFAULTS.get(provenance["task"], {})
-    for name, value in (earlier | provenance["parameters"]).items():
+    for name, value in (earlier | _all_parameters(provenance)).items():
         if value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name]):
             lines.append(f"    {name}={value!r},")
     return "\n".join([*lines, ")", 'result.save("result")', ""])
+
+
+def _all_parameters(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a run, with those that its version did not have yet."""
+    given: dict[str, Any] = provenance["parameters"]
+    if provenance["task"] == "segment" and "Z" in str(given.get("axes") or ""):
+        # objects of neighbouring planes were not linked
+        return {"link_planes": False} | given
+    return given
 
 
 def _read_image(source: dict[str, Any]) -> list[str]:

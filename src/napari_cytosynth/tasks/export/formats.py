@@ -44,7 +44,7 @@ class ImageFacts:
     axes
         One letter for each axis of the arrays.
     pixel_size
-        Along Y and X in µm, or None if unknown.
+        In µm along Y and X, or along Z, Y and X; None if unknown.
     channels
         Names along the axis C. Default: none.
     objects
@@ -81,7 +81,7 @@ def write_tiff(
         know (a position …), it is a plain TIFF whose description names them and the pixel
         size.
     pixel_size
-        Along Y and X in µm. Default: None.
+        In µm along Y and X, or along Z, Y and X. Default: None.
     channels
         Names along the axis C. Default: none.
     description
@@ -105,10 +105,10 @@ def write_tiff(
     array = np.moveaxis(np.asarray(array), places, range(-len(last), 0))
     axes = "".join(axis for axis in axes if axis not in last) + last
     ome = set(axes) <= set(_OME_AXES)
-    metadata = {"axes": axes} | _metadata(pixel_size, channels, description)
+    metadata = {"axes": axes} | _metadata(_axis_sizes(axes, pixel_size), channels, description)
     options: dict[str, Any] = {"ome": ome, "metadata": metadata}
     if not ome and pixel_size is not None:
-        per_cm = (1e4 / pixel_size[1], 1e4 / pixel_size[0])
+        per_cm = (1e4 / pixel_size[-1], 1e4 / pixel_size[-2])
         options |= {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
     if array.dtype.kind in "iu":
         options["compression"] = "zlib"
@@ -128,13 +128,18 @@ def _without_samples(axes: str) -> str:
     return axes.replace("S", free)
 
 
-def _metadata(
-    pixel_size: Sequence[float] | None, channels: Sequence[str], description: str
-) -> dict[str, Any]:
+def _axis_sizes(axes: str, pixel_size: Sequence[float] | None) -> dict[str, float]:
+    """Return the size in µm along each of the axes that have one."""
+    if pixel_size is None:
+        return {}
+    sizes = dict(zip("ZYX"[-len(pixel_size) :], pixel_size, strict=True))
+    return {axis: float(size) for axis, size in sizes.items() if axis in axes}
+
+
+def _metadata(sizes: dict[str, float], channels: Sequence[str], description: str) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
-    if pixel_size is not None:
-        for axis, size in zip("YX", pixel_size, strict=True):
-            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    for axis, size in sizes.items():
+        metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     if channels:
         metadata["Channel"] = {"Name": [xml_text(name) for name in channels]}
     if description:
@@ -187,7 +192,7 @@ def fill_group(
 
 
 def _multiscale(axes: str, pixel_size: Sequence[float] | None, name: str) -> dict[str, Any]:
-    sizes = dict(zip("YX", pixel_size or (), strict=False))
+    sizes = _axis_sizes(axes, pixel_size)
     kinds = {"T": "time", "C": "channel", SAMPLE_AXIS: "sample"}
     entries: list[dict[str, str]] = []
     for axis in axes:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.memory import require_memory
 from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
-from napari_cytosynth.tasks.common.layers import (
-    physical_pixel_size,
-    read_source,
-    resolve_pixel_size,
-)
+from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 
 from .regions import Regions
+from .stacks import measure_run, runs_along_z
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,44 +35,62 @@ def measure(
     axes: str | None = None,
     probability: Any = None,
     uncertainty: Any = None,
+    by_plane: bool = False,
 ) -> pd.DataFrame:
-    """Measure every object of a label image.
+    """Measure every object of a label image, in three dimensions where its axes hold Z.
 
     Parameters
     ----------
     labels
-        Integer array or napari Labels layer: (Y, X), or a stack of such planes, which is
-        measured plane by plane (an object that lies in several planes gets a row in each).
+        Integer array or napari Labels layer: (Y, X), or a stack. Along Z, all voxels of a
+        label are one object, of which there is one row; along other axes (T, …) there is a row
+        for each plane that a label lies in, or each run along Z.
     intensity
         Array or layer of the same shape to measure intensities in. Default: None.
     pixel_size
-        In µm: one number, or those of Y and X. None (default) takes a layer's scale where
-        its units are a length; otherwise there are no physical columns.
+        In µm: one number, those of Y and X, or those of Z, Y and X. None (default), or a missing
+        Z, takes a layer's scale where its units are a length; what is unknown has no
+        physical columns.
     axes
-        Axes of `labels`, for example ``"TYX"``; None (default) guesses (see `guess_axes`).
+        Axes of `labels`, for example ``"TZYX"``; None (default) guesses (see `guess_axes`).
     probability
         Array of the same shape for ``mean_probability``. Default: None.
     uncertainty
         Array or layer of the same shape for ``mean_uncertainty``: that of a virtual stain
         in which the objects were found. Default: None.
+    by_plane
+        Measure areas in each plane along Z, too, in place of volumes. Default: False.
 
     Returns
     -------
     DataFrame
-        One row for each object. ``index`` and ``label``: its id; ``t``, ``z`` …: its plane,
-        in stacks. ``area_px``, ``centroid_y_px``, ``centroid_x_px``,
+        One row for each object. ``label``: its id. ``index``: the same, by which napari finds
+        the row of the object under the pointer; no two rows share one: where a label has
+        several rows, they are -1, -2, …, and napari shows none rather than another's. ``t``,
+        ``z`` …: its plane, in stacks.
+
+        In planes: ``area_px``, ``centroid_y_px``, ``centroid_x_px``,
         ``equivalent_diameter_px``, ``axis_major_px``, ``axis_minor_px`` (of the ellipse with
         the same second moments), ``perimeter_px``, and the same as ``…_um2`` and ``…_um``.
         ``eccentricity`` in [0, 1); ``orientation_deg``: from the row axis (Y) to the major
         axis, counter-clockwise, in (-90, 90]; ``solidity``: area over that of the convex
-        hull of the pixels. ``mean_probability``, ``mean_uncertainty``; ``mean_intensity``,
-        ``max_intensity``, ``sum_intensity``. Centroids count from the centre of the first
-        pixel.
+        hull of the pixels.
+
+        Along Z: ``volume_px`` (voxels), ``centroid_z_px`` …, ``extent_z_px`` … (planes, rows
+        and columns from the first to the last), ``equivalent_diameter_px`` (of a sphere as
+        large), ``surface_px`` (Crofton's formula, see
+        :func:`~napari_cytosynth.tasks.measure.volumes.cell_areas`), all as if voxels were
+        cubes, and the same as ``volume_um3``, ``surface_um2`` and ``…_um``; without a size
+        along Z only what lies along Y and X is in µm.
+
+        ``mean_probability``, ``mean_uncertainty``; ``mean_intensity``, ``max_intensity``,
+        ``sum_intensity``. Centroids count from the centre of the first pixel.
 
     Raises
     ------
     InputError
-        If labels are not integers, shapes differ or the pixel size is not positive.
+        If labels are not integers, shapes differ, or the pixel size is not positive or has a
+        Z that the labels have not.
     """
     source = read_source(labels, "labels")
     data = source.data
@@ -83,8 +99,8 @@ def measure(
     if axes is None:
         axes = guess_axes(data.ndim, source.axis_labels, shape=data.shape)
     axes = parse_axes(axes, data.ndim)
-    where = [axes.index("Y"), axes.index("X")]
-    size = resolve_pixel_size(pixel_size) or physical_pixel_size(source.geometry, where)
+    volumes = "Z" in axes and not check_flag(by_plane, "by_plane")
+    z_size, size = known_voxel_size(source, axes, pixel_size)
     readers = {
         name: _matching_reader(other, data.shape, axes, name)
         for name, other in (
@@ -103,11 +119,37 @@ def measure(
         f"Measuring a plane of {rows} × {columns} pixels",
         "Crop the labels, or measure parts of them.",
     )
-    tables = []
-    # of a stack without planes there is nothing but the columns
-    for index in reader.indices() if math.prod(reader.leading_shape) else [None]:
-        tables.append(_measured(reader, readers, index, size))
-    return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    if volumes:
+        tables = _volume_tables(reader, readers, size, z_size)
+    else:
+        # of a stack without planes there is nothing but the columns
+        planes = reader.indices() if math.prod(reader.leading_shape) else [None]
+        tables = [_measured(reader, readers, index, size) for index in planes]
+    return _with_index(pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0])
+
+
+def _with_index(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the column ``index``: the labels, but for those of several rows."""
+    index = table["label"].to_numpy().copy()
+    repeated = table["label"].duplicated(keep=False).to_numpy()
+    index[repeated] = -np.arange(1, np.count_nonzero(repeated) + 1)
+    table.insert(0, "index", index)
+    return table
+
+
+def _volume_tables(
+    reader: PlaneReader,
+    others: dict[str, PlaneReader],
+    size: tuple[float, ...] | None,
+    z_size: float | None,
+) -> list[pd.DataFrame]:
+    """Return the table of each run along Z; of none, that of an empty one."""
+    axes = reader.leading_axes.replace("Z", "").lower()
+    runs = runs_along_z(reader) or {(0,) * len(axes): []}
+    return [
+        _table(measure_run(reader, others, planes, size, z_size), dict(zip(axes, run, strict=True)))
+        for run, planes in runs.items()
+    ]
 
 
 def _measured(
@@ -143,8 +185,8 @@ def _matching_reader(other: Any, shape: tuple[int, ...], axes: str, name: str) -
 
 def _table(columns: dict[str, npt.NDArray[Any]], place: dict[str, int]) -> pd.DataFrame:
     ids = columns.pop("label")
-    head = {"index": ids, "label": ids}
-    head.update({axis: np.full(len(ids), position) for axis, position in place.items()})
+    head = {"label": ids}
+    head |= {axis: np.full(len(ids), position) for axis, position in place.items()}
     return pd.DataFrame(head | columns)
 
 

@@ -43,6 +43,10 @@ class LabelOptions:
         Separate touching objects by seeds and a watershed. Default: False.
     drop_border
         Drop objects that touch the border of the plane. Default: False.
+    link_planes
+        Along the axis Z, objects of neighbouring planes that overlap are one object; then
+        `min_size` counts voxels, and `drop_border` drops whole objects. Without that axis it
+        has no effect. Default: True.
     """
 
     threshold: float
@@ -50,13 +54,14 @@ class LabelOptions:
     fill_holes: bool = False
     split_touching: bool = False
     drop_border: bool = False
+    link_planes: bool = True
 
     def __post_init__(self) -> None:
         values = {
             "threshold": check_number(self.threshold, "threshold", 0, 1),
             "min_size": check_whole(self.min_size, "min_size", 0),
         }
-        for name in ("fill_holes", "split_touching", "drop_border"):
+        for name in ("fill_holes", "split_touching", "drop_border", "link_planes"):
             values[name] = check_flag(getattr(self, name), name)
         for name, value in values.items():
             object.__setattr__(self, name, value)  # as plain values, for the record

@@ -13,7 +13,7 @@ from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.export.destination import find_destination
@@ -23,6 +23,8 @@ from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
 
 from .instances import LabelOptions, label_plane
+from .sizes import ObjectSizes
+from .stack import StackObjects, count_in_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +68,8 @@ class Segmentation:
         The model's own threshold. Default: 0.5.
     pixel_size
         Along Y and X in µm, or None if unknown.
+    z_size
+        Distance of the planes along Z in µm. Default: None, unknown.
     source, source_axes
         The image, and the letters of its axes.
     position
@@ -85,12 +89,16 @@ class Segmentation:
     objects: str = "objects"
     model_threshold: float = 0.5
     pixel_size: tuple[float, ...] | None = None
+    z_size: float | None = None
     source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
     source_axes: str = "YX"
     position: tuple[int, ...] | None = None
     channel: int = 0
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
+    # objects of the stack, by the options that change their shape: of all thresholds
+    _stacks: dict[tuple[bool, bool], StackObjects] = field(default_factory=dict)
+    _sizes: dict[tuple[bool, bool], ObjectSizes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.probability.shape))
@@ -100,6 +108,16 @@ class Segmentation:
     def threshold(self) -> float:
         """Threshold of :attr:`labels`."""
         return self.options.threshold
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of :attr:`probability`."""
+        return tuple(self.probability.shape)
+
+    @property
+    def links_planes(self) -> bool:
+        """Whether objects of neighbouring planes along Z are one object of the stack."""
+        return self.options.link_planes and "Z" in self.axes
 
     @property
     def splits_by_flows(self) -> bool:
@@ -114,7 +132,12 @@ class Segmentation:
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
-        """int32 labels of the whole stack, 0 is background; ids continue from plane to plane."""
+        """int32 labels of the whole stack, 0 is background; no two objects share a number.
+
+        Where planes are linked (see :attr:`links_planes`), an object has its number in all planes,
+        and keeps it at every threshold, so that numbers may be missing; elsewhere
+        they are 1, 2, … and continue from plane to plane.
+        """
         return self._label_all(silent)
 
     @cached_property
@@ -140,10 +163,11 @@ class Segmentation:
         table = measure(
             self.labels,
             intensity,
-            self.pixel_size,
+            voxel_size(self.pixel_size, self.z_size if "Z" in self.axes else None),
             axes=self.axes,
             probability=self.probability,
             uncertainty=uncertainty,
+            by_plane=not self.links_planes,
         )
         if self.owned is not None and self.splits_by_flows:
             confidence = self.owned.confidence_of_labels(self.labels)
@@ -165,8 +189,8 @@ class Segmentation:
             Makes the labels now and is called after each plane; it may raise
             :class:`~napari_cytosynth.errors.Cancelled`. None (default) makes them when used.
         **options
-            ``min_size``, ``fill_holes``, ``split_touching``, ``drop_border``; those not
-            named stay as they are.
+            ``min_size``, ``fill_holes``, ``split_touching``, ``drop_border``,
+            ``link_planes``; those not named stay as they are.
 
         Raises
         ------
@@ -231,7 +255,47 @@ class Segmentation:
         tree.prepare_holes()  # here, not at the first drag with fill_holes
         return tree
 
+    @cached_property
+    def run_counts(self) -> list[int]:
+        """Number of objects of each run along Z, where planes are linked."""
+        return count_in_runs(self.labels, self.axes)
+
+    def stack_objects(self, progress: Progress = silent) -> StackObjects:
+        """Return the objects of the stack at the model's threshold, linked when first asked for.
+
+        Results of other thresholds share them.
+
+        Parameters
+        ----------
+        progress
+            Called before each plane. Default: none.
+        """
+        key = (self.options.fill_holes, self.options.split_touching)
+        found = self._stacks.get(key)
+        if found is None:
+            found = StackObjects(self, self.options, progress)
+            for kept in (self._stacks, self._sizes):
+                kept.clear()  # large: those of the options in use are enough
+            self._stacks[key] = found
+        return found
+
+    def object_sizes(self, progress: Progress = silent) -> ObjectSizes:
+        """Prepare the live count of a stack whose planes are linked (do it in a worker)."""
+        key = (self.options.fill_holes, self.options.split_touching)
+        found = self._sizes.get(key)
+        if found is None:
+            found = self._sizes[key] = ObjectSizes(self.stack_objects(progress), self, progress)
+        return found
+
+    @property
+    def prepared_sizes(self) -> ObjectSizes | None:
+        """What :meth:`object_sizes` returns, if it is prepared for the options in use."""
+        return self._sizes.get((self.options.fill_holes, self.options.split_touching))
+
     def _label_all(self, progress: Progress) -> npt.NDArray[np.int32]:
+        if self.links_planes:
+            stack = self.stack_objects(progress)
+            return stack.labels_at(self, self.options, progress)
         labels = np.zeros(self.probability.shape, np.int32)
         planes = list(self.plane_indices())
         last = 0
@@ -249,8 +313,9 @@ class Segmentation:
     def placement(self) -> Placement:
         """Axes and geometry of the result's layers."""
         return Placement(
-            self.source, self.source_axes, self.axes, self.position, self.channel, self.pixel_size
-        )
+            self.source, self.source_axes, self.axes, self.position, self.channel,
+            self.pixel_size, self.z_size,
+        )  # fmt: skip
 
     @property
     def layer_axes(self) -> str:
@@ -261,21 +326,22 @@ class Segmentation:
         """Return layer data: the probability as an image, the objects as labels.
 
         Both carry the source's geometry and, under ``metadata["napari-cytosynth"]``, the
-        record; the labels have the table as ``features``. The result of one plane of a
+        record; the labels have the table as ``features``. Their names begin with what they are
+        and end with the image's. The result of one plane of a
         stack has leading axes of length 1, so that it lies where the plane lies,
         and a channel axis behind others that count planes stays with length 1
         (see :attr:`layer_axes`).
         """
-        prefix = f"{self.source.name} – " if self.source.name else ""
+        suffix = f" – {self.source.name}" if self.source.name else ""
         shared = {"metadata": {KEY: self.provenance}, **self.placement.geometry}
         probability = {
-            "name": f"{prefix}probability",
+            "name": f"probability{suffix}",
             "contrast_limits": (0.0, 1.0),
             "colormap": "magma",
             "blending": "additive",
             **shared,
         }
-        labels = {"name": f"{prefix}{self.objects}", "features": self.table, **shared}
+        labels = {"name": f"{self.objects}{suffix}", "features": self.table, **shared}
         return [
             (self.placement.placed(self.probability), probability, "image"),
             (self.placement.placed(self.labels), labels, "labels"),
@@ -308,9 +374,10 @@ class Segmentation:
             If it cannot be written there, or something else would be replaced.
         """
         destination = find_destination(path, "segment")
-        facts = ImageFacts(self.axes, self.pixel_size, objects=self.objects)
-        size = 4 * math.prod(self.probability.shape)
-        options: dict[str, Any] = {"size": size, "overwrite": overwrite}
+        size = voxel_size(self.pixel_size, self.z_size)
+        facts = ImageFacts(self.axes, size, objects=self.objects)
+        space = 4 * math.prod(self.probability.shape)
+        options: dict[str, Any] = {"size": space, "overwrite": overwrite}
         with saving(destination, self.provenance, self.source.files, **options) as files:
             write_segmentation(files, self.probability, self.labels, self.table, facts)
         self.messages.extend(files.messages)

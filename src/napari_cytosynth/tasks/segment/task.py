@@ -11,14 +11,13 @@ import numpy as np
 from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.axes import axes_from_labels, plane_slices
 from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
-from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import (
     PlaneRun,
     engine_record,
     is_constant,
-    known_pixel_size,
     make_reader,
 )
 from napari_cytosynth.tasks.common.provenance import record
@@ -54,6 +53,7 @@ def segment(
     fill_holes: bool = False,
     split_touching: bool | None = None,
     drop_border: bool = False,
+    link_planes: bool = True,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
     pixel_size: float | Sequence[float] | None = None,
@@ -83,8 +83,9 @@ def segment(
         scaled to the image's pixel size where both are known; 0 where the model has none.
     split_touching
         Separate touching objects; None (default): if the model was made to separate them.
-    fill_holes, drop_border
-        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: False.
+    fill_holes, drop_border, link_planes
+        See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: True for
+        `link_planes`, and False for the others.
     axes
         One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
         channels, all others count planes. None (default) takes a layer's ``axis_labels`` if
@@ -92,7 +93,8 @@ def segment(
     channels
         Indices into the axis C of the input channels; None (default) for all.
     pixel_size
-        In µm, one number or those of Y and X; None (default) takes the layer's.
+        In µm, one number, those of Y and X, or those of Z, Y and X, where Z is the distance of
+        planes. None (default), or a missing Z, takes the layer's.
     resample
         Resample the image to the model's pixel size where both are known and differ by
         more than 1.5 times. The result has the image's own grid. Default: False.
@@ -131,6 +133,7 @@ def segment(
         "split_touching": split_touching,
         "fill_holes": fill_holes,
         "drop_border": drop_border,
+        "link_planes": link_planes,
     }
     _check_options(chosen)  # before anything is loaded
     with cancellable(resolve_progress(progress)) as tick:
@@ -142,14 +145,15 @@ def segment(
                 f"The model “{card.name}” does not segment: it is made to {card.inference.task}."
             )
         reader = make_reader(source, card, axes, channels)
-        size = known_pixel_size(source, reader, pixel_size)
+        z_size, size = known_voxel_size(source, reader.axes, pixel_size)
         options = LabelOptions(**(card_options(card.inference, size) | _given(chosen)))
-        run = _SegmentationRun(source, reader, loaded, size, planes, options=options)
+        run = _SegmentationRun(source, reader, loaded, size, planes, z_size=z_size, options=options)
         run.set_resampling(resample)
         run.check_memory(out)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate(out)
         run.execute(tick)
+        run.add_messages(*_about_depth(run, guessed=axes is None))
         return run.result(run.common_parameters(channels, resample, device, precision))
 
 
@@ -159,9 +163,28 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 def _check_options(options: dict[str, Any]) -> None:
     """Raise InputError for an impossible option; None is one that the card gives."""
-    for name in ("fill_holes", "drop_border"):
+    for name in ("fill_holes", "drop_border", "link_planes"):
         check_flag(options[name], name)
     LabelOptions(**({"threshold": DEFAULT_THRESHOLD} | _given(options)))
+
+
+def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:
+    """Return what the user ought to know where planes along Z are linked."""
+    if "Z" not in run.axes or not run.options.link_planes:
+        return []
+    messages = []
+    if guessed and not axes_from_labels(run.source.axis_labels):
+        messages.append(
+            f"The axes were taken to be {run.reader.axes}, so that objects of neighbouring planes "
+            "along Z are one object. If Z is another axis, such as time, give the axes; "
+            "link_planes=False links none."
+        )
+    if run.z_size is None or run.pixel_size is None:
+        messages.append(
+            "The distance of the planes along Z is not known: volumes and surfaces are in voxels "
+            "only. Give pixel_size=(z, y, x) in µm for physical ones."
+        )
+    return messages
 
 
 @dataclass(eq=False)

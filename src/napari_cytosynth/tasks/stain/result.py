@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.colours import usual_colour
-from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.export.destination import find_destination
@@ -62,6 +62,8 @@ class Staining:
         For each stain, the intensities to show as black and as bright; empty if unknown.
     pixel_size
         Along Y and X in µm, or None if unknown.
+    z_size
+        Distance of planes along Z in µm. Default: None, unknown.
     source, source_axes
         The image, and the letters of its axes.
     position
@@ -84,6 +86,7 @@ class Staining:
     unit: str = ""
     display_range: tuple[tuple[float, float], ...] = ()
     pixel_size: tuple[float, ...] | None = None
+    z_size: float | None = None
     source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
     source_axes: str = "YX"
     position: tuple[int, ...] | None = None
@@ -101,8 +104,9 @@ class Staining:
         """Axes and geometry of the result's layers."""
         axes = self.axes.removeprefix("C")
         return Placement(
-            self.source, self.source_axes, axes, self.position, self.channel, self.pixel_size
-        )
+            self.source, self.source_axes, axes, self.position, self.channel,
+            self.pixel_size, self.z_size,
+        )  # fmt: skip
 
     def plane_indices(self) -> Iterator[tuple[int, ...]]:
         """Yield the index of each plane into the leading axes; ``()`` for a single plane."""
@@ -174,7 +178,7 @@ class Staining:
         """
         arrays: dict[str, Any] = {"mean": self.mean, "std": self.std, "samples": self.samples}
         descriptions = {name: f"{_PREDICTED}: {self._description(name)}" for name in arrays}
-        facts = ImageFacts(self.axes, self.pixel_size, self.channels)
+        facts = ImageFacts(self.axes, voxel_size(self.pixel_size, self.z_size), self.channels)
         present = [name for name, array in arrays.items() if array is not None]
         destination = find_destination(path, "stain", present)
         size = sum(4 * math.prod(arrays[name].shape) for name in present)

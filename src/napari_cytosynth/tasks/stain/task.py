@@ -12,12 +12,11 @@ from napari_cytosynth.arguments import check_callable, check_texts, shown
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import (
     PlaneRun,
     engine_record,
     is_constant,
-    known_pixel_size,
     make_reader,
 )
 from napari_cytosynth.tasks.common.provenance import record
@@ -109,7 +108,8 @@ def stain(
     channels
         Indices into the axis C of the input channels; None (default) for all.
     pixel_size
-        In µm, one number or those of Y and X; None (default) takes the layer's.
+        In µm, one number, those of Y and X, or those of Z, Y and X, where Z is the distance of
+        planes. None (default), or a missing Z, takes the layer's.
     resample
         Resample the image to the model's pixel size where both are known and differ by
         more than 1.5 times. The result has the image's own grid. Default: False.
@@ -157,8 +157,8 @@ def stain(
         source = read_source(image)
         loaded = _load_stainer(model, device, progress, plan)
         reader = make_reader(source, loaded.card, axes, channels)
-        size = known_pixel_size(source, reader, pixel_size)
-        run = _StainingRun(source, reader, loaded, size, planes, plan=plan)
+        z_size, size = known_voxel_size(source, reader.axes, pixel_size)
+        run = _StainingRun(source, reader, loaded, size, planes, z_size=z_size, plan=plan)
         run.select_stains(stains)
         run.move_to_front(first_plane)
         run.set_resampling(resample)

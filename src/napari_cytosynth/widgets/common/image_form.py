@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, RadioButtons
+from magicgui.widgets import CheckBox, ComboBox, LineEdit, RadioButtons
 
 from napari_cytosynth.errors import InputError
 
 from . import layers
-from .parts import plain_label
+from .parts import plain_label, size_box
 from .run_widget import RunWidget
 from .snapshot import LayerSnapshot
 
@@ -89,16 +89,8 @@ class ImageForm(RunWidget):
         )
 
     def _advanced_rows(self) -> list[Any]:
-        self.pixel_size = FloatSpinBox(
-            name="pixel_size",
-            label="pixel size, µm",
-            max=_LARGEST_PIXEL,
-            step=0.01,
-            tooltip="Width of a pixel, for areas and lengths in the table and for resampling. "
-            "0: as the layer says, or unknown.",
-        )
-        self.pixel_size.native.setDecimals(5)
-        self.pixel_size.native.setKeyboardTracking(False)
+        about = "Width of a pixel, for areas and lengths in the table and for resampling."
+        self.pixel_size = size_box("pixel_size", "pixel size, µm", about, _LARGEST_PIXEL)
         self._prefilled = 0.0
         return [self.pixel_size, *super()._advanced_rows(), self.axes]
 

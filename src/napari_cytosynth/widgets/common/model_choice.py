@@ -15,14 +15,15 @@ from napari_cytosynth.zoo.text import one_line
 from .parts import plain_tooltip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.catalogue import ModelInfo
 
-__all__ = ["OTHER", "ModelChoice"]
+__all__ = ["CHOOSE", "OTHER", "ModelChoice"]
 
+CHOOSE = "choose a model…"
 OTHER = "folder or Hub id…"
 _BEST_METRICS = 3
 _LONGEST_ROW = 80  # characters of a choice that was typed in
@@ -38,6 +39,8 @@ class ModelChoice(ComboBox):
         Lists the models of a task. None (default): those on this machine.
     task
         Task of the models. Default: ``segment``.
+    ask
+        Begin without a model, at the row `CHOOSE`. Default: False, with the first model.
     """
 
     def __init__(
@@ -45,10 +48,12 @@ class ModelChoice(ComboBox):
         list_models: Callable[[str], list[ModelInfo]] | None = None,
         *,
         task: str = "segment",
+        ask: bool = False,
         **kwargs: Any,
     ) -> None:
         self._list_models = list_models
         self._task = task
+        self._ask = ask
         self._extra: list[str] = []
         self._infos: dict[str, ModelInfo] = {}
         self._known: list[ModelInfo] | None = None
@@ -60,7 +65,7 @@ class ModelChoice(ComboBox):
 
     @property
     def value(self) -> str:
-        """Source of the model, as `load_model` takes it, or `OTHER`."""
+        """Source of the model, as `load_model` takes it, or `OTHER` or `CHOOSE`."""
         return str(_VALUE.fget(self))
 
     @value.setter
@@ -98,7 +103,8 @@ class ModelChoice(ComboBox):
         card, path = self.card(), self._place()
         if card is None or path is None:
             shown = _short(self.value)
-            return "" if self.value == OTHER else f"{shown}: downloaded at the first run"
+            no_model = self.value in (OTHER, CHOOSE)
+            return "" if no_model else f"{shown}: downloaded at the first run"
         size = _megabytes(_weights_size(path))
         facts = (card.title, _pixel_size(card.inference.pixel_size_um), size, card.licence)
         return " · ".join(fact for fact in facts if fact)
@@ -106,6 +112,8 @@ class ModelChoice(ComboBox):
     def details(self, source: str) -> str:
         """Return the tooltip of a choice."""
         info = self._infos.get(source)
+        if source == CHOOSE:
+            return "No model yet: choose the one that was trained on images like yours."
         if info is None:
             return (
                 "A folder with config.json and model.safetensors, or a repository on the "
@@ -121,8 +129,29 @@ class ModelChoice(ComboBox):
         lines += [f"{m.name}: {m.value:.3g} ({m.dataset})" for m in info.metrics[:_BEST_METRICS]]
         return "\n".join(line for line in lines if line)
 
+    def knows(self, source: str) -> bool:
+        """Return whether a model can be used without asking the Hub."""
+        return source in self._infos or (bool(source) and existing_path(source) is not None)
+
+    def suited(self, kind: str) -> str | None:
+        """Return the first model that was trained on a kind of microscopy; None without one."""
+        from napari_cytosynth.tasks.common.looks import trained_on
+
+        return next((s for s, card in self._cards() if trained_on(card) == kind), None)
+
+    def _cards(self) -> Iterator[tuple[str, ModelCard]]:
+        from napari_cytosynth.zoo.model_files import read_card
+
+        for source, info in self._infos.items():
+            try:
+                yield source, read_card(info.path)
+            except CytosynthError:  # Run shows the error
+                continue
+
     def _place(self) -> Path | None:
         """Return where the chosen model lies on this machine, whatever the text is."""
+        if self.value in (OTHER, CHOOSE):
+            return None
         info = self._infos.get(self.value)
         return existing_path(info.path if info else self.value)
 
@@ -131,7 +160,7 @@ class ModelChoice(ComboBox):
         self._infos = {info.source: info for info in infos}
         rows = [(info.name, info.source) for info in infos]
         rows += [(_short(text), text) for text in self._extra if text not in self._infos]
-        return [*rows, (OTHER, OTHER)]
+        return [*([(CHOOSE, CHOOSE)] if self._ask else []), *rows, (OTHER, OTHER)]
 
     def _models(self) -> list[ModelInfo]:
         if self._list_models is not None:

@@ -36,6 +36,8 @@ class ModelForm(Container[Any]):
     """
 
     _task = "segment"
+    _begins_without_model = False
+    """Whether no model is chosen at first."""
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
@@ -48,7 +50,7 @@ class ModelForm(Container[Any]):
 
     def _make_choices(self) -> list[Any]:
         """Return the rows of the form, from top to bottom; the button is the last."""
-        self._model = ModelChoice(name="model", task=self._task)
+        self._model = ModelChoice(name="model", task=self._task, ask=self._begins_without_model)
         self._about = plain_label("about")
         self._source = LineEdit(name="source", label="from", visible=False)
         self._source.native.setPlaceholderText("organisation/name or a folder; then Enter")

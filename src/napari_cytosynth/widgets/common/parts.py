@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import Label
+from magicgui.widgets import FloatSpinBox, Label
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QSizePolicy
 
-__all__ = ["align_captions", "heading", "plain_label", "plain_tooltip", "single_shot"]
+__all__ = ["align_captions", "heading", "plain_label", "plain_tooltip", "single_shot", "size_box"]
 
 
 def plain_label(name: str, **kwargs: Any) -> Label:
@@ -51,3 +51,17 @@ def single_shot(owner: Any, interval_ms: int, action: Any) -> QTimer:
     timer.setInterval(interval_ms)
     timer.timeout.connect(action)
     return timer
+
+
+def size_box(name: str, label: str, tooltip: str, largest: float = 100_000.0) -> FloatSpinBox:
+    """Return a field for a length in µm, where 0 leaves it to the layer."""
+    box = FloatSpinBox(
+        name=name,
+        label=label,
+        max=largest,
+        step=0.01,
+        tooltip=f"{tooltip} 0: as the layer says, or unknown.",
+    )
+    box.native.setDecimals(5)
+    box.native.setKeyboardTracking(False)
+    return box

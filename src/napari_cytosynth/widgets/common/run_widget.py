@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication, QProgressBar
 from napari_cytosynth.errors import CytosynthError, InputError
 
 from .jobs import JobRunner
-from .model_choice import OTHER
+from .model_choice import CHOOSE, OTHER
 from .model_form import ModelForm
 from .parts import plain_label
 
@@ -140,6 +140,8 @@ class RunWidget(ModelForm):
         InputError
             No model is chosen.
         """
+        if self._model.value == CHOOSE:
+            raise InputError("Choose a model first: one that was trained on images like yours.")
         if self._model.value == OTHER:
             raise InputError("Choose a folder, or type a Hub id and press Enter.")
         return self._model.value

@@ -113,20 +113,22 @@ class StainScene:
         segment.run()
         settle(segment)
         for layer in self._viewer.layers:
-            if layer.name.endswith("probability"):
+            if layer.name.startswith("probability – "):
                 layer.visible = False
             elif layer._type_string == "labels":
                 layer.contour = 2
 
     def present(self) -> None:
         """Show the virtual stains over phase contrast."""
-        self._show("phase", "(mean)", "– nuclei")
+        self._show("phase", "(mean)", segmented=True)
         self._dock.raise_()
 
-    def _show(self, *endings: str) -> None:
-        """Show only the layers whose names have one of these endings."""
+    def _show(self, *endings: str, segmented: bool = False) -> None:
+        """Show only the layers with these endings of names, and the nuclei found if asked to."""
         for layer in self._viewer.layers:
-            layer.visible = layer.name.endswith(endings)
+            found = layer.name.startswith(("probability – ", "nuclei – "))
+            nuclei = segmented and layer.name.startswith("nuclei – ")
+            layer.visible = nuclei if found else layer.name.endswith(endings)
 
     # -- headless ---------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class StainScene:
         self._show("phase", "(mean)", "possible hallucinations")
         written += [self._picture(folder / "stain-second-opinion.png"), self._table(folder)]
         self.segment()
-        self._show("phase", "virtual nuclei (mean)", "– nuclei")
+        self._show("phase", "virtual nuclei (mean)", segmented=True)
         written.append(self._picture(folder / "stain-segment.png"))
         return written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,13 +155,22 @@ class Histogram(QWidget):
     def _draw_bars(self, painter: QPainter, text: QColor) -> None:
         below = QColor(text)
         below.setAlpha(90)
-        width = (self.width() - 2 * self.margin) / BINS
-        cut = position_of(self._threshold) * BINS
-        for index, bar in enumerate(self._bars):
-            height = float(bar) * (self._floor() - 6)
-            left = self.margin + index * width
-            rectangle = QRectF(left, self._floor() - height, width, height)
-            painter.fillRect(rectangle, _ACCENT if index >= cut else below)
+        cut = int(np.ceil(position_of(self._threshold) * BINS))
+        painter.setPen(Qt.PenStyle.NoPen)
+        # two shapes, not one for each bar: they are painted at every step of a drag
+        for first, last, colour in ((0, cut, below), (cut, BINS, _ACCENT)):
+            painter.setBrush(colour)
+            painter.drawPolygon(self._outline(first, last))
+
+    def _outline(self, first: int, last: int) -> QPolygonF:
+        """Return the outline of some neighbouring bars."""
+        width, floor = (self.width() - 2 * self.margin) / BINS, self._floor()
+        edges = [self.margin + index * width for index in range(first, last + 1)]
+        points = [QPointF(edges[0], floor)]
+        for (left, right), bar in zip(pairwise(edges), self._bars[first:last], strict=True):
+            top = floor - float(bar) * (floor - 6)
+            points += [QPointF(left, top), QPointF(right, top)]
+        return QPolygonF([*points, QPointF(edges[-1], floor)])
 
     def _draw_axis(self, painter: QPainter, text: QColor) -> None:
         font = painter.font()

@@ -5,7 +5,7 @@ Nothing heavy is imported before a job runs, so that the widget opens at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
@@ -20,8 +20,19 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.loading import KeptModel
 
-__all__ = ["RelabelResult", "SegmentRequest", "SegmentRunResult", "compute", "relabel"]
+__all__ = [
+    "RelabelResult",
+    "SegmentRequest",
+    "SegmentRunResult",
+    "compute",
+    "count_stack",
+    "measured",
+    "relabel",
+    "relabel_only",
+]
 
 Plane = tuple[int, ...]
 
@@ -45,11 +56,12 @@ class SegmentRequest:
     split_touching: bool | None
     drop_border: bool
     resample: bool
-    pixel_size: float | None
+    pixel_size: float | tuple[float, ...] | None
     visible: Plane
     intensity: LayerSnapshot | None = None
     uncertainty: LayerSnapshot | None = None
     """Uncertainty of the virtual stain that is segmented."""
+    link_planes: bool = True
 
 
 @dataclass(eq=False)
@@ -66,7 +78,10 @@ class SegmentRunResult:
 
 @dataclass(eq=False)
 class RelabelResult:
-    """Result of relabelling: labels and table of the whole stack at another threshold."""
+    """Result of relabelling: labels and table of the whole stack at another threshold.
+
+    The table is None until it is measured.
+    """
 
     segmentation: Any
     labels: np.ndarray
@@ -75,7 +90,10 @@ class RelabelResult:
 
 
 def compute(
-    request: SegmentRequest, progress: Progress, segment: Callable[..., Any] | None
+    request: SegmentRequest,
+    progress: Progress,
+    segment: Callable[..., Any] | None,
+    kept: KeptModel,
 ) -> SegmentRunResult:
     """Run the model, measure the objects and prepare the threshold slider.
 
@@ -86,7 +104,10 @@ def compute(
     progress
         Raises `Cancelled` to stop the run.
     segment
-        Function that runs the network. None: :func:`napari_cytosynth.segment`.
+        Function that runs the network, given the model's source. None:
+        :func:`napari_cytosynth.segment`, given the loaded model.
+    kept
+        Keeps the model from one run to the next.
 
     Raises
     ------
@@ -96,14 +117,18 @@ def compute(
     progress(0, 0, "Loading the model")
     from napari_cytosynth.tasks.segment.task import segment as run_network
 
+    loaded = None
+    if segment is None:
+        loaded = kept.load(request.model, request.device, progress=progress)
     segmentation = (segment or run_network)(
         request.image,
-        request.model,
+        loaded or request.model,
         threshold=request.threshold,
         min_size=request.min_size,
         fill_holes=request.fill_holes,
         split_touching=request.split_touching,
         drop_border=request.drop_border,
+        link_planes=request.link_planes,
         axes=request.axes,
         channels=request.channels,
         planes=request.planes,
@@ -112,10 +137,12 @@ def compute(
         device=request.device,
         progress=progress,
     )
-    return _prepare(request, segmentation, progress)
+    return _prepare(request, segmentation, progress, None if loaded is None else loaded.card)
 
 
-def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> SegmentRunResult:
+def _prepare(
+    request: SegmentRequest, segmentation: Any, progress: Progress, card: ModelCard | None
+) -> SegmentRunResult:
     from .histogram import histogram
 
     progress(0, 0, "Measuring the objects")
@@ -124,11 +151,26 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     table, warning = _measured(segmentation, request.intensity, request.uncertainty)
     layers[1][1]["features"] = table
     messages += warning
+    if doubt := _doubt(segmentation, table, card):
+        messages.append(f"⚠ {doubt}")
     progress(0, 0, "Preparing the threshold slider")
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
     counts = histogram(segmentation.probability)
+    prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
+
+
+def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
+    """Return a sentence where the result is unlike those of the model's validation images."""
+    expected = None if card is None else getattr(card.inference, "expected", None)
+    if card is None or expected is None:
+        return ""
+    from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
+
+    inference = card.inference
+    facts = facts_of(segmentation, table, inference.pixel_size_um)
+    return check_result(facts, expected, inference.objects, inference.modality)
 
 
 def relabel(
@@ -139,18 +181,41 @@ def relabel(
     uncertainty: LayerSnapshot | None = None,
 ) -> RelabelResult:
     """Label and measure the whole stack at another threshold; the network is not run."""
-    new = segmentation.at_threshold(
-        options.threshold,
-        min_size=options.min_size,
-        fill_holes=options.fill_holes,
-        split_touching=options.split_touching,
-        drop_border=options.drop_border,
-        progress=progress,
-    )
+    update = relabel_only(segmentation, options, progress)
+    return measured(update, intensity, progress, uncertainty)
+
+
+def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -> RelabelResult:
+    """Label the whole stack at another threshold; it has no table yet."""
+    new = segmentation.at_threshold(**asdict(options), progress=progress)
+    prepare_counts(new, progress)
+    return RelabelResult(new, new.labels, None)
+
+
+def measured(
+    update: RelabelResult,
+    intensity: LayerSnapshot | None,
+    progress: Progress,
+    uncertainty: LayerSnapshot | None = None,
+) -> RelabelResult:
+    """Return labels that were made, with their table."""
     progress(0, 0, "Measuring the objects")
-    table, messages = _measured(new, intensity, uncertainty)
+    table, messages = _measured(update.segmentation, intensity, uncertainty)
     progress(0, 0, "Measured")
-    return RelabelResult(new, new.labels, table, messages)
+    return RelabelResult(update.segmentation, update.labels, table, messages)
+
+
+def prepare_counts(segmentation: Any, progress: Progress) -> None:
+    """Prepare the counts of a stack whose planes are linked, so that they are live."""
+    if segmentation.links_planes:
+        segmentation.object_sizes(progress)
+        _ = segmentation.run_counts
+
+
+def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> list[int]:
+    """Return the number of objects of each run along Z at another threshold."""
+    counts: list[int] = segmentation.at_threshold(**asdict(options), progress=progress).run_counts
+    return counts
 
 
 def _measured(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,15 @@ import numpy as np
 from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
+from .linked import LinkedCounts, linked_plane
+
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
     from .job import Plane, RelabelResult, SegmentRunResult
+    from .result_layers import ResultLayers
 
 __all__ = ["LiveSegmentation", "Readout"]
 
@@ -33,15 +36,32 @@ class Readout:
     area_px: int
     plane_px: int
     whole: bool
+    linked: bool = False
+    """Whether planes are linked, and `count` is that of the plane in view."""
+    stack: int | None = None
+    """Objects of the stack in view, where planes are linked; None until they are counted."""
+    stack_threshold: float | None = None
+    """Threshold of `stack`, if it is not the current one yet."""
 
     def sentence(self, pixel_area: float, unit: str) -> str:
-        """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'."""
+        """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'.
+
+        Where planes are linked, it begins with '12 in this plane · 34 in the stack'.
+        """
         noun = "object" if self.count == 1 else "objects"
         count = "counting …" if self.count is None else f"{self.count} {noun}"
+        if self.linked:
+            count = f"{_counted(self.count)} in this plane · {_counted(self.stack)} in the stack"
+            if self.stack_threshold is not None:
+                count += f" (at {self.stack_threshold:.4g})"
         where = "stack" if self.whole else "plane"
         percent = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
         return f"{count} · {percent:.3g} % of the {where} · {format_number(size)} {unit}"
+
+
+def _counted(count: int | None) -> str:
+    return "counting …" if count is None else str(count)
 
 
 class LiveSegmentation:
@@ -53,47 +73,45 @@ class LiveSegmentation:
         The napari viewer.
     result
         Result of the run.
+    layers
+        Its layers.
     """
 
-    def __init__(self, viewer: Any, result: SegmentRunResult) -> None:
+    def __init__(self, viewer: Any, result: SegmentRunResult, layers: ResultLayers) -> None:
         self._viewer = viewer
+        self._layers = layers
         self.segmentation = result.segmentation
         self.counts = result.counts
         self.uncertainty = result.uncertainty
         self.own_threshold = result.segmentation.model_threshold
         self._trees: OrderedDict[Plane, ComponentTree | FlowObjects] = OrderedDict(result.trees)
-        self._edited = False
-        self._probability, self._labels = (_add(viewer, *layer) for layer in result.layers[:2])
-        # The objects are to be seen on the image, not on a grey copy of it.
-        self._probability.visible = False
-        self._attributes = {
-            name: value for name, value in result.layers[1][1].items() if name != "features"
-        }
-        self._labels.events.paint.connect(self._on_paint)
+        self._area: int | None = None
+        self.linked_counts = LinkedCounts()
 
     @property
     def labels_layer(self) -> Any:
         """The labels layer that the slider writes to (perhaps no longer in the viewer)."""
-        return self._labels
+        return self._layers.labels
 
     @property
     def probability_layer(self) -> Any:
         """The probability layer (perhaps no longer in the viewer)."""
-        return self._probability
+        return self._layers.probability
 
     @property
     def alive(self) -> bool:
         """Whether at least one of the two layers is still in the viewer."""
-        return self._labels in self._viewer.layers or self._probability in self._viewer.layers
+        return self._layers.alive
 
     def plane(self) -> Plane:
         """Return the plane of the result that is in view."""
         axes = self.segmentation.axes
         if axes == "YX":
             return ()
-        if len(axes) != self._labels.ndim:  # a channel axis of length 1 is among them
+        labels = self._layers.labels
+        if len(axes) != labels.ndim:  # a channel axis of length 1 is among them
             axes = self.segmentation.layer_axes
-        return plane_in_view(self._viewer, self._labels, axes)
+        return plane_in_view(self._viewer, labels, axes)
 
     def needs_tree(self) -> Plane | None:
         """Return the plane in view if its component tree is not built yet, else None."""
@@ -113,13 +131,15 @@ class LiveSegmentation:
         Touching objects are split here if that was done by flows; other ways take longer than
         a frame. Until the tree of this plane is there, all foreground has the same label.
         """
-        layer = self._writable()
+        layer = self._layers.writable()
         plane = self.plane()
         segmentation = self.segmentation
         where = plane_slices(segmentation.axes, plane)
         target = layer.data.reshape(segmentation.probability.shape)[where]
         tree = self._trees.get(plane)
-        if tree is None:
+        if self._links(options):
+            readout = self._show_linked(plane, options, target)
+        elif tree is None:
             readout = _foreground(segmentation.probability[where], options, target)
         else:
             out = target if target.flags.c_contiguous else None
@@ -130,23 +150,59 @@ class LiveSegmentation:
         layer.refresh(thumbnail=False, highlight=False, extent=False)
         return readout
 
+    def _links(self, options: LabelOptions) -> bool:
+        return options.link_planes and "Z" in self.segmentation.axes
+
+    def _show_linked(self, plane: Plane, options: LabelOptions, target: np.ndarray) -> Readout:
+        """Write the objects of the stack into the plane in view; count both."""
+        segmentation = self.segmentation
+        labels = linked_plane(segmentation, plane, options, self._trees.get(plane))
+        stack, threshold = self.linked_counts.count(segmentation, options, self._run(plane))
+        if labels is None:
+            found = _foreground(segmentation.probability_plane(plane), options, target)
+        else:
+            target[...] = labels
+            found = _plane_readout(target)
+        return replace(found, linked=True, stack=stack, stack_threshold=threshold)
+
+    def _run(self, plane: Plane) -> int:
+        """Return the number of the run along Z that a plane is in."""
+        from napari_cytosynth.tasks.segment.stack import z_runs
+
+        runs = z_runs(self.segmentation.axes, self.segmentation.shape)
+        return next(number for number, run in enumerate(runs) if plane in run)
+
     def apply(self, update: RelabelResult) -> Readout:
         """Show the whole stack as relabelled in the background."""
-        layer = self._writable()
+        layer = self._layers.writable()
         if update.segmentation.splits_by_flows != self.segmentation.splits_by_flows:
             self._trees.clear()
         self.segmentation = update.segmentation
+        self._area = None
         shape = layer.data.shape
-        layer.data = update.labels.reshape(shape)
-        layer.features = update.table
+        self._layers.write(update.labels.reshape(shape))
+        # none rather than those of other objects, until they are measured
+        layer.features = {} if update.table is None else update.table
         layer.metadata = {**layer.metadata, "napari-cytosynth": update.segmentation.provenance}
         return self.readout()
+
+    def apply_table(self, update: RelabelResult) -> None:
+        """Show the table of labels that are shown already."""
+        if self._layers.unedited:
+            self._layers.labels.features = update.table
 
     def readout(self) -> Readout:
         """Count the objects of the whole result."""
         labels = self.segmentation.labels
-        area = int(np.count_nonzero(labels))
+        if self._area is None:
+            self._area = int(np.count_nonzero(labels))
+        area = self._area
         whole = labels.ndim > 2
+        if self.segmentation.links_planes:
+            plane = self.plane()
+            shown = _plane_readout(labels[plane_slices(self.segmentation.axes, plane)])
+            stack = self.segmentation.run_counts[self._run(plane)]
+            return Readout(shown.count, area, labels.size, whole, linked=True, stack=stack)
         return Readout(len(self.segmentation.table), area, labels.size, whole)
 
     def pixel_area(self) -> tuple[float, str]:
@@ -154,27 +210,15 @@ class LiveSegmentation:
         size = self.segmentation.pixel_size
         return (1.0, "px") if size is None else (float(size[0] * size[1]), "µm²")
 
-    def _writable(self) -> Any:
-        """Return the labels layer, or a new one where the user painted in it or deleted it."""
-        if not self._edited and self._labels in self._viewer.layers:
-            return self._labels
-        self._labels.events.paint.disconnect(self._on_paint)
-        fresh = np.zeros(self._labels.data.shape, np.int32)
-        self._labels = _add(self._viewer, fresh, self._attributes, "labels")
-        self._labels.events.paint.connect(self._on_paint)
-        self._edited = False
-        return self._labels
 
-    def _on_paint(self, _event: Any = None) -> None:
-        self._edited = True
+def _plane_readout(labels: np.ndarray) -> Readout:
+    from napari_cytosynth.tasks.link import object_areas
+
+    areas = object_areas(labels)
+    return Readout(int(np.count_nonzero(areas)), int(areas.sum()), labels.size, whole=False)
 
 
 def _foreground(probability: np.ndarray, options: LabelOptions, target: np.ndarray) -> Readout:
     np.greater_equal(probability, options.threshold, out=target, casting="unsafe")
     area = int(np.count_nonzero(target))
     return Readout(None, area, target.size, whole=False)
-
-
-def _add(viewer: Any, data: Any, attributes: dict[str, Any], kind: str) -> Any:
-    add = viewer.add_labels if kind == "labels" else viewer.add_image
-    return add(data, **attributes)

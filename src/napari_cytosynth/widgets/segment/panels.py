@@ -63,6 +63,14 @@ class ThresholdPanel(Container[Any]):
                      "that the border of the image cuts."),
         )  # fmt: skip
         self._touched: set[str] = set()
+        self._link = CheckBox(
+            name="link_planes",
+            value=True,
+            text="link planes along Z",
+            tooltip="Objects of neighbouring planes that overlap are one object, which is "
+            "measured in 3-D. Time points are never linked.",
+            visible=False,
+        )
         self.slider = ThresholdSlider()
         self.readout = plain_label("readout")
         super().__init__(widgets=[self._threshold], labels=True)
@@ -78,10 +86,11 @@ class ThresholdPanel(Container[Any]):
         layout.addWidget(self.readout.native)
         row = Container(widgets=[self._min_size], labels=True)
         checks = Container(widgets=self._checks, layout="horizontal", labels=False)
-        for part in (row, checks):
+        link = Container(widgets=[self._link], labels=False)
+        for part in (row, checks, link):
             part.margins = (0, 0, 0, 0)
             layout.addWidget(part.native)
-        self._parts = (row, checks)
+        self._parts = (row, checks, link)
 
     def _connect(self) -> None:
         for name, part in self.parts().items():
@@ -92,7 +101,8 @@ class ThresholdPanel(Container[Any]):
 
     def parts(self) -> dict[str, Any]:
         """Return the widgets that a script may set, by name."""
-        return {part.name: part for part in (self._threshold, self._min_size, *self._checks)}
+        parts = (self._threshold, self._min_size, *self._checks, self._link)
+        return {part.name: part for part in parts}
 
     def label_options(self) -> LabelOptions:
         """Return the settings as label options."""

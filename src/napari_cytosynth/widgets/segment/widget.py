@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers as reading
-from napari_cytosynth.widgets.common.image_form import ImageForm
-from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import heading, single_shot
+from napari_cytosynth.widgets.common.parts import heading, size_box
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+from napari_cytosynth.zoo.loading import KeptModel
 
-from .job import SegmentRequest, compute, relabel
+from .default_model import ASK, DefaultModel
+from .job import SegmentRequest, compute
 from .live import LiveSegmentation
+from .live_form import LiveForm
 from .panels import TablePanel, ThresholdPanel
+from .result_layers import ResultRegister
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +27,17 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.widgets.common.jobs import Outcome
+    from napari_cytosynth.widgets.common.jobs import JobRunner
 
-    from .job import RelabelResult, SegmentRunResult
-    from .live import Readout
+    from .job import SegmentRunResult
 
 __all__ = ["SegmentWidget"]
 
-_SETTLE_MS = 250
+_LONGEST_LOOK = 5.0  # s, where Run is pressed before a model was found
+_KEPT = "The labels that you edited are kept; the new ones are in a layer of their own."
 
 
-class SegmentWidget(ImageForm):
+class SegmentWidget(LiveForm):
     """Segments an image layer and lets the labels follow a threshold.
 
     A script drives it by value: ``widget.image.value = layer``,
@@ -46,34 +49,45 @@ class SegmentWidget(ImageForm):
     napari_viewer
         The viewer whose layers are offered and that gets the result.
     segment
-        Function that runs the network. Default: :func:`napari_cytosynth.segment`.
+        Function that runs the network. Default: :func:`napari_cytosynth.segment`, with a model
+        that is kept from one run to the next.
+    check_image
+        Function that checks an image against a model's card before the run. Default:
+        :func:`napari_cytosynth.tasks.common.input_check.check_image`.
 
     Attributes
     ----------
     image, model, axes, planes, device, pixel_size, resample
         Input of a run: magicgui widgets, each with a ``value``.
-    threshold, min_size, fill_holes, split_touching, drop_border, intensity
+    z_size
+        Distance of planes along Z in µm; 0: as the layer says, or unknown.
+    threshold, min_size, fill_holes, split_touching, drop_border, link_planes, intensity
         Options of the labels, and the layer whose intensity is measured.
     status, readout
         The sentences that the user reads.
     """
 
+    _begins_without_model = True
+
     def __init__(
-        self, napari_viewer: napari.viewer.Viewer, segment: Callable[..., Any] | None = None
+        self,
+        napari_viewer: napari.viewer.Viewer,
+        segment: Callable[..., Any] | None = None,
+        check_image: Callable[..., list[str]] | None = None,
     ) -> None:
         self._segment = segment
-        self._live: LiveSegmentation | None = None
-        super().__init__(napari_viewer)
+        self._kept = KeptModel()
+        self._results = ResultRegister()
+        super().__init__(napari_viewer, check_image)
         self._lay_out()
-        self._updates: JobRunner[RelabelResult] = JobRunner(self.native)
-        self._trees: JobRunner[Any] = JobRunner(self.native)
-        self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
-        self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
+        self._begin_following()
+        self._default = DefaultModel(self._model, self._show_ask)
         self._connect()
         self._choose_active_layer()
         self._on_model()
         self._preset_for_model()
         self._on_image()
+        self._on_check_input()
         self._enable_result(False)
 
     # -- building -----------------------------------------------------------------
@@ -103,11 +117,23 @@ class SegmentWidget(ImageForm):
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
-        self._panel.moved.connect(self._on_moved)
-        self._panel.settled.connect(self._relabel)
+        self._source.native.returnPressed.connect(self._default.on_hand)
+        self._browse.changed.connect(self._default.on_hand)
         self.intensity.changed.connect(self._on_intensity)
-        self._viewer.dims.events.current_step.connect(self._on_plane)
         self._viewer.layers.events.removed.connect(self._on_removed)
+
+    def _advanced_rows(self) -> list[Any]:
+        about = "Distance of the planes along Z, for volumes and surfaces in the table."
+        self.z_size = size_box("z_size", "z step, µm", about)
+        first, *rest = super()._advanced_rows()
+        return [first, self.z_size, *rest]
+
+    def _on_axes(self, *_: Any) -> None:
+        super()._on_axes()
+        depth = "Z" in str(self._axes.value).upper()
+        for part in (self.z_size, getattr(self, "link_planes", None)):
+            if part is not None:
+                part.visible = depth
 
     # -- for scripts ----------------------------------------------------------------
 
@@ -123,10 +149,12 @@ class SegmentWidget(ImageForm):
 
     def wait(self, timeout: float = 600.0) -> bool:
         """Process events until nothing is under way; return False after `timeout` seconds."""
-        done = self._runs.wait(timeout)
+        done = self._default.jobs.wait(timeout) and self._runs.wait(timeout)
         if self._settle.isActive():
             self._relabel()
-        return done and self._updates.wait(timeout) and self._trees.wait(timeout)
+        if self._check_soon.isActive():
+            self._start_check()
+        return all([done, *(jobs.wait(timeout) for jobs in self._all_jobs()[1:])])
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table; without a path, ask for one."""
@@ -163,6 +191,17 @@ class SegmentWidget(ImageForm):
     def _image_layers(self, _: Any = None) -> list[Any]:
         return reading.image_layers(self._viewer, stains=True)
 
+    def _on_image(self, *_: Any) -> None:
+        super()._on_image()
+        if hasattr(self, "_default") and self._image.value is not None:
+            image, axes, plane = self._seen(self._image.value)
+            self._default.look((image, axes, self._chosen_channels(), plane))
+
+    def _show_ask(self, sentence: str) -> None:
+        """Ask for a model, or take the question back; another sentence stays."""
+        if sentence or self.status.value == ASK:
+            self._show_status(sentence)
+
     def _preset_for_model(self) -> None:
         card = self._model.card()
         if card is None:
@@ -175,9 +214,16 @@ class SegmentWidget(ImageForm):
 
     # -- the run ----------------------------------------------------------------------
 
+    def run(self) -> None:
+        """Run the model in the background; `wait` waits for the result."""
+        if self._default.jobs.busy and self._default.open:
+            self._default.jobs.wait(_LONGEST_LOOK)
+        super().run()
+
     def _work(self) -> Callable[[Progress], SegmentRunResult]:
-        request, segment = self._request(), self._segment
-        return lambda progress: compute(request, progress, segment)
+        request, segment, kept = self._request(), self._segment, self._kept
+        self._begun_with = weakref.ref(self._image.value)
+        return lambda progress: compute(request, progress, segment, kept)
 
     def _request(self) -> SegmentRequest:
         common = self._common_request()
@@ -185,6 +231,9 @@ class SegmentWidget(ImageForm):
         options = self._panel.chosen_options()
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
         intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
+        known = self._known_pixel_size()
+        if self.z_size.value and known and "Z" in (common["axes"] or ""):
+            common["pixel_size"] = (self.z_size.value, *known)
         return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
@@ -193,7 +242,11 @@ class SegmentWidget(ImageForm):
 
     def _accept(self, value: SegmentRunResult) -> None:
         self._forget_result()
-        live = self._live = LiveSegmentation(self._viewer, value)
+        self._default.used()
+        layers = self._results.show(self._viewer, self._begun_with(), value)
+        if layers.kept_edits:
+            value.messages.append(_KEPT)
+        live = self._live = LiveSegmentation(self._viewer, value, layers)
         used = live.segmentation.options
         self._panel.preset(threshold=used.threshold)
         # what the model's card gave; not what the user set during the run
@@ -207,83 +260,28 @@ class SegmentWidget(ImageForm):
         return None if self._live is None else dict(self._live.segmentation.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._updates, self._trees)
+        return (
+            self._runs,
+            self._updates,
+            self._trees,
+            self._counts,
+            self._checks,
+            self._default.jobs,
+        )
 
-    # -- the threshold ------------------------------------------------------------------
+    # -- events of the viewer and the dock ---------------------------------------------------
 
-    def _on_moved(self) -> None:
-        if self._live is None:
-            return
-        self._updates.forget()
-        self._show_readout(self._live.show(self._panel.label_options()))
-        if self._live.needs_tree() is not None:
-            self._build_tree()
-        self._settle.start()
-
-    def _relabel(self) -> None:
-        self._settle.stop()
-        live = self._live
-        if live is None:
-            return
-        segmentation, options = live.segmentation, self._panel.label_options()
-        intensity = self._intensity_snapshot()
-
-        def work(progress: Progress) -> RelabelResult:
-            return relabel(segmentation, options, intensity, progress, live.uncertainty)
-
-        self._updates.start(work, self._on_update)
-
-    def _on_update(self, outcome: Outcome[RelabelResult]) -> None:
-        if self._live is None or outcome.stopped:
-            return
-        if outcome.value is None:
-            self._show_status(f"⚠ {outcome.error}")
-        else:
-            self._show_readout(self._live.apply(outcome.value))
-            if self._live.needs_tree() is not None:  # splitting was switched on or off
-                self._look_ahead.start()
-            if outcome.value.messages:
-                self._show_status(" ".join(outcome.value.messages))
-
-    def _build_tree(self) -> None:
-        live = self._live
-        plane = None if live is None else live.needs_tree()
-        if live is None or plane is None or self._trees.busy:
-            return
-        segmentation = live.segmentation
-
-        def done(outcome: Outcome[Any]) -> None:
-            if outcome.value is not None and live is self._live:
-                live.add_tree(plane, outcome.value)
-                if self._settle.isActive():
-                    self._show_readout(live.show(self._panel.label_options()))
-
-        self._trees.start(lambda progress: segmentation.tree(plane), done)
+    def _on_removed(self, *_: Any) -> None:
+        self._results.prune()
+        if self._live is not None and not self._live.alive:
+            self._forget_result()
 
     def _on_intensity(self, *_: Any) -> None:
         if self._live is not None:
             self._settle.start()
 
-    def _show_readout(self, readout: Readout) -> None:
-        if self._live is not None:
-            self.readout.value = readout.sentence(*self._live.pixel_area())
-
-    # -- events of the viewer and the dock ---------------------------------------------------
-
-    def _on_plane(self, *_: Any) -> None:
-        if self._live is not None:
-            self._look_ahead.start()
-
-    def _on_removed(self, *_: Any) -> None:
-        if self._live is not None and not self._live.alive:
-            self._forget_result()
-
     def _forget_result(self) -> None:
-        for timer in (self._settle, self._look_ahead):
-            timer.stop()
-        for jobs in (self._updates, self._trees):
-            jobs.forget()
-        self._live = None
+        self._stop_following()
         self._panel.slider.set_counts(None)
         self.readout.value = ""
         self._enable_result(False)

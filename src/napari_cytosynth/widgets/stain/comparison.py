@@ -97,7 +97,8 @@ def _by_object(staining: Any, stain: str, real: Any, cells: LayerSnapshot) -> An
         images["uncertainty"] = staining.std[number]
     axes = staining.axes.removeprefix("C")
     tables = {name: measure(labels, image, axes=axes) for name, image in images.items()}
-    table = tables["real"][["label", "area_px"]].copy()
+    size = "volume_px" if "volume_px" in tables["real"] else "area_px"
+    table = tables["real"][["label", size]].copy()
     for name, measured in tables.items():
         table[name] = measured["mean_intensity"]
     table.insert(4, "difference", table["virtual"] - table["real"])

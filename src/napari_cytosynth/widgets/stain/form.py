@@ -8,27 +8,20 @@ from magicgui.widgets import CheckBox, FloatSpinBox, PushButton, Select, SpinBox
 from qtpy.QtWidgets import QAbstractItemView, QListView, QSizePolicy
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.widgets.common import layers
-from napari_cytosynth.widgets.common.image_form import ImageForm
-from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import plain_label, single_shot
-from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+from napari_cytosynth.widgets.common.checked_form import CheckedForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari.viewer
 
-    from napari_cytosynth.widgets.common.jobs import Outcome
-
 __all__ = ["StainForm"]
 
-_CHECK_MS = 300
 _MAX_SAMPLES = 256
 _ROW_PX, _MAX_ROWS, _PER_ROW = 26, 3, 3
 
 
-class StainForm(ImageForm):
+class StainForm(CheckedForm):
     """Form for the options of virtual staining, with a check of the image against the model.
 
     Parameters
@@ -37,7 +30,7 @@ class StainForm(ImageForm):
         The viewer whose layers are offered and that gets the result.
     check_image
         Returns warnings about an image. Default:
-        :func:`napari_cytosynth.tasks.stain.domain_check.check_image`.
+        :func:`napari_cytosynth.tasks.common.input_check.check_image`.
     """
 
     _task = "stain"
@@ -45,15 +38,8 @@ class StainForm(ImageForm):
     def __init__(
         self, viewer: napari.viewer.Viewer, check_image: Callable[..., list[str]] | None = None
     ) -> None:
-        self._check_image = check_image
-        super().__init__(viewer)
-        self._checks: JobRunner[list[str]] = JobRunner(self.native)
-        self._check_soon = single_shot(self.native, _CHECK_MS, self._start_check)
+        super().__init__(viewer, check_image)
         self._layout_stains()
-        for part in (self._image, self._model, self._axes, self._channel, self._resample):
-            part.changed.connect(self._on_check_input)
-        self.pixel_size.changed.connect(self._on_check_input)
-        self._viewer.dims.events.current_step.connect(self._on_check_input)
         self._enough_button.changed.connect(self.enough)
 
     def _make_choices(self) -> list[Any]:
@@ -72,7 +58,6 @@ class StainForm(ImageForm):
             "their spread is the uncertainty. 16 is good, more is smoother. "
             "0: one prediction, at once, without any uncertainty.",
         )
-        self._check = plain_label("checked", visible=False)
         self._enough_button = PushButton(
             name="enough_button",
             text="Enough: keep what is there",
@@ -80,11 +65,7 @@ class StainForm(ImageForm):
             visible=False,
         )
         at = rows.index(self._planes)
-        run = rows.pop()
-        return [
-            *rows[:at], self._stains, self._samples, *rows[at:], self._check, run,
-            self._enough_button,
-        ]  # fmt: skip
+        return [*rows[:at], self._stains, self._samples, *rows[at:], self._enough_button]
 
     def _advanced_rows(self) -> list[Any]:
         self.seed = SpinBox(
@@ -146,44 +127,6 @@ class StainForm(ImageForm):
         if known and not chosen:
             raise InputError("Choose at least one stain: click its name in the list.")
         return None if chosen == known else tuple(chosen)
-
-    # -- the check of the image against the model ---------------------------------------------
-
-    def _on_check_input(self, *_: Any) -> None:
-        self._check_soon.start()
-
-    def _start_check(self) -> None:
-        from .job import check
-
-        self._check_soon.stop()
-        layer, card = self._image.value, self._model.card()
-        if layer is None or card is None or card.inference.task != "stain":
-            self._show_check([])
-            return
-        axes, size = self._axes.value, self._known_pixel_size()
-        image, channels = LayerSnapshot.of(layer), self._chosen_channels()
-        letters = layers.fitting_axes(layer, axes)
-        plane = layers.plane_in_view(self._viewer, layer, letters) if letters else ()
-        resampled, check_image = self._resample.value, self._check_image
-        self._checks.start(
-            lambda progress: check(
-                image, card, letters, channels, plane, size, resampled, check_image
-            ),
-            self._on_check,
-        )
-
-    def _on_check(self, outcome: Outcome[list[str]]) -> None:
-        if not outcome.stopped:
-            self._show_check(outcome.value or [])
-
-    def _show_check(self, sentences: list[str]) -> None:
-        can_resample = self._resample.native.isVisibleTo(self.native)
-        hint = "Resample it, or run anyway." if can_resample else "You can run it anyway."
-        self._check.value = f"⚠ {' '.join(sentences)} {hint}" if sentences else ""
-        self._check.visible = bool(sentences)
-        self._run_text = "Run anyway" if sentences else "Run"
-        if not self._runs.busy:
-            self._run_button.text = self._run_text
 
     # -- enough -------------------------------------------------------------------------------
 

@@ -20,13 +20,11 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
-    from napari_cytosynth.zoo.card import ModelCard
 
 __all__ = [
     "StainPreview",
     "StainRequest",
     "StainRunResult",
-    "check",
     "compute",
     "layers_by_role",
     "run_stainer",
@@ -166,48 +164,6 @@ def layers_by_role(staining: Any) -> LayersByRole:
         record = attributes["metadata"][KEY]
         layers[record["stain"], record["role"]] = (data, attributes, kind)
     return layers
-
-
-def check(
-    image: LayerSnapshot,
-    card: ModelCard,
-    axes: str,
-    channels: tuple[int, ...] | None,
-    plane: Plane,
-    pixel_size: tuple[float, ...] | None,
-    resampled: bool,
-    check_image: Callable[..., list[str]] | None,
-) -> list[str]:
-    """Return warnings where the plane in view is unlike the model's training images.
-
-    Parameters
-    ----------
-    image, axes, channels, plane, pixel_size
-        How the layer will be read, and the index of the plane to check.
-    card
-        Card of the model.
-    resampled
-        Whether the image will be resampled to the model's pixel size before the run.
-    check_image
-        Function that checks a plane. None:
-        :func:`napari_cytosynth.tasks.stain.domain_check.check_image`.
-    """
-    from napari_cytosynth.tasks.common.axes import PlaneReader
-    from napari_cytosynth.tasks.common.resample import model_shape, to_shape
-
-    if not axes:
-        return []
-    if check_image is None:
-        from napari_cytosynth.tasks.stain import domain_check as real
-
-        check_image = real.check_image
-    data: Any = image.data[0] if image.multiscale else image.data
-    pixels = PlaneReader(data, axes, channels).read(plane)
-    wanted = card.inference.pixel_size_um
-    shape = model_shape(pixels.shape[1:], pixel_size, wanted) if resampled else None
-    if shape is not None:
-        return check_image(to_shape(pixels, shape), card, wanted)
-    return check_image(pixels, card, pixel_size)
 
 
 def run_stainer(stain: Callable[..., Any] | None) -> Callable[..., Any]:

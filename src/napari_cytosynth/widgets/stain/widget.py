@@ -52,7 +52,7 @@ class StainWidget(StainForm):
         Function that runs the network. Default: :func:`napari_cytosynth.stain`.
     check_image
         Function that checks an image against a model's card before the run. Default:
-        :func:`napari_cytosynth.tasks.stain.domain_check.check_image`.
+        :func:`napari_cytosynth.tasks.common.input_check.check_image`.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from .blocks import GenerationSettings, Normalisation, OutputScaling, Splitting
 from .objects import Confidence, Expected, FlowDecoding
-from .record import Factor, Line, Number, Percent, Positive, Record, Side
+from .record import Factor, Line, LookName, Number, Percent, Positive, Record, Side
 from .roles import (
     Activation,
     ChannelRole,
@@ -27,7 +27,10 @@ ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
 class Inference(Record):
     """Settings for running the network on an image and interpreting its output."""
 
-    task: Literal["segment", "stain", "generate"] = Field(description="the verb it serves")
+    task: Literal["segment", "stain", "generate", "encode"] = Field(
+        description="the verb it serves; encode: describes images by features, in whose space "
+        "sets of images are compared"
+    )
     input_channels: list[Line] = Field(max_length=1024, description="names of the input channels")
     output_channels: list[Line] = Field(
         min_length=1, max_length=1024, description="names of the output channels"
@@ -117,6 +120,11 @@ class Inference(Record):
         description="quantiles (in %) of the scaled training images: the smallest and the "
         "largest over the images; a new image is compared with them",
     )
+    input_looks: dict[LookName, tuple[Number, Number]] = Field(
+        default_factory=dict,
+        description="limits of the looks of the training images (percentiles of brightness; size, "
+        "asymmetry, roughness and noise of the structures): a new image rarely lies outside",
+    )
     output_scaling: list[OutputScaling] = Field(
         default_factory=list,
         description="one for each output channel, to the target's own units; empty: as they are",
@@ -155,6 +163,9 @@ class Inference(Record):
         for name, (low, high) in self.input_quantiles.items():
             if float(name) > 100 or low > high:
                 raise ValueError(f"input_quantiles: {name} % from {low:g} to {high:g} cannot be")
+        for name, (low, high) in self.input_looks.items():
+            if low > high:
+                raise ValueError(f"input_looks: {name} from {low:g} to {high:g} cannot be")
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -56,6 +56,7 @@ Positive = Annotated[float, Field(ge=1e-12, le=1e12)]
 Factor = Annotated[float, Field(ge=-1e6, le=1e6)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1, le=8192)]
+LookName = Literal["p5", "p25", "p50", "p75", "p95", "size", "asymmetry", "roughness", "noise"]
 Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")]
 
 

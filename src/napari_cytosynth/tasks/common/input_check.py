@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.layers import resolve_pixel_size
-from napari_cytosynth.tasks.common.planes import is_constant, looks_like_colour
-from napari_cytosynth.tasks.common.resample import TOLERANCE
+
+from .layers import resolve_pixel_size
+from .looks import PERCENTILES, guess_kind, looks, trained_on
+from .planes import is_constant, looks_like_colour
+from .resample import TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +28,35 @@ _RARE = (5.0, 95.0)  # quantiles below and above these belong to rare, extreme p
 _SATURATED = 0.005  # a larger fraction of pixels at the camera's maximum is reported
 _CAMERA_BITS = (8, 10, 12, 14, 16)
 
+_PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
+_SCALE_LOOKS = ("size", "noise")
+_NEARER = 0.1  # of the distance from the limits: an image inverted is so much nearer
+_MUCH = 0.1  # of the range of the image's intensities
+_INVERTED = "its contrast seems inverted: what is bright there is dark here"
+_WORDS = {
+    "size": (
+        "its structures are finer, as at a smaller magnification",
+        "its structures are coarser, as at a larger magnification",
+    ),
+    "asymmetry": ("its details are darker", "its details are brighter"),
+    "roughness": ("its ground is smoother", "its ground is less smooth"),
+    "noise": (
+        "it is blurred, as at a larger magnification",
+        "it is noisier or finer, as at a smaller magnification",
+    ),
+}
+
 
 def check_image(
     plane: Any, card: ModelCard, pixel_size: float | Sequence[float] | None = None
 ) -> list[str]:
     """Compare a plane with the images that a model was trained on.
 
-    Checked are the pixel size, the quantiles of the scaled intensities (against those of
-    the training images on the card), and what no model can use: colours, saturated,
-    constant or missing pixels. An image that passes may still be of another microscope or
-    sample, which is not detected.
+    Checked are the pixel size, the looks of the image or the quantiles of its scaled
+    intensities (against those of the training images on the card; where the card has neither,
+    only whether bright objects on a dark ground are taken for phase contrast or the like), and
+    what no model can use: colours, saturated, constant or missing pixels. An image that passes
+    may still be of another microscope or sample, which is not detected.
 
     Parameters
     ----------
@@ -73,11 +94,11 @@ def check_image(
     if is_constant(pixels):
         sentences.append("The image has the same value everywhere: there is nothing to see in it.")
     else:
-        reasons += _intensities(pixels, card)
+        reasons += _unlike(pixels, card)
         sentences += _saturation(pixels)
     if reasons:
         about = "; ".join(reasons)
-        kind = card.inference.modality
+        kind = card.inference.modality or (trained_on(card) or "")
         known = f" ({kind})" if kind else ""
         sentences.insert(0, f"This looks unlike what the model was trained on{known}: {about}.")
     return sentences
@@ -108,6 +129,88 @@ def _saturation(pixels: npt.NDArray[Any]) -> list[str]:
     if fraction < _SATURATED or top not in {2**bits - 1 for bits in _CAMERA_BITS}:
         return []
     return [f"{100 * fraction:.2g} % of the pixels are saturated (at {top})."]
+
+
+def _unlike(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
+    """Return in what the intensities or structures differ from the training images', if at all."""
+    if card.inference.input_looks:
+        return _looks(pixels, card)
+    if card.inference.input_quantiles:
+        return _intensities(pixels, card)
+    return _kind(pixels[0], card)
+
+
+def _kind(plane: npt.NDArray[Any], card: ModelCard) -> list[str]:
+    """Return that a plane is of another kind, for a card that tells only the kind."""
+    wanted = trained_on(card)
+    if wanted is None or card.inference.task != "segment":
+        return []
+    found = guess_kind(plane)
+    if found == wanted:
+        return []
+    if guess_kind(-_finite(plane)) == wanted:
+        return [_INVERTED]
+    return [] if found is None else [f"it looks like {found}"]
+
+
+def _finite(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    values = plane.astype(np.float64)
+    values[~np.isfinite(values)] = 0
+    return values
+
+
+def _looks(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
+    """Return the look of the (first) channel that is outside the card's limits, if one is."""
+    from napari_cytosynth.inference.normalise import normalise
+
+    known = {str(name): limits for name, limits in card.inference.input_looks.items()}
+    scaled = normalise(pixels[:1], card.inference.normalisation)[0]
+    found = looks(scaled)
+    outside = _outside(found, known)
+    if not outside:
+        return []
+    mirrored = _outside(looks(-scaled), known)
+    if max(mirrored.values(), default=0.0) < _NEARER * max(outside.values()):
+        return [_INVERTED]
+    worst = _telling(outside, known)
+    return [_described(worst, found[worst], *known[worst])]
+
+
+def _telling(outside: dict[str, float], known: dict[str, tuple[float, float]]) -> str:
+    """Return the look, of those outside, that says most of the cause.
+
+    An image of another kind has another brightness; if that differs little, the magnification
+    may be another.
+    """
+    reach = {name: far * (known[name][1] - known[name][0]) for name, far in outside.items()}
+    groups = (
+        [name for name in outside if name in _PERCENTILE_LOOKS and reach[name] > _MUCH],
+        [name for name in outside if name in _SCALE_LOOKS],
+        list(outside),
+    )
+    return max(next(filter(None, groups)), key=outside.__getitem__)
+
+
+def _outside(found: dict[str, float], known: dict[str, tuple[float, float]]) -> dict[str, float]:
+    """Return the looks outside their limits, and how far, in units of the limits' distance."""
+    far = {
+        name: max(low - found[name], found[name] - high) / max(high - low, 1e-6)
+        for name, (low, high) in known.items()
+        if name in found
+    }
+    return {name: distance for name, distance in far.items() if distance > 0}
+
+
+def _described(name: str, value: float, low: float, high: float) -> str:
+    """Return what a look outside its limits means."""
+    span = f"{low:.2g} to {high:.2g}"
+    less, more = _WORDS.get(name, ("", ""))
+    if less:
+        return f"{less if value < low else more} ({value:.2g}; in the training images {span})"
+    return (
+        f"its brightness is spread differently ({name[1:]} % of the pixels lie below {value:.2g} "
+        f"of its range, in the training images below {span})"
+    )
 
 
 def _intensities(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:

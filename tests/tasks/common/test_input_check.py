@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.stain.domain_check import check_image
+from napari_cytosynth.tasks.common.input_check import check_image
 from napari_cytosynth.zoo.card import Normalisation
 
 QUANTILES = {"1": (-2.6, -2.0), "5": (-1.8, -1.5), "50": (-0.1, 0.1), "95": (1.5, 1.8)}

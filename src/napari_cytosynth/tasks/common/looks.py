@@ -1,0 +1,139 @@
+"""Looks of an image: a few numbers on its brightness and its structures, which need no model."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["PERCENTILES", "Kind", "guess_kind", "look_limits", "looks", "trained_on"]
+
+Kind = Literal["fluorescence", "phase contrast"]
+
+PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
+"""Of the intensities between the darkest (0) and the brightest (1) of the image."""
+
+_LOWEST, _HIGHEST = 1.0, 99.8  # percentiles that count as its darkest and its brightest
+_LARGEST = 1536  # px of a side: of a larger plane its middle is looked at
+_SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are sorted into
+_RANGES = {"asymmetry": (-1, 1)}  # of the looks, but size; of the others 0 to 1
+_USUAL = (1.0, 99.0)  # percentiles of a number over the training images
+_SLACK, _FEW = 0.1, 5.0  # beyond these, of their range: the more the fewer images there are
+_LEAST = 0.01  # beyond them in any case: images that are all alike are no narrow kind
+
+
+def looks(plane: Any) -> dict[str, float]:
+    """Measure how brightness and structures are distributed in a plane.
+
+    Parameters
+    ----------
+    plane
+        (Y, X) real numbers. Offset and factor of the intensities do not matter.
+
+    Returns
+    -------
+    dict
+        ``p5``, ``p25`` … ``p95``: percentiles between the darkest and the brightest, in [0, 1].
+        ``size``: of the structures in px, 1 to 8: the mean scale of the bands of differences of
+        Gaussians, in octaves, weighted by their variance. ``asymmetry``: of the details, in
+        [-1, 1]: positive where bright details stand out, negative where dark ones do.
+        ``roughness``: the median gradient against the steepest per cent, 0 for objects on a smooth
+        ground. ``noise``: the share of the contrast that is finer than a pixel or two. Empty if
+        no two pixels differ.
+    """
+    pixels = _scaled(_middle(np.asarray(plane)))
+    if pixels is None:
+        return {}
+    names = map("p{:g}".format, PERCENTILES)
+    found = dict(zip(names, np.percentile(pixels, PERCENTILES), strict=True))
+    blurred = [ndimage.gaussian_filter(pixels, sigma) for sigma in (*_SCALES, 2 * _SCALES[-1])]
+    energy = np.array([float((fine - coarse).var()) for fine, coarse in pairwise(blurred)])
+    found["size"] = 2 ** (energy @ np.log2(_SCALES) / max(energy.sum(), 1e-12))
+    dark, bright = np.percentile(blurred[0] - blurred[-2], [1.0, 99.0])
+    found["asymmetry"] = (bright + dark) / max(bright - dark, 1e-12)
+    slopes = np.hypot(*np.gradient(blurred[0])) if min(pixels.shape) > 1 else np.zeros(1)
+    found["roughness"] = np.median(slopes) / max(np.percentile(slopes, 99), 1e-12)
+    found["noise"] = (pixels - blurred[0]).std() / max(pixels.std(), 1e-12)
+    return {name: float(value) for name, value in found.items()}
+
+
+def _middle(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    starts = [max(0, (side - _LARGEST) // 2) for side in plane.shape]
+    return plane[tuple(slice(start, start + _LARGEST) for start in starts)]
+
+
+def _scaled(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
+    """Return the pixels between 0 and 1; None without contrast. What is no number becomes 0."""
+    known = np.isfinite(plane)
+    values = plane[known].astype(np.float64)
+    if not values.size:
+        return None
+    low, high = np.percentile(values, [_LOWEST, _HIGHEST])
+    if not low < high:
+        low, high = values.min(), values.max()
+    if not low < high:
+        return None
+    scaled = np.zeros(plane.shape, np.float64)
+    scaled[known] = (values - low) / (high - low)
+    return np.clip(scaled, 0.0, 1.0).astype(np.float32)
+
+
+def look_limits(images: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """Return the limits that the looks of an image of the same kind rarely leave.
+
+    Parameters
+    ----------
+    images
+        Looks of the training images; those without any are passed over.
+
+    Returns
+    -------
+    dict
+        Name -> lowest and highest: the percentiles 1 and 99 over the images, and a tenth of
+        their distance beyond, more where there are few images. Empty without images.
+    """
+    given = [image for image in images if image]
+    if not given:
+        return {}
+    limits = {}
+    slack = _SLACK + _FEW / len(given)
+    for name in given[0]:
+        values = np.array([image[name] for image in given])
+        sizes = name == "size"  # in octaves
+        low, high = np.percentile(np.log2(values) if sizes else values, _USUAL)
+        beyond = max(slack * (high - low), _LEAST)
+        ends = (low - beyond, high + beyond)
+        low, high = (2**end for end in ends) if sizes else np.clip(ends, *_RANGES.get(name, (0, 1)))
+        limits[name] = (round(float(low), 4), round(float(high), 4))
+    return limits
+
+
+def guess_kind(plane: Any) -> Kind | None:
+    """Guess the kind of microscopy of a plane (Y, X); None where it may be any, or a picture.
+
+    Fluorescence: bright objects on a dark ground. Phase contrast: a smooth grey ground, and
+    details both darker and brighter than it, the bright ones (halos) prevailing a little.
+    """
+    found = looks(plane)
+    if not found:
+        return None
+    if found["p25"] <= 0.1 and found["p50"] <= 0.2:
+        return "fluorescence"
+    grey = 0.2 <= found["p50"] <= 0.5 and found["p75"] - found["p25"] <= 0.15
+    halos = found["asymmetry"] >= 0.03 and found["p5"] >= 0.1
+    return "phase contrast" if grey and halos and found["roughness"] <= 0.07 else None
+
+
+def trained_on(card: ModelCard) -> Kind | None:
+    """Return the kind of microscopy that a card names, by its modality or its tags."""
+    words = " ".join([card.inference.modality, *card.tags]).lower().replace("-", " ")
+    return next((kind for kind in get_args(Kind) if kind in words), None)

@@ -1,0 +1,152 @@
+"""SharedPixels of the objects of two planes, and their one-to-one matching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Integers = npt.NDArray[np.integer]
+
+__all__ = [
+    "MINIMUM_IOU",
+    "SharedPixels",
+    "best_pairs",
+    "connected_groups",
+    "count_overlaps",
+    "object_areas",
+]
+
+MINIMUM_IOU = 0.25
+"""Objects of neighbouring planes are one from this overlap on; Cellpose's usual value
+(``stitch3D``: Stringer et al., Nature Methods 18, 2021)."""
+
+
+@dataclass(frozen=True, eq=False)
+class SharedPixels:
+    """Pairs of objects of two planes that share pixels.
+
+    Attributes
+    ----------
+    first, second
+        Id of the object in each plane.
+    pixels
+        Number of pixels that they share, at least 1.
+    """
+
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.int64]
+
+    def __getitem__(self, chosen: npt.NDArray[np.bool_]) -> SharedPixels:
+        return SharedPixels(self.first[chosen], self.second[chosen], self.pixels[chosen])
+
+    def iou(self, first_areas: Integers, second_areas: Integers) -> npt.NDArray[np.float64]:
+        """Return the intersection over union of each pair, in (0, 1].
+
+        Parameters
+        ----------
+        first_areas, second_areas
+            Pixels of each object, by its id.
+        """
+        union = first_areas[self.first] + second_areas[self.second] - self.pixels
+        return self.pixels / union
+
+    def containment(self, first_areas: Integers, second_areas: Integers) -> npt.NDArray[np.float64]:
+        """Return which share of the smaller object of each pair lies in the other, in (0, 1]."""
+        return self.pixels / np.minimum(first_areas[self.first], second_areas[self.second])
+
+
+def count_overlaps(first: Integers, second: Integers) -> SharedPixels:
+    """Count the pixels that the objects of two planes share.
+
+    Parameters
+    ----------
+    first, second
+        Labels (Y, X) of the same shape; 0 is background.
+
+    Returns
+    -------
+    SharedPixels
+        Ordered by the ids of `first`, then of `second`.
+    """
+    one, other = np.ravel(first), np.ravel(second)
+    if not one.size:
+        nothing = np.zeros(0, np.int64)
+        return SharedPixels(nothing, nothing, nothing)
+    # runs of equal pairs: far fewer than pixels, whatever the number of objects
+    starts = _run_starts((one[1:] != one[:-1]) | (other[1:] != other[:-1]))
+    lengths = np.diff(starts, append=one.size)
+    one, other = one[starts].astype(np.int64), other[starts].astype(np.int64)
+    shared = (one > 0) & (other > 0)
+    stride = int(other.max(initial=0)) + 1
+    pairs, place = np.unique(one[shared] * stride + other[shared], return_inverse=True)
+    pixels = np.bincount(place.ravel(), lengths[shared], minlength=len(pairs)).astype(np.int64)
+    return SharedPixels(pairs // stride, pairs % stride, pixels)
+
+
+def object_areas(labels: Integers) -> npt.NDArray[np.int64]:
+    """Return the pixels of each object by its id; entry 0 is 0."""
+    flat = np.ravel(labels)
+    if not flat.size:
+        return np.zeros(1, np.int64)
+    starts = _run_starts(flat[1:] != flat[:-1])
+    areas = np.bincount(flat[starts], np.diff(starts, append=flat.size)).astype(np.int64)
+    areas[0] = 0
+    return areas
+
+
+def _run_starts(changes: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    return np.concatenate([[0], np.flatnonzero(changes) + 1])
+
+
+def best_pairs(pairs: SharedPixels, scores: npt.NDArray[np.floating]) -> SharedPixels:
+    """Return pairs in which every object occurs at most once, the best scores first.
+
+    The result is that of going through the pairs by falling score and taking each whose
+    objects are both free; of equal scores the lower ids come first. Pairs that are the best
+    of both their objects are taken at once, and so on with what is left.
+    """
+    rank = np.empty(len(scores), np.int64)
+    rank[np.lexsort((pairs.second, pairs.first, -scores))] = np.arange(len(scores))
+    chosen = np.zeros(len(scores), bool)
+    left = np.arange(len(scores))
+    while len(left):
+        best_of_first = np.full(int(pairs.first.max()) + 1, len(rank))
+        best_of_second = np.full(int(pairs.second.max()) + 1, len(rank))
+        first, second, ranks = pairs.first[left], pairs.second[left], rank[left]
+        np.minimum.at(best_of_first, first, ranks)
+        np.minimum.at(best_of_second, second, ranks)
+        mutual = (best_of_first[first] == ranks) & (best_of_second[second] == ranks)
+        chosen[left[mutual]] = True
+        taken_first = np.isin(first, first[mutual])
+        taken_second = np.isin(second, second[mutual])
+        left = left[~(taken_first | taken_second)]
+    return pairs[chosen]
+
+
+def connected_groups(
+    links: npt.NDArray[np.int64], count: int
+) -> tuple[int, npt.NDArray[np.integer]]:
+    """Return the number of connected groups, and the group of each member.
+
+    Parameters
+    ----------
+    links
+        (N, 2) members, counted from 0, that belong together.
+    count
+        Number of members.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not count:
+        return 0, np.zeros(0, np.int64)
+    ones = np.ones(len(links), bool)
+    graph = coo_array((ones, (links[:, 0], links[:, 1])), (count, count))
+    groups, group = connected_components(graph, directed=False)
+    return int(groups), group

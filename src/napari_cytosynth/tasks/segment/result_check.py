@@ -1,0 +1,156 @@
+"""Check of a segmentation after the run, against results on the validation images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.card import Expected
+
+    from .result import Segmentation
+
+__all__ = ["ResultFacts", "check_result", "facts_of"]
+
+_FACTOR = 2.0  # beyond the quantiles of the validation images, before anything is said
+_SPARSE = 10.0  # the same for few objects: a sparse field is no fault
+_DOUBTFUL = 0.5  # objects of a lower confidence are wrong more often than right
+_LEAST_CONFIDENCE = 0.8  # of the validation images' lowest mean confidence
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What is compared of a result.
+
+    Attributes
+    ----------
+    count
+        Number of objects.
+    foreground
+        Fraction of the pixels that belong to objects, in [0, 1].
+    diameter
+        Median diameter of the circles of the objects' areas, in px of the model's pixel size;
+        None without objects, and for volumes.
+    confidence
+        Mean confidence of the objects, in [0, 1]; None where the model gives none.
+    doubtful
+        Fraction of the objects that are more likely wrong than right; None likewise.
+    """
+
+    count: int
+    foreground: float
+    diameter: float | None = None
+    confidence: float | None = None
+    doubtful: float | None = None
+
+
+def facts_of(
+    segmentation: Segmentation, table: Any, model_pixel_size: float | None = None
+) -> ResultFacts:
+    """Gather the facts of a result.
+
+    Parameters
+    ----------
+    segmentation
+        The result.
+    table
+        Table of its objects, with ``area_px`` (or volumes) and, where known, ``confidence``.
+    model_pixel_size
+        Pixel size of the training images in µm; None (default) if unknown.
+    """
+    labels, own = segmentation.labels, segmentation.pixel_size
+    foreground = float(np.count_nonzero(labels)) / max(labels.size, 1)
+    if not len(table):
+        return ResultFacts(0, foreground)
+    zoom = 1.0
+    if own is not None and model_pixel_size is not None:
+        zoom = float(np.sqrt(own[-2] * own[-1])) / model_pixel_size
+    diameter = None
+    if "area_px" in table:  # volumes of a stack have no counterpart in the images of the training
+        diameter = zoom * float(np.median(2 * np.sqrt(np.asarray(table["area_px"], float) / np.pi)))
+    if "confidence" not in table:
+        return ResultFacts(len(table), foreground, diameter)
+    known = np.asarray(table["confidence"], float)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return ResultFacts(len(table), foreground, diameter)
+    doubtful = float(np.mean(known < _DOUBTFUL))
+    return ResultFacts(len(table), foreground, diameter, float(known.mean()), doubtful)
+
+
+def check_result(
+    found: ResultFacts, expected: Expected | None, objects: str = "objects", modality: str = ""
+) -> str:
+    """Return a sentence on a result that is unlike those of the validation images.
+
+    Parameters
+    ----------
+    found
+        Facts of the result.
+    expected
+        Of the model's card; None if it has none: then nothing is said.
+    objects
+        Name of the objects. Default: "objects".
+    modality
+        Kind of microscopy of the training images; empty (default) if unknown.
+
+    Returns
+    -------
+    str
+        Empty if the result is as expected: no size lies beyond twice, or below half, of what 90 %
+        of the validation images show, the foreground is neither ten times sparser nor twice as
+        dense, and most objects are rather right than wrong.
+    """
+    if expected is None:
+        return ""
+    reasons = [*_confidence(found, expected), *_foreground(found, expected)]
+    reasons += _diameter(found, expected)
+    if not reasons:
+        return ""
+    count = f"{found.count} {objects}" if found.count else f"No {objects}"
+    cause = (
+        f"this model was trained on {modality}"
+        if modality
+        else "the image may be unlike those that the model was trained on"
+    )
+    return f"{count}, {'; '.join(reasons)}: {cause}."
+
+
+def _confidence(found: ResultFacts, expected: Expected) -> list[str]:
+    if found.confidence is None or found.doubtful is None:
+        return []
+    if found.doubtful > 0.5:
+        return ["most of them doubtful"]
+    known = expected.confidence
+    if known is None or found.confidence >= _LEAST_CONFIDENCE * known[0]:
+        return []
+    return [
+        f"which the model is less sure of than usual (a confidence of {found.confidence:.2f}, in "
+        f"validation images {known[0]:.2f} to {known[2]:.2f})"
+    ]
+
+
+def _foreground(found: ResultFacts, expected: Expected) -> list[str]:
+    known = expected.foreground
+    if known is None:
+        return []
+    low, high = known[0] / _SPARSE, 1 - (1 - known[2]) / _FACTOR
+    if low <= found.foreground <= high:
+        return []
+    share, least, most = (100 * value for value in (found.foreground, known[0], known[2]))
+    return [f"on {share:.3g} % of the area (in validation images {least:.2g} to {most:.2g} %)"]
+
+
+def _diameter(found: ResultFacts, expected: Expected) -> list[str]:
+    known = expected.diameter
+    if known is None or found.diameter is None:
+        return []
+    if known[0] / _FACTOR <= found.diameter <= known[2] * _FACTOR:
+        return []
+    size = "small" if found.diameter < known[0] else "large"
+    return [
+        f"too {size} (half of them under {found.diameter:.3g} px across, in validation images "
+        f"{known[0]:.3g} to {known[2]:.3g} px)"
+    ]

@@ -1,0 +1,91 @@
+"""The linked objects of a stack in the viewer: one plane, and the count of the whole stack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
+    from napari_cytosynth.tasks.segment.tree import ComponentTree
+
+    from .job import Plane
+
+__all__ = ["LinkedCounts", "linked_plane"]
+
+
+def linked_plane(
+    segmentation: Any, plane: Plane, options: LabelOptions, tree: ComponentTree | None
+) -> np.ndarray | None:
+    """Return the labels (Y, X) of a plane with the numbers of the stack, at once.
+
+    Parameters
+    ----------
+    segmentation
+        Result whose planes are linked.
+    plane
+        Index of the plane.
+    options
+        Options of the labels.
+    tree
+        Component tree of the plane; it is needed below the model's threshold.
+
+    Returns
+    -------
+    ndarray or None
+        None until what it takes is prepared.
+    """
+    sizes = _sizes(segmentation, options)
+    if sizes is None:
+        return None
+    alive = sizes.alive(options)
+    if options.threshold >= sizes.stack.threshold:
+        labels = sizes.stack.plane_at(plane, segmentation.probability_plane(plane), options)
+        kept = labels if alive is None else labels * alive[labels]
+    elif tree is not None:
+        # objects are dropped as a whole, when the whole stack is labelled
+        whole = replace(options, min_size=0, drop_border=False)
+        kept = sizes.stack.renumbered(plane, tree.at(options.threshold, whole).labels)
+    else:
+        return None
+    result: np.ndarray = kept
+    return result
+
+
+def _sizes(segmentation: Any, options: LabelOptions) -> Any:
+    """Return the sizes of the objects for some options, or None until they are prepared."""
+    same = (options.fill_holes, options.split_touching) == (
+        segmentation.options.fill_holes,
+        segmentation.options.split_touching,
+    )
+    return segmentation.prepared_sizes if same else None
+
+
+class LinkedCounts:
+    """Counts of the objects of a stack while its threshold moves.
+
+    They are known at once from the model's threshold on; below it, and for some options, they
+    are counted in the background, and the last count says for which threshold it is.
+    """
+
+    def __init__(self) -> None:
+        self._counted: tuple[LabelOptions, list[int]] | None = None
+
+    def add(self, options: LabelOptions, counts: list[int]) -> None:
+        """Keep a count of each run that was made in the background."""
+        self._counted = options, counts
+
+    def count(
+        self, segmentation: Any, options: LabelOptions, run: int
+    ) -> tuple[int | None, float | None]:
+        """Return the number of objects of a run; and the threshold, if it is for another one."""
+        sizes = _sizes(segmentation, options)
+        count = None if sizes is None else sizes.count(options, run)
+        if count is not None or self._counted is None:
+            return count, None
+        counted, counts = self._counted
+        if replace(counted, threshold=options.threshold) != options:
+            return None, None
+        return counts[run], None if counted == options else counted.threshold
