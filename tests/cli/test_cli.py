@@ -116,8 +116,11 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
     assert main([*line.split(), "--axes", "tyx", "--pixel-size", "0.7"]) == 0
     assert (seen["axes"], seen["pixel_size"]) == ("TYX", 0.7)
     assert main(["segment", str(stack), "--model", "m", "--out", "o"]) == 0
-    own = ("threshold", "min_size", "split_touching")
-    assert [seen[name] for name in own] == [None, None, None]  # as the model's card says
+    own = ("threshold", "min_size", "split_touching", "diameter")
+    assert [seen[name] for name in own] == [None, None, None, None]  # as the model's card says
+    for text, value in (("31.5", 31.5), ("auto", "auto")):
+        assert main([*line.split(), "--diameter", text]) == 0
+        assert seen["diameter"] == value
     assert main(["segment", str(stack), "--model", "m", "--out", "o", "--no-split-touching"]) == 0
     assert seen["split_touching"] is False
     assert seen["link_planes"] is True

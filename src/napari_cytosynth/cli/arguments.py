@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_cytosynth.console import echo
 from napari_cytosynth.errors import InputError, OutputError
@@ -27,6 +27,7 @@ __all__ = [
     "at_least_one",
     "check_output",
     "count_pixels",
+    "diameter",
     "fraction",
     "image_source",
     "make_folder",
@@ -86,6 +87,11 @@ def pixel_size(text: str) -> float:
     if not 1e-6 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"must lie between 1e-6 and 1e6 µm, not {text}")
     return value
+
+
+def diameter(text: str) -> float | Literal["auto"]:
+    """Read a diameter in px, or the word auto."""
+    return "auto" if text.strip().lower() == "auto" else positive(text)
 
 
 def whole(text: str) -> int:

@@ -11,6 +11,7 @@ from .arguments import (
     add_segment_options,
     check_output,
     count_pixels,
+    diameter,
     image_source,
     save_result,
     sizes_of,
@@ -41,6 +42,13 @@ def add_parser(commands: Any) -> None:
         "--resample",
         action="store_true",
         help="bring the image to the model's pixel size first",
+    )
+    group.add_argument(
+        "--diameter",
+        type=diameter,
+        metavar="PX",
+        help="typical diameter of the image's objects in pixels, or auto to measure it: the image "
+        "is resampled until they are as large as those that the model knows",
     )
     group.add_argument("--fill-holes", action="store_true", help="fill what an object encloses")
     group.add_argument(
@@ -78,6 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         channels=arguments.channels,
         pixel_size=sizes_of(file, arguments.pixel_size, axes),
         resample=arguments.resample,
+        diameter=arguments.diameter,
         device=arguments.device,
     )
     for message in (*file.messages, *result.messages):

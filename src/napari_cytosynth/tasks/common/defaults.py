@@ -21,7 +21,11 @@ DEFAULT_THRESHOLD = 0.5
 _LARGEST = 10**7  # px, as in the card
 
 
-def card_options(inference: Inference, pixel_size: Sequence[float] | None = None) -> dict[str, Any]:
+def card_options(
+    inference: Inference,
+    pixel_size: Sequence[float] | None = None,
+    diameter: float | None = None,
+) -> dict[str, Any]:
     """Return the card's options for an image.
 
     Parameters
@@ -31,6 +35,10 @@ def card_options(inference: Inference, pixel_size: Sequence[float] | None = None
     pixel_size
         Of the image along Y and X in µm; None (default) if unknown. The smallest object
         keeps its physical size where the model's pixel size is known too.
+    diameter
+        Typical diameter of the image's objects in px of the image; None (default) if not
+        known. Where the card has one too, the smallest object keeps its size beside it,
+        whatever the pixel sizes.
 
     Returns
     -------
@@ -42,14 +50,20 @@ def card_options(inference: Inference, pixel_size: Sequence[float] | None = None
     own = inference.threshold
     return {
         "threshold": DEFAULT_THRESHOLD if own is None else own,
-        "min_size": _smallest(inference, pixel_size),
+        "min_size": _smallest(inference, pixel_size, diameter),
         "split_touching": inference.separates_objects,
     }
 
 
-def _smallest(inference: Inference, pixel_size: Sequence[float] | None) -> int:
+def _smallest(
+    inference: Inference, pixel_size: Sequence[float] | None, diameter: float | None
+) -> int:
     """Return the number of pixels of the image that the smallest object has."""
     smallest, own = inference.min_size or 0, inference.pixel_size_um
-    if pixel_size is None or own is None:
+    if diameter is not None and inference.diameter is not None:
+        ratio = (diameter / inference.diameter) ** 2
+    elif pixel_size is None or own is None:
         return smallest
-    return min(round(smallest * own * own / (pixel_size[0] * pixel_size[1])), _LARGEST)
+    else:
+        ratio = own * own / (pixel_size[0] * pixel_size[1])
+    return min(round(smallest * ratio), _LARGEST)

@@ -13,7 +13,7 @@ from napari_cytosynth.memory import require_memory
 
 from .axes import PlaneReader, axes_from_labels, doubt_about, guess_axes, parse_axes
 from .layers import Source, voxel_size
-from .resample import check_scale, model_shape, pixel_size_hint
+from .resample import check_scale, model_shape, pixel_size_hint, resampled_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,7 +139,9 @@ class PlaneRun:
     messages
         Warnings and notes for the user. Default: none.
     shape
-        Rows and columns of a plane at the model's pixel size; None (default) without resampling.
+        Rows and columns of a plane as the model sees it; None (default) without resampling.
+    factors
+        Factors along Y and X that the image is resampled by. Default: (1.0, 1.0).
     z_size
         Distance of planes along Z in µm; None (default) if unknown.
     axes
@@ -157,6 +159,7 @@ class PlaneRun:
     planes: tuple[int, ...] | None
     messages: list[str] = field(default_factory=list)
     shape: tuple[int, int] | None = None
+    factors: tuple[float, float] = (1.0, 1.0)
     z_size: float | None = None
 
     def __post_init__(self) -> None:
@@ -192,16 +195,32 @@ class PlaneRun:
         """Return the index of a plane in the result: () if it is the only one."""
         return index if self.planes is None else ()
 
-    def set_resampling(self, resample: bool) -> None:
-        """Warn of a pixel size that is not the model's; with `resample`, plan to resample."""
+    def set_resampling(self, resample: bool, factor: float | None = None) -> None:
+        """Warn of a pixel size that is not the model's; with `resample`, plan to resample.
+
+        Parameters
+        ----------
+        resample
+            Resample the image to the model's pixel size, where it differs.
+        factor
+            Resample by this factor instead, whatever the pixel size; None (default) does not.
+        """
         resample = check_flag(resample, "resample")
+        if factor is not None:
+            self._resample_by((factor, factor))
+            return
         wanted = self.model.card.inference.pixel_size_um
         shape = model_shape(self.reader.plane_shape, self.pixel_size, wanted)
         if shape is not None and self.pixel_size is not None and wanted is not None:
             self.messages.append(pixel_size_hint(self.pixel_size, wanted, resampled=resample))
             if resample:
                 check_scale(self.pixel_size, wanted, self.model.card.name)
-                self.shape = shape
+                self._resample_by((self.pixel_size[0] / wanted, self.pixel_size[1] / wanted))
+
+    def _resample_by(self, factors: tuple[float, float]) -> None:
+        shape = resampled_shape(self.reader.plane_shape, factors)
+        if shape != self.reader.plane_shape:
+            self.shape, self.factors = shape, factors
 
     def require_memory(self, arrays: float, channels: int) -> None:
         """Refuse a run that will need more memory than is free, before any work.
@@ -252,12 +271,11 @@ class PlaneRun:
     def _normalisation(self) -> Normalisation:
         """Return the card's settings, with sigma in the image's pixels."""
         normalisation: Normalisation = self.model.card.inference.normalisation
-        wanted = self.model.card.inference.pixel_size_um
-        if self.shape is not None and self.pixel_size is not None and wanted is not None:
-            # sigma is in the model's pixels, not in the image's
-            sigma = normalisation.sigma * wanted / float(np.sqrt(np.prod(self.pixel_size)))
-            normalisation = normalisation.model_copy(update={"sigma": sigma})
-        return normalisation
+        if self.shape is None:
+            return normalisation
+        # sigma is in the model's pixels, not in the image's
+        sigma = normalisation.sigma / float(np.sqrt(np.prod(self.factors)))
+        return normalisation.model_copy(update={"sigma": sigma})
 
     def check_result(self, values: npt.NDArray[np.floating]) -> None:
         """Raise ModelError if the network gave NaN or infinite values."""

@@ -1,4 +1,4 @@
-"""Resampling of an image to a model's pixel size, and of the result to the image's."""
+"""Resampling of an image to what a model was trained on, and of the result to the image's grid."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = [
     "check_scale",
     "model_shape",
     "pixel_size_hint",
+    "resampled_shape",
     "to_shape",
 ]
 
@@ -72,6 +73,11 @@ def model_shape(
     factors = [size / wanted for size in pixel_size]
     if all(1 / TOLERANCE <= factor <= TOLERANCE for factor in factors):
         return None
+    return resampled_shape(shape, factors)
+
+
+def resampled_shape(shape: tuple[int, int], factors: Sequence[float]) -> tuple[int, int]:
+    """Return rows and columns of a plane of `shape` (Y, X) that is resampled by two factors."""
     rows, columns = (max(1, round(n * f)) for n, f in zip(shape, factors, strict=True))
     return rows, columns
 

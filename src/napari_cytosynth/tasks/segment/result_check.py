@@ -47,7 +47,10 @@ class ResultFacts:
 
 
 def facts_of(
-    segmentation: Segmentation, table: Any, model_pixel_size: float | None = None
+    segmentation: Segmentation,
+    table: Any,
+    model_pixel_size: float | None = None,
+    model_diameter: float | None = None,
 ) -> ResultFacts:
     """Gather the facts of a result.
 
@@ -59,13 +62,19 @@ def facts_of(
         Table of its objects, with ``area_px`` (or volumes) and, where known, ``confidence``.
     model_pixel_size
         Pixel size of the training images in µm; None (default) if unknown.
+    model_diameter
+        Typical diameter of their objects in px; None (default) if unknown. It takes the place of
+        the pixel size where the run was given the diameter of the user's objects.
     """
     labels, own = segmentation.labels, segmentation.pixel_size
+    given = segmentation.provenance["parameters"].get("diameter")
     foreground = float(np.count_nonzero(labels)) / max(labels.size, 1)
     if not len(table):
         return ResultFacts(0, foreground)
     zoom = 1.0
-    if own is not None and model_pixel_size is not None:
+    if given is not None and model_diameter is not None:
+        zoom = model_diameter / given
+    elif own is not None and model_pixel_size is not None:
         zoom = float(np.sqrt(own[-2] * own[-1])) / model_pixel_size
     diameter = None
     if "area_px" in table:  # volumes of a stack have no counterpart in the images of the training

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,11 +23,14 @@ from napari_cytosynth.tasks.common.planes import (
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 
+from .diameter import AUTO, Resizing, check_diameter, plan_resizing, resized
 from .instances import LabelOptions
+from .object_size import measure_plane
+from .output import ChannelSplit, check_output
 from .result import Segmentation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -58,6 +61,7 @@ def segment(
     channels: Sequence[int] | None = None,
     pixel_size: float | Sequence[float] | None = None,
     resample: bool = False,
+    diameter: float | Literal["auto"] | None = None,
     planes: tuple[int, ...] | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -98,6 +102,13 @@ def segment(
     resample
         Resample the image to the model's pixel size where both are known and differ by
         more than 1.5 times. The result has the image's own grid. Default: False.
+    diameter
+        Typical diameter of the image's objects in px: the image is resampled for the model
+        until they are as large as those of its training images, in place of any resampling by
+        pixel size. ``"auto"`` measures it and resamples only where the objects clearly differ
+        (see :func:`~napari_cytosynth.tasks.segment.object_size.estimate_object_size`). The
+        result has the image's own grid, and all sizes stay in its pixels. None (default) leaves
+        the image as it is.
     planes
         Index into the axes that count planes: run on this plane only; the result is (Y, X).
         None (default) runs on all.
@@ -136,6 +147,7 @@ def segment(
         "link_planes": link_planes,
     }
     _check_options(chosen)  # before anything is loaded
+    asked = check_diameter(diameter)
     with cancellable(resolve_progress(progress)) as tick:
         source = read_source(image)
         loaded = load_model(model, device, progress=progress)
@@ -146,9 +158,19 @@ def segment(
             )
         reader = make_reader(source, card, axes, channels)
         z_size, size = known_voxel_size(source, reader.axes, pixel_size)
-        options = LabelOptions(**(card_options(card.inference, size) | _given(chosen)))
-        run = _SegmentationRun(source, reader, loaded, size, planes, z_size=z_size, options=options)
-        run.set_resampling(resample)
+        run = _SegmentationRun(source, reader, loaded, size, planes, z_size=z_size)
+        if asked == AUTO:
+            run.check_memory(out)
+        run.plan = plan_resizing(
+            asked,
+            card,
+            check_flag(resample, "resample"),
+            lambda: measure_plane(reader, loaded, run.chosen_plane, device, precision, tick),
+        )
+        defaults = card_options(card.inference, size, run.plan.diameter)
+        run.options = LabelOptions(**(defaults | _given(chosen)))
+        run.set_resampling(resample, run.plan.factor)
+        run.add_messages(*run.plan.messages)
         run.check_memory(out)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate(out)
@@ -192,6 +214,7 @@ class _SegmentationRun(PlaneRun):
     """One run of a segmentation model over the planes of an image."""
 
     options: LabelOptions = field(default_factory=lambda: LabelOptions(DEFAULT_THRESHOLD))
+    plan: Resizing = field(default_factory=lambda: Resizing())
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,6 +224,11 @@ class _SegmentationRun(PlaneRun):
         self.seed_channel = None if splitting is None else names.index(splitting.channel)
         found = (inference.channel_of("flow-y"), inference.channel_of("flow-x"))
         self.flow_channels = [channel for channel in found if channel is not None]
+
+    @property
+    def chosen_plane(self) -> tuple[int, ...] | None:
+        """Index of the only plane to run on, validated; None for all."""
+        return None if self.planes is None else self.position
 
     def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
         from napari_cytosynth.inference.predictor import Predictor
@@ -216,7 +244,7 @@ class _SegmentationRun(PlaneRun):
     def check_memory(self, out: Any) -> None:
         """Validate the output array, and refuse what the memory cannot hold."""
         if out is not None:
-            _check_output(out, self.whole_shape, self.source.data)
+            check_output(out, self.whole_shape, self.source.data)
         arrays = (out is None) + (self.seed_channel is not None)
         channels = len(self.model.card.inference.output_channels)
         needed = 4 * arrays * math.prod(self.whole_shape)
@@ -276,7 +304,7 @@ class _SegmentationRun(PlaneRun):
         probability = np.asarray(self.probability[plane_slices(self.axes, place)])
         owned.decode(place, probability, self.flows)
 
-    def _target(self, index: tuple[int, ...]) -> _ChannelSplit:
+    def _target(self, index: tuple[int, ...]) -> ChannelSplit:
         where = plane_slices(self.axes, self.place(index))
         arrays = {self.object_channel: (self.probability, where)}
         if self.seed_channel is not None and self.seed_channel != self.object_channel:
@@ -284,9 +312,9 @@ class _SegmentationRun(PlaneRun):
         for number, channel in enumerate(self.flow_channels):
             arrays[channel] = self.flows[number], (slice(None), slice(None))
         count = len(self.model.card.inference.output_channels)
-        return _ChannelSplit(arrays, (count, *self.reader.plane_shape), self.check_result)
+        return ChannelSplit(arrays, (count, *self.reader.plane_shape), self.check_result)
 
-    def _predict(self, plane: npt.NDArray[Any], target: _ChannelSplit, report: Any) -> None:
+    def _predict(self, plane: npt.NDArray[Any], target: ChannelSplit, report: Any) -> None:
         scaled, transform = self._scaling(plane)
         if scaled is None:
             # the network's response to an empty plane is no finding
@@ -320,63 +348,20 @@ class _SegmentationRun(PlaneRun):
 
     def result(self, parameters: dict[str, Any]) -> Segmentation:
         inference, engine = self.model.card.inference, engine_record(self.predictor)
+        # the number, also where it was measured: a script repeats the run, not the measurement
+        parameters |= {"diameter": self.plan.diameter}
+        provenance = record("segment", self.model, self.source, parameters, engine)
+        if self.plan.measured is not None:
+            provenance["object_size"] = self.plan.measured
         return Segmentation(
             probability=self.probability,
             axes=self.axes,
             options=self.options,
             extra=self.extra,
-            splitting=inference.splitting,
+            splitting=resized(inference.splitting, self.factors),
             owned=self.owned,
             objects=inference.objects,
             model_threshold=card_options(inference)["threshold"],
-            base_provenance=record("segment", self.model, self.source, parameters, engine),
+            base_provenance=provenance,
             **self.placement_arguments(),
         )
-
-
-def _check_output(out: Any, shape: tuple[int, ...], image: Any) -> None:
-    """Raise InputError unless the result can be written into an array of the user's."""
-    try:
-        fits = tuple(out.shape) == shape and np.dtype(out.dtype) == np.float32
-    except (AttributeError, TypeError):
-        fits = False
-    if not fits or not hasattr(out, "__setitem__"):
-        described = f"{getattr(out, 'dtype', type(out).__name__)} of {getattr(out, 'shape', '?')}"
-        raise InputError(
-            f"The output array (out) must be float32 of shape {shape}, not {described}."
-        )
-    flags = getattr(out, "flags", None)
-    if flags is not None and not getattr(flags, "writeable", True):
-        raise InputError("The output array (out) is read-only: give one that can be written to.")
-    if all(isinstance(array, np.ndarray) for array in (out, image)) and np.may_share_memory(
-        out, image
-    ):
-        raise InputError("The output array (out) must not be the image itself: give a new array.")
-
-
-class _ChannelSplit:
-    """Output (K, Y, X) for the predictor that writes the channels in use to their arrays.
-
-    Each array comes with the place of the plane in it.
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(
-        self,
-        arrays: dict[int, tuple[Any, tuple[int | slice, ...]]],
-        shape: tuple[int, ...],
-        check: Callable[[npt.NDArray[np.floating]], None],
-    ) -> None:
-        self._arrays, self.shape, self._check = arrays, shape, check
-
-    def clear(self) -> None:
-        for array, where in self._arrays.values():
-            array[where] = 0
-
-    def __setitem__(self, key: tuple[slice, slice, slice], value: npt.NDArray[np.float32]) -> None:
-        self._check(value)
-        for channel, (array, where) in self._arrays.items():
-            spatial = iter(key[1:])
-            place = tuple(next(spatial) if isinstance(k, slice) else k for k in where)
-            array[place] = value[channel]

@@ -59,6 +59,8 @@ class SegmentRequest:
     pixel_size: float | tuple[float, ...] | None
     visible: Plane
     intensity: LayerSnapshot | None = None
+    diameter: float | None = None
+    """Of the objects, in px of the image."""
     uncertainty: LayerSnapshot | None = None
     """Uncertainty of the virtual stain that is segmented."""
     link_planes: bool = True
@@ -134,6 +136,7 @@ def compute(
         planes=request.planes,
         resample=request.resample,
         pixel_size=request.pixel_size,
+        diameter=request.diameter,
         device=request.device,
         progress=progress,
     )
@@ -169,7 +172,7 @@ def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
     from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
 
     inference = card.inference
-    facts = facts_of(segmentation, table, inference.pixel_size_um)
+    facts = facts_of(segmentation, table, inference.pixel_size_um, inference.diameter)
     return check_result(facts, expected, inference.objects, inference.modality)
 
 

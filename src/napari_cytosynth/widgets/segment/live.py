@@ -113,6 +113,12 @@ class LiveSegmentation:
             axes = self.segmentation.layer_axes
         return plane_in_view(self._viewer, labels, axes)
 
+    def labels_in_view(self) -> np.ndarray:
+        """Return the labels (Y, X) of the plane in view."""
+        segmentation = self.segmentation
+        labels = self._labels.data.reshape(segmentation.probability.shape)
+        return np.asarray(labels[plane_slices(segmentation.axes, self.plane())])
+
     def needs_tree(self) -> Plane | None:
         """Return the plane in view if its component tree is not built yet, else None."""
         plane = self.plane()

@@ -17,6 +17,7 @@ from .default_model import ASK, DefaultModel
 from .job import SegmentRequest, compute
 from .live import LiveSegmentation
 from .live_form import LiveForm
+from .object_size import ObjectSizePanel
 from .panels import TablePanel, ThresholdPanel
 from .result_layers import ResultRegister
 
@@ -61,6 +62,9 @@ class SegmentWidget(LiveForm):
         Input of a run: magicgui widgets, each with a ``value``.
     z_size
         Distance of planes along Z in µm; 0: as the layer says, or unknown.
+    diameter
+        Typical diameter of the objects in px of the image, where the model's own is known; 0
+        leaves the image as it is.
     threshold, min_size, fill_holes, split_touching, drop_border, link_planes, intensity
         Options of the labels, and the layer whose intensity is measured.
     status, readout
@@ -95,6 +99,8 @@ class SegmentWidget(LiveForm):
     def _lay_out(self) -> None:
         layout = self.native.layout()
         self._panel = ThresholdPanel()
+        self._size = ObjectSizePanel(self._common_request)
+        self.diameter = self._size.diameter
         self._table = TablePanel(
             self._image_layers,
             (self.show_table, self.save_csv, self.copy_as_python),
@@ -105,7 +111,7 @@ class SegmentWidget(LiveForm):
             ),
         )
         for part in (
-            self._bar, self.status.native,
+            self._size.native, self._bar, self.status.native,
             heading("What counts as an object"), self._panel.native,
             heading("Table of objects"), self._table.native, self._advanced,
         ):  # fmt: skip
@@ -117,6 +123,7 @@ class SegmentWidget(LiveForm):
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
+        self._size.accepted.connect(self.run)
         self._source.native.returnPressed.connect(self._default.on_hand)
         self._browse.changed.connect(self._default.on_hand)
         self.intensity.changed.connect(self._on_intensity)
@@ -188,11 +195,18 @@ class SegmentWidget(LiveForm):
         if self._live is None:
             self._preset_for_model()
 
+    def _on_model(self, *_: Any) -> None:
+        super()._on_model()
+        if hasattr(self, "_size"):
+            self._size.on_card(self._model.card())
+
     def _image_layers(self, _: Any = None) -> list[Any]:
         return reading.image_layers(self._viewer, stains=True)
 
     def _on_image(self, *_: Any) -> None:
         super()._on_image()
+        if hasattr(self, "_size"):
+            self._size.on_image()
         if hasattr(self, "_default") and self._image.value is not None:
             image, axes, plane = self._seen(self._image.value)
             self._default.look((image, axes, self._chosen_channels(), plane))
@@ -226,7 +240,7 @@ class SegmentWidget(LiveForm):
         return lambda progress: compute(request, progress, segment, kept)
 
     def _request(self) -> SegmentRequest:
-        common = self._common_request()
+        common = self._common_request() | {"diameter": self._size.chosen()}
         self._preset_for_model()
         options = self._panel.chosen_options()
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
@@ -255,6 +269,7 @@ class SegmentWidget(LiveForm):
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
         self._show_readout(live.readout())
+        self._size.on_result(live.labels_in_view())
 
     def _provenance(self) -> dict[str, Any] | None:
         return None if self._live is None else dict(self._live.segmentation.provenance)
@@ -267,6 +282,7 @@ class SegmentWidget(LiveForm):
             self._counts,
             self._checks,
             self._default.jobs,
+            self._size.jobs,
         )
 
     # -- events of the viewer and the dock ---------------------------------------------------

@@ -1,0 +1,154 @@
+"""The diameter of the user's objects: given or measured, and the resampling that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_cytosynth.arguments import check_number, unsuitable
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_cytosynth.zoo.card import ModelCard, Splitting
+
+    from .object_size import ObjectSize
+
+__all__ = ["AUTO", "Resizing", "check_diameter", "known_diameter", "plan_resizing", "resized"]
+
+AUTO: Literal["auto"] = "auto"
+
+NEAR = 1.2
+"""Objects within this factor of the model's are as large as its own: no resampling."""
+
+_BOTH = (
+    "Both the diameter of the objects and resampling to the model's pixel size were asked for: "
+    "the image was resampled once, by the diameter."
+)
+
+
+@dataclass(frozen=True)
+class Resizing:
+    """Resampling that brings the user's objects to the size of the model's.
+
+    Attributes
+    ----------
+    diameter
+        Typical diameter of the user's objects in px of the image; None (default) leaves the
+        image as it is.
+    factor
+        Factor to resample the image by; None (default) for none.
+    messages
+        Sentences for the user. Default: none.
+    measured
+        Facts of the measurement, for the record; None (default) without one.
+    """
+
+    diameter: float | None = None
+    factor: float | None = None
+    messages: tuple[str, ...] = ()
+    measured: dict[str, Any] | None = None
+
+
+def check_diameter(diameter: Any) -> float | Literal["auto"] | None:
+    """Return a diameter in px, ``"auto"`` or None, else raise InputError."""
+    if diameter is None:
+        return None
+    if isinstance(diameter, str):
+        if diameter == AUTO:
+            return AUTO
+        raise unsuitable("diameter", diameter, "a number of pixels above 0 or “auto”")
+    return check_number(diameter, "diameter", 0, within=True)
+
+
+def known_diameter(card: ModelCard) -> float:
+    """Return the diameter of the objects that a model was trained on, in px.
+
+    Raises
+    ------
+    InputError
+        If its card does not have it.
+    """
+    diameter = card.inference.diameter
+    if diameter is None:
+        raise InputError(
+            f"How large the objects of its training images were is not known of the model "
+            f"“{card.name}”, so that yours cannot be brought to that size. Leave the diameter out, "
+            "resample the image yourself, or by pixel size (resample) where the model has one."
+        )
+    return diameter
+
+
+def plan_resizing(
+    asked: float | Literal["auto"] | None,
+    card: ModelCard,
+    resample: bool,
+    measure: Callable[[], ObjectSize],
+) -> Resizing:
+    """Return the resampling for a diameter that was asked for.
+
+    Parameters
+    ----------
+    asked
+        In px of the image, ``"auto"`` to measure it, or None.
+    card
+        Of the model.
+    resample
+        Whether resampling by pixel size was asked for, too.
+    measure
+        Measures the size of the objects; called for ``"auto"`` only.
+
+    Raises
+    ------
+    InputError
+        If the card has no diameter, or the objects are too far from its own.
+    """
+    if asked is None:
+        return Resizing()
+    own = known_diameter(card)
+    if asked != AUTO:
+        return _resizing(asked, own, card.name, resample)
+    size = measure()
+    if not size.offers:
+        return Resizing(messages=(size.sentence,), measured=size.record())
+    plan = _resizing(float(size.diameter or own), own, card.name, resample)
+    messages = (size.sentence, *plan.messages)
+    return Resizing(plan.diameter, plan.factor, messages, size.record())
+
+
+def _resizing(diameter: float, own: float, name: str, resample: bool) -> Resizing:
+    factor = own / diameter
+    if not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
+        raise InputError(
+            f"Objects of {diameter:.3g} px are too far from those of {own:.3g} px that the model "
+            f"“{name}” was trained on: resampling by a factor of more than {LARGEST_FACTOR} is "
+            "refused. Correct the diameter, which is in pixels of the image, or choose another "
+            "model."
+        )
+    if 1 / NEAR <= factor <= NEAR:
+        return Resizing(diameter)
+    messages = (
+        f"The image was resampled by a factor of {factor:.2g} for the model, so that objects of "
+        f"{diameter:.3g} px have the {own:.3g} px that it knows; the result was brought back.",
+    )
+    return Resizing(diameter, factor, (*messages, _BOTH) if resample else messages)
+
+
+def resized(splitting: Splitting | None, factors: tuple[float, float]) -> Splitting | None:
+    """Return the settings that separate objects, in px of the image instead of the model's.
+
+    Parameters
+    ----------
+    splitting
+        The card's block of that name, or None.
+    factors
+        Factors along Y and X that the image was resampled by for the model.
+    """
+    area = factors[0] * factors[1]
+    if splitting is None or area == 1:
+        return splitting
+    smoothing = splitting.smoothing / area**0.5
+    seed_size = round(splitting.min_seed_size / area)
+    return splitting.model_copy(update={"smoothing": smoothing, "min_seed_size": seed_size})

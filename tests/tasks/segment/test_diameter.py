@@ -1,0 +1,130 @@
+"""A diameter that the user gives: one resampling, and sizes that stay in the image's pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import napari_cytosynth as cytosynth
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.defaults import card_options
+from napari_cytosynth.tasks.common.provenance import as_python
+from napari_cytosynth.tasks.common.resample import back_to, to_shape
+from napari_cytosynth.tasks.segment.diameter import resized
+from napari_cytosynth.tasks.segment.result_check import facts_of
+from napari_cytosynth.zoo.card import Normalisation, Splitting
+
+
+@pytest.fixture(scope="module")
+def model(make_model):
+    # a fixed scaling: the pixels that the network sees do not depend on the resampling
+    scaling = Normalisation(kind="fixed", mean=0.5, std=0.5)
+    return make_model(diameter=10, min_size=8, pixel_size_um=0.5, normalisation=scaling)
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(0).random((48, 64), dtype=np.float32)
+
+
+def run(image, model, **arguments):
+    return cytosynth.segment(image, model, precision="float32", **arguments)
+
+
+def test_the_network_sees_the_objects_at_its_own_size(image, model):
+    result = run(image, model, diameter=20)
+    small = to_shape(((image - 0.5) / 0.5)[None], (24, 32))[0]
+    expected = run(small * 0.5 + 0.5, model).probability
+    np.testing.assert_allclose(
+        result.probability, back_to(expected[None], image.shape)[0], atol=1e-4
+    )
+    assert result.labels.shape == image.shape
+    assert any("resampled by a factor of 0.5" in text for text in result.messages)
+
+
+def test_the_smallest_object_is_scaled_with_the_objects(image, model):
+    assert run(image, model).options.min_size == 8
+    assert run(image, model, diameter=20).options.min_size == 32
+    assert run(image, model, diameter=5).options.min_size == 2
+    # by the diameter, not by the pixel size
+    assert run(image, model, diameter=20, pixel_size=0.1).options.min_size == 32
+    assert run(image, model, diameter=20, min_size=3).options.min_size == 3
+    assert card_options(model.card.inference, None, 1e6)["min_size"] == 10**7
+
+
+def test_the_check_of_the_result_knows_the_diameter(image, model):
+    result = run(image, model, diameter=20, pixel_size=0.1)
+    table = result.table
+    found = 2 * np.sqrt(np.median(table["area_px"]) / np.pi)
+    assert facts_of(result, table, 0.5, 10.0).diameter == pytest.approx(found / 2, rel=0.1)
+
+
+def test_seeds_are_smoothed_in_the_models_pixels():
+    own = Splitting(channel="distance", seed_threshold=0.5, smoothing=2.0, min_seed_size=12)
+    larger = resized(own, (0.5, 0.5))
+    assert (larger.smoothing, larger.min_seed_size) == (4.0, 48)
+    assert resized(own, (1.0, 1.0)) is own
+    assert resized(None, (0.5, 0.5)) is None
+
+
+def test_the_result_splits_in_the_models_pixels_by_pixel_size_too(image, make_model):
+    model = make_model(
+        pixel_size_um=0.5,
+        splitting=Splitting(channel="distance", seed_threshold=0.6, smoothing=1.5),
+    )
+    assert run(image, model, pixel_size=0.25).splitting.smoothing == 1.5
+    resampled = run(image, model, pixel_size=0.25, resample=True)
+    assert resampled.splitting.smoothing == 3.0
+
+
+@pytest.mark.parametrize("diameter", [9, 10, 11.5])
+def test_objects_of_nearly_the_models_size_are_not_resampled(image, model, diameter):
+    result = run(image, model, diameter=diameter)
+    np.testing.assert_array_equal(result.probability, run(image, model).probability)
+    assert result.messages == []
+
+
+def test_a_diameter_takes_the_place_of_the_pixel_size(image, model):
+    both = run(image, model, diameter=20, pixel_size=0.1, resample=True)
+    alone = run(image, model, diameter=20)
+    np.testing.assert_array_equal(both.probability, alone.probability)
+    assert any("resampled once, by the diameter" in text for text in both.messages)
+    assert not any("µm per pixel" in text for text in both.messages)
+
+
+def test_provenance_and_script_repeat_the_diameter(image, model):
+    record = run(image, model, diameter=20).provenance
+    assert record["parameters"]["diameter"] == 20
+    assert "object_size" not in record
+    assert "diameter=20.0," in as_python(record)
+    assert "diameter" not in as_python(run(image, model).provenance)
+
+
+@pytest.mark.parametrize(
+    ("diameter", "words"),
+    [
+        (0, "“diameter” must be"),
+        (-3, "“diameter” must be"),
+        (float("nan"), "“diameter” must be"),
+        (float("inf"), "“diameter” must be"),
+        (True, "“diameter” must be"),
+        ("20", "a number of pixels above 0 or “auto”"),
+        ([20], "“diameter” must be"),
+        (81, "a factor of more than 8 is refused"),
+        (1.2, "a factor of more than 8 is refused"),
+    ],
+)
+def test_an_impossible_diameter_is_explained(image, model, diameter, words):
+    with pytest.raises(InputError, match=words):
+        run(image, model, diameter=diameter)
+
+
+@pytest.mark.parametrize("diameter", [12, "auto"])
+def test_a_model_without_a_diameter_cannot_be_asked_for_it(image, make_model, diameter):
+    with pytest.raises(InputError, match="is not known of the model “tiny”"):
+        run(image, make_model(), diameter=diameter)
+
+
+def test_a_plane_that_is_not_there_is_named_before_it_is_measured(image, model):
+    with pytest.raises(InputError, match="no plane"):
+        run(np.stack([image, image]), model, axes="TYX", planes=(2,), diameter="auto")
