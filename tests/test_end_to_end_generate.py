@@ -11,6 +11,7 @@ import tifffile
 import napari_cytosynth as cytosynth
 from napari_cytosynth.metrics import frechet_distance, gaussian_matched
 from napari_cytosynth.tasks.generate.features import load_features
+from napari_cytosynth.tasks.generate.nearest import nearest_training
 
 SHIPPED = {
     "nuclei-vae": (64, 1),
@@ -51,6 +52,31 @@ def test_a_bundled_model_generates_without_a_network(name):
     np.testing.assert_allclose(again.images[0], found.images[1], atol=1e-5)
 
 
+NEAREST = {  # of two images of waves: extractor, distances, rows of the embeddings
+    "nuclei-vae": ("nuclei-encoder", [1.7951, 1.4710], [107, 788]),
+    "nuclei-wgan": ("nuclei-encoder", [1.7951, 1.4710], [107, 788]),
+    "nuclei-ddpm": ("nuclei-encoder", [1.7951, 1.4710], [107, 788]),
+    "cellpainting-ddpm": ("nuclei-encoder", [5.1280, 4.7240], [624, 1210]),
+    "histology-ddpm": ("nuclei-encoder", [4.7538, 4.6467], [1330, 1424]),
+    "em-pairs-ddpm": ("em-encoder", [2.2796, 3.0247], [990, 990]),
+    "em-ldm": ("em-encoder", [2.9393, 3.5455], [828, 457]),
+}
+
+
+@pytest.mark.parametrize("name", NEAREST)
+def test_the_embeddings_of_a_bundled_model_keep_their_encoder(name):
+    """The distances are those of the encoder that made the embeddings, whatever came since."""
+    y, x = np.mgrid[:64, :64].astype(np.float32)
+    waves = [(1 + np.sin(y / (5 + c)) * np.cos(x / (9 - c))) / 2 for c in range(SHIPPED[name][1])]
+    found = nearest_training(np.stack([waves, np.square(waves)]), name, device="cpu")
+    extractor, distance, index = NEAREST[name]
+    if cytosynth.load_model(name).card.format_version > 1:
+        pytest.skip("trained again since")
+    assert found.extractor == extractor
+    np.testing.assert_allclose(found.distance, distance, rtol=2e-3)
+    assert found.index.tolist() == index
+
+
 def test_the_classes_of_tissue_differ_in_colour():
     healthy, cancerous = (
         cytosynth.generate("histology-ddpm", count=6, seed=0, steps=15, label=label).images
@@ -77,7 +103,7 @@ def test_generated_nuclei_lie_nearer_to_real_ones_than_noise_does(shared_data):
     data = GenerateData(load_recipe("nuclei-ddpm"), shared_data / "nuclei-dsb2018")
     real = (data.crops("test", 64, seed=0).images + 1) / 2
     made = cytosynth.generate("nuclei-ddpm", count=64, seed=0, steps=15).images
-    features = load_features("fluo-nuclei-unet", "cpu")
+    features = load_features("nuclei-encoder", "cpu")
     wanted = features.embed(real)
     noise = features.embed(gaussian_matched(real, seed=0).clip(0, 1))
     assert frechet_distance(features.embed(made), wanted) < 0.6 * frechet_distance(noise, wanted)

@@ -295,6 +295,18 @@ def test_models_show_explains_the_card(saved_model, capsys) -> None:
     assert json.loads(capsys.readouterr().out)["inference"]["objects"] == "blobs"
 
 
+def test_models_tell_what_an_encoder_is_for(capsys) -> None:
+    assert main(["models", "list", "--task", "encode"]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    ours = [row for row in rows if row.startswith(("em-encoder", "nuclei-encoder"))]
+    assert len(ours) == 2
+    assert all("for distances between sets of images" in row for row in ours)
+    assert main(["models", "show", "nuclei-encoder"]) == 0
+    shown = capsys.readouterr().out
+    assert "task: encode" in shown
+    assert "segmentation model fluo-nuclei-unet" in shown
+
+
 def test_models_list_aligns_its_columns(monkeypatch, capsys) -> None:
     info = SimpleNamespace(
         source="some-model", task="segment", size_bytes=2_500_000, licence="CC0", title="Cells"

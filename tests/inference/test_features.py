@@ -65,7 +65,7 @@ def test_every_normalisation_becomes_one_map_for_all_images(make_model) -> None:
     deepest = network.encode(wanted)[-1].mean(dim=(2, 3)).detach().numpy()
     for found in (embed(kind="zscore"), embed(kind="fixed", mean=0.5, std=0.25)):
         np.testing.assert_allclose(found[:, 4:], deepest, rtol=0, atol=1e-5)
-    with pytest.raises(ModelError, match="fluo-nuclei-unet"):
+    with pytest.raises(ModelError, match="nuclei-encoder"):
         embed(kind="local")
 
 

@@ -5,7 +5,7 @@ import torch
 
 from napari_cytosynth.errors import UnknownArchitectureError
 from napari_cytosynth.models import build_network
-from napari_cytosynth.models.unet import UNet
+from napari_cytosynth.models.unet import UNet, UNetEncoder
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,21 @@ def test_where_the_dropout_sits_does_not_change_the_weights():
     image = torch.randn(1, 1, 16, 16)
     with torch.inference_mode():
         assert torch.equal(early.eval()(image), late.eval()(image))
+
+
+@pytest.mark.parametrize("stem", [1, 2])
+def test_an_encoder_alone_gives_the_features_of_the_whole_network(stem):
+    torch.manual_seed(0)
+    whole, alone = UNet(widths=(4, 6, 8), stem=stem).eval(), UNetEncoder(1, (4, 6, 8), stem).eval()
+    state = whole.state_dict()
+    alone.load_state_dict({name: state[name] for name in alone.state_dict()})
+    image = torch.rand(2, 1, 8 * stem, 12 * stem)
+    with torch.inference_mode():
+        found, levels = alone(image), whole.encode(image)
+        assert torch.equal(found, whole.features(image))
+    assert found.shape == (2, 6 + 8)
+    torch.testing.assert_close(found[:, :6], levels[1].mean(dim=(2, 3)))
+    torch.testing.assert_close(found[:, 6:], levels[2].mean(dim=(2, 3)))
 
 
 @pytest.mark.parametrize(

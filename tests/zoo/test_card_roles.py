@@ -39,6 +39,7 @@ STAIN = {
     "output_channels": ["DNA", "DNA log-variance"],
     "activation": "linear",
 }
+ENCODE = {"task": "encode", "input_channels": ["grey"], "output_channels": ["features"]}
 PAIRS = {
     "task": "generate",
     "input_channels": [],
@@ -111,6 +112,7 @@ def test_contradictions_are_named(change, complaint):
         (PAIRS | {"channel_roles": ["mask", "image"]}, "the one channel of role mask"),
         (PAIRS | {"channel_roles": ["mask", "other"]}, "of role image"),
         (STAIN | {"flows": {}}, "need each other"),
+        (ENCODE | {"channel_roles": ["foreground"]}, "no channel of role foreground"),
     ],
 )
 def test_roles_are_those_of_the_task(card, complaint):
@@ -191,5 +193,7 @@ def test_a_card_of_version_1_holds_no_fields_of_version_2(make_model, tmp_path):
     config.write_text(json.dumps(stored))
     with pytest.raises(ModelError, match=r"inference\.min_size needs format_version 2"):
         read_card(folder)
+    with pytest.raises(ValidationError, match="encode needs format_version 2"):
+        ModelCard(format_version=1, name="x", architecture="UNetEncoder", inference=ENCODE)
     with pytest.raises(ValidationError, match="channel_roles needs format_version 2"):
         ModelCard(format_version=1, name="x", architecture="UNet", inference=FLOWS)

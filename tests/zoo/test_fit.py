@@ -8,6 +8,7 @@ import time
 import pytest
 
 from napari_cytosynth.errors import CytosynthError, ModelError
+from napari_cytosynth.zoo.loading import load_model
 from napari_cytosynth.zoo.model_files import load_network, save_model
 
 
@@ -60,4 +61,20 @@ def test_channels_that_the_arguments_leave_to_their_defaults_are_counted(tmp_pat
     card["inference"]["input_channels"] = ["a", "b", "c"]
     config.write_text(json.dumps(card))
     with pytest.raises(CytosynthError, match="cannot segment as the card says"):
+        load_network(folder)
+
+
+def test_an_encoder_gives_a_vector_for_each_image(tmp_path):
+    model = load_model("nuclei-encoder")
+    folder = saved(tmp_path, model)
+    load_network(folder)
+    edit(folder, task="segment", channel_roles=[])
+    with pytest.raises(ModelError, match=r"of shape \(1, 224\), but"):
+        load_network(folder)
+
+
+def test_a_network_that_gives_images_does_not_encode(tmp_path, tiny_model):
+    folder = saved(tmp_path, tiny_model)
+    edit(folder, task="encode", channel_roles=[])
+    with pytest.raises(ModelError, match="returns an array of shape"):
         load_network(folder)

@@ -186,7 +186,7 @@ def test_bundled_weights_are_pinned_and_load(entry: catalogue.CatalogueEntry) ->
     assert model.card.name == entry.name
     assert model.card.inference.task == entry.task
     assert model.card.licence
-    assert model.card.metrics
+    assert model.card.metrics or entry.task == "encode"  # an encoder is what measures
 
 
 def test_listing_models_imports_no_torch() -> None:

@@ -89,6 +89,17 @@ def test_body_says_what_a_user_must_know() -> None:
     assert body.count(COMMAND) == 1
 
 
+def test_the_page_of_an_encoder_sends_nobody_to_a_widget() -> None:
+    inference = Inference(task="encode", input_channels=["grey"], output_channels=["features"])
+    card = CARD.model_copy(update={"name": "blob-encoder", "inference": inference})
+    front, body = split(render_readme(card, place="blob-encoder"))
+    assert front["pipeline_tag"] == "image-feature-extraction"
+    assert "Plugins" not in body
+    assert "Output range" not in body
+    assert 'load_features("blob-encoder")' in body
+    assert "--extractor blob-encoder" in body
+
+
 def test_licence_that_the_hub_does_not_list_keeps_its_name() -> None:
     front, _ = split(render_readme(CARD.model_copy(update={"licence": "Free for research"})))
     assert (front["license"], front["license_name"]) == ("other", "free-for-research")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from napari_cytosynth.tasks.generate.features import DEFAULT_EXTRACTOR
 from napari_cytosynth.training.recipe.base import (
     CropRecipe,
     NetworkRecipe,
@@ -198,7 +199,7 @@ class GenerateRecipe(Recipe):
     autoencoder: LatentRecipe | None = None
     modality: str = ""
     encoder: str = Field(
-        "fluo-nuclei-unet", description="model whose encoder judges and compares the images"
+        DEFAULT_EXTRACTOR, description="model whose encoder judges and compares the images"
     )
 
     @model_validator(mode="after")

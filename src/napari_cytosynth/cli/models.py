@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
         examples=["cytosynth models list --task segment"],
         help="list the models on this machine",
     )
-    add.add_argument("--task", choices=("segment", "stain", "generate"))
+    add.add_argument("--task", choices=("segment", "stain", "generate", "encode"))
     add.set_defaults(run=list_them)
     add = actions.add_parser(
         "show",

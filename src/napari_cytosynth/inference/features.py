@@ -1,9 +1,9 @@
 """Feature extractors, in whose space the distances between sets of images are measured.
 
-The default extractor is the encoder of a bundled segmenter: it knows microscopy, comes
-along and needs no network. A foreign one (Inception, DINOv2) is used where the user has it
-as a TorchScript file. Figures of different extractors cannot be compared, so the name of
-the extractor stands beside every one of them.
+The default extractor is a bundled encoder, which once was that of a segmenter: it knows
+microscopy, comes along and needs no network, and its weights never change. A foreign one
+(Inception, DINOv2) is used where the user has it as a TorchScript file. Figures of different
+extractors cannot be compared, so the name of the extractor stands beside every one of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from napari_cytosynth.errors import InputError, ModelError
-from napari_cytosynth.models.unet import UNet
+from napari_cytosynth.models.unet import UNetEncoder
 
 from .device import choose_device, exact_float32
 
@@ -97,12 +97,12 @@ class Features:
 def encoder_features(
     network: nn.Module, normalisation: Normalisation, name: str, device: str = "auto"
 ) -> Features:
-    """Build an extractor from a segmenter: the spatial means of its two deepest encoder levels.
+    """Build an extractor from a U-Net: the spatial means of its two deepest encoder levels.
 
     Parameters
     ----------
     network
-        A U-Net of one input channel, in evaluation mode.
+        A U-Net of one input channel, or its encoder alone, in evaluation mode.
     normalisation
         Of its card. An image in [0, 1] is mapped to the numbers that the network knows by
         one fixed map for all images, not by statistics of its own.
@@ -116,18 +116,17 @@ def encoder_features(
     ModelError
         If the network has no such encoder.
     """
-    if not isinstance(network, UNet) or _input_channels(network) != 1:
+    if not isinstance(network, UNetEncoder) or _input_channels(network) != 1:
         raise ModelError(
-            f"“{name}” cannot describe images: that takes a segmentation model (a U-Net) with "
-            "one input channel, such as fluo-nuclei-unet or em-mitochondria-unet."
+            f"“{name}” cannot describe images: that takes an encoder (nuclei-encoder or "
+            "em-encoder), or a segmentation model (a U-Net) with one input channel."
         )
     offset, scale = _fixed_map(normalisation, name)
     place = choose_device(device)
     network = network.to(place)
 
     def extract(planes: torch.Tensor) -> torch.Tensor:
-        padded = _padded((planes - offset) * scale, network.total_stride)
-        return torch.cat([level.mean(dim=(2, 3)) for level in network.encode(padded)[-2:]], dim=1)
+        return network.features(_padded((planes - offset) * scale, network.total_stride))
 
     return Features(name, extract, place)
 
@@ -282,7 +281,7 @@ def _load_script(file: Path, device: torch.device) -> torch.jit.ScriptModule:
     return script.eval()
 
 
-def _input_channels(network: UNet) -> int:
+def _input_channels(network: UNetEncoder) -> int:
     first = network.encoder[0].get_parameter("conv1.weight")
     return first.shape[1] // network.to_channels.downscale_factor**2
 
@@ -297,7 +296,7 @@ def _fixed_map(normalisation: Normalisation, name: str) -> tuple[float, float]:
         return 0.5, 4.0
     raise ModelError(
         f"“{name}” compares every pixel with its surroundings and so cannot tell a dim image "
-        "from a bright one. Use another model as the extractor, such as fluo-nuclei-unet."
+        "from a bright one. Use another model as the extractor, such as nuclei-encoder."
     )
 
 

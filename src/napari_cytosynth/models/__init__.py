@@ -27,6 +27,7 @@ ARCHITECTURES: dict[str, str] = {
     "Pix2PixHD": "napari_cytosynth.models.pix2pixhd:Pix2PixHD",
     "Pix2PixHDGlobal": "napari_cytosynth.models.pix2pixhd:Pix2PixHDGlobal",
     "UNet": "napari_cytosynth.models.unet:UNet",
+    "UNetEncoder": "napari_cytosynth.models.unet:UNetEncoder",
     "WGAN": "napari_cytosynth.models.wgan:WGAN",
 }
 """Registered name -> ``module:class``. Published names are never changed."""

@@ -19,7 +19,7 @@ from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["UNet"]
+__all__ = ["UNet", "UNetEncoder"]
 
 
 class ConvBlock(nn.Module):
@@ -46,7 +46,65 @@ class ConvBlock(nn.Module):
         return self.second_half(self.first_half(x))
 
 
-class UNet(nn.Module):
+class UNetEncoder(nn.Module):
+    """Encoder of a U-Net; returns features of images.
+
+    Parameters
+    ----------
+    in_channels
+        Number of image channels. Default: 1.
+    widths
+        Channels of every level, finest first; ``len(widths) - 1`` poolings by 2.
+        Default: (16, 32, 64, 128, 256).
+    stem
+        Pixels per side that are rearranged into channels before the first level (1: none).
+        Default: 1.
+    dropout
+        Probability of channel dropout inside the two coarsest levels; 0 for none. Default: 0.0.
+
+    Notes
+    -----
+    Y and X must be multiples of :attr:`total_stride`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        widths: Sequence[int] = (16, 32, 64, 128, 256),
+        stem: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if len(widths) < 1 or min(widths) < 1 or stem < 1:
+            raise ValueError("widths must be positive and stem at least 1")
+        self.total_stride = stem * 2 ** (len(widths) - 1)
+        sources = [in_channels * stem**2, *widths[:-1]]
+        drops = [dropout if level >= len(widths) - 2 else 0.0 for level in range(len(widths))]
+        self.to_channels = nn.PixelUnshuffle(stem)
+        self.encoder = nn.ModuleList(
+            ConvBlock(*args) for args in zip(sources, widths, drops, strict=True)
+        )
+        self.pool = nn.MaxPool2d(2)
+
+    def encode(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the encoder's feature maps (N, widths[level], y, x), finest level first."""
+        x = self.to_channels(x)
+        levels = []
+        for level, block in enumerate(self.encoder):
+            x = block(self.pool(x) if level else x)
+            levels.append(x)
+        return levels
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, in_channels, Y, X) to the spatial means (N, D) of the two coarsest levels."""
+        return torch.cat([level.mean(dim=(2, 3)) for level in self.encode(x)[-2:]], dim=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, in_channels, Y, X) to features (N, D), D = widths[-2] + widths[-1]."""
+        return self.features(x)
+
+
+class UNet(UNetEncoder):
     """Encoder-decoder with skip connections; returns logits (or a linear output).
 
     Parameters
@@ -83,24 +141,13 @@ class UNet(nn.Module):
         dropout: float = 0.0,
         dropout_at: Literal["coarsest", "last"] = "coarsest",
     ) -> None:
-        super().__init__()
         if dropout_at not in ("coarsest", "last"):
             raise ValueError(f"dropout_at must be coarsest or last, not {dropout_at}")
         if dropout_at == "last" and len(widths) < 2:
             raise ValueError("dropout_at last needs at least two levels")
+        super().__init__(in_channels, widths, stem, dropout if dropout_at == "coarsest" else 0.0)
         self.dropout_at = dropout_at
-        if len(widths) < 1 or min(widths) < 1 or stem < 1:
-            raise ValueError("widths must be positive and stem at least 1")
-        self.total_stride = stem * 2 ** (len(widths) - 1)
-        sources = [in_channels * stem**2, *widths[:-1]]
-        deep = dropout if dropout_at == "coarsest" else 0.0
-        drops = [deep if level >= len(widths) - 2 else 0.0 for level in range(len(widths))]
         lasts = [0.0] * (len(widths) - 2) + [dropout if dropout_at == "last" else 0.0]
-        self.to_channels = nn.PixelUnshuffle(stem)
-        self.encoder = nn.ModuleList(
-            ConvBlock(*args) for args in zip(sources, widths, drops, strict=True)
-        )
-        self.pool = nn.MaxPool2d(2)
         pairs = list(pairwise(widths))[::-1]
         self.up = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for high, low in pairs)
         self.decoder = nn.ModuleList(
@@ -127,15 +174,6 @@ class UNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to logits (N, out_channels, Y, X)."""
         return self.after_dropout(*self.before_dropout(x))
-
-    def encode(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return the encoder's feature maps (N, widths[level], y, x), finest level first."""
-        x = self.to_channels(x)
-        levels = []
-        for level, block in enumerate(self.encoder):
-            x = block(self.pool(x) if level else x)
-            levels.append(x)
-        return levels
 
     def _to_last_block(self, x: torch.Tensor) -> torch.Tensor:
         """Return the input of the decoder's last block."""

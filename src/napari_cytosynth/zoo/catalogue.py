@@ -50,7 +50,7 @@ class CatalogueEntry:
     sha256: str | None
     """SHA-256 of the weights file; None until it is pinned."""
     task: str
-    """The verb it serves: segment, stain or generate."""
+    """The verb it serves: segment, stain, generate or encode."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ModelInfo:
     name: str
     """Short name."""
     task: str
-    """The verb it serves: segment, stain or generate."""
+    """The verb it serves: segment, stain, generate or encode."""
     title: str
     """One line: what it does to which images."""
     source: str
@@ -156,7 +156,7 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
     Parameters
     ----------
     task
-        "segment", "stain" or "generate" to list only these; None (default) for all.
+        "segment", "stain", "generate" or "encode" to list only these; None (default) for all.
 
     Returns
     -------
@@ -166,10 +166,10 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
     Raises
     ------
     InputError
-        If `task` is none of the three.
+        If `task` is none of the four.
     """
     if task is not None:
-        check_choice(task, "task", ("segment", "stain", "generate"))
+        check_choice(task, "task", ("segment", "stain", "generate", "encode"))
     models = _bundled_models() + _cached_models()
     return [model for model in models if task in (None, model.task)]
 

@@ -100,6 +100,8 @@ def _shapes(inference: Inference, network: nn.Module) -> tuple[tuple[int, ...], 
         stride = int(getattr(network, "total_stride", 1))
         side = stride * max(2, -(-_SIDE // stride))
         found = network(torch.zeros(1, len(inference.input_channels), side, side))
+        if inference.task == "encode":  # a vector for each image, of any length
+            return tuple(found.shape), (1, *found.shape[-1:])
         return tuple(found.shape), (1, outputs, side, side)
 
 

@@ -18,6 +18,7 @@ _PIPELINES = {
     "segment": "image-segmentation",
     "stain": "image-to-image",
     "generate": "unconditional-image-generation",
+    "encode": "image-feature-extraction",
 }
 _HUB_LICENCES = frozenset(
     "apache-2.0 bsd-2-clause bsd-3-clause cc-by-3.0 cc-by-4.0 cc-by-nc-3.0 cc-by-nc-4.0 "
@@ -30,12 +31,17 @@ _PYTHON = {
     "result.table  # size, shape and position of every object",
     "stain": 'result = cytosynth.stain(image, model="{name}")\nresult.mean, result.std',
     "generate": 'result = cytosynth.generate(model="{name}", count=16, seed=0)\nresult.images',
+    "encode": 'features = load_features("{name}")\n'
+    "features.embed(images)  # (N, C, Y, X) in [0, 1] -> (N, C · D)",
 }
 _COMMANDS = {
     "segment": "cytosynth segment IMAGE.tif --model {name} --out out/",
     "stain": "cytosynth stain IMAGE.tif --model {name} --out out/",
     "generate": "cytosynth generate --model {name} --count 16 --seed 0 --out out/",
+    "encode": "cytosynth evaluate generate MODEL --data-dir IMAGES --extractor {name}",
 }
+_IMPORTS = {"encode": "from napari_cytosynth.tasks.features import load_features"}
+_LIBRARY = "import napari_cytosynth as cytosynth"
 
 
 def render_readme(card: ModelCard, place: str | None = None) -> str:
@@ -107,8 +113,19 @@ def _results(card: ModelCard) -> list[dict[str, Any]]:
 def _use(card: ModelCard, place: str | None) -> str:
     task = card.inference.task
     name = place or "FOLDER"
-    python = _PYTHON[task].format(name=name)
+    python = f"{_IMPORTS.get(task, _LIBRARY)}\n\n{_PYTHON[task].format(name=name)}"
     command = _COMMANDS[task].format(name=name)
+    where = "" if place else "\n\n`FOLDER` is the path of the folder that this file lies in."
+    return _section(
+        "How to use it",
+        f"{_in_napari(card, place)}**In Python:**\n\n```python\n{python}\n```\n\n"
+        f"**On the command line:**\n\n```sh\n{command}\n```{where}",
+    )
+
+
+def _in_napari(card: ModelCard, place: str | None) -> str:
+    if card.inference.task == "encode":  # no widget of its own
+        return ""
     choice = "and give the path of this folder to “folder or Hub id…”."
     if place == card.name:
         choice = (
@@ -117,13 +134,9 @@ def _use(card: ModelCard, place: str | None) -> str:
         )
     elif place:
         choice = f"and give `{place}` to “folder or Hub id…”."
-    where = "" if place else "\n\n`FOLDER` is the path of the folder that this file lies in."
-    return _section(
-        "How to use it",
+    return (
         '**In napari:** `pip install "napari-cytosynth[all]"`, open an image, then choose '
-        f"*Plugins › CytoSynth › {task.capitalize()}* {choice}\n\n"
-        f"**In Python:**\n\n```python\nimport napari_cytosynth as cytosynth\n\n{python}\n```\n\n"
-        f"**On the command line:**\n\n```sh\n{command}\n```{where}",
+        f"*Plugins › CytoSynth › {card.inference.task.capitalize()}* {choice}\n\n"
     )
 
 
@@ -135,7 +148,7 @@ def _input_and_output(inference: Inference) -> str:
         ("Intensities", _scaling(inference.normalisation)),
         ("Output channels", ", ".join(inference.output_channels)),
         ("Roles of the output channels", ", ".join(inference.channel_roles) or None),
-        ("Output range", "{:g} to {:g}".format(*inference.output_range)),
+        ("Output range", _range(inference)),
         ("Threshold (chosen on validation data)", _number(inference.threshold)),
         ("Smallest object (chosen on validation data)", _pixels(inference.min_size)),
         ("Typical diameter of an object", _pixels(inference.diameter)),
@@ -147,8 +160,15 @@ def _input_and_output(inference: Inference) -> str:
     return _section("What goes in and what comes out", "\n".join(["| | |", "|---|---|", *lines]))
 
 
+def _range(inference: Inference) -> str | None:
+    if inference.task == "encode":  # features have no bounds
+        return None
+    return "{:g} to {:g}".format(*inference.output_range)
+
+
 def _radius(inference: Inference) -> str:
     whole = inference.norm in ("instance", "group") and not inference.receptive_radius
+    whole = whole or inference.task == "encode"  # means over the image
     return "the whole image" if whole else f"{inference.receptive_radius} px"
 
 

@@ -42,6 +42,13 @@ def test_any_text_can_be_given_and_another_choice_made_afterwards(qapp, text):
     assert all(box.native.itemText(row).isprintable() for row in range(box.native.count()))
 
 
+@pytest.mark.parametrize("task", ["segment", "stain", "generate"])
+def test_encoders_are_offered_in_no_box(qapp, task):
+    shown = set(ModelChoice(task=task).choices)
+    assert len(shown) > 1
+    assert not shown & {"nuclei-encoder", "em-encoder"}
+
+
 def test_a_tooltip_shows_tags_instead_of_following_them():
     assert plain_tooltip("H&E, 2 µm\nName: x") == "H&E, 2 µm\nName: x"
     shown = plain_tooltip("<img src='//server/share'>\nsecond")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.generate.features import DEFAULT_EXTRACTOR, FORMER_ENCODERS
 from napari_cytosynth.training.reports.records import model_record, replace_metrics
 from napari_cytosynth.zoo.card import Metric
 from napari_cytosynth.zoo.model_files import read_card, update_card, write_reference
@@ -52,7 +54,7 @@ class GenerateOptions:
     """
 
     count: int = 500
-    extractor: str = "fluo-nuclei-unet"
+    extractor: str = DEFAULT_EXTRACTOR
     part: Part = "test"
     sampling: Sampling = field(default_factory=Sampling)
     likelihood: int = 32
@@ -206,11 +208,20 @@ class GenerateReport:
 
         Raises
         ------
+        InputError
+            If the features are those of a segmenter by whose name cards mean an encoder
+            that was kept: the embeddings would later be compared in the wrong space.
         ModelError
             If `folder` holds no model.
         OutputError
             If it cannot be written.
         """
+        kept = FORMER_ENCODERS.get(self.extractor)
+        if kept is not None:
+            raise InputError(
+                f"A card that names “{self.extractor}” as its encoder means “{kept}”, whose "
+                f"features are others: evaluate with the extractor {kept} to update a card."
+            )
         replace_metrics(folder, dataset, self.card_metrics(name, dataset, command))
         card = read_card(folder)
         usual = tuple(float(f"{q:.4g}") for q in self.models[name].copies.features.usual)

@@ -89,8 +89,8 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--extractor",
         type=_name_or_file,
         metavar="MODEL-OR-FILE",
-        help="segmentation model whose encoder describes the images, or a TorchScript file of "
-        "Inception, DINOv2 … (default: the encoder that the recipe names)",
+        help="what describes the images: nuclei-encoder, em-encoder, a segmentation model (by its "
+        "encoder) or a TorchScript file of Inception, DINOv2 … (default: as the recipe says)",
     )
     group.add_argument(
         "--likelihood",
@@ -154,13 +154,20 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_extractor(extractor: str) -> None:
-    """Raise for an extractor that others do not have, so that cards stay reproducible."""
+    """Raise for an extractor that others do not have, or not for ever: cards must stay true."""
     from napari_cytosynth.zoo.catalogue import find_entry
 
-    if find_entry(extractor) is None:
+    entry = find_entry(extractor)
+    if entry is None:
         raise InputError(
             f"“{extractor}” is not one of the known models, so that nobody else could compare "
             "images with the embeddings on the card. Leave --update-card out, or --extractor."
+        )
+    if entry.task != "encode":
+        raise InputError(
+            f"“{extractor}” may be trained again for a later version, and the embeddings on the "
+            "card would not fit its features any more. Leave --update-card out, or choose an "
+            "encoder that stays as it is: --extractor nuclei-encoder or em-encoder."
         )
 
 

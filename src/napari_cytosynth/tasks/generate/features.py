@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from napari_cytosynth.inference.features import Features
     from napari_cytosynth.zoo.loading import Model
 
-__all__ = ["DEFAULT_EXTRACTOR", "card_features", "load_features"]
+__all__ = ["DEFAULT_EXTRACTOR", "FORMER_ENCODERS", "card_features", "load_features"]
 
-DEFAULT_EXTRACTOR = "fluo-nuclei-unet"
+DEFAULT_EXTRACTOR = "nuclei-encoder"
+
+FORMER_ENCODERS = {"fluo-nuclei-unet": "nuclei-encoder", "em-mitochondria-unet": "em-encoder"}
+"""Segmenters that cards name as their encoder -> the encoder of the weights that these had then.
+
+A segmenter may be trained again; the embeddings in the weights of a generator, and the distances
+on its card, were measured in the space of the old one and mean nothing in that of the new one.
+"""
 
 
 def load_features(
@@ -27,9 +34,10 @@ def load_features(
     Parameters
     ----------
     extractor
-        Name, folder, file or Hub repository of a segmentation model with one input channel
-        (its encoder is used), such a model itself, or the path of a TorchScript file
-        (``.pt``). Default: ``"fluo-nuclei-unet"``.
+        Name of a bundled encoder (nuclei-encoder, em-encoder); name, folder, file or Hub
+        repository of a segmentation model with one input channel (its encoder is used), such
+        a model itself, or the path of a TorchScript file (``.pt``).
+        Default: ``"nuclei-encoder"``.
     device
         Device of the extractor: auto (default), cpu, cuda, mps.
 
@@ -60,7 +68,8 @@ def card_features(name: str, model: str, device: str = "auto") -> Features:
     """Load the feature extractor that a model's card names: a bundled model, or none.
 
     A card is data that came from somewhere. It chooses no file and no repository: nothing is
-    fetched or opened because of it.
+    fetched or opened because of it. Where it names one of :data:`FORMER_ENCODERS`, the encoder
+    that was kept is meant.
 
     Parameters
     ----------
@@ -75,18 +84,26 @@ def card_features(name: str, model: str, device: str = "auto") -> Features:
     ------
     ModelError
         If the card names none, or one that is not bundled.
+    ChecksumError
+        If the weights of that one are not those that the catalogue pins.
     """
     from napari_cytosynth.zoo.bundled import bundled_folder
-    from napari_cytosynth.zoo.catalogue import find_entry
+    from napari_cytosynth.zoo.catalogue import check_pin, find_entry
+    from napari_cytosynth.zoo.loading import load_model
     from napari_cytosynth.zoo.text import one_line
 
     if not name:
         raise ModelError(f"The card of “{model}” does not say which encoder made its embeddings.")
     entry = find_entry(name)
-    if entry is None or bundled_folder(entry.name) is None:
+    if entry is not None and entry.name in FORMER_ENCODERS:
+        entry = find_entry(FORMER_ENCODERS[entry.name])
+    folder = None if entry is None else bundled_folder(entry.name)
+    if entry is None or folder is None:
         raise ModelError(
             f"The card of “{model}” names the encoder “{one_line(name, 200)}”, which does not come "
             "with this package. A card cannot have anything loaded: if you know and trust that "
             "model, choose it yourself with nearest_training(…, encoder=…)."
         )
-    return load_features(str(bundled_folder(entry.name)), device)
+    found = load_model(folder)  # not by its name, which a folder of the user may have too
+    check_pin(entry, found.sha256, folder)
+    return load_features(found, device)

@@ -238,7 +238,8 @@ def _indices(outer: slice, inner: slice, size: int, count: int) -> npt.NDArray[n
     """Return where the `count` pixels of the window `inner` lie among the `size` of `outer`."""
     middles = inner.start + (np.arange(count) + 0.5) / count * (inner.stop - inner.start)
     places = (middles - outer.start) / (outer.stop - outer.start) * size
-    return np.clip(places, 0, size - 1).astype(np.intp)
+    indices: npt.NDArray[np.intp] = np.clip(places, 0, size - 1).astype(np.intp)
+    return indices
 
 
 def _summary(found: _Found, agreements: list[float]) -> ScalePass:

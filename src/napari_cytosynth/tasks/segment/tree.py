@@ -289,7 +289,9 @@ def slider_levels(extra: Iterable[float] = ()) -> npt.NDArray[np.float32]:
     return np.unique(np.concatenate(grid).astype(np.float32))
 
 
-def ranks(plane: npt.NDArray[np.floating], levels: npt.NDArray[np.float32]) -> Integers:
+def ranks(
+    plane: npt.NDArray[np.floating], levels: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint16]:
     """Return (Y, X) uint16: how many levels a pixel reaches (p >= levels[i] <=> rank > i).
 
     NaN reaches none.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
@@ -17,7 +18,7 @@ __all__ = ["LinkedCounts", "linked_plane"]
 
 
 def linked_plane(
-    segmentation: Any, plane: Plane, options: LabelOptions, tree: ComponentTree | None
+    segmentation: Any, plane: Plane, options: LabelOptions, tree: ComponentTree | FlowObjects | None
 ) -> np.ndarray | None:
     """Return the labels (Y, X) of a plane with the numbers of the stack, at once.
 
@@ -30,7 +31,7 @@ def linked_plane(
     options
         Options of the labels.
     tree
-        Component tree of the plane; it is needed below the model's threshold.
+        Objects of the plane at all thresholds; they are needed below the model's threshold.
 
     Returns
     -------

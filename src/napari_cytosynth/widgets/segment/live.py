@@ -116,7 +116,7 @@ class LiveSegmentation:
     def labels_in_view(self) -> np.ndarray:
         """Return the labels (Y, X) of the plane in view."""
         segmentation = self.segmentation
-        labels = self.labels_layer.data.reshape(segmentation.probability.shape)
+        labels = self._layers.labels.data.reshape(segmentation.probability.shape)
         return np.asarray(labels[plane_slices(segmentation.axes, self.plane())])
 
     def needs_tree(self) -> Plane | None:

@@ -27,7 +27,10 @@ ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
 class Inference(Record):
     """Settings for running the network on an image and interpreting its output."""
 
-    task: Literal["segment", "stain", "generate"] = Field(description="the verb it serves")
+    task: Literal["segment", "stain", "generate", "encode"] = Field(
+        description="the verb it serves; encode: describes images by features, in whose space "
+        "sets of images are compared"
+    )
     input_channels: list[Line] = Field(max_length=1024, description="names of the input channels")
     output_channels: list[Line] = Field(
         min_length=1, max_length=1024, description="names of the output channels"

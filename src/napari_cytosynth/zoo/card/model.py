@@ -71,6 +71,8 @@ class ModelCard(Record):
     def _fields_are_of_its_version(self) -> ModelCard:
         """Refuse newer fields in an older card, which the version that it names cannot read."""
         if self.format_version < 2:
+            if self.inference.task == "encode":
+                raise ValueError("inference.task encode needs format_version 2")
             fields = type(self.inference).model_fields
             for name in SINCE_VERSION_2:
                 default = fields[name].get_default(call_default_factory=True)

@@ -35,6 +35,7 @@ _ROLES_OF_TASKS: dict[str, tuple[ChannelRole, ...]] = {
     "segment": ("foreground", "flow-y", "flow-x", "seed", "boundary", "other"),
     "stain": ("mean", "log-variance", "other"),
     "generate": ("image", "mask", "other"),
+    "encode": ("other",),
 }
 _PROBABILITIES = ("foreground", "seed", "boundary")
 
@@ -60,10 +61,12 @@ class NamedChannels(NamedTuple):
 
 
 def derived_roles(channels: NamedChannels) -> list[ChannelRole]:
-    """Return the roles of the output channels of a card that states none (version 1)."""
+    """Return the roles of the output channels of a card that states none (always in version 1)."""
     names, task = channels.names, channels.task
     if task == "stain":
         return ["mean"] * len(names)
+    if task == "encode":
+        return ["other"] * len(names)
     if task == "generate":
         return ["mask" if name == channels.mask else "image" for name in names]
     roles: list[ChannelRole] = ["seed" if name == channels.seeds else "other" for name in names]

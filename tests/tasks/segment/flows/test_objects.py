@@ -26,7 +26,7 @@ def noisy_planes(draw):
     rows, columns = np.mgrid[:size, :size]
     labels = np.zeros((size, size), np.int32)
     for number in range(count):
-        y, x, radius = [*random.uniform(0, size, 2).tolist(), random.uniform(3, 8)]
+        y, x, radius = *random.uniform(0, size, 2), random.uniform(3, 8)
         labels[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = number + 1
     logit = np.where(labels > 0, 2.0, -2.0) + noise * random.normal(size=labels.shape)
     flows = 5 * (flow_field(labels) + noise * random.normal(size=(2, size, size)))
@@ -112,6 +112,17 @@ def test_what_touches_stays_apart_at_every_threshold(scenes, probability_of, sce
     for threshold in (0.6, 0.8):
         view = objects.at(threshold)
         assert view.count == labels.max()
+
+
+def test_a_background_without_flows_has_no_objects_and_takes_none_away(scenes):
+    labels = scenes["discs"]
+    flows = 5 * flow_field(labels)
+    settings = FlowSettings(0.5, 30)
+    for faint in (0.0, 0.002, 0.1):
+        probability = np.where(labels > 0, 0.9, faint).astype(np.float32)
+        objects = FlowObjects.from_flows(probability, flows, settings)
+        np.testing.assert_array_equal(objects.at(0.5).labels > 0, labels > 0)
+        assert objects.at(0.5).count == objects.at(0.001).count == 3
 
 
 @pytest.mark.parametrize("correlated", [0, 1.5])

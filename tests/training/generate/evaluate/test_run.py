@@ -184,7 +184,7 @@ def test_command_writes_tables_figures_and_the_card(
     )
     generation = card.inference.generation
     assert generation is not None
-    assert generation.encoder == "fluo-nuclei-unet"
+    assert generation.encoder == "nuclei-encoder"
     assert sorted(generation.real_distances) == list(generation.real_distances)
     load_network(folder)
 
@@ -208,6 +208,19 @@ def test_the_model_then_carries_what_tells_copies(
     assert distance.max() < generation.real_distances[0]
 
 
+def test_a_segmenters_features_get_on_no_card_that_means_others(
+    tiny_generator, make_data, tmp_path: Path
+) -> None:
+    folder, data = tiny_generator("vae"), make_data()
+    before = (folder / "config.json").read_bytes()
+    chosen = dataclasses.replace(options(), extractor="fluo-nuclei-unet")
+    report = evaluate_generate([load_model(folder)], data, chosen)
+    assert report.extractor == "fluo-nuclei-unet"  # to measure with it is the user's choice
+    with pytest.raises(InputError, match="means “nuclei-encoder”"):
+        report.update_card("tiny-vae", folder, "blobs, test", "cytosynth …")
+    assert (folder / "config.json").read_bytes() == before
+
+
 def test_command_refuses_before_it_runs(
     tiny_generator, recipe_file: Path, blobs_folder: Path, tmp_path: Path, capsys
 ) -> None:
@@ -216,3 +229,6 @@ def test_command_refuses_before_it_runs(
     assert "--update-card needs the folder" in capsys.readouterr().err
     assert run(tiny_generator("vae"), *words, "--extractor", "inception.pt") != 0
     assert "not one of the known models" in capsys.readouterr().err
+    for name in ("fluo-nuclei-unet", "phase-cells-unet"):
+        assert run(tiny_generator("vae"), *words, "--extractor", name) != 0
+        assert "may be trained again" in capsys.readouterr().err

@@ -147,4 +147,5 @@ def confidence_of(facts: ObjectFacts, confidence: Confidence) -> npt.NDArray[np.
     for term, value in values:
         if term is not None:
             logit += term.weight * (value - term.mean) / term.std
-    return 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
+    confident: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
+    return confident

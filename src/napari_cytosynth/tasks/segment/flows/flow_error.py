@@ -69,7 +69,8 @@ def flow_errors(
         fine = np.where(coarse[shapes], shapes, 0)
         again, pixels, _ = _errors(flows, fine, count, 1, scale)
         total, points = np.where(coarse, again, total), np.where(coarse, pixels, points)
-    return np.divide(total, points, out=np.full(count + 1, np.nan), where=points > 0)[1:]
+    errors: Floats = np.divide(total, points, out=np.full(count + 1, np.nan), where=points > 0)
+    return errors[1:]
 
 
 def _errors(

@@ -112,7 +112,7 @@ def _blocks(shape: tuple[int, ...], block: int, halo: int) -> Iterator[tuple[Box
 def _reach(steps: float) -> int:
     """Return how far from a pixel its walk can depend on flows, in px."""
     hop = 2**_FINE_ROUNDS
-    return (2 ** _rounds(steps) // hop + 1) * (hop + 1)
+    return int((2 ** _rounds(steps) // hop + 1) * (hop + 1))
 
 
 def _rounds(steps: float) -> int:
@@ -158,7 +158,7 @@ def _first_steps(
     step = flows[:, y, x].astype(np.float32)
     step /= np.maximum(np.hypot(step[0], step[1]), 1e-6)
     place = np.stack([y, x]).astype(np.float32)
-    ends = index[home + _offset(step, width)]
+    ends: Places = index[home + _offset(step, width)]
     outside = np.flatnonzero(ends < 0)
     step[:, outside], ends[outside] = 0, outside
     for _ in range(rounds):
@@ -174,7 +174,7 @@ def _first_steps(
 
 def _offset(step: npt.NDArray[np.float32], width: int) -> Places:
     """Return the change of the flat index; it does not depend on where the pixel lies."""
-    offset = np.rint(step[0]).astype(np.int32)
+    offset: Places = np.rint(step[0]).astype(np.int32)
     offset *= width
     offset += np.rint(step[1]).astype(np.int32)
     return offset

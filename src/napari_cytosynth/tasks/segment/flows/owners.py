@@ -53,7 +53,7 @@ def owners_of_ends(
         order of their first pixels.
     """
     inside = np.flatnonzero(ends.ravel() >= 0)
-    owner = np.zeros(ends.size, np.int32)
+    owner: Owners = np.zeros(ends.size, np.int32)
     arrived = ends.ravel()[inside]
     counts = np.rint(np.clip(weight.ravel()[inside], 0, 1) * _WHOLE)
     owner[inside] = find_sinks(arrived, counts / _WHOLE, ends.shape)
@@ -85,11 +85,11 @@ def _settle(owner: Owners, inside: Integers) -> None:
     place = (inside // owner.shape[1] + 1) * width + inside % owner.shape[1] + 1
     padded = np.zeros((owner.shape[0] + 2) * width, np.int32)
     padded[place] = owner.ravel()[inside]
-    lost = place[padded[place] == 0]
+    ring = place[padded[place] == 0]
     waiting = np.zeros(len(padded), bool)
-    waiting[lost] = True
+    waiting[ring] = True
+    turn = np.zeros(len(padded), np.int32)
     steps = np.array([-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1])
-    ring = lost
     while len(ring):
         near = padded[ring[:, None] + steps]
         near[near == 0] = np.iinfo(np.int32).max
@@ -99,7 +99,9 @@ def _settle(owner: Owners, inside: Integers) -> None:
         padded[ring] = found
         waiting[ring] = False
         around = (ring[:, None] + steps).ravel()
-        ring = np.unique(around[waiting[around]])
+        around = around[waiting[around]]
+        turn[around] = np.arange(len(around))  # of several writes one stays: each pixel once
+        ring = around[turn[around] == np.arange(len(around))]
     owner.ravel()[inside] = padded[place]
 
 
@@ -115,7 +117,7 @@ def _join(owner: Owners, flows: npt.NDArray[np.floating], apart: int) -> Owners:
     count = int(owner.max(initial=0)) + 1
     new = np.arange(count, dtype=np.int32)
     for _ in range(_ROUNDS):
-        found = [_agreeing(new[pairs], *sums, count) for pairs, *sums in borders]
+        found = [_agreeing(new[pairs], sums, size, count) for pairs, sums, size in borders]
         same = found[0]
         for others in found[1:]:
             same = np.intersect1d(same, others, assume_unique=True)

@@ -138,4 +138,7 @@ class OwnedPlanes:
             values = confidence_of(self.facts[plane], self.calibration)
             total += np.bincount(found, values[owner - 1], count)
             pixels += np.bincount(found, minlength=count)
-        return np.divide(total, pixels, out=np.full(count, np.nan), where=pixels > 0)
+        mean: npt.NDArray[np.float64] = np.divide(
+            total, pixels, out=np.full(count, np.nan), where=pixels > 0
+        )
+        return mean

@@ -16,6 +16,7 @@ __all__ = ["find_sinks"]
 
 _MASS = 8.0  # pixels; fewer end together by chance
 _DENSITY = 1.5  # walks that end in one pixel; where nothing flows, it is 1
+_LEAST = 0.25  # walks, of certain pixels, that end in a pixel of a sink
 _SADDLE = 0.2  # of the lower of two peaks: what is as dense between them joins them
 _REACH = 3  # px; a peak draws what ends nearer than that
 _BRIDGE = 5  # px², squared distance of ends that count as neighbours
@@ -40,13 +41,11 @@ def find_sinks(ends: Integers, weight: Floats, shape: tuple[int, ...]) -> npt.ND
     """
     table = np.zeros(shape[0] * shape[1], np.float32)
     np.add.at(table, ends, weight.astype(np.float32))
-    reached = np.zeros(len(table), bool)
-    reached[ends] = True
-    near = _Places(np.flatnonzero(reached), shape)
+    # most walks of the background end where few others do: these can be no part of a sink
+    near = _Places(np.flatnonzero(table >= _LEAST), shape)
     mass = table[near.places].astype(np.float64)
     density = near.smoothed(mass)
-    peak = _climb(near, density)
-    sink = _joined(near, density, peak)[peak]
+    sink = _joined(near, density, _climb(near, density))
     kept = np.bincount(sink, mass, len(mass)) >= _MASS
     kept &= density >= _DENSITY
     number = np.where(kept, np.cumsum(kept), 0)
@@ -70,7 +69,8 @@ class _Places:
 
     def at(self, y: int, x: int) -> Integers:
         """Return the number of the place a step away from each; -1 where none is."""
-        return self._index[self._padded + (y * self._width + x)]
+        number: Integers = self._index[self._padded + (y * self._width + x)]
+        return number
 
     def smoothed(self, mass: Floats) -> Floats:
         """Return binomial means over 3 × 3 px."""
@@ -105,7 +105,7 @@ def _joined(near: _Places, density: Floats, peak: Integers) -> Integers:
     A peak only ever joins a higher one, so that low ground connects none beyond it.
     """
     one, two, saddle = _saddles(near, density, peak)
-    root = np.arange(len(near))
+    root: Integers = np.arange(len(near))
     while True:
         left, right = root[one], root[two]
         swap = (density[left] > density[right]) | (
@@ -114,7 +114,7 @@ def _joined(near: _Places, density: Floats, peak: Integers) -> Integers:
         low, high = np.where(swap, right, left), np.where(swap, left, right)
         joins = np.flatnonzero((low != high) & (saddle >= _SADDLE * density[low]))
         if not len(joins):
-            return root
+            return root[peak]
         order = joins[np.lexsort((high[joins], saddle[joins], low[joins]))]
         highest = order[np.flatnonzero(np.diff(low[order], append=-1))]
         above = np.arange(len(root))

@@ -93,7 +93,8 @@ def enclosed(owner: Owners) -> Owners:
     for edge in (gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]):
         most[edge] = 0
     most[0] = 0
-    return owner + np.where(least == most, most, 0)[gaps]
+    filled: Owners = owner + np.where(least == most, most, 0)[gaps]
+    return filled
 
 
 def _shifted(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

@@ -1,0 +1,176 @@
+"""Segmentations by a model whose flows separate objects, from the image to the saved table."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import napari_cytosynth as cytosynth
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.segment.flows.heat import flow_field
+from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
+from napari_cytosynth.tasks.segment.instances import LabelOptions
+from napari_cytosynth.tasks.segment.tree import ComponentTree
+from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, FlowDecoding, Normalisation
+
+SCALE = 5.0
+THRESHOLD = 0.4
+
+
+@pytest.fixture(scope="module")
+def model(make_model):
+    """Model that hands its three input channels on: logit and flows are the image."""
+    channels = ["foreground", "flow-y", "flow-x"]
+    made = make_model(
+        input_channels=["logit", "y", "x"],
+        output_channels=channels,
+        channel_roles=channels,
+        normalisation=Normalisation(kind="fixed", mean=0.0, std=1.0),
+        splitting=None,
+        threshold=THRESHOLD,
+        total_stride=1,
+        diameter=20.0,
+        flows=FlowDecoding(scale=SCALE, error_limit=0.9),
+        confidence=Confidence(
+            intercept=2.0, flow_error=ConfidenceTerm(weight=-3.0, mean=0.1, std=0.1)
+        ),
+    )
+    network = torch.nn.Conv2d(3, 3, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    with torch.no_grad():
+        network.weight[range(3), range(3)] = 1.0
+    return replace(made, network=network.eval())
+
+
+def as_image(labels: np.ndarray, noise: float = 0.0) -> np.ndarray:
+    random = np.random.default_rng(0)
+    logit = np.where(labels > 0, 3.0, -4.0) + noise * random.normal(size=labels.shape)
+    flows = SCALE * (flow_field(labels) + noise * random.normal(size=(2, *labels.shape)))
+    return np.stack([logit, *flows]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def touching():
+    """Labels of two touching cells, a cell at the border and a ring."""
+    rows, columns = np.mgrid[:64, :96]
+    labels = np.zeros((64, 96), np.int32)
+    for number, (y, x) in enumerate([(20, 20), (20, 38), (60, 70)], start=1):
+        labels[(rows - y) ** 2 + (columns - x) ** 2 <= 100] = number
+    distance = np.hypot(rows - 25, columns - 75)
+    labels[(distance > 6) & (distance < 14)] = 4
+    return labels
+
+
+def run(image, model, **arguments):
+    return cytosynth.segment(image, model, axes=arguments.pop("axes", "CYX"), **arguments)
+
+
+def test_touching_objects_are_found_one_by_one(touching, model):
+    result = run(as_image(touching), model)
+    assert result.labels.max() == 4
+    np.testing.assert_array_equal(result.labels > 0, touching > 0)
+    together = run(as_image(touching), model, split_touching=False)
+    assert together.labels.max() == 3
+    assert isinstance(together.tree(), ComponentTree)
+    assert isinstance(result.tree(), FlowObjects)
+
+
+@pytest.mark.parametrize("threshold", [0.03, 0.2, 0.41237, 0.7, 0.95])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"min_size": 200}, {"fill_holes": True}, {"drop_border": True, "fill_holes": True}],
+)
+def test_the_slider_shows_what_the_result_will_be(touching, model, threshold, options):
+    stack = np.stack([as_image(touching, 0.8), as_image(touching[::-1], 0.3)])
+    result = run(stack, model, axes="TCYX", **options)
+    final = result.at_threshold(threshold)
+    for plane in result.plane_indices():
+        dragged = final.tree(plane).at(threshold, final.options)
+        np.testing.assert_array_equal(dragged.labels, final.label_plane(plane))
+        before = result.tree(plane).at(threshold, final.options)
+        if before.threshold == dragged.threshold:
+            np.testing.assert_array_equal(dragged.labels, before.labels)
+    trees = [final.tree(plane) for plane in final.plane_indices()]
+    counts = [tree.at(threshold, final.options).count for tree in trees]
+    assert final.labels.max() == sum(counts)
+
+
+def test_confidence_is_a_column_that_belongs_to_the_object(touching, model):
+    result = run(as_image(touching), model)
+    table = result.table
+    assert table["confidence"].between(0, 1).all()
+    owned = result.owned.confidence(())
+    view = result.tree().at(THRESHOLD)
+    np.testing.assert_allclose(table["confidence"], owned[view.owners - 1])
+    higher = result.at_threshold(0.6)  # the same objects are as sure as before
+    np.testing.assert_allclose(higher.table["confidence"], table["confidence"])
+    assert "confidence" not in result.at_threshold(split_touching=False).table
+
+
+def test_confidence_falls_with_wrong_flows(touching, model):
+    noisy = run(as_image(touching, 0.3), model).table["confidence"]
+    assert noisy.median() < run(as_image(touching), model).table["confidence"].median()
+
+
+def test_models_without_confidence_have_no_such_column(touching, model):
+    inference = model.card.inference.model_copy(update={"confidence": None})
+    card = model.card.model_copy(update={"inference": inference})
+    assert "confidence" not in run(as_image(touching), replace(model, card=card)).table
+
+
+def test_a_stack_is_decoded_plane_by_plane_and_keeps_no_flows(touching, model):
+    stack = np.stack([as_image(touching), as_image(touching[:, ::-1]), 0 * as_image(touching)])
+    result = run(stack, model, axes="TCYX")
+    assert result.owned.owner.shape == result.probability.shape == (3, *touching.shape)
+    assert result.labels[0].max() == 4
+    np.testing.assert_array_equal(result.labels[1] > 0, touching[:, ::-1] > 0)
+    assert not result.labels[2].any()  # an empty plane
+    assert not result.extra
+    single = run(stack, model, axes="TCYX", planes=(1,))
+    np.testing.assert_array_equal(single.labels > 0, result.labels[1] > 0)
+
+
+def test_tiles_find_the_same_objects_as_the_whole(touching, model):
+    image = as_image(np.tile(touching, (3, 3)), 0.5)
+    whole = run(image, model)
+    tiled = run(image, model, tile_size=64)
+    np.testing.assert_array_equal(whole.labels, tiled.labels)
+
+
+def test_on_another_grid_directions_are_those_of_the_image(touching, model):
+    inference = model.card.inference.model_copy(update={"pixel_size_um": 1.0})
+    coarse = replace(model, card=model.card.model_copy(update={"inference": inference}))
+    wide = np.repeat(as_image(touching), 2, axis=2)  # twice as many pixels along X
+    result = run(wide, coarse, pixel_size=(1.0, 0.5), resample=True)
+    assert result.labels.max() == 4
+
+
+def test_thresholds_without_owners_are_refused(touching, model):
+    result = run(as_image(touching), model)
+    with pytest.raises(InputError, match="separated down to a threshold of"):
+        result.at_threshold(0.0005)
+    assert result.at_threshold(0.0005, split_touching=False).labels.any()
+    assert run(as_image(touching), model, threshold=0.0005).labels.any()
+
+
+def test_it_is_saved_with_its_confidence(touching, model, tmp_path):
+    result = run(as_image(touching), model)
+    result.save(tmp_path / "cells")
+    table = pd.read_csv(tmp_path / "cells" / "table.csv")
+    np.testing.assert_allclose(table["confidence"], result.table["confidence"], atol=1e-4)
+    again = copy.copy(result).at_threshold(THRESHOLD)
+    np.testing.assert_array_equal(again.labels, result.labels)
+
+
+def test_owners_stay_the_same_when_holes_are_filled(touching, model):
+    result = run(as_image(touching), model)
+    options = LabelOptions(THRESHOLD, split_touching=True, fill_holes=True)
+    filled = result.tree().at(THRESHOLD, options)
+    plain = result.tree().at(THRESHOLD)
+    np.testing.assert_array_equal(filled.owners, plain.owners)
+    assert filled.total_area > plain.total_area
