@@ -9,6 +9,8 @@ from napari_cytosynth.arguments import check_number, unsuitable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR
 
+from .size_passes import known_diameter
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from .object_size import ObjectSize
 
-__all__ = ["AUTO", "Resizing", "check_diameter", "known_diameter", "plan_resizing", "resized"]
+__all__ = ["AUTO", "Resizing", "check_diameter", "plan_resizing", "resized"]
 
 AUTO: Literal["auto"] = "auto"
 
@@ -61,24 +63,6 @@ def check_diameter(diameter: Any) -> float | Literal["auto"] | None:
             return AUTO
         raise unsuitable("diameter", diameter, "a number of pixels above 0 or “auto”")
     return check_number(diameter, "diameter", 0, within=True)
-
-
-def known_diameter(card: ModelCard) -> float:
-    """Return the diameter of the objects that a model was trained on, in px.
-
-    Raises
-    ------
-    InputError
-        If its card does not have it.
-    """
-    diameter = card.inference.diameter
-    if diameter is None:
-        raise InputError(
-            f"How large the objects of its training images were is not known of the model "
-            f"“{card.name}”, so that yours cannot be brought to that size. Leave the diameter out, "
-            "resample the image yourself, or by pixel size (resample) where the model has one."
-        )
-    return diameter
 
 
 def plan_resizing(

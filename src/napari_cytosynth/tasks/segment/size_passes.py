@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.common.resample import resampled_shape, to_shape
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.inference.predictor import Predictor
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import Inference, Normalisation
+    from napari_cytosynth.zoo.card import Inference, ModelCard, Normalisation
 
-__all__ = ["SCALES", "ScalePass", "Window", "passes", "windows"]
+__all__ = ["SCALES", "ScalePass", "Window", "known_diameter", "passes", "windows"]
 
 SCALES: tuple[float, ...] = tuple(float(3 ** (step / 3)) for step in range(-3, 4))
 """Factors that the crop is resampled by, from 1/3 to 3."""
@@ -252,3 +253,21 @@ def _summary(found: _Found, agreements: list[float]) -> ScalePass:
     inside = ndimage.mean(found.probability, whole, np.arange(1, count + 1))
     diameter = 2 * np.sqrt(np.median(areas) / np.pi) / found.scale
     return ScalePass(found.scale, count, float(diameter), float(np.median(inside)), agreement)
+
+
+def known_diameter(card: ModelCard) -> float:
+    """Return the diameter of the objects that a model was trained on, in px.
+
+    Raises
+    ------
+    InputError
+        If its card does not have it.
+    """
+    diameter = card.inference.diameter
+    if diameter is None:
+        raise InputError(
+            f"How large the objects of its training images were is not known of the model "
+            f"“{card.name}”, so that yours cannot be brought to that size. Leave the diameter out, "
+            "resample the image yourself, or by pixel size (resample) where the model has one."
+        )
+    return diameter
