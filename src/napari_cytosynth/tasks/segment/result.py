@@ -24,7 +24,7 @@ from napari_cytosynth.tasks.measure.table import measure
 
 from .instances import LabelOptions, label_plane
 from .sizes import ObjectSizes
-from .stack import StackObjects, count_in_runs
+from .stack import StackObjects, count_in_runs, foreground
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,7 +222,12 @@ class Segmentation:
     def label_plane(
         self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.int32]:
-        """Return the labels (Y, X) of one plane, numbered from 1."""
+        """Return the labels (Y, X) of one plane, numbered from 1.
+
+        Of models with flows, if touching objects are split: pixels of the same owner that are
+        connected to it at the threshold, in the order of the owners' first pixels; elsewhere as
+        :func:`~napari_cytosynth.tasks.segment.instances.label_plane` says.
+        """
         options = options or self.options
         if self.owned is not None and options.split_touching:
             self.owned.check(options)
@@ -236,6 +241,37 @@ class Segmentation:
             options,
             self.splitting,
         )
+
+    def foreground_plane(
+        self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Return which pixels (Y, X) of a plane's objects are left of them at a threshold.
+
+        Pixels at or above it, holes filled if asked; of objects from flows, those at or above it
+        that are still connected to their objects.
+        """
+        options = options or self.options
+        probability = self.probability_plane(plane)
+        if self.owned is not None and options.split_touching:
+            return self.owned.reached(plane, probability, options)
+        return foreground(probability, options)
+
+    def strength_plane(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.float32]:
+        """Return the highest threshold at which each pixel (Y, X) of a plane is foreground.
+
+        The probability; of objects from flows, the last of :attr:`strength_levels`.
+        """
+        probability = self.probability_plane(plane)
+        if self.owned is None or not self.splits_by_flows:
+            return probability
+        filled = self.options.fill_holes
+        heights = self.owned.heights_of(plane, probability, filled=filled)
+        return np.concatenate([[np.float32(0)], self.owned.levels])[heights]
+
+    @property
+    def strength_levels(self) -> npt.NDArray[np.float32] | None:
+        """Thresholds that :meth:`strength_plane` tells apart; None for all of them."""
+        return self.owned.levels if self.owned is not None and self.splits_by_flows else None
 
     def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree | FlowObjects:
         """Prepare the objects of one plane at all thresholds (a second: do it in a worker).

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.int32]
     Box = tuple[slice, slice]
 
-__all__ = ["find_ends", "find_owners", "follow", "walk_length"]
+__all__ = ["BLOCK", "find_ends", "find_owners", "follow", "walk_length"]
 
 _FINE_ROUNDS = 4  # 2⁴ steps to a fraction of a pixel: from there, ends differ by less than a sink
 _DIAMETERS = 4  # of a typical object that a walk is long
 _MARGIN = 2**_FINE_ROUNDS + 2
-_BLOCK = 2048  # px; larger planes are followed block by block
+BLOCK = 2048  # px; larger planes are followed block by block
 
 
 def walk_length(diameter: float) -> int:
@@ -54,14 +54,14 @@ def find_owners(
         of their first pixels.
     """
     ends = find_ends(flows, mask, steps)
-    return owners_of_ends(ends, flows, mask.astype(np.float32), steps / _DIAMETERS)
+    return owners_of_ends(ends, flows, mask, steps / _DIAMETERS)
 
 
 def find_ends(
     flows: npt.NDArray[np.floating],
     mask: npt.NDArray[np.bool_],
     steps: float,
-    block: int = _BLOCK,
+    block: int = BLOCK,
 ) -> Places:
     """Return where the pixels of a plane arrive.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.tree import TreeView, ranks, slider_levels
 
-from .decoding import LOWEST, FlowSettings, ObjectFacts, OwnedPlane, decode_flows
+from .decoding import LOWEST, FlowSettings, ObjectFacts, OwnedPlane, decode_flows, levels_of
 from .widest_paths import enclosed, fill_heights, one_piece
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class FlowObjects:
     probability
         (Y, X), in [0, 1]; NaN is background.
     owned
-        Owners of its pixels, from :func:`~.decoding.decode_flows`.
+        Owners of its pixels, from :func:`~.decoding.decode_flows`. Its heights, if it has any,
+        are of these levels; else they are computed.
     lowest
         Threshold below which no pixel has an owner: lower ones give the same objects. Default:
         0.001.
@@ -67,10 +69,20 @@ class FlowObjects:
         self.confidence = confidence
         self.lowest = lowest
         self.levels = slider_levels([*extra_levels, lowest])
-        self._heights = ranks(probability, self.levels)
-        self._summits = np.nan_to_num(np.asarray(probability, np.float32))
-        self._plain = _Pixels(self.owner, one_piece(self._heights, self.owner, self._summits))
+        self._probability = probability
+        heights = owned.heights
+        if heights is None:
+            heights = one_piece(*self._landscape())
+        self._plain = _Pixels(self.owner, heights)
         self._filled: _Pixels | None = None
+
+    def _landscape(self, *, filled: bool = False) -> tuple[Any, Any, Any]:
+        """Return heights, owners and finite probabilities (Y, X), holes filled if asked."""
+        heights, owner = ranks(self._probability, self.levels), self.owner
+        if filled:
+            owner = enclosed(owner)
+            heights = fill_heights(heights, owner)
+        return heights, owner, np.nan_to_num(np.asarray(self._probability, np.float32))
 
     @classmethod
     def from_flows(
@@ -84,12 +96,20 @@ class FlowObjects:
         """Decode the flows (2, Y, X) of a plane; its own threshold is exact."""
         owned = decode_flows(probability, flows, settings)
         levels = [settings.threshold, *extra_levels]
+        if not np.array_equal(levels_of(settings, *levels), levels_of(settings)):
+            owned = replace(owned, heights=None)  # these are of other levels
         return cls(probability, owned, lowest=settings.lowest, extra_levels=levels)
 
     @property
     def q(self) -> npt.NDArray[np.uint16]:
         """(Y, X) uint16: the number of levels at which a pixel belongs to its owner."""
         return self._plain.heights
+
+    def filled(self) -> npt.NDArray[np.uint16]:
+        """Return (Y, X) uint16 the same as :attr:`q`, of objects whose holes are filled."""
+        self.prepare_holes()
+        assert self._filled is not None
+        return self._filled.heights
 
     @property
     def holes_ready(self) -> bool:
@@ -99,9 +119,8 @@ class FlowObjects:
     def prepare_holes(self) -> None:
         """Fill the holes of all thresholds ahead of the first ``fill_holes``."""
         if self._filled is None:
-            owner = enclosed(self.owner)
-            filled = fill_heights(self._heights, owner)
-            self._filled = _Pixels(owner, one_piece(filled, owner, self._summits))
+            heights, owner, probability = self._landscape(filled=True)
+            self._filled = _Pixels(owner, one_piece(heights, owner, probability))
 
     def at(
         self,
