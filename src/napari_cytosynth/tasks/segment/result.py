@@ -22,9 +22,10 @@ from napari_cytosynth.tasks.export.results import write_segmentation
 from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
 
+from .cutting import CutPlanes
 from .instances import LabelOptions, label_plane
 from .sizes import ObjectSizes
-from .stack import StackObjects, count_in_runs, foreground
+from .stack import StackObjects, count_in_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ __all__ = ["Segmentation"]
 
 
 @dataclass(eq=False, repr=False)
-class Segmentation:
+class Segmentation(CutPlanes):
     """Segmentation of an image: probabilities, and objects at a threshold.
 
     Attributes
@@ -118,11 +119,6 @@ class Segmentation:
     def links_planes(self) -> bool:
         """Whether objects of neighbouring planes along Z are one object of the stack."""
         return self.options.link_planes and "Z" in self.axes
-
-    @property
-    def splits_by_flows(self) -> bool:
-        """Whether touching objects are split, and by flows: then the live ones are too."""
-        return self.owned is not None and self.options.split_touching
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -215,10 +211,6 @@ class Segmentation:
         shape = zip(self.axes, self.probability.shape, strict=True)
         return iter(np.ndindex(*(size for axis, size in shape if axis not in "YX")))
 
-    def probability_plane(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.float32]:
-        """Return the probability (Y, X) of one plane."""
-        return np.asarray(self.probability[plane_slices(self.axes, plane)])
-
     def label_plane(
         self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.int32]:
@@ -241,37 +233,6 @@ class Segmentation:
             options,
             self.splitting,
         )
-
-    def foreground_plane(
-        self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
-    ) -> npt.NDArray[np.bool_]:
-        """Return which pixels (Y, X) of a plane's objects are left of them at a threshold.
-
-        Pixels at or above it, holes filled if asked; of objects from flows, those at or above it
-        that are still connected to their objects.
-        """
-        options = options or self.options
-        probability = self.probability_plane(plane)
-        if self.owned is not None and options.split_touching:
-            return self.owned.reached(plane, probability, options)
-        return foreground(probability, options)
-
-    def strength_plane(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.float32]:
-        """Return the highest threshold at which each pixel (Y, X) of a plane is foreground.
-
-        The probability; of objects from flows, the last of :attr:`strength_levels`.
-        """
-        probability = self.probability_plane(plane)
-        if self.owned is None or not self.splits_by_flows:
-            return probability
-        filled = self.options.fill_holes
-        heights = self.owned.heights_of(plane, probability, filled=filled)
-        return np.concatenate([[np.float32(0)], self.owned.levels])[heights]
-
-    @property
-    def strength_levels(self) -> npt.NDArray[np.float32] | None:
-        """Thresholds that :meth:`strength_plane` tells apart; None for all of them."""
-        return self.owned.levels if self.owned is not None and self.splits_by_flows else None
 
     def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree | FlowObjects:
         """Prepare the objects of one plane at all thresholds (a second: do it in a worker).

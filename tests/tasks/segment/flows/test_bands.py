@@ -121,7 +121,7 @@ def test_windows_hold_each_object_once_and_whole(cells):
 
 
 def test_no_room_for_temporary_files_is_a_sentence(monkeypatch):
-    def full(*arguments):
+    def full(**arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(output.tempfile, "TemporaryFile", full)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Window", "bands", "object_windows", "rows_at_a_time"]
 
-_WHOLE = 4096 * 4096  # px that are decoded at once, of which each takes some 60 bytes
+_WHOLE = 4096 * 4096  # px that are decoded at once, of which each takes some 50 bytes
 
 
 class Window(NamedTuple):
@@ -34,7 +34,7 @@ class Window(NamedTuple):
     last: int
 
     def objects_of(self, owner: Owners) -> Owners:
-        """Return the owners (y, X) in these rows of those objects alone, numbered 1, 2, …"""
+        """Return the owners (y, X) in these rows of those objects alone, numbered from 1."""
         part = owner[self.rows]
         if self.first == 0 and self.last >= part.max(initial=0):
             return part

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 LOWEST = 0.001  # lower end of the threshold slider: pixels below it belong to no object
+_AT_ONCE = 1 << 18  # px of objects whose heights and facts are found at once
 _CONFIDENT_PIXEL = 0.5  # of the model's threshold: from here on, pixels count in full for sinks
 
 
@@ -95,13 +96,16 @@ class OwnedPlane:
     facts
         Of each owner.
     heights
-        (Y, X) uint16: the number of levels (see :func:`levels_of`) at which a pixel belongs to its
-        owner. Default: None, not known yet.
+        (Y, X) uint16: the number of `levels` at which a pixel belongs to its owner. Default: None,
+        not known yet.
+    levels
+        Thresholds, ascending (see :func:`levels_of`). Default: none.
     """
 
     owner: npt.NDArray[np.int32]
     facts: ObjectFacts
     heights: npt.NDArray[np.uint16] | None = None
+    levels: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 def levels_of(settings: FlowSettings, *extra: float) -> npt.NDArray[np.float32]:
@@ -137,13 +141,15 @@ def decode_flows(
     full = max(_CONFIDENT_PIXEL * settings.threshold, settings.lowest)
     owner = owners_of_ends(ends, flows, probability, settings.diameter, full=full, rows=rows)
     count = int(owner.max(initial=0))
-    windows = object_windows(owner, count, rows, grid_step(settings.diameter))
+    # of few pixels each, so that what is computed of them stays small
+    few = min(rows, rows_at_a_time(probability.shape, _AT_ONCE))
+    windows = object_windows(owner, count, few, grid_step(settings.diameter))
+    levels = levels_of(settings)
     with ThreadPoolExecutor(1) as pool:  # neither needs the other's result
-        levels = levels_of(settings)
         found = pool.submit(_heights, probability, owner, windows, levels)
         facts = _measure(probability, flows, owner, settings, windows)
         heights = found.result()
-    return _without_poor(OwnedPlane(owner, facts, heights), settings, rows)
+    return _without_poor(OwnedPlane(owner, facts, heights, levels), settings, rows)
 
 
 def _without_poor(plane: OwnedPlane, settings: FlowSettings, rows: int) -> OwnedPlane:
@@ -173,7 +179,10 @@ def _heights(
     heights = np.zeros(owner.shape, np.uint16)
     for window in windows:
         part, values = window.objects_of(owner), probability[window.rows]
-        found = one_piece(ranks(values, levels), part, np.nan_to_num(np.asarray(values)))
+        inside = part > 0
+        own = np.zeros(part.shape, np.uint16)
+        own[inside] = ranks(values[inside], levels)
+        found = one_piece(own, part, values)
         np.maximum(heights[window.rows], found, out=heights[window.rows])
     return heights
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.tree import TreeView, ranks, slider_levels
 
-from .decoding import LOWEST, FlowSettings, ObjectFacts, OwnedPlane, decode_flows, levels_of
+from .decoding import LOWEST, FlowSettings, ObjectFacts, OwnedPlane, decode_flows
 from .widest_paths import enclosed, fill_heights, one_piece
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ class FlowObjects:
     probability
         (Y, X), in [0, 1]; NaN is background.
     owned
-        Owners of its pixels, from :func:`~.decoding.decode_flows`. Its heights, if it has any,
-        are of these levels; else they are computed.
+        Owners of its pixels, from :func:`~.decoding.decode_flows`. Its heights are
+        computed again if they are of other levels.
     lowest
         Threshold below which no pixel has an owner: lower ones give the same objects. Default:
         0.001.
@@ -71,7 +70,7 @@ class FlowObjects:
         self.levels = slider_levels([*extra_levels, lowest])
         self._probability = probability
         heights = owned.heights
-        if heights is None:
+        if heights is None or not np.array_equal(owned.levels, self.levels):
             heights = one_piece(*self._landscape())
         self._plain = _Pixels(self.owner, heights)
         self._filled: _Pixels | None = None
@@ -96,8 +95,6 @@ class FlowObjects:
         """Decode the flows (2, Y, X) of a plane; its own threshold is exact."""
         owned = decode_flows(probability, flows, settings)
         levels = [settings.threshold, *extra_levels]
-        if not np.array_equal(levels_of(settings, *levels), levels_of(settings)):
-            owned = replace(owned, heights=None)  # these are of other levels
         return cls(probability, owned, lowest=settings.lowest, extra_levels=levels)
 
     @property

@@ -81,7 +81,7 @@ def number_in_order(owner: Owners) -> Owners:
 
 
 def _numbered(owner: Owners, new: Integers, parts: list[slice]) -> Owners:
-    """Number the `new` object of each owner in the order of first pixels, in place."""
+    """Write over each owner its `new` object, numbered in the order of first pixels."""
     first = np.full(len(new), owner.size)
     for part in reversed(parts):
         flat = owner[part].ravel()

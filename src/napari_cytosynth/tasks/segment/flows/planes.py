@@ -132,10 +132,8 @@ class OwnedPlanes:
         self, plane: Plane, probability: npt.NDArray[np.floating], thresholds: tuple[float, ...]
     ) -> FlowObjects:
         where = plane_slices(self.axes, plane)
-        known = self.knows(*thresholds)
-        owned = OwnedPlane(
-            self.owner[where], self.facts[plane], self.heights[where] if known else None
-        )
+        heights, levels = self.heights[where], self.levels
+        owned = OwnedPlane(self.owner[where], self.facts[plane], heights, levels)
         extra: dict[str, Any] = {"extra_levels": {self.settings.threshold, *thresholds}}
         extra |= {"lowest": self.settings.lowest, "confidence": self.confidence(plane)}
         return FlowObjects(probability, owned, **extra)

@@ -56,16 +56,17 @@ class _Places:
     def __init__(self, places: Integers, shape: tuple[int, ...]) -> None:
         self.places = places
         self._width = shape[1] + 2 * _REACH
-        self._padded = (places // shape[1] + _REACH) * self._width + places % shape[1] + _REACH
+        padded = (places // shape[1] + _REACH) * self._width + places % shape[1] + _REACH
+        self._padded = padded.astype(np.int32)
         self._index = np.full((shape[0] + 2 * _REACH) * self._width, -1, np.int32)
-        self._index[self._padded] = np.arange(len(places))
+        self._index[self._padded] = np.arange(len(places), dtype=np.int32)
 
     def __len__(self) -> int:
         return len(self.places)
 
     def at(self, y: int, x: int) -> Integers:
         """Return the number of the place a step away from each; -1 where none is."""
-        number: Integers = self._index[self._padded + (y * self._width + x)]
+        number: Integers = self._index[self._padded + np.int32(y * self._width + x)]
         return number
 
     def smoothed(self, mass: Floats) -> Floats:
@@ -86,12 +87,13 @@ def _steps(square: int) -> list[tuple[int, int]]:
 
 def _climb(near: _Places, density: Floats) -> Integers:
     """Return the peak that each place climbs to, always to the densest within reach."""
-    best, top = np.arange(len(near)), density.copy()
+    best, top = np.arange(len(near), dtype=np.int32), density.copy()
     for step in _steps(_REACH**2):
         other = near.at(*step)
         height = np.where(other >= 0, density[other], -1)
         better = (height > top) | ((height == top) & (other < best))
-        best[better], top[better] = other[better], height[better]
+        np.copyto(best, other, where=better)
+        np.copyto(top, height, where=better)
     return _roots(best)
 
 
