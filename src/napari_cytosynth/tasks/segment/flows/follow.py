@@ -166,17 +166,15 @@ class _Walk:
     """
 
     def __init__(self, flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_]) -> None:
-        y, x = np.nonzero(mask)
-        count = len(y)
         # the margin makes each pixel within reach a valid one
         self._width = mask.shape[1] + 2 * _MARGIN
-        self._home = ((y + _MARGIN) * self._width + x + _MARGIN).astype(np.int32)
+        y, x = (np.arange(_MARGIN, size + _MARGIN, dtype=np.int32) for size in mask.shape)
+        self._home = (y[:, None] * np.int32(self._width) + x)[mask]
+        count = len(self._home)
         self._index = np.full((mask.shape[0] + 2 * _MARGIN) * self._width, -1, np.int32)
         self._index[self._home] = np.arange(count, dtype=np.int32)
         # Y and X as the parts of one number: they are looked up together
-        self._place, self._step = np.empty((2, count), np.complex64)
-        self._place.real, self._place.imag = y, x
-        del y, x
+        self._step = np.empty(count, np.complex64)
         self._step.real, self._step.imag = flows[0][mask], flows[1][mask]
         self._step /= np.maximum(np.hypot(self._step.real, self._step.imag), np.float32(1e-6))
         self.ends: Places = self._index[self._home + self._offset(self._step)]
@@ -200,9 +198,13 @@ class _Walk:
         reached: Places = self._index[self._home[part] + self._offset(further)]
         outside = np.flatnonzero(reached < 0)  # only by the fraction that the first half left
         via = half[outside]
-        further[outside] = self._place[via] - self._place[part][outside] + self._step[via]
+        further[outside] = self._place(via) - self._place(outside + part.start) + self._step[via]
         reached[outside] = self.ends[via]
         return further, reached
+
+    def _place(self, number: npt.NDArray[np.integer]) -> npt.NDArray[np.complex64]:
+        y, x = np.divmod(self._home[number], self._width)
+        return (y + 1j * x).astype(np.complex64)
 
     def _offset(self, step: npt.NDArray[np.complex64]) -> Places:
         """Return the change of the flat index; it does not depend on where the pixel lies."""

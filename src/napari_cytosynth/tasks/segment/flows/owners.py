@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -31,7 +31,7 @@ _WHOLE = 64  # weight in a sink of a pixel that is certainly foreground
 def owners_of_ends(
     ends: npt.NDArray[np.int32],
     flows: npt.NDArray[np.floating],
-    probability: npt.NDArray[np.floating],
+    probability: npt.NDArray[np.floating] | npt.NDArray[np.bool_],
     diameter: float,
     *,
     full: float = 1.0,
@@ -99,7 +99,7 @@ def _numbered(owner: Owners, new: Integers, parts: list[slice]) -> Owners:
 
 
 def _sinks_of_ends(
-    ends: Owners, probability: npt.NDArray[np.floating], full: np.float32, parts: list[slice]
+    ends: Owners, probability: npt.NDArray[Any], full: np.float32, parts: list[slice]
 ) -> Owners:
     """Write over the end of each pixel its sink: -1 where it reaches none, 0 without an end."""
     table = np.zeros(ends.size, np.float32)
@@ -206,7 +206,9 @@ def _borders(
     key = np.concatenate([low * count + high for low, high in keys])
     pairs, place = np.unique(key, return_inverse=True)
     sums = [np.concatenate([part[n] for part in found]) for n in (1, 2)]
-    agreement, size = (np.bincount(place, values, len(pairs)) for values in sums)
+    agreement, size = (
+        np.bincount(place, values, len(pairs)).astype(np.float64, copy=False) for values in sums
+    )
     return np.stack([pairs // count, pairs % count]), agreement, size
 
 
@@ -215,7 +217,7 @@ def _pairs(
 ) -> list[tuple[Integers, Floats, Floats]]:
     """Return owners of pixels side by side (2, N), whose first is in these rows, and agreements."""
     height, width = owner.shape
-    found = []
+    found: list[tuple[Integers, Floats, Floats]] = []
     for axis in (0, 1):
         down, right = 1 - axis, axis
         rows = slice(within.start, min(within.stop, height - down))
