@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,16 +96,15 @@ class OwnedPlane:
     facts
         Of each owner.
     heights
-        (Y, X) uint16: the number of `levels` at which a pixel belongs to its owner. Default: None,
-        not known yet.
+        (Y, X) uint16: the number of `levels` at which a pixel belongs to its owner.
     levels
-        Thresholds, ascending (see :func:`levels_of`). Default: none.
+        Thresholds, ascending (see :func:`levels_of`).
     """
 
     owner: npt.NDArray[np.int32]
     facts: ObjectFacts
-    heights: npt.NDArray[np.uint16] | None = None
-    levels: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    heights: npt.NDArray[np.uint16]
+    levels: npt.NDArray[np.float32]
 
 
 def levels_of(settings: FlowSettings, *extra: float) -> npt.NDArray[np.float32]:
@@ -163,8 +162,7 @@ def _without_poor(plane: OwnedPlane, settings: FlowSettings, rows: int) -> Owned
     new = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.int32)
     for band in bands(plane.owner.shape[0], rows):
         plane.owner[band] = np.take(new, plane.owner[band])
-        if plane.heights is not None:
-            plane.heights[band] *= plane.owner[band] > 0
+        plane.heights[band] *= plane.owner[band] > 0
     left = ObjectFacts(facts.area[kept], facts.mean_probability[kept], facts.flow_error[kept])
     return replace(plane, facts=left)
 

@@ -204,7 +204,8 @@ class _Walk:
 
     def _place(self, number: npt.NDArray[np.integer]) -> npt.NDArray[np.complex64]:
         y, x = np.divmod(self._home[number], self._width)
-        return (y + 1j * x).astype(np.complex64)
+        place: npt.NDArray[np.complex64] = (y + 1j * x).astype(np.complex64)
+        return place
 
     def _offset(self, step: npt.NDArray[np.complex64]) -> Places:
         """Return the change of the flat index; it does not depend on where the pixel lies."""

@@ -70,7 +70,7 @@ class FlowObjects:
         self.levels = slider_levels([*extra_levels, lowest])
         self._probability = probability
         heights = owned.heights
-        if heights is None or not np.array_equal(owned.levels, self.levels):
+        if not np.array_equal(owned.levels, self.levels):
             heights = one_piece(*self._landscape())
         self._plain = _Pixels(self.owner, heights)
         self._filled: _Pixels | None = None
