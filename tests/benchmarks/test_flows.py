@@ -69,3 +69,20 @@ def test_decoding_is_cheaper_than_a_watershed(size):
         f"{rival / million:.3f} s/Mpx: {rival / (decoding + ready):.1f}x"
     )
     assert objects.at(0.5).count == pytest.approx(labels.max(), rel=0.25)
+
+
+@pytest.mark.parametrize("scene", ["faint background", "all foreground", "noise"])
+def test_planes_that_are_all_followed(scene):
+    _, probability, flows = cells(1024)
+    random = np.random.default_rng(0)
+    if scene == "faint background":
+        probability = np.maximum(probability, np.float32(0.002))
+    elif scene == "all foreground":
+        probability = np.full_like(probability, 0.9)
+    else:
+        probability = random.random(probability.shape, np.float32)
+        flows = random.normal(size=flows.shape).astype(np.float32)
+    settings = FlowSettings(threshold=0.5, diameter=26)
+    decoding = seconds(lambda: decode_flows(probability, flows, settings))
+    print(f"\n{scene}: {decoding / probability.size * 1e6:.3f} s/Mpx")  # noqa: T201
+    assert decode_flows(probability, flows, settings).owner.any()

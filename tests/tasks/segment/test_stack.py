@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_cytosynth.errors import Cancelled
+from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings
+from napari_cytosynth.tasks.segment.flows.heat import flow_field
+from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
 
@@ -232,12 +235,85 @@ def test_as_many_rows_as_numbers_at_any_threshold(seed, threshold, own, fill, si
             np.testing.assert_array_equal(result.labels > 0, probability >= np.float32(threshold))
 
 
+def flow_result(probability, flows, options, own):
+    """Result of a model with flows (Z, 2, Y, X), decoded plane by plane."""
+    settings = FlowSettings(own, 10, lowest=min(0.001, options.threshold))
+    owner = np.zeros(probability.shape, np.int32)
+    owned = OwnedPlanes(owner, owner.astype(np.uint16), "ZYX", settings)
+    for plane in np.ndindex(len(probability)):
+        owned.decode(plane, probability[plane], flows[plane])
+    return Segmentation(probability, "ZYX", options, owned=owned, model_threshold=own)
+
+
+def moving_cells(seed, noise):
+    """Probability and flows of touching discs in five planes, and noise on both."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:30, :36]
+    logits, flows = [], []
+    for plane in range(5):
+        labels = np.zeros(rows.shape, np.int32)
+        for number, (y, x) in enumerate([(9, 9), (9, 18), (22, 10), (20, 29)], start=1):
+            radius = 6 - abs(plane - 2)
+            labels[(rows - y) ** 2 + (columns - x - plane / 2) ** 2 <= radius**2] = number
+        logits.append(np.where(labels > 0, 2.0, -3.0) + noise * random.normal(size=rows.shape))
+        flows.append(5 * (flow_field(labels) + noise * random.normal(size=(2, *rows.shape))))
+    probability = 1 / (1 + np.exp(-np.array(logits)))
+    return probability.astype(np.float32), np.array(flows, np.float32)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, 0.5, 2.0]),
+    st.one_of(st.integers(1, 999).map(lambda n: n / 1000), st.floats(0.001, 1)),
+    st.sampled_from([0.3, 0.5, 0.41237]),
+    st.booleans(),
+    st.integers(0, 30),
+    st.booleans(),
+)
+def test_with_flows_the_live_count_is_the_final_one(
+    seed, noise, threshold, own, fill, size, border
+):
+    probability, flows = moving_cells(seed, noise)
+    options = LabelOptions(threshold, size, fill, True, border)
+    result = flow_result(probability, flows, options, own)
+    assert result.table["label"].tolist() == numbers(result.labels)
+    live = result.object_sizes().count(options)
+    assert live is None or live == len(result.table)
+    if threshold >= own and np.float32(threshold) in result.owned.levels:
+        assert live is not None or (fill and size > 1)
+    if not size and not border:  # linked or not, planes have the same objects
+        apart = result.at_threshold(link_planes=False)
+        np.testing.assert_array_equal(result.labels > 0, apart.labels > 0)
+        for plane in result.plane_indices():
+            pairs = np.stack([result.labels[plane], apart.labels[plane]]).reshape(2, -1)
+            found = np.unique(pairs, axis=1)
+            assert len(np.unique(found[1])) == found.shape[1]  # none is cut, or loses a piece
+
+
+def test_objects_from_flows_do_not_fall_apart_in_a_stack():
+    # two halves, joined by a bridge that is lost from 0.6 on
+    probability = np.full((3, 16, 40), 0.001, np.float32)
+    probability[:, 4:12, 4:36] = 0.9
+    probability[:, 4:12, 18:22] = 0.6
+    labels = (probability[0] > 0.5).astype(np.int32)
+    flows = np.stack([flow_field(labels)] * 3).astype(np.float32)
+    result = flow_result(probability, flows, LabelOptions(0.5, split_touching=True), 0.5)
+    assert numbers(result.labels) == [1]
+    higher = result.at_threshold(0.7)
+    for plane in higher.labels:
+        assert ndimage.label(plane, np.ones((3, 3)))[1] == 1
+    np.testing.assert_array_equal(
+        higher.labels > 0, higher.at_threshold(link_planes=False).labels > 0
+    )
+
+
 def test_a_view_of_one_plane_has_the_numbers_of_the_stack():
     result = segmentation(soft_ellipsoids())
     stack = result.stack_objects()
     for threshold in (0.5, 0.7):
         moved = result.at_threshold(threshold)
-        plane = stack.plane_at((7,), result.probability_plane((7,)), moved.options)
+        plane = stack.plane_at((7,), moved.foreground_plane((7,)))
         np.testing.assert_array_equal(plane, moved.labels[7])
     lower = result.at_threshold(0.45)
     plane = stack.renumbered((7,), lower.label_plane((7,)))

@@ -40,7 +40,8 @@ class LabelOptions:
     fill_holes
         Fill the holes of objects; an object inside a hole becomes part of it. Default: False.
     split_touching
-        Separate touching objects by seeds and a watershed. Default: False.
+        Separate touching objects: by flows if the model has them, else by seeds and a watershed.
+        Default: False.
     drop_border
         Drop objects that touch the border of the plane. Default: False.
     link_planes
@@ -73,7 +74,9 @@ def label_plane(
     options: LabelOptions,
     splitting: Splitting | None = None,
 ) -> npt.NDArray[np.int32]:
-    """Label the objects of one plane.
+    """Label the objects of one plane by its probability, and seeds or distances.
+
+    Objects that flows separate are not made here: see ``Segmentation.label_plane``.
 
     Parameters
     ----------

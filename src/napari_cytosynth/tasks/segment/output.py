@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-__all__ = ["ChannelSplit", "check_output"]
+__all__ = ["ChannelSplit", "check_output", "temporary_array"]
 
 
 def check_output(out: Any, shape: tuple[int, ...], image: Any) -> None:
@@ -34,6 +37,33 @@ def check_output(out: Any, shape: tuple[int, ...], image: Any) -> None:
         out, image
     ):
         raise InputError("The output array (out) must not be the image itself: give a new array.")
+
+
+def temporary_array(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Return zeros of float32 that lie in a temporary file, which goes when they do.
+
+    Parameters
+    ----------
+    shape
+        Of the array.
+
+    Raises
+    ------
+    OutputError
+        If the disk has no room for it.
+    """
+    size = 4 * math.prod(shape)
+    try:
+        with tempfile.TemporaryFile(prefix="cytosynth-") as file:  # the array keeps it, too
+            if hasattr(os, "posix_fallocate"):  # a disk that fills up later ends the process
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, np.float32, "r+", shape=shape)
+    except OSError as error:
+        raise OutputError(
+            f"The flows of this image need {size / 1e9:.1f} GB in the folder for temporary files, "
+            f"“{tempfile.gettempdir()}”: {error.strerror}. Free some space, set TMPDIR to a folder "
+            "on another disk, or crop the image."
+        ) from error
 
 
 class ChannelSplit:

@@ -22,6 +22,7 @@ from napari_cytosynth.tasks.export.results import write_segmentation
 from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
 
+from .cutting import CutPlanes
 from .instances import LabelOptions, label_plane
 from .sizes import ObjectSizes
 from .stack import StackObjects, count_in_runs
@@ -44,7 +45,7 @@ __all__ = ["Segmentation"]
 
 
 @dataclass(eq=False, repr=False)
-class Segmentation:
+class Segmentation(CutPlanes):
     """Segmentation of an image: probabilities, and objects at a threshold.
 
     Attributes
@@ -118,11 +119,6 @@ class Segmentation:
     def links_planes(self) -> bool:
         """Whether objects of neighbouring planes along Z are one object of the stack."""
         return self.options.link_planes and "Z" in self.axes
-
-    @property
-    def splits_by_flows(self) -> bool:
-        """Whether touching objects are split, and by flows: then the live ones are too."""
-        return self.owned is not None and self.options.split_touching
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -215,14 +211,15 @@ class Segmentation:
         shape = zip(self.axes, self.probability.shape, strict=True)
         return iter(np.ndindex(*(size for axis, size in shape if axis not in "YX")))
 
-    def probability_plane(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.float32]:
-        """Return the probability (Y, X) of one plane."""
-        return np.asarray(self.probability[plane_slices(self.axes, plane)])
-
     def label_plane(
         self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.int32]:
-        """Return the labels (Y, X) of one plane, numbered from 1."""
+        """Return the labels (Y, X) of one plane, numbered from 1.
+
+        Of models with flows, if touching objects are split: pixels of the same owner that are
+        connected to it at the threshold, in the order of the owners' first pixels; elsewhere as
+        :func:`~napari_cytosynth.tasks.segment.instances.label_plane` says.
+        """
         options = options or self.options
         if self.owned is not None and options.split_touching:
             self.owned.check(options)

@@ -40,14 +40,14 @@ class ObjectSizes:
     """
 
     def __init__(self, stack: StackObjects, planes: LabelledPlanes, progress: Progress) -> None:
-        self._stack = stack
+        self._stack, self._levels = stack, planes.strength_levels
         self._border = np.full(stack.count + 1, -1, np.float32)
         parts: list[npt.NDArray[np.uint64]] = []
         self._complete = True
         for done, plane in enumerate(stack.local):
             progress(done, len(stack.local), "preparing the count")
             numbers = np.take(stack.numbers[plane], stack.local[plane])
-            probability = planes.probability_plane(plane)
+            probability = planes.strength_plane(plane)
             np.fmax.at(self._border, border_pixels(numbers), border_pixels(probability))
             inside = numbers > 0
             parts.append(_keys(numbers[inside], probability[inside]))
@@ -76,11 +76,13 @@ class ObjectSizes:
         -------
         ndarray or None
             None where it has to be found out from the labels themselves: below the model's
-            threshold, where objects grow and join, and where holes that are filled count
-            for the smallest size.
+            threshold, where objects grow and join, where holes that are filled count
+            for the smallest size, and of objects from flows between two steps of the slider.
         """
         needs_areas = options.fill_holes and options.min_size > 1
         if not self._complete or needs_areas or options.threshold < self._stack.threshold:
+            return None
+        if self._levels is not None and np.float32(options.threshold) not in self._levels:
             return None
         left = self.voxels(options.threshold) >= max(options.min_size, 1)
         if options.drop_border:

@@ -61,6 +61,18 @@ class LabelledPlanes(Protocol):
     def probability_plane(self, plane: Plane = ()) -> npt.NDArray[np.float32]:
         """Return the probability (Y, X) of one plane."""
 
+    def strength_plane(self, plane: Plane = ()) -> npt.NDArray[np.float32]:
+        """Return the highest threshold at which each pixel (Y, X) of a plane is foreground."""
+
+    @property
+    def strength_levels(self) -> npt.NDArray[np.float32] | None:
+        """Thresholds that strengths tell apart; None for all of them."""
+
+    def foreground_plane(
+        self, plane: Plane = (), options: LabelOptions | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Return which pixels (Y, X) of a plane's objects are left of them at a threshold."""
+
     def label_plane(
         self, plane: Plane = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.int32]:
@@ -169,22 +181,18 @@ class StackObjects:
 
     # ------------------------------------------------------------------ one plane
 
-    def plane_at(
-        self, plane: Plane, probability: npt.NDArray[np.floating], options: LabelOptions
-    ) -> npt.NDArray[np.int32]:
+    def plane_at(self, plane: Plane, left: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
         """Return the labels (Y, X) of a plane at the model's threshold or a higher one.
 
         Parameters
         ----------
         plane
             Index of the plane.
-        probability
-            Of the plane, (Y, X).
-        options
-            Threshold and ``fill_holes`` apply.
+        left
+            (Y, X), which pixels are left at that threshold: the planes' ``foreground_plane``.
         """
         labels = np.take(self.numbers[plane], self.local[plane])
-        labels *= foreground(probability, options)
+        labels *= left
         return labels
 
     def renumbered(self, plane: Plane, pieces: Labels) -> npt.NDArray[np.int32]:
@@ -226,7 +234,7 @@ class StackObjects:
         if options.threshold >= self.threshold:
             for done, (plane, where) in enumerate(zip(self.local, places, strict=True)):
                 progress(done, len(places), "labelling")
-                labels[where] = self.plane_at(plane, planes.probability_plane(plane), options)
+                labels[where] = self.plane_at(plane, planes.foreground_plane(plane, options))
         else:
             self._grow(labels, planes, options, progress)
         _drop(labels, places, options)

@@ -26,7 +26,7 @@ from napari_cytosynth.tasks.common.resample import back_to, to_shape
 from .diameter import AUTO, Resizing, check_diameter, plan_resizing, resized
 from .instances import LabelOptions
 from .object_size import measure_plane
-from .output import ChannelSplit, check_output
+from .output import ChannelSplit, check_output, temporary_array
 from .result import Segmentation
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Segmentation", "segment"]
 
 _DIAMETER = 40.0  # px, of a card that does not say how large objects are
-_DECODING = 80  # bytes for each pixel of a plane whose flows are decoded
+_DECODING = 80  # bytes for each pixel of a plane whose flows are decoded as a whole
+_IN_BANDS = 32  # … and of a larger one
 
 
 def segment(
@@ -249,9 +250,18 @@ class _SegmentationRun(PlaneRun):
         channels = len(self.model.card.inference.output_channels)
         needed = 4 * arrays * math.prod(self.whole_shape)
         if self.flow_channels:
-            needed += 4 * math.prod(self.whole_shape)  # the owners
-            needed += _DECODING * math.prod(self.reader.plane_shape)
+            needed += 6 * math.prod(self.whole_shape)  # the owners, and their heights
+            needed += self._decoding_memory()
         self.require_memory(needed, channels)
+
+    def _decoding_memory(self) -> int:
+        """Return the bytes that it takes to decode the flows of one plane."""
+        from .flows.bands import rows_at_a_time
+
+        shape = self.reader.plane_shape
+        rows = min(rows_at_a_time(shape), shape[0])
+        banded = _IN_BANDS * math.prod(shape) if rows < shape[0] else 0
+        return banded + _DECODING * rows * shape[1]
 
     def allocate(self, out: Any) -> None:
         whole = self.whole_shape
@@ -265,7 +275,15 @@ class _SegmentationRun(PlaneRun):
         self.owned: OwnedPlanes | None = None
         if self.flow_channels:
             self.owned = self._owned_planes()
-            self.flows = np.zeros((2, *self.reader.plane_shape), np.float32)  # of one plane
+            self.flows = self._flow_array()  # of one plane
+
+    def _flow_array(self) -> npt.NDArray[np.float32]:
+        from .flows.bands import rows_at_a_time
+
+        shape = self.reader.plane_shape
+        if rows_at_a_time(shape) >= shape[0]:
+            return np.zeros((2, *shape), np.float32)
+        return temporary_array((2, *shape))
 
     def _owned_planes(self) -> OwnedPlanes:
         from .flows.decoding import LOWEST, FlowSettings
@@ -281,7 +299,8 @@ class _SegmentationRun(PlaneRun):
             lowest=min(LOWEST, self.options.threshold),
         )
         owner = np.zeros(self.whole_shape, np.int32)
-        return OwnedPlanes(owner, self.axes, settings, inference.confidence)
+        heights = np.zeros(self.whole_shape, np.uint16)
+        return OwnedPlanes(owner, heights, self.axes, settings, inference.confidence)
 
     def _zoom(self) -> tuple[float, float]:
         """Return the pixels of the image in one of the model, along Y and X."""

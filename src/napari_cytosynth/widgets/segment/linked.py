@@ -43,7 +43,7 @@ def linked_plane(
         return None
     alive = sizes.alive(options)
     if options.threshold >= sizes.stack.threshold:
-        labels = sizes.stack.plane_at(plane, segmentation.probability_plane(plane), options)
+        labels = sizes.stack.plane_at(plane, segmentation.foreground_plane(plane, options))
         kept = labels if alive is None else labels * alive[labels]
     elif tree is not None:
         # objects are dropped as a whole, when the whole stack is labelled

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .flow_error import flow_errors
-from .follow import find_ends, walk_length
+from napari_cytosynth.tasks.segment.tree import ranks, slider_levels
+
+from .bands import bands, object_windows, rows_at_a_time
+from .flow_error import flow_errors, grid_step
+from .follow import BLOCK, find_ends, walk_length
 from .owners import owners_of_ends
+from .widest_paths import one_piece
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.zoo.card import Confidence
 
-__all__ = ["LOWEST", "FlowSettings", "ObjectFacts", "OwnedPlane", "confidence_of", "decode_flows"]
+    from .bands import Window
+
+__all__ = [
+    "LOWEST",
+    "FlowSettings",
+    "ObjectFacts",
+    "OwnedPlane",
+    "confidence_of",
+    "decode_flows",
+    "levels_of",
+]
 
 LOWEST = 0.001  # lower end of the threshold slider: pixels below it belong to no object
+_AT_ONCE = 1 << 18  # px of objects whose heights and facts are found at once
 _CONFIDENT_PIXEL = 0.5  # of the model's threshold: from here on, pixels count in full for sinks
 
 
@@ -79,40 +95,94 @@ class OwnedPlane:
         (Y, X) int32: 0 is none, else 1, 2, … in the order of first pixels.
     facts
         Of each owner.
+    heights
+        (Y, X) uint16: the number of `levels` at which a pixel belongs to its owner.
+    levels
+        Thresholds, ascending (see :func:`levels_of`).
     """
 
     owner: npt.NDArray[np.int32]
     facts: ObjectFacts
+    heights: npt.NDArray[np.uint16]
+    levels: npt.NDArray[np.float32]
+
+
+def levels_of(settings: FlowSettings, *extra: float) -> npt.NDArray[np.float32]:
+    """Return the thresholds at which objects are exact: the slider's, the model's, and others."""
+    return slider_levels([settings.threshold, settings.lowest, *extra])
 
 
 def decode_flows(
     probability: npt.NDArray[np.floating],
     flows: npt.NDArray[np.floating],
     settings: FlowSettings,
+    *,
+    rows: int | None = None,
 ) -> OwnedPlane:
-    """Return the owners of the pixels of one plane.
+    """Return the owners of the pixels of one plane, and at how many thresholds each has its own.
 
     Parameters
     ----------
     probability
         (Y, X), in [0, 1]; NaN is background.
     flows
-        (2, Y, X), the network's output: components along Y and X.
+        (2, Y, X), the network's output: components along Y and X. Of a plane that is decoded in
+        bands, it may lie in a file.
     settings
         How they are decoded.
+    rows
+        Rows that are worked on at a time: the result is the same to within rounding. None
+        (default): all of a plane of up to 16.8 million pixels.
     """
+    rows = rows_at_a_time(probability.shape) if rows is None else rows
     mask = probability >= settings.lowest
-    ends = find_ends(flows, mask, walk_length(settings.diameter))
+    ends = find_ends(flows, mask, walk_length(settings.diameter), min(rows, BLOCK))
     full = max(_CONFIDENT_PIXEL * settings.threshold, settings.lowest)
-    weight = np.where(mask, probability, 0) / np.float32(full)
-    owner = owners_of_ends(ends, flows, weight, settings.diameter)
-    facts = _measure(probability, flows, owner, settings)
+    owner = owners_of_ends(ends, flows, probability, settings.diameter, full=full, rows=rows)
+    count = int(owner.max(initial=0))
+    # of few pixels each, so that what is computed of them stays small
+    few = min(rows, rows_at_a_time(probability.shape, _AT_ONCE))
+    windows = object_windows(owner, count, few, grid_step(settings.diameter))
+    levels = levels_of(settings)
+    with ThreadPoolExecutor(1) as pool:  # neither needs the other's result
+        found = pool.submit(_heights, probability, owner, windows, levels)
+        facts = _measure(probability, flows, owner, settings, windows)
+        heights = found.result()
+    return _without_poor(OwnedPlane(owner, facts, heights, levels), settings, rows)
+
+
+def _without_poor(plane: OwnedPlane, settings: FlowSettings, rows: int) -> OwnedPlane:
+    """Drop owners without pixels or of a high flow error, in place."""
+    facts = plane.facts
     kept = facts.area > 0
     if settings.error_limit is not None:
         kept &= facts.flow_error <= settings.error_limit
+    if kept.all():
+        return plane
     new = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.int32)
+    for band in bands(plane.owner.shape[0], rows):
+        plane.owner[band] = np.take(new, plane.owner[band])
+        plane.heights[band] *= plane.owner[band] > 0
     left = ObjectFacts(facts.area[kept], facts.mean_probability[kept], facts.flow_error[kept])
-    return OwnedPlane(new[owner], left)
+    return replace(plane, facts=left)
+
+
+def _heights(
+    probability: npt.NDArray[np.floating],
+    owner: npt.NDArray[np.int32],
+    windows: list[Window],
+    levels: npt.NDArray[np.float32],
+) -> npt.NDArray[np.uint16]:
+    """Return (Y, X) the number of levels at which each pixel belongs to its owner."""
+    heights = np.zeros(owner.shape, np.uint16)
+    for window in windows:
+        part, values = window.objects_of(owner), probability[window.rows]
+        inside = part > 0
+        own = np.zeros(part.shape, np.uint16)
+        own[inside] = ranks(values[inside], levels)
+        found = one_piece(own, part, values)
+        np.maximum(heights[window.rows], found, out=heights[window.rows])
+    return heights
 
 
 def _measure(
@@ -120,20 +190,36 @@ def _measure(
     flows: npt.NDArray[np.floating],
     owner: npt.NDArray[np.int32],
     settings: FlowSettings,
+    windows: list[Window],
 ) -> ObjectFacts:
-    count = int(owner.max(initial=0))
-    inside = np.flatnonzero(owner)
-    owners, values = owner.ravel()[inside], probability.ravel()[inside]
+    found = [_facts(probability, flows, owner, settings, window) for window in windows]
+    parts = zip(*found, strict=True) if found else [[np.zeros(0)]] * 3
+    area, total, error = (np.concatenate(list(part)) for part in parts)
+    return ObjectFacts(area.astype(np.int64), total / np.maximum(area, 1), error)
+
+
+def _facts(
+    probability: npt.NDArray[np.floating],
+    flows: npt.NDArray[np.floating],
+    owner: npt.NDArray[np.int32],
+    settings: FlowSettings,
+    window: Window,
+) -> tuple[npt.NDArray[Any], ...]:
+    """Return area, sum of the probability, and flow error of the objects of a window."""
+    count, shapes = window.last - window.first, window.objects_of(owner)
+    inside = np.flatnonzero(shapes)
+    owners = shapes.ravel()[inside]
+    values = np.asarray(probability[window.rows]).ravel()[inside]
     summit = np.zeros(count + 1, values.dtype)
     np.maximum.at(summit, owners, values)
     least = np.where(summit >= settings.threshold, settings.threshold, summit / 2)
     reached = values >= least[owners]
-    shapes = np.zeros_like(owner)
+    shapes = np.zeros_like(shapes)
     shapes.ravel()[inside[reached]] = owners[reached]
     area = np.bincount(owners[reached], minlength=count + 1)[1:]
     total = np.bincount(owners[reached], values[reached], minlength=count + 1)[1:]
     size: dict[str, Any] = {"scale": settings.scale, "diameter": settings.diameter}
-    return ObjectFacts(area, total / np.maximum(area, 1), flow_errors(flows, shapes, count, **size))
+    return area, total, flow_errors(flows[:, window.rows], shapes, count, **size)
 
 
 def confidence_of(facts: ObjectFacts, confidence: Confidence) -> npt.NDArray[np.float64]:

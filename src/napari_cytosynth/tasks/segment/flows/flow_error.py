@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import solveh_banded
 from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.integer]
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["flow_errors"]
+__all__ = ["flow_errors", "grid_step"]
 
 _ACROSS = 12  # grid points across a typical object
 _THIN = 0.4  # of the points of an object: with fewer inside, it is solved for on its pixels, too
@@ -30,7 +31,14 @@ _CHUNK = 100_000  # points in one system of equations
 # sides, then corners; weights of the isotropic Laplacian, whose sum is 20
 _STEPS = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 _WEIGHTS = (4.0,) * 4 + (1.0,) * 4
+_BANDS = (8, 16, 32, 64)  # of systems that are solved band by band
+_ROUNDING = 1e-10  # of the temperatures around a point
 _INNER = 0.5  # of the largest distance to the outline, as in the flows of known objects
+
+
+def grid_step(diameter: float) -> int:
+    """Return the distance in px of the points at which flows of objects are compared."""
+    return max(round(diameter / _ACROSS), 1)
 
 
 def flow_errors(
@@ -61,7 +69,7 @@ def flow_errors(
     ndarray
         (count,) ≥ 0; 1 for lengths near 0, 2 for random directions. NaN for objects without pixels.
     """
-    stride = max(round(diameter / _ACROSS), 1)
+    stride = grid_step(diameter)
     total, points, inner = _errors(flows, shapes, count, stride, scale)
     if stride > 1:
         coarse = (points < _FEW) | (inner < _THIN * points)
@@ -119,7 +127,7 @@ def _neighbours(shape: tuple[int, ...], y: Integers, x: Integers, owners: Intege
 
 def _shape_flows(near: Integers, y: Integers, x: Integers, owners: Integers) -> Floats:
     """Return the (2, N) unit flows of objects, given by their points."""
-    heat = _temperatures(near, _centres(y, x, owners, _depths(near)))
+    heat = _temperatures(near, _centres(y, x, owners, _depths(near)), owners)
     around = np.where(near >= 0, heat[near], 0)
     up, left, right, down, up_left, up_right, down_left, down_right = around
     flow = np.stack(
@@ -128,13 +136,50 @@ def _shape_flows(near: Integers, y: Integers, x: Integers, owners: Integers) -> 
             4 * (right - left) + (up_right - up_left) + (down_right - down_left),
         ]
     )
-    flow /= np.maximum(np.abs(flow).max(axis=0), np.finfo(float).tiny)
+    largest = np.abs(flow).max(axis=0)
+    # where an object is symmetric, what is left of differences is rounding: no direction
+    flow[:, largest <= _ROUNDING * around.max(axis=0)] = 0
+    flow /= np.maximum(largest, np.finfo(float).tiny)
     length = np.hypot(*flow)
     return flow / np.where(length > 0, length, 1)
 
 
-def _temperatures(near: Integers, sources: Integers) -> Floats:
-    """Return the temperature at rest of all points, with a source in each object."""
+def _temperatures(near: Integers, sources: Integers, owners: Integers) -> Floats:
+    """Return the temperature at rest of all points, with a source in each object.
+
+    Row by row, the points of small objects have neighbours that are near in number: systems of
+    a few bands. Those of larger ones are sparse.
+    """
+    reach = np.zeros(int(owners.max(initial=0)) + 1, np.int64)
+    np.maximum.at(reach, owners, (near - np.arange(near.shape[1])).max(axis=0))
+    class_of = np.searchsorted(_BANDS, reach)[owners]
+    source = np.zeros(near.shape[1])
+    source[sources] = 1
+    heat = np.zeros(near.shape[1])
+    for number in np.unique(class_of):
+        part = class_of == number
+        place = np.cumsum(part, dtype=np.int32) - np.int32(1)
+        within = np.where(near[:, part] >= 0, place[near[:, part]], -1)
+        solve = _solve_bands if number < len(_BANDS) else _solve_sparse
+        heat[part] = solve(within, source[part])
+    return heat
+
+
+def _solve_bands(near: Integers, source: Floats) -> Floats:
+    own = np.arange(near.shape[1])
+    apart = near - own
+    matrix = np.zeros((len(own), int(apart.max(initial=0)) + 1))
+    matrix[:, 0] = 20
+    for distance, weight in zip(apart, _WEIGHTS, strict=True):
+        later = np.flatnonzero(distance > 0)
+        matrix[later, distance[later]] = -weight
+    solved: Floats = solveh_banded(
+        matrix.T, source, lower=True, overwrite_ab=True, check_finite=False
+    )
+    return solved
+
+
+def _solve_sparse(near: Integers, source: Floats) -> Floats:
     count = near.shape[1]
     rows, columns, values = [np.arange(count)], [np.arange(count)], [np.full(count, 20.0)]
     for neighbours, weight in zip(near, _WEIGHTS, strict=True):
@@ -144,11 +189,9 @@ def _temperatures(near: Integers, sources: Integers) -> Floats:
         values.append(np.full(len(there), -weight))
     places = np.concatenate(rows), np.concatenate(columns)
     matrix = csc_array((np.concatenate(values), places), shape=(count, count))
-    heat = np.zeros(count)
-    heat[sources] = 1
     symmetric = {"SymmetricMode": True}
     solver = splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=0, options=symmetric)
-    solved: Floats = solver.solve(heat)
+    solved: Floats = solver.solve(source)
     return solved
 
 
@@ -172,12 +215,13 @@ def _depths(near: Integers) -> Integers:
 
 def _centres(y: Integers, x: Integers, owners: Integers, depths: Integers) -> Integers:
     """Return the point of each object nearest to its centroid, of those deep inside."""
-    points = np.maximum(np.bincount(owners), 1)
+    points = np.bincount(owners)
     deepest = np.zeros(len(points), np.int64)
     np.maximum.at(deepest, owners, depths)
     inner = np.flatnonzero(depths >= _INNER * deepest[owners])
     at = owners[inner]
-    off = (y[inner] - (np.bincount(owners, y) / points)[at]) ** 2
-    off += (x[inner] - (np.bincount(owners, x) / points)[at]) ** 2
+    # times the number of points these are whole numbers, so that ties do not depend on rounding
+    off = (points[at] * y[inner] - np.bincount(owners, y)[at]) ** 2
+    off += (points[at] * x[inner] - np.bincount(owners, x)[at]) ** 2
     order = np.lexsort((off, at))
     return inner[order[np.flatnonzero(np.diff(at[order], prepend=0))]]

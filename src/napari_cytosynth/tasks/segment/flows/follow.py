@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     Places = npt.NDArray[np.int32]
     Box = tuple[slice, slice]
 
-__all__ = ["find_ends", "find_owners", "follow", "walk_length"]
+__all__ = ["BLOCK", "find_ends", "find_owners", "follow", "walk_length"]
 
 _FINE_ROUNDS = 4  # 2⁴ steps to a fraction of a pixel: from there, ends differ by less than a sink
 _DIAMETERS = 4  # of a typical object that a walk is long
+_CHUNK = 1 << 16  # px whose steps are doubled at once, so that they stay in the cache
 _MARGIN = 2**_FINE_ROUNDS + 2
-_BLOCK = 2048  # px; larger planes are followed block by block
+BLOCK = 2048  # px; larger planes are followed block by block
 
 
 def walk_length(diameter: float) -> int:
@@ -54,14 +56,14 @@ def find_owners(
         of their first pixels.
     """
     ends = find_ends(flows, mask, steps)
-    return owners_of_ends(ends, flows, mask.astype(np.float32), steps / _DIAMETERS)
+    return owners_of_ends(ends, flows, mask, steps / _DIAMETERS)
 
 
 def find_ends(
     flows: npt.NDArray[np.floating],
     mask: npt.NDArray[np.bool_],
     steps: float,
-    block: int = _BLOCK,
+    block: int = BLOCK,
 ) -> Places:
     """Return where the pixels of a plane arrive.
 
@@ -81,11 +83,10 @@ def find_ends(
     ends = np.full(mask.shape, -1, np.int32)
     for inner, outer in _blocks(mask.shape, block, _reach(steps)):
         part = mask[outer]
-        width = mask.shape[1]
-        y, x = np.nonzero(part)
-        pixels = ((y + outer[0].start) * width + x + outer[1].start).astype(np.int32)
+        y, x = (np.arange(one.start, one.stop, dtype=np.int32) for one in outer)
+        pixels = (y[:, None] * np.int32(mask.shape[1]) + x)[part]
         found = np.full(part.shape, -1, np.int32)
-        found[y, x] = pixels[follow(flows[:, outer[0], outer[1]], part, steps)]
+        found[part] = pixels[follow(flows[:, outer[0], outer[1]], part, steps)]
         within = tuple(
             slice(one.start - other.start, one.stop - other.start)
             for one, other in zip(inner, outer, strict=True)
@@ -148,33 +149,67 @@ def _first_steps(
     flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_], rounds: int
 ) -> Places:
     """Return the pixels (by their number in raster order) after 2 ** rounds steps."""
-    y, x = np.nonzero(mask)
-    count = len(y)
-    # the margin makes each pixel within reach a valid one
-    width = mask.shape[1] + 2 * _MARGIN
-    home = ((y + _MARGIN) * width + x + _MARGIN).astype(np.int32)
-    index = np.full((mask.shape[0] + 2 * _MARGIN) * width, -1, np.int32)
-    index[home] = np.arange(count, dtype=np.int32)
-    step = flows[:, y, x].astype(np.float32)
-    step /= np.maximum(np.hypot(step[0], step[1]), 1e-6)
-    place = np.stack([y, x]).astype(np.float32)
-    ends: Places = index[home + _offset(step, width)]
-    outside = np.flatnonzero(ends < 0)
-    step[:, outside], ends[outside] = 0, outside
-    for _ in range(rounds):
-        further = step + step[:, ends]
-        reached = index[home + _offset(further, width)]
+    walk = _Walk(flows, mask)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(rounds):
+            walk.double(pool)
+    return walk.ends
+
+
+class _Walk:
+    """The first steps of all pixels of a mask, with the fractions of pixels that they are long.
+
+    Attributes
+    ----------
+    ends
+        (N,) int32: which of the pixels, in raster order, each has reached.
+    """
+
+    def __init__(self, flows: npt.NDArray[np.floating], mask: npt.NDArray[np.bool_]) -> None:
+        # the margin makes each pixel within reach a valid one
+        self._width = mask.shape[1] + 2 * _MARGIN
+        y, x = (np.arange(_MARGIN, size + _MARGIN, dtype=np.int32) for size in mask.shape)
+        self._home = (y[:, None] * np.int32(self._width) + x)[mask]
+        count = len(self._home)
+        self._index = np.full((mask.shape[0] + 2 * _MARGIN) * self._width, -1, np.int32)
+        self._index[self._home] = np.arange(count, dtype=np.int32)
+        # Y and X as the parts of one number: they are looked up together
+        self._step = np.empty(count, np.complex64)
+        self._step.real, self._step.imag = flows[0][mask], flows[1][mask]
+        self._step /= np.maximum(np.hypot(self._step.real, self._step.imag), np.float32(1e-6))
+        self.ends: Places = self._index[self._home + self._offset(self._step)]
+        outside = np.flatnonzero(self.ends < 0)
+        self._step[outside], self.ends[outside] = 0, outside
+
+    def double(self, pool: ThreadPoolExecutor) -> None:
+        """Make the walks twice as long."""
+        further, reached = np.empty_like(self._step), np.empty_like(self.ends)
+
+        def work(start: int) -> None:
+            part = slice(start, start + _CHUNK)
+            further[part], reached[part] = self._doubled(part)
+
+        list(pool.map(work, range(0, len(reached), _CHUNK)))
+        self._step, self.ends = further, reached
+
+    def _doubled(self, part: slice) -> tuple[npt.NDArray[np.complex64], Places]:
+        half = self.ends[part]
+        further = self._step[part] + self._step[half]
+        reached: Places = self._index[self._home[part] + self._offset(further)]
         outside = np.flatnonzero(reached < 0)  # only by the fraction that the first half left
-        via = ends[outside]
-        further[:, outside] = place[:, via] - place[:, outside] + step[:, via]
-        reached[outside] = ends[via]
-        step, ends = further, reached
-    return ends
+        via = half[outside]
+        further[outside] = self._place(via) - self._place(outside + part.start) + self._step[via]
+        reached[outside] = self.ends[via]
+        return further, reached
 
+    def _place(self, number: npt.NDArray[np.integer]) -> npt.NDArray[np.complex64]:
+        y, x = np.divmod(self._home[number], self._width)
+        place: npt.NDArray[np.complex64] = (y + 1j * x).astype(np.complex64)
+        return place
 
-def _offset(step: npt.NDArray[np.float32], width: int) -> Places:
-    """Return the change of the flat index; it does not depend on where the pixel lies."""
-    offset: Places = np.rint(step[0]).astype(np.int32)
-    offset *= width
-    offset += np.rint(step[1]).astype(np.int32)
-    return offset
+    def _offset(self, step: npt.NDArray[np.complex64]) -> Places:
+        """Return the change of the flat index; it does not depend on where the pixel lies."""
+        offset: Places = np.rint(step.real).astype(np.int32)
+        offset *= self._width
+        offset += np.rint(step.imag).astype(np.int32)
+        return offset

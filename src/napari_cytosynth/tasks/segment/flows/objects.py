@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,8 @@ class FlowObjects:
     probability
         (Y, X), in [0, 1]; NaN is background.
     owned
-        Owners of its pixels, from :func:`~.decoding.decode_flows`.
+        Owners of its pixels, from :func:`~.decoding.decode_flows`. Its heights are
+        computed again if they are of other levels.
     lowest
         Threshold below which no pixel has an owner: lower ones give the same objects. Default:
         0.001.
@@ -67,10 +68,20 @@ class FlowObjects:
         self.confidence = confidence
         self.lowest = lowest
         self.levels = slider_levels([*extra_levels, lowest])
-        self._heights = ranks(probability, self.levels)
-        self._summits = np.nan_to_num(np.asarray(probability, np.float32))
-        self._plain = _Pixels(self.owner, one_piece(self._heights, self.owner, self._summits))
+        self._probability = probability
+        heights = owned.heights
+        if not np.array_equal(owned.levels, self.levels):
+            heights = one_piece(*self._landscape())
+        self._plain = _Pixels(self.owner, heights)
         self._filled: _Pixels | None = None
+
+    def _landscape(self, *, filled: bool = False) -> tuple[Any, Any, Any]:
+        """Return heights, owners and finite probabilities (Y, X), holes filled if asked."""
+        heights, owner = ranks(self._probability, self.levels), self.owner
+        if filled:
+            owner = enclosed(owner)
+            heights = fill_heights(heights, owner)
+        return heights, owner, np.nan_to_num(np.asarray(self._probability, np.float32))
 
     @classmethod
     def from_flows(
@@ -91,6 +102,12 @@ class FlowObjects:
         """(Y, X) uint16: the number of levels at which a pixel belongs to its owner."""
         return self._plain.heights
 
+    def filled(self) -> npt.NDArray[np.uint16]:
+        """Return (Y, X) uint16 the same as :attr:`q`, of objects whose holes are filled."""
+        self.prepare_holes()
+        assert self._filled is not None
+        return self._filled.heights
+
     @property
     def holes_ready(self) -> bool:
         """Whether :meth:`at` is fast with ``fill_holes`` too."""
@@ -99,9 +116,8 @@ class FlowObjects:
     def prepare_holes(self) -> None:
         """Fill the holes of all thresholds ahead of the first ``fill_holes``."""
         if self._filled is None:
-            owner = enclosed(self.owner)
-            filled = fill_heights(self._heights, owner)
-            self._filled = _Pixels(owner, one_piece(filled, owner, self._summits))
+            heights, owner, probability = self._landscape(filled=True)
+            self._filled = _Pixels(owner, one_piece(heights, owner, probability))
 
     def at(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .bands import bands
 from .sinks import find_sinks
 
 if TYPE_CHECKING:
@@ -30,21 +31,29 @@ _WHOLE = 64  # weight in a sink of a pixel that is certainly foreground
 def owners_of_ends(
     ends: npt.NDArray[np.int32],
     flows: npt.NDArray[np.floating],
-    weight: npt.NDArray[np.floating],
+    probability: npt.NDArray[np.floating] | npt.NDArray[np.bool_],
     diameter: float,
+    *,
+    full: float = 1.0,
+    rows: int | None = None,
 ) -> Owners:
     """Return the object of every pixel.
 
     Parameters
     ----------
     ends
-        (Y, X) int32: flat index of the pixel where each arrives; -1 where none was followed.
+        (Y, X) int32: flat index of the pixel where each arrives; -1 where none was followed. It
+        is written over.
     flows
         (2, Y, X), components along Y and X.
-    weight
+    probability
         (Y, X), in [0, 1]: how much each pixel counts in the search for sinks.
     diameter
         Of a typical object in px.
+    full
+        Probability from which on pixels count in full. Default: 1.
+    rows
+        Rows of the plane at a time; the result is the same. Default: None, all.
 
     Returns
     -------
@@ -52,60 +61,101 @@ def owners_of_ends(
         (Y, X) int32: 0 where none was followed and where no object is near, else 1, 2, … in the
         order of their first pixels.
     """
-    inside = np.flatnonzero(ends.ravel() >= 0)
-    owner: Owners = np.zeros(ends.size, np.int32)
-    arrived = ends.ravel()[inside]
-    counts = np.rint(np.clip(weight.ravel()[inside], 0, 1) * _WHOLE)
-    owner[inside] = find_sinks(arrived, counts / _WHOLE, ends.shape)
-    owner = owner.reshape(ends.shape)
-    _settle(owner, inside)
+    if not ends.size:
+        return ends
+    parts = list(bands(ends.shape[0], rows or ends.shape[0]))
+    owner = _sinks_of_ends(ends, probability, np.float32(full), parts)
+    _settle(owner)
     apart = min(max(round(_APART * diameter), 1), _FARTHEST)
-    return number_in_order(_join(owner, flows, apart)[owner])
+    borders = [
+        _borders(owner, flows, distance, parts, int(owner.max(initial=0)) + 1)
+        for distance in sorted({1, apart})
+    ]
+    return _numbered(owner, _join(borders, int(owner.max(initial=0)) + 1), parts)
 
 
 def number_in_order(owner: Owners) -> Owners:
     """Return the objects numbered 1, 2, … in the order of their first pixels."""
-    flat = owner.ravel()
-    first = np.full(int(flat.max(initial=0)) + 1, flat.size)
-    inside = np.flatnonzero(flat)[::-1]
-    first[flat[inside]] = inside  # of several writes, the last one stays
-    first[0] = flat.size
-    there = np.flatnonzero(first < flat.size)
-    new = np.zeros(len(first), np.int32)
-    new[there[np.argsort(first[there])]] = np.arange(1, len(there) + 1)
-    return new[owner]
+    whole = [slice(0, owner.shape[0])]
+    return _numbered(owner.copy(), np.arange(int(owner.max(initial=0)) + 1), whole)
 
 
-def _settle(owner: Owners, inside: Integers) -> None:
-    """Give pixels that reach no sink the nearest owner, through pixels that were followed.
+def _numbered(owner: Owners, new: Integers, parts: list[slice]) -> Owners:
+    """Write over each owner its `new` object, numbered in the order of first pixels."""
+    first = np.full(len(new), owner.size)
+    for part in reversed(parts):
+        flat = owner[part].ravel()
+        inside = np.flatnonzero(flat)[::-1]
+        first[flat[inside]] = inside + part.start * owner.shape[1]  # the last write stays
+    joined = np.full(int(new.max(initial=0)) + 1, owner.size)
+    np.minimum.at(joined, new[1:], first[1:])
+    there = np.flatnonzero(joined < owner.size)
+    number = np.zeros(len(joined), np.int32)
+    number[there[np.argsort(joined[there])]] = np.arange(1, len(there) + 1)
+    number = number[new]
+    for part in parts:
+        owner[part] = np.take(number, owner[part])
+    return owner
 
-    Ring by ring around the pixels that have one; the lowest number of several.
+
+def _sinks_of_ends(
+    ends: Owners, probability: npt.NDArray[Any], full: np.float32, parts: list[slice]
+) -> Owners:
+    """Write over the end of each pixel its sink: -1 where it reaches none, 0 without an end."""
+    table = np.zeros(ends.size, np.float32)
+    for part in parts:
+        inside = ends[part] >= 0
+        weight = np.asarray(probability[part][inside], np.float32) / full
+        counts = np.rint(np.clip(weight, 0, 1) * _WHOLE) / np.float32(_WHOLE)
+        np.add.at(table, ends[part][inside], counts)
+    sinks = find_sinks(table, ends.shape)
+    sinks[sinks == 0] = -1
+    for part in parts:
+        inside = ends[part] >= 0
+        ends[part] = np.where(inside, np.take(sinks, ends[part], mode="clip"), 0)
+    return ends
+
+
+def _settle(owner: Owners) -> None:
+    """Give pixels that reach no sink (-1) the nearest owner, through pixels that were followed.
+
+    Ring by ring around the pixels that have one; the lowest number of several. Pixels without an
+    owner in reach get 0.
     """
     width = owner.shape[1] + 2
-    place = (inside // owner.shape[1] + 1) * width + inside % owner.shape[1] + 1
-    padded = np.zeros((owner.shape[0] + 2) * width, np.int32)
-    padded[place] = owner.ravel()[inside]
-    ring = place[padded[place] == 0]
-    waiting = np.zeros(len(padded), bool)
-    waiting[ring] = True
-    turn = np.zeros(len(padded), np.int32)
-    steps = np.array([-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1])
-    while len(ring):
-        near = padded[ring[:, None] + steps]
-        near[near == 0] = np.iinfo(np.int32).max
-        found = near.min(axis=1)
-        reached = found < np.iinfo(np.int32).max
-        ring, found = ring[reached], found[reached]
-        padded[ring] = found
-        waiting[ring] = False
-        around = (ring[:, None] + steps).ravel()
-        around = around[waiting[around]]
-        turn[around] = np.arange(len(around))  # of several writes one stays: each pixel once
-        ring = around[turn[around] == np.arange(len(around))]
-    owner.ravel()[inside] = padded[place]
+    padded = np.zeros((owner.shape[0] + 2, width), np.int32)
+    padded[1:-1, 1:-1] = owner
+    front = np.flatnonzero(_beside(padded == -1) & (padded > 0))
+    flat = padded.ravel()
+    steps = (-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1)
+    while len(front):
+        own, ring = -1 - flat[front], []  # below -1: reached in this turn
+        for step in steps:
+            place = front + step
+            there = flat[place]
+            open_ = np.flatnonzero(there < 0)
+            place, there = place[open_], there[open_]
+            fresh = there == -1
+            # places of one step are different: each is written once
+            flat[place] = np.where(fresh, own[open_], np.maximum(there, own[open_]))
+            ring.append(place[fresh])
+        front = np.concatenate(ring)
+        flat[front] = -1 - flat[front]
+    np.maximum(padded[1:-1, 1:-1], 0, out=owner)
 
 
-def _join(owner: Owners, flows: npt.NDArray[np.floating], apart: int) -> Owners:
+def _beside(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the pixels of a mask and their neighbours."""
+    wide = mask.copy()
+    wide[:, 1:] |= mask[:, :-1]
+    wide[:, :-1] |= mask[:, 1:]
+    high = wide.copy()
+    high[1:] |= wide[:-1]
+    high[:-1] |= wide[1:]
+    return high
+
+
+def _join(borders: list[tuple[Integers, Floats, Floats]], count: int) -> Owners:
     """Return the new owner of each, where flows on both sides of a border agree.
 
     Two objects that touch flow away from their border; the border between two sinks of the same
@@ -113,8 +163,6 @@ def _join(owner: Owners, flows: npt.NDArray[np.floating], apart: int) -> Owners:
     to agree near the border, as thin objects have no other place, and farther from it, as networks
     blur what is near.
     """
-    borders = [_borders(owner, flows, distance) for distance in sorted({1, apart})]
-    count = int(owner.max(initial=0)) + 1
     new = np.arange(count, dtype=np.int32)
     for _ in range(_ROUNDS):
         found = [_agreeing(new[pairs], sums, size, count) for pairs, sums, size in borders]
@@ -142,19 +190,42 @@ def _agreeing(pairs: Integers, agreement: Floats, size: Floats, count: int) -> I
 
 
 def _borders(
-    owner: Owners, flows: npt.NDArray[np.floating], apart: int
+    owner: Owners, flows: npt.NDArray[np.floating], apart: int, parts: list[slice], count: int
 ) -> tuple[Integers, Floats, Floats]:
-    """Return pairs (2, N) of owners that touch, and for pairs of pixels how far flows agree.
+    """Return the pairs (2, N) of owners that touch, and for each how far flows agree in all.
 
     Compared are pixels `apart` from those at the border, where both still belong to these owners.
     """
-    height, width = owner.shape
+    height = owner.shape[0]
     found = []
+    for part in parts:
+        start, stop = max(part.start - apart, 0), min(part.stop + 1 + apart, height)
+        within = slice(part.start - start, part.stop - start)
+        found += _pairs(owner[start:stop], flows[:, start:stop], apart, within)
+    keys = [np.sort(pair, axis=0).astype(np.int64) for pair, _, _ in found]
+    key = np.concatenate([low * count + high for low, high in keys])
+    pairs, place = np.unique(key, return_inverse=True)
+    sums = [np.concatenate([part[n] for part in found]) for n in (1, 2)]
+    agreement, size = (
+        np.bincount(place, values, len(pairs)).astype(np.float64, copy=False) for values in sums
+    )
+    return np.stack([pairs // count, pairs % count]), agreement, size
+
+
+def _pairs(
+    owner: Owners, flows: npt.NDArray[np.floating], apart: int, within: slice
+) -> list[tuple[Integers, Floats, Floats]]:
+    """Return owners of pixels side by side (2, N), whose first is in these rows, and agreements."""
+    height, width = owner.shape
+    found: list[tuple[Integers, Floats, Floats]] = []
     for axis in (0, 1):
         down, right = 1 - axis, axis
-        one, other = owner[: height - down, : width - right], owner[down:, right:]
+        rows = slice(within.start, min(within.stop, height - down))
+        below = slice(rows.start + down, rows.stop + down)
+        one, other = owner[rows, : width - right], owner[below, right:]
         y, x = np.nonzero((one != other) & (one > 0) & (other > 0))
         pair = np.stack([one[y, x], other[y, x]])
+        y += rows.start
         before = np.maximum(y - apart * down, 0), np.maximum(x - apart * right, 0)
         after = (
             np.minimum(y + (apart + 1) * down, height - 1),
@@ -167,5 +238,4 @@ def _borders(
         agreement = np.rint(_STEPS * (first * second).sum(axis=0))
         size = np.rint(_STEPS * np.hypot(*first) * np.hypot(*second))
         found.append((pair[:, inside], agreement, size))
-    pairs, agreement, size = (np.concatenate(part, axis=-1) for part in zip(*found, strict=True))
-    return pairs, agreement, size
+    return found

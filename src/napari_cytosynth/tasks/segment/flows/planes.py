@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,14 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.axes import plane_slices
 
-from .decoding import FlowSettings, ObjectFacts, OwnedPlane, confidence_of, decode_flows
+from .decoding import (
+    FlowSettings,
+    ObjectFacts,
+    OwnedPlane,
+    confidence_of,
+    decode_flows,
+    levels_of,
+)
 from .objects import FlowObjects
 
 if TYPE_CHECKING:
@@ -31,10 +40,15 @@ _MOST_KEPT = 2  # objects of planes, ready for any threshold: about 20 bytes for
 class OwnedPlanes:
     """Owners of the pixels of a result, plane by plane; the flows themselves are not kept.
 
+    It may be used from several threads.
+
     Attributes
     ----------
     owner
         int32 of the result's shape: 0 is none, else 1, 2, … in each plane.
+    heights
+        uint16 of the same shape: the number of :attr:`levels` at which a pixel belongs to its
+        owner.
     axes
         Letters of its axes.
     settings
@@ -46,11 +60,20 @@ class OwnedPlanes:
     """
 
     owner: npt.NDArray[np.int32]
+    heights: npt.NDArray[np.uint16]
     axes: str
     settings: FlowSettings
     calibration: Confidence | None = None
     facts: dict[Plane, ObjectFacts] = field(default_factory=dict)
     _ready: OrderedDict[Plane, FlowObjects] = field(default_factory=OrderedDict)
+    # heights of planes whose holes are filled, once they were asked for: 2 bytes for each pixel
+    _filled: dict[Plane, npt.NDArray[np.uint16]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @cached_property
+    def levels(self) -> npt.NDArray[np.float32]:
+        """Thresholds of :attr:`heights`, ascending: the slider's and the model's own."""
+        return levels_of(self.settings)
 
     def decode(
         self, plane: Plane, probability: npt.NDArray[np.floating], flows: npt.NDArray[np.floating]
@@ -67,7 +90,8 @@ class OwnedPlanes:
             Of the plane, components along Y and X.
         """
         owned = decode_flows(probability, flows, self.settings)
-        self.owner[plane_slices(self.axes, plane)] = owned.owner
+        where = plane_slices(self.axes, plane)
+        self.owner[where], self.heights[where] = owned.owner, owned.heights
         self.facts[plane] = owned.facts
 
     def check(self, options: LabelOptions) -> None:
@@ -93,17 +117,77 @@ class OwnedPlanes:
         *thresholds
             In [0, 1].
         """
-        levels = {self.settings.threshold, *thresholds}
-        found = self._ready.get(plane)
-        if found is None or not np.isin(np.array([*levels], np.float32), found.levels).all():
-            owned = OwnedPlane(self.owner[plane_slices(self.axes, plane)], self.facts[plane])
-            extra: dict[str, Any] = {"lowest": self.settings.lowest, "extra_levels": levels}
-            found = FlowObjects(probability, owned, confidence=self.confidence(plane), **extra)
-        self._ready[plane] = found
-        self._ready.move_to_end(plane)
-        while len(self._ready) > _MOST_KEPT:
-            self._ready.popitem(last=False)
+        with self._lock:
+            found = self._ready.get(plane)
+        if found is None or not np.isin(np.array(thresholds, np.float32), found.levels).all():
+            found = self._made(plane, probability, thresholds)
+        with self._lock:
+            self._ready[plane] = found
+            self._ready.move_to_end(plane)
+            while len(self._ready) > _MOST_KEPT:
+                self._ready.popitem(last=False)
         return found
+
+    def _made(
+        self, plane: Plane, probability: npt.NDArray[np.floating], thresholds: tuple[float, ...]
+    ) -> FlowObjects:
+        where = plane_slices(self.axes, plane)
+        heights, levels = self.heights[where], self.levels
+        owned = OwnedPlane(self.owner[where], self.facts[plane], heights, levels)
+        extra: dict[str, Any] = {"extra_levels": {self.settings.threshold, *thresholds}}
+        extra |= {"lowest": self.settings.lowest, "confidence": self.confidence(plane)}
+        return FlowObjects(probability, owned, **extra)
+
+    def knows(self, *thresholds: float) -> bool:
+        """Return whether these are among :attr:`levels`."""
+        return bool(np.isin(np.array(thresholds, np.float32), self.levels).all())
+
+    def heights_of(
+        self, plane: Plane, probability: npt.NDArray[np.floating], *, filled: bool = False
+    ) -> npt.NDArray[np.uint16]:
+        """Return (Y, X) the :attr:`heights` of a plane, of objects with filled holes if asked.
+
+        Parameters
+        ----------
+        plane
+            Its index into the leading axes.
+        probability
+            Of the plane, (Y, X).
+        filled
+            Filling takes a moment once. Default: False.
+        """
+        if not filled:
+            return self.heights[plane_slices(self.axes, plane)]
+        with self._lock:
+            found = self._filled.get(plane)
+        if found is None:
+            found = self._made(plane, probability, ()).filled()
+            with self._lock:
+                self._filled[plane] = found
+        return found
+
+    def reached(
+        self, plane: Plane, probability: npt.NDArray[np.floating], options: LabelOptions
+    ) -> npt.NDArray[np.bool_]:
+        """Return (Y, X) the pixels that belong to their owner at a threshold.
+
+        Parameters
+        ----------
+        plane
+            Its index into the leading axes.
+        probability
+            Of the plane, (Y, X).
+        options
+            Threshold and ``fill_holes`` apply.
+        """
+        threshold = np.float32(options.threshold)
+        if self.knows(options.threshold):
+            level = np.searchsorted(self.levels, threshold)
+            found = self.heights_of(plane, probability, filled=options.fill_holes) > level
+            return found
+        objects = self.objects(plane, probability, options.threshold)
+        heights = objects.filled() if options.fill_holes else objects.q
+        return heights > np.searchsorted(objects.levels, threshold)
 
     def confidence(self, plane: Plane) -> npt.NDArray[np.float64] | None:
         """Return the confidence in each owner of a plane, in [0, 1]; None where it is unknown."""

@@ -22,36 +22,32 @@ _REACH = 3  # px; a peak draws what ends nearer than that
 _BRIDGE = 5  # px², squared distance of ends that count as neighbours
 
 
-def find_sinks(ends: Integers, weight: Floats, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
-    """Return the sink of each walk: peaks of the density of ends, apart by a saddle.
+def find_sinks(walks: Floats, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """Return the sink that each pixel belongs to: peaks of the density of ends, apart by a saddle.
 
     Parameters
     ----------
-    ends
-        (N,) flat index of the pixel where each walk ends.
-    weight
-        (N,) how much each walk counts.
+    walks
+        (Y · X,) float32, how many walks end in each pixel.
     shape
-        Of the plane.
+        Of the plane, (Y, X).
 
     Returns
     -------
     ndarray
-        (N,) int32: 1, 2, …; 0 for ends with too few others around.
+        (Y · X,) int32: 1, 2, …; 0 where too few walks end.
     """
-    table = np.zeros(shape[0] * shape[1], np.float32)
-    np.add.at(table, ends, weight.astype(np.float32))
     # most walks of the background end where few others do: these can be no part of a sink
-    near = _Places(np.flatnonzero(table >= _LEAST), shape)
-    mass = table[near.places].astype(np.float64)
+    near = _Places(np.flatnonzero(walks >= _LEAST), shape)
+    mass = walks[near.places].astype(np.float64)
     density = near.smoothed(mass)
     sink = _joined(near, density, _climb(near, density))
     kept = np.bincount(sink, mass, len(mass)) >= _MASS
     kept &= density >= _DENSITY
     number = np.where(kept, np.cumsum(kept), 0)
-    numbers = np.zeros(len(table), np.int32)
+    numbers = np.zeros(len(walks), np.int32)
     numbers[near.places] = number[sink]
-    return numbers[ends]
+    return numbers
 
 
 class _Places:
@@ -60,16 +56,17 @@ class _Places:
     def __init__(self, places: Integers, shape: tuple[int, ...]) -> None:
         self.places = places
         self._width = shape[1] + 2 * _REACH
-        self._padded = (places // shape[1] + _REACH) * self._width + places % shape[1] + _REACH
+        padded = (places // shape[1] + _REACH) * self._width + places % shape[1] + _REACH
+        self._padded = padded.astype(np.int32)
         self._index = np.full((shape[0] + 2 * _REACH) * self._width, -1, np.int32)
-        self._index[self._padded] = np.arange(len(places))
+        self._index[self._padded] = np.arange(len(places), dtype=np.int32)
 
     def __len__(self) -> int:
         return len(self.places)
 
     def at(self, y: int, x: int) -> Integers:
         """Return the number of the place a step away from each; -1 where none is."""
-        number: Integers = self._index[self._padded + (y * self._width + x)]
+        number: Integers = self._index[self._padded + np.int32(y * self._width + x)]
         return number
 
     def smoothed(self, mass: Floats) -> Floats:
@@ -90,12 +87,13 @@ def _steps(square: int) -> list[tuple[int, int]]:
 
 def _climb(near: _Places, density: Floats) -> Integers:
     """Return the peak that each place climbs to, always to the densest within reach."""
-    best, top = np.arange(len(near)), density.copy()
+    best, top = np.arange(len(near), dtype=np.int32), density.copy()
     for step in _steps(_REACH**2):
         other = near.at(*step)
         height = np.where(other >= 0, density[other], -1)
         better = (height > top) | ((height == top) & (other < best))
-        best[better], top[better] = other[better], height[better]
+        np.copyto(best, other, where=better)
+        np.copyto(top, height, where=better)
     return _roots(best)
 
 

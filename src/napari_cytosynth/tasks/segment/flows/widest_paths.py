@@ -132,10 +132,11 @@ class _Peaks:
         # of equal heights the first pixel is the higher, so that every climb ends
         self._order = self.heights * count + np.arange(count - 1, -1, -1)
         width = owner.shape[1] + 2
-        places = (self.pixels // owner.shape[1] + 1) * width + self.pixels % owner.shape[1] + 1
+        y, x = np.divmod(self.pixels.astype(np.int32), np.int32(owner.shape[1]))
+        places = (y + np.int32(1)) * np.int32(width) + x + np.int32(1)
         index = np.full((owner.shape[0] + 2) * width, -1, np.int32)
         index[places] = np.arange(count, dtype=np.int32)
-        self._near = [self._sisters(index[places + y * width + x]) for y, x in steps]
+        self._near = [self._sisters(index[places + np.int32(y * width + x)]) for y, x in steps]
         self._forward = [y > 0 or (y == 0 and x > 0) for y, x in steps]
         roots = self._climb()
         summits = roots == np.arange(count)
