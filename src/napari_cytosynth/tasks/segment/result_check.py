@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .confidence import DOUBTFUL
+
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Expected
 
@@ -16,7 +18,6 @@ __all__ = ["ResultFacts", "check_result", "facts_of"]
 
 _FACTOR = 2.0  # beyond the quantiles of the validation images, before anything is said
 _SPARSE = 10.0  # the same for few objects: a sparse field is no fault
-_DOUBTFUL = 0.5  # objects of a lower confidence are wrong more often than right
 _LEAST_CONFIDENCE = 0.8  # of the validation images' lowest mean confidence
 
 
@@ -76,7 +77,7 @@ def facts_of(
     known = known[np.isfinite(known)]
     if not known.size:
         return ResultFacts(len(table), foreground, diameter)
-    doubtful = float(np.mean(known < _DOUBTFUL))
+    doubtful = float(np.mean(known < DOUBTFUL))
     return ResultFacts(len(table), foreground, diameter, float(known.mean()), doubtful)
 
 

@@ -62,6 +62,7 @@ class SegmentRequest:
     uncertainty: LayerSnapshot | None = None
     """Uncertainty of the virtual stain that is segmented."""
     link_planes: bool = True
+    min_confidence: float = 0.0
 
 
 @dataclass(eq=False)
@@ -129,6 +130,7 @@ def compute(
         split_touching=request.split_touching,
         drop_border=request.drop_border,
         link_planes=request.link_planes,
+        min_confidence=request.min_confidence,
         axes=request.axes,
         channels=request.channels,
         planes=request.planes,
@@ -209,7 +211,7 @@ def prepare_counts(segmentation: Any, progress: Progress) -> None:
     """Prepare the counts of a stack whose planes are linked, so that they are live."""
     if segmentation.links_planes:
         segmentation.object_sizes(progress)
-        _ = segmentation.run_counts
+        _ = segmentation.run_counts, segmentation.doubtful_counts
 
 
 def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> list[int]:

@@ -117,6 +117,7 @@ class LiveForm(CheckedForm):
             self._show_status(f"⚠ {outcome.error}")
         else:
             self._show_readout(self._live.apply(outcome.value))
+            self._panel.confidence.show_confidences(self._live.confidences())
             if self._live.needs_tree() is not None:  # splitting was switched on or off
                 self._look_ahead.start()
             self._show_messages(outcome.value)

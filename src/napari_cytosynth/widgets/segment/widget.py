@@ -61,8 +61,10 @@ class SegmentWidget(LiveForm):
         Input of a run: magicgui widgets, each with a ``value``.
     z_size
         Distance of planes along Z in µm; 0: as the layer says, or unknown.
-    threshold, min_size, fill_holes, split_touching, drop_border, link_planes, intensity
-        Options of the labels, and the layer whose intensity is measured.
+    threshold, min_size, fill_holes, split_touching, drop_border, link_planes, min_confidence
+        Options of the labels.
+    intensity
+        The layer whose intensity is measured.
     status, readout
         The sentences that the user reads.
     """
@@ -211,6 +213,7 @@ class SegmentWidget(LiveForm):
         own = card_options(card.inference)
         self._panel.preset_untouched(**own)
         self._panel.slider.set_mark(own["threshold"])
+        self._panel.explain_splitting(by_flows=card.inference.flows is not None)
 
     # -- the run ----------------------------------------------------------------------
 
@@ -250,7 +253,10 @@ class SegmentWidget(LiveForm):
         used = live.segmentation.options
         self._panel.preset(threshold=used.threshold)
         # what the model's card gave; not what the user set during the run
-        self._panel.preset_untouched(min_size=used.min_size, split_touching=used.split_touching)
+        names = ("min_size", "split_touching", "min_confidence")
+        self._panel.preset_untouched(**{name: getattr(used, name) for name in names})
+        self._panel.explain_splitting(by_flows=live.segmentation.owned is not None)
+        self._panel.confidence.show_confidences(live.confidences())
         self._panel.slider.set_mark(live.own_threshold)
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
@@ -283,6 +289,7 @@ class SegmentWidget(LiveForm):
     def _forget_result(self) -> None:
         self._stop_following()
         self._panel.slider.set_counts(None)
+        self._panel.confidence.show_confidences(None)
         self.readout.value = ""
         self._enable_result(False)
 
