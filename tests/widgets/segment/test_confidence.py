@@ -44,8 +44,9 @@ def segment():
         calibration = CALIBRATION if model == "sure/model" else None
         owned = OwnedPlanes(owner, axes, FlowSettings(0.5, 10), calibration)
         for plane in np.ndindex(owner.shape[:-2]):
-            areas = np.bincount(owner[plane].ravel(), minlength=5)[1:]
-            owned.facts[plane] = ObjectFacts(areas, np.full(4, 0.9), ERRORS)
+            areas = np.bincount(owner[plane].ravel())[1:]
+            count = len(areas)
+            owned.facts[plane] = ObjectFacts(areas, np.full(count, 0.9), ERRORS[:count])
         return Segmentation(
             np.where(owner > 0, 0.9, 0.01).astype(np.float32),
             axes,
@@ -86,7 +87,7 @@ def labels_of(viewer):
 def test_doubtful_objects_go_while_the_slider_is_dragged(start, viewer, image):
     widget = start(image)
     panel = widget._panel.confidence
-    assert panel.visible
+    assert not panel.native.isHidden()
     assert widget.readout.value.startswith("4 objects, 2 of them doubtful · ")
     panel.slider.track.setValue(panel.slider.track.maximum() // 2)
     assert widget.min_confidence.value == 0.5
@@ -106,7 +107,7 @@ def test_doubtful_objects_go_while_the_slider_is_dragged(start, viewer, image):
 
 def test_where_confidences_are_unknown_there_is_no_such_slider(start, image):
     widget = start(image, "other/model")
-    assert not widget._panel.confidence.visible
+    assert widget._panel.confidence.native.isHidden()
     assert widget.readout.value.startswith("4 objects · ")
 
 
@@ -115,11 +116,11 @@ def test_without_splitting_the_slider_goes_and_comes_again(start, image):
     widget.min_confidence.value = 0.5
     widget.split_touching.value = False
     assert widget.wait(60)
-    assert not widget._panel.confidence.visible
+    assert widget._panel.confidence.native.isHidden()
     assert widget.readout.value.startswith("4 objects · ")
     widget.split_touching.value = True
     assert widget.wait(60)
-    assert widget._panel.confidence.visible
+    assert not widget._panel.confidence.native.isHidden()
     assert widget.readout.value.startswith("2 objects · 2 doubtful hidden")
 
 
@@ -160,4 +161,7 @@ def test_the_tooltip_of_splitting_is_true_for_the_model(start, image, make_widge
     assert "also while you drag" in widget.split_touching.tooltip
     viewer.add_image(blobs)
     other = make_widget()
+    assert "drag" not in other.split_touching.tooltip  # the model is not known yet
+    other.run()
+    assert other.wait(60)
     assert "stay joined" in other.split_touching.tooltip

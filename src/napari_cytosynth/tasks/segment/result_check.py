@@ -110,13 +110,13 @@ def check_result(
     reasons += _diameter(found, expected)
     if not reasons:
         return ""
-    count = f"{found.count} {objects}" if found.count else f"No {objects}"
+    count = f"{found.count} {objects}, " if found.count else f"No {objects} "
     cause = (
         f"this model was trained on {modality}"
         if modality
         else "the image may be unlike those that the model was trained on"
     )
-    return f"{count}, {'; '.join(reasons)}: {cause}."
+    return f"{count}{'; '.join(reasons)}: {cause}."
 
 
 def _confidence(found: ResultFacts, expected: Expected) -> list[str]:
@@ -128,8 +128,8 @@ def _confidence(found: ResultFacts, expected: Expected) -> list[str]:
     if known is None or found.confidence >= _LEAST_CONFIDENCE * known[0]:
         return []
     return [
-        f"which the model is less sure of than usual (a confidence of {found.confidence:.2f}, in "
-        f"validation images {known[0]:.2f} to {known[2]:.2f})"
+        "which the model is less sure of than usual (a mean confidence of "
+        f"{found.confidence:.2f}, in validation images {known[0]:.2f} to {known[2]:.2f})"
     ]
 
 
@@ -141,6 +141,8 @@ def _foreground(found: ResultFacts, expected: Expected) -> list[str]:
     if low <= found.foreground <= high:
         return []
     share, least, most = (100 * value for value in (found.foreground, known[0], known[2]))
+    if not found.count:
+        return [f"(in validation images they cover {least:.2g} to {most:.2g} % of the area)"]
     return [f"on {share:.3g} % of the area (in validation images {least:.2g} to {most:.2g} %)"]
 
 

@@ -168,11 +168,16 @@ def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
     expected = None if card is None else getattr(card.inference, "expected", None)
     if card is None or expected is None:
         return ""
+    from napari_cytosynth.tasks.common.looks import trained_on
     from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
 
+    if segmentation.options.min_confidence:  # hiding what is doubtful makes no result better
+        segmentation = segmentation.at_threshold(min_confidence=0)
+        table = segmentation.table
     inference = card.inference
     facts = facts_of(segmentation, table, inference.pixel_size_um)
-    return check_result(facts, expected, inference.objects, inference.modality)
+    kind = inference.modality or trained_on(card) or ""
+    return check_result(facts, expected, inference.objects, kind)
 
 
 def relabel(

@@ -61,7 +61,7 @@ class ThresholdPanel(Container[Any]):
         )
         self._min_size.native.setKeyboardTracking(False)
         self._checks = (
-            CheckBox(name="split_touching", text="split touching", tooltip=_JOINED_MEANWHILE),
+            CheckBox(name="split_touching", text="split touching", tooltip=_SPLIT),
             CheckBox(name="fill_holes", text="fill holes", tooltip="Fill holes in objects."),
             CheckBox(name="drop_border", text="drop cut objects", tooltip="Leave out objects "
                      "that the border of the image cuts."),

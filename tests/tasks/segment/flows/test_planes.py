@@ -236,7 +236,7 @@ def test_impossible_confidences_are_refused(touching, model, wrong):
 def test_an_object_of_a_stack_has_one_confidence_at_all_thresholds(touching, model):
     whole = doubted(touching, model, axes="ZCYX")
     known = whole.table.set_index("label")["confidence"]
-    assert len(known) == 4
+    assert len(known) >= 4
     first = whole.labels == 1
     mean = np.concatenate([
         whole.owned.confidence((z,))[whole.owned.owner[z][first[z]] - 1] for z in range(3)
