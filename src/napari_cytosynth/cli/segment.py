@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     for message in (*file.messages, *result.messages):
         echo(message)
     written = save_result(result, arguments.out, arguments.overwrite)
-    hidden = sum(result.hidden_counts or []) if result.options.min_confidence else 0
+    hidden = sum(result.hidden_counts or [])
     left_out = f", {hidden} doubtful left out" if hidden else ""
     echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}{left_out}")
     for path in written:
