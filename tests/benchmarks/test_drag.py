@@ -42,6 +42,49 @@ def segmented(make_napari_viewer):
     return viewer, widget
 
 
+@pytest.fixture
+def owned():
+    """Owners of the pixels of the blobs, with confidences; as many as there are blobs."""
+    from scipy import ndimage
+
+    from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFacts
+    from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
+    from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm
+
+    owner, count = ndimage.label(blobs(SIZE) >= 0.3, output=np.int32)
+    term = ConfidenceTerm(weight=-1.0, mean=0.5, std=0.2)
+    planes = OwnedPlanes(
+        owner, "YX", FlowSettings(0.5, 20), Confidence(intercept=0, flow_error=term)
+    )
+    errors = np.random.default_rng(0).random(count)
+    planes.facts[()] = ObjectFacts(np.bincount(owner.ravel())[1:], np.ones(count), errors)
+    return planes
+
+
+@pytest.mark.slow
+def test_hiding_doubtful_objects_costs_as_little_as_a_threshold(owned, capsys):
+    """A step of either slider, without the window: labels, areas and counts."""
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
+
+    objects = owned.objects((), blobs(SIZE))
+    out = np.empty((SIZE, SIZE), np.int32)
+
+    def seconds(options):
+        start = time.perf_counter()
+        view = objects.at(options.threshold, options, out=out)
+        taken = time.perf_counter() - start
+        assert view.labels.max() == view.count
+        return taken
+
+    plain = np.median([seconds(LabelOptions(t)) for t in THRESHOLDS * 4])
+    hiding = [seconds(LabelOptions(0.5, min_confidence=t)) for t in THRESHOLDS * 4]
+    with capsys.disabled():
+        print(  # noqa: T201 - the figures are what it is for
+            f"\n{SIZE}²: a step of the confidence takes {np.median(hiding) / plain:.2f} times "
+            "one of the threshold"
+        )
+
+
 def cost_ms(viewer, step):
     """Median and largest milliseconds from a step to the drawn window, and those of CPU."""
     drawn, costs, busy = [], [], []

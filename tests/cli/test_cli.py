@@ -92,13 +92,17 @@ def test_evaluate_reads_a_plate_with_labels_inside(saved_model, data_dir, tmp_pa
     capsys.readouterr()
 
 
-def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> None:
+def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path, capsys) -> None:
     seen = {}
 
     def segment(image, **options):
         seen.update(options, shape=image.shape)
         return SimpleNamespace(
-            messages=["Note."], table=[1], threshold=0.05, save=lambda out: [out / "x"]
+            messages=["Note."],
+            table=[1],
+            threshold=0.05,
+            hidden_counts=[2, 1],
+            save=lambda out: [out / "x"],
         )
 
     monkeypatch.chdir(tmp_path)
@@ -124,6 +128,11 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path) -> Non
     assert main(["segment", str(stack), "--model", "m", "--out", "o", "--no-split-touching"]) == 0
     assert seen["split_touching"] is False
     assert seen["link_planes"] is True
+    assert seen["min_confidence"] == 0
+    capsys.readouterr()
+    assert main([*line.split(), "--min-confidence", "0.25"]) == 0
+    assert seen["min_confidence"] == 0.25
+    assert "1 objects at a threshold of 0.05, 3 doubtful left out" in capsys.readouterr().out
     assert main([*line.split(), "--pixel-size", "2", "0.5", "0.4", "--no-link-planes"]) == 0
     assert (seen["pixel_size"], seen["link_planes"]) == ((2, 0.5, 0.4), False)
     metadata["spacing"] = 3

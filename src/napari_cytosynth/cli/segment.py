@@ -12,6 +12,7 @@ from .arguments import (
     check_output,
     count_pixels,
     diameter,
+    fraction,
     image_source,
     save_result,
     sizes_of,
@@ -61,6 +62,14 @@ def add_parser(commands: Any) -> None:
         help="keep objects of neighbouring planes along Z apart (default: those that overlap "
         "are one object, which is measured in 3-D)",
     )
+    group.add_argument(
+        "--min-confidence",
+        type=fraction,
+        default=0.0,
+        metavar="C",
+        help="drop objects of a lower confidence, from 0 to 1, where the model gives one "
+        "(default: 0, none)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -82,6 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
         split_touching=arguments.split_touching,
         drop_border=arguments.drop_border,
         link_planes=arguments.link_planes,
+        min_confidence=arguments.min_confidence,
         axes=axes,
         channels=arguments.channels,
         pixel_size=sizes_of(file, arguments.pixel_size, axes),
@@ -92,6 +102,8 @@ def run(arguments: argparse.Namespace) -> None:
     for message in (*file.messages, *result.messages):
         echo(message)
     written = save_result(result, arguments.out, arguments.overwrite)
-    echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}")
+    hidden = sum(result.hidden_counts or [])
+    left_out = f", {hidden} doubtful left out" if hidden else ""
+    echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}{left_out}")
     for path in written:
         echo(printable(path))

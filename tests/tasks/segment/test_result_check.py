@@ -40,7 +40,7 @@ def test_most_objects_doubtful():
         ({"foreground": 0.001}, "on 0.1 % of the area"),
         ({"diameter": 3.0}, "too small (half of them under 3 px across"),
         ({"diameter": 200.0}, "too large"),
-        ({"confidence": 0.55}, "less sure of than usual (a confidence of 0.55"),
+        ({"confidence": 0.55}, "less sure of than usual (a mean confidence of 0.55"),
     ],
 )
 def test_what_lies_far_outside(values, words):
@@ -49,7 +49,10 @@ def test_what_lies_far_outside(values, words):
 
 def test_nothing_found():
     sentence = check(count=0, foreground=0.0, diameter=None, confidence=None, doubtful=None)
-    assert sentence.startswith("No nuclei, on 0 % of the area")
+    assert sentence == (
+        "No nuclei (in validation images they cover 4 to 40 % of the area): this model was trained "
+        "on fluorescence."
+    )
 
 
 def test_a_card_that_does_not_tell_says_nothing():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.widgets.common.model_choice import OTHER, ModelChoice
-from napari_cytosynth.widgets.segment.histogram import BINS, histogram, position_of, threshold_of
+from napari_cytosynth.widgets.segment.histogram import BINS, confidence_histogram, histogram
 from napari_cytosynth.widgets.segment.live import Readout
+from napari_cytosynth.widgets.segment.scale import position_of, threshold_of
 from napari_cytosynth.widgets.segment.threshold_slider import ThresholdSlider
 from napari_cytosynth.zoo.catalogue import ModelInfo
 
@@ -28,6 +29,13 @@ def test_the_histogram_counts_every_probability():
     assert counts.sum() == 5
     assert counts[0] == 1
     assert counts[-1] == 1
+
+
+def test_confidences_are_counted_where_they_lie():
+    counts = confidence_histogram(np.array([0.0, 0.51, 0.51, 1.0, np.nan]))
+    assert counts.sum() == 4
+    assert counts[0] == counts[-1] == 1
+    assert counts[int(0.51 * len(counts))] == 2
 
 
 def test_setting_the_slider_by_value_tells_nobody(qtbot):
@@ -54,6 +62,14 @@ def test_the_readout_is_a_sentence():
     )
     unknown = Readout(12, 50, 200, False, linked=True)
     assert "12 in this plane · counting … in the stack" in unknown.sentence(1, "px")
+    doubted = Readout(82, 50, 200, False, doubtful=11)
+    assert doubted.sentence(1, "px").startswith("82 objects, 11 of them doubtful · 25 %")
+    assert "none of them" in Readout(8, 5, 20, False, doubtful=0).sentence(1, "px")
+    assert "doubtful" not in Readout(0, 0, 20, False, doubtful=0).sentence(1, "px")
+    without = Readout(71, 50, 200, False, doubtful=0, hidden=11)
+    assert without.sentence(1, "px").startswith("71 objects · 11 doubtful hidden · 25 %")
+    stack = Readout(12, 50, 200, False, linked=True, stack=34, doubtful=5)
+    assert "34 in the stack, 5 of them doubtful · 25 %" in stack.sentence(1, "px")
     older = Readout(12, 50, 200, False, linked=True, stack=34, stack_threshold=0.3125)
     assert "34 in the stack (at 0.3125) · " in older.sentence(1, "px")
 

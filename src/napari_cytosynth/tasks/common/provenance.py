@@ -21,6 +21,7 @@ _DEFAULTS: dict[str, Any] = {
     "fill_holes": False,
     "drop_border": False,
     "link_planes": True,
+    "min_confidence": 0.0,
     "resample": False,
     "keep_samples": False,
     "keep_trajectory": False,

@@ -48,6 +48,9 @@ class LabelOptions:
         Along the axis Z, objects of neighbouring planes that overlap are one object; then
         `min_size` counts voxels, and `drop_border` drops whole objects. Without that axis it
         has no effect. Default: True.
+    min_confidence
+        Objects of a lower confidence are dropped, in [0, 1]. It has no effect where the model
+        gives no confidences. Default: 0.
     """
 
     threshold: float
@@ -56,11 +59,13 @@ class LabelOptions:
     split_touching: bool = False
     drop_border: bool = False
     link_planes: bool = True
+    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         values = {
             "threshold": check_number(self.threshold, "threshold", 0, 1),
             "min_size": check_whole(self.min_size, "min_size", 0),
+            "min_confidence": check_number(self.min_confidence, "min_confidence", 0, 1),
         }
         for name in ("fill_holes", "split_touching", "drop_border", "link_planes"):
             values[name] = check_flag(getattr(self, name), name)

@@ -12,7 +12,6 @@ import numpy as np
 from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
-from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
@@ -22,30 +21,23 @@ from napari_cytosynth.tasks.export.results import write_segmentation
 from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
 
-from .cutting import CutPlanes
-from .instances import LabelOptions, label_plane
-from .sizes import ObjectSizes
-from .stack import StackObjects, count_in_runs
+from .confidence import DOUBTFUL, count_doubtful
+from .planes import SegmentedPlanes
+from .runs import count_in_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
     import pandas as pd
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import Splitting
-
-    from .flows.objects import FlowObjects
-    from .flows.planes import OwnedPlanes
-    from .tree import ComponentTree
 
 __all__ = ["Segmentation"]
 
 
 @dataclass(eq=False, repr=False)
-class Segmentation(CutPlanes):
+class Segmentation(SegmentedPlanes):
     """Segmentation of an image: probabilities, and objects at a threshold.
 
     Attributes
@@ -81,14 +73,7 @@ class Segmentation(CutPlanes):
         Warnings and notes of the run, for the user.
     """
 
-    probability: Any
-    axes: str
-    options: LabelOptions
-    extra: dict[str, Any] = field(default_factory=dict)
-    splitting: Splitting | None = None
-    owned: OwnedPlanes | None = None
     objects: str = "objects"
-    model_threshold: float = 0.5
     pixel_size: tuple[float, ...] | None = None
     z_size: float | None = None
     source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
@@ -97,9 +82,7 @@ class Segmentation(CutPlanes):
     channel: int = 0
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
-    # objects of the stack, by the options that change their shape: of all thresholds
-    _stacks: dict[tuple[bool, bool], StackObjects] = field(default_factory=dict)
-    _sizes: dict[tuple[bool, bool], ObjectSizes] = field(default_factory=dict)
+    _hidden: list[int] = field(default_factory=list, init=False)
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.probability.shape))
@@ -109,16 +92,6 @@ class Segmentation(CutPlanes):
     def threshold(self) -> float:
         """Threshold of :attr:`labels`."""
         return self.options.threshold
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of :attr:`probability`."""
-        return tuple(self.probability.shape)
-
-    @property
-    def links_planes(self) -> bool:
-        """Whether objects of neighbouring planes along Z are one object of the stack."""
-        return self.options.link_planes and "Z" in self.axes
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -165,12 +138,35 @@ class Segmentation(CutPlanes):
             uncertainty=uncertainty,
             by_plane=not self.links_planes,
         )
-        if self.owned is not None and self.splits_by_flows:
-            confidence = self.owned.confidence_of_labels(self.labels)
-            if confidence is not None:
-                after = list(table).index("mean_probability") + 1
-                table.insert(after, "confidence", confidence[table["label"].to_numpy()])
+        if self.confidence is not None:
+            after = list(table).index("mean_probability") + 1
+            table.insert(after, "confidence", self.confidence[table["label"].to_numpy()])
         return table
+
+    @cached_property
+    def confidence(self) -> npt.NDArray[np.float64] | None:
+        """Confidence in each object, by its label from 0 (NaN) on; None where it is unknown.
+
+        It is measured at the model's threshold, and the same at all.
+        """
+        return self.confidence_of(self.labels)
+
+    @cached_property
+    def doubtful_counts(self) -> list[int] | None:
+        """Number of doubtful objects, of a confidence below 0.5; None where it is unknown.
+
+        Of each run along Z, where planes are linked; else a single number.
+        """
+        if self.confidence is not None and self.links_planes:
+            return count_in_runs(self.labels, self.axes, self.confidence < DOUBTFUL)
+        found = count_doubtful(self.confidence)
+        return None if found is None else [found]
+
+    @property
+    def hidden_counts(self) -> list[int] | None:
+        """Number of objects that ``min_confidence`` left out, as :attr:`doubtful_counts`."""
+        _ = self.labels  # which are counted as they are made
+        return self._hidden if self.has_confidence else None
 
     def at_threshold(
         self, threshold: float | None = None, *, progress: Progress | None = None, **options: Any
@@ -186,7 +182,7 @@ class Segmentation(CutPlanes):
             :class:`~napari_cytosynth.errors.Cancelled`. None (default) makes them when used.
         **options
             ``min_size``, ``fill_holes``, ``split_touching``, ``drop_border``,
-            ``link_planes``; those not named stay as they are.
+            ``link_planes``, ``min_confidence``; those not named stay as they are.
 
         Raises
         ------
@@ -206,102 +202,13 @@ class Segmentation(CutPlanes):
             result.__dict__["labels"] = result._label_all(progress)
         return result
 
-    def plane_indices(self) -> Iterator[tuple[int, ...]]:
-        """Yield the index of each plane into the leading axes; ``()`` for a single plane."""
-        shape = zip(self.axes, self.probability.shape, strict=True)
-        return iter(np.ndindex(*(size for axis, size in shape if axis not in "YX")))
-
-    def label_plane(
-        self, plane: tuple[int, ...] = (), options: LabelOptions | None = None
-    ) -> npt.NDArray[np.int32]:
-        """Return the labels (Y, X) of one plane, numbered from 1.
-
-        Of models with flows, if touching objects are split: pixels of the same owner that are
-        connected to it at the threshold, in the order of the owners' first pixels; elsewhere as
-        :func:`~napari_cytosynth.tasks.segment.instances.label_plane` says.
-        """
-        options = options or self.options
-        if self.owned is not None and options.split_touching:
-            self.owned.check(options)
-            plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)
-            return plane_of.at(options.threshold, options).labels
-        where = plane_slices(self.axes, plane)
-        seeds = self.extra.get(self.splitting.channel) if self.splitting else None
-        return label_plane(
-            np.asarray(self.probability[where]),
-            None if seeds is None else np.asarray(seeds[where]),
-            options,
-            self.splitting,
-        )
-
-    def tree(self, plane: tuple[int, ...] = ()) -> ComponentTree | FlowObjects:
-        """Prepare the objects of one plane at all thresholds (a second: do it in a worker).
-
-        Where touching objects are split by flows, labels are those of :meth:`label_plane`;
-        elsewhere touching objects are not split.
-        """
-        from .tree import ComponentTree
-
-        levels = self.model_threshold, self.threshold
-        probability = self.probability_plane(plane)
-        tree: ComponentTree | FlowObjects
-        if self.owned is not None and self.splits_by_flows:
-            tree = self.owned.objects(plane, probability, *levels)
-        else:
-            tree = ComponentTree(probability, extra_levels=levels)
-        tree.prepare_holes()  # here, not at the first drag with fill_holes
-        return tree
-
     @cached_property
     def run_counts(self) -> list[int]:
         """Number of objects of each run along Z, where planes are linked."""
         return count_in_runs(self.labels, self.axes)
 
-    def stack_objects(self, progress: Progress = silent) -> StackObjects:
-        """Return the objects of the stack at the model's threshold, linked when first asked for.
-
-        Results of other thresholds share them.
-
-        Parameters
-        ----------
-        progress
-            Called before each plane. Default: none.
-        """
-        key = (self.options.fill_holes, self.options.split_touching)
-        found = self._stacks.get(key)
-        if found is None:
-            found = StackObjects(self, self.options, progress)
-            for kept in (self._stacks, self._sizes):
-                kept.clear()  # large: those of the options in use are enough
-            self._stacks[key] = found
-        return found
-
-    def object_sizes(self, progress: Progress = silent) -> ObjectSizes:
-        """Prepare the live count of a stack whose planes are linked (do it in a worker)."""
-        key = (self.options.fill_holes, self.options.split_touching)
-        found = self._sizes.get(key)
-        if found is None:
-            found = self._sizes[key] = ObjectSizes(self.stack_objects(progress), self, progress)
-        return found
-
-    @property
-    def prepared_sizes(self) -> ObjectSizes | None:
-        """What :meth:`object_sizes` returns, if it is prepared for the options in use."""
-        return self._sizes.get((self.options.fill_holes, self.options.split_touching))
-
     def _label_all(self, progress: Progress) -> npt.NDArray[np.int32]:
-        if self.links_planes:
-            stack = self.stack_objects(progress)
-            return stack.labels_at(self, self.options, progress)
-        labels = np.zeros(self.probability.shape, np.int32)
-        planes = list(self.plane_indices())
-        last = 0
-        for done, plane in enumerate(planes):
-            progress(done, len(planes), "labelling")
-            found = self.label_plane(plane)
-            labels[plane_slices(self.axes, plane)] = np.where(found > 0, found + last, 0)
-            last += int(found.max(initial=0))
-        progress(len(planes), len(planes), "labelling")
+        labels, self._hidden = self.label_planes(progress)
         return labels
 
     # ------------------------------------------------------------------ layers and files

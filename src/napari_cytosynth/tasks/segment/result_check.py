@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .confidence import DOUBTFUL
+
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Expected
 
@@ -16,7 +18,6 @@ __all__ = ["ResultFacts", "check_result", "facts_of"]
 
 _FACTOR = 2.0  # beyond the quantiles of the validation images, before anything is said
 _SPARSE = 10.0  # the same for few objects: a sparse field is no fault
-_DOUBTFUL = 0.5  # objects of a lower confidence are wrong more often than right
 _LEAST_CONFIDENCE = 0.8  # of the validation images' lowest mean confidence
 
 
@@ -82,7 +83,7 @@ def facts_of(
     known = known[np.isfinite(known)]
     if not known.size:
         return ResultFacts(len(table), foreground, diameter)
-    doubtful = float(np.mean(known < _DOUBTFUL))
+    doubtful = float(np.mean(known < DOUBTFUL))
     return ResultFacts(len(table), foreground, diameter, float(known.mean()), doubtful)
 
 
@@ -115,13 +116,13 @@ def check_result(
     reasons += _diameter(found, expected)
     if not reasons:
         return ""
-    count = f"{found.count} {objects}" if found.count else f"No {objects}"
+    count = f"{found.count} {objects}, " if found.count else f"No {objects} "
     cause = (
         f"this model was trained on {modality}"
         if modality
         else "the image may be unlike those that the model was trained on"
     )
-    return f"{count}, {'; '.join(reasons)}: {cause}."
+    return f"{count}{'; '.join(reasons)}: {cause}."
 
 
 def _confidence(found: ResultFacts, expected: Expected) -> list[str]:
@@ -133,8 +134,8 @@ def _confidence(found: ResultFacts, expected: Expected) -> list[str]:
     if known is None or found.confidence >= _LEAST_CONFIDENCE * known[0]:
         return []
     return [
-        f"which the model is less sure of than usual (a confidence of {found.confidence:.2f}, in "
-        f"validation images {known[0]:.2f} to {known[2]:.2f})"
+        "which the model is less sure of than usual (a mean confidence of "
+        f"{found.confidence:.2f}, in validation images {known[0]:.2f} to {known[2]:.2f})"
     ]
 
 
@@ -146,6 +147,8 @@ def _foreground(found: ResultFacts, expected: Expected) -> list[str]:
     if low <= found.foreground <= high:
         return []
     share, least, most = (100 * value for value in (found.foreground, known[0], known[2]))
+    if not found.count:
+        return [f"(in validation images they cover {least:.2g} to {most:.2g} % of the area)"]
     return [f"on {share:.3g} % of the area (in validation images {least:.2g} to {most:.2g} %)"]
 
 

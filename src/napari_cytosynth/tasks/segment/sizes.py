@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .confidence import DOUBTFUL, sure_enough
 from .stack import border_pixels
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class ObjectSizes:
         left = self.voxels(options.threshold) >= max(options.min_size, 1)
         if options.drop_border:
             left &= self._border < np.float32(options.threshold)
+        if self._stack.confidence is not None:
+            left &= sure_enough(self._stack.confidence, options.min_confidence)
         return left
 
     def count(self, options: LabelOptions, run: int | None = None) -> int | None:
@@ -105,8 +108,27 @@ class ObjectSizes:
             None where :meth:`alive` is.
         """
         left = self.alive(options)
-        if left is None:
+        return None if left is None else self._in_run(left, run)
+
+    def count_doubtful(self, options: LabelOptions, run: int | None = None) -> int | None:
+        """Return how many of the objects that :meth:`count` counts are doubtful.
+
+        Parameters
+        ----------
+        options, run
+            As of :meth:`count`.
+
+        Returns
+        -------
+        int or None
+            None where :meth:`alive` is, and where confidences are unknown.
+        """
+        left, confidence = self.alive(options), self._stack.confidence
+        if left is None or confidence is None:
             return None
+        return self._in_run(left & (confidence < DOUBTFUL), run)
+
+    def _in_run(self, left: npt.NDArray[np.bool_], run: int | None) -> int:
         ends = self._stack.ends
         first, last = (0, self._stack.count) if run is None else ((0, *ends)[run], ends[run])
         return int(np.count_nonzero(left[first + 1 : last + 1]))

@@ -23,8 +23,10 @@ from napari_cytosynth.tasks.link import (
     object_areas,
 )
 
+from .runs import z_runs
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.link import Linking, SharedPixels
 
     from .instances import LabelOptions
+    from .runs import Plane
 
     Labels = npt.NDArray[np.integer]
 
@@ -39,12 +42,9 @@ __all__ = [
     "LabelledPlanes",
     "StackObjects",
     "border_pixels",
-    "count_in_runs",
     "foreground",
-    "z_runs",
 ]
 
-Plane = tuple[int, ...]
 T = TypeVar("T")
 
 
@@ -78,35 +78,10 @@ class LabelledPlanes(Protocol):
     ) -> npt.NDArray[np.int32]:
         """Return the labels (Y, X) of one plane, numbered from 1."""
 
-
-def z_runs(axes: str, shape: Sequence[int]) -> list[list[Plane]]:
-    """Return the planes of each run along Z, as indices into the leading axes.
-
-    Parameters
-    ----------
-    axes
-        Letters of the axes, with Z.
-    shape
-        Their lengths.
-    """
-    leading = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YX"]
-    place = [axis for axis, _ in leading].index("Z")
-    runs: dict[Plane, list[Plane]] = {}
-    for plane in np.ndindex(*(size for _, size in leading)):
-        runs.setdefault(plane[:place] + plane[place + 1 :], []).append(plane)
-    return list(runs.values())
-
-
-def count_in_runs(labels: npt.NDArray[np.int32], axes: str) -> list[int]:
-    """Return the number of labels in each run along Z."""
-    counts = []
-    for run in z_runs(axes, labels.shape):
-        seen = np.zeros(int(labels.max(initial=0)) + 1, bool)
-        for plane in run:
-            areas = object_areas(labels[plane_slices(axes, plane)])
-            seen[: len(areas)] |= areas > 0
-        counts.append(int(np.count_nonzero(seen)))
-    return counts
+    def mean_confidence(
+        self, planes: Iterable[tuple[Plane, Labels]], count: int
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the confidence in each object, by its label; None where it is unknown."""
 
 
 def foreground(
@@ -145,6 +120,9 @@ class StackObjects:
         Planes of each run.
     ends
         The last number of each run.
+    confidence
+        In each object, by its number: the mean over its pixels at the model's threshold. None
+        where it is unknown.
     """
 
     def __init__(self, planes: LabelledPlanes, options: LabelOptions, progress: Progress) -> None:
@@ -168,6 +146,8 @@ class StackObjects:
         self._volumes = np.zeros(self.count + 1, np.int64)
         for plane, local in self.local.items():
             np.add.at(self._volumes, self.numbers[plane], object_areas(local))
+        numbered = ((plane, np.take(self.numbers[plane], ids)) for plane, ids in self.local.items())
+        self.confidence = planes.mean_confidence(numbered, self.count)
 
     def _number(self, run: list[Plane], linking: Linking) -> None:
         for plane, numbers in zip(run, linking.numbers, strict=True):
@@ -215,10 +195,34 @@ class StackObjects:
 
     # ------------------------------------------------------------------ the whole stack
 
+    def confidence_of(
+        self, labels: npt.NDArray[np.int32], planes: LabelledPlanes
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the confidence in each object of the stack at any threshold, by its label.
+
+        Those of the model's threshold keep theirs. What appears below it has the mean over its
+        own pixels. None where confidences are unknown.
+
+        Parameters
+        ----------
+        labels
+            Of the whole stack, from :meth:`labels_at`.
+        planes
+            The planes that the objects are of.
+        """
+        last = int(labels.max(initial=0))
+        if self.confidence is None or last <= self.count:
+            return self.confidence
+        numbered = ((plane, labels[plane_slices(planes.axes, plane)]) for plane in self.local)
+        own = planes.mean_confidence(numbered, last)
+        if own is not None:
+            own[: self.count + 1] = self.confidence
+        return own
+
     def labels_at(
         self, planes: LabelledPlanes, options: LabelOptions, progress: Progress
     ) -> npt.NDArray[np.int32]:
-        """Return the labels of the whole stack at any threshold.
+        """Return the labels of the whole stack at any threshold, doubtful objects included.
 
         Parameters
         ----------
@@ -337,7 +341,7 @@ def one_ahead(function: Callable[[Plane], T], planes: Sequence[Plane]) -> Iterat
 
 def _plain(options: LabelOptions, threshold: float) -> LabelOptions:
     """Return options that drop nothing: that is done to whole objects."""
-    return replace(options, threshold=threshold, min_size=0, drop_border=False)
+    return replace(options, threshold=threshold, min_size=0, drop_border=False, min_confidence=0)
 
 
 def _compact(labels: npt.NDArray[np.int32]) -> Labels:

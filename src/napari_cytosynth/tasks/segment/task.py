@@ -23,9 +23,9 @@ from napari_cytosynth.tasks.common.planes import (
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 
-from .diameter import AUTO, Resizing, check_diameter, plan_resizing, resized
 from .instances import LabelOptions
-from .object_size import measure_plane
+from .object_size.diameter import AUTO, Resizing, check_diameter, plan_resizing, resized
+from .object_size.estimate import measure_plane
 from .output import ChannelSplit, check_output, temporary_array
 from .result import Segmentation
 
@@ -58,6 +58,7 @@ def segment(
     split_touching: bool | None = None,
     drop_border: bool = False,
     link_planes: bool = True,
+    min_confidence: float = 0.0,
     axes: str | None = None,
     channels: Sequence[int] | None = None,
     pixel_size: float | Sequence[float] | None = None,
@@ -88,9 +89,9 @@ def segment(
         scaled to the image's pixel size where both are known; 0 where the model has none.
     split_touching
         Separate touching objects; None (default): if the model was made to separate them.
-    fill_holes, drop_border, link_planes
+    fill_holes, drop_border, link_planes, min_confidence
         See :class:`~napari_cytosynth.tasks.segment.instances.LabelOptions`. Default: True for
-        `link_planes`, and False for the others.
+        `link_planes`, 0 for `min_confidence`, and False for the others.
     axes
         One letter for each axis, for example ``"TCYX"``: Y and X span a plane, C holds
         channels, all others count planes. None (default) takes a layer's ``axis_labels`` if
@@ -146,6 +147,7 @@ def segment(
         "fill_holes": fill_holes,
         "drop_border": drop_border,
         "link_planes": link_planes,
+        "min_confidence": min_confidence,
     }
     _check_options(chosen)  # before anything is loaded
     asked = check_diameter(diameter)
@@ -176,7 +178,7 @@ def segment(
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate(out)
         run.execute(tick)
-        run.add_messages(*_about_depth(run, guessed=axes is None))
+        run.add_messages(*_about_depth(run, guessed=axes is None), *_about_confidence(run))
         return run.result(run.common_parameters(channels, resample, device, precision))
 
 
@@ -189,6 +191,16 @@ def _check_options(options: dict[str, Any]) -> None:
     for name in ("fill_holes", "drop_border", "link_planes"):
         check_flag(options[name], name)
     LabelOptions(**({"threshold": DEFAULT_THRESHOLD} | _given(options)))
+
+
+def _about_confidence(run: _SegmentationRun) -> list[str]:
+    """Return that confidences were asked for where there are none."""
+    known = run.owned is not None and run.owned.gives_confidence
+    if not run.options.min_confidence or (known and run.options.split_touching):
+        return []
+    if known:
+        return ["Without split_touching, objects have no confidence: min_confidence hides none."]
+    return ["This model gives no confidence in its objects: min_confidence hides none."]
 
 
 def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:

@@ -44,12 +44,18 @@ class TreeView:
     owners
         Of objects from flows: the owner of object 1, 2, …, which stays the same at all
         thresholds. Default: None.
+    confidence
+        In object 1, 2, …, in [0, 1]. Default: None, unknown.
+    hidden
+        Number of objects that are left out for their low confidence. Default: 0.
     """
 
     threshold: float
     labels: npt.NDArray[np.int32]
     areas: npt.NDArray[np.int64]
     owners: npt.NDArray[np.int32] | None = None
+    confidence: npt.NDArray[np.floating] | None = None
+    hidden: int = 0
 
     @property
     def count(self) -> int:

@@ -1,4 +1,4 @@
-"""Histogram of the probabilities, shown under the threshold slider."""
+"""Histogram of probabilities or confidences, shown under their slider."""
 
 from __future__ import annotations
 
@@ -10,31 +10,21 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal  # type: ignore[attr-
 from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from .scale import LOG_ODDS, position_of
+
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
 
-__all__ = ["BINS", "Histogram", "histogram", "position_of", "threshold_of"]
+    from .scale import Scale
+
+__all__ = ["BINS", "Histogram", "confidence_histogram", "histogram"]
 
 BINS = 120
-# The ends of the track. Between them it is linear in the log-odds, so that 0.01 to 0.05
-# takes as much room as 0.5 to 0.84, and 0.99 is as easy to reach as 0.01.
-LOWEST = 0.001
-_SPAN = float(np.log((1 - LOWEST) / LOWEST))
-_TICKS = (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 _MAX_SAMPLES = 1_000_000
 _ACCENT = QColor("#f0a13c")
 _AXIS_HEIGHT = 16
-
-
-def position_of(threshold: Any) -> Any:
-    """Return where a threshold in [0, 1] lies on the track, 0 (left) to 1 (right)."""
-    t = np.clip(threshold, LOWEST, 1 - LOWEST)
-    return 0.5 + np.log(t / (1 - t)) / (2 * _SPAN)
-
-
-def threshold_of(position: float) -> float:
-    """Return the threshold at a position of the track; inverse of `position_of`."""
-    return float(1 / (1 + np.exp(-(2 * position - 1) * _SPAN)))
+_FEW_BINS = 40  # of objects, of which there are fewer than of pixels
+_EXPLAINED = "How often each probability occurs. Drag to set the threshold."
 
 
 def histogram(probability: Any) -> np.ndarray:
@@ -58,28 +48,47 @@ def histogram(probability: Any) -> np.ndarray:
     return np.bincount(index, minlength=BINS)
 
 
+def confidence_histogram(confidence: Any) -> np.ndarray:
+    """Count confidences in [0, 1] in bins of equal width; NaN in none."""
+    return np.histogram(confidence, _FEW_BINS, (0.0, 1.0))[0]
+
+
 class Histogram(QWidget):
-    """Plot of the histogram with the current threshold and the model's own."""
+    """Plot of a histogram with the current threshold and the model's own.
+
+    Parameters
+    ----------
+    scale
+        Of the axis. Default: log-odds.
+    height
+        In px. Default: 72.
+    explained
+        The tooltip. Default: that of the probabilities.
+    """
 
     moved = Signal(float)
     released = Signal()
     reset = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(
+        self, scale: Scale = LOG_ODDS, *, height: int = 72, explained: str = _EXPLAINED
+    ) -> None:
+        super().__init__()
         self.margin = 8
+        self._scale, self._height, self._explained = scale, height, explained
         self._bars = np.zeros(BINS)
         self._threshold = 0.5
         self._mark: float | None = None
+        self.setToolTip(explained)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
         """Return the preferred size."""
-        return QSize(220, 72)
+        return QSize(220, self._height)
 
     def minimumSizeHint(self) -> QSize:
         """Return the smallest useful size."""
-        return QSize(120, 72)
+        return QSize(120, self._height)
 
     @property
     def mark(self) -> float | None:
@@ -87,7 +96,7 @@ class Histogram(QWidget):
         return self._mark
 
     def set_counts(self, counts: np.ndarray | None) -> None:
-        """Show the counts of `histogram`; None empties it."""
+        """Show counts in bins of equal width; None empties it."""
         # The logarithm, because background outnumbers everything else a thousandfold.
         bars = np.log1p(np.zeros(BINS) if counts is None else counts)
         self._bars = bars / max(float(bars.max()), 1.0)
@@ -102,11 +111,10 @@ class Histogram(QWidget):
         """Mark the model's own threshold."""
         self._mark = threshold
         self.setToolTip(
-            "How often each probability occurs. Drag to set the threshold."
+            self._explained
             if threshold is None
-            else "How often each probability occurs. Drag to set the threshold.\n"
-            f"The dashed line is the model's own threshold, {threshold:.3g}: "
-            "double-click to return to it."
+            else f"{self._explained}\nThe dashed line is the model's own threshold, "
+            f"{threshold:.3g}: double-click to return to it."
         )
         self.update()
 
@@ -120,7 +128,7 @@ class Histogram(QWidget):
             return
         width = max(self.width() - 2 * self.margin, 1)
         position = (event.position().x() - self.margin) / width
-        self.moved.emit(threshold_of(min(max(position, 0.0), 1.0)))
+        self.moved.emit(self._scale.value_of(min(max(position, 0.0), 1.0)))
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
         """Emit `released` at the end of a drag."""
@@ -147,7 +155,7 @@ class Histogram(QWidget):
 
     def _x(self, threshold: float) -> float:
         width = self.width() - 2 * self.margin
-        return float(self.margin + position_of(threshold) * width)
+        return float(self.margin + self._scale.position_of(threshold) * width)
 
     def _floor(self) -> float:
         return float(self.height() - _AXIS_HEIGHT)
@@ -155,16 +163,17 @@ class Histogram(QWidget):
     def _draw_bars(self, painter: QPainter, text: QColor) -> None:
         below = QColor(text)
         below.setAlpha(90)
-        cut = int(np.ceil(position_of(self._threshold) * BINS))
+        bins = len(self._bars)
+        cut = int(np.ceil(self._scale.position_of(self._threshold) * bins))
         painter.setPen(Qt.PenStyle.NoPen)
         # two shapes, not one for each bar: they are painted at every step of a drag
-        for first, last, colour in ((0, cut, below), (cut, BINS, _ACCENT)):
+        for first, last, colour in ((0, cut, below), (cut, bins, _ACCENT)):
             painter.setBrush(colour)
             painter.drawPolygon(self._outline(first, last))
 
     def _outline(self, first: int, last: int) -> QPolygonF:
         """Return the outline of some neighbouring bars."""
-        width, floor = (self.width() - 2 * self.margin) / BINS, self._floor()
+        width, floor = (self.width() - 2 * self.margin) / len(self._bars), self._floor()
         edges = [self.margin + index * width for index in range(first, last + 1)]
         points = [QPointF(edges[0], floor)]
         for (left, right), bar in zip(pairwise(edges), self._bars[first:last], strict=True):
@@ -179,7 +188,7 @@ class Histogram(QWidget):
         painter.setPen(QPen(text, 1))
         floor = self._floor()
         painter.drawLine(QPointF(self.margin, floor), QPointF(self.width() - self.margin, floor))
-        for tick in _TICKS:
+        for tick in self._scale.ticks:
             x = self._x(tick)
             painter.drawLine(QPointF(x, floor), QPointF(x, floor + 3))
             box = QRectF(x - 20, floor + 3, 40, _AXIS_HEIGHT - 3)

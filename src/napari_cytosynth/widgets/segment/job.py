@@ -64,6 +64,7 @@ class SegmentRequest:
     uncertainty: LayerSnapshot | None = None
     """Uncertainty of the virtual stain that is segmented."""
     link_planes: bool = True
+    min_confidence: float = 0.0
 
 
 @dataclass(eq=False)
@@ -131,6 +132,7 @@ def compute(
         split_touching=request.split_touching,
         drop_border=request.drop_border,
         link_planes=request.link_planes,
+        min_confidence=request.min_confidence,
         axes=request.axes,
         channels=request.channels,
         planes=request.planes,
@@ -169,13 +171,18 @@ def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
     expected = None if card is None else getattr(card.inference, "expected", None)
     if card is None or expected is None:
         return ""
+    from napari_cytosynth.tasks.common.looks import trained_on
     from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
 
+    if segmentation.options.min_confidence:  # hiding what is doubtful makes no result better
+        segmentation = segmentation.at_threshold(min_confidence=0)
+        table = segmentation.table
     inference = card.inference
     given = segmentation.provenance["parameters"].get("diameter")
     factor = inference.diameter / given if given and inference.diameter else None
     facts = facts_of(segmentation, table, inference.pixel_size_um, factor)
-    return check_result(facts, expected, inference.objects, inference.modality)
+    kind = inference.modality or trained_on(card) or ""
+    return check_result(facts, expected, inference.objects, kind)
 
 
 def relabel(
@@ -214,7 +221,7 @@ def prepare_counts(segmentation: Any, progress: Progress) -> None:
     """Prepare the counts of a stack whose planes are linked, so that they are live."""
     if segmentation.links_planes:
         segmentation.object_sizes(progress)
-        _ = segmentation.run_counts
+        _ = segmentation.run_counts, segmentation.doubtful_counts
 
 
 def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> list[int]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
+if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
@@ -41,18 +41,27 @@ def linked_plane(
     sizes = _sizes(segmentation, options)
     if sizes is None:
         return None
-    alive = sizes.alive(options)
+    alive, confidence = sizes.alive(options), sizes.stack.confidence
     if options.threshold >= sizes.stack.threshold:
-        labels = sizes.stack.plane_at(plane, segmentation.foreground_plane(plane, options))
-        kept = labels if alive is None else labels * alive[labels]
+        kept = sizes.stack.plane_at(plane, segmentation.foreground_plane(plane, options))
+        if alive is not None:
+            return _only(kept, alive)
     elif tree is not None:
         # objects are dropped as a whole, when the whole stack is labelled
-        whole = replace(options, min_size=0, drop_border=False)
-        kept = sizes.stack.renumbered(plane, tree.at(options.threshold, whole).labels)
+        whole = replace(options, min_size=0, drop_border=False, min_confidence=0)
+        view = tree.at(options.threshold, whole)
+        kept = sizes.stack.renumbered(plane, view.labels)
+        if confidence is not None and view.confidence is not None:
+            confidence = np.concatenate([confidence, view.confidence])  # numbers beyond all others
     else:
         return None
-    result: np.ndarray = kept
-    return result
+    return kept if confidence is None else _only(kept, ~(confidence < options.min_confidence))
+
+
+def _only(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Return labels without the objects that are not kept."""
+    labels *= keep[labels]
+    return labels
 
 
 def _sizes(segmentation: Any, options: LabelOptions) -> Any:
@@ -77,6 +86,17 @@ class LinkedCounts:
     def add(self, options: LabelOptions, counts: list[int]) -> None:
         """Keep a count of each run that was made in the background."""
         self._counted = options, counts
+
+    def doubts(
+        self, segmentation: Any, options: LabelOptions, run: int
+    ) -> tuple[int | None, int | None]:
+        """Return the number of doubtful objects of a run, and of hidden ones; None: unknown."""
+        sizes = _sizes(segmentation, options)
+        if sizes is None or not segmentation.has_confidence:
+            return None, None
+        doubtful, shown = sizes.count_doubtful(options, run), sizes.count(options, run)
+        everything = sizes.count(replace(options, min_confidence=0), run)
+        return doubtful, None if shown is None else everything - shown
 
     def count(
         self, segmentation: Any, options: LabelOptions, run: int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 from .linked import LinkedCounts, linked_plane
@@ -16,7 +17,7 @@ from .linked import LinkedCounts, linked_plane
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
-    from napari_cytosynth.tasks.segment.tree import ComponentTree
+    from napari_cytosynth.tasks.segment.tree import ComponentTree, TreeView
 
     from .job import Plane, RelabelResult, SegmentRunResult
     from .result_layers import ResultLayers
@@ -42,6 +43,10 @@ class Readout:
     """Objects of the stack in view, where planes are linked; None until they are counted."""
     stack_threshold: float | None = None
     """Threshold of `stack`, if it is not the current one yet."""
+    doubtful: int | None = None
+    """How many of the objects (of the stack, where planes are linked) are doubtful, if known."""
+    hidden: int | None = None
+    """How many objects are hidden for their low confidence; None where none are to be."""
 
     def sentence(self, pixel_area: float, unit: str) -> str:
         """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'.
@@ -54,10 +59,19 @@ class Readout:
             count = f"{_counted(self.count)} in this plane · {_counted(self.stack)} in the stack"
             if self.stack_threshold is not None:
                 count += f" (at {self.stack_threshold:.4g})"
+        count += self._doubts()
         where = "stack" if self.whole else "plane"
         percent = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
         return f"{count} · {percent:.3g} % of the {where} · {format_number(size)} {unit}"
+
+    def _doubts(self) -> str:
+        if self.hidden is not None:
+            return f" · {self.hidden} doubtful hidden"
+        if self.doubtful is None:
+            return ""
+        total = self.stack if self.linked else self.count
+        return f", {self.doubtful or 'none'} of them doubtful" if total else ""
 
 
 def _counted(count: int | None) -> str:
@@ -152,7 +166,7 @@ class LiveSegmentation:
             view = tree.at(options.threshold, options, out=out)
             if view.labels is not target:
                 target[...] = view.labels
-            readout = Readout(view.count, view.total_area, target.size, whole=False)
+            readout = _of_view(view, options, target.size)
         layer.refresh(thumbnail=False, highlight=False, extent=False)
         return readout
 
@@ -163,17 +177,20 @@ class LiveSegmentation:
         """Write the objects of the stack into the plane in view; count both."""
         segmentation = self.segmentation
         labels = linked_plane(segmentation, plane, options, self._trees.get(plane))
-        stack, threshold = self.linked_counts.count(segmentation, options, self._run(plane))
+        run = self._run(plane)
+        stack, threshold = self.linked_counts.count(segmentation, options, run)
+        doubtful, hidden = self.linked_counts.doubts(segmentation, options, run)
         if labels is None:
             found = _foreground(segmentation.probability_plane(plane), options, target)
         else:
             target[...] = labels
             found = _plane_readout(target)
-        return replace(found, linked=True, stack=stack, stack_threshold=threshold)
+        found = replace(found, linked=True, stack=stack, stack_threshold=threshold)
+        return replace(found, doubtful=doubtful, hidden=hidden if options.min_confidence else None)
 
     def _run(self, plane: Plane) -> int:
         """Return the number of the run along Z that a plane is in."""
-        from napari_cytosynth.tasks.segment.stack import z_runs
+        from napari_cytosynth.tasks.segment.runs import z_runs
 
         runs = z_runs(self.segmentation.axes, self.segmentation.shape)
         return next(number for number, run in enumerate(runs) if plane in run)
@@ -207,14 +224,57 @@ class LiveSegmentation:
         if self.segmentation.links_planes:
             plane = self.plane()
             shown = _plane_readout(labels[plane_slices(self.segmentation.axes, plane)])
-            stack = self.segmentation.run_counts[self._run(plane)]
-            return Readout(shown.count, area, labels.size, whole, linked=True, stack=stack)
-        return Readout(len(self.segmentation.table), area, labels.size, whole)
+            run = self._run(plane)
+            stack = self.segmentation.run_counts[run]
+            linked: dict[str, Any] = {"linked": True, "stack": stack} | self._doubts(run)
+            return Readout(shown.count, area, labels.size, whole, **linked)
+        return Readout(len(self.segmentation.table), area, labels.size, whole, **self._doubts(0))
 
-    def pixel_area(self) -> tuple[float, str]:
-        """Return the area of a pixel and its unit, as the table has them."""
-        size = self.segmentation.pixel_size
-        return (1.0, "px") if size is None else (float(size[0] * size[1]), "µm²")
+    def _doubts(self, run: int) -> dict[str, Any]:
+        """Return the doubtful and the hidden objects of the whole result, or of a run."""
+        segmentation = self.segmentation
+        doubtful, hidden = segmentation.doubtful_counts, segmentation.hidden_counts
+        if doubtful is None or hidden is None:
+            return {}
+        hides = segmentation.options.min_confidence > 0
+        return {"doubtful": doubtful[run], "hidden": hidden[run] if hides else None}
+
+    def confidences(self) -> np.ndarray | None:
+        """Return the confidence in every object, hidden or not; None where it is unknown."""
+        segmentation = self.segmentation
+        if not segmentation.has_confidence:
+            return None
+        sizes = segmentation.prepared_sizes if segmentation.links_planes else None
+        if sizes is not None:
+            known: np.ndarray = sizes.stack.confidence[1:]
+            return known
+        found: np.ndarray = segmentation.owned.all_confidences(segmentation.options.min_size)
+        return found
+
+    def pixel_area(self, readout: Readout) -> tuple[float, str]:
+        """Return the size of what a readout counts, and its unit, as the table has them.
+
+        Pixels have areas; voxels of a whole stack whose planes are linked have volumes.
+        """
+        size, depth = self.segmentation.pixel_size, self.segmentation.z_size
+        volumes = readout.linked and readout.whole
+        if size is None or (volumes and depth is None):
+            return 1.0, "voxels" if volumes else "px"
+        area = float(size[0] * size[1])
+        return (area * depth, "µm³") if volumes and depth is not None else (area, "µm²")
+
+
+def _of_view(view: TreeView, options: LabelOptions, plane_px: int) -> Readout:
+    """Return the readout of the objects of one plane."""
+    hides = options.min_confidence > 0 and view.confidence is not None
+    return Readout(
+        view.count,
+        view.total_area,
+        plane_px,
+        whole=False,
+        doubtful=count_doubtful(view.confidence),
+        hidden=view.hidden if hides else None,
+    )
 
 
 def _plane_readout(labels: np.ndarray) -> Readout:

@@ -117,6 +117,7 @@ class LiveForm(CheckedForm):
             self._show_status(f"⚠ {outcome.error}")
         else:
             self._show_readout(self._live.apply(outcome.value))
+            self._panel.confidence.show_confidences(self._live.confidences())
             if self._live.needs_tree() is not None:  # splitting was switched on or off
                 self._look_ahead.start()
             self._show_messages(outcome.value)
@@ -161,7 +162,7 @@ class LiveForm(CheckedForm):
 
     def _show_readout(self, readout: Readout) -> None:
         if self._live is not None:
-            self.readout.value = readout.sentence(*self._live.pixel_area())
+            self.readout.value = readout.sentence(*self._live.pixel_area(readout))
 
     def _on_plane(self, *_: Any) -> None:
         if self._live is not None:

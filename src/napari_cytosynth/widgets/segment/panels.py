@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_cytosynth.widgets.common.parts import align_captions, plain_label
 
+from .confidence_panel import ConfidencePanel
 from .threshold_slider import ThresholdSlider
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
 
 __all__ = ["TablePanel", "ThresholdPanel"]
+
+_SPLIT = "Separate objects that touch."
+_JOINED_MEANWHILE = f"{_SPLIT} While you drag they stay joined; they part when you let go."
+_ALWAYS_APART = f"{_SPLIT} This model's flows separate them, also while you drag."
 
 _FROM_CARD = ("threshold", "min_size", "split_touching")
 """Options that the model's card gives until the user sets them."""
@@ -56,8 +61,7 @@ class ThresholdPanel(Container[Any]):
         )
         self._min_size.native.setKeyboardTracking(False)
         self._checks = (
-            CheckBox(name="split_touching", text="split touching", tooltip="Separate objects "
-                     "that touch. While you drag they stay joined; they part when you let go."),
+            CheckBox(name="split_touching", text="split touching", tooltip=_SPLIT),
             CheckBox(name="fill_holes", text="fill holes", tooltip="Fill holes in objects."),
             CheckBox(name="drop_border", text="drop cut objects", tooltip="Leave out objects "
                      "that the border of the image cuts."),
@@ -72,6 +76,7 @@ class ThresholdPanel(Container[Any]):
             visible=False,
         )
         self.slider = ThresholdSlider()
+        self.confidence = ConfidencePanel()
         self.readout = plain_label("readout")
         super().__init__(widgets=[self._threshold], labels=True)
         self.margins = (0, 0, 0, 0)
@@ -83,6 +88,7 @@ class ThresholdPanel(Container[Any]):
         layout = self.native.layout()
         align_captions(self)
         layout.addWidget(self.slider)
+        layout.addWidget(self.confidence.native)
         layout.addWidget(self.readout.native)
         row = Container(widgets=[self._min_size], labels=True)
         checks = Container(widgets=self._checks, layout="horizontal", labels=False)
@@ -98,10 +104,12 @@ class ThresholdPanel(Container[Any]):
         self.slider.dragged.connect(self._on_dragged)
         self.slider.released.connect(self.settled.emit)
         self.slider.reset.connect(self._on_reset)
+        self.confidence.settled.connect(self.settled.emit)
 
     def parts(self) -> dict[str, Any]:
         """Return the widgets that a script may set, by name."""
-        parts = (self._threshold, self._min_size, *self._checks, self._link)
+        field = self.confidence.field
+        parts = (self._threshold, self._min_size, *self._checks, self._link, field)
         return {part.name: part for part in parts}
 
     def label_options(self) -> LabelOptions:
@@ -114,6 +122,8 @@ class ThresholdPanel(Container[Any]):
         """Return the settings by name; None for those that the model's card gives."""
         untouched = set(_FROM_CARD) - self._touched
         values = {name: part.value for name, part in self.parts().items()}
+        if "min_confidence" not in self._touched:
+            values["min_confidence"] = 0.0  # not that of another model's objects
         return values | dict.fromkeys(untouched)
 
     def forget_choices(self) -> None:
@@ -127,6 +137,11 @@ class ThresholdPanel(Container[Any]):
             with parts[name].changed.blocked():
                 parts[name].value = value
         self.slider.set_threshold(self._threshold.value)
+        self.confidence.slider.set_threshold(self.confidence.field.value)
+
+    def explain_splitting(self, *, by_flows: bool) -> None:
+        """Say whether touching objects are separate while the slider is dragged."""
+        self._checks[0].tooltip = _ALWAYS_APART if by_flows else _JOINED_MEANWHILE
 
     def preset_untouched(self, **values: Any) -> None:
         """Set values as :meth:`preset` does, but none that the user has set."""

@@ -1,4 +1,4 @@
-"""A threshold slider with a log-odds response, above a histogram of the probabilities."""
+"""A slider for a threshold, above a histogram of what it divides."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
-from .histogram import Histogram, position_of, threshold_of
+from .histogram import Histogram
+from .scale import LOG_ODDS
 
 if TYPE_CHECKING:
     import numpy as np
     from qtpy.QtGui import QMouseEvent, QResizeEvent
+
+    from .scale import Scale
 
 __all__ = ["ThresholdSlider"]
 
@@ -42,12 +45,21 @@ class _Track(QSlider):
         return int(handle.width())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
-        """Emit `reset`, for the model's own threshold."""
+        """Emit `reset`."""
         self.reset.emit()
 
 
 class ThresholdSlider(QWidget):
-    """Slider for a threshold in [0, 1], linear in the log-odds, above a histogram.
+    """Slider for a threshold in [0, 1], above a histogram.
+
+    Parameters
+    ----------
+    scale
+        Of the track. Default: log-odds.
+    histogram
+        The plot below it, of the same scale. Default: one of probabilities.
+    tooltip
+        Of the track. Default: that of the threshold of probabilities.
 
     Signals: ``dragged(float)`` at every step, ``released()`` when the drag ends,
     ``reset()`` on a double-click.
@@ -57,10 +69,16 @@ class ThresholdSlider(QWidget):
     released = Signal()
     reset = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(
+        self,
+        scale: Scale = LOG_ODDS,
+        histogram: Histogram | None = None,
+        tooltip: str = "Drag: the labels follow at once. Double-click: the model's own.",
+    ) -> None:
+        super().__init__()
+        self._scale = scale
         self.track = _Track()
-        self.histogram = Histogram()
+        self.histogram = Histogram(scale) if histogram is None else histogram
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -72,7 +90,7 @@ class ThresholdSlider(QWidget):
         self.histogram.released.connect(self.released)
         self.track.reset.connect(self.reset)
         self.histogram.reset.connect(self.reset)
-        self.track.setToolTip("Drag: the labels follow at once. Double-click: the model's own.")
+        self.track.setToolTip(tooltip)
 
     @property
     def dragging(self) -> bool:
@@ -84,14 +102,14 @@ class ThresholdSlider(QWidget):
         self.histogram.set_threshold(threshold)
         with signals_blocked(self.track):
             if not self.track.isSliderDown():
-                self.track.setValue(round(float(position_of(threshold)) * _STEPS))
+                self.track.setValue(round(float(self._scale.position_of(threshold)) * _STEPS))
 
     def set_mark(self, threshold: float | None) -> None:
         """Mark the model's own threshold; None removes the mark."""
         self.histogram.set_mark(threshold)
 
     def set_counts(self, counts: np.ndarray | None) -> None:
-        """Show the histogram of the probabilities; None empties it."""
+        """Show the histogram; None empties it."""
         self.histogram.set_counts(counts)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
@@ -100,7 +118,7 @@ class ThresholdSlider(QWidget):
         self.histogram.margin = max(self.track.handle_width() // 2, 4)
 
     def _on_track(self, step: int) -> None:
-        self.dragged.emit(threshold_of(step / _STEPS))
+        self.dragged.emit(self._scale.value_of(step / _STEPS))
 
     def _on_histogram(self, threshold: float) -> None:
         self.set_threshold(threshold)

@@ -65,8 +65,10 @@ class SegmentWidget(LiveForm):
     diameter
         Typical diameter of the objects in px of the image, where the model's own is known; 0
         leaves the image as it is.
-    threshold, min_size, fill_holes, split_touching, drop_border, link_planes, intensity
-        Options of the labels, and the layer whose intensity is measured.
+    threshold, min_size, fill_holes, split_touching, drop_border, link_planes, min_confidence
+        Options of the labels.
+    intensity
+        The layer whose intensity is measured.
     status, readout
         The sentences that the user reads.
     """
@@ -225,6 +227,7 @@ class SegmentWidget(LiveForm):
         own = card_options(card.inference)
         self._panel.preset_untouched(**own)
         self._panel.slider.set_mark(own["threshold"])
+        self._panel.explain_splitting(by_flows=card.inference.flows is not None)
 
     # -- the run ----------------------------------------------------------------------
 
@@ -264,7 +267,10 @@ class SegmentWidget(LiveForm):
         used = live.segmentation.options
         self._panel.preset(threshold=used.threshold)
         # what the model's card gave; not what the user set during the run
-        self._panel.preset_untouched(min_size=used.min_size, split_touching=used.split_touching)
+        names = ("min_size", "split_touching", "min_confidence")
+        self._panel.preset_untouched(**{name: getattr(used, name) for name in names})
+        self._panel.explain_splitting(by_flows=live.segmentation.owned is not None)
+        self._panel.confidence.show_confidences(live.confidences())
         self._panel.slider.set_mark(live.own_threshold)
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
@@ -299,6 +305,7 @@ class SegmentWidget(LiveForm):
     def _forget_result(self) -> None:
         self._stop_following()
         self._panel.slider.set_counts(None)
+        self._panel.confidence.show_confidences(None)
         self.readout.value = ""
         self._enable_result(False)
 

@@ -148,10 +148,14 @@ def test_doubtful_objects_are_dropped_live(scenes, probability_of):
     owned = decode_flows(probability, 5 * flow_field(labels), FlowSettings(0.5, 30))
     confidence = np.array([0.9, 0.2, 0.6])
     objects = FlowObjects(probability, owned, confidence=confidence)
-    assert objects.at(0.5, min_confidence=0.0).count == 3
-    view = objects.at(0.5, min_confidence=0.5)
+    assert objects.at(0.5).count == 3
+    view = objects.at(0.5, LabelOptions(0.5, min_confidence=0.5))
     assert view.count == 2
     np.testing.assert_array_equal(view.owners, [1, 3])
+    np.testing.assert_array_equal(view.confidence, [0.9, 0.6])
+    assert view.hidden == 1
+    small = LabelOptions(0.5, int(view.areas.max()), min_confidence=0.5)
+    assert objects.at(0.5, small).hidden == 0  # too small anyway
 
 
 def test_facts_are_those_of_the_card_threshold(scenes, probability_of):

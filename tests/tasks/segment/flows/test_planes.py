@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.provenance import as_python
+from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFacts
 from napari_cytosynth.tasks.segment.flows.heat import flow_field
 from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
+from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
+from napari_cytosynth.tasks.segment.flows.widest_paths import one_piece
 from napari_cytosynth.tasks.segment.instances import LabelOptions
-from napari_cytosynth.tasks.segment.tree import ComponentTree
+from napari_cytosynth.tasks.segment.result import Segmentation
+from napari_cytosynth.tasks.segment.tree import ComponentTree, ranks
 from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, FlowDecoding, Normalisation
 
 SCALE = 5.0
@@ -174,3 +181,114 @@ def test_owners_stay_the_same_when_holes_are_filled(touching, model):
     plain = result.tree().at(THRESHOLD)
     np.testing.assert_array_equal(filled.owners, plain.owners)
     assert filled.total_area > plain.total_area
+
+
+def doubted(touching, model, axes="TCYX", **options):
+    """A stack whose planes have objects of different confidence."""
+    stack = np.stack([as_image(touching, noise) for noise in (0.0, 0.6, 0.3)])
+    return run(stack, model, axes=axes, **options)
+
+
+def test_doubtful_objects_are_left_out_of_labels_and_table_alike(touching, model):
+    whole = doubted(touching, model)
+    known = whole.table["confidence"]
+    least = float(known.median())
+    asked = doubted(touching, model, min_confidence=least)
+    later = whole.at_threshold(min_confidence=least)
+    np.testing.assert_array_equal(asked.labels, later.labels)
+    kept = later.table["confidence"]
+    assert 0 < len(kept) < len(known)
+    np.testing.assert_allclose(kept, known[known >= least])
+    assert later.hidden_counts == [len(known) - len(kept)]
+    assert whole.hidden_counts == [0]
+    assert whole.doubtful_counts == [(known < 0.5).sum()]
+    shown = sum(later.tree(plane).at(0.4, later.options).count for plane in later.plane_indices())
+    assert shown == len(kept)
+
+
+def test_without_confidences_none_is_left_out_and_a_sentence_says_so(touching, model):
+    inference = model.card.inference.model_copy(update={"confidence": None})
+    unknown = replace(model, card=model.card.model_copy(update={"inference": inference}))
+    plain, asked = (run(as_image(touching), unknown, min_confidence=c) for c in (0, 1))
+    np.testing.assert_array_equal(plain.labels, asked.labels)
+    assert asked.hidden_counts is asked.doubtful_counts is asked.confidence is None
+    assert any("min_confidence hides none" in text for text in asked.messages)
+    assert not any("min_confidence" in text for text in plain.messages)
+    joined = run(as_image(touching), model, min_confidence=1, split_touching=False)
+    assert joined.labels.max() == 3
+    assert any("Without split_touching" in text for text in joined.messages)
+
+
+def test_the_script_names_a_confidence_only_where_one_is_set(touching, model):
+    whole = run(as_image(touching), model)
+    assert "min_confidence" not in as_python(whole.provenance)
+    later = whole.at_threshold(min_confidence=0.25).provenance
+    assert "    min_confidence=0.25,\n" in as_python(later)
+    older = {name: v for name, v in later["parameters"].items() if name != "min_confidence"}
+    assert "min_confidence" not in as_python(later | {"parameters": older})
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, np.nan, "half"])
+def test_impossible_confidences_are_refused(touching, model, wrong):
+    with pytest.raises(InputError, match="min_confidence"):
+        run(as_image(touching), model, min_confidence=wrong)
+
+
+def test_an_object_of_a_stack_has_one_confidence_at_all_thresholds(touching, model):
+    whole = doubted(touching, model, axes="ZCYX")
+    known = whole.table.set_index("label")["confidence"]
+    assert len(known) >= 4
+    first = whole.labels == 1
+    mean = np.concatenate([
+        whole.owned.confidence((z,))[whole.owned.owner[z][first[z]] - 1] for z in range(3)
+    ]).mean()  # fmt: skip
+    assert known[1] == pytest.approx(mean)
+    assert known[1] not in [whole.owned.confidence((z,))[0] for z in range(3)]
+    for threshold in (0.2, 0.6, 0.9):
+        other = whole.at_threshold(threshold).table.set_index("label")["confidence"]
+        both = other.index.intersection(known.index)
+        assert len(both)
+        np.testing.assert_array_equal(other[both], known[both])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0.01, 1),
+    st.floats(0, 1),
+    st.integers(0, 30),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_live_count_of_a_stack_is_the_final_one(seed, threshold, least, size, fill, border):
+    random = np.random.default_rng(seed)
+    owner = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((8, 8), np.int32)).astype(np.int32)
+    probability = np.clip(random.normal(0.5, 0.25, (3, *owner.shape)), 0, 1).astype(np.float32)
+    planes = OwnedPlanes(
+        np.zeros(probability.shape, np.int32),
+        np.zeros(probability.shape, np.uint16),
+        "ZYX",
+        FlowSettings(0.5, 8),
+        Confidence(intercept=0.0, flow_error=ConfidenceTerm(weight=-2.0, mean=0.5, std=0.3)),
+    )
+    for z in range(3):
+        planes.owner[z] = owner
+        heights = ranks(probability[z], planes.levels)
+        planes.heights[z] = one_piece(heights, owner, probability[z])
+        one = np.ones(12)
+        planes.facts[(z,)] = ObjectFacts(one.astype(np.int64), one, random.random(12))
+    options = LabelOptions(threshold, size, fill, True, border, min_confidence=least)
+    result = Segmentation(probability, "ZYX", options, owned=planes, model_threshold=0.5)
+    table, sizes = result.table, result.object_sizes()
+    assert not (table["confidence"] < least).any()
+    live = sizes.count(options)
+    assert live is None or live == len(table)
+    doubtful = sizes.count_doubtful(options)
+    assert doubtful is None or [doubtful] == result.doubtful_counts
+    everything = replace(options, min_confidence=0.0)
+    before = result.at_threshold(min_confidence=0.0).table
+    assert len(before) == len(table) + sum(result.hidden_counts)
+    known = sizes.count(everything)
+    assert known is None or known == len(before)
+    same = before.set_index("label")["confidence"][table["label"]]
+    np.testing.assert_array_equal(same, table["confidence"])

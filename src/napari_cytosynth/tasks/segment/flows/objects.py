@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.segment.confidence import sure_enough
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.tree import TreeView, ranks, slider_levels
 
@@ -124,7 +125,6 @@ class FlowObjects:
         threshold: float,
         options: LabelOptions | None = None,
         *,
-        min_confidence: float = 0.0,
         out: npt.NDArray[np.int32] | None = None,
     ) -> TreeView:
         """Return the objects at a threshold.
@@ -134,10 +134,9 @@ class FlowObjects:
         threshold
             In [0, 1]; the nearest level is used (see :attr:`TreeView.threshold`).
         options
-            ``min_size``, ``fill_holes`` and ``drop_border`` apply; its threshold does not, and
-            touching objects are always separate. None (default) for none of them.
-        min_confidence
-            Objects of less are dropped, where confidences are known. Default: 0.
+            ``min_size``, ``fill_holes``, ``drop_border`` and ``min_confidence`` apply; its
+            threshold does not, and touching objects are always separate. None (default) for none
+            of them.
         out
             C-contiguous (Y, X) int32 array that the labels are written into. None (default)
             allocates it.
@@ -152,12 +151,16 @@ class FlowObjects:
         keep = areas >= max(options.min_size, 1)
         if options.drop_border:
             keep &= pixels.border <= level
-        if self.confidence is not None and min_confidence > 0:
-            keep[1:] &= self.confidence >= min_confidence
+        known = np.count_nonzero(keep)
+        if self.confidence is not None:
+            keep[1:] &= sure_enough(self.confidence, options.min_confidence)
         owners = np.flatnonzero(keep).astype(np.int32)
         labels = np.empty(self.shape, np.int32) if out is None else out
         pixels.paint(level, owners, labels)
-        return TreeView(float(self.levels[level]), labels, areas[owners], owners)
+        confidence = None if self.confidence is None else self.confidence[owners - 1]
+        hidden = int(known) - len(owners)
+        level_used = float(self.levels[level])
+        return TreeView(level_used, labels, areas[owners], owners, confidence, hidden)
 
 
 class _Pixels:

@@ -24,6 +24,8 @@ from .decoding import (
 from .objects import FlowObjects
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from napari_cytosynth.tasks.segment.instances import LabelOptions
@@ -189,11 +191,31 @@ class OwnedPlanes:
         heights = objects.filled() if options.fill_holes else objects.q
         return heights > np.searchsorted(objects.levels, threshold)
 
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether confidences are known."""
+        return self.calibration is not None
+
     def confidence(self, plane: Plane) -> npt.NDArray[np.float64] | None:
         """Return the confidence in each owner of a plane, in [0, 1]; None where it is unknown."""
         if self.calibration is None:
             return None
         return confidence_of(self.facts[plane], self.calibration)
+
+    def all_confidences(self, min_size: int = 0) -> npt.NDArray[np.float64]:
+        """Return the confidences in the owners of all planes, one after the other.
+
+        Parameters
+        ----------
+        min_size
+            Those of fewer pixels at the model's threshold are left out. Default: 0.
+        """
+        found = [np.zeros(0)]
+        for plane, facts in self.facts.items():
+            confidence = self.confidence(plane)
+            if confidence is not None:
+                found.append(confidence[facts.area >= min_size])
+        return np.concatenate(found)
 
     def confidence_of_labels(
         self, labels: npt.NDArray[np.integer]
@@ -211,18 +233,38 @@ class OwnedPlanes:
         ndarray or None
             One value for each label from 0 on; None where confidences are unknown.
         """
+        planes = ((plane, labels[plane_slices(self.axes, plane)]) for plane in self.facts)
+        return self.mean_confidence(planes, int(labels.max(initial=0)))
+
+    def mean_confidence(
+        self, planes: Iterable[tuple[Plane, npt.NDArray[np.integer]]], count: int
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the mean confidence over the pixels of objects, plane by plane.
+
+        Parameters
+        ----------
+        planes
+            Index and labels (Y, X) of each plane.
+        count
+            The highest label.
+
+        Returns
+        -------
+        ndarray or None
+            One value for each label from 0 on, NaN for one without owners; None where
+            confidences are unknown.
+        """
         if self.calibration is None:
             return None
-        count = int(labels.max(initial=0)) + 1
-        total, pixels = np.zeros(count), np.zeros(count)
-        for plane in self.facts:
-            where = plane_slices(self.axes, plane)
-            inside = (labels[where] > 0) & (self.owner[where] > 0)
-            found, owner = labels[where][inside], self.owner[where][inside]
+        total, pixels = np.zeros(count + 1), np.zeros(count + 1)
+        for plane, labels in planes:
+            owners = self.owner[plane_slices(self.axes, plane)]
+            inside = (labels > 0) & (owners > 0)
+            found = labels[inside]
             values = confidence_of(self.facts[plane], self.calibration)
-            total += np.bincount(found, values[owner - 1], count)
-            pixels += np.bincount(found, minlength=count)
+            total += np.bincount(found, values[owners[inside] - 1], count + 1)
+            pixels += np.bincount(found, minlength=count + 1)
         mean: npt.NDArray[np.float64] = np.divide(
-            total, pixels, out=np.full(count, np.nan), where=pixels > 0
+            total, pixels, out=np.full(count + 1, np.nan), where=pixels > 0
         )
         return mean

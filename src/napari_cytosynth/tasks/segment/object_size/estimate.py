@@ -16,7 +16,7 @@ from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.layers import read_source
 from napari_cytosynth.tasks.common.planes import is_constant, make_reader
 
-from .size_passes import ScalePass, known_diameter, passes
+from .passes import ScalePass, known_diameter, passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,7 @@ from scipy import ndimage
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.common.resample import resampled_shape, to_shape
-
-from .instances import LabelOptions, drop_labels, label_plane
+from napari_cytosynth.tasks.segment.instances import LabelOptions, drop_labels, label_plane
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -206,8 +205,8 @@ def _labels(
         splitting = inference.splitting
         seeds = output[inference.output_channels.index(splitting.channel)] if splitting else None
         return label_plane(probability, seeds, options, splitting)
-    from .flows.decoding import FlowSettings
-    from .flows.objects import FlowObjects
+    from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
 
     settings = FlowSettings(
         threshold=options.threshold,

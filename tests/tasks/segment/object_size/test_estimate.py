@@ -14,7 +14,7 @@ from napari_cytosynth.errors import Cancelled, InputError
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.common.resample import to_shape
 from napari_cytosynth.tasks.segment.object_size import estimate_object_size, judge
-from napari_cytosynth.tasks.segment.size_passes import SCALES, ScalePass, windows
+from napari_cytosynth.tasks.segment.object_size.passes import SCALES, ScalePass, windows
 from napari_cytosynth.zoo.card import FlowDecoding
 from napari_cytosynth.zoo.loading import load_model
 

@@ -10,7 +10,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
-from napari_cytosynth.tasks.segment.diameter import resized
+from napari_cytosynth.tasks.segment.object_size.diameter import resized
 from napari_cytosynth.tasks.segment.result_check import facts_of
 from napari_cytosynth.zoo.card import Normalisation, Splitting
 

@@ -9,14 +9,14 @@ from napari_cytosynth.arguments import check_number, unsuitable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR
 
-from .size_passes import known_diameter
+from .passes import known_diameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_cytosynth.zoo.card import ModelCard, Splitting
 
-    from .object_size import ObjectSize
+    from .estimate import ObjectSize
 
 __all__ = ["AUTO", "Resizing", "check_diameter", "plan_resizing", "resized"]
 

@@ -1,0 +1,216 @@
+"""Probabilities of an image, plane by plane, and how objects are made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.common.axes import plane_slices
+
+from .confidence import drop_doubtful
+from .cutting import CutPlanes
+from .instances import LabelOptions, label_plane
+from .runs import count_in_runs, z_runs
+from .sizes import ObjectSizes
+from .stack import StackObjects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy.typing as npt
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import Splitting
+
+    from .flows.objects import FlowObjects
+    from .flows.planes import OwnedPlanes
+    from .runs import Plane
+    from .tree import ComponentTree
+
+__all__ = ["SegmentedPlanes"]
+
+
+@dataclass(eq=False, repr=False)
+class SegmentedPlanes(CutPlanes):
+    """Probabilities of all planes of an image, and their objects at a threshold.
+
+    The attributes are those of :class:`~.result.Segmentation`.
+    """
+
+    probability: Any
+    axes: str
+    options: LabelOptions
+    extra: dict[str, Any] = field(default_factory=dict)
+    splitting: Splitting | None = None
+    owned: OwnedPlanes | None = None
+    model_threshold: float = 0.5
+    # objects of the stack, by the options that change their shape: of all thresholds
+    _stacks: dict[tuple[bool, bool], StackObjects] = field(default_factory=dict)
+    _sizes: dict[tuple[bool, bool], ObjectSizes] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of :attr:`probability`."""
+        return tuple(self.probability.shape)
+
+    @property
+    def links_planes(self) -> bool:
+        """Whether objects of neighbouring planes along Z are one object of the stack."""
+        return self.options.link_planes and "Z" in self.axes
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether it is known how confident one can be in each object."""
+        return self.owned is not None and self.splits_by_flows and self.owned.gives_confidence
+
+    def plane_indices(self) -> Iterator[tuple[int, ...]]:
+        """Yield the index of each plane into the leading axes; ``()`` for a single plane."""
+        shape = zip(self.axes, self.probability.shape, strict=True)
+        return iter(np.ndindex(*(size for axis, size in shape if axis not in "YX")))
+
+    def label_plane(
+        self, plane: Plane = (), options: LabelOptions | None = None
+    ) -> npt.NDArray[np.int32]:
+        """Return the labels (Y, X) of one plane, numbered from 1.
+
+        Of models with flows, if touching objects are split: pixels of the same owner that are
+        connected to it at the threshold, in the order of the owners' first pixels; elsewhere as
+        :func:`~napari_cytosynth.tasks.segment.instances.label_plane` says.
+        """
+        return self._label(plane, options or self.options)[0]
+
+    def _label(self, plane: Plane, options: LabelOptions) -> tuple[npt.NDArray[np.int32], int]:
+        """Return the labels of a plane, and the number of objects hidden in it."""
+        if self.owned is not None and options.split_touching:
+            self.owned.check(options)
+            plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)
+            view = plane_of.at(options.threshold, options)
+            return view.labels, view.hidden
+        where = plane_slices(self.axes, plane)
+        seeds = self.extra.get(self.splitting.channel) if self.splitting else None
+        seeds = None if seeds is None else np.asarray(seeds[where])
+        return label_plane(np.asarray(self.probability[where]), seeds, options, self.splitting), 0
+
+    def tree(self, plane: Plane = ()) -> ComponentTree | FlowObjects:
+        """Prepare the objects of one plane at all thresholds (a second: do it in a worker).
+
+        Where touching objects are split by flows, labels are those of :meth:`label_plane`;
+        elsewhere touching objects are not split.
+        """
+        from .tree import ComponentTree
+
+        levels = self.model_threshold, self.options.threshold
+        probability = self.probability_plane(plane)
+        tree: ComponentTree | FlowObjects
+        if self.owned is not None and self.splits_by_flows:
+            tree = self.owned.objects(plane, probability, *levels)
+        else:
+            tree = ComponentTree(probability, extra_levels=levels)
+        tree.prepare_holes()  # here, not at the first drag with fill_holes
+        return tree
+
+    def mean_confidence(
+        self, planes: Iterable[tuple[Plane, npt.NDArray[np.integer]]], count: int
+    ) -> npt.NDArray[np.float64] | None:
+        """Return the mean confidence over the pixels of any objects; None where it is unknown.
+
+        Parameters
+        ----------
+        planes
+            Index and labels (Y, X) of each plane.
+        count
+            The highest label.
+        """
+        if self.owned is None or not self.has_confidence:
+            return None
+        return self.owned.mean_confidence(planes, count)
+
+    def confidence_of(self, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.float64] | None:
+        """Return the confidence in each object, by its label from 0 on; None where unknown.
+
+        Parameters
+        ----------
+        labels
+            Of all planes, from :meth:`label_planes`.
+        """
+        if self.owned is None or not self.has_confidence:
+            return None
+        if self.links_planes:
+            return self.stack_objects().confidence_of(labels, self)
+        return self.owned.confidence_of_labels(labels)
+
+    def stack_objects(self, progress: Progress = silent) -> StackObjects:
+        """Return the objects of the stack at the model's threshold, linked when first asked for.
+
+        Results of other thresholds share them.
+
+        Parameters
+        ----------
+        progress
+            Called before each plane. Default: none.
+        """
+        key = (self.options.fill_holes, self.options.split_touching)
+        found = self._stacks.get(key)
+        if found is None:
+            found = StackObjects(self, self.options, progress)
+            for kept in (self._stacks, self._sizes):
+                kept.clear()  # large: those of the options in use are enough
+            self._stacks[key] = found
+        return found
+
+    def object_sizes(self, progress: Progress = silent) -> ObjectSizes:
+        """Prepare the live count of a stack whose planes are linked (do it in a worker)."""
+        key = (self.options.fill_holes, self.options.split_touching)
+        found = self._sizes.get(key)
+        if found is None:
+            found = self._sizes[key] = ObjectSizes(self.stack_objects(progress), self, progress)
+        return found
+
+    @property
+    def prepared_sizes(self) -> ObjectSizes | None:
+        """What :meth:`object_sizes` returns, if it is prepared for the options in use."""
+        return self._sizes.get((self.options.fill_holes, self.options.split_touching))
+
+    def label_planes(self, progress: Progress) -> tuple[npt.NDArray[np.int32], list[int]]:
+        """Label all planes.
+
+        Parameters
+        ----------
+        progress
+            Called before each plane, and at the end.
+
+        Returns
+        -------
+        labels
+            int32, of the whole.
+        hidden
+            Objects left out for their low confidence: of each run along Z, where planes are
+            linked; else a single number.
+        """
+        if self.links_planes:
+            labels = self.stack_objects(progress).labels_at(self, self.options, progress)
+            return labels, self._hide_doubtful(labels)
+        labels = np.zeros(self.probability.shape, np.int32)
+        planes = list(self.plane_indices())
+        last = hidden = 0
+        for done, plane in enumerate(planes):
+            progress(done, len(planes), "labelling")
+            found, left_out = self._label(plane, self.options)
+            hidden += left_out
+            labels[plane_slices(self.axes, plane)] = np.where(found > 0, found + last, 0)
+            last += int(found.max(initial=0))
+        progress(len(planes), len(planes), "labelling")
+        return labels, [hidden]
+
+    def _hide_doubtful(self, labels: npt.NDArray[np.int32]) -> list[int]:
+        """Drop doubtful objects of a stack, in place, and count them in each run."""
+        least, confidence = self.options.min_confidence, self.confidence_of(labels)
+        if confidence is None or least == 0:
+            return [0] * len(z_runs(self.axes, self.shape))
+        hidden = count_in_runs(labels, self.axes, confidence < least)
+        places = [plane_slices(self.axes, plane) for plane in self.plane_indices()]
+        drop_doubtful(labels, places, confidence, least)
+        return hidden
