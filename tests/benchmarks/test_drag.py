@@ -49,13 +49,16 @@ def owned():
 
     from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFacts
     from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
+    from napari_cytosynth.tasks.segment.tree import ranks
     from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm
 
     owner, count = ndimage.label(blobs(SIZE) >= 0.3, output=np.int32)
     term = ConfidenceTerm(weight=-1.0, mean=0.5, std=0.2)
-    planes = OwnedPlanes(
-        owner, "YX", FlowSettings(0.5, 20), Confidence(intercept=0, flow_error=term)
-    )
+    calibration = Confidence(intercept=0, flow_error=term)
+    heights = np.zeros(owner.shape, np.uint16)
+    planes = OwnedPlanes(owner, heights, "YX", FlowSettings(0.5, 20), calibration)
+    # each blob is an object of its own: nothing in it is cut off from its summit
+    heights[:] = np.where(owner > 0, ranks(blobs(SIZE), planes.levels), 0)
     errors = np.random.default_rng(0).random(count)
     planes.facts[()] = ObjectFacts(np.bincount(owner.ravel())[1:], np.ones(count), errors)
     return planes

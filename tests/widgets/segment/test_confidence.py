@@ -10,6 +10,7 @@ from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFa
 from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
+from napari_cytosynth.tasks.segment.tree import ranks
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
 from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm
 
@@ -42,13 +43,16 @@ def segment():
         owner = np.asarray(image.data, np.int32)
         axes = {2: "YX", 3: axes}[owner.ndim]
         calibration = CALIBRATION if model == "sure/model" else None
-        owned = OwnedPlanes(owner, axes, FlowSettings(0.5, 10), calibration)
+        probability = np.where(owner > 0, 0.9, 0.01).astype(np.float32)
+        heights = np.zeros(owner.shape, np.uint16)
+        owned = OwnedPlanes(owner, heights, axes, FlowSettings(0.5, 10), calibration)
+        heights[:] = np.where(owner > 0, ranks(probability, owned.levels), 0)
         for plane in np.ndindex(owner.shape[:-2]):
             areas = np.bincount(owner[plane].ravel())[1:]
             count = len(areas)
             owned.facts[plane] = ObjectFacts(areas, np.full(count, 0.9), ERRORS[:count])
         return Segmentation(
-            np.where(owner > 0, 0.9, 0.01).astype(np.float32),
+            probability,
             axes,
             LabelOptions(
                 0.5, split_touching=True, min_confidence=min_confidence, link_planes=link_planes

@@ -109,7 +109,7 @@ def test_the_whole_geometry_reaches_both_layers(viewer, make_widget, blobs):
         np.testing.assert_allclose(layer.extent.world, source.extent.world)
         assert layer.units == source.units
         assert layer.axis_labels == source.axis_labels
-    assert "µm²" in widget.readout.value
+    assert "µm³" in widget.readout.value
 
 
 def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, make_widget, blobs):
