@@ -105,7 +105,7 @@ class SegmentedPlanes:
         """
         from .tree import ComponentTree
 
-        levels = self.model_threshold, self.threshold
+        levels = self.model_threshold, self.options.threshold
         probability = self.probability_plane(plane)
         tree: ComponentTree | FlowObjects
         if self.owned is not None and self.splits_by_flows:
