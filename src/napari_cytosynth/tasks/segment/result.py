@@ -14,6 +14,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.formats import ImageFacts
 from napari_cytosynth.tasks.export.results import write_segmentation
@@ -22,7 +23,6 @@ from napari_cytosynth.tasks.measure.table import measure
 
 from .confidence import DOUBTFUL, count_doubtful
 from .planes import SegmentedPlanes
-from .result_layers import result_layers
 from .runs import count_in_runs
 
 if TYPE_CHECKING:
@@ -236,7 +236,20 @@ class Segmentation(SegmentedPlanes):
         and a channel axis behind others that count planes stays with length 1
         (see :attr:`layer_axes`).
         """
-        return result_layers(self)
+        suffix = f" – {self.source.name}" if self.source.name else ""
+        shared = {"metadata": {KEY: self.provenance}, **self.placement.geometry}
+        probability = {
+            "name": f"probability{suffix}",
+            "contrast_limits": (0.0, 1.0),
+            "colormap": "magma",
+            "blending": "additive",
+            **shared,
+        }
+        labels = {"name": f"{self.objects}{suffix}", "features": self.table, **shared}
+        return [
+            (self.placement.placed(self.probability), probability, "image"),
+            (self.placement.placed(self.labels), labels, "labels"),
+        ]
 
     def add_to(self, viewer: Any) -> list[Any]:
         """Add both layers to a napari viewer and return them (in the main thread only)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
@@ -17,7 +18,7 @@ __all__ = ["LinkedCounts", "linked_plane"]
 
 
 def linked_plane(
-    segmentation: Any, plane: Plane, options: LabelOptions, tree: ComponentTree | None
+    segmentation: Any, plane: Plane, options: LabelOptions, tree: ComponentTree | FlowObjects | None
 ) -> np.ndarray | None:
     """Return the labels (Y, X) of a plane with the numbers of the stack, at once.
 

@@ -224,7 +224,7 @@ class LiveSegmentation:
             return Readout(shown.count, area, labels.size, whole, **linked)
         return Readout(len(self.segmentation.table), area, labels.size, whole, **self._doubts(0))
 
-    def _doubts(self, run: int) -> dict[str, int | None]:
+    def _doubts(self, run: int) -> dict[str, Any]:
         """Return the doubtful and the hidden objects of the whole result, or of a run."""
         segmentation = self.segmentation
         doubtful, hidden = segmentation.doubtful_counts, segmentation.hidden_counts
@@ -238,11 +238,13 @@ class LiveSegmentation:
         segmentation = self.segmentation
         if not segmentation.has_confidence:
             return None
+        known: np.ndarray
         sizes = segmentation.prepared_sizes if segmentation.links_planes else None
         if sizes is not None:
-            known: np.ndarray = sizes.stack.confidence[1:]
-            return known
-        return segmentation.owned.all_confidences(segmentation.options.min_size)
+            known = sizes.stack.confidence[1:]
+        else:
+            known = segmentation.owned.all_confidences(segmentation.options.min_size)
+        return known
 
     def pixel_area(self) -> tuple[float, str]:
         """Return the area of a pixel and its unit, as the table has them."""
