@@ -244,12 +244,13 @@ class LiveSegmentation:
         segmentation = self.segmentation
         if not segmentation.has_confidence:
             return None
+        known: np.ndarray
         sizes = segmentation.prepared_sizes if segmentation.links_planes else None
         if sizes is not None:
-            known: np.ndarray = sizes.stack.confidence[1:]
-            return known
-        found: np.ndarray = segmentation.owned.all_confidences(segmentation.options.min_size)
-        return found
+            known = sizes.stack.confidence[1:]
+        else:
+            known = segmentation.owned.all_confidences(segmentation.options.min_size)
+        return known
 
     def pixel_area(self, readout: Readout) -> tuple[float, str]:
         """Return the size of what a readout counts, and its unit, as the table has them.
