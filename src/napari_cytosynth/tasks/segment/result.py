@@ -224,7 +224,9 @@ class Segmentation(CutPlanes):
         if self.owned is not None and options.split_touching:
             self.owned.check(options)
             plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)
-            return plane_of.at(options.threshold, options).labels
+            labels = plane_of.at(options.threshold, options).labels
+            self.owned.keep_filled(plane, plane_of)  # a stack is cut by them, later
+            return labels
         where = plane_slices(self.axes, plane)
         seeds = self.extra.get(self.splitting.channel) if self.splitting else None
         return label_plane(
