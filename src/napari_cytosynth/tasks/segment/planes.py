@@ -88,6 +88,7 @@ class SegmentedPlanes(CutPlanes):
             self.owned.check(options)
             plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)
             view = plane_of.at(options.threshold, options)
+            self.owned.keep_filled(plane, plane_of)  # a stack is cut by them, later
             return view.labels, view.hidden
         where = plane_slices(self.axes, plane)
         seeds = self.extra.get(self.splitting.channel) if self.splitting else None

@@ -168,6 +168,12 @@ class OwnedPlanes:
                 self._filled[plane] = found
         return found
 
+    def keep_filled(self, plane: Plane, objects: FlowObjects) -> None:
+        """Keep the heights of a plane's objects with filled holes, if they are ready."""
+        if objects.holes_ready and np.array_equal(objects.levels, self.levels):
+            with self._lock:
+                self._filled[plane] = objects.filled()
+
     def reached(
         self, plane: Plane, probability: npt.NDArray[np.floating], options: LabelOptions
     ) -> npt.NDArray[np.bool_]:
