@@ -108,6 +108,7 @@ def test_what_the_user_did_not_set_is_as_the_card_says(viewer, make_model, image
         "fill_holes": False,
         "drop_border": False,
         "link_planes": True,
+        "min_confidence": 0.0,
     }
     widget.run()
     assert widget.wait(120)
