@@ -43,6 +43,7 @@ CHOSEN = "validation.json"  # written when a run ends
 # do not change what is learned; where a round starts from and the scale of latents follow
 _FREE = (
     "card",
+    "modality",
     *(f"train.{name}" for name in HARDWARE),
     "network.start_from",
     "network.arguments.latent_scale",

@@ -125,6 +125,13 @@ def test_a_finished_run_keeps_what_its_card_was_told_since(begun):
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == kept
 
 
+def test_a_run_goes_on_when_its_kind_of_microscopy_is_named_later(begun):
+    recipe, data, out = begun
+    named = recipe.model_copy(update={"modality": "fluorescence"})
+    model = train(named, data, out, resume=True)
+    assert read_card(model).inference.modality == "fluorescence"
+
+
 def test_a_finished_run_takes_over_another_card(begun):
     recipe, data, out = begun
     model = train(recipe, data, out, resume=True)
