@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_cytosynth.inference.predictor import activated
 from napari_cytosynth.training.reports.model_export import network_facts, save_trained
 from napari_cytosynth.training.reports.records import write_json
 from napari_cytosynth.training.reports.run_folder import CHOSEN
@@ -14,7 +15,6 @@ from napari_cytosynth.zoo.card import Inference
 from .decoding import choose_decoding
 from .thresholds import (
     Predictions,
-    activated,
     by_source,
     choose_splitting,
     choose_threshold,
@@ -36,7 +36,7 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     result = []
     with torch.inference_mode():
         for field in data.validation:
-            output = activated(module.predict_field(field.image), module.recipe.flow_channel)
+            output = activated(module.predict_field(field.image), module.recipe.activations)
             result.append(
                 Predictions(field.name, output.cpu().numpy(), field.maps, field.truth, field.source)
             )

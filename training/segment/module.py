@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_cytosynth.inference.predictor import activated
 from napari_cytosynth.training.loop.module import FieldModule
 
 from .losses import bce_soft_iou, distance_loss, flow_loss
-from .thresholds import Predictions, activated, by_source, instance_score, iou_curve
+from .thresholds import Predictions, by_source, instance_score, iou_curve
 
 if TYPE_CHECKING:
     from .recipe import SegmentRecipe
@@ -76,7 +77,7 @@ class SegmentationModule(FieldModule):
         losses = self.channel_losses(logits[None], target[None])
         total = torch.stack(list(losses.values())).sum()
         self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
-        probability = activated(logits, self.recipe.flow_channel).cpu().numpy()
+        probability = activated(logits, self.recipe.activations).cpu().numpy()
         self.predictions.append(
             Predictions(field.name, probability, field.maps, field.truth, field.source)
         )

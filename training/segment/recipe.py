@@ -14,9 +14,10 @@ from napari_cytosynth.training.recipe.base import (
     NetworkRecipe,
     SettingsBlock,
 )
+from napari_cytosynth.zoo.card import activation_of
 
 if TYPE_CHECKING:
-    from napari_cytosynth.zoo.card import ChannelRole
+    from napari_cytosynth.zoo.card import Activation, ChannelRole
 
 __all__ = ["DataRecipe", "SegmentRecipe", "SourceRecipe", "SplitRecipe", "TargetRecipe"]
 
@@ -195,6 +196,11 @@ class SegmentRecipe(FieldRecipe):
             if target.kind == "labels":
                 roles += ["flow-y", "flow-x"] if target.decoder == "flows" else ["seed"]
         return roles
+
+    @property
+    def activations(self) -> list[Activation]:
+        """Activation of each output channel, as of the card."""
+        return [activation_of(role, self.task) for role in self.channel_roles]
 
     @property
     def flow_channel(self) -> int | None:

@@ -7,7 +7,6 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from napari_cytosynth.metrics.instance import average_precision
 from napari_cytosynth.tasks.segment.flows.follow import find_owners
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "THRESHOLDS",
     "Predictions",
-    "activated",
     "by_source",
     "choose_splitting",
     "choose_threshold",
@@ -112,14 +110,6 @@ def _follow(item: Predictions, threshold: float, flows: int) -> NDArray[np.int32
     mask = item.probability[0] >= threshold
     owners = find_owners(item.probability[flows : flows + 2], mask, 256)
     return drop_labels(owners, 15)
-
-
-def activated(logits: torch.Tensor, flows: int | None) -> torch.Tensor:
-    """Return the (C, Y, X) output: probabilities, but of flows as they are."""
-    result = torch.sigmoid(logits)
-    if flows is not None:
-        result[flows : flows + 2] = logits[flows : flows + 2]
-    return result
 
 
 def choose_splitting(predictions: list[Predictions]) -> tuple[float, Splitting, float]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Transform = Callable[[NDArray[Any]], NDArray[np.float32]]
 
-__all__ = ["Predictor", "default_tile_size"]
+__all__ = ["Predictor", "activated", "default_tile_size"]
 
 
 class Predictor:
@@ -242,7 +242,7 @@ class Predictor:
         with exact_float32(self.device):
             logits = self._network(image)[0]
         core = logits[:, *core_of(tile, shape, self.geometry.halo)].float()
-        result: NDArray[np.float32] = _activated(core, activations).cpu().numpy()
+        result: NDArray[np.float32] = activated(core, activations).cpu().numpy()
         return result
 
     def _smaller_tiles(self, waiting: deque[Tile], shape: tuple[int, int]) -> deque[Tile]:
@@ -269,7 +269,7 @@ class Predictor:
         return deque(part for parts in parts_of_tiles for part in parts)
 
 
-def _activated(logits: torch.Tensor, activations: Sequence[str]) -> torch.Tensor:
+def activated(logits: torch.Tensor, activations: Sequence[str]) -> torch.Tensor:
     """Return float32 logits (K, y, x) after the activation of each channel."""
     channels = [index for index, name in enumerate(activations) if name == "sigmoid"]
     if len(channels) == len(activations):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "Plane",
     "PlaneReader",
     "axes_from_labels",
     "doubt_about",
@@ -29,7 +30,11 @@ __all__ = [
     "parse_axes",
     "plane_slices",
     "possible_axes",
+    "runs_along_z",
 ]
+
+Plane = tuple[int, ...]
+"""Index of a plane into the leading axes."""
 
 FEW = 6
 """An axis that is no longer than this may well hold channels."""
@@ -285,6 +290,25 @@ class PlaneReader:
             return plane[np.newaxis]
         plane = np.moveaxis(plane, left.index("C"), 0)
         return plane if self.channels is None else plane[list(self.channels)]
+
+
+def runs_along_z(axes: str, shape: Sequence[int]) -> dict[Plane, list[Plane]]:
+    """Return the planes of each run along Z, by its index into the other leading axes.
+
+    Parameters
+    ----------
+    axes
+        Letters of the axes, with Z; Y and X may be left out.
+    shape
+        Their lengths.
+    """
+    leading = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YX"]
+    place = [axis for axis, _ in leading].index("Z")
+    others = [size for _, size in leading]
+    depth = others.pop(place)
+    return {
+        run: [(*run[:place], z, *run[place:]) for z in range(depth)] for run in np.ndindex(*others)
+    }
 
 
 def plane_slices(axes: str, index: tuple[int, ...]) -> tuple[int | slice, ...]:

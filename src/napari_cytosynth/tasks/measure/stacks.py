@@ -13,24 +13,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_cytosynth.tasks.common.axes import PlaneReader
+    from napari_cytosynth.tasks.common.axes import Plane, PlaneReader
 
     Columns = dict[str, npt.NDArray[Any]]
 
-__all__ = ["measure_run", "runs_along_z"]
+__all__ = ["measure_run"]
 
-Plane = tuple[int, ...]
 Size = tuple[float, float, float]
-
-
-def runs_along_z(reader: PlaneReader) -> dict[Plane, list[Plane]]:
-    """Return the planes of each run along Z, by its index into the other leading axes."""
-    place = reader.leading_axes.index("Z")
-    others = list(reader.leading_shape)
-    depth = others.pop(place)
-    return {
-        run: [(*run[:place], z, *run[place:]) for z in range(depth)] for run in np.ndindex(*others)
-    }
 
 
 def measure_run(

@@ -11,11 +11,11 @@ import pandas as pd
 from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.memory import require_memory
-from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
+from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes, runs_along_z
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 
 from .regions import Regions
-from .stacks import measure_run, runs_along_z
+from .stacks import measure_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,7 +145,7 @@ def _volume_tables(
 ) -> list[pd.DataFrame]:
     """Return the table of each run along Z; of none, that of an empty one."""
     axes = reader.leading_axes.replace("Z", "").lower()
-    runs = runs_along_z(reader) or {(0,) * len(axes): []}
+    runs = runs_along_z(reader.leading_axes, reader.leading_shape) or {(0,) * len(axes): []}
     return [
         _table(measure_run(reader, others, planes, size, z_size), dict(zip(axes, run, strict=True)))
         for run, planes in runs.items()

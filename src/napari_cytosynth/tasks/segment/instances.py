@@ -16,11 +16,13 @@ from napari_cytosynth.arguments import check_flag, check_number, check_whole
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from napari_cytosynth.zoo.card import Splitting
 
-__all__ = ["LabelOptions", "drop_labels", "label_plane"]
+__all__ = ["LabelOptions", "drop_labels", "foreground", "keep_objects", "label_plane"]
 
 _EIGHT = np.ones((3, 3), bool)
 _DISTANCE_SMOOTHING = 1.5  # px; enough to melt the ripples of a pixelated outline
@@ -73,6 +75,14 @@ class LabelOptions:
             object.__setattr__(self, name, value)  # as plain values, for the record
 
 
+def foreground(
+    probability: npt.NDArray[np.floating], options: LabelOptions
+) -> npt.NDArray[np.bool_]:
+    """Return which pixels of a plane are at or above the threshold, holes filled if asked."""
+    mask = probability >= options.threshold
+    return ndimage.binary_fill_holes(mask) if options.fill_holes else mask
+
+
 def label_plane(
     probability: npt.NDArray[np.floating],
     seeds: npt.NDArray[np.floating] | None,
@@ -107,9 +117,7 @@ def label_plane(
     """
     if probability.ndim != 2:
         raise InputError(f"One plane (Y, X) is labelled at a time, not {probability.ndim} axes.")
-    mask = probability >= options.threshold
-    if options.fill_holes:
-        mask = ndimage.binary_fill_holes(mask)
+    mask = foreground(probability, options)
     if options.split_touching and mask.any():
         labels = _split(mask, seeds, splitting)
     else:
@@ -141,6 +149,29 @@ def drop_labels(
         return labels
     new = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     return new[labels]
+
+
+def keep_objects(
+    labels: npt.NDArray[np.int32],
+    planes: Iterable[tuple[int | slice, ...]],
+    keep: npt.NDArray[np.bool_],
+) -> None:
+    """Set the objects of a stack that are not kept to 0, in place; the others keep their numbers.
+
+    Parameters
+    ----------
+    labels
+        int32 labels of the stack.
+    planes
+        The places of its planes.
+    keep
+        Whether an object is kept, by its label from 1 on; entry 0 does not matter.
+    """
+    if keep[1:].all():
+        return
+    numbers = np.where(keep, np.arange(len(keep)), 0).astype(np.int32)
+    for where in planes:
+        labels[where] = np.take(numbers, labels[where])
 
 
 def _split(

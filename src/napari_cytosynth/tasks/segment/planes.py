@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.progress import silent
-from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.axes import Plane, plane_slices, runs_along_z
 
-from .confidence import drop_doubtful
-from .cutting import CutPlanes
-from .instances import LabelOptions, label_plane
-from .runs import count_in_runs, z_runs
+from .confidence import sure_enough
+from .instances import LabelOptions, foreground, keep_objects, label_plane
+from .runs import count_in_runs
 from .sizes import ObjectSizes
 from .stack import StackObjects
 
@@ -27,14 +26,13 @@ if TYPE_CHECKING:
 
     from .flows.objects import FlowObjects
     from .flows.planes import OwnedPlanes
-    from .runs import Plane
     from .tree import ComponentTree
 
 __all__ = ["SegmentedPlanes"]
 
 
 @dataclass(eq=False, repr=False)
-class SegmentedPlanes(CutPlanes):
+class SegmentedPlanes:
     """Probabilities of all planes of an image, and their objects at a threshold.
 
     The attributes are those of :class:`~.result.Segmentation`.
@@ -62,6 +60,11 @@ class SegmentedPlanes(CutPlanes):
         return self.options.link_planes and "Z" in self.axes
 
     @property
+    def splits_by_flows(self) -> bool:
+        """Whether touching objects are split, and by flows: then the live ones are too."""
+        return self.owned is not None and self.options.split_touching
+
+    @property
     def has_confidence(self) -> bool:
         """Whether it is known how confident one can be in each object."""
         return self.owned is not None and self.splits_by_flows and self.owned.gives_confidence
@@ -70,6 +73,41 @@ class SegmentedPlanes(CutPlanes):
         """Yield the index of each plane into the leading axes; ``()`` for a single plane."""
         shape = zip(self.axes, self.probability.shape, strict=True)
         return iter(np.ndindex(*(size for axis, size in shape if axis not in "YX")))
+
+    def probability_plane(self, plane: Plane = ()) -> npt.NDArray[np.float32]:
+        """Return the probability (Y, X) of one plane."""
+        return np.asarray(self.probability[plane_slices(self.axes, plane)])
+
+    def foreground_plane(
+        self, plane: Plane = (), options: LabelOptions | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Return which pixels (Y, X) of a plane's objects are left of them at a threshold.
+
+        Pixels at or above it, holes filled if asked; of objects from flows, those at or above it
+        that are still connected to their objects.
+        """
+        options = options or self.options
+        probability = self.probability_plane(plane)
+        if self.owned is not None and options.split_touching:
+            return self.owned.reached(plane, probability, options)
+        return foreground(probability, options)
+
+    def strength_plane(self, plane: Plane = ()) -> npt.NDArray[np.float32]:
+        """Return the highest threshold at which each pixel (Y, X) of a plane is foreground.
+
+        The probability; of objects from flows, the last of :attr:`strength_levels`.
+        """
+        probability = self.probability_plane(plane)
+        if self.owned is None or not self.splits_by_flows:
+            return probability
+        filled = self.options.fill_holes
+        heights = self.owned.heights_of(plane, probability, filled=filled)
+        return np.concatenate([[np.float32(0)], self.owned.levels])[heights]
+
+    @property
+    def strength_levels(self) -> npt.NDArray[np.float32] | None:
+        """Thresholds that :meth:`strength_plane` tells apart; None for all of them."""
+        return self.owned.levels if self.owned is not None and self.splits_by_flows else None
 
     def label_plane(
         self, plane: Plane = (), options: LabelOptions | None = None
@@ -210,8 +248,8 @@ class SegmentedPlanes(CutPlanes):
         """Drop doubtful objects of a stack, in place, and count them in each run."""
         least, confidence = self.options.min_confidence, self.confidence_of(labels)
         if confidence is None or least == 0:
-            return [0] * len(z_runs(self.axes, self.shape))
+            return [0] * len(runs_along_z(self.axes, self.shape))
         hidden = count_in_runs(labels, self.axes, confidence < least)
         places = [plane_slices(self.axes, plane) for plane in self.plane_indices()]
-        drop_doubtful(labels, places, confidence, least)
+        keep_objects(labels, places, sure_enough(confidence, least))
         return hidden

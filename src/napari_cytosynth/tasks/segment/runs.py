@@ -6,35 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.axes import plane_slices, runs_along_z
 from napari_cytosynth.tasks.link import object_areas
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
-__all__ = ["Plane", "count_in_runs", "z_runs"]
-
-Plane = tuple[int, ...]
-
-
-def z_runs(axes: str, shape: Sequence[int]) -> list[list[Plane]]:
-    """Return the planes of each run along Z, as indices into the leading axes.
-
-    Parameters
-    ----------
-    axes
-        Letters of the axes, with Z.
-    shape
-        Their lengths.
-    """
-    leading = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YX"]
-    place = [axis for axis, _ in leading].index("Z")
-    runs: dict[Plane, list[Plane]] = {}
-    for plane in np.ndindex(*(size for _, size in leading)):
-        runs.setdefault(plane[:place] + plane[place + 1 :], []).append(plane)
-    return list(runs.values())
+__all__ = ["count_in_runs"]
 
 
 def count_in_runs(
@@ -52,7 +30,7 @@ def count_in_runs(
         Which labels are counted, from 0 on. Default: None, all of them.
     """
     counts = []
-    for run in z_runs(axes, labels.shape):
+    for run in runs_along_z(axes, labels.shape).values():
         seen = np.zeros(int(labels.max(initial=0)) + 1, bool)
         for plane in run:
             areas = object_areas(labels[plane_slices(axes, plane)])

@@ -13,9 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
-from scipy import ndimage
 
-from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.axes import Plane, plane_slices, runs_along_z
 from napari_cytosynth.tasks.link import (
     PlaneLinker,
     connected_groups,
@@ -23,7 +22,7 @@ from napari_cytosynth.tasks.link import (
     object_areas,
 )
 
-from .runs import z_runs
+from .instances import keep_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.link import Linking, SharedPixels
 
     from .instances import LabelOptions
-    from .runs import Plane
 
     Labels = npt.NDArray[np.integer]
 
@@ -42,7 +40,6 @@ __all__ = [
     "LabelledPlanes",
     "StackObjects",
     "border_pixels",
-    "foreground",
 ]
 
 T = TypeVar("T")
@@ -84,14 +81,6 @@ class LabelledPlanes(Protocol):
         """Return the confidence in each object, by its label; None where it is unknown."""
 
 
-def foreground(
-    probability: npt.NDArray[np.floating], options: LabelOptions
-) -> npt.NDArray[np.bool_]:
-    """Return which pixels of a plane are at or above the threshold, holes filled if asked."""
-    mask = probability >= options.threshold
-    return ndimage.binary_fill_holes(mask) if options.fill_holes else mask
-
-
 class StackObjects:
     """The objects of a stack at the model's threshold; they keep their numbers at others.
 
@@ -127,7 +116,7 @@ class StackObjects:
 
     def __init__(self, planes: LabelledPlanes, options: LabelOptions, progress: Progress) -> None:
         self.threshold = planes.model_threshold
-        self.runs = z_runs(planes.axes, planes.shape)
+        self.runs = list(runs_along_z(planes.axes, planes.shape).values())
         self.local: dict[Plane, Labels] = {}
         self.numbers: dict[Plane, npt.NDArray[np.int32]] = {}
         self.ends: list[int] = []
@@ -154,10 +143,6 @@ class StackObjects:
             self.numbers[plane] = np.where(numbers > 0, numbers + self.count, 0).astype(np.int32)
         self.count += linking.count
         self.ends.append(self.count)
-
-    def run_of(self, plane: Plane) -> int:
-        """Return the number of the run that a plane is in."""
-        return next(number for number, run in enumerate(self.runs) if plane in run)
 
     # ------------------------------------------------------------------ one plane
 
@@ -370,11 +355,7 @@ def _drop(
     keep = volumes >= max(options.min_size, 1)
     if options.drop_border:
         keep &= ~cut
-    keep[0] = True
-    if not keep.all():
-        numbers = np.where(keep, np.arange(len(keep)), 0).astype(np.int32)
-        for where in planes:
-            labels[where] = np.take(numbers, labels[where])
+    keep_objects(labels, planes, keep)
 
 
 def border_pixels(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:

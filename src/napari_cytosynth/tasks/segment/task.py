@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Segmentation", "segment"]
 
-_DIAMETER = 40.0  # px, of a card that does not say how large objects are
 _DECODING = 80  # bytes for each pixel of a plane whose flows are decoded as a whole
 _IN_BANDS = 32  # … and of a larger one
 
@@ -302,14 +301,9 @@ class _SegmentationRun(PlaneRun):
         from .flows.planes import OwnedPlanes
 
         inference = self.model.card.inference
-        assert inference.flows is not None
-        settings = FlowSettings(
-            threshold=card_options(inference)["threshold"],
-            diameter=(inference.diameter or _DIAMETER) * math.sqrt(math.prod(self._zoom())),
-            scale=inference.flows.scale,
-            error_limit=inference.flows.error_limit,
-            lowest=min(LOWEST, self.options.threshold),
-        )
+        zoom = math.sqrt(math.prod(self._zoom()))
+        lowest = min(LOWEST, self.options.threshold)
+        settings = FlowSettings.from_card(inference, zoom=zoom, lowest=lowest)
         owner = np.zeros(self.whole_shape, np.int32)
         heights = np.zeros(self.whole_shape, np.uint16)
         return OwnedPlanes(owner, heights, self.axes, settings, inference.confidence)

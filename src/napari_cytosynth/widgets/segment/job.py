@@ -168,8 +168,7 @@ def _prepare(
 
 def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
     """Return a sentence where the result is unlike those of the model's validation images."""
-    expected = None if card is None else getattr(card.inference, "expected", None)
-    if card is None or expected is None:
+    if card is None or card.inference.expected is None:
         return ""
     from napari_cytosynth.tasks.common.looks import trained_on
     from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
@@ -182,7 +181,7 @@ def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
     factor = inference.diameter / given if given and inference.diameter else None
     facts = facts_of(segmentation, table, inference.pixel_size_um, factor)
     kind = inference.modality or trained_on(card) or ""
-    return check_result(facts, expected, inference.objects, kind)
+    return check_result(facts, inference.expected, inference.objects, kind)
 
 
 def relabel(

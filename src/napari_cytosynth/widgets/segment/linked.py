@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.tasks.segment.confidence import sure_enough
+
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
@@ -55,7 +57,9 @@ def linked_plane(
             confidence = np.concatenate([confidence, view.confidence])  # numbers beyond all others
     else:
         return None
-    return kept if confidence is None else _only(kept, ~(confidence < options.min_confidence))
+    return (
+        kept if confidence is None else _only(kept, sure_enough(confidence, options.min_confidence))
+    )
 
 
 def _only(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:

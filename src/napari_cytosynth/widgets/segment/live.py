@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.axes import plane_slices, runs_along_z
 from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
@@ -190,9 +190,7 @@ class LiveSegmentation:
 
     def _run(self, plane: Plane) -> int:
         """Return the number of the run along Z that a plane is in."""
-        from napari_cytosynth.tasks.segment.runs import z_runs
-
-        runs = z_runs(self.segmentation.axes, self.segmentation.shape)
+        runs = runs_along_z(self.segmentation.axes, self.segmentation.shape).values()
         return next(number for number, run in enumerate(runs) if plane in run)
 
     def apply(self, update: RelabelResult) -> Readout:

@@ -23,7 +23,7 @@ from .inference import Inference, PredictionType, ScheduleName
 from .model import FORMAT_VERSION, Metric, ModelCard, Training
 from .objects import Confidence, ConfidenceTerm, Expected, FlowDecoding
 from .record import Name, is_name
-from .roles import Activation, ChannelRole
+from .roles import Activation, ChannelRole, activation_of
 
 Generation = GenerationSettings  # its earlier name, which scripts may import
 
@@ -49,5 +49,6 @@ __all__ = [
     "ScheduleName",
     "Splitting",
     "Training",
+    "activation_of",
     "is_name",
 ]

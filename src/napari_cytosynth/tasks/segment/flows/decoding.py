@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.segment.tree import ranks, slider_levels
 
 from .bands import bands, object_windows, rows_at_a_time
@@ -19,7 +20,7 @@ from .widest_paths import one_piece
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_cytosynth.zoo.card import Confidence
+    from napari_cytosynth.zoo.card import Confidence, Inference
 
     from .bands import Window
 
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 LOWEST = 0.001  # lower end of the threshold slider: pixels below it belong to no object
+_DIAMETER = 40.0  # px, of a card that does not say how large objects are
 _AT_ONCE = 1 << 18  # px of objects whose heights and facts are found at once
 _CONFIDENT_PIXEL = 0.5  # of the model's threshold: from here on, pixels count in full for sinks
 
@@ -61,6 +63,30 @@ class FlowSettings:
     scale: float = 5.0
     error_limit: float | None = None
     lowest: float = LOWEST
+
+    @classmethod
+    def from_card(
+        cls, inference: Inference, *, zoom: float = 1.0, lowest: float = LOWEST
+    ) -> FlowSettings:
+        """Return the settings of a card whose model has flows.
+
+        Parameters
+        ----------
+        inference
+            The card's block of that name.
+        zoom
+            Pixels of the flows in one of the model. Default: 1.
+        lowest
+            As the attribute. Default: 0.001.
+        """
+        assert inference.flows is not None
+        return cls(
+            threshold=card_options(inference)["threshold"],
+            diameter=(inference.diameter or _DIAMETER) * zoom,
+            scale=inference.flows.scale,
+            error_limit=inference.flows.error_limit,
+            lowest=lowest,
+        )
 
 
 @dataclass(frozen=True, eq=False)

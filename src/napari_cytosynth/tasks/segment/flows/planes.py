@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.axes import Plane, plane_slices
 
 from .decoding import (
     FlowSettings,
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Confidence
 
 __all__ = ["OwnedPlanes"]
-
-Plane = tuple[int, ...]
 
 _MOST_KEPT = 2  # objects of planes, ready for any threshold: about 20 bytes for each pixel
 

@@ -208,14 +208,8 @@ def _labels(
     from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
 
-    settings = FlowSettings(
-        threshold=options.threshold,
-        diameter=inference.diameter,
-        scale=inference.flows.scale,
-        error_limit=inference.flows.error_limit,
-    )
     flows = output[[inference.roles.index("flow-y"), inference.roles.index("flow-x")]]
-    found = FlowObjects.from_flows(probability, flows, settings)
+    found = FlowObjects.from_flows(probability, flows, FlowSettings.from_card(inference))
     return found.at(options.threshold, options).labels
 
 
