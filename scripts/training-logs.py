@@ -3,8 +3,10 @@
 python scripts/training-logs.py --shipped DATA/em-vnc=runs/em-cells-unet \
     --again DATA/em-vnc=runs/seed-1 DATA/em-vnc=runs/seed-2 …
 python scripts/training-logs.py --add DATA/em-vnc=runs/seed-3
+python scripts/training-logs.py --replace DATA/em-vnc=runs/em-cells-unet
 
-The first writes the page anew, the second puts models trained again at its end. Each argument is
+The first writes the page anew, the second puts models trained again at its end, the third gives a
+model that ships with new weights its new log. Each argument is
 the data folder as a reader would name it, and the folder of a finished run, or those of its rounds
 in order, joined by +.
 """
@@ -36,7 +38,8 @@ What differed from today's commands is told
 AGAIN = """
 ## Of models trained again
 
-By today's commands, with other seeds.
+With other seeds, by the commands of their time: models whose log above is of other steps have had
+another recipe since.
 """
 
 
@@ -116,13 +119,32 @@ def section(data: str, parts: list[Path], again: bool) -> list[str]:
     return lines
 
 
+def replaced(page: str, name: str, lines: list[str]) -> str:
+    """Return the page with another log of a model that ships."""
+    shipped, head, again = page.partition(AGAIN.splitlines()[1])
+    before, title, rest = shipped.partition(f"\n### `{name}`\n")
+    if not title:
+        raise SystemExit(f"{PAGE} has no log of {name} among the weights that ship.")
+    after = rest[rest.find("\n### ") :] if "\n### " in rest else "\n"
+    return before.rstrip("\n") + "\n" + "\n".join(lines) + "\n" + after + head + again
+
+
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--shipped", nargs="*", default=[])
     parser.add_argument("--again", nargs="*", default=[])
     parser.add_argument("--add", nargs="*", default=[])
+    parser.add_argument("--replace", nargs="*", default=[])
     arguments = parser.parse_args()
+    for run in arguments.replace:
+        data, _, folders = run.partition("=")
+        parts = [Path(folder) for folder in folders.split("+")]
+        name = read(parts[-1])[0]["name"]
+        page = replaced(PAGE.read_text("utf-8"), name, section(data, parts, again=False))
+        PAGE.write_text(page, "utf-8")
+    if arguments.replace:
+        return
     parts = [(False, "", arguments.shipped), (True, AGAIN.rstrip(), arguments.again)]
     lines = [HEAD.rstrip()]
     if arguments.add:

@@ -90,11 +90,10 @@ def _model(card: ModelCard, network: torch.nn.Module) -> Model:
     )
 
 
-def make_tiny_model(**inference: object) -> Model:
-    """Model with fixed random weights whose output spreads over (0, 1)."""
+def _lively_unet(card: ModelCard) -> torch.nn.Module:
+    """U-Net with fixed random weights whose output spreads over (0, 1)."""
     from napari_cytosynth.models import build_network
 
-    card = make_tiny_card(**inference)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         network = build_network(card.architecture, card.arguments).eval()
@@ -102,7 +101,13 @@ def make_tiny_model(**inference: object) -> Model:
     with torch.no_grad():
         network.head.weight.div_(network(noise).std(dim=(0, 2, 3))[:, None, None, None])
         network.head.bias.sub_(network(noise).mean(dim=(0, 2, 3)))
-    return _model(card, network)
+    return network
+
+
+def make_tiny_model(**inference: object) -> Model:
+    """Model with fixed random weights whose output spreads over (0, 1)."""
+    card = make_tiny_card(**inference)
+    return _model(card, _lively_unet(card))
 
 
 @pytest.fixture
@@ -114,6 +119,34 @@ def tiny_model() -> Model:
 def make_model():
     """Return the function that makes a tiny model with other `inference` values."""
     return make_tiny_model
+
+
+VERSION_1 = HERE / "zoo" / "version_1"
+"""Cards of models that shipped with version 1, of tiny networks: their text as it was written."""
+
+
+@pytest.fixture
+def version_1(tmp_path: Path):
+    """Return the function that writes a model of version 1 and returns its folder.
+
+    "distance" separates touching objects by seeds, "foreground" knows the foreground only.
+    """
+    from safetensors.torch import save
+
+    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.weights import stored_state
+
+    def write(kind: str) -> Path:
+        text = (VERSION_1 / f"{kind}.json").read_text("utf-8")
+        network = _lively_unet(ModelCard.model_validate_json(text))
+        folder = tmp_path / "version-1" / kind
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(text, "utf-8")
+        weights = save(stored_state(network, None), metadata={"card": text.strip()})
+        (folder / "model.safetensors").write_bytes(weights)
+        return folder
+
+    return write
 
 
 def make_tiny_stainer(*, name: str = "tiny-stainer", seed: int = 5, **inference: object) -> Model:

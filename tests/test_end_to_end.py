@@ -60,7 +60,7 @@ def test_bundled_models_give_the_same_result_in_tiles_and_whole(name, shape):
 @pytest.mark.parametrize(
     ("name", "make", "at_least"),
     [
-        ("fluo-nuclei-unet", phantoms.fluorescent_nuclei, 0.6),
+        ("fluo-nuclei-unet", phantoms.fluorescent_nuclei, 0.85),
         ("phase-cells-unet", phantoms.phase_contrast_cells, 0.2),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_model_trained_on_phantoms_by_anyone_measures_true_sizes():
             "nuclei-bbbc039/labels",
             "labels",
             "AP@0.5 (pooled)",
-            0.78,
+            0.88,
         ),
     ],
 )

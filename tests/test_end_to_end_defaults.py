@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
 import tifffile
@@ -11,10 +9,6 @@ import tifffile
 import napari_cytosynth as cytosynth
 from napari_cytosynth import phantoms
 from napari_cytosynth.cli import main
-from napari_cytosynth.inference.normalise import normalise
-from napari_cytosynth.inference.predictor import Predictor
-from napari_cytosynth.tasks.segment.instances import LabelOptions, label_plane
-from napari_cytosynth.zoo.bundled import bundled_folder
 from napari_cytosynth.zoo.model_files import save_model
 
 
@@ -47,12 +41,16 @@ def from_widget(image, model, viewer):
 
 
 @pytest.mark.filterwarnings("ignore:Public access to Window:FutureWarning")
-@pytest.mark.parametrize("name", ["fluo-nuclei-unet", "em-mitochondria-unet", "tiny"])
-def test_all_three_give_the_same_labels(make_napari_viewer, make_model, image, name, tmp_path):
+@pytest.mark.parametrize("name", ["fluo-nuclei-unet", "em-mitochondria-unet", "tiny", "version 1"])
+def test_all_three_give_the_same_labels(
+    make_napari_viewer, make_model, version_1, image, name, tmp_path
+):
     model = name
     if name == "tiny":
         tiny = make_model(threshold=0.45, min_size=12, pixel_size_um=None)
         model = save_model(tmp_path / "tiny", tiny.network, tiny.card)
+    elif name == "version 1":
+        model = version_1("distance")
     result = cytosynth.segment(image, model, device="cpu")
     np.testing.assert_array_equal(from_command(image, model, tmp_path), result.labels)
     labels, shown = from_widget(image, model, make_napari_viewer())
@@ -63,23 +61,3 @@ def test_all_three_give_the_same_labels(make_napari_viewer, make_model, image, n
     np.testing.assert_array_equal(without, joined.labels)
     separates = cytosynth.load_model(model).card.inference.separates_objects
     assert (result.labels.max() > joined.labels.max()) == separates
-
-
-def test_a_model_of_version_1_gives_what_it_gave(image):
-    """Its card is not touched, and its labels are those of network, sigmoid and watershed."""
-    folder = bundled_folder("fluo-nuclei-unet")
-    before = [hashlib.sha256(path.read_bytes()).digest() for path in sorted(folder.iterdir())]
-    model = cytosynth.load_model("fluo-nuclei-unet", device="cpu")
-    if model.card.format_version != 1:
-        pytest.skip("trained again since")
-    own = model.card.inference
-    plane = normalise(image[None], own.normalisation)
-    predictor = Predictor(model.network, 1, device="cpu", precision="float32")
-    output = predictor.predict(plane, activation="sigmoid")
-    options = LabelOptions(own.threshold, split_touching=True)
-    expected = label_plane(output[0], output[1], options, own.splitting)
-    result = cytosynth.segment(image, model, device="cpu", precision="float32")
-    np.testing.assert_array_equal(result.probability, output[0])
-    np.testing.assert_array_equal(result.labels, expected)
-    after = [hashlib.sha256(path.read_bytes()).digest() for path in sorted(folder.iterdir())]
-    assert before == after

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from napari_cytosynth.errors import ModelError
 from napari_cytosynth.zoo.bundled import bundled_folder
 from napari_cytosynth.zoo.card import FORMAT_VERSION, FlowDecoding, Inference, ModelCard
+from napari_cytosynth.zoo.catalogue import read_catalogue
 from napari_cytosynth.zoo.model_files import load_network, read_card, save_model, update_card
 
 FLOWS = {
@@ -142,32 +143,51 @@ def test_roles_of_version_1_follow_from_its_fields(change, roles):
         assert record.activations == [activation] * 3
 
 
-TODAYS = {  # of the three segmentation models that came with version 1
-    "fluo-nuclei-unet": (["foreground", "seed"], True),
-    "phase-cells-unet": (["foreground", "seed"], True),
-    "em-mitochondria-unet": (["foreground", "other", "other"], False),
+OLD = {  # roles of the channels, and whether touching objects are separated
+    "distance": (["foreground", "seed"], True),
+    "foreground": (["foreground"], False),
 }
 
 
-@pytest.mark.parametrize("name", TODAYS)
-def test_bundled_cards_of_version_1_keep_their_bytes_and_meaning(name):
-    folder = bundled_folder(name)
-    text = (folder / "config.json").read_bytes()
-    before = hashlib.sha256(text).hexdigest()
+@pytest.mark.parametrize("kind", OLD)
+def test_cards_of_version_1_keep_their_bytes_and_meaning(version_1, kind):
+    folder = version_1(kind)
+    before = [hashlib.sha256(path.read_bytes()).digest() for path in sorted(folder.iterdir())]
     network, card = load_network(folder)
-    stored = json.loads(text)
-    if stored["format_version"] != 1:
-        pytest.skip("trained again since")
-    assert card.format_version == 1
-    assert (card.inference.roles, card.inference.separates_objects) == TODAYS[name]
+    stored = json.loads((folder / "config.json").read_bytes())
+    assert card.format_version == stored["format_version"] == 1
+    assert card == read_card(folder / "model.safetensors")
+    assert (card.inference.roles, card.inference.separates_objects) == OLD[kind]
     assert card.inference.activations == ["sigmoid"] * len(card.inference.output_channels)
     assert card.inference == Inference.model_validate(stored["inference"])
     for name in ("threshold", "object_channel", "output_channels"):
         assert getattr(card.inference, name) == stored["inference"][name]
     for name in ("min_size", "diameter", "flows", "confidence", "expected"):
         assert getattr(card.inference, name) is None
-    assert hashlib.sha256((folder / "config.json").read_bytes()).hexdigest() == before
+    assert not card.inference.input_quantiles
+    assert not card.inference.input_looks
+    after = [hashlib.sha256(path.read_bytes()).digest() for path in sorted(folder.iterdir())]
+    assert before == after
     assert network is not None
+
+
+def test_a_card_of_version_1_keeps_its_meaning_when_it_is_updated(version_1):
+    folder = version_1("distance")
+    old = read_card(folder)
+    update_card(folder, old.model_copy(update={"title": "Another title"}))
+    again = read_card(folder)
+    assert (again.format_version, again.title) == (2, "Another title")
+    assert again.inference == old.inference
+    assert (again.inference.roles, again.inference.separates_objects) == OLD["distance"]
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("entry", read_catalogue(), ids=lambda entry: entry.name)
+def test_every_bundled_card_says_which_version_it_is_of(entry):
+    folder = bundled_folder(entry.name)
+    card = read_card(folder)
+    assert card.format_version <= FORMAT_VERSION
+    assert card == read_card(folder / "model.safetensors")
 
 
 def test_what_is_saved_is_of_the_present_version(make_model, tmp_path):

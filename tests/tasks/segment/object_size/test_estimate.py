@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -25,13 +23,6 @@ def seen(diameters, agreements, objects=12, probability=0.95):
     """What seven scales show; diameters are in px of the image."""
     rows = zip(SCALES, diameters, agreements, strict=True)
     return tuple(ScalePass(scale, objects, d, probability, a) for scale, d, a in rows)
-
-
-def knowing(name, diameter):
-    """A bundled model whose card has the diameter of its training objects."""
-    model = load_model(name, "cpu")
-    inference = model.card.inference.model_copy(update={"diameter": diameter})
-    return replace(model, card=model.card.model_copy(update={"inference": inference}))
 
 
 # -- the decision ---------------------------------------------------------------------------
@@ -110,7 +101,7 @@ def test_windows_lie_within_the_plane_around_its_structure(shape):
 
 @pytest.fixture(scope="module")
 def nuclei():
-    return knowing("fluo-nuclei-unet", 21.0)
+    return load_model("fluo-nuclei-unet", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +158,9 @@ def test_auto_resamples_objects_that_clearly_differ_and_the_script_repeats_it(nu
     true = ndimage.zoom(field.labels, 3, order=0)
     result = cytosynth.segment(large, nuclei, device="cpu", diameter="auto")
     record = result.provenance
-    measured = record["parameters"]["diameter"]
+    measured, own = record["parameters"]["diameter"], nuclei.card.inference.diameter
     assert measured == pytest.approx(diameter_of(true), rel=0.35)
-    assert record["object_size"]["scale"] == pytest.approx(21 / measured, rel=0.01)
+    assert record["object_size"]["scale"] == pytest.approx(own / measured, rel=0.01)
     assert len(record["object_size"]["passes"]) == len(SCALES)
     assert result.labels.shape == large.shape
     assert diameter_of(result.labels) == pytest.approx(diameter_of(true), rel=0.15)
