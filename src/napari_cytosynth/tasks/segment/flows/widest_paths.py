@@ -147,7 +147,7 @@ class _Peaks:
         bits = size.bit_length()
         low = (1 << bits) - 1
         wide = (int(self.heights.max(initial=0)) + 1) << bits > np.iinfo(np.int32).max
-        order = np.zeros(size, np.int64 if wide else np.int32)
+        order: Integers = np.zeros(size, np.int64 if wide else np.int32)
         # of equal heights the first pixel is the higher, so that every climb ends
         order[self._places] = (self.heights << bits) + (low - self._places)
         highest = order.copy()
@@ -156,7 +156,7 @@ class _Peaks:
             np.maximum(highest[step:], order[:-step] * same, out=highest[step:])
         number = np.zeros(size, np.int32)
         number[self._places] = np.arange(len(self._places), dtype=np.int32)
-        roots = number[low - (highest[self._places] & low)]
+        roots: Integers = number[low - (highest[self._places] & low)]
         while True:
             further = roots[roots]
             if np.array_equal(further, roots):
