@@ -11,6 +11,7 @@ from napari_cytosynth.errors import InputError
 
 from .overlaps import (
     MINIMUM_IOU,
+    LabelRuns,
     SharedPixels,
     best_pairs,
     connected_groups,
@@ -95,14 +96,14 @@ class PlaneLinker:
 
     def __init__(self, minimum: float = MINIMUM_IOU) -> None:
         self._minimum = minimum
-        self._planes: list[Integers] = []  # the last two
+        self._planes: list[LabelRuns] = []  # the last two
         self._areas: list[npt.NDArray[np.int64]] = []
         self._starts = [0]  # number of the first object of each plane
         self._continued: list[npt.NDArray[np.bool_]] = []  # by id: has a partner further on
         self._links: list[npt.NDArray[np.int64]] = []  # (N, 2) numbers of objects
         self._insides: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]] = []
 
-    def add(self, labels: Integers) -> None:
+    def add(self, labels: Integers | LabelRuns) -> None:
         """Link the next plane.
 
         Parameters
@@ -115,19 +116,20 @@ class PlaneLinker:
         InputError
             If it is no plane of labels, or of another shape than the one before.
         """
-        _check(labels, self._planes)
-        areas = object_areas(labels)
+        _check(labels.labels if isinstance(labels, LabelRuns) else labels, self._planes)
+        runs = labels if isinstance(labels, LabelRuns) else LabelRuns(labels)
+        areas = object_areas(runs)
         number = len(self._areas)
         self._areas.append(areas)
         self._continued.append(np.zeros(len(areas), bool))
         self._starts.append(self._starts[-1] + len(areas) - 1)
-        self._planes = [*self._planes[-2:], labels]
+        self._planes = [*self._planes[-2:], runs]
         if number:
-            pairs = count_overlaps(self._planes[-2], labels)
+            pairs = count_overlaps(self._planes[-2], runs)
             linked = self._link(number - 1, pairs)
             self._keep_insides(number, pairs)
             if number > 1 and not linked[1:][areas[1:] > 0].all():
-                pairs = count_overlaps(self._planes[-3], labels)
+                pairs = count_overlaps(self._planes[-3], runs)
                 free = ~self._continued[number - 2][pairs.first] & ~linked[pairs.second]
                 self._link(number - 2, pairs[free])
 
@@ -183,15 +185,14 @@ class PlaneLinker:
         return np.stack([best.first, best.second], axis=1)
 
 
-def _check(labels: Integers, before: Sequence[Integers]) -> None:
+def _check(labels: Integers, before: Sequence[LabelRuns]) -> None:
     if labels.ndim != 2 or labels.dtype.kind not in "iub":
         raise InputError("Planes of labels (Y, X) of whole numbers can be linked.")
     if labels.size and labels.min() < 0:
         raise InputError("Labels to be linked must not be negative: 0 is the background.")
-    if before and labels.shape != before[-1].shape:
-        raise InputError(
-            f"A plane of {labels.shape} pixels cannot be linked with one of {before[-1].shape}."
-        )
+    shape = before[-1].labels.shape if before else labels.shape
+    if labels.shape != shape:
+        raise InputError(f"A plane of {labels.shape} pixels cannot be linked with one of {shape}.")
 
 
 def _in_order(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MINIMUM_IOU",
+    "LabelRuns",
     "SharedPixels",
     "best_pairs",
     "connected_groups",
@@ -61,7 +62,31 @@ class SharedPixels:
         return self.pixels / np.minimum(first_areas[self.first], second_areas[self.second])
 
 
-def count_overlaps(first: Integers, second: Integers) -> SharedPixels:
+class LabelRuns:
+    """A plane of labels, and where in it runs of equal labels begin: looked for only once.
+
+    Parameters
+    ----------
+    labels
+        (Y, X), 0 is background; not to be changed.
+    """
+
+    def __init__(self, labels: Integers) -> None:
+        self.labels = labels
+        self._flat = np.ravel(labels)
+        self.begins = np.ones(self._flat.size, bool)
+        np.not_equal(self._flat[1:], self._flat[:-1], out=self.begins[1:])
+
+    def at(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+        """Return the labels at flat indices."""
+        return self._flat[places].astype(np.int64)
+
+
+def _runs(labels: Integers | LabelRuns) -> LabelRuns:
+    return labels if isinstance(labels, LabelRuns) else LabelRuns(labels)
+
+
+def count_overlaps(first: Integers | LabelRuns, second: Integers | LabelRuns) -> SharedPixels:
     """Count the pixels that the objects of two planes share.
 
     Parameters
@@ -74,14 +99,11 @@ def count_overlaps(first: Integers, second: Integers) -> SharedPixels:
     SharedPixels
         Ordered by the ids of `first`, then of `second`.
     """
-    one, other = np.ravel(first), np.ravel(second)
-    if not one.size:
-        nothing = np.zeros(0, np.int64)
-        return SharedPixels(nothing, nothing, nothing)
+    before, after = _runs(first), _runs(second)
     # runs of equal pairs: far fewer than pixels, whatever the number of objects
-    starts = _run_starts((one[1:] != one[:-1]) | (other[1:] != other[:-1]))
-    lengths = np.diff(starts, append=one.size)
-    one, other = one[starts].astype(np.int64), other[starts].astype(np.int64)
+    starts = np.flatnonzero(before.begins | after.begins)
+    lengths = np.diff(starts, append=before.begins.size)
+    one, other = before.at(starts), after.at(starts)
     shared = (one > 0) & (other > 0)
     stride = int(other.max(initial=0)) + 1
     pairs, place = np.unique(one[shared] * stride + other[shared], return_inverse=True)
@@ -89,19 +111,14 @@ def count_overlaps(first: Integers, second: Integers) -> SharedPixels:
     return SharedPixels(pairs // stride, pairs % stride, pixels)
 
 
-def object_areas(labels: Integers) -> npt.NDArray[np.int64]:
+def object_areas(labels: Integers | LabelRuns) -> npt.NDArray[np.int64]:
     """Return the pixels of each object by its id; entry 0 is 0."""
-    flat = np.ravel(labels)
-    if not flat.size:
-        return np.zeros(1, np.int64)
-    starts = _run_starts(flat[1:] != flat[:-1])
-    areas = np.bincount(flat[starts], np.diff(starts, append=flat.size)).astype(np.int64)
+    runs = _runs(labels)
+    starts = np.flatnonzero(runs.begins)
+    lengths = np.diff(starts, append=runs.begins.size)
+    areas = np.bincount(runs.at(starts), lengths, minlength=1).astype(np.int64)
     areas[0] = 0
     return areas
-
-
-def _run_starts(changes: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    return np.concatenate([[0], np.flatnonzero(changes) + 1])
 
 
 def best_pairs(pairs: SharedPixels, scores: npt.NDArray[np.floating]) -> SharedPixels:

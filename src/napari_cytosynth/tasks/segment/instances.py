@@ -133,12 +133,14 @@ def drop_labels(
     Parameters
     ----------
     labels
-        (Y, X) int32, 0 is background.
+        (Y, X) int32, 0 is background, objects are 1 … n without gaps.
     min_size
         Objects of fewer pixels are dropped. Default: 0.
     border
         Drop objects with a pixel in the first or last row or column. Default: False.
     """
+    if min_size <= 1 and not border:
+        return labels  # without gaps already
     sizes = np.bincount(labels.ravel(), minlength=1)
     keep = sizes >= max(min_size, 1)
     if border:

@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_cytosynth.tasks.common.axes import Plane, plane_slices, runs_along_z
 from napari_cytosynth.tasks.link import (
+    LabelRuns,
     PlaneLinker,
     connected_groups,
     count_overlaps,
@@ -241,8 +242,8 @@ class StackObjects:
         plain = _plain(options, options.threshold)
         done, beyond = 0, self.count
 
-        def label(plane: Plane) -> tuple[Labels, SharedPixels]:
-            pieces = planes.label_plane(plane, plain)
+        def label(plane: Plane) -> tuple[LabelRuns, SharedPixels]:
+            pieces = LabelRuns(planes.label_plane(plane, plain))
             return pieces, count_overlaps(self.local[plane], pieces)
 
         for number, run in enumerate(self.runs):
@@ -250,7 +251,7 @@ class StackObjects:
             for plane, (pieces, shared) in zip(run, one_ahead(label, run), strict=True):
                 progress(done, len(self.local), "labelling")
                 growth.add(plane, pieces, shared)
-                labels[plane_slices(planes.axes, plane)] = pieces
+                labels[plane_slices(planes.axes, plane)] = pieces.labels
                 done += 1
             beyond = growth.renumber(labels, planes.axes)
 
@@ -277,7 +278,7 @@ class _Growth:
         # of each plane (N, 2): object of the stack, and the object of the plane that covers it
         self._covered: list[npt.NDArray[np.int64]] = []
 
-    def add(self, plane: Plane, pieces: Labels, shared: SharedPixels) -> None:
+    def add(self, plane: Plane, pieces: LabelRuns, shared: SharedPixels) -> None:
         """Link the next plane; `shared` are the overlaps of the stack's objects with it."""
         self._linker.add(pieces)
         most = _most_shared(shared.first, shared.pixels)
@@ -289,8 +290,8 @@ class _Growth:
         linking = self._linker.linking()
         numbers, last = self._numbers(linking)
         for place, plane in enumerate(self._planes):
-            where = plane_slices(axes, plane)
-            labels[where] = np.take(numbers[linking.numbers[place]], labels[where])
+            found = labels[plane_slices(axes, plane)]
+            np.take(numbers[linking.numbers[place]], found, out=found, mode="clip")
         return last
 
     def _numbers(self, linking: Linking) -> tuple[npt.NDArray[np.int32], int]:

@@ -170,25 +170,43 @@ def decode_flows(
     few = min(rows, rows_at_a_time(probability.shape, _AT_ONCE))
     windows = object_windows(owner, count, few, grid_step(settings.diameter))
     levels = levels_of(settings)
-    with ThreadPoolExecutor(1) as pool:  # neither needs the other's result
-        found = pool.submit(_heights, probability, owner, windows, levels)
-        facts = _measure(probability, flows, owner, settings, windows)
-        heights = found.result()
-    return _without_poor(OwnedPlane(owner, facts, heights, levels), settings, rows)
+    found = []
+    heights = np.zeros(owner.shape, np.uint16)
+
+    def decode(window: Window) -> tuple[ObjectFacts, npt.NDArray[np.uint16]]:
+        facts = _facts(probability, flows, owner, settings, window)
+        return facts, _heights(probability, owner, window, levels, _good(facts, settings))
+
+    with ThreadPoolExecutor(2) as pool:
+        for window, (facts, part) in zip(windows, pool.map(decode, windows), strict=True):
+            found.append(facts)
+            np.maximum(heights[window.rows], part, out=heights[window.rows])
+    return _without_poor(OwnedPlane(owner, _joined(found), heights, levels), settings, rows)
 
 
-def _without_poor(plane: OwnedPlane, settings: FlowSettings, rows: int) -> OwnedPlane:
-    """Drop owners without pixels or of a high flow error, in place."""
-    facts = plane.facts
+def _good(facts: ObjectFacts, settings: FlowSettings) -> npt.NDArray[np.bool_]:
+    """Return which owners are objects: they have pixels, and no high flow error."""
     kept = facts.area > 0
     if settings.error_limit is not None:
         kept &= facts.flow_error <= settings.error_limit
+    return kept
+
+
+def _joined(parts: list[ObjectFacts]) -> ObjectFacts:
+    if not parts:
+        return ObjectFacts(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    names = ("area", "mean_probability", "flow_error")
+    return ObjectFacts(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _without_poor(plane: OwnedPlane, settings: FlowSettings, rows: int) -> OwnedPlane:
+    """Drop owners that are no objects, in place; they have no heights."""
+    facts, kept = plane.facts, _good(plane.facts, settings)
     if kept.all():
         return plane
     new = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.int32)
     for band in bands(plane.owner.shape[0], rows):
         plane.owner[band] = np.take(new, plane.owner[band])
-        plane.heights[band] *= plane.owner[band] > 0
     left = ObjectFacts(facts.area[kept], facts.mean_probability[kept], facts.flow_error[kept])
     return replace(plane, facts=left)
 
@@ -196,32 +214,18 @@ def _without_poor(plane: OwnedPlane, settings: FlowSettings, rows: int) -> Owned
 def _heights(
     probability: npt.NDArray[np.floating],
     owner: npt.NDArray[np.int32],
-    windows: list[Window],
+    window: Window,
     levels: npt.NDArray[np.float32],
+    kept: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.uint16]:
-    """Return (Y, X) the number of levels at which each pixel belongs to its owner."""
-    heights = np.zeros(owner.shape, np.uint16)
-    for window in windows:
-        part, values = window.objects_of(owner), probability[window.rows]
-        inside = part > 0
-        own = np.zeros(part.shape, np.uint16)
-        own[inside] = ranks(values[inside], levels)
-        found = one_piece(own, part, values)
-        np.maximum(heights[window.rows], found, out=heights[window.rows])
-    return heights
-
-
-def _measure(
-    probability: npt.NDArray[np.floating],
-    flows: npt.NDArray[np.floating],
-    owner: npt.NDArray[np.int32],
-    settings: FlowSettings,
-    windows: list[Window],
-) -> ObjectFacts:
-    found = [_facts(probability, flows, owner, settings, window) for window in windows]
-    parts = zip(*found, strict=True) if found else [[np.zeros(0)]] * 3
-    area, total, error = (np.concatenate(list(part)) for part in parts)
-    return ObjectFacts(area.astype(np.int64), total / np.maximum(area, 1), error)
+    """Return (y, X) the number of levels at which each pixel of a window belongs to its owner."""
+    part, values = window.objects_of(owner), probability[window.rows]
+    if not kept.all():
+        part = part * np.take(np.append(False, kept), part)
+    own = np.zeros(part.shape, np.uint16)
+    inside = part > 0
+    own[inside] = ranks(values[inside], levels)
+    return one_piece(own, part, values)
 
 
 def _facts(
@@ -230,8 +234,8 @@ def _facts(
     owner: npt.NDArray[np.int32],
     settings: FlowSettings,
     window: Window,
-) -> tuple[npt.NDArray[Any], ...]:
-    """Return area, sum of the probability, and flow error of the objects of a window."""
+) -> ObjectFacts:
+    """Return what is known of the objects of a window."""
     count, shapes = window.last - window.first, window.objects_of(owner)
     inside = np.flatnonzero(shapes)
     owners = shapes.ravel()[inside]
@@ -242,10 +246,11 @@ def _facts(
     reached = values >= least[owners]
     shapes = np.zeros_like(shapes)
     shapes.ravel()[inside[reached]] = owners[reached]
-    area = np.bincount(owners[reached], minlength=count + 1)[1:]
+    area = np.bincount(owners[reached], minlength=count + 1)[1:].astype(np.int64)
     total = np.bincount(owners[reached], values[reached], minlength=count + 1)[1:]
     size: dict[str, Any] = {"scale": settings.scale, "diameter": settings.diameter}
-    return area, total, flow_errors(flows[:, window.rows], shapes, count, **size)
+    errors = flow_errors(flows[:, window.rows], shapes, count, **size)
+    return ObjectFacts(area, total / np.maximum(area, 1), errors)
 
 
 def confidence_of(facts: ObjectFacts, confidence: Confidence) -> npt.NDArray[np.float64]:

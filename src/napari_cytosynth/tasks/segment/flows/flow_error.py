@@ -70,15 +70,32 @@ def flow_errors(
         (count,) ≥ 0; 1 for lengths near 0, 2 for random directions. NaN for objects without pixels.
     """
     stride = grid_step(diameter)
-    total, points, inner = _errors(flows, shapes, count, stride, scale)
     if stride > 1:
+        points, inner = _grid_points(shapes, count, stride)
         coarse = (points < _FEW) | (inner < _THIN * points)
-        coarse[0] = False
-        fine = np.where(coarse[shapes], shapes, 0)
-        again, pixels, _ = _errors(flows, fine, count, 1, scale)
-        total, points = np.where(coarse, again, total), np.where(coarse, pixels, points)
+        fine = np.where(coarse, np.arange(count + 1, dtype=np.int32), 0)[shapes]
+        total, points = _errors(flows, shapes - fine, count, stride, scale)
+        again, pixels = _errors(flows, fine, count, 1, scale)
+        total, points = total + again, points + pixels
+    else:
+        total, points = _errors(flows, shapes, count, 1, scale)
     errors: Floats = np.divide(total, points, out=np.full(count + 1, np.nan), where=points > 0)
     return errors[1:]
+
+
+def _grid_points(
+    shapes: npt.NDArray[np.int32], count: int, stride: int
+) -> tuple[Integers, Integers]:
+    """Return the number of grid points of each object, and of those with all sides in it."""
+    grid = slice(stride // 2, None, stride)
+    owner = np.pad(shapes[grid, grid], 1)
+    own, inner = owner[1:-1, 1:-1], owner > 0
+    for axis in (0, 1):
+        for step in (-1, 1):
+            inner &= owner == np.roll(owner, step, axis)
+    found = own[inner[1:-1, 1:-1]]
+    points, inside = (np.bincount(of.ravel(), minlength=count + 1) for of in (own, found))
+    return points, inside
 
 
 def _errors(
@@ -87,14 +104,14 @@ def _errors(
     count: int,
     stride: int,
     scale: float,
-) -> tuple[Floats, Integers, Integers]:
-    """Return, of each object, the sum of squared differences, its grid points and those inside."""
+) -> tuple[Floats, Integers]:
+    """Return, of each object, the sum of squared differences, and the number of grid points."""
     grid = slice(stride // 2, None, stride)
     owner = shapes[grid, grid]
     y, x = np.nonzero(owner)
     owners = owner[y, x]
     found = flows[:, grid, grid][:, y, x] / scale
-    total, inner = np.zeros(count + 1), np.zeros(count + 1, np.int64)
+    total = np.zeros(count + 1)
     order = np.argsort(owners, kind="stable")  # systems of whole objects
     y, x, owners, found = y[order], x[order], owners[order], found[:, order]
     for part in _systems(owners):
@@ -102,9 +119,7 @@ def _errors(
         own = _shape_flows(near, y[part], x[part], owners[part])
         squares = ((found[:, part] - own) ** 2).sum(axis=0)
         total += np.bincount(owners[part], squares, minlength=count + 1)
-        within = (near[:4] >= 0).all(axis=0)
-        inner += np.bincount(owners[part][within], minlength=count + 1)
-    return total, np.bincount(owners, minlength=count + 1), inner
+    return total, np.bincount(owners, minlength=count + 1)
 
 
 def _systems(owners: Integers) -> Iterator[slice]:

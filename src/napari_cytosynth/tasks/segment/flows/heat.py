@@ -4,6 +4,10 @@ A source of heat at an object's centre and cold all around it: the temperature a
 other maximum, whatever the shape, so that its gradient leads from every pixel to the centre.
 Stringer et al. 2021 spread the heat for a number of steps; solving for the state at rest needs
 no such number, and reaches the end of every arm.
+
+Targets of a training are solved for here object by object, at all pixels and with Euclidean depths;
+:mod:`.flow_error` solves for all objects of a plane at once, on a grid, with depths that are quick:
+either in place of the other would change targets, or errors that limits were chosen for.
 """
 
 from __future__ import annotations

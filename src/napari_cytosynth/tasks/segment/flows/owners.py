@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from .bands import bands
-from .sinks import find_sinks
+from .sinks import PARTS, find_sinks
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,7 +25,6 @@ _APART = 0.09  # diameters on each side of a border that flows are compared at: 
 _FARTHEST = 4  # px
 _STEPS = 100  # of the integers that directions are rounded to, so that sums are exact
 _ROUNDS = 8
-_WHOLE = 64  # weight in a sink of a pixel that is certainly foreground
 
 
 def owners_of_ends(
@@ -106,7 +105,7 @@ def _sinks_of_ends(
     for part in parts:
         inside = ends[part] >= 0
         weight = np.asarray(probability[part][inside], np.float32) / full
-        counts = np.rint(np.clip(weight, 0, 1) * _WHOLE) / np.float32(_WHOLE)
+        counts = np.rint(np.clip(weight, 0, 1) * PARTS) / np.float32(PARTS)
         np.add.at(table, ends[part][inside], counts)
     sinks = find_sinks(table, ends.shape)
     sinks[sinks == 0] = -1

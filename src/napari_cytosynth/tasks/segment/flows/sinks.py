@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.integer]
     Floats = npt.NDArray[np.floating]
 
-__all__ = ["find_sinks"]
+__all__ = ["PARTS", "find_sinks"]
+
+PARTS = 64
+"""Masses are rounded to this fraction of a pixel, so that sums are exact."""
 
 _MASS = 8.0  # pixels; fewer end together by chance
 _DENSITY = 1.5  # walks that end in one pixel; where nothing flows, it is 1
@@ -28,7 +31,7 @@ def find_sinks(walks: Floats, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
     Parameters
     ----------
     walks
-        (Y · X,) float32, how many walks end in each pixel.
+        (Y · X,) float32, how many walks end in each pixel: multiples of 1/64.
     shape
         Of the plane, (Y, X).
 
@@ -71,11 +74,9 @@ class _Places:
 
     def smoothed(self, mass: Floats) -> Floats:
         """Return binomial means over 3 × 3 px."""
-        density = np.zeros(len(mass))
+        density, padded = np.zeros(len(mass)), np.append(mass, 0)
         for y, x in _steps(2):
-            other = self.at(y, x)
-            share = (2 - abs(y)) * (2 - abs(x)) / 16
-            density += np.where(other >= 0, share * mass[other], 0)
+            density += (2 - abs(y)) * (2 - abs(x)) / 16 * padded[self.at(y, x)]
         return density
 
 
@@ -87,14 +88,14 @@ def _steps(square: int) -> list[tuple[int, int]]:
 
 def _climb(near: _Places, density: Floats) -> Integers:
     """Return the peak that each place climbs to, always to the densest within reach."""
-    best, top = np.arange(len(near), dtype=np.int32), density.copy()
+    count = len(near)
+    # densities are whole numbers of 1/1024 walks; of equal ones the first place is the higher
+    order = (density * (16 * PARTS)).astype(np.int64) * count + np.arange(count - 1, -1, -1)
+    order = np.append(order, -1)  # of no place
+    highest = order[:-1].copy()
     for step in _steps(_REACH**2):
-        other = near.at(*step)
-        height = np.where(other >= 0, density[other], -1)
-        better = (height > top) | ((height == top) & (other < best))
-        np.copyto(best, other, where=better)
-        np.copyto(top, height, where=better)
-    return _roots(best)
+        np.maximum(highest, order[near.at(*step)], out=highest)
+    return _roots((count - 1 - highest % max(count, 1)).astype(np.int32))
 
 
 def _joined(near: _Places, density: Floats, peak: Integers) -> Integers:
@@ -123,11 +124,14 @@ def _joined(near: _Places, density: Floats, peak: Integers) -> Integers:
 def _saddles(near: _Places, density: Floats, peak: Integers) -> tuple[Integers, Integers, Floats]:
     """Return pairs of peaks with places side by side, and the lower density of these."""
     found = []
+    padded = np.append(peak, -1)  # of no place
     for step in _steps(_BRIDGE):
-        other = near.at(*step)
-        one = np.flatnonzero((other >= 0) & (peak < peak[other]))
-        two = other[one]
-        found.append((peak[one], peak[two], np.minimum(density[one], density[two])))
+        if step > (0, 0):  # the others by symmetry
+            other = near.at(*step)
+            beyond = padded[other]
+            one = np.flatnonzero((beyond >= 0) & (peak != beyond))
+            two = other[one]
+            found.append((peak[one], peak[two], np.minimum(density[one], density[two])))
     one, two, saddle = (np.concatenate(part) for part in zip(*found, strict=True))
     return one, two, saddle
 

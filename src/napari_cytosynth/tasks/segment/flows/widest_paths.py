@@ -115,6 +115,9 @@ def _highest(peaks: _Peaks, probability: npt.NDArray[np.floating]) -> Integers:
 class _Peaks:
     """The peaks of a landscape, object by object, and the pixels that climb to each.
 
+    Whole planes are compared with themselves a step away, row after row with a margin: that is
+    much quicker than looking up the neighbours of each pixel.
+
     Attributes
     ----------
     pixels, owners, heights
@@ -125,36 +128,35 @@ class _Peaks:
 
     def __init__(self, heights: Heights, owner: Owners, steps: tuple[tuple[int, int], ...]) -> None:
         self._shape = owner.shape
+        self._width = owner.shape[1] + 2
         self.pixels = np.flatnonzero(owner)
         self.owners = owner.ravel()[self.pixels]
         self.heights = heights.ravel()[self.pixels].astype(np.int64)
-        count = len(self.pixels)
+        inner = _padded(owner)
+        self._places = np.flatnonzero(inner).astype(np.int32)
+        # the other half of the steps by symmetry
+        self._steps = [y * self._width + x for y, x in steps if y > 0 or (y == 0 and x > 0)]
+        self._same = [inner[:-step] == inner[step:] for step in self._steps]
+        roots = self._climb(len(inner))
+        summits = roots == np.arange(len(roots), dtype=np.int32)
+        self._count = int(np.count_nonzero(summits))
+        self.of_pixels = (np.cumsum(summits, dtype=np.int32) - np.int32(1))[roots]
+
+    def _climb(self, size: int) -> Integers:
+        """Return the number of the pixel at the top of each one's climb."""
+        bits = size.bit_length()
+        low = (1 << bits) - 1
+        wide = (int(self.heights.max(initial=0)) + 1) << bits > np.iinfo(np.int32).max
+        order: Integers = np.zeros(size, np.int64 if wide else np.int32)
         # of equal heights the first pixel is the higher, so that every climb ends
-        self._order = self.heights * count + np.arange(count - 1, -1, -1)
-        width = owner.shape[1] + 2
-        y, x = np.divmod(self.pixels.astype(np.int32), np.int32(owner.shape[1]))
-        places = (y + np.int32(1)) * np.int32(width) + x + np.int32(1)
-        index = np.full((owner.shape[0] + 2) * width, -1, np.int32)
-        index[places] = np.arange(count, dtype=np.int32)
-        self._near = [self._sisters(index[places + np.int32(y * width + x)]) for y, x in steps]
-        self._forward = [y > 0 or (y == 0 and x > 0) for y, x in steps]
-        roots = self._climb()
-        summits = roots == np.arange(count)
-        self._count = int(summits.sum())
-        self.of_pixels = (np.cumsum(summits) - 1)[roots]
-
-    def _sisters(self, near: Owners) -> Owners:
-        """Return neighbours of the same object; the pixel itself where there is none."""
-        own = np.arange(len(near), dtype=np.int32)
-        near = np.where(near < 0, own, near)
-        return np.where(self.owners[near] == self.owners, near, own)
-
-    def _climb(self) -> Integers:
-        highest = self._order.copy()
-        for near in self._near:
-            np.maximum(highest, self._order[near], out=highest)
-        count = len(self.pixels)
-        roots = (count - 1 - highest % max(count, 1)).astype(np.int32)
+        order[self._places] = (self.heights << bits) + (low - self._places)
+        highest = order.copy()
+        for step, same in zip(self._steps, self._same, strict=True):
+            np.maximum(highest[:-step], order[step:] * same, out=highest[:-step])
+            np.maximum(highest[step:], order[:-step] * same, out=highest[step:])
+        number = np.zeros(size, np.int32)
+        number[self._places] = np.arange(len(self._places), dtype=np.int32)
+        roots: Integers = number[low - (highest[self._places] & low)]
         while True:
             further = roots[roots]
             if np.array_equal(further, roots):
@@ -163,10 +165,11 @@ class _Peaks:
 
     def on_rim(self) -> npt.NDArray[np.bool_]:
         """Return which pixels have a neighbour outside their object."""
-        rim = np.zeros(len(self.pixels), bool)
-        for near in self._near:
-            rim |= near == np.arange(len(near))
-        return rim
+        within = np.ones((self._shape[0] + 2) * self._width, bool)
+        for step, same in zip(self._steps, self._same, strict=True):
+            within[:-step] &= same
+            within[step:] &= same
+        return ~within[self._places]
 
     def widths(self, sources: Integers, starts: Integers) -> Integers:
         """Return the width of the widest path from the sources to each peak; 0 where none leads.
@@ -199,12 +202,13 @@ class _Peaks:
     def _saddles(self) -> tuple[Integers, Integers, Integers]:
         """Return pairs of peaks whose pixels touch, and the lower height of these."""
         pairs: list[tuple[Integers, Integers, Integers]] = []
-        for near, forward in zip(self._near, self._forward, strict=True):
-            if forward:
-                one, other = self.of_pixels, self.of_pixels[near]
-                at = np.flatnonzero(one != other)
-                low = np.minimum(self.heights[at], self.heights[near[at]])
-                pairs.append((one[at], other[at], low))
+        size = (self._shape[0] + 2) * self._width
+        peak, heights = np.full(size, -1, np.int32), np.zeros(size, np.int64)
+        peak[self._places], heights[self._places] = self.of_pixels, self.heights
+        for step, same in zip(self._steps, self._same, strict=True):
+            at = np.flatnonzero((peak[:-step] != peak[step:]) & same)
+            low = np.minimum(heights[at], heights[at + step])
+            pairs.append((peak[at], peak[at + step], low))
         one, other, low = (np.concatenate(part) for part in zip(*pairs, strict=True))
         return np.minimum(one, other), np.maximum(one, other), low
 
@@ -213,6 +217,13 @@ class _Peaks:
         lowered = np.zeros(self._shape, np.uint16)
         lowered.ravel()[self.pixels] = np.minimum(self.heights, widths[self.of_pixels])
         return lowered
+
+
+def _padded(plane: Owners) -> Owners:
+    """Return the pixels of a plane, row after row, with a margin of one around it."""
+    padded = np.zeros((plane.shape[0] + 2, plane.shape[1] + 2), plane.dtype)
+    padded[1:-1, 1:-1] = plane
+    return padded.ravel()
 
 
 def _widest(
