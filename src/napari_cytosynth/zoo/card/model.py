@@ -21,6 +21,7 @@ SINCE_VERSION_2 = (
     "flows",
     "confidence",
     "expected",
+    "settings_from",
     "input_looks",
 )
 """Fields of `Inference` that version 1 did not have."""
