@@ -25,6 +25,8 @@ from .thresholds import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_cytosynth.zoo.card import ConfidenceTest
+
     from .data import SegmentationData
     from .module import SegmentationModule
     from .recipe import SegmentRecipe
@@ -53,19 +55,21 @@ def _chosen(
     data: SegmentationData,
     predictions: list[Predictions],
     summary: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return fields of the card on objects, and the record of how they were chosen."""
+) -> tuple[dict[str, Any], dict[str, Any], list[ConfidenceTest]]:
+    """Return the card's fields on objects, how they were chosen, and tests of the confidence."""
     if kept := kept_fields(summary):
-        return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}
+        return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}, []
     if recipe.flow_channel is not None:
         choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)
-        return choice.card_fields(), choice.record()
+        seen = ", which it was trained on" if summary.get("settings_from") == "training" else ""
+        tests = choice.confidence_tests(f"validation images{seen}")
+        return choice.card_fields(), choice.record(), tests
     if recipe.instances:
         threshold, splitting, score = choose_splitting(predictions)
         found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
-        return {"threshold": threshold, "splitting": splitting}, found
+        return {"threshold": threshold, "splitting": splitting}, found, []
     threshold = choose_threshold(predictions)
-    return {"threshold": threshold}, {"threshold": threshold}
+    return {"threshold": threshold}, {"threshold": threshold}, []
 
 
 def export_model(
@@ -95,7 +99,7 @@ def export_model(
     module.to("cpu")
     module.network.load_state_dict(state["average"])
     predictions = _predict(module, data)
-    chosen, found = _chosen(recipe, data, predictions, summary)
+    chosen, found, tests = _chosen(recipe, data, predictions, summary)
     found |= {"iou": _named_curve(predictions), **summary}
     if sources := by_source(predictions):
         found["sources"] = {name: {"iou": _named_curve(own)} for name, own in sources.items()}
@@ -115,4 +119,4 @@ def export_model(
             **chosen,
         )
 
-    return save_trained(recipe, checkpoint, folder, summary, inference)
+    return save_trained(recipe, checkpoint, folder, summary, inference, tests)

@@ -61,7 +61,7 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
     ModelError
         If that model cannot be loaded.
     """
-    seen = len(data.validation_names & set(data.train_names))
+    seen = len(set(data.validation_names) & set(data.train_names))
     if not seen:
         return {}
     begins = _begins(recipe, seen, len(data.validation_names))

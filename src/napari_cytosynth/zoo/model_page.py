@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from .confidence_page import confidence_text
 from .text import for_markdown, one_line
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
         _use(card, place),
         _input_and_output(card.inference),
         _figures(card.metrics),
+        _section("Confidence in each object", confidence_text(card.confidence_tests)),
         _training(card),
         _section("Limits", _limits(card)),
         _licences(card),

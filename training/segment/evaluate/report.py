@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.training.reports.records import model_record, replace_metrics
 from napari_cytosynth.zoo.card import Metric
+from napari_cytosynth.zoo.model_files import read_card, update_card
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
     from .confidence import ConfidenceScores
+    from .stated import StatedScores
     from .tally import Kind, WorstField
 
 __all__ = ["SegmentOptions", "SegmentReport"]
@@ -103,6 +105,9 @@ class SegmentReport:
         What tells right objects from wrong ones, or why that is not known.
     worst
         The fields with the lowest scores, worst first. Default: none.
+    stated
+        How far the confidence that the model states can be trusted. Default: None, it states
+        none.
     """
 
     model: Model
@@ -114,6 +119,7 @@ class SegmentReport:
     counts: ProbabilityCounts
     confidence: ConfidenceScores | str
     worst: list[WorstField] = field(default_factory=list)
+    stated: StatedScores | None = None
 
     @property
     def threshold(self) -> float:
@@ -138,6 +144,8 @@ class SegmentReport:
     def update_card(self, folder: Path, dataset: str, command: str) -> None:
         """Write :meth:`card_metrics` into a model's card, in place of older ones of `dataset`.
 
+        And how far the confidence can be trusted, where the model states one.
+
         Parameters
         ----------
         folder
@@ -153,6 +161,12 @@ class SegmentReport:
             If it cannot be written.
         """
         replace_metrics(folder, dataset, self.card_metrics(dataset, command))
+        card = read_card(folder)
+        tests = [test for test in card.confidence_tests if test.dataset != dataset]
+        if self.stated is not None:
+            tests.append(self.stated.test(dataset, command))
+        if tests != card.confidence_tests:
+            update_card(folder, card.model_copy(update={"confidence_tests": tests}))
 
     def summary(self, command: str) -> dict[str, Any]:
         """Return the content of ``metrics.json``."""
@@ -168,4 +182,5 @@ class SegmentReport:
             "images": list(self.table["image"]),
             "metrics": self.metrics,
             "confidence": confidence if isinstance(confidence, str) else confidence.record(),
+            "stated confidence": None if self.stated is None else self.stated.record(),
         }

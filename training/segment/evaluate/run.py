@@ -151,6 +151,7 @@ def evaluate_segment(
         tally.counts,
         confidence.scores(),
         tally.worst(),
+        confidence.stated_scores(),
     )
 
 

@@ -212,6 +212,9 @@ def _print(report: SegmentReport, out: Path) -> None:
         echo(printable(f"  {name}: {shown}"))
     confidence = report.confidence
     echo(printable(confidence if isinstance(confidence, str) else confidence.summary()))
+    if report.stated is not None:
+        for line in report.stated.summary().splitlines():
+            echo(printable(line))
     echo(printable(f"Details and figures: {out}"))
 
 
