@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
     from .confidence import ConfidenceScores
+    from .rescaling import RescaledScores
     from .stated import StatedScores
     from .tally import Kind, WorstField
 
@@ -63,6 +64,9 @@ class SegmentOptions:
         Pixel size of the images in µm; None (default) if unknown: nothing is resampled.
     device
         Device of the network. Default: ``auto``.
+    rescale
+        Factors that the images are resampled by as well, for :attr:`SegmentReport.rescaled`.
+        Default: none.
     """
 
     kind: Kind = "mask"
@@ -73,6 +77,7 @@ class SegmentOptions:
     smallest: int | None = None
     pixel_size_um: float | None = None
     device: str = "auto"
+    rescale: tuple[float, ...] = ()
 
     @property
     def least_size(self) -> int:
@@ -108,6 +113,8 @@ class SegmentReport:
     stated
         How far the confidence that the model states can be trusted. Default: None, it states
         none.
+    rescaled
+        Scores of the same images at other magnifications. Default: none were asked for.
     """
 
     model: Model
@@ -120,6 +127,7 @@ class SegmentReport:
     confidence: ConfidenceScores | str
     worst: list[WorstField] = field(default_factory=list)
     stated: StatedScores | None = None
+    rescaled: list[RescaledScores] = field(default_factory=list)
 
     @property
     def threshold(self) -> float:
@@ -182,5 +190,6 @@ class SegmentReport:
             "images": list(self.table["image"]),
             "metrics": self.metrics,
             "confidence": confidence if isinstance(confidence, str) else confidence.record(),
+            "rescaled": [scores.record() for scores in self.rescaled],
             "stated confidence": None if self.stated is None else self.stated.record(),
         }
