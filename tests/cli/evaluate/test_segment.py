@@ -148,7 +148,9 @@ def test_the_same_images_are_run_at_other_magnifications(evaluate, nuclei_folder
     record = evaluate(nuclei_folder, "--names", "01", "--rescale", "0.5", "2")
     assert [scores["factor"] for scores in record["rescaled"]] == [0.5, 2]
     assert "--rescale 0.5 2" in record["command"]
-    assert "× 2: 3 objects" in record["shown"]
+    objects = record["rescaled"][1]["objects"]
+    assert objects == record["metrics"]["true objects"]
+    assert f"× 2: {objects} objects, AP@0.5" in record["shown"]
     assert "card has no diameter" in record["shown"]  # of the tiny model
     record = evaluate(nuclei_folder, "--names", "01")
     assert record["rescaled"] == []

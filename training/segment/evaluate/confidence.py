@@ -247,7 +247,9 @@ class ConfidenceTally:
         right = best_iou(truth, result.labels)[count] >= IOU
         self.image.append(np.full(len(right), len(self.right)))
         self.right.append(right)
-        known = {name: column.to_numpy() for name, column in result.table.items()}
+        known: dict[Any, NDArray[Any]] = {
+            name: column.to_numpy() for name, column in result.table.items()
+        }
         known |= _flow_facts(result)
         for name, (column, make) in INGREDIENTS.items():
             if column in known:

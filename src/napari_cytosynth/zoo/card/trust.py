@@ -98,9 +98,9 @@ class ConfidenceTest(Record):
             return ""
         gain, low, _ = self.gain
         if low > 0:
-            few = self.images < ENOUGH_IMAGES
-            limited = f", in {self.images} images only, whose objects may be alike" * few
-            return f"The confidence tells more than the {RIVAL} alone{limited}."
+            limited = f", in {self.images} images only, whose objects may be alike"
+            known = "" if self.images >= ENOUGH_IMAGES else limited
+            return f"The confidence tells more than the {RIVAL} alone{known}."
         if gain > 0:
             return f"The confidence tells no more than the {RIVAL} alone beyond what may be chance."
         return f"The confidence does not tell more than the {RIVAL} alone."
