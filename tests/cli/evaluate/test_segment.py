@@ -149,7 +149,7 @@ def test_the_same_images_are_run_at_other_magnifications(evaluate, nuclei_folder
     assert [scores["factor"] for scores in record["rescaled"]] == [0.5, 2]
     assert "--rescale 0.5 2" in record["command"]
     objects = record["rescaled"][1]["objects"]
-    assert objects == record["metrics"]["true objects"]
+    assert 0 < objects <= record["metrics"]["true objects"]  # some nuclei stay too small
     assert f"× 2: {objects} objects, AP@0.5" in record["shown"]
     assert "card has no diameter" in record["shown"]  # of the tiny model
     record = evaluate(nuclei_folder, "--names", "01")
