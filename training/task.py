@@ -92,6 +92,10 @@ def _no_callbacks(recipe: Recipe, data: EpochData, module: NetworkModule) -> lis
     return []
 
 
+def _no_record(recipe: Recipe, data: EpochData) -> dict[str, Any]:
+    return {}
+
+
 def _no_first_stage(recipe: Recipe, out: Path) -> None:
     return None
 
@@ -134,6 +138,9 @@ class Task(Generic[R]):
         whose arguments fit the data may be trained.
     callbacks
         Lightning callbacks beside those of all tasks; none by default.
+    settings_record
+        Given a recipe and its images, returns what the export needs to know of settings that
+        cannot be chosen on validation images, with ``settings_note`` in words; empty by default.
     first_stage
         The training that comes first, if the recipe has one; none by default.
     """
@@ -151,6 +158,7 @@ class Task(Generic[R]):
     unmeasured: Callable[[R, str], str] = _no_reason
     families: Mapping[str, Any] = field(default_factory=dict)
     callbacks: Callable[[R, Any, Any], list[Callback]] = _no_callbacks
+    settings_record: Callable[[R, Any], dict[str, Any]] = _no_record
     first_stage: Callable[[R, Path], FirstStage | None] = _no_first_stage
 
     def module(self, recipe: R, steps: int) -> NetworkModule:

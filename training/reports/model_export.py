@@ -16,10 +16,11 @@ from napari_cytosynth.zoo.card import Inference, ModelCard, Training
 from napari_cytosynth.zoo.model_files import save_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from napari_cytosynth.training.recipe.base import FieldRecipe, Recipe
+    from napari_cytosynth.zoo.card import ConfidenceTest
 
 __all__ = ["network_facts", "save_trained"]
 
@@ -73,6 +74,7 @@ def save_trained(
     folder: Path,
     summary: dict[str, Any],
     inference: Callable[[torch.nn.Module], Inference],
+    confidence_tests: Sequence[ConfidenceTest] = (),
 ) -> Path:
     """Write the three-file model of the best averaged weights.
 
@@ -89,6 +91,8 @@ def save_trained(
         :func:`~napari_cytosynth.training.run.lineage.source_record`.
     inference
         Makes the card's block of that name for the network.
+    confidence_tests
+        The card's entries of that name. Default: none.
     """
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     network = build_network(recipe.network.architecture, recipe.network_arguments)
@@ -102,6 +106,7 @@ def save_trained(
         licence=recipe.card.licence,
         inference=inference(network),
         training=_training_record(recipe, summary),
+        confidence_tests=list(confidence_tests),
         tags=recipe.card.tags,
     )
     return save_model(folder, network, card)

@@ -271,6 +271,8 @@ class _Round:
         with results_folder(self.out):
             module = task.module(recipe, _steps(recipe, data))
         data.prepare_network(module.network)
+        if is_first() and (note := self._before(data).get("settings_note")):
+            echo(note)
         callbacks, best, clock = self._callbacks(data, module)
         epochs = stop_at_epoch or self.recipe.train.max_epochs
         trainer = _trainer(self.recipe, self.out, callbacks, epochs, self.precision)
@@ -298,17 +300,18 @@ class _Round:
         callbacks, best, clock = _callbacks(recipe, self.out)
         whole = self.whole or recipe
         facts = partial(write_facts, whole, data, self.out, seed=recipe.train.seed)
-        facts = partial(facts, precision=self.precision, before=self._before())
+        facts = partial(facts, precision=self.precision, before=self._before(data))
         callbacks.append(FirstWrites(facts))
         callbacks += task_of(recipe).callbacks(recipe, data, module)
         return callbacks, best, clock
 
-    def _before(self) -> dict[str, Any]:
-        """Return steps and seconds of earlier rounds, and the source model."""
+    def _before(self, data: EpochData) -> dict[str, Any]:
+        """Return steps and seconds of earlier rounds, the source model, and what is kept of it."""
         kept = read_record(self.out / "run.json").get("before")
         if kept and (self.out / LAST).is_file():
             return dict(kept)
-        return spent(self.whole_out, self.number) | source_record(self.recipe)
+        record = spent(self.whole_out, self.number) | source_record(self.recipe)
+        return record | task_of(self.recipe).settings_record(self.recipe, data)
 
     def _export(
         self,
@@ -318,7 +321,7 @@ class _Round:
         best: RevertToBest,
         clock: Clock,
     ) -> None:
-        before = self._before()
+        before = self._before(data)
         summary = before | {
             # Lightning counts the steps of every optimiser
             "steps": before["steps"] + trainer.global_step // len(trainer.optimizers),

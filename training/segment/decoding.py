@@ -16,6 +16,7 @@ from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected, FlowDecoding
 
 from .evaluate.confidence import ConfidenceScores, confidence_scores
+from .evaluate.stated import as_test
 from .losses import FLOW_SCALE
 from .targets import equivalent_diameters
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_cytosynth.metrics import ConfidenceFit
+    from napari_cytosynth.zoo.card import ConfidenceTest
 
     from .thresholds import Predictions
 
@@ -109,6 +111,12 @@ class DecodingChoice:
         """Return the card's fields."""
         names = ("threshold", "min_size", "diameter", "flows", "confidence", "expected")
         return {name: getattr(self, name) for name in names}
+
+    def confidence_tests(self, dataset: str) -> list[ConfidenceTest]:
+        """Return how well the confidence did in cross-validation, for the card; may be empty."""
+        if isinstance(self.scores, str):
+            return []
+        return [as_test(self.scores.left_out, dataset, cross_validated=True)]
 
     def record(self) -> dict[str, Any]:
         """Return all of it as plain values, for ``validation.json``."""

@@ -13,6 +13,7 @@ from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
 from .decoding import choose_decoding
+from .kept_settings import KEPT, kept_fields
 from .thresholds import (
     Predictions,
     by_source,
@@ -23,6 +24,8 @@ from .thresholds import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from napari_cytosynth.zoo.card import ConfidenceTest
 
     from .data import SegmentationData
     from .module import SegmentationModule
@@ -47,6 +50,28 @@ def _named_curve(predictions: list[Predictions]) -> dict[str, float]:
     return {f"{threshold:.2f}": iou for threshold, iou in iou_curve(predictions).items()}
 
 
+def _chosen(
+    recipe: SegmentRecipe,
+    data: SegmentationData,
+    predictions: list[Predictions],
+    summary: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any], list[ConfidenceTest]]:
+    """Return the card's fields on objects, how they were chosen, and tests of the confidence."""
+    if kept := kept_fields(summary):
+        return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}, []
+    if recipe.flow_channel is not None:
+        choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)
+        seen = ", which it was trained on" if summary.get("settings_from") == "training" else ""
+        tests = choice.confidence_tests(f"validation images{seen}")
+        return choice.card_fields(), choice.record(), tests
+    if recipe.instances:
+        threshold, splitting, score = choose_splitting(predictions)
+        found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
+        return {"threshold": threshold, "splitting": splitting}, found, []
+    threshold = choose_threshold(predictions)
+    return {"threshold": threshold}, {"threshold": threshold}, []
+
+
 def export_model(
     recipe: SegmentRecipe,
     module: SegmentationModule,
@@ -66,25 +91,15 @@ def export_model(
     folder
         Destination; ``validation.json`` with threshold and splitting is written one level up.
     summary
-        ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run, and its
-        :func:`~napari_cytosynth.training.run.lineage.source_record`.
+        ``steps``, ``seconds``, ``best_epoch`` and ``precision`` of the run, its
+        :func:`~napari_cytosynth.training.run.lineage.source_record`, and its
+        :func:`.settings_record`: settings that are kept are not chosen again.
     """
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     module.to("cpu")
     module.network.load_state_dict(state["average"])
     predictions = _predict(module, data)
-    if recipe.flow_channel is not None:
-        choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)
-        chosen: dict[str, Any] = choice.card_fields()
-        found = choice.record()
-    elif recipe.instances:
-        threshold, splitting, score = choose_splitting(predictions)
-        chosen = {"threshold": threshold, "splitting": splitting}
-        found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
-    else:
-        threshold = choose_threshold(predictions)
-        chosen = {"threshold": threshold}
-        found = {"threshold": threshold}
+    chosen, found, tests = _chosen(recipe, data, predictions, summary)
     found |= {"iou": _named_curve(predictions), **summary}
     if sources := by_source(predictions):
         found["sources"] = {name: {"iou": _named_curve(own)} for name, own in sources.items()}
@@ -99,8 +114,9 @@ def export_model(
             modality=recipe.modality,
             input_quantiles=data.quantiles,
             input_looks=data.looks,
+            settings_from=summary.get("settings_from", "validation"),
             **network_facts(recipe, network),
             **chosen,
         )
 
-    return save_trained(recipe, checkpoint, folder, summary, inference)
+    return save_trained(recipe, checkpoint, folder, summary, inference, tests)

@@ -22,6 +22,7 @@ from napari_cytosynth.training.data.layout import (
     try_split,
 )
 
+from .kept_settings import START_ADVICE
 from .sources import sources_of, split_stems
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
     layout = DataLayout(recipe.crop_size, masks=masks, local_scaling=local)
     for source in sources_of(recipe):
         _add_source(source, recipe, data_dir, layout, report)
+    if plan.trains_on_validation and not plan.network.start_from:
+        report.warnings.append(
+            "With use_all, threshold and the like are chosen on images that were trained on. "
+            f"{START_ADVICE}"
+        )
     if recipe.sources:
         last = f"data.sources.{len(recipe.sources) - 1}.split"
         layout.split_by_name = f"{last}.kind=names '{last}.validation=[{{}}]'"

@@ -173,6 +173,12 @@ class SegmentRecipe(FieldRecipe):
         return "masks"
 
     @property
+    def trains_on_validation(self) -> bool:
+        """Whether images that validate are trained on, too, in any of its data folders."""
+        splits = [self.data.split, *(source.split for source in self.data.sources)]
+        return any(split.use_all for split in splits)
+
+    @property
     def instances(self) -> bool:
         """Whether the first target holds instances to be separated."""
         return self.data.targets[0].kind == "labels"

@@ -46,6 +46,12 @@ def _export(
     return export_model(recipe, module, data, checkpoint, folder, summary)
 
 
+def _settings_record(recipe: SegmentRecipe, data: Any) -> dict[str, Any]:
+    from .kept_settings import settings_record
+
+    return settings_record(recipe, data)
+
+
 def _check(recipe: SegmentRecipe) -> None:
     from napari_cytosynth.errors import RecipeError
     from napari_cytosynth.training.data.augmentation import magnified
@@ -84,6 +90,7 @@ SEGMENT = Task(
     data=_data,
     objectives={"masks": _masks},
     export=_export,
+    settings_record=_settings_record,
     check=_check,
     layout=_layout,
     directions=DIRECTIONS,

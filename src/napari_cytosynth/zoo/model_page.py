@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from .confidence_page import confidence_text
 from .text import for_markdown, one_line
 
 if TYPE_CHECKING:
@@ -40,6 +41,18 @@ _COMMANDS = {
     "generate": "cytosynth generate --model {name} --count 16 --seed 0 --out out/",
     "encode": "cytosynth evaluate generate MODEL --data-dir IMAGES --extractor {name}",
 }
+_CHOSEN = {
+    "validation": "chosen on validation data",
+    "start": "chosen for the model that it began with",
+    "training": "chosen on training data",
+}
+_SETTINGS = {
+    "validation": "",
+    "start": "Threshold, smallest object, confidence and the like were chosen for the model that "
+    "it began with, on images which that one had not trained on; this one may have.",
+    "training": "Threshold, smallest object, confidence and the like were chosen on images that it "
+    "was trained on, and may be worse than they look.",
+}
 _IMPORTS = {"encode": "from napari_cytosynth.tasks.features import load_features"}
 _LIBRARY = "import napari_cytosynth as cytosynth"
 
@@ -69,8 +82,9 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
         _use(card, place),
         _input_and_output(card.inference),
         _figures(card.metrics),
+        _section("Confidence in each object", confidence_text(card.confidence_tests)),
         _training(card),
-        _section("Limits", _paragraphs(card.training.remarks)),
+        _section("Limits", _limits(card)),
         _licences(card),
         _section("Please cite", _bullets(list(map(for_markdown, card.training.citations)))),
         _origin(card),
@@ -141,7 +155,7 @@ def _in_napari(card: ModelCard, place: str | None) -> str:
 
 
 def _input_and_output(inference: Inference) -> str:
-    size = inference.pixel_size_um
+    size, chosen = inference.pixel_size_um, _CHOSEN[inference.settings_from]
     rows = [
         ("Input channels", ", ".join(inference.input_channels) or "none"),
         ("Pixel size", f"{size:g} µm" if size else "unknown"),
@@ -149,8 +163,8 @@ def _input_and_output(inference: Inference) -> str:
         ("Output channels", ", ".join(inference.output_channels)),
         ("Roles of the output channels", ", ".join(inference.channel_roles) or None),
         ("Output range", _range(inference)),
-        ("Threshold (chosen on validation data)", _number(inference.threshold)),
-        ("Smallest object (chosen on validation data)", _pixels(inference.min_size)),
+        (f"Threshold ({chosen})", _number(inference.threshold)),
+        (f"Smallest object ({chosen})", _pixels(inference.min_size)),
         ("Typical diameter of an object", _pixels(inference.diameter)),
         ("Touching objects", _splitting(inference)),
         ("Classes", ", ".join(inference.classes) or None),
@@ -261,6 +275,12 @@ def _section(title: str, body: str) -> str:
 
 def _bullets(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _limits(card: ModelCard) -> str:
+    """Return remarks, and on whose images settings were chosen if not on validation images."""
+    settings = _SETTINGS[card.inference.settings_from]
+    return "\n\n".join(filter(None, [_paragraphs(card.training.remarks), settings]))
 
 
 def _paragraphs(text: str) -> str:

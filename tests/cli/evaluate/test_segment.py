@@ -142,3 +142,19 @@ def test_nothing_is_asked_of_the_model_that_no_user_asks(
     assert seen.keys() == {"model", "progress", "device"}  # the device was named
     evaluate(nuclei_folder, "--names", "01", "--min-size", "0", "--no-split-touching")
     assert (seen["min_size"], seen["split_touching"]) == (0, False)
+
+
+def test_the_same_images_are_run_at_other_magnifications(evaluate, nuclei_folder) -> None:
+    record = evaluate(nuclei_folder, "--names", "01", "--rescale", "0.5", "2")
+    assert [scores["factor"] for scores in record["rescaled"]] == [0.5, 2]
+    assert "--rescale 0.5 2" in record["command"]
+    objects = record["rescaled"][1]["objects"]
+    assert 0 < objects <= record["metrics"]["true objects"]  # some nuclei stay too small
+    assert f"× 2: {objects} objects, AP@0.5" in record["shown"]
+    assert "card has no diameter" in record["shown"]  # of the tiny model
+    record = evaluate(nuclei_folder, "--names", "01")
+    assert record["rescaled"] == []
+    assert "Resampled" not in record["shown"]
+    said = evaluate(nuclei_folder, "--rescale", "2", "--pixel-size", "0.5")
+    assert "leave out --pixel-size, or --rescale" in said
+    assert "factors from 1/8 to 8" in evaluate(nuclei_folder, "--rescale", "20")

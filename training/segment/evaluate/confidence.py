@@ -18,12 +18,16 @@ from napari_cytosynth.metrics import (
     log_losses,
 )
 
+from .stated import stated_scores
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_cytosynth.tasks.segment.result import Segmentation
+
+    from .stated import StatedScores
 
     Values = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -39,6 +43,7 @@ INGREDIENTS: dict[str, tuple[str, Callable[[Values], Values]]] = {
 """Ingredient -> column of the table of objects, and what is made of its values."""
 IOU = 0.5
 """Least IoU of a right object with a true one."""
+_NESTED = ("curve", "fit", "left_out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +70,9 @@ class ConfidenceScores:
         Reliability of all together.
     fit
         All ingredients together, fitted to all objects.
+    left_out
+        Of the combination, or of the rival alone where that is as good: the confidence in images
+        that were left out of its fit.
     """
 
     objects: int
@@ -79,19 +87,18 @@ class ConfidenceScores:
     gain_error: float
     curve: ConfidenceCurve
     fit: ConfidenceFit
+    left_out: StatedScores
 
     @property
     def worthwhile(self) -> bool:
         """Whether all together have the lower log loss (one-sided t-test over images, 5 %)."""
-        from scipy.stats import t
-
-        return bool(self.gain > t.ppf(0.95, self.images - 1) * self.gain_error)
+        return _is_gain(self.gain, self.gain_error, self.images)
 
     def record(self) -> dict[str, Any]:
         """Return the scores as plain values for JSON."""
         curve = {key: values.tolist() for key, values in vars(self.curve).items()}
         return {
-            **{key: value for key, value in vars(self).items() if key not in ("curve", "fit")},
+            **{key: value for key, value in vars(self).items() if key not in _NESTED},
             "worthwhile": self.worthwhile,
             "calibration error (ECE)": self.curve.error,
             "curve": curve,
@@ -156,6 +163,8 @@ def confidence_scores(
     alone = _left_out({rival: columns[rival]}, flags, fold)
     losses = {"all": log_losses(together, flags), "rival": log_losses(alone, flags)}
     gain = losses["rival"] - losses["all"]
+    error = _clustered_error(gain, numbers)
+    better = together if _is_gain(float(gain.mean()), error, len(names)) else alone
     return ConfidenceScores(
         len(flags),
         int(flags.sum()),
@@ -166,10 +175,18 @@ def confidence_scores(
         rival,
         float(losses["rival"].mean()),
         float(gain.mean()),
-        _clustered_error(gain, numbers),
+        error,
         confidence_curve(together, flags),
         fit,
+        stated_scores(better, columns, flags, numbers),
     )
+
+
+def _is_gain(gain: float, error: float, images: int) -> bool:
+    """Return whether a mean gain over images is beyond chance (one-sided t-test, 5 %)."""
+    from scipy.stats import t
+
+    return bool(gain > t.ppf(0.95, images - 1) * error)
 
 
 def _left_out(columns: dict[str, Values], flags: Flags, fold: NDArray[np.intp]) -> Values:
@@ -205,9 +222,12 @@ class ConfidenceTally:
         For each image, which of its objects have an IoU of at least 0.5 with a true one.
     image
         Number of each object's image.
+    stated
+        The confidence that the model states of each object; empty where it states none.
     """
 
     columns: dict[str, list[Values]] = field(default_factory=dict)
+    stated: list[Values] = field(default_factory=list)
     right: list[Flags] = field(default_factory=list)
     image: list[NDArray[np.int64]] = field(default_factory=list)
 
@@ -227,19 +247,55 @@ class ConfidenceTally:
         right = best_iou(truth, result.labels)[count] >= IOU
         self.image.append(np.full(len(right), len(self.right)))
         self.right.append(right)
+        known: dict[Any, NDArray[Any]] = {
+            name: column.to_numpy() for name, column in result.table.items()
+        }
+        known |= _flow_facts(result)
         for name, (column, make) in INGREDIENTS.items():
-            if column in result.table:
-                values = make(result.table[column].to_numpy(np.float64)[count])
+            if column in known:
+                values = make(np.asarray(known[column][count], np.float64))
                 self.columns.setdefault(name, []).append(values)
+        if result.confidence is not None:
+            self.stated.append(result.confidence[known["label"]][count])
 
     def scores(self) -> ConfidenceScores | str:
         """Return the scores, or the sentence that says why there are none."""
         if not sum(map(len, self.right)):
             return "No object was found."
-        columns = {name: np.concatenate(parts) for name, parts in self.columns.items()}
         try:
-            return confidence_scores(
-                columns, np.concatenate(self.right), np.concatenate(self.image), RIVAL
-            )
+            return confidence_scores(self._columns(), *self._objects(), RIVAL)
         except InputError as error:
             return str(error)
+
+    def stated_scores(self) -> StatedScores | None:
+        """Return those of the model's own confidence; None where it states none, or no object."""
+        if not sum(map(len, self.stated)):
+            return None
+        return stated_scores(np.concatenate(self.stated), self._columns(), *self._objects())
+
+    def _columns(self) -> dict[str, Values]:
+        return {name: np.concatenate(parts) for name, parts in self.columns.items()}
+
+    def _objects(self) -> tuple[Flags, NDArray[np.int64]]:
+        return np.concatenate(self.right), np.concatenate(self.image)
+
+
+def _flow_facts(result: Segmentation) -> dict[str, NDArray[Any]]:
+    """Return what the decoder of flows knows of each object of one plane, in the table's order.
+
+    The confidence follows from these, and not from the table: they are those of the model's own
+    threshold, whatever that of the labels.
+    """
+    if result.owned is None or not result.splits_by_flows:
+        return {}
+    labels, owner = np.asarray(result.labels), result.owned.owner
+    inside = (labels > 0) & (owner > 0)
+    owners = np.zeros(int(labels.max(initial=0)) + 1, np.intp)
+    owners[labels[inside]] = owner[inside]
+    of_objects = owners[result.table["label"].to_numpy()] - 1
+    facts = result.owned.facts[()]
+    return {
+        "mean_probability": facts.mean_probability[of_objects],
+        "area_px": np.maximum(facts.area[of_objects], 1),
+        "flow_error": facts.flow_error[of_objects],
+    }

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_cytosynth.metrics import ConfidenceCurve
+
     from .confidence import ConfidenceScores
     from .report import SegmentReport
+    from .stated import StatedScores
     from .tally import EvaluatedField, WorstField
 
 __all__ = ["save_figures"]
@@ -45,8 +48,10 @@ def save_figures(report: SegmentReport, folder: Path) -> list[Path]:
 
     def draw(figure_class: Any) -> dict[str, Any]:
         pages = {"curves": _curves(figure_class, report)}
-        if not isinstance(report.confidence, str):
-            pages["confidence"] = _confidence(figure_class, report.confidence, report)
+        if report.stated is not None:
+            pages["confidence"] = _stated(figure_class, report.stated, report)
+        elif not isinstance(report.confidence, str):
+            pages["confidence"] = _refitted(figure_class, report.confidence, report)
         for rank, worst in enumerate(report.worst, start=1):
             pages[f"worst-{rank:02d}-{worst.field.name}"] = _field_page(figure_class, worst, report)
         return pages
@@ -129,20 +134,36 @@ def _reliability(axis: Any, report: SegmentReport, bins: int = 20) -> None:
     )
 
 
-def _confidence(figure_class: Any, scores: ConfidenceScores, report: SegmentReport) -> Any:
-    curve = scores.curve
+def _stated(figure_class: Any, scores: StatedScores, report: SegmentReport) -> Any:
+    found = ", ".join(f"{name} {value:.3f}" for name, value in scores.auroc.items())
+    words = f"AUROC: {found}\ncalibration error {scores.curve.error:.3f}"
+    stated = "confidence that the model states"
+    count = scores.right + scores.wrong
+    return _curve_page(figure_class, report, scores.curve, (stated, words, count))
+
+
+def _refitted(figure_class: Any, scores: ConfidenceScores, report: SegmentReport) -> Any:
+    words = f"AUROC {scores.combined_auroc:.3f}, calibration error {scores.curve.error:.3f}"
+    stated = "stated probability that an object is right (of images left out of the fit)"
+    return _curve_page(figure_class, report, scores.curve, (stated, words, scores.objects))
+
+
+def _curve_page(
+    figure_class: Any, report: SegmentReport, curve: ConfidenceCurve, words: tuple[str, str, int]
+) -> Any:
+    """Draw a reliability curve with the number of objects in each bin; words: x, title, objects."""
     figure = figure_class(figsize=(6, 5), layout="constrained")
-    figure.suptitle(f"{report.model.card.name} · {scores.objects} objects")
+    figure.suptitle(f"{report.model.card.name} · {words[2]} objects")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="0.7", linestyle=":")
     axis.plot(curve.stated, curve.found, marker="o")
     for x, y, count in zip(curve.stated, curve.found, curve.count, strict=True):
         axis.annotate(f"{count}", (x, y), textcoords="offset points", xytext=(4, -10), fontsize=8)
     axis.set(
-        xlabel="stated probability that an object is right (of images left out of the fit)",
+        xlabel=words[0],
         ylabel="share of right objects (IoU ≥ 0.5)",
-        title=f"AUROC {scores.combined_auroc:.3f}, calibration error {curve.error:.3f}",
         xlim=(0, 1),
         ylim=(0, 1),
     )
+    axis.set_title(words[1], fontsize=9)
     return figure

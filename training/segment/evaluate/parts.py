@@ -86,8 +86,7 @@ def recipe_of(model: Model, name_or_path: str | None, part: str) -> SegmentRecip
     if read_tree(name).get("task", "segment") != "segment":
         raise InputError(f"“{name}” is not a recipe of a segmentation model.")
     recipe = cast("SegmentRecipe", load_as({"segment": SegmentRecipe}, name))
-    again = any(source.split.use_all for source in sources_of(recipe.data))
-    if part == "validation" and again:
+    if part == "validation" and recipe.trains_on_validation:
         raise InputError(
             f"The recipe “{recipe.name}” trains on its validation images too, so that figures on "
             "them would flatter the model."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.training.reports.records import model_record, replace_metrics
 from napari_cytosynth.zoo.card import Metric
+from napari_cytosynth.zoo.model_files import read_card, update_card
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
     from .confidence import ConfidenceScores
+    from .rescaling import RescaledScores
+    from .stated import StatedScores
     from .tally import Kind, WorstField
 
 __all__ = ["SegmentOptions", "SegmentReport"]
@@ -61,6 +64,9 @@ class SegmentOptions:
         Pixel size of the images in µm; None (default) if unknown: nothing is resampled.
     device
         Device of the network. Default: ``auto``.
+    rescale
+        Factors that the images are resampled by as well, for :attr:`SegmentReport.rescaled`.
+        Default: none.
     """
 
     kind: Kind = "mask"
@@ -71,6 +77,7 @@ class SegmentOptions:
     smallest: int | None = None
     pixel_size_um: float | None = None
     device: str = "auto"
+    rescale: tuple[float, ...] = ()
 
     @property
     def least_size(self) -> int:
@@ -103,6 +110,11 @@ class SegmentReport:
         What tells right objects from wrong ones, or why that is not known.
     worst
         The fields with the lowest scores, worst first. Default: none.
+    stated
+        How far the confidence that the model states can be trusted. Default: None, it states
+        none.
+    rescaled
+        Scores of the same images at other magnifications. Default: none were asked for.
     """
 
     model: Model
@@ -114,6 +126,8 @@ class SegmentReport:
     counts: ProbabilityCounts
     confidence: ConfidenceScores | str
     worst: list[WorstField] = field(default_factory=list)
+    stated: StatedScores | None = None
+    rescaled: list[RescaledScores] = field(default_factory=list)
 
     @property
     def threshold(self) -> float:
@@ -138,6 +152,8 @@ class SegmentReport:
     def update_card(self, folder: Path, dataset: str, command: str) -> None:
         """Write :meth:`card_metrics` into a model's card, in place of older ones of `dataset`.
 
+        And how far the confidence can be trusted, where the model states one.
+
         Parameters
         ----------
         folder
@@ -153,6 +169,12 @@ class SegmentReport:
             If it cannot be written.
         """
         replace_metrics(folder, dataset, self.card_metrics(dataset, command))
+        card = read_card(folder)
+        tests = [test for test in card.confidence_tests if test.dataset != dataset]
+        if self.stated is not None:
+            tests.append(self.stated.test(dataset, command))
+        if tests != card.confidence_tests:
+            update_card(folder, card.model_copy(update={"confidence_tests": tests}))
 
     def summary(self, command: str) -> dict[str, Any]:
         """Return the content of ``metrics.json``."""
@@ -168,4 +190,6 @@ class SegmentReport:
             "images": list(self.table["image"]),
             "metrics": self.metrics,
             "confidence": confidence if isinstance(confidence, str) else confidence.record(),
+            "rescaled": [scores.record() for scores in self.rescaled],
+            "stated confidence": None if self.stated is None else self.stated.record(),
         }

@@ -23,6 +23,7 @@ from napari_cytosynth.zoo.loading import load_model
 
 from .confidence import ConfidenceTally
 from .report import SegmentOptions, SegmentReport
+from .rescaling import RescalingTally
 from .tally import EvaluatedField, SegmentTally
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def _read_truth(path: Path, shape: tuple[int, ...], options: SegmentOptions) -> 
     return mask
 
 
-def _segmented(plane: NDArray[Any], model: Model, options: SegmentOptions) -> Segmentation:
+def _segmented(
+    plane: NDArray[Any], model: Model, options: SegmentOptions, *, by_size: bool = False
+) -> Segmentation:
     """Segment a plane (Y, X) as a user does, with nothing but the options that are given."""
     given: dict[str, Any] = {
         name: value
@@ -65,6 +68,8 @@ def _segmented(plane: NDArray[Any], model: Model, options: SegmentOptions) -> Se
         given |= {"pixel_size": options.pixel_size_um, "resample": True}
     if options.device != "auto":
         given["device"] = options.device
+    if by_size:
+        given["diameter"] = "auto"
     return segment(plane, model=model, progress=silent, **given)
 
 
@@ -123,6 +128,7 @@ def evaluate_segment(
     if not images or len(images) != len(targets):
         raise InputError("There must be at least one image, and a truth for each.")
     loaded = load_model(model, options.device)
+    rescaling = _rescaling(loaded, options)
     tally, confidence = SegmentTally(options.kind, keep_worst), ConfidenceTally()
     tick(0, len(images), "Evaluating")
     for done, (path, target) in enumerate(zip(images, targets, strict=True), start=1):
@@ -140,6 +146,7 @@ def evaluate_segment(
         )
         tally.add(field)
         confidence.add(field.true_objects, result, options.least_size)
+        rescaling.add(plane, field.true_objects, field.predicted)
         tick(done, len(images), f"Evaluating {field.name}")
     return SegmentReport(
         loaded,
@@ -151,7 +158,23 @@ def evaluate_segment(
         tally.counts,
         confidence.scores(),
         tally.worst(),
+        confidence.stated_scores(),
+        rescaling.scores(),
     )
+
+
+def _rescaling(model: Model, options: SegmentOptions) -> RescalingTally:
+    if options.rescale and options.pixel_size_um is not None:
+        raise InputError(
+            "With a pixel size, images are resampled to that of the model whatever their own "
+            "magnification: leave out --pixel-size, or --rescale."
+        )
+
+    def run(plane: NDArray[Any], by_size: bool) -> Segmentation:
+        return _segmented(plane, model, options, by_size=by_size)
+
+    known = model.card.inference.diameter is not None
+    return RescalingTally(options.rescale, run, knows_size=known, smallest=options.least_size)
 
 
 def write_report(report: SegmentReport, folder: Path, *, command: str = "") -> None:

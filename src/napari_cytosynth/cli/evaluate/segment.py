@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.cli.arguments import add_segment_options, whole
+from napari_cytosynth.cli.arguments import add_segment_options, positive, whole
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
@@ -83,6 +83,16 @@ def add_parser(commands: Any) -> None:
         metavar="PX",
         help="objects of fewer pixels count neither as true nor as found ones (default: 64 for "
         "masks, whose connected parts are the true objects, 0 for labels)",
+    )
+    group.add_argument(
+        "--rescale",
+        type=positive,
+        nargs="+",
+        default=[],
+        metavar="FACTOR",
+        help="also run the images resampled by these factors, such as 0.33 0.5 2 3, as they are "
+        "and with their object size measured, and print which part of AP@0.5 is left of objects "
+        "that are at least 12 px wide there",
     )
     add_output(add, "evaluation/MODEL/DATA-PART")
     add.add_argument(
@@ -165,6 +175,7 @@ def _options(arguments: argparse.Namespace, kind: Kind, invert: bool) -> Segment
         smallest=arguments.smallest,
         pixel_size_um=arguments.pixel_size,
         device=arguments.device,
+        rescale=tuple(arguments.rescale),
     )
 
 
@@ -212,7 +223,21 @@ def _print(report: SegmentReport, out: Path) -> None:
         echo(printable(f"  {name}: {shown}"))
     confidence = report.confidence
     echo(printable(confidence if isinstance(confidence, str) else confidence.summary()))
+    if report.stated is not None:
+        for line in report.stated.summary().splitlines():
+            echo(printable(line))
+    _print_rescaled(report)
     echo(printable(f"Details and figures: {out}"))
+
+
+def _print_rescaled(report: SegmentReport) -> None:
+    if not report.rescaled:
+        return
+    echo("Resampled (of the AP@0.5 of the same objects, those 12 px wide, in the images as given):")
+    for scores in report.rescaled:
+        echo(printable(scores.summary()))
+    if report.model.card.inference.diameter is None:
+        echo("The model's card has no diameter of objects, so that their size cannot be measured.")
 
 
 def command_line(arguments: argparse.Namespace, model: Model) -> str:
@@ -223,6 +248,8 @@ def command_line(arguments: argparse.Namespace, model: Model) -> str:
     if arguments.recipe:
         own = Path(arguments.recipe).suffix  # a file: its folder is left out
         words += ["--recipe", Path(arguments.recipe).name if own else arguments.recipe]
+    if arguments.rescale:
+        words += ["--rescale", *(f"{factor:g}" for factor in arguments.rescale)]
     if arguments.pixel_size is not None:
         words += ["--pixel-size", f"{arguments.pixel_size:g}"]
     if arguments.split_touching is not None:

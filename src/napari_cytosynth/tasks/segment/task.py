@@ -297,7 +297,7 @@ class _SegmentationRun(PlaneRun):
         return temporary_array((2, *shape))
 
     def _owned_planes(self) -> OwnedPlanes:
-        from .flows.decoding import LOWEST, FlowSettings
+        from .flows.decoding import LOWEST, FlowSettings, zoomed_confidence
         from .flows.planes import OwnedPlanes
 
         inference = self.model.card.inference
@@ -306,7 +306,8 @@ class _SegmentationRun(PlaneRun):
         settings = FlowSettings.from_card(inference, zoom=zoom, lowest=lowest)
         owner = np.zeros(self.whole_shape, np.int32)
         heights = np.zeros(self.whole_shape, np.uint16)
-        return OwnedPlanes(owner, heights, self.axes, settings, inference.confidence)
+        confidence = zoomed_confidence(inference.confidence, zoom)
+        return OwnedPlanes(owner, heights, self.axes, settings, confidence)
 
     def _zoom(self) -> tuple[float, float]:
         """Return the pixels of the image in one of the model, along Y and X."""

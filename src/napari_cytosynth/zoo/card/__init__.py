@@ -24,16 +24,19 @@ from .model import FORMAT_VERSION, Metric, ModelCard, Training
 from .objects import Confidence, ConfidenceTerm, Expected, FlowDecoding
 from .record import Name, is_name
 from .roles import Activation, ChannelRole, activation_of
+from .trust import Auroc, ConfidenceTest, ReliabilityBin
 
 Generation = GenerationSettings  # its earlier name, which scripts may import
 
 __all__ = [
     "FORMAT_VERSION",
     "Activation",
+    "Auroc",
     "ChannelRole",
     "Condition",
     "Confidence",
     "ConfidenceTerm",
+    "ConfidenceTest",
     "Expected",
     "FlowDecoding",
     "Generation",
@@ -45,6 +48,7 @@ __all__ = [
     "Normalisation",
     "OutputScaling",
     "PredictionType",
+    "ReliabilityBin",
     "SamplerName",
     "ScheduleName",
     "Splitting",

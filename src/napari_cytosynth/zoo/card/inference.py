@@ -18,9 +18,10 @@ from .roles import (
     derived_roles,
 )
 
-__all__ = ["Inference", "PredictionType", "ScheduleName"]
+__all__ = ["Inference", "PredictionType", "ScheduleName", "SettingsOrigin"]
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
+SettingsOrigin = Literal["validation", "start", "training"]
 ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
 
 
@@ -97,6 +98,13 @@ class Inference(Record):
     )
     expected: Expected | None = Field(
         None, description="what results on validation images look like; null if unknown"
+    )
+    settings_from: SettingsOrigin = Field(
+        "validation",
+        description="images that threshold, smallest object, splitting, flow limit, confidence "
+        "and expected results were chosen on; validation: left out of its training; start: left "
+        "out of the training of the model that it began with, whose settings it keeps; training: "
+        "it was trained on them, too",
     )
     classes: list[Line] = Field(
         default_factory=list, max_length=65536, description="classes of a conditional model"

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from .inference import Inference
 from .record import Name, Number, Record
+from .trust import ConfidenceTest
 
 __all__ = ["FORMAT_VERSION", "Metric", "ModelCard", "Training"]
 
@@ -21,6 +22,7 @@ SINCE_VERSION_2 = (
     "flows",
     "confidence",
     "expected",
+    "settings_from",
     "input_looks",
 )
 """Fields of `Inference` that version 1 did not have."""
@@ -64,6 +66,11 @@ class ModelCard(Record):
     inference: Inference = Field(description="how to run it")
     training: Training = Field(default_factory=lambda: Training(), description="how it was trained")
     metrics: list[Metric] = Field(default_factory=list, description="measured figures")
+    confidence_tests: list[ConfidenceTest] = Field(
+        default_factory=list,
+        max_length=100,
+        description="how far its confidence in objects can be trusted, on images of known truth",
+    )
     tags: list[str] = Field(default_factory=list, description="Hub tags")
     package_version: str = Field("", description="version of the package that wrote it")
 
@@ -73,6 +80,8 @@ class ModelCard(Record):
         if self.format_version < 2:
             if self.inference.task == "encode":
                 raise ValueError("inference.task encode needs format_version 2")
+            if self.confidence_tests:
+                raise ValueError("confidence_tests needs format_version 2")
             fields = type(self.inference).model_fields
             for name in SINCE_VERSION_2:
                 default = fields[name].get_default(call_default_factory=True)

@@ -124,6 +124,23 @@ def test_confidence_falls_with_wrong_flows(touching, model):
     assert noisy.median() < run(as_image(touching), model).table["confidence"].median()
 
 
+def test_the_size_in_a_confidence_is_that_in_the_models_pixels(touching, model):
+    size = ConfidenceTerm(weight=2.0, mean=5.5, std=0.5)
+    changed = {"confidence": Confidence(intercept=0.0, log_area=size)}
+    card = model.card.model_copy(
+        update={"inference": model.card.inference.model_copy(update=changed)}
+    )
+    sized = replace(model, card=card)
+    small = run(as_image(touching), sized).table
+    double = as_image(np.kron(touching, np.ones((2, 2), np.int32)))
+    large = run(double, sized, diameter=40).table
+    assert len(small) == len(large) == 4
+    assert large["area_px"].median() > 3.5 * small["area_px"].median()
+    np.testing.assert_allclose(large["confidence"], small["confidence"], atol=0.05)
+    # of as many pixels, where nothing says that the image is enlarged
+    assert (run(double, sized).table["confidence"] > small["confidence"] + 0.05).all()
+
+
 def test_models_without_confidence_have_no_such_column(touching, model):
     inference = model.card.inference.model_copy(update={"confidence": None})
     card = model.card.model_copy(update={"inference": inference})

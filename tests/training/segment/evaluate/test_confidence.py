@@ -6,10 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+import torch
+from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.segment.flows.heat import flow_field
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
+from napari_cytosynth.tasks.segment.task import segment
 from napari_cytosynth.training.segment.evaluate import run as module
 from napari_cytosynth.training.segment.evaluate.confidence import (
     ConfidenceTally,
@@ -20,6 +24,8 @@ from napari_cytosynth.training.segment.evaluate.run import (
     evaluate_segment,
     write_report,
 )
+from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, FlowDecoding, Normalisation
+from napari_cytosynth.zoo.model_files import read_card, save_model
 
 RIVAL = "mean probability"
 
@@ -162,3 +168,83 @@ def test_the_report_has_a_section_and_a_page(fields, tmp_path, tiny_model, monke
     assert record["fit"]["names"] == [RIVAL, "log area"]
     assert sum(record["curve"]["count"]) == 40
     assert (tmp_path / "out" / "confidence.png").is_file()
+
+
+@pytest.fixture
+def flow_model(make_model):
+    """A tiny model with flows, whose card says how a confidence follows from their error."""
+    return make_model(
+        output_channels=["cells", "up", "right"],
+        object_channel="cells",
+        channel_roles=["foreground", "flow-y", "flow-x"],
+        flows=FlowDecoding(),
+        splitting=None,
+        confidence=Confidence(intercept=0.3, flow_error=ConfidenceTerm(weight=-2, mean=1, std=0.5)),
+        diameter=10,
+    )
+
+
+@pytest.fixture
+def cells(flow_model):
+    """Nine cells whose flows get noisier, seen by a model that hands its three channels on."""
+    rows, columns = np.mgrid[:72, :72]
+    truth = np.zeros((72, 72), np.int32)
+    for number in range(9):
+        y, x = 12 + 24 * (number // 3), 12 + 24 * (number % 3)
+        truth[(rows - y) ** 2 + (columns - x) ** 2 <= 49] = number + 1
+    noise = 0.05 * truth * np.random.default_rng(0).normal(size=(2, 72, 72))
+    image = np.stack([np.where(truth > 0, 3.0, -4.0), *(5 * (flow_field(truth) + noise))])
+    changed = {
+        "input_channels": ["logit", "y", "x"],
+        "normalisation": Normalisation(kind="fixed", mean=0.0, std=1.0),
+    }
+    inference = flow_model.card.inference.model_copy(update=changed)
+    network = torch.nn.Conv2d(3, 3, 1, bias=False).eval()
+    with torch.no_grad():
+        network.weight[:] = torch.eye(3)[:, :, None, None]
+    card = flow_model.card.model_copy(update={"inference": inference})
+    model = replace(flow_model, card=card, network=network)
+    return segment(image.astype(np.float32), model=model, axes="CYX", device="cpu")
+
+
+def test_the_models_own_values_of_its_flows_are_measured(cells) -> None:
+    result, tally, labels = cells, ConfidenceTally(), np.asarray(cells.labels)
+    assert labels.max() > 5
+    tally.add(np.where(labels % 2, labels, 0), result, smallest=4)
+    counted = result.table["area_px"].to_numpy() >= 4
+    stated, error = tally.stated[0], tally.columns["flow error"][0]
+    assert list(stated) == list(result.table["confidence"][counted])
+    # as the card says, from the very values that stand beside it
+    assert stated == pytest.approx(1 / (1 + np.exp(-(0.3 - 2 * (error - 1) / 0.5))))
+    scores = tally.stated_scores()
+    assert scores.auroc["confidence"] == pytest.approx(scores.auroc["low flow error"])
+    assert scores.right == np.count_nonzero(result.table["label"][counted] % 2)
+
+
+def test_a_model_without_a_confidence_states_none(fields, tiny_model) -> None:
+    tally = ConfidenceTally()
+    for truth, result in fields:
+        tally.add(truth, result)
+    assert tally.stated_scores() is None
+    assert tally.scores().left_out.auroc.keys() == {"confidence", RIVAL, "log area"}
+
+
+def test_record_page_and_card_hold_the_stated_confidence(flow_model, tmp_path) -> None:
+    image = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(64, 64)), 2)
+    labels = np.asarray(segment(image, model=flow_model, device="cpu").labels)
+    tifffile.imwrite(tmp_path / "a.tif", image.astype(np.float32))
+    tifffile.imwrite(tmp_path / "b.tif", np.where(labels % 2, labels, 0).astype(np.uint16))
+    options = SegmentOptions(kind="labels", device="cpu")
+    report = evaluate_segment(flow_model, [tmp_path / "a.tif"], [tmp_path / "b.tif"], options)
+    write_report(report, tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))
+    stated = record["stated confidence"]
+    assert stated["right"] + stated["wrong"] == labels.max() == sum(stated["curve"]["count"])
+    assert {"confidence", "mean probability", "log area", "low flow error"} <= set(stated["auroc"])
+    assert (tmp_path / "out" / "confidence.png").is_file()
+    folder = save_model(tmp_path / "tiny", flow_model.network, flow_model.card)
+    for name in ("blobs, test", "others, test", "blobs, test"):
+        report.update_card(folder, name, "cytosynth evaluate …")
+    tests = read_card(folder).confidence_tests
+    assert sorted(test.dataset for test in tests) == ["blobs, test", "others, test"]
+    assert "## Confidence in each object" in (folder / "README.md").read_text("utf-8")

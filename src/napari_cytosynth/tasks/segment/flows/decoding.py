@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ __all__ = [
     "confidence_of",
     "decode_flows",
     "levels_of",
+    "zoomed_confidence",
 ]
 
 LOWEST = 0.001  # lower end of the threshold slider: pixels below it belong to no object
@@ -266,3 +268,20 @@ def confidence_of(facts: ObjectFacts, confidence: Confidence) -> npt.NDArray[np.
             logit += term.weight * (value - term.mean) / term.std
     confident: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
     return confident
+
+
+def zoomed_confidence(confidence: Confidence | None, zoom: float) -> Confidence | None:
+    """Return a card's fit for areas in px of the image, which the card counts in the model's.
+
+    Parameters
+    ----------
+    confidence
+        The card's block of that name, or None.
+    zoom
+        Pixels of the image in one of the model.
+    """
+    if confidence is None or confidence.log_area is None or zoom == 1:
+        return confidence
+    mean = confidence.log_area.mean + 2 * math.log(zoom)
+    moved = confidence.log_area.model_copy(update={"mean": mean})
+    return confidence.model_copy(update={"log_area": moved})

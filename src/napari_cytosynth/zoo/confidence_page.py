@@ -1,0 +1,86 @@
+"""The part of a model's page on its confidence in objects: what tells which are right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .text import for_markdown, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .card import ConfidenceTest
+
+__all__ = ["confidence_text"]
+
+_MEANING = (
+    "An object is right where its IoU with a true one is at least 0.5. AUROC: the chance that a "
+    "right object has the higher value than a wrong one (0.5 says nothing), with its 95 % interval."
+)
+_FITTED = "(fitted to other images of the same set)"
+
+
+def confidence_text(tests: Sequence[ConfidenceTest]) -> str:
+    """Render the tests of a model's confidence as Markdown; empty where there are none.
+
+    Parameters
+    ----------
+    tests
+        Of the card. Texts in them cannot become markup.
+    """
+    if not tests:
+        return ""
+    # reliability counts on images that chose nothing; without such, on those that are there
+    independent = [test for test in tests if not test.cross_validated] or tests
+    parts = [_MEANING, _areas(tests), *map(_verdict, tests), *map(_reliability, independent)]
+    commands = dict.fromkeys(one_line(test.command).replace("`", "'") for test in tests)
+    if shown := "\n".join(filter(None, commands)):
+        parts.append(f"Measured with:\n\n```sh\n{shown}\n```")
+    return "\n\n".join(filter(None, parts))
+
+
+def _named(test: ConfidenceTest) -> str:
+    name = for_markdown(test.dataset).replace("|", "\\|")
+    return f"{name} {_FITTED}" if test.cross_validated else name
+
+
+def _areas(tests: Sequence[ConfidenceTest]) -> str:
+    """Return the table of AUROCs, one column for each test."""
+    names = dict.fromkeys(name for test in tests for name in test.auroc)
+    rows = [
+        [f"AUROC of {for_markdown(name)}".replace("|", "\\|"), *(_area(t, name) for t in tests)]
+        for name in names
+    ]
+    rows += [
+        ["right objects", *(f"{test.right} of {test.right + test.wrong}" for test in tests)],
+        ["images", *(f"{test.images}" for test in tests)],
+        ["difference of stated and found (ECE)", *(f"{test.error:.3f}" for test in tests)],
+    ]
+    head = ["", *map(_named, tests)]
+    lines = [head, ["---", *["---:"] * len(tests)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _area(test: ConfidenceTest, name: str) -> str:
+    found = test.auroc.get(name)
+    return "" if found is None else f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
+
+
+def _verdict(test: ConfidenceTest) -> str:
+    return f"**{_named(test)}:** {test.verdict}" if test.verdict else ""
+
+
+def _reliability(test: ConfidenceTest) -> str:
+    if not test.reliability:
+        return ""
+    lines = [
+        f"Stated confidence, and the fraction of objects that were right, of {_named(test)}:",
+        "",
+        "| confidence | objects | stated (mean) | found right |",
+        "|---|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {each.low:.1f}–{each.high:.1f} | {each.count} | {each.stated:.2f} | {each.found:.2f} |"
+        for each in test.reliability
+    ]
+    return "\n".join(lines)
