@@ -1,4 +1,5 @@
-# make demo          open napari on simulated cells with the Stain and Segment widgets at work
+# make demo          open napari on simulated cells with the widgets at work (HEADLESS=1: write
+#                    pictures, TIFFs and tables of every scene instead)
 # make test          run the tests (in a virtual X server where there is one to be had)
 # make test-quick    the tests without training, real weights and viewers: a minute or so
 # make lint          what continuous integration lints: ruff, types, import contracts
@@ -13,6 +14,7 @@ PYTHON ?= python3
 OUT ?= demo-output
 ARGS ?=
 
+SEGMENT_PICTURES := segment touching-high-threshold stack stack-volume doubt-hidden
 GENERATORS := nuclei-vae nuclei-wgan nuclei-ddpm cellpainting-ddpm histology-ddpm em-pairs-ddpm em-ldm
 
 BIN := $(VENV)/bin
@@ -81,5 +83,6 @@ screenshots: setup
 	cp "$(OUT)/generate-grid.png" "$(OUT)/generate.png"
 	cp "$(OUT)/phantoms/evaluation/overview.png" "$(OUT)/stain-phantom.png"
 	cd "$(OUT)" && "$(abspath $(BIN))/python" "$(CURDIR)/scripts/shrink-pictures.py" \
-		"$(CURDIR)/docs/images" segment.png stain.png stain-trust.png stain-second-opinion.png \
-		stain-phantom.png generate.png $(GENERATORS:%=generated-%.png)
+		"$(CURDIR)/docs/images" $(SEGMENT_PICTURES:%=%.png) \
+		stain.png stain-trust.png stain-second-opinion.png stain-phantom.png generate.png \
+		$(GENERATORS:%=generated-%.png)

@@ -183,6 +183,11 @@ def calls(make_model, make_stainer, make_generator) -> list[Call]:
         Call(phantoms.cell_scene, phantom, ("touching",)),
         Call(phantoms.stained_cells, phantom, ("touching",)),
         Call(
+            phantoms.nuclei_stack,
+            {"shape": (4, 16, 16), "count": 2, "seed": 0, "voxel_size_um": (2.0, 1.0, 1.0)},
+            ("photons",),
+        ),
+        Call(
             phantoms.stained_field,
             {"index": 0, "shape": (24, 24), "seed": 0, "pixel_size_um": 2.0},
         ),

@@ -141,8 +141,10 @@ def edge_distance(labels: Labels) -> Float:
     return distance
 
 
-def noise(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Float:
-    """Draw smooth Gaussian noise of mean 0 and standard deviation 1."""
+def noise(
+    rng: np.random.Generator, shape: tuple[int, ...], sigma: float | tuple[float, ...]
+) -> Float:
+    """Draw smooth Gaussian noise of mean 0 and standard deviation 1; `sigma` is in px."""
     smooth = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), sigma, mode="wrap")
     return np.asarray((smooth - smooth.mean()) / (smooth.std() + 1e-12), np.float32)
 

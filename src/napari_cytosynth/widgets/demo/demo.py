@@ -6,22 +6,18 @@ TIFFs and tables of objects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_cytosynth.console import CommandParser, echo, printable
 from napari_cytosynth.errors import CytosynthError
 
 from .display import check_display
-from .scene import dock, screenshot, settle, show_scale_bar, write_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_cytosynth.phantoms.simulate import Phantom
-
-__all__ = ["main", "make_parser", "run_demo"]
+__all__ = ["SCENES", "Scene", "main", "make_parser", "run_demo", "scenes"]
 
 _WINDOW = (1600, 1000)
 _DESCRIPTION = (
@@ -29,48 +25,69 @@ _DESCRIPTION = (
     "leaves the viewer open. Headless it drives the same widgets and writes what a user would see "
     "and save: screenshots, TIFFs and tables of objects."
 )
+SCENES = {
+    "nuclei": "nuclei in fluorescence",
+    "phase": "cells in phase contrast",
+    "touching": "cells that touch, parted at every threshold",
+    "stack": "a z-stack, its planes linked, volumes in the table",
+    "doubt": "a model on an image of another kind, and how the widget doubts it",
+    "stain": "virtual stains of phase contrast, with their uncertainty",
+    "generate": "synthetic images",
+}
+"""Name and subject of the scenes, in order."""
+_NUCLEI, _PHASE = "fluo-nuclei-unet", "phase-cells-unet"
 
 
-@dataclass(frozen=True)
-class SegmentScene:
-    """Segment scene of the demonstration: a phantom, a model and a lower threshold.
+class Scene(Protocol):
+    """One scene of the demonstration, in a viewer of its own."""
 
-    Attributes
-    ----------
-    name
-        Stem of the files and name of the layer.
-    model
-        Name of a bundled model.
-    make
-        Function that returns the phantom.
-    lower
-        A threshold below the model's own, for the second screenshot.
-    """
+    def show(self) -> None:
+        """Run it for an open viewer."""
 
-    name: str
-    model: str
-    make: Callable[[], Phantom]
-    lower: float
+    def record(self, folder: Path) -> list[Path]:
+        """Run it; write screenshots and results, and return their paths."""
 
 
-def scenes() -> tuple[SegmentScene, ...]:
-    """Return the Segment scenes whose models are bundled, in order."""
-    from napari_cytosynth import phantoms
+def scenes() -> dict[str, Callable[[Any], Scene]]:
+    """Return the scenes whose models are bundled: by name what makes them, given a viewer."""
+    from .generate import GenerateScene, generator
+    from .stain import StainScene, can_stain
+
+    known = _segment_scenes()
+    if can_stain():
+        known["stain"] = StainScene
+    made_by = generator()
+    if made_by is not None:
+        known["generate"] = lambda viewer: GenerateScene(viewer, made_by)
+    return known
+
+
+def _segment_scenes() -> dict[str, Callable[[Any], Scene]]:
     from napari_cytosynth.zoo.catalogue import bundled_folder
 
-    known = (
-        SegmentScene(
-            "nuclei", "fluo-nuclei-unet", lambda: phantoms.fluorescent_nuclei(seed=1), 0.05
-        ),
-        SegmentScene(
-            "phase", "phase-cells-unet", lambda: phantoms.phase_contrast_cells(seed=1), 0.05
-        ),
-    )
-    return tuple(scene for scene in known if bundled_folder(scene.model) is not None)
+    from .doubt import DoubtScene
+    from .segment import nuclei_scene, phase_scene
+    from .stack import StackScene
+    from .touching import TouchingScene
+
+    known: dict[str, tuple[str, Callable[[Any, str], Scene]]] = {
+        "nuclei": (_NUCLEI, nuclei_scene),
+        "phase": (_PHASE, phase_scene),
+        "touching": (_PHASE, TouchingScene),
+        "stack": (_NUCLEI, StackScene),
+        "doubt": (_NUCLEI, DoubtScene),
+    }
+    return {
+        name: lambda viewer, make=make, model=model: make(viewer, model)  # type: ignore[misc]
+        for name, (model, make) in known.items()
+        if bundled_folder(model) is not None
+    }
 
 
-def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[Path]:
-    """Show the widgets at work: Stain on simulated cells, Segment in the stain, Generate.
+def run_demo(
+    out: str | Path | None = None, *, headless: bool = False, scene: str | None = None
+) -> list[Path]:
+    """Show the widgets at work on simulated images.
 
     Parameters
     ----------
@@ -79,6 +96,9 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
     headless
         Run every scene, write files and close, instead of leaving napari open. Needs a
         display, which may be a virtual one (``xvfb-run``). Default: False.
+    scene
+        One of :data:`SCENES`, to be run alone. Default: None, all of them if headless, else
+        virtual stains and the nuclei in them.
 
     Returns
     -------
@@ -92,63 +112,50 @@ def run_demo(out: str | Path | None = None, *, headless: bool = False) -> list[P
     """
     import napari
 
-    from .generate import generator
-    from .stain import can_stain
-
-    if not scenes() and not can_stain() and generator() is None:
+    known = scenes()
+    if not known:
         raise CytosynthError("This copy of napari-cytosynth has no bundled weights for the demo.")
+    if scene is not None and scene not in known:
+        raise CytosynthError(
+            f"The demo has no scene “{scene}” with bundled weights. It has: {', '.join(known)}."
+        )
     check_display()
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*_WINDOW)
     if not headless:
-        _show(viewer)
+        _show(viewer, scene)
         napari.run()
         return []
     folder = Path(out or "demo-output")
     folder.mkdir(parents=True, exist_ok=True)
+    chosen = [scene] if scene is not None else list(known)
     try:
-        return _record_all(viewer, folder)
+        return _record(viewer, [known[name] for name in chosen], folder)
     finally:
         viewer.close()
 
 
-def _show(viewer: Any) -> None:
-    """Run a scene for an open viewer, with the first widget in front."""
-    from .generate import GenerateScene, generator
-    from .stain import StainScene, can_stain
-
-    model = generator()
+def _show(viewer: Any, name: str | None) -> None:
+    """Run a scene for an open viewer, with its widget in front."""
+    known = scenes()
+    if name is not None:
+        known[name](viewer).show()
+        return
     # Not run: its images would cover the others.
-    generate = None if model is None else GenerateScene(viewer, model)
-    if can_stain():
-        scene = StainScene(viewer)
-        scene.run()
-        scene.compare()
-        scene.segment()
-        scene.present()
-    elif scenes():
-        _segment(viewer, dock(viewer, "Segment")[1], scenes()[0])
-    elif generate is not None:
-        generate.run()
+    waiting = known["generate"](viewer) if "generate" in known else None
+    first = next((name for name in ("stain", *known) if name in known), None)
+    if first == "generate" and waiting is not None:
+        waiting.show()
+    elif first is not None:
+        known[first](viewer).show()
 
 
-def _record_all(viewer: Any, folder: Path) -> list[Path]:
-    """Run every scene, each in an empty viewer, and write its files."""
-    from .generate import GenerateScene, generator
-    from .stain import StainScene, can_stain
-
+def _record(viewer: Any, chosen: Sequence[Callable[[Any], Scene]], folder: Path) -> list[Path]:
+    """Run scenes, each in an empty viewer, and write their files."""
     written: list[Path] = []
-    if scenes():
-        _, widget = dock(viewer, "Segment")
-        for scene in scenes():
-            written += _record(viewer, widget, scene, folder)
+    for make in chosen:
         _clear(viewer)
-    if can_stain():
-        written += StainScene(viewer).record(folder)
-        _clear(viewer)
-    model = generator()
-    if model is not None:
-        written += GenerateScene(viewer, model).record(folder)
+        written += make(viewer).record(folder)
     return written
 
 
@@ -158,63 +165,16 @@ def _clear(viewer: Any) -> None:
     viewer.layers.clear()
 
 
-def _segment(viewer: Any, widget: Any, scene: SegmentScene) -> tuple[Phantom, list[Any]]:
-    """Add the scene's phantom, press Run and wait; return the phantom and the new layers."""
-    phantom = scene.make()
-    scale = (phantom.pixel_size_um,) * 2
-    layer = viewer.add_image(phantom.image, name=f"simulated {scene.name}", scale=scale, units="um")
-    show_scale_bar(viewer)
-    widget.image.value = layer
-    widget.model.value = scene.model
-    before = set(viewer.layers)
-    widget.run()
-    settle(widget)
-    viewer.reset_view()
-    added = [new for new in viewer.layers if new not in before]
-    if not added:
-        raise CytosynthError(f"The demo could not segment “{scene.name}”: {widget.status.value}")
-    return phantom, added
-
-
-def _record(viewer: Any, widget: Any, scene: SegmentScene, folder: Path) -> list[Path]:
-    """Run one scene and write its screenshots, images and table."""
-    viewer.layers.clear()
-    phantom, added = _segment(viewer, widget, scene)
-    probability = next(layer for layer in added if layer._type_string == "image")
-    labels = next(layer for layer in added if layer._type_string == "labels")
-    probability.visible = False
-    labels.contour = 2  # so that the picture shows the cells under their labels
-    settle(widget)
-    written = [screenshot(viewer, folder / f"{scene.name}.png")]
-    written += _save(folder, scene.name, phantom, probability, labels)
-    widget.threshold.value = scene.lower
-    settle(widget)
-    written.append(screenshot(viewer, folder / f"{scene.name}-low-threshold.png"))
-    return written
-
-
-def _save(folder: Path, name: str, phantom: Phantom, probability: Any, labels: Any) -> list[Path]:
-    """Write the input, the truth and the result as TIFFs, and the table as CSV."""
-    import numpy as np
-
-    images = {
-        "image": phantom.image,
-        "truth": phantom.labels.astype(np.uint16),
-        "probability": np.asarray(probability.data, np.float32),
-        "labels": np.asarray(labels.data).astype(np.uint16),
-    }
-    written = write_images(folder, name, images, phantom.pixel_size_um)
-    table = folder / f"{name}-table.csv"
-    labels.features.to_csv(table, index=False)
-    return [*written, table]
-
-
 def make_parser() -> CommandParser:
     """Return the parser of the command."""
     parser = CommandParser(
         prog="cytosynth demo",
         description=_DESCRIPTION,
-        examples=["cytosynth demo", "xvfb-run -a cytosynth demo --headless --out demo-output"],
+        examples=[
+            "cytosynth demo",
+            "cytosynth demo --scene stack",
+            "xvfb-run -a cytosynth demo --headless --out demo-output",
+        ],
     )
     parser.add_argument(
         "--headless", action="store_true", help="write files and close, instead of staying open"
@@ -222,6 +182,8 @@ def make_parser() -> CommandParser:
     parser.add_argument(
         "--out", metavar="FOLDER", help="where a headless run writes (default: demo-output)"
     )
+    about = "; ".join(f"{name}: {subject}" for name, subject in SCENES.items())
+    parser.add_argument("--scene", choices=tuple(SCENES), help=f"run this scene alone. {about}")
     return parser
 
 
@@ -244,6 +206,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         As :func:`run_demo`.
     """
     arguments = make_parser().parse_args(argv)
-    for path in run_demo(arguments.out, headless=arguments.headless):
+    for path in run_demo(arguments.out, headless=arguments.headless, scene=arguments.scene):
         echo(printable(path))
     return 0

@@ -61,6 +61,10 @@ class GenerateScene:
         show_scale_bar(self._viewer)
         self._viewer.reset_view()
 
+    def show(self) -> None:
+        """Generate the images."""
+        self.run()
+
     def record(self, folder: Path) -> list[Path]:
         """Run everything; write screenshots, the images with their seeds, and a film."""
         self.run()

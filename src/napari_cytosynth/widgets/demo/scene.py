@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.errors import CytosynthError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["dock", "screenshot", "settle", "show_scale_bar", "write_images"]
+__all__ = [
+    "clear_caption",
+    "dock",
+    "screenshot",
+    "settle",
+    "show_caption",
+    "show_scale_bar",
+    "write_images",
+]
+
+_CAPTION_PT = 10.0
 
 
 def dock(viewer: Any, name: str) -> Any:
@@ -39,8 +49,28 @@ def settle(widget: Any, seconds: float = 1.0) -> None:
 
 def show_scale_bar(viewer: Any) -> None:
     """Show a scale bar in the canvas."""
+    _overlay(viewer, "scale_bar").visible = True
+
+
+def show_caption(viewer: Any, text: str) -> None:
+    """Show a text at the top of the canvas."""
+    overlay = _overlay(viewer, "text")
+    overlay.text, overlay.position = text, "top_left"
+    overlay.font_size = _CAPTION_PT
+    overlay.visible = True
+
+
+def clear_caption(viewer: Any) -> None:
+    """Show no text in the canvas."""
+    _overlay(viewer, "text").visible = False
+
+
+def _overlay(viewer: Any, name: str) -> Any:
+    """Return what napari draws over the canvas, from where this version keeps it."""
     canvas = getattr(viewer, "canvas", None)  # where napari 0.9 has moved it
-    (viewer if canvas is None else canvas.overlays).scale_bar.visible = True
+    if canvas is not None:
+        return getattr(canvas.overlays, name)
+    return viewer.text_overlay if name == "text" else viewer.scale_bar
 
 
 def screenshot(viewer: Any, path: Path) -> Path:
@@ -50,14 +80,26 @@ def screenshot(viewer: Any, path: Path) -> Path:
 
 
 def write_images(
-    folder: Path, name: str, images: Mapping[str, Any], pixel_size_um: float
+    folder: Path, name: str, images: Mapping[str, Any], voxel_size_um: Sequence[float]
 ) -> list[Path]:
-    """Write planes (Y, X) and stacks of channels (C, Y, X) as ``NAME-KIND.ome.tif``."""
+    """Write images as ``NAME-KIND.ome.tif``.
+
+    Parameters
+    ----------
+    folder, name
+        Where, and the beginning of the files' names.
+    images
+        By kind, with the axes (Y, X), or (Z, Y, X) where there are three sizes, or else
+        (C, Y, X).
+    voxel_size_um
+        In µm along Y and X, or along Z, Y and X.
+    """
     from napari_cytosynth.tasks.export.results import write_tiff
 
+    first = "Z" if len(voxel_size_um) == 3 else "C"
     written = []
     for kind, image in images.items():
         written.append(folder / f"{name}-{kind}.ome.tif")
-        axes = "CYX" if image.ndim == 3 else "YX"
-        write_tiff(written[-1], image, axes, (pixel_size_um, pixel_size_um))
+        axes = f"{first}YX" if image.ndim == 3 else "YX"
+        write_tiff(written[-1], image, axes, voxel_size_um)
     return written

@@ -130,6 +130,13 @@ class StainScene:
             nuclei = segmented and layer.name.startswith("nuclei – ")
             layer.visible = nuclei if found else layer.name.endswith(endings)
 
+    def show(self) -> None:
+        """Stain, compare and segment; show the virtual stains over phase contrast."""
+        self.run()
+        self.compare()
+        self.segment()
+        self.present()
+
     # -- headless ---------------------------------------------------------------------------
 
     def record(self, folder: Path) -> list[Path]:
@@ -181,5 +188,5 @@ class StainScene:
             "true-stains": phantom.fluorescence,
             "true-nuclei": phantom.nuclei.astype(np.uint16),
         }
-        written = write_images(folder, self.name, images, phantom.pixel_size_um)
+        written = write_images(folder, self.name, images, (phantom.pixel_size_um,) * 2)
         return [*written, *self.widget.staining.save(folder / "stain")]
