@@ -56,7 +56,7 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
     layout = DataLayout(recipe.crop_size, masks=masks, local_scaling=local)
     for source in sources_of(recipe):
         _add_source(source, recipe, data_dir, layout, report)
-    if plan.trains_on_validation and not plan.network.start_from:
+    if plan.trains_on_validation and not (plan.network.start_from or plan.rounds):
         report.warnings.append(
             "With use_all, threshold and the like are chosen on images that were trained on. "
             f"{START_ADVICE}"

@@ -170,3 +170,20 @@ def test_the_look_at_the_data_warns_before_hours_are_spent(recipe_of, first, nuc
     assert "network.start_from" in warnings(recipe_of(use_all=True))
     assert "start_from" not in warnings(recipe_of(first, use_all=True))
     assert "start_from" not in warnings(recipe_of())
+    rounds = recipe_of(use_all=True).model_copy(
+        update={"rounds": [{"data.split.use_all": False, "train.max_epochs": 1}]}
+    )
+    assert "start_from" not in warnings(rounds)
+
+
+def test_the_last_round_on_all_images_keeps_what_the_round_before_chose(
+    recipe_of, nuclei_folder, tmp_path
+):
+    recipe = recipe_of(use_all=True).model_copy(
+        update={"rounds": [{"data.split.use_all": False, "train.max_epochs": 1}]}
+    )
+    last = read_card(train(recipe, nuclei_folder, tmp_path / "run")).inference
+    before = read_card(tmp_path / "run" / "round-1" / recipe.name).inference
+    assert before.settings_from == "validation"
+    assert last.settings_from == "start"
+    assert all(getattr(last, name) == getattr(before, name) for name in KEPT)
