@@ -113,7 +113,9 @@ def section(data: str, parts: list[Path], again: bool) -> list[str]:
     if stage.is_dir():
         stages = {"Autoencoder": stage, **stages}
     for name, part in stages.items():
-        best = f"weights of epoch {read(part)[2]['best_epoch'] + 1}:"
+        learned = (read(part)[0]["data"].get("split") or {}).get("use_all")
+        seen = " (on images that it learned from)" if learned else ""
+        best = f"weights of epoch {read(part)[2]['best_epoch'] + 1}{seen}:"
         lines += ["", f"{name}, {best}" if name else best.capitalize(), "", "```text"]
         lines += [*table(columns(part)), "```"]
     return lines
