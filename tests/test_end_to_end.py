@@ -90,7 +90,7 @@ def test_a_model_trained_on_phantoms_by_anyone_measures_true_sizes():
             "em-epfl/test/mitochondria",
             "mask",
             "foreground IoU",
-            0.70,
+            0.82,
         ),
         (
             "em-cells-unet",

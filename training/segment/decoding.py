@@ -1,4 +1,4 @@
-"""Choice of how flows become objects, on validation images: threshold, sizes and confidence."""
+"""Choice of how outputs become objects, on validation images: threshold, sizes, confidence."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from skimage.measure import label
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import best_iou, fit_confidence
 from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFacts, confidence_of
 from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
-from napari_cytosynth.tasks.segment.instances import LabelOptions
+from napari_cytosynth.tasks.segment.instances import LabelOptions, drop_labels, label_plane
 from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected, FlowDecoding
 
 from .evaluate.confidence import ConfidenceScores, confidence_scores
+from .evaluate.report import SMALLEST
 from .evaluate.stated import as_test
 from .losses import FLOW_SCALE
 from .targets import equivalent_diameters
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["DecodingChoice", "choose_decoding", "found_objects"]
+__all__ = ["DecodingChoice", "choose_decoding", "choose_part_sizes", "found_objects"]
 
 THRESHOLDS: tuple[float, ...] = tuple(np.round(np.arange(0.2, 0.81, 0.05), 2).tolist())
 ERROR_LIMITS = (None, 1.6, 1.3, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3)
@@ -188,10 +190,12 @@ def _found_in(item: Predictions, number: int, channel: int, settings: FlowSettin
     )
 
 
-def _choose_limits(found: FoundObjects, median_area: float) -> tuple[int, float | None]:
+def _choose_limits(
+    found: FoundObjects, median_area: float, limits: Sequence[float | None] = ERROR_LIMITS
+) -> tuple[int, float | None]:
     """Return the smallest size and the error limit of (nearly) the best score."""
     sizes = [round(share * median_area) for share in SIZES]
-    pairs = list(product(sizes, ERROR_LIMITS))
+    pairs = list(product(sizes, limits))
     scores = np.array([found.score(found.kept(*pair)) for pair in pairs])
     kept = np.array([np.count_nonzero(found.kept(*pair)) for pair in pairs])
     good = np.flatnonzero(scores >= scores.max() - _SLACK)
@@ -288,4 +292,49 @@ def choose_decoding(
         _expected(found, kept, pixels, stated),
         found.score(kept),
         scores,
+    )
+
+
+def choose_part_sizes(predictions: Sequence[Predictions], threshold: float) -> dict[str, Any]:
+    """Choose the smallest object of masks, whose objects are their connected parts.
+
+    Parameters
+    ----------
+    predictions
+        Of all validation images, the truth in their maps.
+    threshold
+        The card's.
+
+    Returns
+    -------
+    dict
+        Of the card ``min_size``, ``diameter`` and ``expected``. Empty without objects: true ones
+        of fewer pixels than an evaluation counts are dust of the drawing.
+    """
+    parts = [label(item.maps[0] > 0.5, connectivity=2) for item in predictions]
+    truths = [drop_labels(each.astype(np.int32), SMALLEST["mask"]) for each in parts]
+    diameters = np.concatenate([equivalent_diameters(truth) for truth in truths])
+    if not len(diameters):
+        return {}
+    pieces = [
+        _parts_in(item, truth, number, threshold)
+        for number, (item, truth) in enumerate(zip(predictions, truths, strict=True))
+    ]
+    columns = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in _COLUMNS}
+    found = FoundObjects(**columns, true=len(diameters))
+    diameter = float(np.median(diameters))
+    min_size, _ = _choose_limits(found, np.pi / 4 * diameter**2, (None,))
+    pixels = {number: item.truth.size for number, item in enumerate(predictions)}
+    expected = _expected(found, found.kept(min_size, None), pixels, None)
+    return {"min_size": min_size, "diameter": diameter, "expected": expected}
+
+
+def _parts_in(
+    item: Predictions, truth: NDArray[np.int32], number: int, threshold: float
+) -> FoundObjects:
+    labels = label_plane(item.probability[0], None, LabelOptions(threshold, split_touching=False))
+    area = np.bincount(labels.ravel(), minlength=1)[1:]
+    unknown = np.zeros(len(area))
+    return FoundObjects(
+        area, unknown, unknown, best_iou(truth, labels), np.full(len(area), number), 0
     )

@@ -12,7 +12,7 @@ from napari_cytosynth.training.reports.records import write_json
 from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
-from .decoding import choose_decoding
+from .decoding import choose_decoding, choose_part_sizes
 from .kept_settings import KEPT, kept_fields
 from .thresholds import (
     Predictions,
@@ -69,7 +69,9 @@ def _chosen(
         found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
         return {"threshold": threshold, "splitting": splitting}, found, []
     threshold = choose_threshold(predictions)
-    return {"threshold": threshold}, {"threshold": threshold}, []
+    fields = {"threshold": threshold, **choose_part_sizes(predictions, threshold)}
+    found = {name: fields[name] for name in ("threshold", "min_size", "diameter") if name in fields}
+    return fields, found, []
 
 
 def export_model(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.tasks.segment.flows.heat import flow_field
-from napari_cytosynth.training.segment.decoding import choose_decoding
+from napari_cytosynth.training.segment.decoding import choose_decoding, choose_part_sizes
 from napari_cytosynth.training.segment.thresholds import Predictions
 
 DIAMETER = 18.0
@@ -73,3 +73,22 @@ def test_large_spots_stay_and_are_given_less_confidence():
     record = choice.record()
     assert set(record) >= {"threshold", "min_size", "error_limit", "diameter", "confidence"}
     assert choice.card_fields()["threshold"] == choice.threshold
+
+
+def test_dust_of_masks_is_dropped_by_the_smallest_part():
+    images = [_image(seed, debris=9) for seed in range(3)]  # spots of about 38 px
+    chosen = choose_part_sizes(images, 0.5)
+    assert 38 < chosen["min_size"] < np.pi / 4 * DIAMETER**2
+    assert chosen["diameter"] == pytest.approx(DIAMETER, rel=0.1)
+    assert chosen["expected"].diameter[0] > 7  # of what is left
+    clean = choose_part_sizes([_image(seed, debris=0) for seed in range(3)], 0.5)
+    assert clean["min_size"] == 0
+
+
+def test_dust_of_the_drawing_is_no_object():
+    image = _image(0, debris=0)
+    image.maps[0, ::40, ::40] = 1
+    assert choose_part_sizes([image], 0.5)["diameter"] == pytest.approx(DIAMETER, rel=0.1)
+    image.maps[0] = 0
+    image.maps[0, 5, 5] = 1
+    assert choose_part_sizes([image], 0.5) == {}
