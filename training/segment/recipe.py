@@ -40,6 +40,13 @@ class TargetRecipe(SettingsBlock):
     )
     name: str = Field("foreground", description="name of the (foreground) output channel")
     invert: bool = Field(False, description="the object is where the mask is zero")
+    depth: float | None = Field(
+        None,
+        gt=0,
+        description="largest distance in px of a masked pixel from the edge of the mask; what lies "
+        "deeper, as the inside of dark cells that were painted over with their membranes, counts "
+        "as not masked; null: everything masked counts",
+    )
     weight: float = Field(1.0, gt=0, description="weight of the channel in the loss")
     pos_weight: float = Field(1.0, gt=0, description="weight of foreground pixels in the BCE")
 

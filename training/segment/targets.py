@@ -63,12 +63,20 @@ def target_maps(
     """
     maps: list[NDArray[np.float32]] = []
     for truth, target in zip(truths, targets, strict=True):
-        inside = truth != 0
+        inside = truth != 0 if target.depth is None else _rim(truth != 0, target.depth)
         maps.append((~inside if target.invert else inside).astype(np.float32))
         if target.kind == "labels":
             labels = object_numbers(truth).astype(np.int64)
             maps += [*flow_field(labels)] if target.decoder == "flows" else [distance_map(labels)]
     return np.stack(maps)
+
+
+def _rim(mask: NDArray[np.bool_], depth: float) -> NDArray[np.bool_]:
+    """Return the pixels of a mask up to a distance from its edge; the image's is none."""
+    if mask.all():
+        return mask
+    rim: NDArray[np.bool_] = mask & (ndimage.distance_transform_edt(mask) <= depth)
+    return rim
 
 
 def equivalent_diameters(labels: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -47,3 +47,18 @@ def test_flows_are_two_channels_of_unit_vectors_that_lead_to_the_centre():
     np.testing.assert_allclose(np.hypot(down, right)[(labels > 0)].max(), 1, atol=1e-6)
     assert down[5, 18] > 0.9 > -0.9 > down[19, 18]
     assert right[12, 8] > 0.9 > -0.9 > right[12, 28]
+
+
+def test_a_dark_cell_painted_over_with_its_membranes_is_a_cell():
+    mask = np.zeros((60, 60), np.uint8)
+    mask[:, 10:16] = 255  # a membrane
+    mask[10:50, 30:50] = 255  # a dark cell, painted over
+    (cells,) = target_maps([mask], [TargetRecipe(folder="membrane", invert=True, depth=6)])
+    assert not cells[:, 10:16].any()
+    assert cells[20:40, 36:44].all()
+    assert not cells[10:50, 30:36].any()  # its own membrane stays
+    (before,) = target_maps([mask], [TargetRecipe(folder="membrane", invert=True)])
+    assert not before[10:50, 30:50].any()
+    everything = np.full((20, 20), 255, np.uint8)
+    (none,) = target_maps([everything], [TargetRecipe(folder="membrane", invert=True, depth=6)])
+    assert not none.any()
