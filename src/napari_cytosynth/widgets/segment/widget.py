@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers as reading
-from napari_cytosynth.widgets.common.parts import heading, size_box
+from napari_cytosynth.widgets.common.parts import heading, make_scrollable, size_box
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
 
@@ -122,6 +122,7 @@ class SegmentWidget(LiveForm):
             object.__setattr__(self, name, part)
         self.readout = self._panel.readout
         self.intensity = self._table.intensity
+        make_scrollable(self.native)
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
