@@ -7,24 +7,22 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QScrollArea
 
+from napari_cytosynth.widgets.generate.widget import GenerateWidget
+from napari_cytosynth.widgets.segment.widget import SegmentWidget
+from napari_cytosynth.widgets.stain.widget import StainWidget
+
 _LOW = (360, 480)  # px
 
 
-@pytest.fixture(params=["segment.widget.SegmentWidget", "stain.widget.StainWidget",
-                        "generate.widget.GenerateWidget"])  # fmt: skip
+@pytest.fixture(params=[SegmentWidget, StainWidget, GenerateWidget])
 def form(request, viewer, qtbot):
-    from importlib import import_module
-
-    module, name = request.param.rsplit(".", 1)
-    widget = getattr(import_module(f"napari_cytosynth.widgets.{module}"), name)(viewer)
+    widget = request.param(viewer)
     qtbot.addWidget(widget.native)
     return widget
 
 
 @pytest.fixture
 def segment_form(viewer, qtbot):
-    from napari_cytosynth.widgets.segment.widget import SegmentWidget
-
     widget = SegmentWidget(viewer)
     qtbot.addWidget(widget.native)
     widget._panel.confidence.visible = True
