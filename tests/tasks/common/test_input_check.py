@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.tasks.common.input_check import check_image
+from napari_cytosynth.tasks.common.looks import looks
 from napari_cytosynth.zoo.card import Normalisation
 
 QUANTILES = {"1": (-2.6, -2.0), "5": (-1.8, -1.5), "50": (-0.1, 0.1), "95": (1.5, 1.8)}
@@ -48,6 +52,16 @@ def test_contrast_and_brightness(card, plane, change, words):
     (sentence,) = check_image(odd, card)
     assert sentence.startswith("This looks unlike what the model was trained on: ")
     assert words in sentence
+
+
+def test_a_value_just_outside_its_limits_is_told_from_them(make_stainer, plane):
+    fixed = Normalisation(kind="fixed", mean=0.5, std=0.1)
+    size = looks(normalise(plane[None], fixed)[0])["size"]
+    limits = {"size": (size * 1.0004, size * 3)}
+    card = make_stainer(normalisation=fixed, input_looks=limits).card
+    (sentence,) = check_image(plane, card)
+    found, least = re.search(r"\(([\d.]+); in the training images ([\d.]+) to", sentence).groups()
+    assert float(found) < float(least)
 
 
 def test_rare_extremes_matter_only_where_they_are_more_extreme(make_stainer):

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.segment import task
 from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFacts
 from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
 from napari_cytosynth.tasks.segment.tree import ranks
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
-from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm
+from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected
+from napari_cytosynth.zoo.model_files import save_model
 
 ERRORS = np.array([0.0, 0.1, 0.6, 0.9])  # confidences of 0.99, 0.98, 0.27 and 0.02
 CALIBRATION = Confidence(intercept=0.0, flow_error=ConfidenceTerm(weight=-1.0, mean=0.5, std=0.1))
@@ -139,6 +141,32 @@ def test_another_run_keeps_the_choice_and_another_model_does_not(start, image):
     assert widget.wait(60)
     assert widget.segmentation.options.min_confidence == 0
     assert widget.min_confidence.value == 0
+
+
+@pytest.mark.parametrize("hide_below", [0.0, 0.5])
+def test_hiding_doubtful_objects_does_not_silence_the_doubt(
+    viewer, dock, segment, image, make_model, tmp_path, monkeypatch, hide_below
+):
+    def run_network(image, model, **options):
+        return segment(image, "sure/model", **options)
+
+    monkeypatch.setattr(task, "segment", run_network)
+    model = make_model(expected=Expected(confidence=(0.9, 0.95, 0.99)))
+    folder = save_model(tmp_path / "model", model.network, model.card)
+    widget = SegmentWidget(viewer, check_image=lambda *_: [])
+    dock(widget, "Segment")
+    for name, owners, doubted in (("all", image, True), ("sure", image * (image < 3), False)):
+        widget.image.value = viewer.add_image(owners, name=name)
+        widget.model.value = folder
+        widget.min_confidence.value = hide_below
+        widget.run()
+        assert widget.wait(60)
+        assert len(labels_of(viewer).features) == (4 if doubted and not hide_below else 2)
+        assert ("less sure of than usual" in widget.status.value) is doubted
+        widget.min_confidence.value = 0.6  # later, too
+        assert widget.wait(60)
+        assert ("less sure of than usual" in widget.status.value) is doubted
+        viewer.layers.clear()
 
 
 def test_in_a_stack_whole_objects_go_and_both_counts_follow(start, viewer, image):

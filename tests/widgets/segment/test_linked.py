@@ -78,6 +78,21 @@ def test_below_the_models_threshold_the_stack_is_counted_in_the_background(
     assert len(labels_layer(viewer).features) == 4
 
 
+def test_specks_below_the_smallest_size_are_never_counted(viewer, make_widget, volume):
+    volume[2, 20:26, 20:26] = 0.3  # 36 voxels
+    widget = run(viewer, make_widget, volume, step=(2,))
+    widget.min_size.value = 50
+    assert widget.wait(60)
+    assert counts(widget) == ("2", "3")
+    widget._settle.setInterval(60_000)  # still dragging
+    widget.threshold.value = 0.2
+    assert counts(widget) == ("counting …", "counting …")  # they may be part of a larger object
+    assert widget._counts.wait(60)
+    assert counts(widget) == ("2", "3")
+    assert widget.wait(60)
+    assert counts(widget) == ("2", "3")
+
+
 def test_the_count_of_the_plane_follows_the_plane_in_view(viewer, make_widget, volume):
     widget = run(viewer, make_widget, volume, step=(1,))
     viewer.dims.set_current_step(0, 4)

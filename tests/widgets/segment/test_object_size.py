@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.segment.object_size import ObjectSize
 from napari_cytosynth.widgets.segment.object_size import size_in_words
+from napari_cytosynth.widgets.segment.widget import SegmentWidget
 from napari_cytosynth.zoo.model_files import save_model
 
 OWN = 20.0
@@ -119,6 +121,45 @@ def test_objects_far_from_the_models_are_pointed_out_after_a_run(viewer, widget,
     assert not offered(widget)
     widget.diameter.value = 2
     widget.run()
+    assert widget.wait(20)
+    assert widget._size.sentence.value == ""
+
+
+def test_an_image_that_was_resampled_is_compared_at_the_models_pixel_size(
+    viewer, dock, network, make_model, tmp_path, monkeypatch
+):
+    def run(image, model, *, resample, **options):
+        found = network.segment(image, model, resample=resample, **options)
+        found.base_provenance["parameters"]["resample"] = resample
+        return found
+
+    squares = np.zeros((256, 256), np.float32)
+    for row, column in product(range(4, 250, 60), repeat=2):
+        squares[row : row + 36, column : column + 36] = 0.9  # 41 px across: 20 of the model's
+    viewer.add_image(squares, name="cells", scale=(0.25, 0.25), units=("µm", "µm"))
+    model = make_model(diameter=OWN, pixel_size_um=0.5)
+    widget = SegmentWidget(viewer, run, lambda *_: [])
+    dock(widget, "Segment")
+    widget.model.value = save_model(tmp_path / "sized", model.network, model.card)
+    for resample in (True, False):
+        widget.resample.value = resample
+        widget.run()
+        assert widget.wait(20)
+        assert bool(widget._size.sentence.value) is not resample
+
+
+def test_a_result_is_not_compared_with_a_model_chosen_during_its_run(
+    viewer, widget, network, make_model, tmp_path
+):
+    squares = np.zeros((64, 64), np.float32)
+    squares[4::12, 4::12] = 0.9
+    viewer.layers["cells"].data = np.maximum(squares, np.roll(squares, 1, 1))
+    other = make_model(diameter=300.0, pixel_size_um=None)
+    network.gate.clear()
+    widget.run()
+    assert network.inside.wait(10)
+    widget.model.value = save_model(tmp_path / "large", other.network, other.card)
+    network.gate.set()
     assert widget.wait(20)
     assert widget._size.sentence.value == ""
 

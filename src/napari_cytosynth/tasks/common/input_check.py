@@ -203,14 +203,25 @@ def _outside(found: dict[str, float], known: dict[str, tuple[float, float]]) -> 
 
 def _described(name: str, value: float, low: float, high: float) -> str:
     """Return what a look outside its limits means."""
-    span = f"{low:.2g} to {high:.2g}"
+    found, least, most = _told_apart(value, low, high)
+    span = f"{least} to {most}"
     less, more = _WORDS.get(name, ("", ""))
     if less:
-        return f"{less if value < low else more} ({value:.2g}; in the training images {span})"
+        return f"{less if value < low else more} ({found}; in the training images {span})"
     return (
-        f"its brightness is spread differently ({name[1:]} % of the pixels lie below {value:.2g} "
+        f"its brightness is spread differently ({name[1:]} % of the pixels lie below {found} "
         f"of its range, in the training images below {span})"
     )
+
+
+def _told_apart(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Return a value and its limits with as many digits as tell it from them, two at least."""
+    texts = ("", "", "")
+    for digits in range(2, 7):
+        texts = (f"{value:.{digits}g}", f"{low:.{digits}g}", f"{high:.{digits}g}")
+        if texts[0] not in texts[1:]:
+            break
+    return texts
 
 
 def _intensities(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:

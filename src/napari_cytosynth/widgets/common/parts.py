@@ -1,14 +1,36 @@
-"""Labels, headings and timers of the forms."""
+"""Labels, headings, timers and scroll bars of the forms."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from magicgui.widgets import FloatSpinBox, Label
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QLabel, QSizePolicy
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 
-__all__ = ["align_captions", "heading", "plain_label", "plain_tooltip", "single_shot", "size_box"]
+__all__ = [
+    "align_captions",
+    "heading",
+    "make_scrollable",
+    "plain_label",
+    "plain_tooltip",
+    "single_shot",
+    "size_box",
+]
+
+_LEAST_HEIGHT = 200  # px of a form that scrolls
+_FIELDS = (QAbstractSpinBox, QComboBox, QSlider)  # which the wheel changes
 
 
 def plain_label(name: str, **kwargs: Any) -> Label:
@@ -65,3 +87,62 @@ def size_box(name: str, label: str, tooltip: str, largest: float = 100_000.0) ->
     box.native.setDecimals(5)
     box.native.setKeyboardTracking(False)
     return box
+
+
+class _Scroll(QScrollArea):
+    """Area as wide as its content, which scrolls where the window is too low for it."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self._content = content
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content)
+        for kind in _FIELDS:
+            for part in content.findChildren(kind):
+                part.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
+                part.installEventFilter(self)
+
+    def sizeHint(self) -> QSize:
+        """Return the size of the whole content, beside a scroll bar."""
+        return self._beside_bar(self._content.sizeHint())
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of the content, beside a scroll bar, and little height."""
+        return QSize(self._beside_bar(self._content.minimumSizeHint()).width(), _LEAST_HEIGHT)
+
+    def _beside_bar(self, size: QSize) -> QSize:
+        bar = self.verticalScrollBar()
+        return size if bar is None else size + QSize(bar.sizeHint().width(), 0)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Leave the wheel to the scroll bar where a field or a slider is not in use."""
+        kind = None if event is None else event.type()
+        if kind == QEvent.Type.Wheel and isinstance(watched, _FIELDS) and not watched.hasFocus():
+            assert event is not None
+            QApplication.sendEvent(self.verticalScrollBar(), event)
+            event.accept()
+            return True
+        if kind == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+            # the content as high as it is now, also where its least height is what it was
+            QApplication.postEvent(self, QEvent(QEvent.Type.LayoutRequest))
+        return bool(super().eventFilter(watched, event))
+
+
+def make_scrollable(form: QWidget) -> None:
+    """Let a form scroll, rather than be squeezed or make the window higher than the screen.
+
+    Parameters
+    ----------
+    form
+        With all its parts in its layout, which becomes that of a widget within.
+    """
+    content, layout = QWidget(), form.layout()
+    assert isinstance(layout, QVBoxLayout)
+    layout.addStretch()
+    content.setLayout(layout)  # takes it away from the form, with all that is in it
+    outer = QVBoxLayout(form)
+    outer.setContentsMargins(0, 0, 0, 0)
+    outer.addWidget(_Scroll(content))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import heading
+from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 
 from .form import GenerateForm
@@ -84,11 +84,11 @@ class GenerateWidget(GenerateForm):
             heading("The images"), self._panel.native,
         ):  # fmt: skip
             layout.addWidget(part)
-        layout.addStretch()
         for name, part in self._panel.parts().items():
             object.__setattr__(self, name, part)
         self.in_view = self._panel.in_view
         self.distances = self._panel.distances
+        make_scrollable(self.native)
 
     def _connect(self) -> None:
         panel = self._panel

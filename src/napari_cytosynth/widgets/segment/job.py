@@ -27,6 +27,7 @@ __all__ = [
     "RelabelResult",
     "SegmentRequest",
     "SegmentRunResult",
+    "StackCounts",
     "compute",
     "count_stack",
     "measured",
@@ -90,6 +91,22 @@ class RelabelResult:
     labels: np.ndarray
     table: Any
     messages: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StackCounts:
+    """Objects of a stack whose planes are linked, as they were counted in its labels.
+
+    Attributes
+    ----------
+    runs
+        Of each run along Z.
+    planes
+        In each plane.
+    """
+
+    runs: list[int]
+    planes: dict[Plane, int]
 
 
 def compute(
@@ -223,10 +240,17 @@ def prepare_counts(segmentation: Any, progress: Progress) -> None:
         _ = segmentation.run_counts, segmentation.doubtful_counts
 
 
-def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> list[int]:
-    """Return the number of objects of each run along Z at another threshold."""
-    counts: list[int] = segmentation.at_threshold(**asdict(options), progress=progress).run_counts
-    return counts
+def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) -> StackCounts:
+    """Count the objects of each run along Z, and in each plane, at another threshold."""
+    from napari_cytosynth.tasks.common.axes import plane_slices
+    from napari_cytosynth.tasks.link import object_areas
+
+    new = segmentation.at_threshold(**asdict(options), progress=progress)
+    planes = {
+        plane: int((object_areas(new.labels[plane_slices(new.axes, plane)]) > 0).sum())
+        for plane in new.plane_indices()
+    }
+    return StackCounts(new.run_counts, planes)
 
 
 def _measured(

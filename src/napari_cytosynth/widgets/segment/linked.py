@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
 
-    from .job import Plane
+    from .job import Plane, StackCounts
 
 __all__ = ["LinkedCounts", "linked_plane"]
 
@@ -85,10 +85,10 @@ class LinkedCounts:
     """
 
     def __init__(self) -> None:
-        self._counted: tuple[LabelOptions, list[int]] | None = None
+        self._counted: tuple[LabelOptions, StackCounts] | None = None
 
-    def add(self, options: LabelOptions, counts: list[int]) -> None:
-        """Keep a count of each run that was made in the background."""
+    def add(self, options: LabelOptions, counts: StackCounts) -> None:
+        """Keep the counts that were made in the background."""
         self._counted = options, counts
 
     def doubts(
@@ -113,4 +113,28 @@ class LinkedCounts:
         counted, counts = self._counted
         if replace(counted, threshold=options.threshold) != options:
             return None, None
-        return counts[run], None if counted == options else counted.threshold
+        return counts.runs[run], None if counted == options else counted.threshold
+
+    def in_plane(
+        self, segmentation: Any, options: LabelOptions, plane: Plane, shown: int
+    ) -> int | None:
+        """Return the number of objects in a plane; None until it is known.
+
+        Parameters
+        ----------
+        segmentation
+            Result whose planes are linked.
+        options
+            Options of the labels.
+        plane
+            Index of the plane.
+        shown
+            Objects that are shown in it: those too small or cut as a whole are among them, where
+            this is found out from the labels of all planes.
+        """
+        if self._counted is not None and self._counted[0] == options:
+            return self._counted[1].planes[plane]
+        sizes = _sizes(segmentation, options)
+        drops = options.min_size > 1 or options.drop_border
+        known = not drops or (sizes is not None and sizes.alive(options) is not None)
+        return shown if known else None

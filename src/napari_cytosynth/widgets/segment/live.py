@@ -185,6 +185,8 @@ class LiveSegmentation:
         else:
             target[...] = labels
             found = _plane_readout(target)
+            count = self.linked_counts.in_plane(segmentation, options, plane, found.count or 0)
+            found = replace(found, count=count)
         found = replace(found, linked=True, stack=stack, stack_threshold=threshold)
         return replace(found, doubtful=doubtful, hidden=hidden if options.min_confidence else None)
 

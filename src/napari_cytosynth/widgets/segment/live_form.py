@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.widgets.common.jobs import Outcome
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-    from .job import RelabelResult
+    from .job import RelabelResult, StackCounts
     from .live import LiveSegmentation, Readout
     from .panels import ThresholdPanel
 
@@ -41,7 +41,7 @@ class LiveForm(CheckedForm):
         """Make the workers and timers; the form has its panel by now."""
         self._updates: JobRunner[RelabelResult] = JobRunner(self.native)
         self._trees: JobRunner[Any] = JobRunner(self.native)
-        self._counts: JobRunner[list[int]] = JobRunner(self.native)
+        self._counts: JobRunner[StackCounts] = JobRunner(self.native)
         self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
         self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
         self._panel.moved.connect(self._on_moved)
@@ -148,7 +148,7 @@ class LiveForm(CheckedForm):
             return
         segmentation = live.segmentation
 
-        def done(outcome: Outcome[list[int]]) -> None:
+        def done(outcome: Outcome[StackCounts]) -> None:
             if outcome.value is None or live is not self._live:
                 return
             live.linked_counts.add(options, outcome.value)

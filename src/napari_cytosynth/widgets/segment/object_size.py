@@ -132,13 +132,15 @@ class ObjectSizePanel(Container[Any]):
             self.diameter.value = 0.0
         self._clear()
 
-    def on_result(self, labels: np.ndarray) -> None:
+    def on_result(self, labels: np.ndarray, factor: float = 1.0) -> None:
         """Point out that the objects found are far from the model's, where that was not known.
 
         Parameters
         ----------
         labels
             (Y, X) of the plane in view.
+        factor
+            By which the image was resampled to the model's pixel size. Default: 1.
         """
         areas = np.unique(labels[labels > 0], return_counts=True)[1]
         own = None if self._card is None else self._card.inference.diameter
@@ -148,10 +150,11 @@ class ObjectSizePanel(Container[Any]):
         from napari_cytosynth.tasks.segment.object_size import DIFFERENT
 
         found = 2 * float(np.sqrt(np.median(areas) / np.pi))
-        if not 1 / DIFFERENT <= found / own <= DIFFERENT:
+        if not 1 / DIFFERENT <= factor * found / own <= DIFFERENT:
             self._say(
                 f"The objects found are about {found:.3g} px across, those that the model knows "
-                f"{own:.3g} px. Measure their size, to see whether another one suits it better."
+                f"{own / factor:.3g} px. Measure their size, to see whether another one suits it "
+                "better."
             )
 
     # -- measuring ------------------------------------------------------------------------

@@ -126,6 +126,11 @@ class ThresholdPanel(Container[Any]):
             values["min_confidence"] = 0.0  # not that of another model's objects
         return values | dict.fromkeys(untouched)
 
+    def changed_since(self, options: LabelOptions) -> set[str]:
+        """Return the names of what the user has set to other values than these."""
+        now = self.label_options()
+        return {name for name in self._touched if getattr(now, name) != getattr(options, name)}
+
     def forget_choices(self) -> None:
         """Let the model's card give again what the user had set."""
         self._touched.clear()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_cytosynth.errors import OutputError
+from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.widgets.common import layers as reading
-from napari_cytosynth.widgets.common.parts import heading, size_box
+from napari_cytosynth.widgets.common.parts import heading, make_scrollable, size_box
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.widgets.common.jobs import JobRunner
 
     from .job import SegmentRunResult
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["SegmentWidget"]
 
 _LONGEST_LOOK = 5.0  # s, where Run is pressed before a model was found
+_GIVEN = ("threshold", "min_size", "split_touching", "min_confidence")
+"""Options that a run takes from the model's card, where the user has set none."""
+_Z_ALONE = "The z step needs the pixel size, which is unknown: enter it too, or 0 as the z step."
 _KEPT = "The labels that you edited are kept; the new ones are in a layer of their own."
 
 
@@ -122,6 +127,7 @@ class SegmentWidget(LiveForm):
             object.__setattr__(self, name, part)
         self.readout = self._panel.readout
         self.intensity = self._table.intensity
+        make_scrollable(self.native)
 
     def _connect(self) -> None:
         self._model.changed.connect(self._on_other_model)
@@ -207,6 +213,7 @@ class SegmentWidget(LiveForm):
 
     def _on_image(self, *_: Any) -> None:
         super()._on_image()
+        self.z_size.value = 0.0  # as the pixel size: that of another image is not this one's
         if hasattr(self, "_size"):
             self._size.on_image()
         if hasattr(self, "_default") and self._image.value is not None:
@@ -239,7 +246,9 @@ class SegmentWidget(LiveForm):
 
     def _work(self) -> Callable[[Progress], SegmentRunResult]:
         request, segment, kept = self._request(), self._segment, self._kept
+        self._begun_options = self._panel.label_options()
         self._begun_with = weakref.ref(self._image.value)
+        self._begun_model = self._model.value
         return lambda progress: compute(request, progress, segment, kept)
 
     def _request(self) -> SegmentRequest:
@@ -249,7 +258,9 @@ class SegmentWidget(LiveForm):
         layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
         intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
         known = self._known_pixel_size()
-        if self.z_size.value and known and "Z" in (common["axes"] or ""):
+        if self.z_size.value and "Z" in (common["axes"] or ""):
+            if known is None:
+                raise InputError(_Z_ALONE)
             common["pixel_size"] = (self.z_size.value, *known)
         return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
 
@@ -259,23 +270,39 @@ class SegmentWidget(LiveForm):
 
     def _accept(self, value: SegmentRunResult) -> None:
         self._forget_result()
-        self._default.used()
+        same_model = self._begun_model == self._model.value
+        if same_model:
+            self._default.used()
         layers = self._results.show(self._viewer, self._begun_with(), value)
         if layers.kept_edits:
             value.messages.append(_KEPT)
         live = self._live = LiveSegmentation(self._viewer, value, layers)
-        used = live.segmentation.options
-        self._panel.preset(threshold=used.threshold)
-        # what the model's card gave; not what the user set during the run
-        names = ("min_size", "split_touching", "min_confidence")
-        self._panel.preset_untouched(**{name: getattr(used, name) for name in names})
+        changed = self._show_options(live.segmentation.options)
         self._panel.explain_splitting(by_flows=live.segmentation.owned is not None)
         self._panel.confidence.show_confidences(live.confidences())
         self._panel.slider.set_mark(live.own_threshold)
         self._panel.slider.set_counts(live.counts)
         self._enable_result(True)
         self._show_readout(live.readout())
-        self._size.on_result(live.labels_in_view())
+        if same_model and self._begun_with() is self._image.value:
+            self._size.on_result(live.labels_in_view(), self._resampled_by())
+        if changed:
+            self._on_moved()
+
+    def _resampled_by(self) -> float:
+        """Return by how much the result's image was resampled to the model's pixel size."""
+        card, found = self._model.card(), self.segmentation
+        wanted = None if card is None else card.inference.pixel_size_um
+        if not found.provenance["parameters"].get("resample") or None in (wanted, found.pixel_size):
+            return 1.0
+        return math.sqrt(math.prod(found.pixel_size[-2:])) / float(wanted or 1)
+
+    def _show_options(self, used: LabelOptions) -> bool:
+        """Show what a run used; return whether the user set something else during it."""
+        changed = self._panel.changed_since(self._begun_options)
+        given = set(_GIVEN) - changed
+        self._panel.preset(**{name: getattr(used, name) for name in given})
+        return bool(changed)
 
     def _provenance(self) -> dict[str, Any] | None:
         return None if self._live is None else dict(self._live.segmentation.provenance)

@@ -12,7 +12,7 @@ from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.model_choice import OTHER
-from napari_cytosynth.widgets.common.parts import heading
+from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
@@ -111,6 +111,7 @@ class StainWidget(StainForm):
         self.hidden = self._panel.hidden
         self.agreement = self._panel.agreement
         self.opinion = self._panel.opinion
+        make_scrollable(self.native)
 
     def _connect(self) -> None:
         panel = self._panel
