@@ -1,4 +1,4 @@
-"""Shipped models on images of their own kind, where nothing is said, and of others, which are noticed."""
+"""Shipped models: silent on images of their own kind; others are noticed, before and after."""
 
 from __future__ import annotations
 

@@ -69,7 +69,9 @@ def test_confidences_are_not_believed_in_an_image_unlike_those_of_the_training()
     assert "unknown confidence in an image" in said(foreground=0.9)
     assert "on 90 % of the area" in said(foreground=0.9)
     assert said(count=0, confidence=None, doubtful=None) == ""  # none is what should be there
-    assert check_result(USUAL, None, unlike=True).startswith("345 objects, of unknown confidence")
+    assert check_result(USUAL, None, unlike=True) == (
+        "345 objects, of unknown confidence in an image unlike those of the training."
+    )
 
 
 def test_nothing_found():

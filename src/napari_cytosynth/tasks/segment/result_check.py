@@ -189,12 +189,12 @@ def check_result(
     if not reasons:
         return ""
     count = f"{found.count} {objects}, " if found.count else f"No {objects} "
-    cause = (
-        f"this model was trained on {modality}"
-        if modality
-        else "the image may be unlike those that the model was trained on"
-    )
-    return f"{count}{'; '.join(reasons)}: {cause}."
+    cause = ": the image may be unlike those that the model was trained on"
+    if modality:
+        cause = f": this model was trained on {modality}"
+    elif unlike and found.count:  # which is said already
+        cause = ""
+    return f"{count}{'; '.join(reasons)}{cause}."
 
 
 def _unlike(found: ResultFacts) -> list[str]:
