@@ -23,6 +23,7 @@ from skimage.transform import rescale
 from napari_cytosynth.console import echo
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.looks import looks
 from napari_cytosynth.tasks.segment.task import segment
 from napari_cytosynth.training.data.image_files import read_plane
@@ -78,21 +79,26 @@ def read_folder(folder: Path, split: str | None, names: list[str]) -> list[np.nd
     return [read_plane(path) for path in paths if not names or path.stem in names]
 
 
-def spoken(image: np.ndarray, model: Model) -> Spoken:
+def spoken(image: np.ndarray, model: Model, looks_only: bool) -> Spoken:
     """Run the model as a user does, and return what its checks and a rival say."""
     own = model.card.inference
-    before, after = doubts_of(segment(image, model, axes="YX", progress=silent))
+    if looks_only:
+        before, after = unlike_training(image[np.newaxis], model.card), ""
+    else:
+        before, after = doubts_of(segment(image, model, axes="YX", progress=silent))
     found = looks(normalise(image[np.newaxis], own.normalisation)[0]).get("p50")
     low, high = own.input_looks.get("p50", (0.0, 1.0))
     return Spoken(bool(before), bool(after), found is not None and not low <= found <= high)
 
 
-def show(name: str, images: Iterable[np.ndarray], model: Model) -> None:
+def show(name: str, images: Iterable[np.ndarray], model: Model, looks_only: bool) -> None:
     """Print a line of the table."""
-    found = [spoken(image, model) for image in images]
+    found = [spoken(image, model, looks_only) for image in images]
+    if not found:
+        raise SystemExit(f"There are no images of {name}.")
     before, after, rival = (sum(column) for column in zip(*found, strict=True))
     either = sum(one.before or one.after for one in found)
-    echo(f"{name:<28}{len(found):>7}{before:>8}{after:>8}{either:>8}{0:>8}{rival:>8}", flush=True)
+    echo(f"{name:<28}{len(found):>7}{before:>8}{after:>8}{either:>8}{0:>8}{rival:>8}")
 
 
 def arguments() -> Any:
@@ -107,6 +113,7 @@ def arguments() -> Any:
     parser.add_argument("--other", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--photographs", choices=tuple(PHOTOGRAPHS), default="report")
     parser.add_argument("--each", type=int, default=8, help="images that are altered, or of a kind")
+    parser.add_argument("--looks-only", action="store_true", help="do not run the model")
     return parser.parse_args()
 
 
@@ -120,17 +127,17 @@ def main() -> None:
     for folder in given.right:
         names = given.names if folder == given.right[0] else []
         found = read_folder(folder, given.split if folder == given.right[0] else None, names)
-        show(f"{folder.parent.name} (right)", found, model)
+        show(f"{folder.parent.name} (right)", found, model, given.looks_only)
         right += found
     few = right[:: max(1, len(right) // given.each)][: given.each]
     for name, images in altered(few):
-        show(name, images, model)
-    show("photographs", photographs(given.photographs), model)
+        show(name, images, model, given.looks_only)
+    show("photographs", photographs(given.photographs), model, given.looks_only)
     for other in given.other:
         name, _, folder = other.partition("=")
         found = read_folder(Path(folder), None, [])
         few = found[:: max(1, len(found) // given.each)][: given.each]
-        show(name, [middle(image, SIDE) for image in few], model)
+        show(name, [middle(image, SIDE) for image in few], model, given.looks_only)
 
 
 if __name__ == "__main__":
