@@ -31,7 +31,7 @@ _CAMERA_BITS = (8, 10, 12, 14, 16)
 
 _PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
 _SCALE_LOOKS = ("size", "noise")
-_FAR = 0.25  # of the distance of the limits: looks that tell the kind may lie so far outside
+_FAR = 0.25  # of the distance of the limits: brightness may lie so far outside
 _NEARER = 0.1  # of the distance from the limits: an image inverted is so much nearer
 _MUCH = 0.1  # of the range of the image's intensities
 _INVERTED = "its contrast seems inverted: what is bright there is dark here"
@@ -205,8 +205,8 @@ def _looks(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
     scaled = normalise(pixels[:1], card.inference.normalisation)[0]
     found = looks(scaled)
     outside = _outside(found, known)
-    # another run of the same microscope lies a little outside; another kind, or a photograph, more
-    if not any(far > _FAR or name in _SCALE_LOOKS for name, far in outside.items()):
+    # another run on the same microscope is a little brighter or darker, another kind by far
+    if not any(far > _FAR or name not in _PERCENTILE_LOOKS for name, far in outside.items()):
         return []
     mirrored = _outside(looks(-scaled), known)
     if max(mirrored.values(), default=0.0) < _NEARER * max(outside.values()):
