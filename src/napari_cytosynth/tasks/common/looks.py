@@ -78,9 +78,9 @@ def looks(plane: Any) -> dict[str, float]:
 
 def middle(plane: npt.NDArray[Any], sides: tuple[int, int] = LARGEST) -> npt.NDArray[Any]:
     """Return the middle of a plane (…, Y, X), of at most so many rows and columns."""
-    starts = [max(0, (own - side) // 2) for own, side in zip(plane.shape[-2:], sides, strict=True)]
-    spans = [slice(start, start + side) for start, side in zip(starts, sides, strict=True)]
-    return plane[(..., *spans)]
+    rows, columns = sides
+    top, left = (max(0, own - side) // 2 for own, side in zip(plane.shape[-2:], sides, strict=True))
+    return plane[..., top : top + rows, left : left + columns]
 
 
 def _scaled(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
