@@ -164,6 +164,8 @@ class Segmentation(SegmentedPlanes):
         validation images: how much of the image they cover, their sizes, the mean confidence.
         Hiding what is doubtful makes no result better: ``min_confidence`` does not matter.
         """
+        if not self.training.known:
+            return ""  # before anything is measured for it
         everything = self.at_threshold(min_confidence=0) if self.options.min_confidence else self
         diameter = self.base_provenance.get("parameters", {}).get("diameter")
         return self.training.doubt(everything, everything.table, self.objects, diameter)

@@ -65,6 +65,11 @@ class TrainingFacts:
         kind = own.modality or trained_on(card) or ""
         return cls(own.expected, kind, own.pixel_size_um, own.diameter, unlike)
 
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to hold a result against."""
+        return self.expected is not None or bool(self.unlike)
+
     def doubt(self, result: _Result, table: Any, objects: str, diameter: float | None) -> str:
         """Return :func:`check_result` of a result.
 
@@ -77,8 +82,6 @@ class TrainingFacts:
         diameter
             Of the image's objects in px, if the image was resampled by it; else None.
         """
-        if self.expected is None and not self.unlike:
-            return ""
         factor = self.diameter / diameter if diameter and self.diameter else None
         facts = facts_of(result, table, self.pixel_size_um, factor)
         unlike = bool(self.unlike)
