@@ -49,6 +49,14 @@ def test_every_file_of_a_result_tells_what_it_was_made_from(result, tmp_path, ca
     assert f"{name or 'labels.tif'}: as it was written" in said.out
 
 
+def test_what_the_image_was_unlike_is_shown(result, tmp_path, capsys):
+    result.save(tmp_path / "usual")
+    assert "doubt" not in show(capsys, tmp_path / "usual")[1].out
+    result.base_provenance["unlike"] = "This looks unlike what the model was trained on."
+    result.save(tmp_path / "odd")
+    assert "doubt: This looks unlike what the model" in show(capsys, tmp_path / "odd")[1].out
+
+
 def test_a_zarr_and_a_moved_image_bring_their_record(result, tmp_path, capsys):
     pytest.importorskip("zarr")
     result.save(tmp_path / "x.zarr")

@@ -99,11 +99,15 @@ def run(arguments: argparse.Namespace) -> None:
         diameter=arguments.diameter,
         device=arguments.device,
     )
+    unlike = result.training.unlike
     for message in (*file.messages, *result.messages):
-        echo(message)
+        warning = message == unlike
+        echo(f"Warning: {message}" if warning else message, error=warning)
     written = save_result(result, arguments.out, arguments.overwrite)
     hidden = sum(result.hidden_counts or [])
     left_out = f", {hidden} doubtful left out" if hidden else ""
     echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}{left_out}")
+    if result.doubt:
+        echo(f"Warning: {result.doubt}", error=True)
     for path in written:
         echo(printable(path))

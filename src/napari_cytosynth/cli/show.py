@@ -62,6 +62,8 @@ def _lines(finding: Finding) -> Iterator[str]:
         weights = str(model.get("sha256") or "?")[:12]
         yield f"  model: {model.get('name')} ({model.get('source')}), weights {weights}"
     yield from _source_lines(_as_dict(record.get("source")))
+    if isinstance(record.get("unlike"), str):
+        yield f"  doubt: {record['unlike']}"
     for title in ("parameters", "engine"):
         values = {k: v for k, v in _as_dict(record.get(title)).items() if v is not None}
         if values:

@@ -147,6 +147,8 @@ def test_nothing_is_asked_of_the_model_that_no_user_asks(
 def test_the_same_images_are_run_at_other_magnifications(evaluate, nuclei_folder) -> None:
     record = evaluate(nuclei_folder, "--names", "01", "--rescale", "0.5", "2")
     assert [scores["factor"] for scores in record["rescaled"]] == [0.5, 2]
+    assert record["doubted"]["images"] == 1
+    assert "Doubted images: " in record["shown"]
     assert "--rescale 0.5 2" in record["command"]
     objects = record["rescaled"][1]["objects"]
     assert 0 < objects <= record["metrics"]["true objects"]  # some nuclei stay too small

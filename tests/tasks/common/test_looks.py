@@ -12,7 +12,7 @@ from skimage.transform import rescale
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
-from napari_cytosynth.tasks.common.input_check import check_image
+from napari_cytosynth.tasks.common.input_check import check_image, unlike_training
 from napari_cytosynth.tasks.common.looks import guess_kind, look_limits, looks, trained_on
 from napari_cytosynth.training.data.splits import hash_split
 from napari_cytosynth.zoo.card import Normalisation
@@ -88,6 +88,13 @@ def test_inverted_contrast_and_wrong_magnification_are_named(card, nuclei):
     assert "inverted" in check_image(image.max() - image, card)[0]
     assert "smaller magnification" in check_image(rescale(image, 0.25, anti_aliasing=True), card)[0]
     assert "larger magnification" in check_image(rescale(image, 4, order=3), card)[0]
+
+
+def test_of_a_large_plane_the_middle_is_looked_at(card, nuclei):
+    tiled = np.tile(nuclei[7], (8, 8))  # 2048 px
+    assert unlike_training(tiled[np.newaxis], card) == ""
+    tiled[256:1792, 256:1792] = tiled.max() - tiled[256:1792, 256:1792]
+    assert "inverted" in unlike_training(tiled[np.newaxis], card)
 
 
 def test_a_card_that_tells_only_the_kind_notices_other_kinds(make_model, nuclei):

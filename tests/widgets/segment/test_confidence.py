@@ -11,6 +11,7 @@ from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFa
 from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
+from napari_cytosynth.tasks.segment.result_check import TrainingFacts
 from napari_cytosynth.tasks.segment.tree import ranks
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
 from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected
@@ -44,7 +45,7 @@ def segment():
     def run(image, model, *, axes, planes, threshold, min_confidence, link_planes, **options):
         owner = np.asarray(image.data, np.int32)
         axes = {2: "YX", 3: axes}[owner.ndim]
-        calibration = CALIBRATION if model == "sure/model" else None
+        calibration = CALIBRATION if model in ("sure/model", "odd/model") else None
         probability = np.where(owner > 0, 0.9, 0.01).astype(np.float32)
         heights = np.zeros(owner.shape, np.uint16)
         owned = OwnedPlanes(owner, heights, axes, FlowSettings(0.5, 10), calibration)
@@ -63,6 +64,8 @@ def segment():
             source=read_source(image),
             source_axes=axes,
             base_provenance=RECORD,
+            training=TrainingFacts(unlike="This is odd." if model == "odd/model" else ""),
+            messages=["This is odd."] if model == "odd/model" else [],
         )
 
     return run
@@ -109,6 +112,20 @@ def test_doubtful_objects_go_while_the_slider_is_dragged(start, viewer, image):
     assert widget.wait(60)
     assert widget.readout.value.startswith("4 objects, 2 of them doubtful · ")
     assert "min_confidence" not in widget.as_python()
+
+
+def test_in_an_image_unlike_the_training_no_number_of_doubtful_objects_is_given(start, image):
+    widget = start(image, "odd/model")
+    unknown = "4 objects, confidence unknown: the image is unlike the training · "
+    assert widget.readout.value.startswith(unknown)
+    assert "⚠ 4 objects, of unknown confidence in an image unlike" in widget.status.value
+    assert "This is odd." not in widget.status.value  # it stands above the button
+    slider = widget._panel.confidence.slider
+    slider.track.setValue(slider.track.maximum() // 2)
+    hidden = "2 objects · 2 doubtful hidden by a confidence that is unsure here · "
+    assert widget.readout.value.startswith(hidden)
+    assert widget.wait(60)
+    assert widget.readout.value.startswith(hidden)
 
 
 def test_where_confidences_are_unknown_there_is_no_such_slider(start, image):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
     from .confidence import ConfidenceScores
+    from .doubts import DoubtScores
     from .rescaling import RescaledScores
     from .stated import StatedScores
     from .tally import Kind, WorstField
@@ -115,6 +116,8 @@ class SegmentReport:
         none.
     rescaled
         Scores of the same images at other magnifications. Default: none were asked for.
+    doubts
+        How many of the images were doubted, before and after the run. Default: None, unknown.
     """
 
     model: Model
@@ -128,6 +131,7 @@ class SegmentReport:
     worst: list[WorstField] = field(default_factory=list)
     stated: StatedScores | None = None
     rescaled: list[RescaledScores] = field(default_factory=list)
+    doubts: DoubtScores | None = None
 
     @property
     def threshold(self) -> float:
@@ -191,5 +195,6 @@ class SegmentReport:
             "metrics": self.metrics,
             "confidence": confidence if isinstance(confidence, str) else confidence.record(),
             "rescaled": [scores.record() for scores in self.rescaled],
+            "doubted": None if self.doubts is None else self.doubts.record(),
             "stated confidence": None if self.stated is None else self.stated.record(),
         }

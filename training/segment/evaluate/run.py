@@ -22,6 +22,7 @@ from napari_cytosynth.training.reports.records import results_folder, write_json
 from napari_cytosynth.zoo.loading import load_model
 
 from .confidence import ConfidenceTally
+from .doubts import DoubtTally
 from .report import SegmentOptions, SegmentReport
 from .rescaling import RescalingTally
 from .tally import EvaluatedField, SegmentTally
@@ -130,6 +131,7 @@ def evaluate_segment(
     loaded = load_model(model, options.device)
     rescaling = _rescaling(loaded, options)
     tally, confidence = SegmentTally(options.kind, keep_worst), ConfidenceTally()
+    doubts = DoubtTally()
     tick(0, len(images), "Evaluating")
     for done, (path, target) in enumerate(zip(images, targets, strict=True), start=1):
         plane = read_plane(path)
@@ -146,6 +148,7 @@ def evaluate_segment(
         )
         tally.add(field)
         confidence.add(field.true_objects, result, options.least_size)
+        doubts.add(result)
         rescaling.add(plane, field.true_objects, field.predicted)
         tick(done, len(images), f"Evaluating {field.name}")
     return SegmentReport(
@@ -160,6 +163,7 @@ def evaluate_segment(
         tally.worst(),
         confidence.stated_scores(),
         rescaling.scores(),
+        doubts.scores(),
     )
 
 

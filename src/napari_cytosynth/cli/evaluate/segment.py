@@ -226,6 +226,8 @@ def _print(report: SegmentReport, out: Path) -> None:
     if report.stated is not None:
         for line in report.stated.summary().splitlines():
             echo(printable(line))
+    if report.doubts is not None:
+        echo(report.doubts.summary())
     _print_rescaled(report)
     echo(printable(f"Details and figures: {out}"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 
 from .layers import resolve_pixel_size
-from .looks import PERCENTILES, guess_kind, looks, trained_on
+from .looks import LARGEST, PERCENTILES, guess_kind, looks, middle, trained_on
 from .planes import is_constant, looks_like_colour
-from .resample import TOLERANCE
+from .resample import TOLERANCE, resampled_shape, to_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import ModelCard
 
-__all__ = ["check_image"]
+__all__ = ["check_image", "unlike_training"]
 
 _TOO_FLAT, _TOO_STEEP = 0.5, 2.0  # of the training images' smallest and largest contrast
 _SLACK = 0.25  # beyond the training images' quantiles, in units of their range
@@ -30,6 +31,7 @@ _CAMERA_BITS = (8, 10, 12, 14, 16)
 
 _PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
 _SCALE_LOOKS = ("size", "noise")
+_FAR = 0.25  # of the distance of the limits: brightness may lie so far outside
 _NEARER = 0.1  # of the distance from the limits: an image inverted is so much nearer
 _MUCH = 0.1  # of the range of the image's intensities
 _INVERTED = "its contrast seems inverted: what is bright there is dark here"
@@ -89,19 +91,53 @@ def check_image(
         plural = "s" * (len(wanted) != 1)
         names = ", ".join(wanted)
         return [f"The model needs {len(wanted)} channel{plural} ({names}), not {len(pixels)}."]
-    reasons = _pixel_size(card, pixel_size)
-    sentences = _missing(pixels)
+    unlike = _sentence([*_pixel_size(card, pixel_size), *_unlike(pixels, card)], card)
+    sentences = [unlike] * bool(unlike) + _missing(pixels)
     if is_constant(pixels):
-        sentences.append("The image has the same value everywhere: there is nothing to see in it.")
-    else:
-        reasons += _unlike(pixels, card)
-        sentences += _saturation(pixels)
-    if reasons:
-        about = "; ".join(reasons)
-        kind = card.inference.modality or (trained_on(card) or "")
-        known = f" ({kind})" if kind else ""
-        sentences.insert(0, f"This looks unlike what the model was trained on{known}: {about}.")
-    return sentences
+        return [
+            *sentences,
+            "The image has the same value everywhere: there is nothing to see in it.",
+        ]
+    return sentences + _saturation(pixels)
+
+
+def unlike_training(
+    plane: npt.NDArray[Any], card: ModelCard, factors: tuple[float, float] = (1.0, 1.0)
+) -> str:
+    """Return in what a plane looks unlike the model's training images.
+
+    That is the first sentence of :func:`check_image`, whatever the pixel size. Of a large plane
+    the middle is looked at.
+
+    Parameters
+    ----------
+    plane
+        (C, Y, X) real numbers, as many channels as the model takes, before scaling.
+    card
+        Card of the model.
+    factors
+        Factors along Y and X that the image is resampled by for the model. Default: (1.0, 1.0).
+
+    Returns
+    -------
+    str
+        Empty if nothing is found.
+    """
+    rows, columns = (
+        math.ceil(most / factor) for most, factor in zip(LARGEST, factors, strict=True)
+    )
+    seen = middle(plane, (rows, columns))
+    if factors != (1.0, 1.0):
+        seen = to_shape(_finite(seen), resampled_shape(seen.shape[-2:], factors))
+    return _sentence(_unlike(np.asarray(seen), card), card)
+
+
+def _sentence(reasons: list[str], card: ModelCard) -> str:
+    if not reasons:
+        return ""
+    kind = card.inference.modality or (trained_on(card) or "")
+    known = f" ({kind})" if kind else ""
+    return f"This looks unlike what the model was trained on{known}: {'; '.join(reasons)}."
 
 
 def _pixel_size(card: ModelCard, given: float | Sequence[float] | None) -> list[str]:
@@ -133,6 +169,8 @@ def _saturation(pixels: npt.NDArray[Any]) -> list[str]:
 
 def _unlike(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
     """Return in what the intensities or structures differ from the training images', if at all."""
+    if is_constant(pixels):
+        return []
     if card.inference.input_looks:
         return _looks(pixels, card)
     if card.inference.input_quantiles:
@@ -167,7 +205,8 @@ def _looks(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
     scaled = normalise(pixels[:1], card.inference.normalisation)[0]
     found = looks(scaled)
     outside = _outside(found, known)
-    if not outside:
+    # another run on the same microscope is a little brighter or darker, another kind by far
+    if not any(far > _FAR or name not in _PERCENTILE_LOOKS for name, far in outside.items()):
         return []
     mirrored = _outside(looks(-scaled), known)
     if max(mirrored.values(), default=0.0) < _NEARER * max(outside.values()):

@@ -15,15 +15,25 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import ModelCard
 
-__all__ = ["PERCENTILES", "Kind", "guess_kind", "look_limits", "looks", "trained_on"]
+__all__ = [
+    "LARGEST",
+    "PERCENTILES",
+    "Kind",
+    "guess_kind",
+    "look_limits",
+    "looks",
+    "middle",
+    "trained_on",
+]
 
 Kind = Literal["fluorescence", "phase contrast"]
 
 PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 """Of the intensities between the darkest (0) and the brightest (1) of the image."""
+LARGEST = (1536, 1536)
+"""Rows and columns: of a larger plane its middle is looked at."""
 
 _LOWEST, _HIGHEST = 1.0, 99.8  # percentiles that count as its darkest and its brightest
-_LARGEST = 1536  # px of a side: of a larger plane its middle is looked at
 _SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are sorted into
 _RANGES = {"asymmetry": (-1, 1)}  # of the looks, but size; of the others 0 to 1
 _USUAL = (1.0, 99.0)  # percentiles of a number over the training images
@@ -50,7 +60,7 @@ def looks(plane: Any) -> dict[str, float]:
         ground. ``noise``: the share of the contrast that is finer than a pixel or two. Empty if
         no two pixels differ.
     """
-    pixels = _scaled(_middle(np.asarray(plane)))
+    pixels = _scaled(middle(np.asarray(plane)))
     if pixels is None:
         return {}
     names = map("p{:g}".format, PERCENTILES)
@@ -66,9 +76,11 @@ def looks(plane: Any) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _middle(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    starts = [max(0, (side - _LARGEST) // 2) for side in plane.shape]
-    return plane[tuple(slice(start, start + _LARGEST) for start in starts)]
+def middle(plane: npt.NDArray[Any], sides: tuple[int, int] = LARGEST) -> npt.NDArray[Any]:
+    """Return the middle of a plane (…, Y, X), of at most so many rows and columns."""
+    rows, columns = sides
+    top, left = (max(0, own - side) // 2 for own, side in zip(plane.shape[-2:], sides, strict=True))
+    return plane[..., top : top + rows, left : left + columns]
 
 
 def _scaled(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:

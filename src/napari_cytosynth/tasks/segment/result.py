@@ -23,6 +23,7 @@ from napari_cytosynth.tasks.measure.table import measure
 
 from .confidence import DOUBTFUL, count_doubtful
 from .planes import SegmentedPlanes
+from .result_check import TrainingFacts
 from .runs import count_in_runs
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class Segmentation(SegmentedPlanes):
         Index into the axis ``C`` of the (first) input channel. Default: 0.
     messages
         Warnings and notes of the run, for the user.
+    training
+        What the model was trained on, and in what the image is unlike it, for :attr:`doubt`.
+        Default: nothing is known.
     """
 
     objects: str = "objects"
@@ -82,6 +86,7 @@ class Segmentation(SegmentedPlanes):
     channel: int = 0
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
+    training: TrainingFacts = field(default_factory=TrainingFacts)
     _hidden: list[int] = field(default_factory=list, init=False)
 
     def __repr__(self) -> str:
@@ -150,6 +155,20 @@ class Segmentation(SegmentedPlanes):
         It is measured at the model's threshold, and the same at all.
         """
         return self.confidence_of(self.labels)
+
+    @cached_property
+    def doubt(self) -> str:
+        """Sentence for the user where image or result are unlike those of the training, else "".
+
+        The image was looked at before the run; the objects are held against those of the
+        validation images: how much of the image they cover, their sizes, the mean confidence.
+        Hiding what is doubtful makes no result better: ``min_confidence`` does not matter.
+        """
+        if not self.training.known:
+            return ""  # before anything is measured for it
+        everything = self.at_threshold(min_confidence=0) if self.options.min_confidence else self
+        diameter = self.base_provenance.get("parameters", {}).get("diameter")
+        return self.training.doubt(everything, everything.table, self.objects, diameter)
 
     @cached_property
     def doubtful_counts(self) -> list[int] | None:

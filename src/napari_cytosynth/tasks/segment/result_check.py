@@ -3,22 +3,89 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from napari_cytosynth.tasks.common.looks import trained_on
 
 from .confidence import DOUBTFUL
 
 if TYPE_CHECKING:
-    from napari_cytosynth.zoo.card import Expected
+    import numpy.typing as npt
 
-    from .result import Segmentation
+    from napari_cytosynth.zoo.card import Expected, ModelCard
 
-__all__ = ["ResultFacts", "check_result", "facts_of"]
+__all__ = ["ResultFacts", "TrainingFacts", "check_result", "facts_of"]
 
 _FACTOR = 2.0  # beyond the quantiles of the validation images, before anything is said
 _SPARSE = 10.0  # the same for few objects: a sparse field is no fault
 _LEAST_CONFIDENCE = 0.8  # of the validation images' lowest mean confidence
+
+
+class _Result(Protocol):
+    """What is looked at of a segmentation."""
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]: ...
+
+    @property
+    def pixel_size(self) -> tuple[float, ...] | None: ...
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What a result is held against: the model's training and validation images.
+
+    Attributes
+    ----------
+    expected
+        Results on the validation images. Default: None, unknown.
+    modality
+        Kind of microscopy; empty (default) if unknown.
+    pixel_size_um
+        Default: None, unknown.
+    diameter
+        Typical diameter of the objects in px. Default: None, unknown.
+    unlike
+        In what the image looked unlike the training images before the run; empty (default) if
+        nothing was found.
+    """
+
+    expected: Expected | None = None
+    modality: str = ""
+    pixel_size_um: float | None = None
+    diameter: float | None = None
+    unlike: str = ""
+
+    @classmethod
+    def from_card(cls, card: ModelCard, unlike: str = "") -> TrainingFacts:
+        """Return what a card knows, and what was found of the image."""
+        own = card.inference
+        kind = own.modality or trained_on(card) or ""
+        return cls(own.expected, kind, own.pixel_size_um, own.diameter, unlike)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to hold a result against."""
+        return self.expected is not None or bool(self.unlike)
+
+    def doubt(self, result: _Result, table: Any, objects: str, diameter: float | None) -> str:
+        """Return :func:`check_result` of a result.
+
+        Parameters
+        ----------
+        result, table
+            As :func:`facts_of` takes them.
+        objects
+            Name of the objects.
+        diameter
+            Of the image's objects in px, if the image was resampled by it; else None.
+        """
+        factor = self.diameter / diameter if diameter and self.diameter else None
+        facts = facts_of(result, table, self.pixel_size_um, factor)
+        unlike = bool(self.unlike)
+        return check_result(facts, self.expected, objects, self.modality, unlike=unlike)
 
 
 @dataclass(frozen=True)
@@ -48,7 +115,7 @@ class ResultFacts:
 
 
 def facts_of(
-    segmentation: Segmentation,
+    segmentation: _Result,
     table: Any,
     model_pixel_size: float | None = None,
     factor: float | None = None,
@@ -88,7 +155,12 @@ def facts_of(
 
 
 def check_result(
-    found: ResultFacts, expected: Expected | None, objects: str = "objects", modality: str = ""
+    found: ResultFacts,
+    expected: Expected | None,
+    objects: str = "objects",
+    modality: str = "",
+    *,
+    unlike: bool = False,
 ) -> str:
     """Return a sentence on a result that is unlike those of the validation images.
 
@@ -102,27 +174,40 @@ def check_result(
         Name of the objects. Default: "objects".
     modality
         Kind of microscopy of the training images; empty (default) if unknown.
+    unlike
+        Whether the image looked unlike them before the run. Default: False. Confidences were
+        fitted on images like these, and cannot be trusted on others, however high they are.
 
     Returns
     -------
     str
-        Empty if the result is as expected: no size lies beyond twice, or below half, of what 90 %
-        of the validation images show, the foreground is neither ten times sparser nor twice as
-        dense, and most objects are rather right than wrong.
+        Empty if the image is not `unlike` and the result is as expected: no size lies beyond
+        twice, or below half, of what 90 % of the validation images show, the foreground is
+        neither ten times sparser nor twice as dense, and most objects are rather right than wrong.
     """
-    if expected is None:
-        return ""
-    reasons = [*_confidence(found, expected), *_foreground(found, expected)]
-    reasons += _diameter(found, expected)
+    reasons = _unlike(found) if unlike else []
+    if expected is not None:
+        reasons += [] if reasons else _confidence(found, expected)
+        reasons += [*_foreground(found, expected), *_diameter(found, expected)]
     if not reasons:
         return ""
     count = f"{found.count} {objects}, " if found.count else f"No {objects} "
-    cause = (
-        f"this model was trained on {modality}"
-        if modality
-        else "the image may be unlike those that the model was trained on"
-    )
-    return f"{count}{'; '.join(reasons)}: {cause}."
+    cause = ": the image may be unlike those that the model was trained on"
+    if modality:
+        cause = f": this model was trained on {modality}"
+    elif unlike and found.count:  # which is said already
+        cause = ""
+    return f"{count}{'; '.join(reasons)}{cause}."
+
+
+def _unlike(found: ResultFacts) -> list[str]:
+    """Return what follows for the objects of an image that is unlike those of the training."""
+    if not found.count:
+        return []
+    if found.doubtful is not None and found.doubtful > 0.5:
+        return ["most of them doubtful"]
+    known = "" if found.confidence is None else "of unknown confidence "
+    return [f"{known}in an image unlike those of the training"]
 
 
 def _confidence(found: ResultFacts, expected: Expected) -> list[str]:

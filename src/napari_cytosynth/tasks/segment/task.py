@@ -13,6 +13,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.axes import axes_from_labels, plane_slices
 from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
+from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import (
     PlaneRun,
@@ -28,6 +29,7 @@ from .object_size.diameter import AUTO, Resizing, check_diameter, plan_resizing,
 from .object_size.estimate import measure_plane
 from .output import ChannelSplit, check_output, temporary_array
 from .result import Segmentation
+from .result_check import TrainingFacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +44,6 @@ if TYPE_CHECKING:
     from .flows.planes import OwnedPlanes
 
 __all__ = ["Segmentation", "segment"]
-
-_DECODING = 80  # bytes for each pixel of a plane whose flows are decoded as a whole
-_IN_BANDS = 32  # … and of a larger one
 
 
 def segment(
@@ -77,7 +76,8 @@ def segment(
     image
         numpy, dask or zarr array or napari layer, of bool, integers or real numbers. Dask
         and zarr are read one plane at a time. NaN and infinite pixels count as 0 after
-        scaling, with a message.
+        scaling, with a message; another says if the (middle) plane looks unlike the images that
+        the model was trained on.
     model
         As :func:`~napari_cytosynth.zoo.loading.load_model` takes it. Default:
         ``"em-mitochondria-unet"``.
@@ -227,6 +227,8 @@ class _SegmentationRun(PlaneRun):
 
     options: LabelOptions = field(default_factory=lambda: LabelOptions(DEFAULT_THRESHOLD))
     plan: Resizing = field(default_factory=lambda: Resizing())
+    unlike: str = ""
+    """In what the image looks unlike the model's training images."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -255,6 +257,8 @@ class _SegmentationRun(PlaneRun):
 
     def check_memory(self, out: Any) -> None:
         """Validate the output array, and refuse what the memory cannot hold."""
+        from .flows.bands import decoding_memory
+
         if out is not None:
             check_output(out, self.whole_shape, self.source.data)
         arrays = (out is None) + (self.seed_channel is not None)
@@ -262,17 +266,8 @@ class _SegmentationRun(PlaneRun):
         needed = 4 * arrays * math.prod(self.whole_shape)
         if self.flow_channels:
             needed += 6 * math.prod(self.whole_shape)  # the owners, and their heights
-            needed += self._decoding_memory()
+            needed += decoding_memory(self.reader.plane_shape)
         self.require_memory(needed, channels)
-
-    def _decoding_memory(self) -> int:
-        """Return the bytes that it takes to decode the flows of one plane."""
-        from .flows.bands import rows_at_a_time
-
-        shape = self.reader.plane_shape
-        rows = min(rows_at_a_time(shape), shape[0])
-        banded = _IN_BANDS * math.prod(shape) if rows < shape[0] else 0
-        return banded + _DECODING * rows * shape[1]
 
     def allocate(self, out: Any) -> None:
         whole = self.whole_shape
@@ -315,11 +310,14 @@ class _SegmentationRun(PlaneRun):
         return (1.0, 1.0) if self.shape is None else (rows / self.shape[0], columns / self.shape[1])
 
     def execute(self, tick: Progress) -> None:
+        looked_at = self.indices[len(self.indices) // 2]  # the ends of a stack are out of focus
         for index, plane, report in self.iter_planes(tick):
+            if index == looked_at:
+                self.unlike = unlike_training(plane, self.model.card, self.factors)
             self._predict(plane, self._target(index), report)
             if self.owned is not None:
                 self._decode(self.owned, self.place(index))
-        self.add_messages(*self.predictor.messages)
+        self.add_messages(*[self.unlike] * bool(self.unlike), *self.predictor.messages)
 
     def _decode(self, owned: OwnedPlanes, place: tuple[int, ...]) -> None:
         zoom = np.array(self._zoom(), np.float32)[:, None, None]
@@ -379,6 +377,8 @@ class _SegmentationRun(PlaneRun):
         provenance = record("segment", self.model, self.source, parameters, engine)
         if self.plan.measured is not None:
             provenance["object_size"] = self.plan.measured
+        if self.unlike:
+            provenance["unlike"] = self.unlike
         return Segmentation(
             probability=self.probability,
             axes=self.axes,
@@ -389,5 +389,6 @@ class _SegmentationRun(PlaneRun):
             objects=inference.objects,
             model_threshold=card_options(inference)["threshold"],
             base_provenance=provenance,
+            training=TrainingFacts.from_card(self.model.card, self.unlike),
             **self.placement_arguments(),
         )

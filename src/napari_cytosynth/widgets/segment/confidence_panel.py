@@ -37,7 +37,8 @@ class ConfidencePanel(Container[Any]):
             step=0.05,
             tooltip="Objects in which the model is less confident are left out. Confidence is how "
             "probably an object is a true one, learned on validation images; below 0.5 it is "
-            "wrong more often than right. 0 hides none.",
+            "wrong more often than right. On images unlike those of the training it means nothing. "
+            "0 hides none.",
         )
         self.field.native.setDecimals(2)
         self.field.native.setKeyboardTracking(False)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
-    from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import KeptModel
 
 __all__ = [
@@ -159,46 +158,28 @@ def compute(
         device=request.device,
         progress=progress,
     )
-    return _prepare(request, segmentation, progress, None if loaded is None else loaded.card)
+    return _prepare(request, segmentation, progress)
 
 
-def _prepare(
-    request: SegmentRequest, segmentation: Any, progress: Progress, card: ModelCard | None
-) -> SegmentRunResult:
+def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> SegmentRunResult:
     from .histogram import histogram
 
     progress(0, 0, "Measuring the objects")
     layers = segmentation.to_layers()
-    messages = list(segmentation.messages)
+    # above Run stands in what the image is unlike those of the training
+    unlike = segmentation.training.unlike
+    messages = [message for message in segmentation.messages if message != unlike]
     table, warning = _measured(segmentation, request.intensity, request.uncertainty)
     layers[1][1]["features"] = table
     messages += warning
-    if doubt := _doubt(segmentation, table, card):
-        messages.append(f"⚠ {doubt}")
+    if segmentation.doubt:
+        messages.append(f"⚠ {segmentation.doubt}")
     progress(0, 0, "Preparing the threshold slider")
     plane = seen_plane(segmentation, request.visible)
     trees = {plane: segmentation.tree(plane)}
     counts = histogram(segmentation.probability)
     prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
-
-
-def _doubt(segmentation: Any, table: Any, card: ModelCard | None) -> str:
-    """Return a sentence where the result is unlike those of the model's validation images."""
-    if card is None or card.inference.expected is None:
-        return ""
-    from napari_cytosynth.tasks.common.looks import trained_on
-    from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
-
-    if segmentation.options.min_confidence:  # hiding what is doubtful makes no result better
-        segmentation = segmentation.at_threshold(min_confidence=0)
-        table = segmentation.table
-    inference = card.inference
-    given = segmentation.provenance["parameters"].get("diameter")
-    factor = inference.diameter / given if given and inference.diameter else None
-    facts = facts_of(segmentation, table, inference.pixel_size_um, factor)
-    kind = inference.modality or trained_on(card) or ""
-    return check_result(facts, inference.expected, inference.objects, kind)
 
 
 def relabel(

@@ -47,6 +47,8 @@ class Readout:
     """How many of the objects (of the stack, where planes are linked) are doubtful, if known."""
     hidden: int | None = None
     """How many objects are hidden for their low confidence; None where none are to be."""
+    trusted: bool = True
+    """Whether the confidences hold: the image did not look unlike those of the training."""
 
     def sentence(self, pixel_area: float, unit: str) -> str:
         """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'.
@@ -67,11 +69,14 @@ class Readout:
 
     def _doubts(self) -> str:
         if self.hidden is not None:
-            return f" · {self.hidden} doubtful hidden"
-        if self.doubtful is None:
-            return ""
+            how = "" if self.trusted else " by a confidence that is unsure here"
+            return f" · {self.hidden} doubtful hidden{how}"
         total = self.stack if self.linked else self.count
-        return f", {self.doubtful or 'none'} of them doubtful" if total else ""
+        if self.doubtful is None or not total:
+            return ""
+        if not self.trusted:  # a number would look as if it were known
+            return ", confidence unknown: the image is unlike the training"
+        return f", {self.doubtful or 'none'} of them doubtful"
 
 
 def _counted(count: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.widgets.common.checked_form import CheckedForm
@@ -162,6 +163,7 @@ class LiveForm(CheckedForm):
 
     def _show_readout(self, readout: Readout) -> None:
         if self._live is not None:
+            readout = replace(readout, trusted=not self._live.segmentation.training.unlike)
             self.readout.value = readout.sentence(*self._live.pixel_area(readout))
 
     def _on_plane(self, *_: Any) -> None:

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
     Owners = npt.NDArray[np.int32]
 
-__all__ = ["Window", "bands", "object_windows", "rows_at_a_time"]
+__all__ = ["Window", "bands", "decoding_memory", "object_windows", "rows_at_a_time"]
 
+_DECODING = 80  # bytes for each pixel of a plane whose flows are decoded as a whole
+_IN_BANDS = 32  # … and of a larger one
 _WHOLE = 4096 * 4096  # px that are decoded at once, of which each takes some 50 bytes
 
 
@@ -55,6 +57,13 @@ def rows_at_a_time(shape: tuple[int, ...], pixels: int = _WHOLE) -> int:
     if shape[0] * shape[1] <= pixels:
         return max(shape[0], 1)
     return max(pixels // max(shape[1], 1), 1)
+
+
+def decoding_memory(shape: tuple[int, int]) -> int:
+    """Return the bytes that it takes to decode the flows of a plane (Y, X)."""
+    rows = min(rows_at_a_time(shape), shape[0])
+    banded = _IN_BANDS * shape[0] * shape[1] if rows < shape[0] else 0
+    return banded + _DECODING * rows * shape[1]
 
 
 def bands(height: int, rows: int) -> Iterator[slice]:
