@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from skimage.measure import label
+from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import best_iou, fit_confidence
@@ -311,8 +311,8 @@ def choose_part_sizes(predictions: Sequence[Predictions], threshold: float) -> d
         Of the card ``min_size``, ``diameter`` and ``expected``. Empty without objects: true ones
         of fewer pixels than an evaluation counts are dust of the drawing.
     """
-    parts = [label(item.maps[0] > 0.5, connectivity=2) for item in predictions]
-    truths = [drop_labels(each.astype(np.int32), SMALLEST["mask"]) for each in parts]
+    parts = [ndimage.label(item.maps[0] > 0.5, np.ones((3, 3)), np.int32) for item in predictions]
+    truths = [drop_labels(part, SMALLEST["mask"]) for part, _ in parts]
     diameters = np.concatenate([equivalent_diameters(truth) for truth in truths])
     if not len(diameters):
         return {}
