@@ -174,3 +174,13 @@ def test_impossible_arguments_are_named():
         measure(labels, np.full((8, 8), "a"))
     with pytest.raises(InputError, match="“labels” is the path of a file"):
         measure("labels.tif")
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_labels_that_no_table_can_hold_are_refused_not_dropped(ndim):
+    labels = np.zeros((2, 4, 5)[-ndim:], np.uint64)
+    labels[..., 1, 1] = 2**63 - 1
+    assert measure(labels)["label"].tolist() == [2**63 - 1]
+    labels[..., 2, 2] = 2**63
+    with pytest.raises(InputError, match="Number them anew"):
+        measure(labels)

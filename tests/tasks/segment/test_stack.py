@@ -14,6 +14,7 @@ from napari_cytosynth.tasks.segment.flows.heat import flow_field
 from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
+from napari_cytosynth.zoo.card import Splitting
 
 SHAPE = (16, 64, 64)
 CENTRES = [(5, 14, 14), (9, 14, 48), (7, 48, 30)]
@@ -201,6 +202,21 @@ def test_the_live_count_is_the_final_one(options):
         final = result.at_threshold(float(threshold), **options)
         assert count(float(threshold), **options) == len(final.table)
     assert count(0.49, **options) is None  # objects join there: counted in the labels
+
+
+def test_no_live_count_where_an_object_is_left_in_the_filled_hole_of_another():
+    distance = np.hypot(*(np.indices((90, 90)) - 45))
+    plane = np.where(distance < 18, 0.6, np.where(distance < 36, 0.9, 0))
+    seeds = (distance < 10) | (np.abs(distance - 25) < 5)
+    probability, seeds = (np.stack([part] * 2).astype(np.float32) for part in (plane, seeds))
+    splitting = Splitting(channel="seeds", seed_threshold=0.5, smoothing=0)
+    options = LabelOptions(0.7, fill_holes=True, split_touching=True)
+    extra = {"seeds": seeds}
+    result = Segmentation(probability, "ZYX", options, extra=extra, splitting=splitting)
+    assert numbers(result.labels) == [1, 2]
+    assert result.object_sizes().count(result.options) is None
+    plain = result.at_threshold(fill_holes=False)
+    assert plain.object_sizes().count(plain.options) == len(plain.table) == 1
 
 
 def test_the_live_count_of_a_run():

@@ -89,8 +89,8 @@ def measure(
     Raises
     ------
     InputError
-        If labels are not integers, shapes differ, or the pixel size is not positive or has a
-        Z that the labels have not.
+        If labels are not integers or beyond 64 bits with a sign, shapes differ, or the pixel size
+        is not positive or has a Z that the labels have not.
     """
     source = read_source(labels, "labels")
     data = source.data
@@ -110,7 +110,7 @@ def measure(
         )
         if other is not None
     }
-    reader = PlaneReader(data, axes)
+    reader = _LabelReader(data, axes)
     if "C" in axes and data.shape[axes.index("C")] != 1:
         raise InputError("Labels have no channels: name their axes without C.")
     rows, columns = reader.plane_shape
@@ -126,6 +126,21 @@ def measure(
         planes = reader.indices() if math.prod(reader.leading_shape) else [None]
         tables = [_measured(reader, readers, index, size) for index in planes]
     return _with_index(pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0])
+
+
+class _LabelReader(PlaneReader):
+    """Reader of planes of labels, which refuses those that no table can hold."""
+
+    def read(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
+        """Return one plane as (1, Y, X)."""
+        plane = super().read(index)
+        if plane.dtype == np.uint64 and plane.max(initial=0) > np.iinfo(np.int64).max:
+            raise InputError(
+                "Some labels are larger than 9,223,372,036,854,775,807, more than a table can "
+                "hold. Number them anew, for example with "
+                "skimage.segmentation.relabel_sequential."
+            )
+        return plane
 
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:

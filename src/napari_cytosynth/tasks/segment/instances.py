@@ -40,7 +40,8 @@ class LabelOptions:
     min_size
         Objects of fewer pixels are dropped. Default: 0.
     fill_holes
-        Fill the holes of objects; an object inside a hole becomes part of it. Default: False.
+        Fill the holes of objects; an object inside a hole becomes part of it, unless touching
+        objects are split by flows: then it stays its own, and the hole is none. Default: False.
     split_touching
         Separate touching objects: by flows if the model has them, else by seeds and a watershed.
         Default: False.

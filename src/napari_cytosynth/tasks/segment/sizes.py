@@ -77,11 +77,14 @@ class ObjectSizes:
         -------
         ndarray or None
             None where it has to be found out from the labels themselves: below the model's
-            threshold, where objects grow and join, where holes that are filled count
-            for the smallest size, and of objects from flows between two steps of the slider.
+            threshold, where objects grow and join, where what lies in holes that are filled
+            counts, and of objects from flows between two steps of the slider.
         """
-        needs_areas = options.fill_holes and options.min_size > 1
-        if not self._complete or needs_areas or options.threshold < self._stack.threshold:
+        if not self._complete or options.threshold < self._stack.threshold:
+            return None
+        # an object may lie wholly in the hole of another one, and be left with it when filled
+        nested = options.split_touching and self._levels is None
+        if options.fill_holes and (options.min_size > 1 or nested):
             return None
         if self._levels is not None and np.float32(options.threshold) not in self._levels:
             return None

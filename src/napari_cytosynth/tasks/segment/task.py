@@ -297,7 +297,8 @@ class _SegmentationRun(PlaneRun):
 
         inference = self.model.card.inference
         zoom = math.sqrt(math.prod(self._zoom()))
-        lowest = min(LOWEST, self.options.threshold)
+        # planes are linked, and facts measured, at the model's own threshold
+        lowest = min(LOWEST, self.options.threshold, card_options(inference)["threshold"])
         settings = FlowSettings.from_card(inference, zoom=zoom, lowest=lowest)
         owner = np.zeros(self.whole_shape, np.int32)
         heights = np.zeros(self.whole_shape, np.uint16)

@@ -107,6 +107,17 @@ def test_the_slider_shows_what_the_result_will_be(touching, model, threshold, op
     assert final.labels.max() == sum(counts)
 
 
+def test_a_stack_is_linked_at_a_threshold_of_the_card_below_the_sliders_end(touching, model):
+    card = model.card
+    low = card.inference.model_copy(update={"threshold": 0.0005})
+    low_model = replace(model, card=card.model_copy(update={"inference": low}))
+    image = as_image(touching)
+    image[0, touching == 0] = -9  # 0.0001
+    stack = np.stack([image] * 2, axis=1)
+    result = run(stack, low_model, axes="CZYX", threshold=0.5)
+    assert len(result.table) == result.object_sizes().count(result.options) == 4
+
+
 def test_confidence_is_a_column_that_belongs_to_the_object(touching, model):
     result = run(as_image(touching), model)
     table = result.table
