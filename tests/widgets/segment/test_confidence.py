@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_cytosynth.tasks.common.layers import read_source
-from napari_cytosynth.tasks.segment import task
 from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFacts
 from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 from napari_cytosynth.tasks.segment.instances import LabelOptions
@@ -15,7 +16,6 @@ from napari_cytosynth.tasks.segment.result_check import TrainingFacts
 from napari_cytosynth.tasks.segment.tree import ranks
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
 from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected
-from napari_cytosynth.zoo.model_files import save_model
 
 ERRORS = np.array([0.0, 0.1, 0.6, 0.9])  # confidences of 0.99, 0.98, 0.27 and 0.02
 CALIBRATION = Confidence(intercept=0.0, flow_error=ConfidenceTerm(weight=-1.0, mean=0.5, std=0.1))
@@ -162,19 +162,18 @@ def test_another_run_keeps_the_choice_and_another_model_does_not(start, image):
 
 @pytest.mark.parametrize("hide_below", [0.0, 0.5])
 def test_hiding_doubtful_objects_does_not_silence_the_doubt(
-    viewer, dock, segment, image, make_model, tmp_path, monkeypatch, hide_below
+    viewer, dock, segment, image, hide_below
 ):
-    def run_network(image, model, **options):
-        return segment(image, "sure/model", **options)
+    known = TrainingFacts(expected=Expected(confidence=(0.9, 0.95, 0.99)))
 
-    monkeypatch.setattr(task, "segment", run_network)
-    model = make_model(expected=Expected(confidence=(0.9, 0.95, 0.99)))
-    folder = save_model(tmp_path / "model", model.network, model.card)
-    widget = SegmentWidget(viewer, check_image=lambda *_: [])
+    def run_network(image, model, **options):
+        return replace(segment(image, model, **options), training=known)
+
+    widget = SegmentWidget(viewer, run_network, lambda *_: [])
     dock(widget, "Segment")
+    widget.model.value = "sure/model"
     for name, owners, doubted in (("all", image, True), ("sure", image * (image < 3), False)):
         widget.image.value = viewer.add_image(owners, name=name)
-        widget.model.value = folder
         widget.min_confidence.value = hide_below
         widget.run()
         assert widget.wait(60)
