@@ -71,8 +71,9 @@ class StackScene(SegmentScene):
         viewer.dims.order = (0, 1, 2)
         viewer.dims.ndisplay = 3
         viewer.reset_view()
-        viewer.camera.angles = _ANGLES
-        viewer.camera.zoom *= _ZOOM
+        camera = getattr(viewer, "scene", viewer).camera  # napari 0.9 has moved it
+        camera.angles = _ANGLES
+        camera.zoom *= _ZOOM
         self.labels.opacity = 1.0
 
     def show_volumes(self) -> None:
