@@ -14,6 +14,7 @@ import zarr
 from skimage.io import imread, imsave
 
 from napari_cytosynth.cli import main
+from napari_cytosynth.tasks.segment.result_check import TrainingFacts
 from napari_cytosynth.training.data.splits import hash_split
 
 pytestmark = pytest.mark.slow  # in all
@@ -102,6 +103,8 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path, capsys
             table=[1],
             threshold=0.05,
             hidden_counts=[2, 1],
+            training=TrainingFacts(),
+            doubt="",
             save=lambda out: [out / "x"],
         )
 
