@@ -164,8 +164,8 @@ def _input_and_output(inference: Inference) -> str:
         ("Roles of the output channels", ", ".join(inference.channel_roles) or None),
         ("Output range", _range(inference)),
         (f"Threshold ({chosen})", _number(inference.threshold)),
-        (f"Smallest object ({chosen})", _pixels(inference.min_size)),
-        ("Typical diameter of an object", _pixels(inference.diameter)),
+        (f"Smallest object ({chosen})", _pixels(inference.min_size, inference)),
+        ("Typical diameter of an object", _pixels(inference.diameter, inference)),
         ("Touching objects", _splitting(inference)),
         ("Classes", ", ".join(inference.classes) or None),
         ("Receptive radius", _radius(inference)),
@@ -291,8 +291,11 @@ def _number(value: float | None) -> str | None:
     return None if value is None else f"{value:g}"
 
 
-def _pixels(value: float | None) -> str | None:
-    return None if value is None else f"{value:g} px of the pixel size above"
+def _pixels(value: float | None, inference: Inference) -> str | None:
+    if value is None:
+        return None
+    size = "" if inference.pixel_size_um is None else " of the pixel size above"
+    return f"{round(value, 1):g} px{size}"
 
 
 def _cell(text: str) -> str:
