@@ -176,3 +176,12 @@ def test_limits_of_real_phase_contrast(shared_data, make_model):
     for image in (*nuclei, *brightfield, data.camera(), -held_out[0].astype(float)):
         assert check_image(image, card)
     assert check_image(rescale(held_out[0].astype(float), 0.25, anti_aliasing=True), card)
+
+
+def test_images_of_one_magnification_let_a_slightly_other_one_pass():
+    sizes = [2.95, 3.0, 3.05, 3.1]  # of one stack, all alike
+    low, high = look_limits([{"size": size} for size in sizes])["size"]
+    assert low < 2.5
+    assert high > 3.7
+    assert low > 1.8  # half of it is another one
+    assert high < 5

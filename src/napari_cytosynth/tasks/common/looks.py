@@ -38,6 +38,8 @@ _SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are s
 _RANGES = {"asymmetry": (-1, 1)}  # of the looks, but size; of the others 0 to 1
 _USUAL = (1.0, 99.0)  # percentiles of a number over the training images
 _SLACK, _FEW = 0.1, 5.0  # beyond these, of their range: the more the fewer images there are
+_NARROWEST = 0.75  # octaves between the limits of size: 30 % more or less is no other kind
+_NARROWEST_OTHER = 0.08  # the same of percentiles and asymmetry: sections of a stack are all alike
 _LEAST = 0.01  # beyond them in any case: images that are all alike are no narrow kind
 
 
@@ -111,7 +113,8 @@ def look_limits(images: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
     -------
     dict
         Name -> lowest and highest: the percentiles 1 and 99 over the images, and a tenth of
-        their distance beyond, more where there are few images. Empty without images.
+        their distance beyond, more where there are few images; of the size at least 0.75 octaves
+        in all, of percentiles and asymmetry 0.08. Empty without images.
     """
     given = [image for image in images if image]
     if not given:
@@ -123,6 +126,9 @@ def look_limits(images: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
         sizes = name == "size"  # in octaves
         low, high = np.percentile(np.log2(values) if sizes else values, _USUAL)
         beyond = max(slack * (high - low), _LEAST)
+        alike = name[0] == "p" or name == "asymmetry"
+        narrowest = _NARROWEST if sizes else _NARROWEST_OTHER * alike
+        beyond = max(beyond, (narrowest - (high - low)) / 2)
         ends = (low - beyond, high + beyond)
         low, high = (2**end for end in ends) if sizes else np.clip(ends, *_RANGES.get(name, (0, 1)))
         limits[name] = (round(float(low), 4), round(float(high), 4))
