@@ -204,6 +204,17 @@ def test_in_a_stack_whole_objects_go_and_both_counts_follow(start, viewer, image
     assert "2 in the stack · 2 doubtful hidden" in widget.readout.value
 
 
+def test_below_the_models_threshold_the_doubts_of_a_stack_are_counted_too(start, image):
+    widget = start(np.stack([image, image]), axes="ZYX")
+    widget._settle.setInterval(60_000)  # still dragging
+    widget.threshold.value = 0.3
+    assert widget._counts.wait(60)
+    assert "4 in the stack, 2 of them doubtful" in widget.readout.value
+    widget.min_confidence.value = 0.5
+    assert widget._counts.wait(60)
+    assert "2 in the stack · 2 doubtful hidden" in widget.readout.value
+
+
 def test_the_tooltip_of_splitting_is_true_for_the_model(start, image, make_widget, blobs, viewer):
     widget = start(image)
     assert "also while you drag" in widget.split_touching.tooltip

@@ -102,10 +102,15 @@ class StackCounts:
         Of each run along Z.
     planes
         In each plane.
+    doubtful, hidden
+        Of each run, how many are doubtful, and how many more are hidden; None where that is
+        unknown.
     """
 
     runs: list[int]
     planes: dict[Plane, int]
+    doubtful: list[int] | None = None
+    hidden: list[int] | None = None
 
 
 def compute(
@@ -231,7 +236,7 @@ def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) ->
         plane: int((object_areas(new.labels[plane_slices(new.axes, plane)]) > 0).sum())
         for plane in new.plane_indices()
     }
-    return StackCounts(new.run_counts, planes)
+    return StackCounts(new.run_counts, planes, new.doubtful_counts, new.hidden_counts)
 
 
 def _measured(

@@ -77,6 +77,10 @@ def _sizes(segmentation: Any, options: LabelOptions) -> Any:
     return segmentation.prepared_sizes if same else None
 
 
+def _in_run(counts: list[int] | None, run: int) -> int | None:
+    return None if counts is None else counts[run]
+
+
 class LinkedCounts:
     """Counts of the objects of a stack while its threshold moves.
 
@@ -95,6 +99,9 @@ class LinkedCounts:
         self, segmentation: Any, options: LabelOptions, run: int
     ) -> tuple[int | None, int | None]:
         """Return the number of doubtful objects of a run, and of hidden ones; None: unknown."""
+        if self._counted is not None and self._counted[0] == options:
+            counts = self._counted[1]
+            return _in_run(counts.doubtful, run), _in_run(counts.hidden, run)
         sizes = _sizes(segmentation, options)
         if sizes is None or not segmentation.has_confidence:
             return None, None
