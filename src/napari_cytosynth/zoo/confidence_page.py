@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .text import for_markdown, one_line
+from .text import for_code, for_table_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,14 +33,14 @@ def confidence_text(tests: Sequence[ConfidenceTest]) -> str:
     # reliability counts on images that chose nothing; without such, on those that are there
     independent = [test for test in tests if not test.cross_validated] or tests
     parts = [_MEANING, _areas(tests), *map(_verdict, tests), *map(_reliability, independent)]
-    commands = dict.fromkeys(one_line(test.command).replace("`", "'") for test in tests)
+    commands = dict.fromkeys(for_code(test.command) for test in tests)
     if shown := "\n".join(filter(None, commands)):
         parts.append(f"Measured with:\n\n```sh\n{shown}\n```")
     return "\n\n".join(filter(None, parts))
 
 
 def _named(test: ConfidenceTest) -> str:
-    name = for_markdown(test.dataset).replace("|", "\\|")
+    name = for_table_cell(test.dataset)
     return f"{name} {_FITTED}" if test.cross_validated else name
 
 
@@ -48,8 +48,7 @@ def _areas(tests: Sequence[ConfidenceTest]) -> str:
     """Return the table of AUROCs, one column for each test."""
     names = dict.fromkeys(name for test in tests for name in test.auroc)
     rows = [
-        [f"AUROC of {for_markdown(name)}".replace("|", "\\|"), *(_area(t, name) for t in tests)]
-        for name in names
+        [f"AUROC of {for_table_cell(name)}", *(_area(t, name) for t in tests)] for name in names
     ]
     rows += [
         ["right objects", *(f"{test.right} of {test.right + test.wrong}" for test in tests)],

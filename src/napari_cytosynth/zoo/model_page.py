@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from .confidence_page import confidence_text
-from .text import for_markdown, one_line
+from .text import for_code, for_markdown, for_table_cell
 
 if TYPE_CHECKING:
     from .card import Inference, Metric, ModelCard, Normalisation
@@ -170,7 +170,7 @@ def _input_and_output(inference: Inference) -> str:
         ("Classes", ", ".join(inference.classes) or None),
         ("Receptive radius", _radius(inference)),
     ]
-    lines = [f"| {name} | {_cell(value)} |" for name, value in rows if value is not None]
+    lines = [f"| {name} | {for_table_cell(value)} |" for name, value in rows if value is not None]
     return _section("What goes in and what comes out", "\n".join(["| | |", "|---|---|", *lines]))
 
 
@@ -222,11 +222,11 @@ def _figures(metrics: list[Metric]) -> str:
     if not metrics:
         return ""
     rows = [
-        f"| {_cell(metric.name)} | {metric.value:.4g} | {_cell(metric.dataset)} |"
+        f"| {for_table_cell(metric.name)} | {metric.value:.4g} | {for_table_cell(metric.dataset)} |"
         for metric in metrics
     ]
     table = "\n".join(["| figure | value | measured on |", "|---|---:|---|", *rows])
-    commands = "\n".join(dict.fromkeys(_code(metric.command) for metric in metrics))
+    commands = "\n".join(dict.fromkeys(for_code(metric.command) for metric in metrics))
     return _section(
         "Test figures",
         f"{table}\n\nMeasured on images that the model never saw, with:\n\n```sh\n{commands}\n```",
@@ -238,7 +238,7 @@ def _training(card: ModelCard) -> str:
     rows = [
         ("Data sets", for_markdown(", ".join(training.datasets))),
         ("Began with the weights of", for_markdown(training.started_from)),
-        ("Network", f"`{_code(card.architecture)}` with {_arguments(card.arguments)}"),
+        ("Network", f"`{for_code(card.architecture)}` with {_arguments(card.arguments)}"),
         ("Recipe", f"`cytosynth train {training.recipe} --data-dir FOLDER`"),
         ("Hardware", for_markdown(training.hardware)),
         ("Duration", for_markdown(training.duration)),
@@ -249,7 +249,7 @@ def _training(card: ModelCard) -> str:
 
 def _arguments(arguments: dict[str, Any]) -> str:
     return (
-        ", ".join(f"`{_code(f'{name}={value}')}`" for name, value in arguments.items())
+        ", ".join(f"`{for_code(f'{name}={value}')}`" for name, value in arguments.items())
         or "its defaults"
     )
 
@@ -296,16 +296,6 @@ def _pixels(value: float | None, inference: Inference) -> str | None:
         return None
     size = "" if inference.pixel_size_um is None else " of the pixel size above"
     return f"{round(value, 1):g} px{size}"
-
-
-def _cell(text: str) -> str:
-    """Escape a text for a cell of a Markdown table."""
-    return for_markdown(text).replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    """Return a text for a line of code: it cannot end the code."""
-    return one_line(text).replace("`", "'")
 
 
 def _slug(text: str) -> str:

@@ -6,7 +6,14 @@ import re
 import unicodedata
 from html import escape
 
-__all__ = ["for_html", "for_markdown", "has_control_characters", "one_line"]
+__all__ = [
+    "for_code",
+    "for_html",
+    "for_markdown",
+    "for_table_cell",
+    "has_control_characters",
+    "one_line",
+]
 
 _LONGEST = 2000
 _LAYOUT = "\n\t"
@@ -48,6 +55,16 @@ def for_markdown(text: object) -> str:
     line = _ENTITY.sub("&amp;", one_line(text)).replace("<", "&lt;")
     line = re.sub(r"([\\`\[\]])", r"\\\1", line)
     return re.sub(r"^(?=[#>=~-])", r"\\", line)  # no heading, quotation or rule either
+
+
+def for_table_cell(text: object) -> str:
+    """Return a text for a cell of a Markdown table."""
+    return for_markdown(text).replace("|", "\\|")
+
+
+def for_code(text: object) -> str:
+    """Return a text for a line of code in Markdown: it cannot end the code."""
+    return one_line(text).replace("`", "'")
 
 
 def _steers(character: str) -> bool:
