@@ -10,7 +10,7 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 
 from .layers import resolve_pixel_size
-from .looks import LARGEST, PERCENTILES, guess_kind, looks, middle, trained_on
+from .looks import LARGEST, PERCENTILE_LOOKS, guess_kind, looks, middle, trained_on
 from .planes import is_constant, looks_like_colour
 from .resample import TOLERANCE, resampled_shape, to_shape
 
@@ -29,7 +29,6 @@ _RARE = (5.0, 95.0)  # quantiles below and above these belong to rare, extreme p
 _SATURATED = 0.005  # a larger fraction of pixels at the camera's maximum is reported
 _CAMERA_BITS = (8, 10, 12, 14, 16)
 
-_PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
 _SCALE_LOOKS = ("size", "noise")
 _FAR = 0.25  # of the distance of the limits: brightness may lie so far outside
 _NEARER = 0.1  # of the distance from the limits: an image inverted is so much nearer
@@ -91,14 +90,14 @@ def check_image(
         plural = "s" * (len(wanted) != 1)
         names = ", ".join(wanted)
         return [f"The model needs {len(wanted)} channel{plural} ({names}), not {len(pixels)}."]
-    unlike = _sentence([*_pixel_size(card, pixel_size), *_unlike(pixels, card)], card)
-    sentences = [unlike] * bool(unlike) + _missing(pixels)
+    reasons = _pixel_size(card, pixel_size)
     if is_constant(pixels):
-        return [
-            *sentences,
-            "The image has the same value everywhere: there is nothing to see in it.",
-        ]
-    return sentences + _saturation(pixels)
+        last = ["The image has the same value everywhere: there is nothing to see in it."]
+    else:
+        reasons += _unlike(pixels, card)
+        last = _saturation(pixels)
+    unlike = _sentence(reasons, card)
+    return [unlike] * bool(unlike) + _missing(pixels) + last
 
 
 def unlike_training(
@@ -129,7 +128,8 @@ def unlike_training(
     seen = middle(plane, (rows, columns))
     if factors != (1.0, 1.0):
         seen = to_shape(_finite(seen), resampled_shape(seen.shape[-2:], factors))
-    return _sentence(_unlike(np.asarray(seen), card), card)
+    pixels = np.asarray(seen)
+    return "" if is_constant(pixels) else _sentence(_unlike(pixels, card), card)
 
 
 def _sentence(reasons: list[str], card: ModelCard) -> str:
@@ -169,8 +169,6 @@ def _saturation(pixels: npt.NDArray[Any]) -> list[str]:
 
 def _unlike(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
     """Return in what the intensities or structures differ from the training images', if at all."""
-    if is_constant(pixels):
-        return []
     if card.inference.input_looks:
         return _looks(pixels, card)
     if card.inference.input_quantiles:
@@ -206,7 +204,7 @@ def _looks(pixels: npt.NDArray[Any], card: ModelCard) -> list[str]:
     found = looks(scaled)
     outside = _outside(found, known)
     # another run on the same microscope is a little brighter or darker, another kind by far
-    if not any(far > _FAR or name not in _PERCENTILE_LOOKS for name, far in outside.items()):
+    if not any(far > _FAR or name not in PERCENTILE_LOOKS for name, far in outside.items()):
         return []
     mirrored = _outside(looks(-scaled), known)
     if max(mirrored.values(), default=0.0) < _NEARER * max(outside.values()):
@@ -223,7 +221,7 @@ def _telling(outside: dict[str, float], known: dict[str, tuple[float, float]]) -
     """
     reach = {name: far * (known[name][1] - known[name][0]) for name, far in outside.items()}
     groups = (
-        [name for name in outside if name in _PERCENTILE_LOOKS and reach[name] > _MUCH],
+        [name for name in outside if name in PERCENTILE_LOOKS and reach[name] > _MUCH],
         [name for name in outside if name in _SCALE_LOOKS],
         list(outside),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LARGEST",
     "PERCENTILES",
+    "PERCENTILE_LOOKS",
     "Kind",
     "guess_kind",
     "look_limits",
@@ -30,6 +31,8 @@ Kind = Literal["fluorescence", "phase contrast"]
 
 PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 """Of the intensities between the darkest (0) and the brightest (1) of the image."""
+PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
+"""Their names among the looks."""
 LARGEST = (1536, 1536)
 """Rows and columns: of a larger plane its middle is looked at."""
 
@@ -38,8 +41,9 @@ _SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are s
 _RANGES = {"asymmetry": (-1, 1)}  # of the looks, but size; of the others 0 to 1
 _USUAL = (1.0, 99.0)  # percentiles of a number over the training images
 _SLACK, _FEW = 0.1, 5.0  # beyond these, of their range: the more the fewer images there are
-_NARROWEST = 0.75  # octaves between the limits of size: 30 % more or less is no other kind
-_NARROWEST_OTHER = 0.08  # the same of percentiles and asymmetry: sections of a stack are all alike
+# least distance of limits: sections of one stack are all alike, and the next ones a little other;
+# of size in octaves, since 30 % more or less is no other kind
+_NARROWEST = {"size": 0.75, "asymmetry": 0.08} | dict.fromkeys(PERCENTILE_LOOKS, 0.08)
 _LEAST = 0.01  # beyond them in any case: images that are all alike are no narrow kind
 
 
@@ -65,8 +69,7 @@ def looks(plane: Any) -> dict[str, float]:
     pixels = _scaled(middle(np.asarray(plane)))
     if pixels is None:
         return {}
-    names = map("p{:g}".format, PERCENTILES)
-    found = dict(zip(names, np.percentile(pixels, PERCENTILES), strict=True))
+    found = dict(zip(PERCENTILE_LOOKS, np.percentile(pixels, PERCENTILES), strict=True))
     blurred = [ndimage.gaussian_filter(pixels, sigma) for sigma in (*_SCALES, 2 * _SCALES[-1])]
     energy = np.array([float((fine - coarse).var()) for fine, coarse in pairwise(blurred)])
     found["size"] = 2 ** (energy @ np.log2(_SCALES) / max(energy.sum(), 1e-12))
@@ -126,9 +129,7 @@ def look_limits(images: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
         sizes = name == "size"  # in octaves
         low, high = np.percentile(np.log2(values) if sizes else values, _USUAL)
         beyond = max(slack * (high - low), _LEAST)
-        alike = name[0] == "p" or name == "asymmetry"
-        narrowest = _NARROWEST if sizes else _NARROWEST_OTHER * alike
-        beyond = max(beyond, (narrowest - (high - low)) / 2)
+        beyond = max(beyond, (_NARROWEST.get(name, 0.0) - (high - low)) / 2)
         ends = (low - beyond, high + beyond)
         low, high = (2**end for end in ends) if sizes else np.clip(ends, *_RANGES.get(name, (0, 1)))
         limits[name] = (round(float(low), 4), round(float(high), 4))
