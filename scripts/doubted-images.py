@@ -24,7 +24,7 @@ from napari_cytosynth.console import echo
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.input_check import unlike_training
-from napari_cytosynth.tasks.common.looks import looks
+from napari_cytosynth.tasks.common.looks import looks, middle
 from napari_cytosynth.tasks.segment.task import segment
 from napari_cytosynth.training.data.image_files import read_plane
 from napari_cytosynth.training.data.splits import hash_split
@@ -50,17 +50,12 @@ class Spoken(NamedTuple):
     rival: bool
 
 
-def middle(image: np.ndarray, side: float) -> np.ndarray:
-    """Return the middle of an image, of at most so many rows and columns."""
-    starts = [max(0, int(own - side) // 2) for own in image.shape]
-    return image[tuple(slice(start, start + int(side)) for start in starts)]
-
-
 def altered(images: list[np.ndarray]) -> Iterator[Kind]:
     """Yield images with inverted contrast, and at other magnifications."""
     yield "inverted", [image.max() - image.astype(float) for image in images]
     for factor in FACTORS:
-        cut = [middle(image, SIDE / factor).astype(float) for image in images]
+        side = int(SIDE / factor)
+        cut = [middle(image, (side, side)).astype(float) for image in images]
         order, smooth = (1, True) if factor < 1 else (3, False)
         yield f"× {factor:g}", [rescale(x, factor, order=order, anti_aliasing=smooth) for x in cut]
 
@@ -137,7 +132,7 @@ def main() -> None:
         name, _, folder = other.partition("=")
         found = read_folder(Path(folder), None, [])
         few = found[:: max(1, len(found) // given.each)][: given.each]
-        show(name, [middle(image, SIDE) for image in few], model, given.looks_only)
+        show(name, [middle(image, (SIDE, SIDE)) for image in few], model, given.looks_only)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from napari_cytosynth.memory import require_memory
 from .drawing import noise
 from .optics import camera
 from .scene import numbering, plain_arguments
+from .simulate import MOST_PHOTONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,6 @@ _GAP_UM = 2.0  # least distance of two nuclei, about: in tissue cytoplasm lies b
 _BLUR_UM: Triple = (0.7, 0.2, 0.2)  # standard deviations of the confocal point spread
 _TRIES = 40  # of placing each nucleus
 _BYTES_PER_VOXEL = 60
-_MOST_PHOTONS = 1e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ def nuclei_stack(
     """
     size = _checked_size(voxel_size_um)
     count, seed, _ = plain_arguments(count, seed, size[-1])
-    photons = check_number(photons, "photons", 0, _MOST_PHOTONS)
+    photons = check_number(photons, "photons", 0, MOST_PHOTONS)
     drawn, margin = _with_margin(shape, size)
     rng = np.random.default_rng(seed)
     labels, stain = _draw(rng, _place(rng, drawn, margin, size, count), drawn, size)

@@ -185,9 +185,10 @@ def check_result(
         twice, or below half, of what 90 % of the validation images show, the foreground is
         neither ten times sparser nor twice as dense, and most objects are rather right than wrong.
     """
-    reasons = _unlike(found) if unlike else []
+    if expected is None and not unlike:
+        return ""
+    reasons = _confidence(found, expected, unlike)
     if expected is not None:
-        reasons += [] if reasons else _confidence(found, expected)
         reasons += [*_foreground(found, expected), *_diameter(found, expected)]
     if not reasons:
         return ""
@@ -200,23 +201,17 @@ def check_result(
     return f"{count}{'; '.join(reasons)}{cause}."
 
 
-def _unlike(found: ResultFacts) -> list[str]:
-    """Return what follows for the objects of an image that is unlike those of the training."""
-    if not found.count:
-        return []
+def _confidence(found: ResultFacts, expected: Expected | None, unlike: bool) -> list[str]:
+    """Return what the confidences say, or that they say nothing of an image of another kind."""
     if found.doubtful is not None and found.doubtful > 0.5:
         return ["most of them doubtful"]
-    known = "" if found.confidence is None else "of unknown confidence "
-    return [f"{known}in an image unlike those of the training"]
-
-
-def _confidence(found: ResultFacts, expected: Expected) -> list[str]:
-    if found.confidence is None or found.doubtful is None:
+    if unlike and found.count:
+        unknown = "" if found.confidence is None else "of unknown confidence "
+        return [f"{unknown}in an image unlike those of the training"]
+    known = None if expected is None else expected.confidence
+    if found.confidence is None or known is None:
         return []
-    if found.doubtful > 0.5:
-        return ["most of them doubtful"]
-    known = expected.confidence
-    if known is None or found.confidence >= _LEAST_CONFIDENCE * known[0]:
+    if found.confidence >= _LEAST_CONFIDENCE * known[0]:
         return []
     return [
         "which the model is less sure of than usual (a mean confidence of "

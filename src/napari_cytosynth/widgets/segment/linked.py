@@ -95,12 +95,17 @@ class LinkedCounts:
         """Keep the counts that were made in the background."""
         self._counted = options, counts
 
+    def _counted_at(self, options: LabelOptions) -> StackCounts | None:
+        """Return the counts of the labels for some options, if these are the last counted."""
+        if self._counted is None or self._counted[0] != options:
+            return None
+        return self._counted[1]
+
     def doubts(
         self, segmentation: Any, options: LabelOptions, run: int
     ) -> tuple[int | None, int | None]:
         """Return the number of doubtful objects of a run, and of hidden ones; None: unknown."""
-        if self._counted is not None and self._counted[0] == options:
-            counts = self._counted[1]
+        if (counts := self._counted_at(options)) is not None:
             return _in_run(counts.doubtful, run), _in_run(counts.hidden, run)
         sizes = _sizes(segmentation, options)
         if sizes is None or not segmentation.has_confidence:
@@ -139,8 +144,8 @@ class LinkedCounts:
             Objects that are shown in it: those too small or cut as a whole are among them, where
             this is found out from the labels of all planes.
         """
-        if self._counted is not None and self._counted[0] == options:
-            return self._counted[1].planes[plane]
+        if (counts := self._counted_at(options)) is not None:
+            return counts.planes[plane]
         sizes = _sizes(segmentation, options)
         drops = options.min_size > 1 or options.drop_border
         known = not drops or (sizes is not None and sizes.alive(options) is not None)
