@@ -271,9 +271,10 @@ class _Round:
         with results_folder(self.out):
             module = task.module(recipe, _steps(recipe, data))
         data.prepare_network(module.network)
-        if is_first() and (note := self._before(data).get("settings_note")):
+        before = self._before(data)
+        if is_first() and (note := before.get("settings_note")):
             echo(note)
-        callbacks, best, clock = self._callbacks(data, module)
+        callbacks, best, clock = self._callbacks(data, module, before)
         epochs = stop_at_epoch or self.recipe.train.max_epochs
         trainer = _trainer(self.recipe, self.out, callbacks, epochs, self.precision)
         with interruptible(), warnings.catch_warnings():
@@ -290,17 +291,17 @@ class _Round:
         _check_reached(best)
         # next rounds start from the model, and machines that are gone would not come back if the
         # first one's export failed
-        run_on_first(partial(self._export, trainer, module, data, best, clock))
+        run_on_first(partial(self._export, trainer, module, data, best, clock, before))
         return self.out / self.recipe.name
 
     def _callbacks(
-        self, data: EpochData, module: NetworkModule
+        self, data: EpochData, module: NetworkModule, before: dict[str, Any]
     ) -> tuple[list[Callback], RevertToBest, Clock]:
         recipe = self.recipe
         callbacks, best, clock = _callbacks(recipe, self.out)
         whole = self.whole or recipe
         facts = partial(write_facts, whole, data, self.out, seed=recipe.train.seed)
-        facts = partial(facts, precision=self.precision, before=self._before(data))
+        facts = partial(facts, precision=self.precision, before=before)
         callbacks.append(FirstWrites(facts))
         callbacks += task_of(recipe).callbacks(recipe, data, module)
         return callbacks, best, clock
@@ -320,8 +321,8 @@ class _Round:
         data: EpochData,
         best: RevertToBest,
         clock: Clock,
+        before: dict[str, Any],
     ) -> None:
-        before = self._before(data)
         summary = before | {
             # Lightning counts the steps of every optimiser
             "steps": before["steps"] + trainer.global_step // len(trainer.optimizers),
