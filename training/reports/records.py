@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from napari_cytosynth.zoo.card import Metric
+    from napari_cytosynth.zoo.card import ConfidenceTest, Metric
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = [
@@ -29,8 +29,10 @@ __all__ = [
 ]
 
 
-def replace_metrics(folder: Path, dataset: str, metrics: Sequence[Metric]) -> None:
-    """Replace the metrics of one data set in a model's card.
+def replace_metrics(
+    folder: Path, dataset: str, metrics: Sequence[Metric], tests: Sequence[ConfidenceTest] = ()
+) -> None:
+    """Replace what was measured on one data set in a model's card.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def replace_metrics(folder: Path, dataset: str, metrics: Sequence[Metric]) -> No
         Data set and split that the metrics were measured on.
     metrics
         The new metrics.
+    tests
+        The new tests of its confidence in objects. Default: none.
 
     Raises
     ------
@@ -50,7 +54,9 @@ def replace_metrics(folder: Path, dataset: str, metrics: Sequence[Metric]) -> No
     """
     card = read_card(folder)
     kept = [metric for metric in card.metrics if metric.dataset != dataset]
-    update_card(folder, card.model_copy(update={"metrics": [*kept, *metrics]}))
+    others = [test for test in card.confidence_tests if test.dataset != dataset]
+    measured = {"metrics": [*kept, *metrics], "confidence_tests": [*others, *tests]}
+    update_card(folder, card.model_copy(update=measured))
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.training.reports.records import model_record, replace_metrics
 from napari_cytosynth.zoo.card import Metric
-from napari_cytosynth.zoo.model_files import read_card, update_card
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,13 +171,8 @@ class SegmentReport:
         OutputError
             If it cannot be written.
         """
-        replace_metrics(folder, dataset, self.card_metrics(dataset, command))
-        card = read_card(folder)
-        tests = [test for test in card.confidence_tests if test.dataset != dataset]
-        if self.stated is not None:
-            tests.append(self.stated.test(dataset, command))
-        if tests != card.confidence_tests:
-            update_card(folder, card.model_copy(update={"confidence_tests": tests}))
+        tests = [] if self.stated is None else [self.stated.test(dataset, command)]
+        replace_metrics(folder, dataset, self.card_metrics(dataset, command), tests)
 
     def summary(self, command: str) -> dict[str, Any]:
         """Return the content of ``metrics.json``."""
