@@ -18,12 +18,11 @@ from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected, Flow
 
 from .evaluate.confidence import ConfidenceScores, confidence_scores
 from .evaluate.report import SMALLEST
-from .evaluate.stated import as_test
 from .losses import FLOW_SCALE
 from .targets import equivalent_diameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -118,7 +117,7 @@ class DecodingChoice:
         """Return how well the confidence did in cross-validation, for the card; may be empty."""
         if isinstance(self.scores, str):
             return []
-        return [as_test(self.scores.left_out, dataset, cross_validated=True)]
+        return [self.scores.left_out.test(dataset, cross_validated=True)]
 
     def record(self) -> dict[str, Any]:
         """Return all of it as plain values, for ``validation.json``."""
@@ -169,6 +168,11 @@ def found_objects(
         How they are decoded.
     """
     parts = [_found_in(item, number, channel, settings) for number, item in enumerate(predictions)]
+    return _together(parts)
+
+
+def _together(parts: Sequence[FoundObjects]) -> FoundObjects:
+    """Return the objects of several images as one record."""
     return FoundObjects(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS},
         true=sum(part.true for part in parts),
@@ -241,13 +245,13 @@ def _quantiles(values: Values) -> tuple[float, float, float]:
 def _expected(
     found: FoundObjects,
     kept: NDArray[np.bool_],
-    pixels: Mapping[int, int],
+    predictions: Sequence[Predictions],
     confidence: Values | None,
 ) -> Expected:
     """Return what results look like: images by their foreground, objects by their sizes."""
     images = found.image[kept]
-    area = np.bincount(images, found.area[kept], len(pixels))
-    share = np.array([area[number] / size for number, size in pixels.items()])
+    area = np.bincount(images, found.area[kept], len(predictions))
+    share = area / [item.truth.size for item in predictions]
     diameters = np.sqrt(4 * found.area[kept] / np.pi)
     mean = None
     if confidence is not None:
@@ -282,14 +286,13 @@ def choose_decoding(
     confidence, scores = _fit(found, kept)
     facts = ObjectFacts(found.area[kept], found.probability[kept], found.flow_error[kept])
     stated = None if confidence is None else confidence_of(facts, confidence)
-    pixels = {number: item.truth.size for number, item in enumerate(predictions)}
     return DecodingChoice(
         threshold,
         min_size,
         diameter,
         FlowDecoding(scale=FLOW_SCALE, error_limit=limit),
         confidence,
-        _expected(found, kept, pixels, stated),
+        _expected(found, kept, predictions, stated),
         found.score(kept),
         scores,
     )
@@ -316,16 +319,11 @@ def choose_part_sizes(predictions: Sequence[Predictions], threshold: float) -> d
     diameters = np.concatenate([equivalent_diameters(truth) for truth in truths])
     if not len(diameters):
         return {}
-    pieces = [
-        _parts_in(item, truth, number, threshold)
-        for number, (item, truth) in enumerate(zip(predictions, truths, strict=True))
-    ]
-    columns = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in _COLUMNS}
-    found = FoundObjects(**columns, true=len(diameters))
+    numbered = enumerate(zip(predictions, truths, strict=True))
+    found = _together([_parts_in(*pair, number, threshold) for number, pair in numbered])
     diameter = float(np.median(diameters))
     min_size, _ = _choose_limits(found, np.pi / 4 * diameter**2, (None,))
-    pixels = {number: item.truth.size for number, item in enumerate(predictions)}
-    expected = _expected(found, found.kept(min_size, None), pixels, None)
+    expected = _expected(found, found.kept(min_size, None), predictions, None)
     return {"min_size": min_size, "diameter": diameter, "expected": expected}
 
 
@@ -334,7 +332,6 @@ def _parts_in(
 ) -> FoundObjects:
     labels = label_plane(item.probability[0], None, LabelOptions(threshold, split_touching=False))
     area = np.bincount(labels.ravel(), minlength=1)[1:]
-    unknown = np.zeros(len(area))
-    return FoundObjects(
-        area, unknown, unknown, best_iou(truth, labels), np.full(len(area), number), 0
-    )
+    unknown, true = np.zeros(len(area)), len(equivalent_diameters(truth))
+    image = np.full(len(area), number)
+    return FoundObjects(area, unknown, unknown, best_iou(truth, labels), image, true)

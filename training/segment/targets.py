@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .recipe import TargetRecipe
 
-__all__ = ["distance_map", "equivalent_diameters", "target_maps"]
+__all__ = ["diameters_by_label", "distance_map", "equivalent_diameters", "target_maps"]
 
 
 def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -81,6 +81,13 @@ def _rim(mask: NDArray[np.bool_], depth: float) -> NDArray[np.bool_]:
 
 def equivalent_diameters(labels: NDArray[np.generic]) -> NDArray[np.float64]:
     """Return the diameter in px, of the circle of its area, of each object of (Y, X) labels."""
-    areas = np.bincount(labels.ravel().astype(np.int64))[1:]
-    diameters: NDArray[np.float64] = np.sqrt(4 * areas[areas > 0] / np.pi)
+    diameters = diameters_by_label(labels)
+    return diameters[diameters > 0]
+
+
+def diameters_by_label(labels: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the diameter in px of each label from 0 on; 0 of the background and of gaps."""
+    areas = np.bincount(labels.ravel().astype(np.int64), minlength=1)
+    areas[0] = 0
+    diameters: NDArray[np.float64] = np.sqrt(4 * areas / np.pi)
     return diameters

@@ -279,6 +279,15 @@ class ConfidenceCurve:
         """Expected calibration error: mean over objects of ``|stated - found|`` of their bin."""
         return float(np.average(np.abs(self.stated - self.found), weights=self.count))
 
+    def bins(self) -> list[dict[str, float]]:
+        """Return the bins one by one: low, high, stated, found and count of each."""
+        columns = {name: values.tolist() for name, values in vars(self).items()}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def record(self) -> dict[str, list[float]]:
+        """Return the columns as plain values for JSON."""
+        return {name: values.tolist() for name, values in vars(self).items()}
+
 
 def confidence_curve(probability: ArrayLike, right: ArrayLike, bins: int = 10) -> ConfidenceCurve:
     """Compare stated probabilities with the share of right objects, in bins of equal width.

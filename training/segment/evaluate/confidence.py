@@ -96,12 +96,11 @@ class ConfidenceScores:
 
     def record(self) -> dict[str, Any]:
         """Return the scores as plain values for JSON."""
-        curve = {key: values.tolist() for key, values in vars(self.curve).items()}
         return {
             **{key: value for key, value in vars(self).items() if key not in _NESTED},
             "worthwhile": self.worthwhile,
             "calibration error (ECE)": self.curve.error,
-            "curve": curve,
+            "curve": self.curve.record(),
             "fit": asdict(self.fit),
         }
 

@@ -13,6 +13,7 @@ from napari_cytosynth.metrics.instance import Matching, matching
 from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR, resampled_shape, to_shape
 from napari_cytosynth.tasks.segment.instances import drop_labels
 from napari_cytosynth.tasks.segment.object_size import DIFFERENT
+from napari_cytosynth.training.segment.targets import diameters_by_label, equivalent_diameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,24 +142,20 @@ class RescalingTally:
             Labels that the model finds in the image as it is.
         """
         for factor, counts in self._counts.items():
-            wide = _diameters(truth) * factor >= WIDTH
+            wide = diameters_by_label(truth) * factor >= WIDTH
             counts.objects += int(np.count_nonzero(wide))
             counts.unscaled += _matched(truth, found, wide)
             shape = resampled_shape((image.shape[0], image.shape[1]), (factor, factor))
             scaled = image if factor == 1 else to_shape(np.nan_to_num(image)[None], shape)[0]
             true = _nearest(truth, shape)
-            counts.plain += _matched(true, self._found(scaled, factor), wide)
+            counts.plain += _matched(true, self._found(self._run(scaled, False), factor), wide)
             if self._knows_size:
                 result = self._run(scaled, True)
-                labels = drop_labels(np.asarray(result.labels), self._least(factor))
-                counts.auto += _matched(true, labels, wide)
+                counts.auto += _matched(true, self._found(result, factor), wide)
                 counts.sizes[_outcome(result, true)] += 1
 
-    def _found(self, image: NDArray[Any], factor: float) -> Labels:
-        return drop_labels(np.asarray(self._run(image, False).labels), self._least(factor))
-
-    def _least(self, factor: float) -> int:
-        return round(self._smallest * factor**2)
+    def _found(self, result: Segmentation, factor: float) -> Labels:
+        return drop_labels(np.asarray(result.labels), round(self._smallest * factor**2))
 
     def scores(self) -> list[RescaledScores]:
         """Return the scores of all images, one entry for each factor."""
@@ -186,13 +183,6 @@ def check_factors(factors: Sequence[float]) -> list[float]:
     return list(dict.fromkeys(factors))
 
 
-def _diameters(labels: Labels) -> NDArray[np.float64]:
-    """Return the diameter in px of each label from 0 on; 0 of the background and of gaps."""
-    areas = np.bincount(labels.ravel(), minlength=1).astype(np.float64)
-    areas[0] = 0
-    return np.sqrt(4 * areas / np.pi)
-
-
 def _nearest(labels: Labels, shape: tuple[int, int]) -> Labels:
     """Resample labels: each pixel is that of its middle."""
     places = [
@@ -215,8 +205,8 @@ def _matched(truth: Labels, found: Labels, counts: NDArray[np.bool_]) -> Matchin
 def _outcome(result: Segmentation, truth: Labels) -> str:
     """Return whether the size that was offered for an image is right."""
     measured = result.provenance.get("object_size", {})
-    diameters = _diameters(truth)
-    true = float(np.median(diameters[diameters > 0])) if diameters.any() else None
+    diameters = equivalent_diameters(truth)
+    true = float(np.median(diameters)) if len(diameters) else None
     if measured.get("scale", 1) != 1:
         offered = float(measured["diameter"])
         right = true is not None and 1 / WIDEST_ERROR <= offered / true <= WIDEST_ERROR

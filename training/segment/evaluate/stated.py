@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-__all__ = ["LOW_ERROR", "StatedScores", "as_test", "stated_scores"]
+__all__ = ["LOW_ERROR", "StatedScores", "stated_scores"]
 
 LOW_ERROR = "low flow error"
 """The ingredient flow error, turned round: right objects have little of it."""
@@ -66,19 +66,46 @@ class StatedScores:
 
     def record(self) -> dict[str, Any]:
         """Return the scores as plain values for JSON."""
-        curve = {key: values.tolist() for key, values in vars(self.curve).items()}
         plain = {key: value for key, value in vars(self).items() if key != "curve"}
-        verdict = self.test("").verdict
         return {
             **plain,
             "calibration error (ECE)": self.curve.error,
-            "verdict": verdict,
-            "curve": curve,
+            "verdict": self.test("").verdict,
+            "curve": self.curve.record(),
         }
 
-    def test(self, dataset: str, command: str = "") -> ConfidenceTest:
-        """Return the scores as a record for the card."""
-        return as_test(self, dataset, command)
+    def test(
+        self, dataset: str, command: str = "", *, cross_validated: bool = False
+    ) -> ConfidenceTest:
+        """Return the scores as a record for the card.
+
+        Parameters
+        ----------
+        dataset, command
+            What they were measured on, and the command that does it again.
+        cross_validated
+            Whether the confidence was fitted to images of the same set. Default: False.
+        """
+        areas = {
+            name: Auroc.model_validate(_rounded({"value": value, "low": low, "high": high}))
+            for name, value, (low, high) in self._areas()
+        }
+        bins = [ReliabilityBin.model_validate(_rounded(one)) for one in self.curve.bins()]
+        return ConfidenceTest(
+            dataset=dataset,
+            command=command,
+            cross_validated=cross_validated,
+            images=self.images,
+            right=self.right,
+            wrong=self.wrong,
+            auroc=areas,
+            gain=None if self.gain is None else tuple(round(part, 4) for part in self.gain),
+            error=round(self.curve.error, 4),
+            reliability=bins,
+        )
+
+    def _areas(self) -> list[tuple[str, float, tuple[float, float]]]:
+        return [(name, value, self.intervals[name]) for name, value in self.auroc.items()]
 
     def summary(self) -> str:
         """Return the scores as lines of text."""
@@ -86,64 +113,19 @@ class StatedScores:
             f"Confidence that the model states: {self.right} of {self.right + self.wrong} objects "
             f"are right; calibration error {self.curve.error:.3f}."
         ]
-        for name, value in self.auroc.items():
-            low, high = self.intervals[name]
-            lines.append(f"  AUROC of {name}: {value:.3f} (95 %: {low:.3f} to {high:.3f})")
-        for low, high, stated, found, count in zip(
-            *(getattr(self.curve, part) for part in ("low", "high", "stated", "found", "count")),
-            strict=True,
-        ):
-            lines.append(
-                f"  stated {low:.1f}–{high:.1f}: {count} objects, mean {stated:.2f}, "
-                f"right {found:.2f}"
-            )
+        lines += [
+            f"  AUROC of {name}: {value:.3f} (95 %: {low:.3f} to {high:.3f})"
+            for name, value, (low, high) in self._areas()
+        ]
+        shown = (
+            "  stated {low:.1f}–{high:.1f}: {count} objects, mean {stated:.2f}, right {found:.2f}"
+        )
+        lines += [shown.format(**one) for one in self.curve.bins()]
         return "\n".join([*lines, self.test("").verdict])
 
 
-def as_test(
-    scores: StatedScores, dataset: str, command: str = "", *, cross_validated: bool = False
-) -> ConfidenceTest:
-    """Return scores as a record for the card.
-
-    Parameters
-    ----------
-    scores
-        As measured.
-    dataset, command
-        What they were measured on, and the command that does it again.
-    cross_validated
-        Whether the confidence was fitted to images of the same set. Default: False.
-    """
-    curve = scores.curve
-    parts = (curve.low, curve.high, curve.stated, curve.found, curve.count)
-    return ConfidenceTest(
-        dataset=dataset,
-        command=command,
-        cross_validated=cross_validated,
-        images=scores.images,
-        right=scores.right,
-        wrong=scores.wrong,
-        auroc={
-            name: Auroc(
-                value=round(value, 4),
-                low=round(scores.intervals[name][0], 4),
-                high=round(scores.intervals[name][1], 4),
-            )
-            for name, value in scores.auroc.items()
-        },
-        gain=None if scores.gain is None else tuple(round(part, 4) for part in scores.gain),
-        error=round(curve.error, 4),
-        reliability=[
-            ReliabilityBin(
-                low=round(float(low), 4),
-                high=round(float(high), 4),
-                stated=round(float(stated), 4),
-                found=round(float(found), 4),
-                count=int(count),
-            )
-            for low, high, stated, found, count in zip(*parts, strict=True)
-        ],
-    )
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}
 
 
 def stated_scores(

@@ -7,7 +7,6 @@ from napari_cytosynth.metrics import auroc
 from napari_cytosynth.training.segment.evaluate.stated import (
     LOW_ERROR,
     StatedScores,
-    as_test,
     stated_scores,
 )
 
@@ -77,7 +76,7 @@ def test_objects_of_one_kind_have_no_auroc_but_a_reliability(right, kind) -> Non
     scores = stated_scores(confidence, columns, np.full(50, right), image)
     assert scores.auroc == {}
     assert f"All 50 objects are {kind}" in scores.summary()
-    assert as_test(scores, "blobs").right == 50 * right
+    assert scores.test("blobs").right == 50 * right
     assert sum(scores.curve.count) == 50
 
 
