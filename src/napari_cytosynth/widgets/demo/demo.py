@@ -15,7 +15,7 @@ from napari_cytosynth.errors import CytosynthError
 from .display import check_display
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["SCENES", "Scene", "main", "make_parser", "run_demo", "scenes"]
 
@@ -123,7 +123,7 @@ def run_demo(
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*_WINDOW)
     if not headless:
-        _show(viewer, scene)
+        _show(viewer, known, scene)
         napari.run()
         return []
     folder = Path(out or "demo-output")
@@ -135,9 +135,8 @@ def run_demo(
         viewer.close()
 
 
-def _show(viewer: Any, name: str | None) -> None:
+def _show(viewer: Any, known: Mapping[str, Callable[[Any], Scene]], name: str | None) -> None:
     """Run a scene for an open viewer, with its widget in front."""
-    known = scenes()
     if name is not None:
         known[name](viewer).show()
         return

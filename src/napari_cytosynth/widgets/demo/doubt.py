@@ -61,10 +61,13 @@ class DoubtScene(SegmentScene):
         return str(self.widget.checked.value)
 
     def show(self) -> None:
-        """Run the model all the same."""
+        """Choose, and run the model all the same."""
         self.choose()
+        self.run_anyway()
+
+    def run_anyway(self) -> None:
+        """Run the model on the image that does not fit it, and show the outlines."""
         self.run_model()
-        self.probability.visible = False
         self.labels.contour = 2
 
     def hide_doubtful(self) -> bool:
@@ -81,9 +84,7 @@ class DoubtScene(SegmentScene):
         self.choose()
         before = "Before the run: brightfield, and a model for fluorescence"
         written = [self.picture(folder / "doubt-before.png", before)]
-        self.run_model()
-        self.probability.visible = False
-        self.labels.contour = 2
+        self.run_anyway()
         found = found_sentence(self.nuclei, self.labels.data, "nuclei")
         written.append(self.picture(folder / "doubt.png", f"Run anyway: {found}"))
         size = (phantom.pixel_size_um,) * 2

@@ -64,7 +64,7 @@ class SegmentScene:
         return layer
 
     def run_model(self) -> None:
-        """Press Run and wait for the result.
+        """Press Run, wait for the result, and hide its probability.
 
         Raises
         ------
@@ -77,6 +77,7 @@ class SegmentScene:
         if widget.segmentation is None:
             raise CytosynthError(f"The demo could not segment “{self.name}”: {widget.status.value}")
         self._viewer.reset_view()
+        self.probability.visible = False
 
     def _layer(self, kind: str) -> Any:
         """Return the newest layer of a kind: "image" or "labels"."""
@@ -153,7 +154,6 @@ class PlaneScene(SegmentScene):
         phantom = self.phantom
         self.add_image(phantom.image, (phantom.pixel_size_um,) * 2)
         self.run_model()
-        self.probability.visible = False
         self.labels.contour = 2  # so that the picture shows the cells under their labels
 
     def record(self, folder: Path) -> list[Path]:

@@ -54,7 +54,6 @@ class StackScene(SegmentScene):
         widget.planes.value = "whole stack"
         self.run_model()
         viewer.dims.set_current_step(0, phantom.image.shape[0] // 2)
-        self.probability.visible = False
         self.labels.opacity = _OPACITY
 
     def section(self) -> None:

@@ -51,7 +51,6 @@ class TouchingScene(SegmentScene):
         phantom = self.phantom
         self.add_image(phantom.image, (phantom.pixel_size_um,) * 2, "simulated cells that touch")
         self.run_model()
-        self.probability.visible = False
         self.labels.opacity = _OPACITY
 
     def raise_threshold(self) -> Any:
