@@ -32,6 +32,7 @@ __all__ = [
     "EpochData",
     "EpochOrder",
     "Field",
+    "Planes",
     "fingerprint",
 ]
 
@@ -88,6 +89,46 @@ def fingerprint(pairs: list[tuple[Path, list[Path]]], names: Sequence[str] = ())
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class Planes:
+    """How the focal planes of a field become the channels of one crop.
+
+    Attributes
+    ----------
+    count
+        Number of planes, in order along z, that lie behind each other in the channels of a
+        field; of them a crop shows one. Default: 1.
+    between
+        Share of the crops that blend two neighbours, as a focus between them. Default: 0.
+    """
+
+    count: int = 1
+    between: float = 0.0
+
+    def draw(self, image: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Return what a crop shows of all planes; a single plane draws nothing.
+
+        Parameters
+        ----------
+        image
+            (count times K, Y, X).
+        rng
+            Source of the draws.
+
+        Returns
+        -------
+        Tensor
+            (K, Y, X).
+        """
+        if self.count == 1:
+            return image
+        planes = image.chunk(self.count)
+        if rng.random() < self.between:
+            first, share = int(rng.integers(self.count - 1)), rng.random()
+            return planes[first] * (1 - share) + planes[first + 1] * share
+        return planes[int(rng.integers(self.count))]
+
+
 class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Crops of all fields; item `index` of epoch `epoch` is always the same crop.
 
@@ -105,6 +146,8 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     vectors
         First of two target channels that are the components of vectors along Y and X.
         Default: None.
+    planes
+        Of the fields' images. Default: one.
     """
 
     def __init__(
@@ -114,8 +157,10 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         seed: int,
         shares: Mapping[str, float] | None = None,
         vectors: int | None = None,
+        planes: Planes | None = None,
     ) -> None:
         self.recipe, self.seed, self.epoch = recipe, seed, 0
+        self.planes = planes or Planes()
         self.inputs = len(fields[0].image)
         self.vectors = None if vectors is None else self.inputs + vectors
         self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
@@ -158,9 +203,10 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         size, augment = self.recipe.crop_size, self.augments[number]
         if augment is None:
             crop = torch.from_numpy(cut(self.stacks[number], centre, size, self.vectors))
-            return crop[: self.inputs], crop[self.inputs :]
+            return self.planes.draw(crop[: self.inputs], rng), crop[self.inputs :]
         crop = warp_crop(self.stacks[number], centre, size, augment, rng, self.vectors)
-        return jitter(crop[: self.inputs], augment, rng), crop[self.inputs :]
+        image = self.planes.draw(crop[: self.inputs], rng)
+        return jitter(image, augment, rng), crop[self.inputs :]
 
 
 def _probabilities(fields: list[Field], shares: Mapping[str, float]) -> NDArray[np.float64]:

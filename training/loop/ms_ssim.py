@@ -12,8 +12,8 @@ _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _TAPS, _SIGMA = 11, 1.5
 
 
-def _window(size: int, count: int, like: torch.Tensor) -> torch.Tensor:
-    """Return the Gaussian window of `count` taps as a band matrix (size, size - count + 1).
+def _window(size: int, count: int, stride: int, like: torch.Tensor) -> torch.Tensor:
+    """Return the Gaussian window of `count` taps as a band matrix, a column each `stride` px.
 
     As a product of matrices the filter is ten times as fast on a CPU as a convolution of
     single channels.
@@ -24,33 +24,36 @@ def _window(size: int, count: int, like: torch.Tensor) -> torch.Tensor:
     matrix = torch.zeros(size, size - count + 1, dtype=like.dtype, device=like.device)
     for offset, tap in enumerate(taps):
         matrix.diagonal(-offset)[: size - count + 1] = tap
-    return matrix
+    return matrix[:, ::stride]
 
 
-def _smooth(planes: torch.Tensor) -> torch.Tensor:
-    """Filter planes (M, Y, X) without padding."""
+def _smooth(planes: torch.Tensor, stride: int) -> torch.Tensor:
+    """Filter planes (M, Y, X) without padding, at each `stride`-th pixel of each axis."""
     height, width = planes.shape[-2:]
     room = min(height, width)
     count = min(_TAPS, room - (room + 1) % 2)  # a tiny crop has no room for the whole window
-    return _window(height, count, planes).T @ (planes @ _window(width, count, planes))
+    rows, columns = (_window(size, count, stride, planes) for size in (height, width))
+    return rows.T @ (planes @ columns)
 
 
 def _scale(
-    first: torch.Tensor, second: torch.Tensor, data_range: float
+    first: torch.Tensor, second: torch.Tensor, data_range: float, stride: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean luminance·structure and structure terms of every plane (M,)."""
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     # only the sum of both variances is needed; and the real stain's mean has no gradient
     moments = torch.cat([first, first * first + second * second, first * second])
-    mean1, squares, product = _smooth(moments).chunk(3)
-    mean2 = _smooth(second)
+    mean1, squares, product = _smooth(moments, stride).chunk(3)
+    mean2 = _smooth(second, stride)
     both, cross = mean1**2 + mean2**2, mean1 * mean2
     structure = (2 * (product - cross) + c2) / ((squares - both).clamp(min=0) + c2)
     luminance = (2 * cross + c1) / (both + c1)
     return (luminance * structure).mean((1, 2)), structure.mean((1, 2))
 
 
-def ms_ssim(first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0) -> torch.Tensor:
+def ms_ssim(
+    first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0, stride: int = 1
+) -> torch.Tensor:
     """Return the multi-scale structural similarity, mean over images and channels.
 
     Wang, Simoncelli and Bovik 2003. As many of the five scales as the image has room for
@@ -62,6 +65,9 @@ def ms_ssim(first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0) 
         (N, C, Y, X).
     data_range
         Range of the intensities. Default: 1.
+    stride
+        Distance in px of the places where the similarity is taken, at each scale: with 2 a
+        quarter of them, at half the cost. Default: 1, all.
     """
     room = min(first.shape[-2:])
     scales = max(1, sum(room // 2**level >= _TAPS for level in range(len(_WEIGHTS))))
@@ -72,7 +78,7 @@ def ms_ssim(first: torch.Tensor, second: torch.Tensor, data_range: float = 1.0) 
     for level in range(scales):
         if level:
             first, second = (functional.avg_pool2d(x, 2) for x in (first, second))
-        both, structure = _scale(first, second, data_range)
+        both, structure = _scale(first, second, data_range, stride)
         term = both if level == scales - 1 else structure
         # a negative correlation to a fractional power is not a number
         result = result * term.clamp(min=1e-4) ** weights[level]

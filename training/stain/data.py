@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ import numpy as np
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
-from napari_cytosynth.training.data.crops import CropData, CropDataset, Field
+from napari_cytosynth.training.data.crops import CropData, CropDataset, Field, Planes
 from napari_cytosynth.training.data.input_record import QUANTILES, input_quantiles
 from napari_cytosynth.training.data.splits import check_split, hash_split
 from napari_cytosynth.zoo.card import OutputScaling
 
-from .files import field_files, read_channels
+from .files import field_files, read_channels, read_planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ __all__ = ["QUANTILES", "StainData", "find_field_pairs", "split_fields", "target
 
 _MAX_SAMPLES = 2_000_000
 
-Pairs = dict[str, tuple[Path, Path]]
+Pairs = dict[str, tuple[tuple[Path, ...], Path]]
 
 
 def find_field_pairs(data_dir: Path, recipe: PairRecipe) -> Pairs:
@@ -35,29 +36,39 @@ def find_field_pairs(data_dir: Path, recipe: PairRecipe) -> Pairs:
     Returns
     -------
     dict
-        Name of the field -> (input, target). With a split by folders, the names begin
-        with their folder: ``train/field``.
+        Name of the field -> (its input in each of the recipe's folders, target). With a split
+        by folders, the names begin with their folder: ``train/field``.
 
     Raises
     ------
     RecipeError
-        If a folder is missing or empty, or an input has no target of its name.
+        If a folder is missing or empty, or an input has no target of its name, or is missing
+        in one of several focal planes.
     """
-    split = recipe.split
-    parts = [*split.train, *split.validation] if split.kind == "folders" else [""]
     pairs: Pairs = {}
-    for part in parts:
-        inputs = field_files(Path(data_dir) / part / recipe.inputs)
-        targets = field_files(Path(data_dir) / part / recipe.targets)
-        missing = [name for name in inputs if name not in targets]
-        if missing:
-            raise RecipeError(
-                f"{len(missing)} of {len(inputs)} images have no stained image of the same "
-                f"name, for example “{missing[0]}”."
-            )
+    for part in recipe.split.folders:
+        folder = Path(data_dir) / part
+        planes = [field_files(folder / name) for name in recipe.input_folders]
+        targets = field_files(folder / recipe.targets)
+        first = planes[0]
+        _check_complete(first, targets, "stained image")
+        for name, plane in zip(recipe.input_folders[1:], planes[1:], strict=True):
+            _check_complete(first, plane, f"image in “{name}”")
         prefix = f"{part}/" if part else ""
-        pairs |= {prefix + name: (path, targets[name]) for name, path in inputs.items()}
+        pairs |= {
+            prefix + name: (tuple(plane[name] for plane in planes), targets[name])
+            for name in first
+        }
     return pairs
+
+
+def _check_complete(images: dict[str, Path], others: dict[str, Path], what: str) -> None:
+    """Raise RecipeError if an image has no other of its name."""
+    if missing := [name for name in images if name not in others]:
+        raise RecipeError(
+            f"{len(missing)} of {len(images)} images have no {what} of the same "
+            f"name, for example “{missing[0]}”."
+        )
 
 
 def target_scaling(targets: list[NDArray[np.float32]], recipe: PairRecipe) -> list[OutputScaling]:
@@ -92,7 +103,9 @@ def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list
     """
     names = list(fields)
     if split.kind == "folders":
-        validates = {n for n in names if any(n.startswith(f"{p}/") for p in split.validation)}
+        validates = {n for n in names if any(f"{n}/".startswith(f"{p}/") for p in split.validation)}
+        if unknown := [p for p in split.validation if not _any_in(p, names)]:
+            raise RecipeError(f"Validation fields not found: {', '.join(sorted(unknown))}.")
     elif split.kind == "names":
         validates = {image_name(name) for name in split.validation}
         if unknown := validates - set(names):
@@ -100,11 +113,15 @@ def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list
     elif split.kind == "last":
         validates = set(names[-split.count :])
     else:
-        parts = {name: hash_split(_well(name, fields[name][0])) for name in names}
+        parts = {name: hash_split(_well(name, fields[name][0][0])) for name in names}
         validates = {name for name in names if parts[name] == "validation"}
         names = [name for name in names if parts[name] != "test"]
     train = [name for name in names if split.use_all or name not in validates]
     return train, [name for name in names if name in validates]
+
+
+def _any_in(part: str, names: list[str]) -> bool:
+    return any(f"{name}/".startswith(f"{part}/") for name in names)
 
 
 def _well(name: str, path: Path) -> str:
@@ -122,16 +139,16 @@ class StainData(CropData):
         super().__init__()
         self.recipe = recipe
         self.fields = find_field_pairs(data_dir, recipe.data)
-        self.pairs = [(image, [target]) for image, target in self.fields.values()]
+        self.pairs = [(images[0], [*images[1:], target]) for images, target in self.fields.values()]
         self.train_names, self.validation_names = split_fields(self.fields, recipe.data.split)
         check_split(self.train_names, self.validation_names, "fields")
         self.scaling: list[OutputScaling] = []
         self.quantiles: dict[str, tuple[float, float]] = {}
 
     def _read(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        image_path, target_path = self.fields[name]
+        image_paths, target_path = self.fields[name]
         data = self.recipe.data
-        image = read_channels(image_path, data.input_pick, len(data.input_channels))
+        image = read_planes(image_paths, data.input_pick, data.channels_per_file)
         target = read_channels(target_path, data.pick, len(data.target_channels))
         if image.shape[1:] != target.shape[1:]:
             raise RecipeError(f"“{name}” is {image.shape[1:]}, its stain {target.shape[1:]}.")
@@ -146,12 +163,26 @@ class StainData(CropData):
         read = {name: self._read(name) for name in {*self.train_names, *self.validation_names}}
         train = [read[name] for name in self.train_names]
         self.scaling = target_scaling([target for _, target in train], self.recipe.data)
-        self.quantiles = input_quantiles([image for image, _ in train])
-        made = {name: self._field(name, *pair) for name, pair in read.items()}
-        self.validation = [made[name] for name in self.validation_names]
-        self.dataset = CropDataset(
-            [made[name] for name in self.train_names], self.recipe.data, self.recipe.train.seed
+        self.quantiles = input_quantiles(
+            [plane for image, _ in train for plane in self._planes_of(image)]
         )
+        made = {name: self._field(name, *pair) for name, pair in read.items()}
+        self.validation = [
+            replace(field, image=plane)
+            for field in (made[name] for name in self.validation_names)
+            for plane in self._planes_of(field.image)
+        ]
+        data = self.recipe.data
+        self.dataset = CropDataset(
+            [made[name] for name in self.train_names],
+            data,
+            self.recipe.train.seed,
+            planes=Planes(data.planes_in_turn, data.between),
+        )
+
+    def _planes_of(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Return what the network sees of a field at a time, (K, Y, X) each."""
+        return np.split(image, self.recipe.data.planes_in_turn)
 
     def _field(self, name: str, image: NDArray[np.float32], target: NDArray[np.float32]) -> Field:
         offsets, scales = (

@@ -12,11 +12,12 @@ from napari_cytosynth.training.data.image_files import image_files
 from napari_cytosynth.training.data.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["field_files", "read_channels"]
+__all__ = ["field_files", "read_channels", "read_planes"]
 
 
 def field_files(folder: Path) -> dict[str, Path]:
@@ -88,6 +89,19 @@ def read_channels(
             f"the recipe names {count}. {_hint(data, axes, count)}"
         )
     return stack
+
+
+def read_planes(paths: Sequence[Path], pick: list[int] | None, count: int) -> NDArray[Any]:
+    """Read the focal planes of a field as (planes times `count`, Y, X).
+
+    Parameters and errors as for :func:`read_channels`; the planes must be of one size.
+    """
+    planes = [read_channels(path, pick, count) for path in paths]
+    sizes = {plane.shape[1:]: path for plane, path in zip(planes, paths, strict=True)}
+    if len(sizes) > 1:
+        said = ", ".join(f"{path.parent.name}: {size}" for size, path in sizes.items())
+        raise RecipeError(f"The planes of “{paths[0].stem}” differ in size ({said}).")
+    return np.concatenate(planes)
 
 
 def _hint(data: NDArray[Any], axes: str, count: int) -> str:

@@ -14,7 +14,8 @@ from .files import field_files, read_channels
 if TYPE_CHECKING:
     from napari_cytosynth.training.data.findings import Findings
 
-    from .recipe import StainRecipe
+    from .data import Pairs
+    from .recipe import PairRecipe, StainRecipe
 
 __all__ = ["stain_layout"]
 
@@ -29,27 +30,39 @@ def stain_layout(plan: StainRecipe, data_dir: Path, report: Findings) -> DataLay
     """
     recipe = plan.data
     split = recipe.split
-    parts, unread = [""], ""
+    parts, unread = split.folders, ""
     if split.kind == "folders":
-        parts = list(dict.fromkeys([*split.train, *split.validation]))
-        if "test" not in parts and (data_dir / "test" / recipe.inputs).is_dir():
+        if "test" not in parts and (data_dir / "test" / recipe.input_folders[0]).is_dir():
             unread = "test"  # never read in training, but no copy of it may be trained on
             parts.append(unread)
-    fields: dict[str, tuple[Path, Path]] = {}
+    fields: Pairs = {}
     for part in parts:
-        inputs = field_files(find_folder(data_dir, recipe.inputs, part))
-        targets = field_files(find_folder(data_dir, recipe.targets, part))
-        place = str(Path(part) / recipe.targets)
-        for name in matched(inputs, targets, place, "a stained image", report):
-            fields[f"{part}/{name}" if part else name] = inputs[name], targets[name]
+        fields |= _fields_of(part, recipe, data_dir, report)
     split_all = {n: pair for n, pair in fields.items() if not unread or Path(n).parts[0] != unread}
     train, validation = try_split(split_fields, split_all, split, report)
     local = recipe.normalisation.kind == "local"
     layout = DataLayout(recipe.crop_size, stains=recipe.target_channels, local_scaling=local)
-    for name, (image, target) in fields.items():
+    for name, (images, target) in fields.items():
         part = "validation" if name in validation else "train" if name in train else "test"
         said = layout.messages
-        read = partial(read_channels, image, recipe.input_pick, len(recipe.input_channels), said)
         stain = partial(read_channels, target, recipe.pick, len(recipe.target_channels), said)
-        layout.items.append(Item(name, part, read, (stain,)))
+        for folder, image in zip(recipe.input_folders, images, strict=True):
+            read = partial(read_channels, image, recipe.input_pick, recipe.channels_per_file, said)
+            called = name if len(images) == 1 else f"{name} ({folder})"
+            layout.items.append(Item(called, part, read, (stain,)))
     return layout
+
+
+def _fields_of(part: str, recipe: PairRecipe, data_dir: Path, report: Findings) -> Pairs:
+    """Return the fields of one part that are complete; report the others."""
+    planes = [field_files(find_folder(data_dir, name, part)) for name in recipe.input_folders]
+    targets = field_files(find_folder(data_dir, recipe.targets, part))
+    place = str(Path(part) / recipe.targets)
+    names = matched(planes[0], targets, place, "a stained image", report)
+    for folder, plane in zip(recipe.input_folders[1:], planes[1:], strict=True):
+        there = matched(planes[0], plane, str(Path(part) / folder), "an image", report)
+        names = [name for name in names if name in there]
+    prefix = f"{part}/" if part else ""
+    return {
+        prefix + name: (tuple(plane[name] for plane in planes), targets[name]) for name in names
+    }

@@ -50,7 +50,7 @@ class StainModule(FieldModule):
             losses["l1"] = weights.l1 * functional.l1_loss(virtual, real)
         if weights.ms_ssim:
             with torch.autocast(virtual.device.type, enabled=False):
-                losses["ms_ssim"] = weights.ms_ssim * (1 - ms_ssim(virtual, real))
+                losses["ms_ssim"] = weights.ms_ssim * (1 - ms_ssim(virtual, real, stride=2))
         return losses
 
     def on_validation_epoch_start(self) -> None:

@@ -28,16 +28,44 @@ class PairSplitRecipe(SettingsBlock):
     )
     train: list[str] = Field(default_factory=list, description="sub-folders to train on")
     validation: list[str] = Field(
-        default_factory=list, description="sub-folders, or stems, that validate"
+        default_factory=list,
+        description="sub-folders, or stems, that validate; of kind 'folders' also single fields "
+        "of a training folder, as in train/field",
     )
     count: int = Field(1, ge=1, description="number of fields for kind 'last'")
     use_all: bool = Field(False, description="train on the validation fields too")
+
+    @property
+    def folders(self) -> list[str]:
+        """Sub-folders that are read, for kind 'folders'; one empty name for the others."""
+        if self.kind != "folders":
+            return [""]
+        whole = [name for name in self.validation if not self._is_field(name)]
+        return list(dict.fromkeys([*self.train, *whole]))
+
+    def _is_field(self, name: str) -> bool:
+        return any(name.startswith(f"{folder}/") for folder in self.train)
 
 
 class PairRecipe(FieldDataRecipe):
     """Data of a virtual stainer: folders, channels, scaling and crops of the pairs."""
 
-    inputs: str = Field("phase", description="folder of the input images")
+    inputs: str | list[str] = Field(
+        "phase",
+        description="folder of the input images; several, in order along z: focal planes of the "
+        "same fields",
+    )
+    planes: Literal["any", "stack"] = Field(
+        "any",
+        description="of several folders: any has the network see one plane at a time, drawn for "
+        "each crop; stack shows it all together, as input_channels",
+    )
+    between: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the crops that blend two neighbouring planes (planes: any)",
+    )
     input_channels: list[str] = Field(default_factory=lambda: ["phase"], min_length=1)
     input_pick: list[int] | None = Field(
         None, description="which channels of the input files these are; null: all, in order"
@@ -71,14 +99,44 @@ class PairRecipe(FieldDataRecipe):
     )
 
     @model_validator(mode="after")
+    def _planes_fit(self) -> PairRecipe:
+        if not self.input_folders:
+            raise ValueError("inputs needs at least one folder")
+        if len(set(self.input_folders)) < len(self.input_folders):
+            raise ValueError("inputs names a folder twice")
+        if len(self.input_channels) % self.planes_at_once:
+            raise ValueError("planes: stack needs as many input_channels as inputs has folders")
+        return self
+
+    @model_validator(mode="after")
     def _pick_fits(self) -> PairRecipe:
         if self.pick is not None and len(self.pick) != len(self.target_channels):
             raise ValueError("pick needs one index for each of target_channels")
-        if self.input_pick is not None and len(self.input_pick) != len(self.input_channels):
+        if self.input_pick is not None and len(self.input_pick) != self.channels_per_file:
             raise ValueError("input_pick needs one index for each of input_channels")
         if not self.low < self.high:
             raise ValueError("low must lie below high")
         return self
+
+    @property
+    def input_folders(self) -> list[str]:
+        """Folders of the input images, in order along z."""
+        return [self.inputs] if isinstance(self.inputs, str) else self.inputs
+
+    @property
+    def planes_at_once(self) -> int:
+        """Number of focal planes that the network sees together."""
+        return len(self.input_folders) if self.planes == "stack" else 1
+
+    @property
+    def planes_in_turn(self) -> int:
+        """Number of focal planes of which the network sees one at a time."""
+        return len(self.input_folders) // self.planes_at_once
+
+    @property
+    def channels_per_file(self) -> int:
+        """Number of channels that are taken of each input file."""
+        return len(self.input_channels) // self.planes_at_once
 
 
 class LossRecipe(SettingsBlock):
