@@ -30,7 +30,10 @@ _DEFAULTS: dict[str, Any] = {
 }
 """Arguments that a script leaves out: none of them may depend on the model or the version."""
 
-_EARLIER_DEFAULTS: dict[str, dict[str, Any]] = {"segment": {"min_size": 0, "split_touching": False}}
+_EARLIER_DEFAULTS: dict[str, dict[str, Any]] = {
+    "segment": {"min_size": 0, "split_touching": False},
+    "stain": {"views": 1},
+}
 """Arguments that once had another default; a record without them was made with these."""
 
 

@@ -43,7 +43,9 @@ class Staining:
         each stain, in the units of the stained images that the model was trained on;
         (C, Y, X) for a single plane.
     std
-        Uncertainty of the same shape and units, one standard deviation; None without
+        Uncertainty of the same shape and units, one standard deviation: the typical error at
+        that brightness, widened by the spreads where the model's card says so; of a card
+        without a curve of typical errors, the samples' (calibrated) spread, or None without
         samples.
     channels
         Names of the stains.
@@ -54,6 +56,11 @@ class Staining:
         trained on, about 68 % of the errors were below it. Default: False.
     count
         Samples drawn in each plane, at least; 0 (default) for a single prediction.
+    views
+        Flips and rotations that `mean` is the mean of. Default: 1.
+    view_std, sample_std
+        Standard deviation over the views and over the samples, of the shape and units of
+        `mean`; None (default) without, and where the samples' is `std` itself.
     samples
         The samples themselves, (T, C, …); None (default) if not kept.
     unit
@@ -82,6 +89,9 @@ class Staining:
     axes: str
     calibrated: bool = False
     count: int = 0
+    views: int = 1
+    view_std: npt.NDArray[np.float32] | None = None
+    sample_std: npt.NDArray[np.float32] | None = None
     samples: npt.NDArray[np.float32] | None = None
     unit: str = ""
     display_range: tuple[tuple[float, float], ...] = ()

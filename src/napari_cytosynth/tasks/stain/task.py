@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_cytosynth.arguments import check_callable, check_texts, shown
+from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import (
-    PlaneRun,
-    engine_record,
-    is_constant,
     make_reader,
 )
-from napari_cytosynth.tasks.common.provenance import record
-from napari_cytosynth.tasks.common.resample import back_to, to_shape
 
 from .plan import SamplingPlan
 from .result import Staining
-from .units import Units
+from .run import StainingRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
-    from napari_cytosynth.inference.dropout.sampler import Sampled, Sampler
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import Model
@@ -49,7 +39,8 @@ def stain(
     image: Any,
     model: str | Path | Model = "u2os-brightfield-pix2pixhd",
     *,
-    samples: int = 16,
+    views: int | None = None,
+    samples: int | None = None,
     seed: int = 0,
     stains: Sequence[str] | None = None,
     tolerance: float | None = None,
@@ -71,10 +62,14 @@ def stain(
 ) -> Staining:
     """Predict fluorescent stains and their uncertainty from a label-free image.
 
-    The uncertainty is the standard deviation of samples that differ by the dropout of the
-    network (MC dropout, Gal and Ghahramani 2016, arXiv:1506.02142), with the calibration of
-    the model's card (σ-scaling, Laves et al. 2020, arXiv:2006.11584). On images unlike those
-    of the training, a model may be wrong at a small uncertainty.
+    The uncertainty is the typical error at that brightness, as it was on images that the model
+    had not learned from (a curve of each stain on the model's card), widened where the views or
+    samples of a pixel differ more than usual, if that told more about errors. It does not tell
+    which of two equally bright pixels is wrong; :meth:`Staining.objects` tells which nuclei are
+    doubtful. On the card of an older model it is the standard deviation of samples that differ
+    by the dropout of the network (MC dropout, Gal and Ghahramani 2016, arXiv:1506.02142), with
+    the calibration of the card (σ-scaling, Laves et al. 2020, arXiv:2006.11584). On images unlike
+    those of the training, a model may be wrong at a small uncertainty.
 
     Parameters
     ----------
@@ -85,9 +80,13 @@ def stain(
     model
         As :func:`~napari_cytosynth.zoo.loading.load_model` takes it. Default:
         ``"u2os-brightfield-pix2pixhd"``.
+    views
+        Number of flips and rotations of the image, from 1 to 8, that are stained and turned
+        back; the result is their mean. Each costs as much as a single prediction. None
+        (default): as the model's card says, which is 1 for older cards.
     samples
-        Number of samples, at least 2; 0 for a single prediction without uncertainty.
-        Default: 16.
+        Number of dropout samples, at least 2; 0 for none. None (default): as the model's card
+        says; for older cards 16, and 0 where the model was trained without dropout.
     seed
         Seed of the dropout: the same seed gives the same result. Default: 0.
     stains
@@ -124,12 +123,13 @@ def stain(
     on_start
         Called once before the first sample with the result, still empty (all 0). Default: None.
     on_update
-        Called after each sample with the plane's index (``()`` with `planes`), the number
-        of samples so far, and mean and std (C, Y, X) of that plane as the final ones will
-        be; std is None after the first sample. Not called without samples. Default: None.
+        Called after each view and sample with the plane's index (``()`` with `planes`), the
+        number of both so far, and mean and std (C, Y, X) of that plane as the final ones will
+        be; std is None where it needs more samples. Not called of a single prediction.
+        Default: None.
     enough
-        Called between samples: once it returns True, no more are drawn (two at least are),
-        and the planes that follow get as many. Default: None.
+        Called between views and samples: once it returns True, no more are made (of samples,
+        two at least are), and the planes that follow get as many. Default: None.
     progress
         Called between tiles and samples; None (default) shows a bar in a console. Raising
         :class:`~napari_cytosynth.errors.Cancelled` from it stops the run there.
@@ -149,16 +149,19 @@ def stain(
         From `progress`.
     """
     from napari_cytosynth.inference.cancelling import cancellable
+    from napari_cytosynth.inference.dropout.masks import check_dropout
 
-    plan = SamplingPlan.of(samples, seed, tolerance, keep_samples, inject_dropout)
+    plan = SamplingPlan.of(views, samples, seed, tolerance, keep_samples, inject_dropout)
     for name, function in (("on_start", on_start), ("on_update", on_update), ("enough", enough)):
         check_callable(function, name)
     with cancellable(resolve_progress(progress)) as tick:
         source = read_source(image)
-        loaded = _load_stainer(model, device, progress, plan)
+        loaded = _load_stainer(model, device, progress)
+        plan = plan.completed(loaded.card.inference)
+        check_dropout(loaded.network, plan.samples, plan.injected, name=loaded.card.name)
         reader = make_reader(source, loaded.card, axes, channels)
         z_size, size = known_voxel_size(source, reader.axes, pixel_size)
-        run = _StainingRun(source, reader, loaded, size, planes, z_size=z_size, plan=plan)
+        run = StainingRun(source, reader, loaded, size, planes, z_size=z_size, plan=plan)
         run.select_stains(stains)
         run.move_to_front(first_plane)
         run.set_resampling(resample)
@@ -172,10 +175,7 @@ def stain(
         return run.result(given)
 
 
-def _load_stainer(
-    model: str | Path | Model, device: str, progress: Progress | None, plan: SamplingPlan
-) -> Model:
-    from napari_cytosynth.inference.dropout.masks import check_dropout
+def _load_stainer(model: str | Path | Model, device: str, progress: Progress | None) -> Model:
     from napari_cytosynth.zoo.loading import load_model
 
     loaded = load_model(model, device, progress=progress)
@@ -184,7 +184,6 @@ def _load_stainer(
         raise InputError(
             f"The model “{card.name}” does not stain: it is made to {card.inference.task}."
         )
-    check_dropout(loaded.network, plan.samples, plan.injected, name=card.name)
     return loaded
 
 
@@ -197,186 +196,3 @@ def first_plane_of(
     """
     reader = make_reader(read_source(image), card, axes, channels)
     return reader.read(next(reader.indices()))
-
-
-@dataclass(eq=False)
-class _StainingRun(PlaneRun):
-    """One run of a staining model over the planes of an image."""
-
-    plan: SamplingPlan = field(default_factory=lambda: SamplingPlan(0, 0, None, False, None))
-
-    def select_stains(self, stains: Sequence[str] | None) -> None:
-        """Validate the names of the selected stains; None selects all."""
-        names = self.model.card.inference.output_channels
-        if stains is not None:
-            stains = check_texts(stains, "stains", f"[{names[0]!r}]")
-        selected = list(names if stains is None else dict.fromkeys(stains))
-        unknown = [name for name in selected if name not in names]
-        if unknown or not selected:
-            what = f"no stain {', '.join(map(shown, unknown))}" if unknown else "no stain chosen"
-            raise InputError(f"There is {what}: this model predicts {', '.join(names)}.")
-        self.units = Units.of(self.model.card, selected, injected=self.plan.injected is not None)
-        self.selected_stains = None if stains is None else selected
-
-    def move_to_front(self, first: tuple[int, ...] | None) -> None:
-        """Move a plane to the front of the order; None keeps it."""
-        if first is not None and self.planes is None:
-            first = self.checked_index(first)
-            self.indices.sort(key=lambda index: index != first)
-
-    def make_sampler(self, device: str, precision: str, tile_size: int | None) -> None:
-        from napari_cytosynth.inference.dropout.sampler import Sampler
-
-        self.sampler: Sampler = Sampler(
-            self.model.network,
-            len(self.model.card.inference.input_channels),
-            device=device,
-            precision=precision,
-            tile_size=tile_size,
-            inject=self.plan.injected,
-        )
-
-    def check_memory(self) -> None:
-        """Refuse a result that the memory cannot hold."""
-        plan, channels = self.plan, len(self.model.card.inference.output_channels)
-        arrays = 1 + (plan.samples > 0) + (plan.samples if plan.keep_samples else 0)
-        needed = 4 * arrays * len(self.units.names) * math.prod(self.whole_shape)
-        if plan.keep_samples:  # those of a plane too, before they are in the stain's units
-            needed += 4 * plan.samples * channels * math.prod(self.shape or self.reader.plane_shape)
-        if plan.tolerance is not None:  # pixels of all samples, on which the error is estimated
-            needed += 4 * plan.samples * channels * PATCHED_PIXELS
-        self.require_memory(needed, channels)
-
-    def allocate(self) -> None:
-        shape = (len(self.units.names), *self.whole_shape)
-        count = self.plan.samples
-        self.mean = np.zeros(shape, np.float32)
-        self.std = np.zeros(shape, np.float32) if count else None
-        self.samples: Floats | None = None
-        if count and self.plan.keep_samples:
-            self.samples = np.zeros((count, *shape), np.float32)
-        self.counts: list[int] = []
-        self.cut_short = False
-
-    def execute(
-        self, tick: Progress, on_update: OnUpdate | None, enough: Callable[[], bool] | None
-    ) -> None:
-        limit = self.plan.samples
-        for index, plane, report in self.iter_planes(tick):
-            if is_constant(plane):
-                # the network's response to an empty plane is no prediction
-                self.add_messages(
-                    "A plane has the same value everywhere: its stains were left at 0"
-                    + (", and their uncertainty too, which says nothing." if limit else ".")
-                )
-                report(1, 1, "empty plane")
-                continue
-            drawn = self._draw(index, plane, limit, on_update, enough, report)
-            self._keep(self.place(index), drawn)
-            self.counts.append(drawn.count)
-            if drawn.stopped == "enough":
-                # as many samples in all planes, so that a stack is uniform
-                self.cut_short, limit, enough = True, drawn.count, None
-        self.add_messages(*self.sampler.messages, *self._warnings())
-
-    def _draw(
-        self,
-        index: tuple[int, ...],
-        plane: npt.NDArray[Any],
-        limit: int,
-        on_update: OnUpdate | None,
-        enough: Callable[[], bool] | None,
-        report: Progress,
-    ) -> Sampled:
-        scaled = self.normalised(plane)
-        if self.shape is not None:
-            scaled = to_shape(scaled, self.shape)
-
-        def update(count: int, mean: Floats, std: Floats | None) -> None:
-            assert on_update is not None
-            self.check_result(mean)
-            sigma = None if std is None else self._on_grid(self.units.sigma(std, mean))
-            on_update(self.place(index), count, self._on_grid(self.units.mean(mean)), sigma)
-
-        return self.sampler.run(
-            scaled,
-            samples=limit,
-            seed=self.plan.seed,
-            tolerance=self.plan.tolerance,
-            keep_samples=self.plan.keep_samples,
-            on_sample=None if on_update is None else update,
-            enough=enough,
-            progress=report,
-        )
-
-    def _on_grid(self, values: Floats) -> Floats:
-        """Return a result (C, Y, X) on the image's own grid."""
-        return values if self.shape is None else back_to(values, self.reader.plane_shape)
-
-    def _keep(self, place: tuple[int, ...], drawn: Sampled) -> None:
-        where = (slice(None), *plane_slices(self.axes, place))
-        self.check_result(drawn.mean)
-        self.mean[where] = self._on_grid(self.units.mean(drawn.mean))
-        if self.std is not None and drawn.std is not None:
-            self.std[where] = self._on_grid(self.units.sigma(drawn.std, drawn.mean))
-        if self.samples is not None and drawn.samples is not None:
-            for number, sample in enumerate(drawn.samples):
-                self.samples[(number, *where)] = self._on_grid(self.units.mean(sample))
-
-    def _warnings(self) -> list[str]:
-        """Return warnings about the uncertainty and the number of samples."""
-        inference = self.model.card.inference
-        if not self.plan.samples:
-            return []
-        warnings = []
-        if self.plan.injected is not None:
-            warnings.append("The uncertainty comes from dropout injection, uncalibrated.")
-        elif not self.units.calibrated:
-            warnings.append(
-                "The uncertainty is not calibrated for this model: it shows where to doubt, not "
-                "how large the errors are."
-            )
-        elif self.counts and inference.sigma_samples and self.count < inference.sigma_samples // 2:
-            warnings.append(
-                f"The uncertainty was calibrated with {inference.sigma_samples} samples; with "
-                f"{self.count} it is noisier than that."
-            )
-        if self.counts and self.count < max(self.counts):
-            warnings.append(f"Samples in each plane: {self.count} to {max(self.counts)}.")
-        elif self.counts and self.count < self.plan.samples:
-            warnings.append(f"Stopped after {self.count} of {self.plan.samples} samples.")
-        return warnings
-
-    @property
-    def count(self) -> int:
-        """Smallest number of samples drawn in a plane."""
-        return min(self.counts, default=0)
-
-    def result(self, parameters: dict[str, Any]) -> Staining:
-        plan, inference = self.plan, self.model.card.inference
-        # stopped early: this many samples reproduce the result if all planes have as many
-        same = self.cut_short and len(set(self.counts)) == 1
-        own = {
-            "samples": self.count if same else plan.samples,
-            "seed": plan.seed,
-            "stains": self.selected_stains,
-            "tolerance": None if same else plan.tolerance,
-            "keep_samples": plan.keep_samples,
-            "inject_dropout": plan.injected,
-        }
-        engine = engine_record(self.sampler) | {"samples": sorted(set(self.counts))}
-        # an empty plane has no samples
-        kept = self.samples[: self.count] if self.samples is not None and self.count else None
-        return Staining(
-            mean=self.mean,
-            std=self.std,
-            channels=self.units.names,
-            axes="C" + self.axes,
-            calibrated=self.std is not None and self.units.calibrated,
-            count=self.count,
-            samples=kept,
-            unit=inference.output_unit,
-            display_range=self.units.display_range,
-            provenance=record("stain", self.model, self.source, own | parameters, engine),
-            **self.placement_arguments(),
-        )

@@ -24,6 +24,7 @@ from .model import FORMAT_VERSION, Metric, ModelCard, Training
 from .objects import Confidence, ConfidenceTerm, Expected, FlowDecoding
 from .record import Name, is_name
 from .roles import Activation, ChannelRole, activation_of
+from .stains import StainError, StainUncertainty, TypicalSpread
 from .trust import Auroc, ConfidenceTest, ReliabilityBin
 
 Generation = GenerationSettings  # its earlier name, which scripts may import
@@ -52,7 +53,10 @@ __all__ = [
     "SamplerName",
     "ScheduleName",
     "Splitting",
+    "StainError",
+    "StainUncertainty",
     "Training",
+    "TypicalSpread",
     "activation_of",
     "is_name",
 ]

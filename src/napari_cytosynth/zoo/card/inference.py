@@ -17,6 +17,7 @@ from .roles import (
     check_roles,
     derived_roles,
 )
+from .stains import StainUncertainty
 
 __all__ = ["Inference", "PredictionType", "ScheduleName", "SettingsOrigin"]
 
@@ -153,6 +154,11 @@ class Inference(Record):
     sigma_samples: int | None = Field(
         None, ge=2, le=10_000, description="number of samples that the calibration was fitted with"
     )
+    uncertainty: StainUncertainty | None = Field(
+        None,
+        description="typical error of each stain, in place of sigma_scale, sigma_slope and "
+        "sigma_floor; null: unknown, or of a card that has those",
+    )
     example_size: tuple[Side, Side] = Field((256, 256), description="size of an example (Y, X)")
 
     @model_validator(mode="after")
@@ -189,6 +195,18 @@ class Inference(Record):
                 raise ValueError(f"{name} needs one value for each output channel")
         if (self.sigma_scale is None) != (self.sigma_floor is None):
             raise ValueError("sigma_scale and sigma_floor belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _one_uncertainty(self) -> Inference:
+        if self.uncertainty is None:
+            return self
+        if self.sigma_scale is not None:
+            raise ValueError("uncertainty and sigma_scale are two calibrations: give one")
+        if len(self.uncertainty.stains) != len(self.output_channels):
+            raise ValueError("uncertainty needs one typical error for each output channel")
+        if self.uncertainty.samples and not self.dropout:
+            raise ValueError("uncertainty: samples need a network with dropout")
         return self
 
     @model_validator(mode="after")

@@ -1,0 +1,77 @@
+"""Blocks of a card on virtual stains: the typical error of each, fitted on left-out images."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from .record import Line, Number, Positive, Record
+
+__all__ = ["StainError", "StainUncertainty", "TypicalSpread"]
+
+SpreadName = Literal["views", "samples"]
+
+
+class TypicalSpread(Record):
+    """Spread over several predictions of a pixel: what is usual at a brightness."""
+
+    usual: list[Positive] = Field(
+        min_length=2,
+        max_length=64,
+        description="usual (median) spread at each level, in units of the network's output",
+    )
+    exponent: float = Field(
+        0.0,
+        ge=0,
+        le=4,
+        description="the typical error is multiplied by (spread / usual) to this power; 0: the "
+        "spread tells no more than the brightness does",
+    )
+
+
+class StainError(Record):
+    """Typical error of one stain (one standard deviation), over its predicted intensity."""
+
+    levels: list[Number] = Field(
+        min_length=2,
+        max_length=64,
+        description="rising predicted intensities, in units of the network's output",
+    )
+    errors: list[Positive] = Field(
+        min_length=2,
+        max_length=64,
+        description="typical error at each level, in the same units; linear in between",
+    )
+    spreads: dict[SpreadName, TypicalSpread] = Field(
+        default_factory=dict,
+        description="of flips and rotations (views), and of dropout samples (samples)",
+    )
+
+    @model_validator(mode="after")
+    def _knots_fit(self) -> StainError:
+        if any(low >= high for low, high in pairwise(self.levels)):
+            raise ValueError("levels must rise")
+        counts = {len(self.errors), *(len(spread.usual) for spread in self.spreads.values())}
+        if counts != {len(self.levels)}:
+            raise ValueError("errors and usual spreads need one value for each level")
+        return self
+
+
+class StainUncertainty(Record):
+    """Typical errors of all stains, fitted on images that the network did not learn from."""
+
+    stains: list[StainError] = Field(
+        min_length=1, max_length=1024, description="one for each output channel"
+    )
+    views: int = Field(
+        1, ge=1, le=8, description="flips and rotations that a prediction is the mean of"
+    )
+    samples: int = Field(0, ge=0, le=10_000, description="dropout samples that are drawn")
+    fields: int = Field(
+        0, ge=0, le=10**6, description="number of images that the curves were fitted on"
+    )
+    fitted_on: Line = Field(
+        "unknown images", description="the images, and the models that predicted them"
+    )
