@@ -56,8 +56,7 @@ def find_field_pairs(data_dir: Path, recipe: PairRecipe) -> Pairs:
             _check_complete(first, plane, f"image in “{name}”")
         prefix = f"{part}/" if part else ""
         pairs |= {
-            prefix + name: (tuple(plane[name] for plane in planes), targets[name])
-            for name in first
+            prefix + name: (tuple(plane[name] for plane in planes), targets[name]) for name in first
         }
     return pairs
 
@@ -104,8 +103,8 @@ def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list
     names = list(fields)
     if split.kind == "folders":
         validates = {n for n in names if any(f"{n}/".startswith(f"{p}/") for p in split.validation)}
-        if unknown := [p for p in split.validation if not _any_in(p, names)]:
-            raise RecipeError(f"Validation fields not found: {', '.join(sorted(unknown))}.")
+        if empty := [part for part in split.validation if not _any_in(part, names)]:
+            raise RecipeError(f"Validation fields not found: {', '.join(sorted(empty))}.")
     elif split.kind == "names":
         validates = {image_name(name) for name in split.validation}
         if unknown := validates - set(names):

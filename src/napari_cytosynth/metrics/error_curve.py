@@ -17,7 +17,7 @@ from napari_cytosynth.errors import InputError
 from .uncertainty import COVERAGE_GOALS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -103,11 +103,14 @@ class ErrorCurve:
 
 
 def fit_error_curve(
-    error: ArrayLike, level: ArrayLike, spreads: Mapping[str, ArrayLike] | None = None
+    error: ArrayLike,
+    level: ArrayLike,
+    spreads: Mapping[str, ArrayLike] | None = None,
+    counting: Collection[str] | None = None,
 ) -> ErrorCurve:
     """Fit an error curve: 68 % of the errors lie within the curve, 95 % within 1.96 times it.
 
-    At each brightness the two quantiles of the absolute error are averaged; the exponents of
+    At each brightness sigma is the one for which both fractions come nearest; the exponents of
     the spreads are those of the least quantile loss (Koenker and Bassett 1978, of logarithms),
     every brightness counting alike.
 
@@ -119,8 +122,10 @@ def fit_error_curve(
     level
         The predictions, in the same units.
     spreads
-        Name -> standard deviation over several predictions of the same pixel, each of which
-        may widen the curve. Default: none.
+        Name -> standard deviation over several predictions of the same pixel. Default: none.
+    counting
+        Names of the spreads that may widen the curve; of the others it only tells what is
+        usual. None (default): all.
 
     Raises
     ------
@@ -144,7 +149,8 @@ def fit_error_curve(
         name: np.log(np.clip(std / np.interp(y, levels, usual[name]), 1 / _WIDEST, _WIDEST))
         for name, std in zip(usual, stds, strict=True)
     }
-    exponents = _exponents(e, y, bins, levels, logs)
+    free = logs if counting is None else {name: logs[name] for name in counting}
+    exponents = dict.fromkeys(logs, 0.0) | _exponents(e, y, bins, levels, free)
     widening = sum((exponents[name] * logs[name] for name in logs), np.zeros_like(y))
     errors = _errors(e, bins, widening, len(levels))
     curves = {name: SpreadCurve(tuple(usual[name].tolist()), exponents[name]) for name in usual}
@@ -213,12 +219,23 @@ def _floored(usual: Values) -> Values:
 def _errors(error: Values, bins: NDArray[np.intp], widening: Values, count: int) -> Values:
     """Return the error at each knot, of errors that were divided by their widening."""
     narrow = error / np.exp(widening)
-    factors, fractions = zip(*COVERAGE_GOALS, strict=True)
-    found = [
-        np.mean(np.quantile(narrow[bins == number], fractions) / np.array(factors))
-        for number in range(count)
+    found = [_size(np.sort(narrow[bins == number])) for number in range(count)]
+    return np.maximum(found, max(1e-6 * max(found), 1e-12))
+
+
+def _size(errors: Values) -> float:
+    """Return the sigma for which both fractions of sorted errors come nearest to the goals.
+
+    Errors have longer tails than a Gaussian: the sigma of either fraction alone would miss the
+    other.
+    """
+    exact = [np.quantile(errors, fraction) / factor for factor, fraction in COVERAGE_GOALS]
+    tried = np.linspace(min(exact), max(exact), 41)
+    misses = [
+        np.searchsorted(errors, factor * tried, side="right") / errors.size - fraction
+        for factor, fraction in COVERAGE_GOALS
     ]
-    return np.maximum(found, max(1e-6 * float(np.max(found)), 1e-12))
+    return float(tried[int(np.argmin(np.hypot(*misses)))])
 
 
 def _exponents(

@@ -2,40 +2,72 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.metrics import COVERAGE_GOALS, calibrated_sigma, coverage, ence, fit_sigma
 from napari_cytosynth.progress import silent
+from napari_cytosynth.zoo.card import StainError, StainUncertainty, TypicalSpread
 from napari_cytosynth.zoo.model_files import read_card, update_card
 
-from .tally import thinned
+from .tally import structure, thinned
+from .uncertainty import FieldErrors, choose, judge, pooled_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from napari_cytosynth.metrics.error_curve import ErrorCurve
     from napari_cytosynth.progress import Progress
 
     from .fields import FieldReader, Stainer, StainField
 
     Fold = tuple[Stainer, Sequence[StainField]]
-    Pairs = dict[str, list[NDArray[np.float32]]]
 
-__all__ = ["calibrate", "calibrate_card"]
+__all__ = ["Calibration", "calibrate", "calibrate_card"]
 
 _PIXELS = 400_000
+_LEAST_FIELDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Typical errors of all stains, and how well they and their rivals foretold errors.
+
+    Attributes
+    ----------
+    uncertainty
+        The block of the card.
+    judged
+        One row for each stain, rival and field, fitted on the other fields; empty with fewer
+        than three fields.
+    """
+
+    uncertainty: StainUncertainty
+    judged: pd.DataFrame
+
+    def summary(self) -> pd.DataFrame:
+        """Return one row for each stain and rival: means over the fields, and the range."""
+        if self.judged.empty:
+            return self.judged
+        columns = [name for name in self.judged if name not in ("stain", "rival", "field")]
+        grouped = self.judged.groupby(["stain", "rival"], sort=False)
+        table = grouped[columns].mean()
+        for name in ("AUSE inside", "coverage of 68 %", "coverage of 68 % inside"):
+            table[f"least {name}"] = grouped[name].min()
+            table[f"most {name}"] = grouped[name].max()
+        return table.reset_index()
 
 
 def calibrate(
     folds: Sequence[Fold], reader: FieldReader, *, progress: Progress | None = None
-) -> pd.DataFrame:
-    """Fit the calibration (scale, floor, slope) of each stain, on the fields of all folds.
+) -> Calibration:
+    """Fit the typical error of each stain, on the fields of all folds.
+
+    A spread over views or samples widens the curve of a stain only where that foretold the
+    errors of left-out fields better; with fewer than three fields none does.
 
     Parameters
     ----------
@@ -48,86 +80,99 @@ def calibrate(
     progress
         Called after each field; may raise Cancelled.
 
-    Returns
-    -------
-    DataFrame
-        One row for each stain: ``scale``, ``slope``, ``floor`` (in units of the network's
-        output), and coverage and ENCE of these very fields before and after.
-
     Raises
     ------
     InputError
-        If there are no fields, or a model makes no samples, or the stains differ.
+        If there are no fields, or the stains of the models differ.
     """
     names, total = _check(folds), sum(len(fields) for _, fields in folds)
-    errors: Pairs = {name: [] for name in names}
-    stds: Pairs = {name: [] for name in names}
-    levels: Pairs = {name: [] for name in names}
+    errors: dict[str, list[FieldErrors]] = {name: [] for name in names}
     tick, done = progress or silent, 0
     tick(0, total, "Calibrating")
     for stainer, fields in folds:
         for field in fields:
-            _collect(stainer, field, reader, (errors, stds, levels), _PIXELS // total)
+            for name, found in _collect(stainer, field, reader, _PIXELS // total).items():
+                errors[name].append(found)
             done += 1
             tick(done, total, f"Calibrating on {field.name}")
-    return pd.DataFrame(
-        [
-            _row(name, *(np.concatenate(values[name]) for values in (errors, stds, levels)))
-            for name in names
-        ]
-    )
+    tables, stains = [], []
+    for name in names:
+        table, curve = _fit(errors[name])
+        tables.append(table.assign(stain=name))
+        stains.append(_as_card(curve))
+    count = len({one.group for one in errors[names[0]]})
+    return Calibration(_block(stains, folds, count), pd.concat(tables, ignore_index=True))
 
 
 def _check(folds: Sequence[Fold]) -> tuple[str, ...]:
     if not any(fields for _, fields in folds):
         raise InputError("There must be at least one field to calibrate on.")
     names = folds[0][0].names
-    for stainer, _ in folds:
-        card = stainer.model.card
-        if not stainer.samples:
-            raise InputError(
-                f"The uncertainty of “{card.name}” cannot be calibrated: it has none, since the "
-                "model was trained without dropout, or 0 samples were asked for."
-            )
-        if stainer.names != names:
-            raise InputError("All models of a calibration must predict the same stains.")
+    if any(stainer.names != names for stainer, _ in folds):
+        raise InputError("All models of a calibration must predict the same stains.")
     return names
 
 
 def _collect(
-    stainer: Stainer,
-    field: StainField,
-    reader: FieldReader,
-    into: tuple[Pairs, Pairs, Pairs],
-    limit: int,
-) -> None:
-    errors, stds, levels = into
+    stainer: Stainer, field: StainField, reader: FieldReader, limit: int
+) -> dict[str, FieldErrors]:
     image = reader.image(field)
     real, scales = reader.targets(field, image.shape[1:]), stainer.scales
+    found = {}
     for name, prediction in stainer(image).items():
         if name not in real:
             raise InputError(f"The stained images have no channel called {name}.")
-        assert prediction.std is not None
-        error = (prediction.mean - real[name]) / scales[name]
-        errors[name].append(thinned(error, limit))
-        stds[name].append(thinned(prediction.std / scales[name], limit))
-        level = (prediction.mean - stainer.offsets[name]) / scales[name]
-        levels[name].append(thinned(level, limit))
+        unit, offset = scales[name], stainer.offsets[name]
+        stds = {"views": prediction.view_std, "samples": prediction.std}
+        found[name] = FieldErrors(
+            str(field.target),
+            thinned((prediction.mean - real[name]) / unit, limit),
+            thinned((prediction.mean - offset) / unit, limit),
+            thinned(structure(real[name], prediction.mean), limit) > 0,
+            {key: thinned(std / unit, limit) for key, std in stds.items() if std is not None},
+        )
+    return found
 
 
-def _row(
-    name: str,
-    error: NDArray[np.float32],
-    std: NDArray[np.float32],
-    level: NDArray[np.float32],
-) -> dict[str, str | float]:
-    fit = fit_sigma(error, std, level)
-    sigma = calibrated_sigma(std, *fit, level)
-    row: dict[str, str | float] = {"stain": name, **fit._asdict()}
-    for (factor, _), size in zip(COVERAGE_GOALS, ("68", "95"), strict=True):
-        row[f"coverage of {size} %"] = coverage(error, sigma, factor)
-        row[f"coverage of {size} % before"] = coverage(error, std, factor)
-    return row | {"ENCE": ence(error, sigma), "ENCE before": ence(error, std)}
+def _fit(fields: list[FieldErrors]) -> tuple[pd.DataFrame, ErrorCurve]:
+    """Return the judgement of all rivals, and the curve of the chosen one on all fields."""
+    if len({one.group for one in fields}) < _LEAST_FIELDS:
+        return pd.DataFrame(), pooled_curve(fields, ())
+    judged = judge(fields)
+    curve = pooled_curve(fields, choose(judged))
+    return judged, curve
+
+
+def _as_card(curve: ErrorCurve) -> StainError:
+    spreads = {
+        name: TypicalSpread(usual=_rounded(spread.usual), exponent=spread.exponent)
+        for name, spread in curve.spreads.items()
+    }
+    return StainError(
+        levels=_rounded(curve.levels), errors=_rounded(curve.errors), spreads=dict(spreads)
+    )
+
+
+def _rounded(values: Sequence[float]) -> list[float]:
+    return [float(f"{value:.5g}") for value in values]
+
+
+def _block(stains: list[StainError], folds: Sequence[Fold], fields: int) -> StainUncertainty:
+    used = any(
+        name == "samples" and spread.exponent > 0
+        for stain in stains
+        for name, spread in stain.spreads.items()
+    )
+    views = {stainer.views for stainer, _ in folds}
+    samples = min(stainer.samples for stainer, _ in folds)
+    what = "images" if len(folds) == 1 else f"images, by {len(folds)} models"
+    return StainUncertainty(
+        stains=stains,
+        views=min(views),
+        samples=samples if used else 0,
+        fields=fields,
+        fitted_on=f"{fields} left-out {what}",
+    )
 
 
 def calibrate_card(
@@ -136,10 +181,11 @@ def calibrate_card(
     reader: FieldReader,
     *,
     progress: Progress | None = None,
-) -> pd.DataFrame:
+) -> Calibration:
     """Calibrate by :func:`calibrate` and write the result on a model's card.
 
-    Coverages that were measured before leave the card: they are those of another sigma.
+    It replaces an older calibration; coverages that were measured before leave the card, too:
+    they are those of another sigma.
 
     Parameters
     ----------
@@ -147,11 +193,6 @@ def calibrate_card(
         The model's folder: its weights stay as they are, but the file's SHA-256 changes.
     folds, reader, progress
         As for :func:`calibrate`.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`calibrate`.
 
     Raises
     ------
@@ -165,15 +206,11 @@ def calibrate_card(
     card = read_card(folder)
     if tuple(card.inference.output_channels) != _check(folds):
         raise InputError(f"The stains of “{card.name}” are not those of the calibration.")
-    table = calibrate(folds, reader, progress=progress)
-    fitted = {
-        "sigma_scale": [round(float(value), 5) for value in table["scale"]],
-        "sigma_floor": [round(float(value), 6) for value in table["floor"]],
-        "sigma_slope": [round(float(value), 5) for value in table["slope"]],
-        "sigma_samples": min(stainer.samples for stainer, _ in folds),
-    }
-    inference = card.inference.model_copy(update=fitted)
+    found = calibrate(folds, reader, progress=progress)
+    older = ("sigma_scale", "sigma_floor", "sigma_slope", "sigma_samples")
+    changes = {**dict.fromkeys(older), "uncertainty": found.uncertainty}
+    inference = card.inference.model_copy(update=changes)
     # they were measured with the sigma that was there before
     metrics = [metric for metric in card.metrics if "coverage" not in metric.name]
     update_card(folder, card.model_copy(update={"inference": inference, "metrics": metrics}))
-    return table
+    return found

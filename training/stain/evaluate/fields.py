@@ -10,8 +10,9 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import calibrated_sigma
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.stain.plan import SamplingPlan
 from napari_cytosynth.tasks.stain.task import stain
-from napari_cytosynth.tasks.stain.units import sigma_fits
+from napari_cytosynth.tasks.stain.units import error_curves, sigma_fits
 from napari_cytosynth.training.data.image_files import Selection
 from napari_cytosynth.training.stain.files import field_files, read_channels
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_cytosynth.tasks.stain.result import Staining
     from napari_cytosynth.zoo.loading import Model
 
     Floats = NDArray[np.float32]
+
+_CALIBRATIONS = ("sigma_scale", "sigma_floor", "sigma_slope", "sigma_samples", "uncertainty")
 
 __all__ = ["FieldReader", "StainField", "Stainer", "find_stain_fields"]
 
@@ -137,13 +141,15 @@ class Stainer:
     model
         A staining model.
     samples
-        Of the dropout; a model that was trained without it makes one plain prediction.
+        Of the dropout; a model that was trained without it makes none. None: as its card says.
     seed
         Of the samples.
     pixel_size_um
         Of the fields; with it they are resampled where the model's card requires it.
     device
         Where the network runs.
+    views
+        Flips and rotations that a prediction is the mean of. None (default): as its card says.
 
     Raises
     ------
@@ -154,10 +160,11 @@ class Stainer:
     def __init__(
         self,
         model: Model,
-        samples: int = 16,
+        samples: int | None = 16,
         seed: int = 0,
         pixel_size_um: float | None = None,
         device: str = "auto",
+        views: int | None = None,
     ) -> None:
         inference = model.card.inference
         if inference.task != "stain":
@@ -166,13 +173,13 @@ class Stainer:
             )
         self.model, self.inference = model, inference
         self.names = tuple(inference.output_channels)
-        self.samples = samples if inference.dropout else 0
-        bare = inference.model_copy(
-            update={"sigma_scale": None, "sigma_floor": None, "sigma_slope": None}
-        )
+        plan = SamplingPlan.of(views, samples, seed, None, False, None).completed(inference)
+        self.views, self.samples = plan.views, plan.samples if inference.dropout else 0
+        bare = inference.model_copy(update=dict.fromkeys(_CALIBRATIONS))
         card = model.card.model_copy(update={"inference": bare})
         self._bare = replace(model, card=card)
         self._arguments: dict[str, Any] = {
+            "views": self.views,
             "samples": self.samples,
             "seed": seed,
             "pixel_size": pixel_size_um,
@@ -182,8 +189,10 @@ class Stainer:
 
     @property
     def calibrated(self) -> bool:
-        """Whether the card has a calibration."""
-        return self.inference.sigma_scale is not None
+        """Whether the card has a calibration that these predictions can use."""
+        if self.inference.uncertainty is not None:
+            return True
+        return self.inference.sigma_scale is not None and self.samples > 0
 
     @property
     def ranges(self) -> dict[str, float]:
@@ -201,23 +210,26 @@ class Stainer:
     def __call__(self, image: NDArray[Any]) -> dict[str, Prediction]:
         """Stain one field (C, Y, X); return the stains by name."""
         result = stain(image, self._bare, axes="CYX", progress=silent, **self._arguments)
-        if result.std is None:
-            planes = zip(result.channels, result.mean, strict=True)
-            return {name: Prediction(mean) for name, mean in planes}
-        stains = zip(result.channels, result.mean, result.std, strict=True)
-        return {
-            name: Prediction(mean, std, self._sigma(k, std, mean))
-            for k, (name, mean, std) in enumerate(stains)
-        }
+        return {name: self._prediction(k, result) for k, name in enumerate(result.channels)}
 
-    def _sigma(self, channel: int, std: Floats, mean: Floats) -> Floats | None:
-        fits = sigma_fits(self.inference)
-        if fits is None:
-            return None
-        unit, offset = self.scales[self.names[channel]], self._offset(channel)
-        output = (mean - offset) / unit
-        sigma: Floats = calibrated_sigma(std / unit, *fits[channel], output) * unit
-        return sigma
+    def _prediction(self, channel: int, result: Staining) -> Prediction:
+        mean = result.mean[channel]
+        # of a card without calibration, the uncertainty is the samples' spread itself
+        std = None if result.std is None else result.std[channel]
+        view_std = None if result.view_std is None else result.view_std[channel]
+        unit = self.scales[self.names[channel]]
+        level = (mean - self._offset(channel)) / unit
+        curves, fits = error_curves(self.inference), sigma_fits(self.inference)
+        if curves is not None:
+            stds = {"views": view_std, "samples": std}
+            spreads = {name: one / unit for name, one in stds.items() if one is not None}
+            sigma = curves[channel].sigma(level, spreads) * np.float32(unit)
+            typical = curves[channel].sigma(level) * np.float32(unit)
+            return Prediction(mean, std, sigma, view_std, typical)
+        if fits is None or std is None:
+            return Prediction(mean, std, None, view_std)
+        sigma = calibrated_sigma(std / unit, *fits[channel], level) * np.float32(unit)
+        return Prediction(mean, std, sigma, view_std)
 
     def _offset(self, channel: int) -> float:
         scaling = self.inference.output_scaling

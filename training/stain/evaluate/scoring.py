@@ -51,7 +51,7 @@ def score(recipe: StainRecipe, model: Path, data_dir: Path, options: ScoreOption
     device = recipe.train.accelerator
     report = evaluate_stain(
         [Stainer(load_model(model), samples=0, device=device)],
-        [StainField(name, *paths) for name, paths in pairs.items()],
+        [StainField(name, images[0], target) for name, (images, target) in pairs.items()],
         reader,
         StainOptions(segmenter=None, device=device),
     )

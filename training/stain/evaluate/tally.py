@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["MAX_POOLED", "ChannelTally", "PixelSums", "Prediction", "thinned"]
+__all__ = ["MAX_POOLED", "ChannelTally", "PixelSums", "Prediction", "structure", "thinned"]
 
 MAX_POOLED = 1_000_000
 """Approximate number of evenly spaced pixels of a stain for order statistics over all fields."""
 
+_LEAST_INSIDE = 1000
 COVERAGE_NAMES = ("coverage of 68 %", "coverage of 95 %")
 
 
@@ -48,12 +49,18 @@ class Prediction:
     std
         Standard deviation of the samples; None without samples.
     sigma
-        The same after the calibration of the model's card; None without a calibration.
+        The uncertainty as the calibration of the model's card computes it; None without one.
+    view_std
+        Standard deviation of the views; None of a single one.
+    typical
+        Typical error at this brightness alone, of a card with such curves; else None.
     """
 
     mean: Floats
     std: Floats | None = None
     sigma: Floats | None = None
+    view_std: Floats | None = None
+    typical: Floats | None = None
 
     @property
     def uncertainty(self) -> Floats | None:
@@ -119,7 +126,7 @@ class ChannelTally:
         self.rows: list[dict[str, float]] = []
         self._kept_per_field = MAX_POOLED // max(fields, 1)
         self._sums = PixelSums()
-        self._pixels: list[tuple[Floats, ...]] = []
+        self._pixels: list[dict[str, Floats]] = []
         self._sizes: list[int] = []
         self.calibrated = False
 
@@ -137,12 +144,21 @@ class ChannelTally:
             "MAE": mae(mean, real),
         }
         error = mean - real.astype(np.float32)
-        kept = [error, mean]
-        if prediction.uncertainty is not None and prediction.std is not None:
+        inside = structure(real, mean)
+        kept = {"error": error, "mean": mean, "inside": inside.astype(np.float32)}
+        if prediction.uncertainty is not None:
             self.calibrated = prediction.sigma is not None
             row |= _coverages(error, prediction.uncertainty)
-            kept += [prediction.uncertainty, prediction.std]
-        self._pixels.append(tuple(thinned(plane, self._kept_per_field) for plane in kept))
+            if inside.any():
+                covered = _coverages(error[inside], prediction.uncertainty[inside])
+                row |= {f"{name}, inside": value for name, value in covered.items()}
+            kept["sigma"] = prediction.uncertainty
+        for name in ("std", "typical"):
+            plane = getattr(prediction, name)
+            if plane is not None and "sigma" in kept:
+                kept[name] = plane
+        limit = self._kept_per_field
+        self._pixels.append({name: thinned(plane, limit) for name, plane in kept.items()})
         self.rows.append(row)
         return row
 
@@ -164,44 +180,83 @@ class ChannelTally:
     def _mean(self, name: str) -> float:
         return float(np.mean([row[name] for row in self.rows]))
 
-    def pooled(self) -> list[Floats]:
-        """Return error, prediction and, with samples, sigma and std of the kept pixels."""
-        return [np.concatenate(parts) for parts in zip(*self._pixels, strict=True)]
+    def pooled(self) -> dict[str, Floats]:
+        """Return what is known of the kept pixels, by name.
+
+        ``error``, ``mean``, ``inside`` (1 in a structure, else 0) and, with an uncertainty,
+        ``sigma``; perhaps ``std`` of the samples and the ``typical`` error at that brightness.
+        """
+        names = self._pixels[0]
+        return {name: np.concatenate([one[name] for one in self._pixels]) for name in names}
 
     def _uncertainty(self) -> dict[str, float]:
-        error, mean, *uncertain = self.pooled()
-        baseline = {
-            "Spearman of error and predicted intensity": spearman(error, mean),
-            "AUSE of predicted intensity": sparsification(error, mean).ause,
-        }
-        if not uncertain:
-            return baseline
-        sigma, std = uncertain
-        covered = {
-            name: float(np.average([row[name] for row in self.rows], weights=self._sizes))
-            for name in COVERAGE_NAMES
-        }
-        if self.calibrated:
-            bare = _coverages(error, std)
-            covered |= {f"{name} before calibration": bare[name] for name in COVERAGE_NAMES}
-        return {
-            **covered,
-            "ENCE": reliability(error, sigma).ence,
-            "Spearman of error and sigma": spearman(error, sigma),
-            "AUSE of sigma": sparsification(error, sigma).ause,
-            **baseline,
-        }
+        pixels = self.pooled()
+        error, sigma, std = pixels["error"], pixels.get("sigma"), pixels.get("std")
+        found: dict[str, float] = {}
+        if sigma is not None:
+            covered = (name for name in self.rows[0] if name.startswith(COVERAGE_NAMES))
+            found |= {name: self._weighted(name) for name in covered}
+            if self.calibrated and std is not None:
+                bare = _coverages(error, std)
+                found |= {f"{name} before calibration": bare[name] for name in COVERAGE_NAMES}
+            found["ENCE"] = reliability(error, sigma).ence
+        found |= _ranking(pixels, "")
+        inside = pixels["inside"] > 0
+        if np.count_nonzero(inside) >= _LEAST_INSIDE:
+            found |= _ranking({name: one[inside] for name, one in pixels.items()}, ", inside")
+        return found
+
+    def _weighted(self, name: str) -> float:
+        """Return the mean of a figure over the fields, weighted by their size."""
+        known = [
+            (row[name], size)
+            for row, size in zip(self.rows, self._sizes, strict=True)
+            if name in row
+        ]
+        values, sizes = zip(*known, strict=True)
+        return float(np.average(values, weights=sizes))
 
     def curves(self) -> dict[str, Sparsification | Reliability]:
         """Return the reliability, and sparsification curves of sigma and predicted intensity."""
-        error, mean, *uncertain = self.pooled()
+        pixels = self.pooled()
+        error = pixels["error"]
         found: dict[str, Sparsification | Reliability] = {
-            "predicted intensity": sparsification(error, mean)
+            "predicted intensity": sparsification(error, pixels["mean"])
         }
-        if uncertain:
-            found["sigma"] = sparsification(error, uncertain[0])
-            found["reliability"] = reliability(error, uncertain[0])
+        if "sigma" in pixels:
+            found["sigma"] = sparsification(error, pixels["sigma"])
+            found["reliability"] = reliability(error, pixels["sigma"])
         return found
+
+
+def structure(real: NDArray[Any], mean: Floats) -> NDArray[np.bool_]:
+    """Return where a structure is, real or predicted: 15 % of the way from dark to bright.
+
+    Most of an image is background, of which any uncertainty that grows with brightness is
+    right; whether it tells anything more shows inside only.
+    """
+    dark, bright = np.percentile(real, [20, 99.5])
+    limit = dark + 0.15 * (bright - dark)
+    found: NDArray[np.bool_] = (real > limit) | (mean > limit)
+    return found
+
+
+_SCORES = {
+    "sigma": "sigma",
+    "mean": "predicted intensity",
+    "typical": "typical error at that brightness",
+}
+
+
+def _ranking(pixels: dict[str, Floats], where: str) -> dict[str, float]:
+    """Return how well sigma and its rivals rank the errors."""
+    error, found = pixels["error"], {}
+    known = {key: name for key, name in _SCORES.items() if key in pixels}
+    for key, name in known.items():
+        found[f"Spearman of error and {name}{where}"] = spearman(error, pixels[key])
+    for key, name in known.items():
+        found[f"AUSE of {name}{where}"] = sparsification(error, pixels[key]).ause
+    return found
 
 
 def _coverages(error: Floats, sigma: Floats) -> dict[str, float]:

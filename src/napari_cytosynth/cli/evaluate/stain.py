@@ -27,25 +27,27 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from napari_cytosynth.training.stain.evaluate.calibration import Calibration
     from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, StainField
     from napari_cytosynth.training.stain.evaluate.report import StainReport
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["add_stain"]
 
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     "inputs": "phase",
     "targets": "fluorescence",
     "part": [],
     "select": "*",
-    "samples": 16,
+    "samples": None,
+    "views": None,
     "seed": 0,
     "segmenter": "fluo-nuclei-unet",
 }
 _NAMES = (
     *("inputs", "targets", "part", "select", "hash_split"),
     *("input_pick", "target_pick", "target_channels"),
-    *("samples", "seed", "pixel_size", "segmenter", "objects"),
+    *("views", "samples", "seed", "pixel_size", "segmenter", "objects"),
 )
 
 
@@ -124,7 +126,17 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how the models run and what is compared")
     group.add_argument(
-        "--samples", type=whole, default=16, metavar="N", help="0: none (default: %(default)s)"
+        "--views",
+        type=whole,
+        metavar="N",
+        help="flips and rotations that a stain is the mean of, 1 to 8 (default: as the model's "
+        "card says)",
+    )
+    group.add_argument(
+        "--samples",
+        type=whole,
+        metavar="N",
+        help="dropout samples; 0: none (default: as the model's card says)",
     )
     group.add_argument("--seed", type=int, default=0, metavar="N")
     group.add_argument("--pixel-size", type=pixel_size, metavar="UM", help="of the images, in µm")
@@ -204,9 +216,26 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     if not folds:
         folds = [(_stainer(str(folder), arguments), _fields(arguments))]
     reader = _reader(arguments, folds[0][0])
-    table = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
-    echo(table.to_string(index=False, float_format="{:.4f}".format))
+    found = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
+    _print_calibration(found, arguments.out)
     print_updated(folder)
+
+
+def _print_calibration(found: Calibration, out: Path | None) -> None:
+    """Print how all rivals did on left-out fields; with a folder, write each field's figures."""
+    import pandas as pd
+
+    from napari_cytosynth.training.reports.records import results_folder
+
+    if found.judged.empty:
+        echo("Fewer than three fields: the curves of brightness could not be judged.")
+        return
+    with pd.option_context("display.max_rows", None, "display.width", 250):
+        echo("Fitted on all fields but one, judged on that one; means over the fields:")
+        echo(found.summary().to_string(index=False, float_format="{:.3f}".format))
+    if out is not None:
+        with results_folder(out):
+            found.judged.to_csv(out / "judged.csv", index=False)
 
 
 def _fold(text: str, arguments: argparse.Namespace) -> tuple[Stainer, list[StainField]]:
@@ -226,6 +255,7 @@ def _stainer(name: str, arguments: argparse.Namespace) -> Stainer:
         arguments.seed,
         arguments.pixel_size,
         arguments.device,
+        arguments.views,
     )
 
 
