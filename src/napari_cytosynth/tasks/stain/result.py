@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_cytosynth.progress import Progress
+
+    from .objects.result import StainedObjects
+    from .objects.source import StainRun
+
     LayerData = tuple[Any, dict[str, Any], str]
 
 __all__ = ["Staining"]
@@ -81,6 +86,9 @@ class Staining:
         Warnings and notes of the run, for the user.
     provenance
         Provenance record of this result, of plain values.
+    run
+        The run that made it, whose network :meth:`objects` uses again; None of a result that
+        was made otherwise.
     """
 
     mean: npt.NDArray[np.float32]
@@ -103,6 +111,7 @@ class Staining:
     channel: int = 0
     messages: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    run: StainRun | None = None
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.mean.shape))
@@ -122,6 +131,31 @@ class Staining:
         """Yield the index of each plane into the leading axes; ``()`` for a single plane."""
         shape = zip(self.axes, self.mean.shape, strict=True)
         return iter(np.ndindex(*(size for axis, size in shape if axis not in "CYX")))
+
+    def objects(
+        self, stain: str | None = None, *, progress: Progress | None = None
+    ) -> StainedObjects:
+        """Find the objects (nuclei) of a virtual stain, and how doubtful each of them is.
+
+        Parameters
+        ----------
+        stain
+            One of :attr:`channels`. None (default): the first for which the model's card tells
+            doubtful objects, or the one that shows nuclei.
+        progress
+            Called after each pass over a plane; None (default) shows a bar in a console.
+            Raising :class:`~napari_cytosynth.errors.Cancelled` from it stops it.
+
+        Raises
+        ------
+        InputError
+            If there is no such stain, or the result does not come from a run of this session.
+        ModelError
+            If the segmentation model cannot be loaded.
+        """
+        from .objects.task import find_objects
+
+        return find_objects(self, stain, progress=progress)
 
     # ------------------------------------------------------------------ layers and files
 

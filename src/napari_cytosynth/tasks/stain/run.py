@@ -131,7 +131,7 @@ class StainingRun(PlaneRun):
                 )
                 report(1, 1, "empty plane")
                 continue
-            drawn = passes.run(self._scaled(plane), self._update(index, on_update), enough, report)
+            drawn = passes.run(self.scaled(plane), self._update(index, on_update), enough, report)
             self._keep(self.place(index), drawn)
             self.counts.append(drawn.samples)
             self.view_counts.append(drawn.views)
@@ -143,7 +143,8 @@ class StainingRun(PlaneRun):
                 )
         self.add_messages(*self.sampler.messages, *self._warnings())
 
-    def _scaled(self, plane: npt.NDArray[Any]) -> Floats:
+    def scaled(self, plane: npt.NDArray[Any]) -> Floats:
+        """Return a plane (C, Y, X) as the network sees it: scaled, on the network's grid."""
         scaled = self.normalised(plane)
         return scaled if self.shape is None else to_shape(scaled, self.shape)
 
@@ -167,6 +168,16 @@ class StainingRun(PlaneRun):
     def _on_grid(self, values: Floats) -> Floats:
         """Return a result (C, Y, X) on the image's own grid."""
         return values if self.shape is None else back_to(values, self.reader.plane_shape)
+
+    def on_grid_labels(self, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return labels (Y, X) on the image's own grid: each pixel takes the nearest one's."""
+        if self.shape is None:
+            return labels
+        rows, columns = (
+            np.minimum(((np.arange(size) + 0.5) * n / size).astype(int), n - 1)
+            for size, n in zip(self.reader.plane_shape, labels.shape, strict=True)
+        )
+        return labels[np.ix_(rows, columns)]
 
     def _keep(self, place: tuple[int, ...], drawn: Drawn) -> None:
         where = (slice(None), *plane_slices(self.axes, place))
@@ -252,5 +263,6 @@ class StainingRun(PlaneRun):
             unit=inference.output_unit,
             display_range=self.units.display_range,
             provenance=record("stain", self.model, self.source, own | parameters, engine),
+            run=self,
             **self.placement_arguments(),
         )

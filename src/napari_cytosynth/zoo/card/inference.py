@@ -17,7 +17,7 @@ from .roles import (
     check_roles,
     derived_roles,
 )
-from .stains import StainUncertainty
+from .stains import ObjectDoubt, StainUncertainty
 
 __all__ = ["Inference", "PredictionType", "ScheduleName", "SettingsOrigin"]
 
@@ -159,6 +159,11 @@ class Inference(Record):
         description="typical error of each stain, in place of sigma_scale, sigma_slope and "
         "sigma_floor; null: unknown, or of a card that has those",
     )
+    doubt: list[ObjectDoubt] = Field(
+        default_factory=list,
+        max_length=100,
+        description="how doubtful an object of a virtual stain is, of the stains with objects",
+    )
     example_size: tuple[Side, Side] = Field((256, 256), description="size of an example (Y, X)")
 
     @model_validator(mode="after")
@@ -207,6 +212,15 @@ class Inference(Record):
             raise ValueError("uncertainty needs one typical error for each output channel")
         if self.uncertainty.samples and not self.dropout:
             raise ValueError("uncertainty: samples need a network with dropout")
+        return self
+
+    @model_validator(mode="after")
+    def _doubts_fit(self) -> Inference:
+        stains = [one.stain for one in self.doubt]
+        if unknown := [name for name in stains if name not in self.output_channels]:
+            raise ValueError(f"doubt: no output channel called {', '.join(unknown)}")
+        if len(set(stains)) < len(stains):
+            raise ValueError("doubt: a stain has two entries")
         return self
 
     @model_validator(mode="after")

@@ -7,11 +7,25 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from .record import Line, Number, Positive, Record
+from .objects import ConfidenceTerm
+from .record import Factor, Fraction, Line, Number, Positive, Record
 
-__all__ = ["StainError", "StainUncertainty", "TypicalSpread"]
+__all__ = ["ObjectDoubt", "StainError", "StainUncertainty", "TypicalSpread"]
 
 SpreadName = Literal["views", "samples"]
+ObjectFeature = Literal[
+    "log_area",
+    "log_brightness",
+    "solidity",
+    "contrast",
+    "sharpness",
+    "spread_inside",
+    "spread_around",
+    "outline_views",
+    "outline_contrast",
+    "confidence",
+    "other_stains",
+]
 
 
 class TypicalSpread(Record):
@@ -74,4 +88,31 @@ class StainUncertainty(Record):
     )
     fitted_on: Line = Field(
         "unknown images", description="the images, and the models that predicted them"
+    )
+
+
+class ObjectDoubt(Record):
+    """Probability that an object of a virtual stain is not there, or not in that shape.
+
+    1 / (1 + exp(-(intercept + sum of the terms))), where the truth is the real stain: wrong is
+    an object whose IoU with every real one is below 0.5.
+    """
+
+    stain: Line = Field(description="output channel in which the objects are found")
+    segmenter: Line = Field(description="name of the model that finds them")
+    objects: Line = Field("nuclei", description="what they are called")
+    intercept: Factor = Field(description="logit of an object whose values are all the mean")
+    terms: dict[ObjectFeature, ConfidenceTerm] = Field(
+        min_length=1, description="weight, mean and standard deviation of each number"
+    )
+    wrong: Fraction = Field(
+        description="fraction of wrong objects among those that it was fitted on"
+    )
+    count: int = Field(ge=1, le=10**9, description="number of these objects")
+    fields: int = Field(ge=1, le=10**6, description="number of left-out images they are from")
+    hidden: list[tuple[Fraction, Fraction, Fraction]] = Field(
+        default_factory=list,
+        max_length=100,
+        description="what hiding does, on left-out images: a limit of the doubt, the fraction of "
+        "objects above it, and the fraction of wrong objects among all wrong ones that is above",
     )

@@ -1,0 +1,108 @@
+"""The objects of a virtual stain, with the doubt of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.tasks.common.provenance import KEY
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from napari_cytosynth.zoo.card import ObjectDoubt
+
+    from .source import VirtualStain
+
+__all__ = ["DOUBTFUL", "StainedObjects"]
+
+DOUBTFUL = 0.5
+"""Objects of a higher doubt are wrong more often than right."""
+
+
+@dataclass(eq=False, repr=False)
+class StainedObjects:
+    """Objects of a virtual stain: predicted, not measured.
+
+    Attributes
+    ----------
+    labels
+        int32, of the shape of one stain: 0 is background; numbers continue from plane to plane.
+    table
+        One row for each object: shape, size, position and intensity as
+        :func:`~napari_cytosynth.tasks.measure.table.measure` gives them, ``confidence`` (the
+        segmenter's) and, where the model's card knows how, ``doubt`` in [0, 1]: the
+        probability that the object is not there, or that its IoU with the real one is below
+        0.5, as it was on left-out images of the kind that the model was trained on.
+    stain
+        Name of the stain.
+    features
+        Name -> value of each object by rising label: the numbers that the doubt is made of, see
+        :data:`~napari_cytosynth.tasks.stain.objects.features.FEATURES`.
+    calibration
+        The card's block that gave the doubt; None without.
+    staining
+        The virtual stain.
+    messages
+        Notes for the user.
+    record
+        What is added to the provenance of the virtual stain.
+    """
+
+    labels: NDArray[np.int32]
+    table: pd.DataFrame
+    stain: str
+    features: dict[str, NDArray[np.float64]]
+    calibration: ObjectDoubt | None
+    staining: VirtualStain
+    messages: list[str] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.table)} {self.objects} in the virtual {self.stain}>"
+
+    @property
+    def objects(self) -> str:
+        """What one object is called, in plural."""
+        return self.calibration.objects if self.calibration else "nuclei"
+
+    @property
+    def doubt(self) -> NDArray[np.float64] | None:
+        """Doubt of each object, by its label from 0 (NaN) on; None where it is unknown."""
+        if "doubt" not in self.table:
+            return None
+        found = np.full(int(self.labels.max(initial=0)) + 1, np.nan)
+        found[self.table["label"].to_numpy()] = self.table["doubt"].to_numpy()
+        return found
+
+    @property
+    def most_doubtful(self) -> pd.DataFrame:
+        """The table, the most doubtful objects first; as it is where the doubt is unknown."""
+        if "doubt" not in self.table:
+            return self.table
+        return self.table.sort_values("doubt", ascending=False, kind="stable")
+
+    @property
+    def expected_wrong(self) -> float | None:
+        """Number of objects that are expected to be wrong: the sum of all doubts."""
+        return float(self.table["doubt"].sum()) if "doubt" in self.table else None
+
+    def to_layer(self) -> tuple[Any, dict[str, Any], str]:
+        """Return layer data of the labels, with the table as features."""
+        placement = self.staining.placement
+        source = f" · {self.staining.source.name}" if self.staining.source.name else ""
+        attributes = {
+            "name": f"{self.stain} {self.objects} · virtual{source}",
+            "features": self.table,
+            "metadata": {KEY: self.staining.provenance | self.record},
+            **placement.geometry,
+        }
+        return placement.placed(self.labels), attributes, "labels"
+
+    def add_to(self, viewer: Any) -> Any:
+        """Add the labels to a napari viewer and return the layer (in the main thread only)."""
+        data, attributes, _ = self.to_layer()
+        return viewer.add_labels(data, **attributes)
