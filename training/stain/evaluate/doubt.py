@@ -204,20 +204,20 @@ def judge_doubt(objects: Sequence[VirtualObjects], names: Sequence[str]) -> Doub
         others = [one for one in objects if one.group != group]
         wrong = np.concatenate([one.wrong for one in own])
         doubt = _fitted(others, own, names)
-        absent = np.concatenate([one.truth.absent for one in own])
-        deformed = np.concatenate([one.truth.deformed for one in own])
+        kinds = {
+            kind: np.concatenate([getattr(one.truth, kind) for one in own])
+            for kind in ("absent", "deformed")
+        }
         row: dict[str, float | str] = {
             "field": group,
             "objects": len(wrong),
             "wrong": float(wrong.mean()),
-            "absent": float(absent.mean()),
-            "deformed": float(deformed.mean()),
+            **{kind: float(flags.mean()) for kind, flags in kinds.items()},
             "AUROC of doubt": auroc(doubt, wrong),
-            "AUROC of doubt, absent": auroc(doubt[absent | ~wrong], absent[absent | ~wrong]),
-            "AUROC of doubt, deformed": auroc(
-                doubt[deformed | ~wrong], deformed[deformed | ~wrong]
-            ),
         }
+        for kind, flags in kinds.items():
+            known = flags | ~wrong
+            row[f"AUROC of doubt, {kind}"] = auroc(doubt[known], flags[known])
         row |= {
             f"AUROC of {name}": auroc(_fitted(others, own, used), wrong)
             for name, used in RIVALS.items()
@@ -250,11 +250,10 @@ def fit_doubt(
     """
     wrong = np.concatenate([one.wrong for one in objects])
     fit = fit_confidence(_columns(objects, names), wrong, PENALTY)
+    values = zip(fit.names, fit.weights, fit.mean, fit.scale, strict=True)
     terms = {
         name: ConfidenceTerm(weight=round(weight, 5), mean=round(mean, 6), std=round(scale, 6))
-        for name, weight, mean, scale in zip(
-            fit.names, fit.weights, fit.mean, fit.scale, strict=True
-        )
+        for name, weight, mean, scale in values
         if scale > 0
     }
     return ObjectDoubt(
