@@ -235,7 +235,8 @@ def _size(errors: Values) -> float:
         np.searchsorted(errors, factor * tried, side="right") / errors.size - fraction
         for factor, fraction in COVERAGE_GOALS
     ]
-    return float(tried[int(np.argmin(np.hypot(*misses)))])
+    # a miss of the rare large errors weighs more than one of the many small ones
+    return float(tried[int(np.argmin(np.hypot(misses[0], 1.4 * misses[1])))])
 
 
 def _exponents(
