@@ -6,7 +6,7 @@ import datetime
 import os
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 import napari_cytosynth as cytosynth
 from napari_cytosynth import phantoms
 from napari_cytosynth.errors import Cancelled, CytosynthError
-from napari_cytosynth.tasks.stain.comparison import compare, second_opinion
+from napari_cytosynth.tasks.stain.comparison import compare
+from napari_cytosynth.tasks.stain.second_opinion import second_opinion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,7 +177,11 @@ def calls(make_model, make_stainer, make_generator) -> list[Call]:
         Call(found.measure, {}, ("intensity", "uncertainty")),
         Call(made.grid, {}, ("columns",)),
         Call(compare, {"staining": stained, "channel": "DNA", "real": IMAGE}),
-        Call(second_opinion, {"first": stained, "second": stained}, ("sigmas", "min_area")),
+        Call(
+            second_opinion,
+            {"first": stained, "second": replace(stained, provenance={}, run=None)},
+            ("sigmas", "min_area"),
+        ),
         Call(phantoms.fluorescent_nuclei, phantom, ("touching", "aperture", "photons")),
         Call(phantoms.phase_contrast_cells, phantom, ("touching", "optics")),
         Call(phantoms.brightfield_cells, phantom, ("touching", "optics")),

@@ -1,4 +1,4 @@
-"""Comparison of a virtual stain with the measured one, and with another model's."""
+"""Comparison of a virtual stain with the measured one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from scipy import ndimage
 
 from napari_cytosynth.arguments import (
-    check_number,
     check_text,
-    check_whole,
     shown,
     unsuitable,
 )
@@ -26,9 +22,7 @@ from .result import Staining
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Comparison", "Disagreement", "compare", "second_opinion"]
-
-_COLUMNS = ["stain", "area_px", "difference", "sigmas"]
+__all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,36 +45,6 @@ class Comparison:
     ssim: float
     psnr: float
     difference: npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Disagreement:
-    """Places where two virtual stains of one image differ beyond their uncertainty.
-
-    Attributes
-    ----------
-    map
-        float32 (C, …): absolute difference, in the units of the first stain.
-    channels
-        Names of the stains that both have.
-    axes
-        Letters of the axes of `map`.
-    points
-        float64 (N, axes without C): the centre of each place, in px.
-    features
-        One row for each place: ``stain``, ``area_px``, ``difference`` (mean over the place,
-        signed: first minus second) and ``sigmas`` (the same in multiples of σ).
-    calibrated
-        Whether every σ in use is calibrated. If not, σ is usually too small, and too many
-        places are listed. Default: False.
-    """
-
-    map: npt.NDArray[np.float32]
-    channels: tuple[str, ...]
-    axes: str
-    points: npt.NDArray[np.float64]
-    features: pd.DataFrame
-    calibrated: bool = False
 
 
 def compare(staining: Staining, channel: str, real: Any) -> Comparison:
@@ -145,100 +109,3 @@ def _measured(real: Any, shape: tuple[int, ...], channel: str) -> npt.NDArray[np
     if data.dtype.kind not in "buif":
         raise InputError(f"The real image holds {data.dtype} values, not intensities.")
     return data.reshape(shape).astype(np.float32)
-
-
-def second_opinion(
-    first: Staining, second: Staining, *, sigmas: float = 3.0, min_area: int = 25
-) -> Disagreement:
-    """Find the places where the stains that two models predict of one image disagree.
-
-    Parameters
-    ----------
-    first
-        Stains with uncertainty.
-    second
-        Another model's stains of the image, with or without uncertainty.
-    sigmas
-        A pixel is a disagreement where the difference exceeds this many σ (of both, added
-        in squares, where both have one). Default: 3.
-    min_area
-        Places of fewer connected pixels are not listed. Default: 25.
-
-    Raises
-    ------
-    InputError
-        If they are of different shapes, have no stain in common, or neither has an
-        uncertainty.
-    """
-    _check_staining(first, "first")
-    _check_staining(second, "second")
-    sigmas = check_number(sigmas, "sigmas", 0)
-    min_area = check_whole(min_area, "min_area", 0)
-    names = tuple(name for name in first.channels if name in second.channels)
-    if not names:
-        raise InputError(
-            f"The two models have no stain in common: {', '.join(first.channels)} against "
-            f"{', '.join(second.channels)}."
-        )
-    if first.axes != second.axes or first.mean.shape[1:] != second.mean.shape[1:]:
-        raise InputError("The two results are not of the same image: their shapes differ.")
-    if first.std is None and second.std is None:
-        raise InputError(
-            "Neither result has an uncertainty to measure the difference with: stain with at "
-            "least 2 samples."
-        )
-    maps, places = [], []
-    for name in names:
-        one, other = first.channels.index(name), second.channels.index(name)
-        difference = first.mean[one] - second.mean[other]
-        sigma = _difference_sigma(first, one, second, other)
-        maps.append(np.abs(difference))
-        places.append(_places(name, difference, sigma, sigmas, min_area))
-    points = np.concatenate([points for points, _ in places])
-    tables = [rows for _, rows in places if len(rows)]
-    empty = pd.DataFrame(columns=_COLUMNS)
-    features = pd.concat(tables, ignore_index=True) if tables else empty
-    known = all(one.calibrated for one in (first, second) if one.std is not None)
-    return Disagreement(np.stack(maps), names, first.axes, points, features, known)
-
-
-def _difference_sigma(
-    first: Staining, one: int, second: Staining, other: int
-) -> npt.NDArray[np.float32]:
-    """Return the σ of the difference of two stains."""
-    parts = [
-        staining.std[number]
-        for staining, number in ((first, one), (second, other))
-        if staining.std is not None
-    ]
-    sigma: npt.NDArray[np.float32] = parts[0] if len(parts) == 1 else np.hypot(*parts)
-    return sigma
-
-
-def _places(
-    name: str,
-    difference: npt.NDArray[np.float32],
-    sigma: npt.NDArray[np.float32],
-    sigmas: float,
-    min_area: int,
-) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
-    """Return the centres and a table of the places where a difference is too large."""
-    centres, rows = [], []
-    for plane in np.ndindex(difference.shape[:-2]):
-        values, std = difference[plane], sigma[plane]
-        for sign in (1, -1):  # a place is too bright or too dark, not both
-            labels, count = ndimage.label(sign * values > sigmas * std)
-            ids = np.arange(1, count + 1)
-            area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-            ids, area = ids[area >= min_area], area[area >= min_area]
-            if not ids.size:
-                continue
-            inside = np.array(ndimage.center_of_mass(labels > 0, labels, ids))
-            centres += [(*plane, *centre) for centre in inside]
-            mean = ndimage.mean(values, labels, ids)
-            mean_std = np.maximum(ndimage.mean(std, labels, ids), np.finfo(np.float32).tiny)
-            rows.append(
-                {"stain": name, "area_px": area, "difference": mean, "sigmas": mean / mean_std}
-            )
-    table = pd.concat([pd.DataFrame(row) for row in rows]) if rows else pd.DataFrame()
-    return np.array(centres, float).reshape(-1, difference.ndim), table

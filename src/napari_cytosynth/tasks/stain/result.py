@@ -149,7 +149,7 @@ class Staining:
         Raises
         ------
         InputError
-            If there is no such stain, or the result does not come from a run of this session.
+            If there is no such stain, or none is known to show nuclei.
         ModelError
             If the segmentation model cannot be loaded.
         """

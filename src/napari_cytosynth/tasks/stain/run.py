@@ -169,6 +169,10 @@ class StainingRun(PlaneRun):
         """Return a result (C, Y, X) on the image's own grid."""
         return values if self.shape is None else back_to(values, self.reader.plane_shape)
 
+    def to_network_grid(self, plane: Floats) -> Floats:
+        """Return a plane (Y, X) of the result on the network's grid."""
+        return plane if self.shape is None else to_shape(plane[None], self.shape)[0]
+
     def on_grid_labels(self, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Return labels (Y, X) on the image's own grid: each pixel takes the nearest one's."""
         if self.shape is None:

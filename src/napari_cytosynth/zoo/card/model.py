@@ -24,6 +24,8 @@ SINCE_VERSION_2 = (
     "expected",
     "settings_from",
     "input_looks",
+    "uncertainty",
+    "doubt",
 )
 """Fields of `Inference` that version 1 did not have."""
 

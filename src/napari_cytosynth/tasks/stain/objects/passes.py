@@ -57,11 +57,12 @@ def steps_of_plane(views: int = MOST_VIEWS) -> int:
 def see_plane(
     run: StainRun,
     scaled: Floats,
+    shown: Floats,
     stain: int,
     segmenter: Segmenter,
     step: Callable[[str], None],
 ) -> Seen:
-    """Stain one plane in all views and contrasts, and find the objects in each.
+    """Find the objects of one plane of a virtual stain, and stain it again in all views.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ def see_plane(
         Whose network stains.
     scaled
         (C, Y, X): the plane as the network sees it.
+    shown
+        (Y, X): the virtual stain that the user sees, on the same grid, in which the objects are.
     stain
         Index of the stain with the objects among the network's outputs.
     segmenter
@@ -93,7 +96,7 @@ def see_plane(
     for factor in CONTRASTS:
         others.append(predict(scaled * np.float32(factor), silent)[stain])
         step("Staining at another contrast")
-    labels, confidence = segmenter(mean[stain])
+    labels, confidence = segmenter(shown)
     step("Finding objects")
     found = []
     for plane in (*single, *others):

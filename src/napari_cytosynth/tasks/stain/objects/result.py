@@ -70,6 +70,11 @@ class StainedObjects:
         return self.calibration.objects if self.calibration else "nuclei"
 
     @property
+    def axes(self) -> str:
+        """Letters of the axes of :attr:`labels`."""
+        return self.staining.axes.removeprefix("C")
+
+    @property
     def doubt(self) -> NDArray[np.float64] | None:
         """Doubt of each object, by its label from 0 (NaN) on; None where it is unknown."""
         if "doubt" not in self.table:

@@ -36,6 +36,9 @@ class StainRun(Protocol):
     def scaled(self, plane: NDArray[Any], /) -> NDArray[np.float32]:
         """Return a plane (C, Y, X) as the network sees it."""
 
+    def to_network_grid(self, plane: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Return a plane (Y, X) of the result on the network's grid."""
+
     def on_grid_labels(self, labels: NDArray[np.int32], /) -> NDArray[np.int32]:
         """Return labels (Y, X) on the image's own grid."""
 

@@ -34,6 +34,14 @@ __all__ = ["NUCLEAR", "find_objects", "object_stain"]
 
 NUCLEAR = ("dna", "dapi", "hoechst", "nuclei", "nucleus", "propidium iodide", "pi")
 USUAL_SEGMENTER = "fluo-nuclei-unet"
+_UNKNOWN = (
+    "It is not known which of these objects are doubtful: the model's card has no such "
+    "calibration for this stain."
+)
+_NO_NETWORK = (
+    "It is not known which of these objects are doubtful: that needs the network of the run, "
+    "which a result from elsewhere has not."
+)
 
 
 def object_stain(names: tuple[str, ...], known: tuple[str, ...] = ()) -> str | None:
@@ -59,22 +67,39 @@ def find_objects(
     from napari_cytosynth.zoo.loading import load_model
 
     run = staining.run
-    if run is None:
-        raise InputError(
-            "Objects are found with the network of the run, which a result from a file has not: "
-            "stain the image again."
-        )
-    inference = run.model.card.inference
-    name = _chosen(staining, stain, tuple(one.stain for one in inference.doubt))
-    block = doubt_of(inference, name)
+    inference = None if run is None else run.model.card.inference
+    known = inference.doubt if inference else []
+    name = _chosen(staining, stain, tuple(one.stain for one in known))
+    block = None if inference is None else doubt_of(inference, name)
+    mean = staining.mean[staining.channels.index(name)]
     with cancellable(resolve_progress(progress)) as tick:
         tick(0, 1, "Loading the model that finds objects")
-        segmenter = Segmenter(
-            load_model(block.segmenter if block else USUAL_SEGMENTER, run.model.device)
-        )
-        search = _Search(run, inference.output_channels.index(name), segmenter, block)
-        labels, columns = search.run(tick)
-    return _as_result(staining, name, labels, columns, block, segmenter)
+        device = run.model.device if run else "auto"
+        segmenter = Segmenter(load_model(block.segmenter if block else USUAL_SEGMENTER, device))
+        if run is None or inference is None:
+            labels, columns = _plain_search(staining, mean, segmenter, tick)
+        else:
+            search = _Search(run, inference.output_channels.index(name), mean, segmenter, block)
+            labels, columns = search.run(tick)
+    messages = [] if block else [_UNKNOWN if run else _NO_NETWORK]
+    return _as_result(staining, name, labels, columns, block, segmenter, messages)
+
+
+def _plain_search(
+    staining: VirtualStain, mean: NDArray[np.float32], segmenter: Segmenter, tick: Progress
+) -> tuple[NDArray[np.int32], dict[str, Values]]:
+    """Find the objects of a result whose network is not there: without doubts."""
+    labels, confidences, count = np.zeros(mean.shape, np.int32), [np.empty(0)], 0
+    planes = list(np.ndindex(mean.shape[:-2]))
+    for number, plane in enumerate(planes):
+        if is_constant(mean[plane][None]):
+            continue
+        found, confidence = segmenter(mean[plane])
+        labels[plane] = _renumbered(found, count)
+        confidences.append(confidence)
+        count += len(confidence)
+        tick(number + 1, len(planes), "Finding objects")
+    return labels, {"confidence": np.concatenate(confidences)}
 
 
 def _chosen(staining: VirtualStain, stain: str | None, known: tuple[str, ...]) -> str:
@@ -93,9 +118,15 @@ class _Search:
     """The search for objects in all planes of a run."""
 
     def __init__(
-        self, run: StainRun, stain: int, segmenter: Segmenter, block: ObjectDoubt | None
+        self,
+        run: StainRun,
+        stain: int,
+        mean: NDArray[np.float32],
+        segmenter: Segmenter,
+        block: ObjectDoubt | None,
     ) -> None:
-        self.run_, self.stain, self.segmenter, self.block = run, stain, segmenter, block
+        self.run_, self.stain, self.mean = run, stain, mean
+        self.segmenter, self.block = segmenter, block
 
     def run(self, tick: Progress) -> tuple[NDArray[np.int32], dict[str, Values]]:
         """Return the labels of all planes, and numbers and doubt of each object by its label."""
@@ -111,11 +142,13 @@ class _Search:
             def step(message: str, done: Any = done) -> None:
                 tick(next(done), steps * len(run.indices), message)
 
-            seen = see_plane(run, run.scaled(plane), self.stain, self.segmenter, step)
+            where = plane_slices(run.axes, run.place(index))
+            scaled = run.scaled(plane)
+            shown_plane = run.to_network_grid(self.mean[where])
+            seen = see_plane(run, scaled, shown_plane, self.stain, self.segmenter, step)
             features = object_features(seen)
             if self.block is not None:
                 features["doubt"] = doubts(self.block, features)
-            where = plane_slices(run.axes, run.place(index))
             labels[where] = _renumbered(run.on_grid_labels(seen.labels), count)
             count += len(seen.confidence)
             found.append(features)
@@ -139,21 +172,16 @@ def _as_result(
     columns: dict[str, Values],
     block: ObjectDoubt | None,
     segmenter: Segmenter,
+    messages: list[str],
 ) -> StainedObjects:
     table = _table(staining, name, labels, columns)
-    messages = []
-    if block is None:
-        messages.append(
-            "It is not known which of these objects are doubtful: the model's card has no such "
-            "calibration for this stain."
-        )
     record = {
         "stain": name,
         "role": "objects",
         "segmenter": segmenter.model.card.name,
         "segmenter_sha256": segmenter.model.sha256,
     }
-    features = {key: columns[key] for key in FEATURES}
+    features = {key: columns[key] for key in FEATURES if key in columns}
     return StainedObjects(labels, table, name, features, block, staining, messages, record)
 
 
