@@ -81,8 +81,9 @@ class StainScores:
     def record(self) -> dict[str, Any]:
         """Return the scores as plain values for JSON."""
         return model_record(self.stainer.model) | {
+            "views": self.stainer.views,
             "samples": self.stainer.samples,
-            "calibrated": bool(self.stainer.samples and self.stainer.calibrated),
+            "calibrated": self.stainer.calibrated,
             "figures": self.figures,
             "populations": self.differences.to_dict("records"),
         }

@@ -289,8 +289,9 @@ def _print(report: StainReport, out: Path) -> None:
     for name, scores in report.models.items():
         stainer = scores.stainer
         state = "calibrated" if stainer.calibrated else "not calibrated"
-        sampled = f"{stainer.samples} samples, {state}" if stainer.samples else "no samples"
-        echo(printable(f"{name}: {sampled}"))
+        views = f"{stainer.views} view{'s' * (stainer.views != 1)}"
+        sampled = f"{stainer.samples} samples" if stainer.samples else "no samples"
+        echo(printable(f"{name}: {views}, {sampled}, {state}"))
     ranges = ", ".join(f"{name} {data_range:g}" for name, data_range in report.data_ranges.items())
     echo(f"Range of the intensities for SSIM, PSNR and NRMSE: {ranges}")
     with pd.option_context("display.max_rows", None, "display.width", 200):

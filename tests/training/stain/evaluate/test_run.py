@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from napari_cytosynth.cli import main
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.metrics import calibrated_sigma
 from napari_cytosynth.tasks.stain.task import stain
 from napari_cytosynth.training.stain.evaluate.calibration import calibrate, calibrate_card
 from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, find_stain_fields
@@ -147,8 +146,8 @@ def test_a_model_without_dropout_is_measured_without_uncertainty(
     figures = report.models["plain"].figures["AGP"]
     assert "coverage of 68 %" not in figures
     assert "AUSE of predicted intensity" in figures
-    with pytest.raises(InputError, match="without dropout"):
-        calibrate([(stainer, fields)], reader)
+    found = calibrate([(stainer, fields)], reader).uncertainty
+    assert [list(one.spreads) for one in found.stains] == [[], []]  # the brightness is enough
 
 
 def test_pooled_correlation_is_that_of_all_pixels() -> None:
@@ -190,23 +189,24 @@ def test_calibration_is_pooled_over_folds_and_written(save_stainer, folder: Path
         (Stainer(load_model(path), 4), find_stain_fields(folder, "phase", "fluorescence", [part]))
         for part in ("test", "calibration")
     ]
-    table = calibrate_card(path, folds, reader)
+    found = calibrate_card(path, folds, reader)
     inference = read_card(path).inference
-    assert inference.sigma_samples == 4
-    assert inference.sigma_scale == pytest.approx(table["scale"], abs=1e-4)
-    assert inference.sigma_floor == pytest.approx(table["floor"], abs=1e-5)
-    after = (table["coverage of 68 %"] - 0.68).abs() + (table["coverage of 95 %"] - 0.95).abs()
-    before = (table["coverage of 68 % before"] - 0.68).abs()
-    assert (after < before).all()
+    assert inference.sigma_scale is None
+    assert inference.uncertainty == found.uncertainty
+    assert (inference.uncertainty.fields, inference.uncertainty.samples) == (4, 0)
+    # every field is judged by curves that were fitted on the others
+    assert set(found.judged["stain"]) == {"DNA", "AGP"}
+    assert found.judged["field"].nunique() == 4
+    mean = found.summary().set_index(["stain", "rival"])
+    for name in STAINS:
+        of_curve = abs(mean.loc[(name, "brightness"), "coverage of 68 %"] - 0.68)
+        assert of_curve < abs(mean.loc[(name, "samples alone"), "coverage of 68 %"] - 0.68)
     # the card's sigma, in the stain's own units, is used from now on
     stainer = Stainer(load_model(path), 4)
     found = stainer(reader.image(folds[0][1][0]))["AGP"]
-    fit = [
-        values[1]
-        for values in (inference.sigma_scale, inference.sigma_floor, inference.sigma_slope)
-    ]
-    offset = inference.output_scaling[1].offset
-    expected = 600 * calibrated_sigma(found.std / 600, *fit, (found.mean - offset) / 600)
+    curve = inference.uncertainty.stains[1]
+    level = (found.mean - inference.output_scaling[1].offset) / 600
+    expected = 600 * np.interp(level, curve.levels, curve.errors)
     np.testing.assert_allclose(found.sigma, expected, rtol=1e-4)
 
 
@@ -243,7 +243,7 @@ def test_the_command_writes_a_table_side_by_side(
         )
         == 0
     )
-    assert read_card(models[0]).inference.sigma_scale is not None
+    assert read_card(models[0]).inference.uncertainty is not None
     out = tmp_path / "out"
     assert (
         main(
@@ -266,8 +266,8 @@ def test_the_command_writes_a_table_side_by_side(
         == 0
     )
     printed = capsys.readouterr().out
-    assert "one: 3 samples, calibrated" in printed
-    assert "two: 3 samples, not calibrated" in printed
+    assert "one: 1 view, 3 samples, calibrated" in printed
+    assert "two: 1 view, 3 samples, not calibrated" in printed
     comparison = pd.read_csv(out / "comparison.csv")
     assert list(comparison) == ["stain", "figure", "one", "two"]
     assert {"DNA", "AGP", "objects"} == set(comparison["stain"])
