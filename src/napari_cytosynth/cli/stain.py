@@ -42,12 +42,18 @@ def add_parser(commands: Any) -> None:
     add_image(parser)
     group = parser.add_argument_group("how the model runs")
     group.add_argument(
+        "--views",
+        type=int,
+        metavar="N",
+        help="flips and rotations that the stain is the mean of, 1 to 8 (default: as the model's "
+        "card says)",
+    )
+    group.add_argument(
         "--samples",
         type=int,
-        default=16,
         metavar="N",
-        help="samples that the uncertainty is taken from; 0 for a single prediction "
-        "(default: %(default)s)",
+        help="dropout samples, which older models take their uncertainty from; 0: none "
+        "(default: as the model's card says)",
     )
     group.add_argument(
         "--seed", type=int, default=0, help="the same seed gives the same result (default: 0)"
@@ -80,21 +86,31 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Stain one image file virtually."""
     from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.stain.plan import SamplingPlan
     from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
 
     file = read_image(arguments.image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = arguments.pixel_size or file.pixel_size_um
-    _check_output(arguments, count_pixels(file.data.shape, axes), 1)
+    pixels = count_pixels(file.data.shape, axes)
+    # without a number, the card decides, which is not read yet
+    _check_output(arguments, pixels, 1, uncertain=arguments.samples != 0)
     model = load_model(arguments.model, arguments.device)
-    count = len(arguments.stains or model.card.inference.output_channels)
-    _check_output(arguments, count_pixels(file.data.shape, axes), count)
+    inference = model.card.inference
+    plan = SamplingPlan.of(
+        arguments.views, arguments.samples, arguments.seed, None, False, arguments.inject_dropout
+    ).completed(inference)
+    arguments.samples = plan.samples
+    count = len(arguments.stains or inference.output_channels)
+    uncertain = plan.samples > 0 or inference.uncertainty is not None
+    _check_output(arguments, pixels, count, uncertain=uncertain)
     for warning in _domain_warnings(file, model.card, arguments, axes, size):
         echo(f"Warning: {warning}", error=True)
     result = stain(
         image_source(file, arguments.image),
         model=model,
+        views=arguments.views,
         samples=arguments.samples,
         seed=arguments.seed,
         stains=arguments.stains,
@@ -115,11 +131,13 @@ def run(arguments: argparse.Namespace) -> None:
         echo(printable(path))
 
 
-def _check_output(arguments: argparse.Namespace, pixels: int, stains: int) -> None:
-    samples, kept = arguments.samples > 0, arguments.samples > 0 and arguments.keep_samples
-    images = ("mean", *(("std",) if samples else ()), *(("samples",) if kept else ()))
-    least = 2 if arguments.tolerance else arguments.samples  # it may stop early
-    arrays = 1 + samples + (least if kept else 0)
+def _check_output(
+    arguments: argparse.Namespace, pixels: int, stains: int, *, uncertain: bool
+) -> None:
+    kept = arguments.samples != 0 and arguments.keep_samples
+    images = ("mean", *(("std",) if uncertain else ()), *(("samples",) if kept else ()))
+    least = 2 if arguments.tolerance else arguments.samples or 2  # it may stop early
+    arrays = 1 + uncertain + (least if kept else 0)
     size = 4 * pixels * stains * arrays
     check_output(arguments, "stain", images=images, sources=[arguments.image], size=size)
 
@@ -139,5 +157,8 @@ def _summary(result: Staining) -> str:
     what = f"Predicted {', '.join(result.channels)} (virtual stains: predicted, not measured)"
     if result.std is None:
         return f"{what}, without an uncertainty."
-    kind = "calibrated" if result.calibrated else "uncalibrated"
-    return f"{what}, with {kind} uncertainty from {result.count} samples."
+    if not result.calibrated:
+        return f"{what}, with uncalibrated uncertainty from {result.count} samples."
+    if result.count and result.sample_std is None:
+        return f"{what}, with calibrated uncertainty from {result.count} samples."
+    return f"{what}, with their typical error at each brightness."
