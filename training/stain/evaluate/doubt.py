@@ -33,6 +33,7 @@ __all__ = [
     "ObjectTruth",
     "VirtualObjects",
     "fit_doubt",
+    "fitted_doubts",
     "judge_doubt",
     "object_truth",
 ]
@@ -179,7 +180,7 @@ def _columns(objects: Sequence[VirtualObjects], names: Sequence[str]) -> dict[st
     }
 
 
-def _fitted(
+def fitted_doubts(
     others: Sequence[VirtualObjects], own: Sequence[VirtualObjects], names: Sequence[str]
 ) -> Values:
     """Return the probability that objects are wrong, by a fit to others."""
@@ -203,7 +204,7 @@ def judge_doubt(objects: Sequence[VirtualObjects], names: Sequence[str]) -> Doub
         own = [one for one in objects if one.group == group]
         others = [one for one in objects if one.group != group]
         wrong = np.concatenate([one.wrong for one in own])
-        doubt = _fitted(others, own, names)
+        doubt = fitted_doubts(others, own, names)
         kinds = {
             kind: np.concatenate([getattr(one.truth, kind) for one in own])
             for kind in ("absent", "deformed")
@@ -219,7 +220,7 @@ def judge_doubt(objects: Sequence[VirtualObjects], names: Sequence[str]) -> Doub
             known = flags | ~wrong
             row[f"AUROC of doubt, {kind}"] = auroc(doubt[known], flags[known])
         row |= {
-            f"AUROC of {name}": auroc(_fitted(others, own, used), wrong)
+            f"AUROC of {name}": auroc(fitted_doubts(others, own, used), wrong)
             for name, used in RIVALS.items()
         }
         rows.append(row)
