@@ -24,7 +24,7 @@ from .model import FORMAT_VERSION, Metric, ModelCard, Training
 from .objects import Confidence, ConfidenceTerm, Expected, FlowDecoding
 from .record import Name, is_name
 from .roles import Activation, ChannelRole, activation_of
-from .stains import ObjectDoubt, StainError, StainUncertainty, TypicalSpread
+from .stains import ObjectDoubt, ObjectNumber, StainError, StainUncertainty, TypicalSpread
 from .trust import Auroc, ConfidenceTest, ReliabilityBin
 
 Generation = GenerationSettings  # its earlier name, which scripts may import
@@ -48,6 +48,7 @@ __all__ = [
     "Name",
     "Normalisation",
     "ObjectDoubt",
+    "ObjectNumber",
     "OutputScaling",
     "PredictionType",
     "ReliabilityBin",

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from .objects import ConfidenceTerm
 from .record import Factor, Fraction, Line, Number, Positive, Record
 
-__all__ = ["ObjectDoubt", "StainError", "StainUncertainty", "TypicalSpread"]
+__all__ = ["ObjectDoubt", "ObjectNumber", "StainError", "StainUncertainty", "TypicalSpread"]
 
 SpreadName = Literal["views", "samples"]
 ObjectFeature = Literal[
@@ -91,6 +91,28 @@ class StainUncertainty(Record):
     )
 
 
+class ObjectNumber(Record):
+    """Distribution of a number of a real object, given that of the virtual one and its doubt.
+
+    On the scale, the real number is offset + slope · virtual, with an error of a Student t
+    distribution (4 degrees of freedom) of the width exp(log_width + doubt_weight · doubt).
+    """
+
+    scale: Literal["log", "shape"] = Field(
+        "log", description="log: natural logarithm; shape: logarithm of 1 - eccentricity²"
+    )
+    least: Positive = Field(description="smaller numbers count as this one")
+    offset: Factor = Field(description="see above")
+    slope: Factor = Field(description="see above")
+    log_width: float = Field(ge=-30, le=30, description="see above")
+    doubt_weight: float = Field(0.0, ge=-30, le=30, description="see above")
+    gain: Factor | None = Field(
+        None,
+        description="information gain over knowing the population, in nats per object, on "
+        "left-out images; null if unknown",
+    )
+
+
 class ObjectDoubt(Record):
     """Probability that an object of a virtual stain is not there, or not in that shape.
 
@@ -110,6 +132,12 @@ class ObjectDoubt(Record):
     )
     count: int = Field(ge=1, le=10**9, description="number of these objects")
     fields: int = Field(ge=1, le=10**6, description="number of left-out images they are from")
+    numbers: dict[Line, ObjectNumber] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="how far the real area, shape and intensities of an object may lie from the "
+        "virtual ones, for objects that are there",
+    )
     hidden: list[tuple[Fraction, Fraction, Fraction]] = Field(
         default_factory=list,
         max_length=100,

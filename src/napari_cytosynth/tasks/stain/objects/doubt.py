@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .numbers import NumberFit
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.zoo.card import Inference, ObjectDoubt
+    from napari_cytosynth.zoo.card import Inference, ObjectDoubt, ObjectNumber
 
     Values = NDArray[np.float64]
 
-__all__ = ["doubt_of", "doubts"]
+__all__ = ["doubt_of", "doubts", "number_fit"]
 
 _FARTHEST = 5.0
 """Standard deviations beyond which a number counts no further: it was seen in no field."""
@@ -44,3 +46,15 @@ def doubts(block: ObjectDoubt, features: Mapping[str, Values]) -> Values:
         logit += term.weight * np.clip(value, -_FARTHEST, _FARTHEST)
     found: Values = 1 / (1 + np.exp(-logit))
     return found
+
+
+def number_fit(record: ObjectNumber) -> NumberFit:
+    """Return the distribution that a card describes."""
+    return NumberFit(
+        record.scale,
+        record.least,
+        record.offset,
+        record.slope,
+        record.log_width,
+        record.doubt_weight,
+    )

@@ -25,6 +25,7 @@ class StainRun(Protocol):
     reader: PlaneReader
     indices: list[tuple[int, ...]]
     axes: str
+    shape: tuple[int, int] | None
 
     @property
     def whole_shape(self) -> tuple[int, ...]:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from napari_cytosynth.arguments import check_text, shown
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.layers import voxel_size
-from napari_cytosynth.tasks.common.planes import is_constant
 from napari_cytosynth.tasks.measure.table import measure
 
-from .doubt import doubt_of, doubts
-from .features import FEATURES, object_features
-from .passes import Segmenter, see_plane, steps_of_plane
+from .doubt import doubt_of
+from .features import FEATURES
+from .passes import Segmenter
 from .result import StainedObjects
+from .search import plain_search, search
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import ObjectDoubt
 
-    from .source import StainRun, VirtualStain
+    from .source import VirtualStain
 
     Values = NDArray[np.float64]
 
@@ -77,29 +75,11 @@ def find_objects(
         device = run.model.device if run else "auto"
         segmenter = Segmenter(load_model(block.segmenter if block else USUAL_SEGMENTER, device))
         if run is None or inference is None:
-            labels, columns = _plain_search(staining, mean, segmenter, tick)
+            labels, columns = plain_search(mean, segmenter, tick)
         else:
-            search = _Search(run, inference.output_channels.index(name), mean, segmenter, block)
-            labels, columns = search.run(tick)
+            labels, columns = search(staining, run, name, segmenter, block, tick)
     messages = [] if block else [_UNKNOWN if run else _NO_NETWORK]
     return _as_result(staining, name, labels, columns, block, segmenter, messages)
-
-
-def _plain_search(
-    staining: VirtualStain, mean: NDArray[np.float32], segmenter: Segmenter, tick: Progress
-) -> tuple[NDArray[np.int32], dict[str, Values]]:
-    """Find the objects of a result whose network is not there: without doubts."""
-    labels, confidences, count = np.zeros(mean.shape, np.int32), [np.empty(0)], 0
-    planes = list(np.ndindex(mean.shape[:-2]))
-    for number, plane in enumerate(planes):
-        if is_constant(mean[plane][None]):
-            continue
-        found, confidence = segmenter(mean[plane])
-        labels[plane] = _renumbered(found, count)
-        confidences.append(confidence)
-        count += len(confidence)
-        tick(number + 1, len(planes), "Finding objects")
-    return labels, {"confidence": np.concatenate(confidences)}
 
 
 def _chosen(staining: VirtualStain, stain: str | None, known: tuple[str, ...]) -> str:
@@ -112,57 +92,6 @@ def _chosen(staining: VirtualStain, stain: str | None, known: tuple[str, ...]) -
     if check_text(stain, "stain", f"the name of a stain: {names}") not in staining.channels:
         raise InputError(f"There is no stain “{shown(stain)}” in this result, only {names}.")
     return stain
-
-
-class _Search:
-    """The search for objects in all planes of a run."""
-
-    def __init__(
-        self,
-        run: StainRun,
-        stain: int,
-        mean: NDArray[np.float32],
-        segmenter: Segmenter,
-        block: ObjectDoubt | None,
-    ) -> None:
-        self.run_, self.stain, self.mean = run, stain, mean
-        self.segmenter, self.block = segmenter, block
-
-    def run(self, tick: Progress) -> tuple[NDArray[np.int32], dict[str, Values]]:
-        """Return the labels of all planes, and numbers and doubt of each object by its label."""
-        run = self.run_
-        labels = np.zeros(run.whole_shape, np.int32)
-        steps, found, count = steps_of_plane(), [], 0
-        for number, index in enumerate(run.indices):
-            plane = run.reader.read(index)
-            if is_constant(plane):
-                continue
-            done = iter(range(number * steps + 1, (number + 1) * steps + 1))
-
-            def step(message: str, done: Any = done) -> None:
-                tick(next(done), steps * len(run.indices), message)
-
-            where = plane_slices(run.axes, run.place(index))
-            scaled = run.scaled(plane)
-            shown_plane = run.to_network_grid(self.mean[where])
-            seen = see_plane(run, scaled, shown_plane, self.stain, self.segmenter, step)
-            features = object_features(seen)
-            if self.block is not None:
-                features["doubt"] = doubts(self.block, features)
-            labels[where] = _renumbered(run.on_grid_labels(seen.labels), count)
-            count += len(seen.confidence)
-            found.append(features)
-        names = [*FEATURES, *(("doubt",) if self.block else ())]
-        columns = {
-            name: np.concatenate([one[name] for one in found]) if found else np.empty(0)
-            for name in names
-        }
-        return labels, columns
-
-
-def _renumbered(labels: NDArray[np.int32], after: int) -> NDArray[np.int32]:
-    """Return labels that continue those of the planes before."""
-    return np.where(labels > 0, labels + np.int32(after), 0).astype(np.int32)
 
 
 def _as_result(
@@ -197,4 +126,7 @@ def _table(
     for column in ("confidence", "doubt"):
         if column in columns:
             table.insert(place, column, columns[column][rows])
+    for column in columns:
+        if column.endswith((" low", " high")) or column.startswith(("mean ", "sum ")):
+            table[column.replace(" ", "_")] = columns[column][rows]
     return table
