@@ -101,8 +101,9 @@ class FakeStainer:
 
     def stain(self, image, model, *, samples, stains, planes, on_update=None, on_start=None,
               enough=None, progress=None, first_plane=None, **options):  # fmt: skip
+        asked, samples = samples, samples or 0  # None: as the card says, here none
         self.runs.append(
-            {"model": model, "samples": samples, "stains": stains, "planes": planes,
+            {"model": model, "samples": asked, "stains": stains, "planes": planes,
              "first_plane": first_plane, **options}
         )  # fmt: skip
         data = np.asarray(image.data if planes is None else image.data[planes], np.float32)

@@ -62,7 +62,7 @@ def test_a_real_network_from_the_first_sample_to_the_second_opinion(
     widget.other_model.value = save_stainer(name="rival", seed=6)
     widget.ask_other()
     assert widget.wait(60)
-    assert "where the two models disagree" in widget.opinion.value
+    assert "differ more than is usual between the two" in widget.opinion.value
 
 
 def test_a_model_without_dropout_is_refused_unless_forced(

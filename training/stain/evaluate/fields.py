@@ -209,8 +209,12 @@ class Stainer:
 
     def __call__(self, image: NDArray[Any]) -> dict[str, Prediction]:
         """Stain one field (C, Y, X); return the stains by name."""
-        result = stain(image, self._bare, axes="CYX", progress=silent, **self._arguments)
+        result = self.staining(image)
         return {name: self._prediction(k, result) for k, name in enumerate(result.channels)}
+
+    def staining(self, image: NDArray[Any]) -> Staining:
+        """Stain one field (C, Y, X), without the calibrations of the card."""
+        return stain(image, self._bare, axes="CYX", progress=silent, **self._arguments)
 
     def _prediction(self, channel: int, result: Staining) -> Prediction:
         mean = result.mean[channel]

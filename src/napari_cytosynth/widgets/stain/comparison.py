@@ -1,4 +1,4 @@
-"""Background jobs that compare a virtual stain with the real one or with another model's."""
+"""Background job that compares a virtual stain with the real one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,17 @@ import numpy as np
 
 from napari_cytosynth.widgets.common.layers import KEY
 
-from .job import layers_by_role, run_stainer
+from .job import layers_by_role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-    from .job import LayerData, StainRequest
+    from .job import LayerData
 
-__all__ = ["ComparisonResult", "DisagreementResult", "compare_models", "compare_with_real"]
+__all__ = ["ComparisonResult", "compare_with_real"]
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-_POINT_PX = 16
-_SAMPLES = 16
 
 
 @dataclass(eq=False)
@@ -33,14 +29,6 @@ class ComparisonResult:
     sentence: str
     layers: list[LayerData]
     table: Any = None
-
-
-@dataclass(eq=False)
-class DisagreementResult:
-    """Disagreement of two models: a sentence for the user, and layers."""
-
-    sentence: str
-    layers: list[LayerData]
 
 
 def compare_with_real(
@@ -118,90 +106,6 @@ def _difference(staining: Any, stain: str, real: str, difference: Any) -> LayerD
             "metadata": {KEY: {**attributes["metadata"][KEY], "role": "difference"}},
         },
         "image",
-    )
-
-
-def compare_models(
-    staining: Any,
-    request: StainRequest,
-    model: str,
-    progress: Progress,
-    stain: Callable[..., Any] | None,
-) -> DisagreementResult:
-    """Stain the same image with another model; return where the two disagree.
-
-    Parameters
-    ----------
-    staining, request
-        Result of a run, and the request that it belongs to.
-    model
-        Source of the other model.
-    progress
-        Raises `Cancelled` to stop.
-    stain
-        Function that runs the network. None: :func:`napari_cytosynth.stain`.
-
-    Raises
-    ------
-    CytosynthError
-        With the sentence that the user reads.
-    """
-    from napari_cytosynth.tasks.stain.comparison import second_opinion
-
-    # one of the two needs an uncertainty
-    samples = 0 if staining.std is not None else _SAMPLES
-    arguments = request.arguments() | {"samples": samples, "keep_samples": False, "stains": None}
-    other = run_stainer(stain)(request.image, model, progress=progress, **arguments)
-    progress(0, 0, "Comparing the two models")
-    found = second_opinion(staining, other)
-    layers = [_disagreement(staining, name, found.map[i]) for i, name in enumerate(found.channels)]
-    count = len(found.points)
-    if count:
-        layers.append(_points(staining, found))
-    places = "1 place" if count == 1 else f"{count} places"
-    return DisagreementResult(
-        f"{places} where the two models disagree by more than the "
-        + ("" if found.calibrated else "(uncalibrated) ")
-        + "uncertainty allows"
-        + (": the layer “possible hallucinations” marks them." if count else "."),
-        layers,
-    )
-
-
-def _disagreement(staining: Any, stain: str, values: Any) -> LayerData:
-    data, attributes, _ = layers_by_role(staining)[stain, "mean"]
-    record = {**attributes["metadata"][KEY], "role": "disagreement"}
-    return (
-        np.asarray(values, np.float32).reshape(data.shape),
-        {
-            **_place(attributes),
-            "name": f"{stain}: disagreement of two models",
-            "colormap": "inferno",
-            "blending": "additive",
-            "visible": False,
-            "metadata": {KEY: record},
-        },
-        "image",
-    )
-
-
-def _points(staining: Any, found: Any) -> LayerData:
-    data, attributes, _ = next(iter(layers_by_role(staining).values()))
-    extra = data.ndim - (staining.mean.ndim - 1)
-    coordinates = np.asarray(found.points, float)
-    return (
-        np.pad(coordinates, ((0, 0), (extra, 0))),
-        {
-            **_place(attributes),
-            "name": "possible hallucinations",
-            "face_color": "transparent",
-            "border_color": "yellow",
-            "symbol": "disc",
-            "size": _POINT_PX,
-            "features": found.features,
-            "metadata": {KEY: {**attributes["metadata"][KEY], "role": "points"}},
-        },
-        "points",
     )
 
 

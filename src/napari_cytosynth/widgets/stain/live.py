@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.widgets.common.outlines import add_outlines
+
 from .uncertainty_mask import StainedLayer, UncertaintyMask
 
 if TYPE_CHECKING:
@@ -118,4 +120,6 @@ class LiveStain:
     def _add(self, data: Any, attributes: dict[str, Any], kind: str = "image") -> Any:
         if kind == "points":
             return self._viewer.add_points(data, **attributes)
+        if kind == "labels":
+            return add_outlines(self._viewer, data, attributes)
         return self._viewer.add_image(data, rgb=False, **attributes)

@@ -16,10 +16,11 @@ from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .comparison import compare_models, compare_with_real
+from .comparison import compare_with_real
 from .form import StainForm
 from .job import StainRequest, compute
 from .live import LiveStain
+from .second_opinion import compare_models
 from .trust_panel import TrustPanel
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
 
-    from .comparison import ComparisonResult, DisagreementResult
+    from .comparison import ComparisonResult
     from .job import StainPreview, StainRunResult
+    from .second_opinion import DisagreementResult
 
 __all__ = ["StainWidget"]
 

@@ -42,6 +42,9 @@ class StainedObjects:
     features
         Name -> value of each object by rising label: the numbers that the doubt is made of, see
         :data:`~napari_cytosynth.tasks.stain.objects.features.FEATURES`.
+    numbers
+        Name -> value of each object: area, eccentricity, mean and sum of every stain above its
+        background. Empty of a result whose network is not there.
     calibration
         The card's block that gave the doubt; None without.
     staining
@@ -56,6 +59,7 @@ class StainedObjects:
     table: pd.DataFrame
     stain: str
     features: dict[str, NDArray[np.float64]]
+    numbers: dict[str, NDArray[np.float64]]
     calibration: ObjectDoubt | None
     staining: VirtualStain
     messages: list[str] = field(default_factory=list)

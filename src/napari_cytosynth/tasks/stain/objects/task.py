@@ -32,6 +32,7 @@ __all__ = ["NUCLEAR", "find_objects", "object_stain"]
 
 NUCLEAR = ("dna", "dapi", "hoechst", "nuclei", "nucleus", "propidium iodide", "pi")
 USUAL_SEGMENTER = "fluo-nuclei-unet"
+NUMBERS = ("area_px", "eccentricity")
 _UNKNOWN = (
     "It is not known which of these objects are doubtful: the model's card has no such "
     "calibration for this stain."
@@ -111,7 +112,13 @@ def _as_result(
         "segmenter_sha256": segmenter.model.sha256,
     }
     features = {key: columns[key] for key in FEATURES if key in columns}
-    return StainedObjects(labels, table, name, features, block, staining, messages, record)
+    numbers = {key: columns[key] for key in columns if key in NUMBERS or _of_stain(key)}
+    return StainedObjects(labels, table, name, features, numbers, block, staining, messages, record)
+
+
+def _of_stain(column: str) -> bool:
+    """Return whether a column is a number of a stain, and no end of its interval."""
+    return column.startswith(("mean ", "sum ")) and not column.endswith((" low", " high"))
 
 
 def _table(
@@ -127,6 +134,6 @@ def _table(
         if column in columns:
             table.insert(place, column, columns[column][rows])
     for column in columns:
-        if column.endswith((" low", " high")) or column.startswith(("mean ", "sum ")):
+        if _of_stain(column) or column.endswith((" low", " high")):
             table[column.replace(" ", "_")] = columns[column][rows]
     return table

@@ -1,0 +1,214 @@
+"""Background job that asks another model for a second opinion on a virtual stain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.widgets.common.layers import KEY
+
+from .job import layers_by_role, run_stainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_cytosynth.progress import Progress
+
+    from .job import LayerData, StainRequest
+
+__all__ = ["COLOURS", "DisagreementResult", "compare_models"]
+
+_GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+_POINT_PX = 16
+_OUTLINE_PX = 2
+# of Okabe and Ito's palette, which colour-blind eyes tell apart
+COLOURS = {
+    "only in the first": "#e69f00",
+    "only in the second": "#56b4e9",
+    "differ": "#f0e442",
+}
+"""Kind of a disagreeing object -> colour of its outline."""
+
+
+@dataclass(eq=False)
+class DisagreementResult:
+    """Disagreement of two models: a sentence for the user, layers, and the table of objects."""
+
+    sentence: str
+    layers: list[LayerData]
+    table: Any = None
+
+
+def compare_models(
+    staining: Any,
+    request: StainRequest,
+    model: str,
+    progress: Progress,
+    stain: Callable[..., Any] | None,
+) -> DisagreementResult:
+    """Stain the same image with another model; return what the two do not agree on.
+
+    Parameters
+    ----------
+    staining, request
+        Result of a run, and the request that it belongs to.
+    model
+        Source of the other model.
+    progress
+        Raises `Cancelled` to stop.
+    stain
+        Function that runs the network. None: :func:`napari_cytosynth.stain`.
+
+    Raises
+    ------
+    CytosynthError
+        With the sentence that the user reads.
+    """
+    from napari_cytosynth.tasks.stain.second_opinion import second_opinion, share_training
+
+    arguments = request.arguments() | {
+        "samples": None,
+        "keep_samples": False,
+        "stains": None,
+        "inject_dropout": None,
+    }
+    other = run_stainer(stain)(request.image, model, progress=progress, **arguments)
+    progress(0, 0, "Comparing the two models")
+    found = second_opinion(staining, other, progress=progress)
+    layers = [_disagreement(staining, name, found.map[i]) for i, name in enumerate(found.channels)]
+    if len(found.points):
+        layers.append(_places(staining, found))
+    if len(found.objects):
+        layers += [_outlines(staining, found), _names(staining, found)]
+    sentence = _objects_sentence(found) + _places_sentence(found)
+    if share_training(staining, other):
+        sentence += " Both models learned from the same images: errors that they share stay unseen."
+    return DisagreementResult(sentence, layers, found.objects)
+
+
+def _objects_sentence(found: Any) -> str:
+    if not found.stain:
+        return ""
+    what = found.first.objects
+    if not len(found.objects):
+        return f"Both models paint the same {what}."
+    # a pair of different outlines is one disagreement, seen from either side
+    differ = int(((found.objects["kind"] == "differ") & (found.objects["image"] == "first")).sum())
+    return (
+        f"Of {len(found.first.table)} {what} in {found.stain}, "
+        f"{found.count('only in the first')} are not in the other model's stain and {differ} "
+        f"have another shape there; {found.count('only in the second')} are in its stain only."
+    )
+
+
+def _places_sentence(found: Any) -> str:
+    count = len(found.points)
+    places = "1 place" if count == 1 else f"{count} places"
+    return (
+        f" {places} where pixels differ more than is usual between the two at that brightness."
+        if count
+        else " Nowhere do pixels differ more than is usual between the two at that brightness."
+    ).removeprefix(" " if not found.stain else "")
+
+
+def _disagreement(staining: Any, stain: str, values: Any) -> LayerData:
+    data, attributes, _ = layers_by_role(staining)[stain, "mean"]
+    record = {**attributes["metadata"][KEY], "role": "disagreement"}
+    return (
+        np.asarray(values, np.float32).reshape(data.shape),
+        {
+            **_place(attributes),
+            "name": f"{stain}: disagreement of two models",
+            "colormap": "inferno",
+            "blending": "additive",
+            "visible": False,
+            "metadata": {KEY: record},
+        },
+        "image",
+    )
+
+
+def _places(staining: Any, found: Any) -> LayerData:
+    attributes, extra = _first_layer(staining)
+    return (
+        np.pad(np.asarray(found.points, float), ((0, 0), (extra, 0))),
+        {
+            **_place(attributes),
+            "name": "unusual differences",
+            "face_color": "transparent",
+            "border_color": "white",
+            "symbol": "disc",
+            "size": _POINT_PX,
+            "visible": False,
+            "features": found.features,
+            "metadata": {KEY: {**attributes["metadata"][KEY], "role": "points"}},
+        },
+        "points",
+    )
+
+
+def _outlines(staining: Any, found: Any) -> LayerData:
+    """Return the disagreeing objects as outlines in the colour of their kind."""
+    attributes, extra = _first_layer(staining)
+    labels = np.zeros(found.first.labels.shape, np.int32)
+    colours: dict[int | None, str] = {None: "transparent"}
+    for number, (kind, image, label) in enumerate(
+        zip(*(found.objects[key] for key in ("kind", "image", "label")), strict=True), start=1
+    ):
+        own = found.first if image == "first" else found.second
+        labels[(own.labels == label) & (labels == 0)] = number
+        colours[number] = COLOURS[kind]
+    features = found.objects.assign(index=np.arange(1, len(found.objects) + 1))
+    return (
+        labels.reshape((1,) * extra + labels.shape),
+        {
+            **_place(attributes),
+            "name": f"{found.stain}: {found.first.objects} of one model only",
+            "colormap": colours,
+            "features": features,
+            "opacity": 1.0,
+            "metadata": {KEY: {**attributes["metadata"][KEY], "role": "disagreeing objects"}},
+            "contour": _OUTLINE_PX,
+        },
+        "labels",
+    )
+
+
+def _names(staining: Any, found: Any) -> LayerData:
+    """Return points without a symbol that say what is wrong with each object."""
+    attributes, extra = _first_layer(staining)
+    axes = found.axes.removeprefix("C")
+    columns = [f"centroid_{axis.lower()}_px" for axis in axes[-2:]]
+    leading = [axis.lower() for axis in axes[:-2]]
+    table = found.objects
+    places = table[[*leading, *columns]].to_numpy(float)
+    return (
+        np.pad(places, ((0, 0), (extra, 0))),
+        {
+            **_place(attributes),
+            "name": f"{found.stain}: what differs",
+            "size": 1,
+            "face_color": "transparent",
+            "border_color": "transparent",
+            "features": table[["kind"]],
+            "text": {
+                "string": "{kind}",
+                "color": [COLOURS[kind] for kind in table["kind"]],
+                "size": 8,
+            },
+            "metadata": {KEY: {**attributes["metadata"][KEY], "role": "names"}},
+        },
+        "points",
+    )
+
+
+def _first_layer(staining: Any) -> tuple[dict[str, Any], int]:
+    """Return the attributes of the first layer, and how many axes it has more than a stain."""
+    data, attributes, _ = next(iter(layers_by_role(staining).values()))
+    return attributes, data.ndim - (staining.mean.ndim - 1)
+
+
+def _place(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: attributes[name] for name in _GEOMETRY if name in attributes}

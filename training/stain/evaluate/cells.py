@@ -1,0 +1,203 @@
+"""Cells of virtual fields, matched with those of the real stain; their doubt and numbers fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.metrics.instance import overlaps
+from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.stain.objects.features import FEATURES
+from napari_cytosynth.tasks.stain.objects.numbers import fit_number, measured_numbers
+from napari_cytosynth.tasks.stain.objects.passes import Segmenter
+from napari_cytosynth.tasks.stain.objects.task import USUAL_SEGMENTER, object_stain
+from napari_cytosynth.zoo.card import ObjectDoubt, ObjectNumber
+from napari_cytosynth.zoo.loading import load_model
+
+from .doubt import (
+    DoubtScores,
+    VirtualObjects,
+    fit_doubt,
+    fitted_doubts,
+    judge_doubt,
+    object_truth,
+)
+from .numbers import MatchedCells, judge_numbers, summarise_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from napari_cytosynth.progress import Progress
+
+    from .fields import FieldReader, Stainer, StainField
+
+    Fold = tuple[Stainer, Sequence[StainField]]
+    Labels = NDArray[np.int32]
+
+__all__ = ["TERMS", "CellScores", "collect_cells", "fit_cells", "matched_partners"]
+
+TERMS = tuple(name for name in FEATURES if name not in ("solidity", "sharpness"))
+"""The numbers that the doubt is made of."""
+_SAME_FROM = 0.5
+_LEAST_FIELDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CellScores:
+    """Doubt and numbers of cells: a block for the card, and how they did on left-out fields.
+
+    Attributes
+    ----------
+    block
+        For the model's card.
+    doubt
+        Each field judged by a fit to the others.
+    numbers
+        One row for each number, see :func:`summarise_numbers`.
+    """
+
+    block: ObjectDoubt
+    doubt: DoubtScores
+    numbers: pd.DataFrame
+
+
+def matched_partners(real: Labels, virtual: Labels) -> NDArray[np.intp]:
+    """Return the index of the real partner of each virtual object, -1 where it has none.
+
+    Parameters
+    ----------
+    real, virtual
+        (Y, X) labels, numbered from 1 without gaps.
+    """
+    pairs = overlaps(real, virtual)
+    partner = np.full(len(pairs.pred_area), -1, np.intp)
+    same = pairs.iou >= _SAME_FROM
+    partner[pairs.pred_index[same]] = pairs.true_index[same]
+    return partner
+
+
+def collect_cells(
+    folds: Sequence[Fold],
+    reader: FieldReader,
+    stain: str | None = None,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[str, list[MatchedCells]]:
+    """Find the cells of all fields, each stained by a model that did not learn from it.
+
+    Parameters
+    ----------
+    folds
+        Models, each with its left-out fields.
+    reader
+        Reads the fields.
+    stain
+        Name of the stain that shows them. None (default): that of the nuclei.
+    device
+        Where the segmenter runs.
+    progress
+        Called after each field; may raise Cancelled.
+
+    Returns
+    -------
+    stain
+        The name.
+    cells
+        One entry for each field.
+
+    Raises
+    ------
+    InputError
+        If no stain is known to show nuclei.
+    """
+    names = folds[0][0].names
+    chosen = stain or object_stain(names)
+    if chosen is None:
+        raise InputError(f"None of the stains ({', '.join(names)}) is known to show nuclei.")
+    segmenter = Segmenter(load_model(USUAL_SEGMENTER, device))
+    total = sum(len(fields) for _, fields in folds)
+    found: list[MatchedCells] = []
+    tick = progress or silent
+    for stainer, fields in folds:
+        for field in fields:
+            tick(len(found), total, f"Finding {chosen} objects of {field.name}")
+            found.append(_cells_of(stainer, field, reader, chosen, segmenter))
+    tick(total, total, "Objects found")
+    return chosen, found
+
+
+def _cells_of(
+    stainer: Stainer, field: StainField, reader: FieldReader, stain: str, segmenter: Segmenter
+) -> MatchedCells:
+    image = reader.image(field)
+    real = reader.targets(field, image.shape[1:])
+    objects = stainer.staining(image).objects(stain, progress=silent)
+    real_labels, _ = segmenter(real[stain])
+    truth = object_truth(objects.labels, real_labels, real[stain])
+    partner = matched_partners(real_labels, objects.labels)
+    matched = np.flatnonzero(partner >= 0)
+    known = measured_numbers(real_labels, {name: real[name] for name in stainer.names})
+    return MatchedCells(
+        VirtualObjects(str(field.target), objects.features, truth),
+        matched,
+        {name: objects.numbers[name][matched] for name in known},
+        {name: values[partner[matched]] for name, values in known.items()},
+    )
+
+
+def fit_cells(cells: Sequence[MatchedCells], stain: str) -> CellScores:
+    """Fit doubt and numbers on all fields, and judge each field by a fit to the others.
+
+    Parameters
+    ----------
+    cells
+        As :func:`collect_cells` returns them, of at least three fields.
+    stain
+        Name of the stain.
+
+    Raises
+    ------
+    InputError
+        If there are fewer fields, or all objects are right, or all wrong.
+    """
+    if len({one.group for one in cells}) < _LEAST_FIELDS:
+        raise InputError(f"Doubts need at least {_LEAST_FIELDS} fields to be judged on.")
+    objects = [one.objects for one in cells]
+    scores = judge_doubt(objects, TERMS)
+    numbers = summarise_numbers(judge_numbers(cells, TERMS))
+    block = fit_doubt(objects, TERMS, stain, USUAL_SEGMENTER, scores)
+    gains = dict(zip(numbers["number"], numbers["gain"], strict=True))
+    fits = _number_fits(cells, objects, gains)
+    return CellScores(block.model_copy(update={"numbers": fits}), scores, numbers)
+
+
+def _number_fits(
+    cells: Sequence[MatchedCells], objects: Sequence[VirtualObjects], gains: dict[str, float]
+) -> dict[str, ObjectNumber]:
+    doubts = fitted_doubts(objects, objects, TERMS)
+    parts = np.split(doubts, np.cumsum([len(one.truth.iou) for one in objects])[:-1])
+    matched = np.concatenate([p[one.matched] for p, one in zip(parts, cells, strict=True)])
+    fits = {}
+    for name, gain in gains.items():
+        virtual, real = (
+            np.concatenate([getattr(one, side)[name] for one in cells])
+            for side in ("virtual", "real")
+        )
+        fit = fit_number(name, virtual, matched, real)
+        fits[name] = ObjectNumber(
+            scale=fit.scale,
+            least=float(f"{fit.least:.5g}"),
+            offset=round(fit.offset, 5),
+            slope=round(fit.slope, 5),
+            log_width=round(fit.log_width, 5),
+            doubt_weight=round(fit.doubt_weight, 5),
+            gain=round(float(gain), 4),
+        )
+    return fits
