@@ -141,6 +141,7 @@ class FakeStainer:
         count = count if samples else 0
         own = {"samples": count, "seed": 3}
         provenance = record("stain", found["source"], own)
+        provenance["model"] = provenance["model"] | {"sha256": str(model)}
         return replace(result, count=count, messages=messages, provenance=provenance)
 
     def _hold(self, count, progress, samples):
