@@ -66,7 +66,7 @@ def test_fields_are_paired_by_name_whatever_the_file_type(make_stain_recipe, cop
     tifffile.imwrite(copy / "phase" / "a2.TIFF", np.zeros((40, 48), np.uint8))
     (copy / "fluorescence" / "unpaired.tif").write_bytes(b"an extra stain does no harm")
     pairs = find_field_pairs(copy, make_stain_recipe().data)
-    assert {n: (i.name, t.name) for n, (i, t) in pairs.items()} == {
+    assert {n: (i.name, t.name) for n, ((i,), t) in pairs.items()} == {
         "a1": ("a1.tif", "a1.tif"),
         "a2": ("a2.TIFF", "a2.tif"),
         "b1": ("b1.tif", "b1.tif"),
