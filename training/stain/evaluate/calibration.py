@@ -102,7 +102,7 @@ def _collect(
     limit: int,
 ) -> None:
     errors, stds, levels = into
-    image = reader.image(field)
+    image = reader.image(field, stainer.channels)
     real, scales = reader.targets(field, image.shape[1:]), stainer.scales
     for name, prediction in stainer(image).items():
         if name not in real:
