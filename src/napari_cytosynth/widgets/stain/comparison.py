@@ -121,6 +121,18 @@ def _difference(staining: Any, stain: str, real: str, difference: Any) -> LayerD
     )
 
 
+def _planes_for(model: str, staining: Any) -> dict[str, Any]:
+    """Return the arguments by which another model sees what a result was made of."""
+    if not staining.focal_planes:
+        return {}
+    from napari_cytosynth.zoo.loading import load_model
+
+    if load_model(model).card.inference.focal_planes is not None:
+        return {"focal_planes": staining.provenance["parameters"]["focal_planes"]}
+    # a model of one plane sees the one in the middle of those
+    return {"focal_planes": None, "planes": staining.position, "first_plane": None}
+
+
 def compare_models(
     staining: Any,
     request: StainRequest,
@@ -151,6 +163,7 @@ def compare_models(
     # one of the two needs an uncertainty
     samples = 0 if staining.std is not None else _SAMPLES
     arguments = request.arguments() | {"samples": samples, "keep_samples": False, "stains": None}
+    arguments |= _planes_for(model, staining)
     other = run_stainer(stain)(request.image, model, progress=progress, **arguments)
     progress(0, 0, "Comparing the two models")
     found = second_opinion(staining, other)
