@@ -39,7 +39,7 @@ LAYOUTS = {
 }
 SETTINGS = {
     "em-mitochondria-unet": ["data.split={kind: last}"],
-    "u2os-brightfield-unet": ["data.split={kind: last}"],
+    "u2os-brightfield-unet": ["data.split={kind: last}", "data.inputs=brightfield"],
     "nuclei-ddpm": ["data.parts={train: [image], validation_names: ['0']}"],
 }
 

@@ -138,7 +138,7 @@ def _inspect_all(chosen: list[Item], layout: DataLayout) -> _Measurements:
         if aligned is None:
             aligned = _to_align(chosen, image, truths)
         found.images.append(inspect_image(item, image))
-        if (thumb := thumbnail(image)) is not None:
+        if (thumb := thumbnail(image, layout.planes)) is not None:
             found.thumbs.append((item, thumb))
         shapes = {truth.shape[-2:] for truth in truths}
         if shapes - {image.shape[-2:]}:
@@ -146,7 +146,9 @@ def _inspect_all(chosen: list[Item], layout: DataLayout) -> _Measurements:
             size = f"{image.shape[-2]} × {image.shape[-1]}"
             found.broken.append((item, f"“{item.name}” is {size} px, its mask or stain {sizes}."))
             continue
-        fixed = structure(image) if truths and id(item) in aligned else None
+        fixed = []
+        if truths and id(item) in aligned:
+            fixed = [structure(plane) for plane in np.array_split(image, layout.planes)]
         if layout.stains:
             _inspect_stain(item, truths[0], layout.stains, fixed, found)
         else:
@@ -161,27 +163,33 @@ def _to_align(chosen: list[Item], image: NDArray[Any], truths: list[NDArray[Any]
 
 
 def _inspect_stain(
-    item: Item, stain: NDArray[Any], names: list[str], fixed: Structure | None, found: _Measurements
+    item: Item, stain: NDArray[Any], names: list[str], fixed: list[Structure], found: _Measurements
 ) -> None:
     for name, plane in zip(names, stain, strict=True):
         found.stains.setdefault(name, []).append(inspect_image(item, plane[None]))
-    if fixed is not None:
-        found.add_offset("stain", item.name, estimate_offset(fixed, structure(stain)))
+    if fixed:
+        found.add_offset("stain", item.name, _offset(fixed, structure(stain)))
 
 
 def _inspect_masks(
     item: Item,
     masks: list[NDArray[Any]],
     kinds: list[MaskKind],
-    fixed: Structure | None,
+    fixed: list[Structure],
     found: _Measurements,
 ) -> None:
     for target, mask in zip(kinds, masks, strict=True):
         measured = inspect_mask(item, mask, labels=target.labels, invert=target.invert)
         found.masks.setdefault(target.name, []).append(measured)
-        if fixed is not None and 0 < measured.coverage < 1:
+        if fixed and 0 < measured.coverage < 1:
             what = "mask" if len(kinds) == 1 else f"mask of “{target.name}”"
-            found.add_offset(what, item.name, estimate_offset(fixed, structure((mask != 0)[None])))
+            found.add_offset(what, item.name, _offset(fixed, structure((mask != 0)[None])))
+
+
+def _offset(planes: list[Structure], truth: Structure) -> tuple[int, int] | None:
+    """Return the largest offset from any focal plane; the contrast of some cancels in a sum."""
+    found = [offset for plane in planes if (offset := estimate_offset(plane, truth)) is not None]
+    return max(found, key=lambda offset: max(map(abs, offset)), default=None)
 
 
 def _report_broken(found: _Measurements, report: Findings) -> None:

@@ -29,8 +29,8 @@ SAME, ALIKE = 0.85, 0.55
 _ROWS = 512
 
 
-def thumbnail(image: NDArray[Any]) -> NDArray[np.float32] | None:
-    """Return a thumbnail of an image's fine structure, or None if the image is empty.
+def thumbnail(image: NDArray[Any], planes: int = 1) -> NDArray[np.float32] | None:
+    """Return a thumbnail of an image's fine structure, or None if the image (a plane) is empty.
 
     Shading that is common to a microscope's images is filtered away: it would make all
     of them alike. Brightness and contrast do not matter.
@@ -39,12 +39,20 @@ def thumbnail(image: NDArray[Any]) -> NDArray[np.float32] | None:
     ----------
     image
         (C, Y, X).
+    planes
+        Number of focal planes that lie behind each other in the channels. Default: 1.
 
     Returns
     -------
     ndarray or None
-        (64, 64) float32 with mean 0 and norm 1.
+        (planes, 64, 64) float32, each plane with mean 0 and norm 1.
     """
+    thumbs = [_thumb(plane) for plane in np.array_split(image, planes)]
+    there = [thumb for thumb in thumbs if thumb is not None]
+    return np.stack(there) if len(there) == planes else None
+
+
+def _thumb(image: NDArray[Any]) -> NDArray[np.float32] | None:
     planes = [_shrunk(finite_plane(plane)) for plane in image]
     fine = [plane - ndimage.gaussian_filter(plane, 3, mode="reflect") for plane in planes]
     stds = [float(plane.std()) for plane in fine]
@@ -101,17 +109,19 @@ def find_copies(
     """
     if not first or not second:
         return []
-    others = np.stack([thumb.ravel() for _, thumb in second])
+    others = np.stack([thumb.reshape(len(thumb), -1) for _, thumb in second], axis=-1)
     found = []
     for start in range(0, len(first), _ROWS):
         thumbs = np.stack([thumb for _, thumb in first[start : start + _ROWS]])
-        best = np.full((len(thumbs), len(others)), -1.0, np.float32)
+        best = np.full((len(thumbs), len(second)), -1.0, np.float32)
         for view in range(8):
-            turned = np.rot90(thumbs, view % 4, (1, 2))
+            turned = np.rot90(thumbs, view % 4, (-2, -1))
             turned = turned[..., ::-1] if view >= 4 else turned
-            np.maximum(best, turned.reshape(len(thumbs), -1) @ others.T, out=best)
+            # by the plane that is least alike: near focus, all show the dirt of the microscope
+            planes = turned.reshape(*turned.shape[:2], -1).swapaxes(0, 1)
+            np.maximum(best, (planes @ others).min(0), out=best)
         if same:
-            best[np.arange(len(others)) <= start + np.arange(len(thumbs))[:, None]] = -1
+            best[np.arange(len(second)) <= start + np.arange(len(thumbs))[:, None]] = -1
         for row, column in enumerate(best.argmax(1)):
             likeness = float(best[row, column])
             if likeness >= ALIKE:

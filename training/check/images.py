@@ -108,7 +108,7 @@ def report_images(stats: Sequence[ImageStats], layout: DataLayout, report: Findi
     """Report sizes, types, intensities, and images that are empty or too small."""
     if not stats:
         return
-    _report_shapes(stats, report)
+    _report_shapes(stats, layout, report)
     _report_intensities(stats, "image", report)
     _report_bad(stats, "image", report)
     _report_unlike(stats, "image", report)
@@ -119,7 +119,7 @@ def _names(stats: Sequence[ImageStats], test: Callable[[ImageStats], object]) ->
     return [item.item.name for item in stats if test(item)]
 
 
-def _report_shapes(stats: Sequence[ImageStats], report: Findings) -> None:
+def _report_shapes(stats: Sequence[ImageStats], layout: DataLayout, report: Findings) -> None:
     shapes = Counter(item.shape for item in stats)
     common, times = shapes.most_common(1)[0]
     size = f"{common[0]} × {common[1]} px"
@@ -130,7 +130,10 @@ def _report_shapes(stats: Sequence[ImageStats], report: Findings) -> None:
             f"often {size} ({times} of {len(stats)})"
         )
     channels = Counter(item.channels for item in stats).most_common(1)[0][0]
-    report.facts.append(f"Size (height × width): {size}, {_in_channels(channels)}.")
+    there = _in_channels(channels // layout.planes)
+    if layout.planes > 1:
+        there = f"{layout.planes} focal planes of {there}"
+    report.facts.append(f"Size (height × width): {size}, {there}.")
 
 
 def _in_channels(number: int) -> str:

@@ -99,6 +99,8 @@ class DataLayout:
         Names of the channels of the one stained image that each item has instead.
     classes
         Names of the classes, by :attr:`Item.label`.
+    planes
+        Number of focal planes that lie behind each other in the channels of an item. Default: 1.
     fixed_scaling
         Whether intensities are divided by the range of their type. Default: False.
     local_scaling
@@ -115,6 +117,7 @@ class DataLayout:
     masks: list[MaskKind] = field(default_factory=list)
     stains: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    planes: int = 1
     fixed_scaling: bool = False
     local_scaling: bool = False
     messages: list[str] = field(default_factory=list)

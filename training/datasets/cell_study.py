@@ -63,7 +63,8 @@ def cell_study(model: str, folder: Path, side: int = 40, samples: int = 16) -> p
     loaded = load_model(model)
     real, virtual, sigma = [], [], []
     for field in find_stain_fields(folder, "brightfield", "fluorescence"):
-        image = read_channels(field.image, None, 1)[0]
+        (path,) = field.images.values()
+        image = read_channels(path, None, 1)[0]
         result = stain(image, loaded, samples=samples, axes="YX", progress=silent)
         real.append(_tiles(read_channels(field.target, [0], 1)[0], side))
         virtual.append(_tiles(result.mean[0], side))

@@ -11,10 +11,11 @@ import numpy as np
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
+from napari_cytosynth.tasks.common.focal_planes import PlaneFocus, measure_focus
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field, Planes
 from napari_cytosynth.training.data.input_record import QUANTILES, input_quantiles
 from napari_cytosynth.training.data.splits import check_split, hash_split
-from napari_cytosynth.zoo.card import OutputScaling
+from napari_cytosynth.zoo.card import FocalPlanes, OutputScaling
 
 from .files import field_files, read_channels, read_planes
 
@@ -143,6 +144,7 @@ class StainData(CropData):
         check_split(self.train_names, self.validation_names, "fields")
         self.scaling: list[OutputScaling] = []
         self.quantiles: dict[str, tuple[float, float]] = {}
+        self._focus: dict[str, list[PlaneFocus]] = {}
 
     def _read(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         image_paths, target_path = self.fields[name]
@@ -153,6 +155,9 @@ class StainData(CropData):
             raise RecipeError(f"“{name}” is {image.shape[1:]}, its stain {target.shape[1:]}.")
         if not np.isfinite(target).all():
             raise RecipeError(f"The stain of “{name}” has pixels without a number (NaN).")
+        if data.planes_at_once > 1 and name in self.train_names:
+            firsts = image[:: data.channels_per_file]
+            self._focus[name] = [measure_focus(plane, data.normalisation) for plane in firsts]
         return normalise(image, data.normalisation), target.astype(np.float32)
 
     def setup(self, stage: str) -> None:
@@ -177,6 +182,19 @@ class StainData(CropData):
             data,
             self.recipe.train.seed,
             planes=Planes(data.planes_in_turn, data.between),
+        )
+
+    @property
+    def focal_planes(self) -> FocalPlanes | None:
+        """What tells the focal planes apart that the network sees together; None for one."""
+        if not self._focus:
+            return None
+        planes = list(zip(*self._focus.values(), strict=True))
+        return FocalPlanes(
+            contrast=[
+                max(round(float(np.median([p.contrast for p in each])), 6), 1e-6) for each in planes
+            ],
+            asymmetry=[round(float(np.median([p.asymmetry for p in each])), 4) for each in planes],
         )
 
     def _planes_of(self, image: NDArray[np.float32]) -> list[NDArray[np.float32]]:

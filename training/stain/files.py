@@ -91,16 +91,21 @@ def read_channels(
     return stack
 
 
-def read_planes(paths: Sequence[Path], pick: list[int] | None, count: int) -> NDArray[Any]:
+def read_planes(
+    paths: Sequence[Path], pick: list[int] | None, count: int, messages: list[str] | None = None
+) -> NDArray[Any]:
     """Read the focal planes of a field as (planes times `count`, Y, X).
 
     Parameters and errors as for :func:`read_channels`; the planes must be of one size.
     """
-    planes = [read_channels(path, pick, count) for path in paths]
+    planes = [read_channels(path, pick, count, messages) for path in paths]
     sizes = {plane.shape[1:]: path for plane, path in zip(planes, paths, strict=True)}
     if len(sizes) > 1:
-        said = ", ".join(f"{path.parent.name}: {size}" for size, path in sizes.items())
-        raise RecipeError(f"The planes of “{paths[0].stem}” differ in size ({said}).")
+        said = ", ".join(f"{path.parent.name}: {y} × {x} px" for (y, x), path in sizes.items())
+        raise RecipeError(
+            f"The focal planes of “{paths[0].stem}” differ in size ({said}). They must be of the "
+            "same field, pixel by pixel."
+        )
     return np.concatenate(planes)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_cytosynth.training.data.layout import DataLayout, Item, find_folder, matched, try_split
 
 from .data import split_fields
-from .files import field_files, read_channels
+from .files import field_files, read_channels, read_planes
 
 if TYPE_CHECKING:
     from napari_cytosynth.training.data.findings import Findings
@@ -42,14 +42,14 @@ def stain_layout(plan: StainRecipe, data_dir: Path, report: Findings) -> DataLay
     train, validation = try_split(split_fields, split_all, split, report)
     local = recipe.normalisation.kind == "local"
     layout = DataLayout(recipe.crop_size, stains=recipe.target_channels, local_scaling=local)
+    layout.planes = len(recipe.input_folders)
     for name, (images, target) in fields.items():
         part = "validation" if name in validation else "train" if name in train else "test"
         said = layout.messages
         stain = partial(read_channels, target, recipe.pick, len(recipe.target_channels), said)
-        for folder, image in zip(recipe.input_folders, images, strict=True):
-            read = partial(read_channels, image, recipe.input_pick, recipe.channels_per_file, said)
-            called = name if len(images) == 1 else f"{name} ({folder})"
-            layout.items.append(Item(called, part, read, (stain,)))
+        # all planes in one: each for itself would be a copy of the others
+        read = partial(read_planes, images, recipe.input_pick, recipe.channels_per_file, said)
+        layout.items.append(Item(name, part, read, (stain,)))
     return layout
 
 

@@ -14,6 +14,7 @@ from .arguments import (
     image_source,
     save_result,
     sizes_of,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ def add_parser(commands: Any) -> None:
         metavar="P",
         help="force dropout on a model that was trained without it (uncalibrated)",
     )
+    group.add_argument(
+        "--focal-planes",
+        nargs="+",
+        type=whole,
+        metavar="Z",
+        help="for a model of several focal planes: the planes of the stack that it takes, counted "
+        "from 0, in the order of its channels (default: chosen by their contrast)",
+    )
     add_pixel_size_and_device(group)
     parser.set_defaults(run=run)
 
@@ -104,6 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.samples = plan.samples
     count = len(arguments.stains or inference.output_channels)
     uncertain = plan.samples > 0 or inference.uncertainty is not None
+    pixels = _pixels(file, model.card, arguments, axes)
     _check_output(arguments, pixels, count, uncertain=uncertain)
     for warning in _domain_warnings(file, model.card, arguments, axes, size):
         echo(f"Warning: {warning}", error=True)
@@ -121,6 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
         channels=arguments.channels,
         pixel_size=sizes_of(file, arguments.pixel_size, axes),
         resample=arguments.resample,
+        focal_planes=arguments.focal_planes,
         device=arguments.device,
     )
     for message in (*file.messages, *result.messages):
@@ -142,6 +153,17 @@ def _check_output(
     check_output(arguments, "stain", images=images, sources=[arguments.image], size=size)
 
 
+def _pixels(
+    file: LoadedImage, card: ModelCard, arguments: argparse.Namespace, axes: str | None
+) -> int:
+    """Return the number of pixels of one stain."""
+    from napari_cytosynth.tasks.common.planes import takes_from_z
+
+    pixels = count_pixels(file.data.shape, axes)
+    from_z = axes is not None and takes_from_z(card, axes, file.data.shape, arguments.channels)
+    return pixels // file.data.shape[axes.index("Z")] if axes and from_z else pixels
+
+
 def _domain_warnings(
     file: LoadedImage, card: ModelCard, arguments: argparse.Namespace, axes: str | None, size: Any
 ) -> list[str]:
@@ -149,7 +171,13 @@ def _domain_warnings(
     from napari_cytosynth.tasks.common.input_check import check_image
     from napari_cytosynth.tasks.stain.task import first_plane_of
 
-    plane = first_plane_of(file.data, card, axes=axes, channels=arguments.channels)
+    plane = first_plane_of(
+        file.data,
+        card,
+        axes=axes,
+        channels=arguments.channels,
+        focal_planes=arguments.focal_planes,
+    )
     return check_image(plane, card, None if arguments.resample else size)
 
 

@@ -157,7 +157,7 @@ def _in_napari(card: ModelCard, place: str | None) -> str:
 def _input_and_output(inference: Inference) -> str:
     size, chosen = inference.pixel_size_um, _CHOSEN[inference.settings_from]
     rows = [
-        ("Input channels", ", ".join(inference.input_channels) or "none"),
+        ("Input channels", _inputs(inference)),
         ("Pixel size", f"{size:g} µm" if size else "unknown"),
         ("Intensities", _scaling(inference.normalisation)),
         ("Output channels", ", ".join(inference.output_channels)),
@@ -172,6 +172,11 @@ def _input_and_output(inference: Inference) -> str:
     ]
     lines = [f"| {name} | {for_table_cell(value)} |" for name, value in rows if value is not None]
     return _section("What goes in and what comes out", "\n".join(["| | |", "|---|---|", *lines]))
+
+
+def _inputs(inference: Inference) -> str:
+    names = ", ".join(inference.input_channels) or "none"
+    return f"{names} (focal planes in order along z)" if inference.focal_planes else names
 
 
 def _range(inference: Inference) -> str | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from napari_cytosynth.training.loop.ms_ssim import ms_ssim
@@ -65,6 +66,20 @@ def test_crops_with_no_room_for_the_whole_window_still_compare(size):
     first = planes(size)
     assert ms_ssim(first, first.clone()).item() == pytest.approx(1, abs=1e-5)
     assert ms_ssim(first, 1 - first).item() < 0.7
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 61), (176, 180)])
+def test_every_second_pixel_gives_nearly_the_same(size):
+    generator = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(generator.random((2, 3, *size)), (0, 0, 3, 3)) * 4
+    first = torch.from_numpy(smooth.astype(np.float32))
+    for share in (0.1, 0.4):
+        second = (1 - share) * first + share * planes(size, seed=1)
+        whole = ms_ssim(first, second).item()
+        assert whole < 0.99
+        assert ms_ssim(first, second, stride=2).item() == pytest.approx(whole, abs=0.02)
+        assert ms_ssim(first, second, stride=1).item() == whole
+    assert ms_ssim(first, first.clone(), stride=2).item() == pytest.approx(1, abs=1e-5)
 
 
 def test_it_is_computed_in_float32_whatever_it_gets():

@@ -116,7 +116,7 @@ def _check(folds: Sequence[Fold]) -> tuple[str, ...]:
 def _collect(
     stainer: Stainer, field: StainField, reader: FieldReader, limit: int
 ) -> dict[str, FieldErrors]:
-    image = reader.image(field)
+    image = reader.image(field, stainer.channels)
     real, scales = reader.targets(field, image.shape[1:]), stainer.scales
     found = {}
     for name, prediction in stainer(image).items():

@@ -136,7 +136,7 @@ def collect_cells(
 def _cells_of(
     stainer: Stainer, field: StainField, reader: FieldReader, stain: str, segmenter: Segmenter
 ) -> MatchedCells:
-    image = reader.image(field)
+    image = reader.image(field, stainer.channels)
     real = reader.targets(field, image.shape[1:])
     objects = stainer.staining(image).objects(stain, progress=silent)
     real_labels, _ = segmenter(real[stain])

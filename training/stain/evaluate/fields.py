@@ -14,12 +14,13 @@ from napari_cytosynth.tasks.stain.plan import SamplingPlan
 from napari_cytosynth.tasks.stain.task import stain
 from napari_cytosynth.tasks.stain.units import error_curves, sigma_fits
 from napari_cytosynth.training.data.image_files import Selection
-from napari_cytosynth.training.stain.files import field_files, read_channels
+from napari_cytosynth.training.data.wording import counted
+from napari_cytosynth.training.stain.files import field_files, read_channels, read_planes
 
 from .tally import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,24 +32,46 @@ if TYPE_CHECKING:
 
 _CALIBRATIONS = ("sigma_scale", "sigma_floor", "sigma_slope", "sigma_samples", "uncertainty")
 
-__all__ = ["FieldReader", "StainField", "Stainer", "find_stain_fields"]
+__all__ = ["FieldReader", "StainField", "Stainer", "channels_per_file", "find_stain_fields"]
 
 
 @dataclass(frozen=True)
 class StainField:
-    """Name of a field, and the files (or OME-Zarr images) of its input and its stains."""
+    """Name of a field, and the files (or OME-Zarr images) of its input and its stains.
+
+    Attributes
+    ----------
+    name
+        Name for tables; with a focal plane, that in brackets: ``field (plane)``.
+    images
+        The input, by the folder that it lies in: several are focal planes in order along z.
+    target
+        The stains.
+    plane
+        Folder of the focal plane that a model sees which takes one at a time; empty (default):
+        there is one folder, or all are seen together.
+    """
 
     name: str
-    image: Path
+    images: Mapping[str, Path]
     target: Path
+    plane: str = ""
+
+    def planes(self) -> list[StainField]:
+        """Return a field for each focal plane; of a single folder, the field itself."""
+        if len(self.images) == 1:
+            return [self]
+        return [replace(self, name=f"{self.name} ({key})", plane=key) for key in self.images]
 
 
 def find_stain_fields(
     data_dir: Path,
-    inputs: str,
+    inputs: str | Sequence[str],
     targets: str,
     parts: Sequence[str] = (),
     selection: Selection | None = None,
+    *,
+    apart: bool = True,
 ) -> list[StainField]:
     """Match input and stained fields by name.
 
@@ -57,11 +80,14 @@ def find_stain_fields(
     data_dir
         Folder of the data set.
     inputs, targets
-        Names of the two folders (or OME-Zarr plates) inside it, or inside each part.
+        Names of the two folders (or OME-Zarr plates) inside it, or inside each part. Several
+        folders of inputs are focal planes of the same fields, in order along z.
     parts
         Folders in it, such as ``test``; none: the two folders lie in `data_dir` itself.
     selection
         Selection of fields; None (default) for all.
+    apart
+        Make a field of each focal plane. Default: True; False leaves them together.
 
     Returns
     -------
@@ -71,24 +97,70 @@ def find_stain_fields(
     Raises
     ------
     InputError
-        If a folder is missing or empty, nothing is selected, or an input has no stain.
+        If a folder is missing, empty or named twice, nothing is selected, or an input has no
+        stain or is missing in one of several folders.
     """
+    folders = [inputs] if isinstance(inputs, str) else list(inputs)
+    if len(set(folders)) < len(folders):
+        raise InputError(f"A folder of inputs is named twice: {', '.join(folders)}.")
     found: list[StainField] = []
     for part in parts or [""]:
         folder = data_dir / part
-        images, stains = field_files(folder / inputs), field_files(folder / targets)
-        taken = (selection or Selection()).apply(list(images))
+        planes = {name: field_files(folder / name) for name in folders}
+        stains = field_files(folder / targets)
+        taken = (selection or Selection()).apply(list(planes[folders[0]]))
         prefix = f"{part}/" if len(parts) > 1 else ""
-        missing = [stem for stem in taken if stem not in stains]
-        if missing:
-            raise InputError(
-                f"{len(missing)} of {len(taken)} images have no stained image of the same name "
-                f"in “{folder / targets}”, for example “{missing[0]}”."
-            )
-        found += [StainField(prefix + stem, images[stem], stains[stem]) for stem in taken]
+        _check_complete(taken, stains, "stained image", folder / targets)
+        for name in folders[1:]:
+            _check_complete(taken, planes[name], "image", folder / name)
+        for stem in taken:
+            images = {name: files[stem] for name, files in planes.items()}
+            found.append(StainField(prefix + stem, images, stains[stem]))
     if not found:
         raise InputError(f"No image in “{data_dir}” was selected.")
-    return found
+    return [plane for field in found for plane in field.planes()] if apart else found
+
+
+def _check_complete(
+    taken: Sequence[str], others: Mapping[str, Path], what: str, folder: Path
+) -> None:
+    if missing := [stem for stem in taken if stem not in others]:
+        raise InputError(
+            f"{len(missing)} of {len(taken)} images have no {what} of the same name "
+            f"in “{folder}”, for example “{missing[0]}”."
+        )
+
+
+def channels_per_file(
+    stainers: Sequence[Stainer], folders: int, pick: Sequence[int] | None = None
+) -> int:
+    """Return the number of channels that the models take of each input file.
+
+    Parameters
+    ----------
+    stainers
+        The models.
+    folders
+        Number of folders of inputs.
+    pick
+        Channels that are taken of each file; None (default) if not given.
+
+    Raises
+    ------
+    InputError
+        If a model has neither the channels of one of several folders, nor of all together.
+    """
+    if folders == 1:
+        return stainers[0].channels
+    count = len(pick) if pick else 1
+    for stainer in stainers:
+        if stainer.channels not in (count, folders * count):
+            raise InputError(
+                f"“{stainer.model.card.name}” takes {counted(stainer.channels, 'channel')}. Of "
+                f"{folders} folders of inputs a model of {counted(count, 'channel')} sees one at a "
+                f"time, and one of {folders * count} channels all together: name other folders."
+            )
+    return count
 
 
 @dataclass(frozen=True)
@@ -100,7 +172,7 @@ class FieldReader:
     stains
         Names of the channels of a stained file (of those in `pick`), in order.
     inputs
-        Number of channels of an input.
+        Number of channels of an input file. Default: 1.
     pick, input_pick
         Indices of these channels in the files; None (default) for all.
     """
@@ -110,10 +182,23 @@ class FieldReader:
     pick: tuple[int, ...] | None = None
     input_pick: tuple[int, ...] | None = None
 
-    def image(self, field: StainField) -> NDArray[Any]:
-        """Return the input (C, Y, X)."""
+    def image(self, field: StainField, channels: int | None = None) -> NDArray[Any]:
+        """Return the input (C, Y, X).
+
+        Parameters
+        ----------
+        field
+            The field.
+        channels
+            Number of channels that the model takes: of all focal planes, or of one (that of
+            the field, or the first). None (default): as the field says.
+        """
         pick = None if self.input_pick is None else list(self.input_pick)
-        return read_channels(field.image, pick, self.inputs)
+        paths = list(field.images.values())
+        one = bool(field.plane) if channels is None else channels == self.inputs
+        if one:
+            paths = [field.images[field.plane]] if field.plane else paths[:1]
+        return read_planes(paths, pick, self.inputs)
 
     def targets(self, field: StainField, shape: tuple[int, ...]) -> dict[str, Floats]:
         """Return the real stains (Y, X) by name, in their own units.
@@ -186,6 +271,11 @@ class Stainer:
             "resample": pixel_size_um is not None,
             "device": device,
         }
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the model's input."""
+        return len(self.inference.input_channels)
 
     @property
     def calibrated(self) -> bool:

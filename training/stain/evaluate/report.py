@@ -103,7 +103,8 @@ class StainReport:
         For each stain the range that SSIM, PSNR and NRMSE refer to, in the stain's own
         units: that of the first model's training scaling, the same for all models.
     table
-        One row for each field, model and stain.
+        One row for each field, model and stain; with the column ``plane`` where a field was seen
+        in several focal planes, one at a time.
     shown
         The best, the median and the worst field, by the mean PCC of all models and stains.
     """
@@ -173,6 +174,16 @@ class StainReport:
         """
         replace_metrics(folder, dataset, self.card_metrics(name, dataset, command))
 
+    def planes(self) -> pd.DataFrame:
+        """Return one row for each model, stain and focal plane: means over the fields.
+
+        Empty unless fields were seen in several focal planes, one at a time.
+        """
+        if "plane" not in self.table:
+            return pd.DataFrame()
+        groups = self.table.groupby(["model", "stain", "plane"], sort=False)
+        return groups.mean(numeric_only=True).reset_index()
+
     def populations(self) -> pd.DataFrame:
         """Return one row for each model and feature of the objects."""
         tables = [
@@ -190,6 +201,7 @@ class StainReport:
             "version": __version__,
             "command": command,
             "images": list(dict.fromkeys(self.table["image"])),
+            "planes": self.planes().to_dict("records"),
             "options": asdict(self.options),
             "data_range": self.data_ranges,
             "shown": {shown.rank: shown.name for shown in self.shown},

@@ -86,6 +86,8 @@ def evaluate_stain(
 def write_report(report: StainReport, folder: Path, *, command: str = "") -> None:
     """Write ``metrics.json``, ``comparison.csv``, ``table.csv``, curves and figures.
 
+    Where fields were seen in several focal planes one at a time, ``planes.csv`` too.
+
     Parameters
     ----------
     report
@@ -106,6 +108,8 @@ def write_report(report: StainReport, folder: Path, *, command: str = "") -> Non
         report.table.to_csv(folder / "table.csv", index=False)
         report.comparison().to_csv(folder / "comparison.csv", index=False)
         report.populations().to_csv(folder / "populations.csv", index=False)
+        if not (planes := report.planes()).empty:
+            planes.to_csv(folder / "planes.csv", index=False)
         write_json(folder / "metrics.json", report.summary(command))
         save_figures(report, folder)
 
@@ -146,8 +150,8 @@ class _Evaluation:
         predictions = {}
         found: list[float] = []
         for name, scores in self.models.items():
-            predictions[name] = scores.stainer(image)
-            found += self._count(one.name, name, real, predictions[name], labels)
+            predictions[name] = scores.stainer(self.reader.image(one, scores.stainer.channels))
+            found += self._count(one, name, real, predictions[name], labels)
             yield f"Evaluating {one.name} with {name}"
         cache.keep(ShownField("", one.name, float(np.mean(found)), image[0], real, predictions))
 
@@ -159,7 +163,7 @@ class _Evaluation:
 
     def _count(
         self,
-        field_name: str,
+        field: StainField,
         model: str,
         real: dict[str, NDArray[np.float32]],
         predicted: dict[str, Prediction],
@@ -179,7 +183,8 @@ class _Evaluation:
                     object_features(virtual, means),
                 )
                 row = row | scores.objects.add(labels, virtual, features)
-            self.rows.append({"image": field_name, "model": model, "stain": name, **row})
+            plane = {"plane": field.plane} if field.plane else {}
+            self.rows.append({"image": field.name, **plane, "model": model, "stain": name, **row})
         return found
 
 

@@ -44,14 +44,20 @@ def score(recipe: StainRecipe, model: Path, data_dir: Path, options: ScoreOption
     pairs = {name: data.fields[name] for name in _names(data, options.part)}
     reader = FieldReader(
         tuple(source.target_channels),
-        len(source.input_channels),
+        source.channels_per_file,
         None if source.pick is None else tuple(source.pick),
         None if source.input_pick is None else tuple(source.input_pick),
     )
+    fields = [
+        StainField(name, dict(zip(source.input_folders, paths, strict=True)), target)
+        for name, (paths, target) in pairs.items()
+    ]
+    if source.planes == "any":
+        fields = [plane for field in fields for plane in field.planes()]
     device = recipe.train.accelerator
     report = evaluate_stain(
         [Stainer(load_model(model), samples=0, device=device)],
-        [StainField(name, images[0], target) for name, (images, target) in pairs.items()],
+        fields,
         reader,
         StainOptions(segmenter=None, device=device),
     )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["add_stain"]
 
 _DEFAULTS: dict[str, Any] = {
-    "inputs": "phase",
+    "inputs": ["phase"],
     "targets": "fluorescence",
     "part": [],
     "select": "*",
@@ -92,13 +92,21 @@ def add_stain(tasks: Any) -> None:
 def _add_data(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("the images and their stains, matched by file name")
     data.add_argument("--data-dir", type=Path, required=True, metavar="FOLDER")
-    for name, what in (("inputs", "input images"), ("targets", "stained images")):
-        data.add_argument(
-            f"--{name}",
-            default=_DEFAULTS[name],
-            metavar="NAME",
-            help=f"folder of the {what} (default: %(default)s)",
-        )
+    data.add_argument(
+        "--inputs",
+        nargs="+",
+        default=_DEFAULTS["inputs"],
+        metavar="NAME",
+        help="folder of the input images (default: phase). Several are focal planes of the same "
+        "fields, in order along z: a model of one channel stains each plane as a field of its "
+        "own, called “FIELD (NAME)”; of a model of as many channels they are the channels",
+    )
+    data.add_argument(
+        "--targets",
+        default=_DEFAULTS["targets"],
+        metavar="NAME",
+        help="folder of the stained images (default: %(default)s)",
+    )
     data.add_argument(
         "--part",
         nargs="+",
@@ -176,7 +184,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         for name in arguments.models:
             check_card(Path(name))
     stainers = [_stainer(name, arguments) for name in arguments.models]
-    fields = _fields(arguments)
+    reader, fields = _reader(arguments, stainers), _fields(arguments, stainers)
     models = [stainer.model for stainer in stainers]
     out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
     make_report_folder(out, arguments.overwrite)
@@ -189,7 +197,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     report = evaluate_stain(
         stainers,
         fields,
-        _reader(arguments, stainers[0]),
+        reader,
         options,
         progress=resolve_progress(None),
     )
@@ -214,8 +222,9 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     check_card(folder, "--calibrate")
     folds = [_fold(text, arguments) for text in arguments.fold]
     if not folds:
-        folds = [(_stainer(str(folder), arguments), _fields(arguments))]
-    reader = _reader(arguments, folds[0][0])
+        stainer = _stainer(str(folder), arguments)
+        folds = [(stainer, _fields(arguments, [stainer]))]
+    reader = _reader(arguments, [stainer for stainer, _ in folds])
     found = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
     _print_calibration(found, arguments.out)
     print_updated(folder)
@@ -242,7 +251,8 @@ def _fold(text: str, arguments: argparse.Namespace) -> tuple[Stainer, list[Stain
     model, _, pattern = text.rpartition("=")
     if not model or not pattern:
         raise InputError(f"--fold takes MODEL=GLOB, not “{text}”.")
-    return _stainer(model, arguments), _fields(arguments, pattern)
+    stainer = _stainer(model, arguments)
+    return stainer, _fields(arguments, [stainer], pattern)
 
 
 def _stainer(name: str, arguments: argparse.Namespace) -> Stainer:
@@ -259,21 +269,34 @@ def _stainer(name: str, arguments: argparse.Namespace) -> Stainer:
     )
 
 
-def _fields(arguments: argparse.Namespace, pattern: str | None = None) -> list[StainField]:
+def _fields(
+    arguments: argparse.Namespace, stainers: Sequence[Stainer], pattern: str | None = None
+) -> list[StainField]:
     from napari_cytosynth.training.stain.evaluate.fields import find_stain_fields
 
-    chosen = selection(arguments, pattern)
+    each = _channels_per_file(arguments, stainers)
     return find_stain_fields(
-        arguments.data_dir, arguments.inputs, arguments.targets, arguments.part, chosen
+        arguments.data_dir,
+        arguments.inputs,
+        arguments.targets,
+        arguments.part,
+        selection(arguments, pattern),
+        apart=any(stainer.channels == each for stainer in stainers),
     )
 
 
-def _reader(arguments: argparse.Namespace, first: Stainer) -> FieldReader:
+def _channels_per_file(arguments: argparse.Namespace, stainers: Sequence[Stainer]) -> int:
+    from napari_cytosynth.training.stain.evaluate.fields import channels_per_file
+
+    return channels_per_file(stainers, len(arguments.inputs), arguments.input_pick)
+
+
+def _reader(arguments: argparse.Namespace, stainers: Sequence[Stainer]) -> FieldReader:
     from napari_cytosynth.training.stain.evaluate.fields import FieldReader
 
     return FieldReader(
-        tuple(arguments.target_channels or first.names),
-        len(first.inference.input_channels),
+        tuple(arguments.target_channels or stainers[0].names),
+        _channels_per_file(arguments, stainers),
         _picked(arguments.target_pick),
         _picked(arguments.input_pick),
     )
@@ -299,6 +322,10 @@ def _print(report: StainReport, out: Path) -> None:
         if not report.populations().empty:
             echo("Populations of objects (distances between two halves of the real ones beside):")
             echo(report.populations().to_string(index=False, float_format="{:.3f}".format))
+        if not (planes := report.planes()).empty:
+            echo("PCC at each focal plane, mean over the fields:")
+            each = planes.pivot_table("PCC", ["model", "stain"], "plane", sort=False)
+            echo(each.to_string(float_format="{:.4f}".format))
     for shown in report.shown:
         echo(printable(f"{shown.rank} field: {shown.name}, mean PCC {shown.score:.3f}"))
     echo(printable(f"Details and figures: {out}"))

@@ -128,7 +128,7 @@ def _read_layer(layer: Any) -> Source:
 
 
 def layer_geometry(
-    geometry: dict[str, Any], keep: Sequence[int], index: dict[int, int] | None = None
+    geometry: dict[str, Any], keep: Sequence[int], index: dict[int, float] | None = None
 ) -> dict[str, Any]:
     """Return a source's geometry for a layer that has only some of its axes.
 

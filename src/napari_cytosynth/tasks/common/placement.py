@@ -33,6 +33,9 @@ class Placement:
         Along Y and X in µm, or None if unknown.
     z_size
         Distance of planes along Z in µm. Default: None, unknown.
+    across_z
+        Each plane of the result was made of several along Z: its layers lie across the whole
+        stack, and are seen wherever one is in it. Default: False.
     """
 
     source: Source
@@ -42,6 +45,7 @@ class Placement:
     channel: int
     pixel_size: tuple[float, ...] | None
     z_size: float | None = None
+    across_z: bool = False
 
     @property
     def layer_axes(self) -> str:
@@ -63,7 +67,17 @@ class Placement:
         """
         axes = self.layer_axes
         leading = [axis for axis in axes if axis not in "CYX"]
-        index = dict(zip(leading, self.position or (), strict=False)) | {"C": self.channel}
+        index: dict[str, float] = dict(zip(leading, self.position or (), strict=False))
+        index |= {"C": self.channel}
+        depth = self.source.shape[self.source_axes.index("Z")] if self.across_z else 1
+        if self.across_z:
+            index["Z"] = (depth - 1) / 2
+        geometry = self._geometry(axes, index)
+        if self.across_z:
+            geometry["scale"][axes.index("Z")] *= depth
+        return geometry
+
+    def _geometry(self, axes: str, index: dict[str, float]) -> dict[str, Any]:
         if not self.source.geometry:
             return self._plain_geometry(axes, index)
         number = self.source_axes.index
@@ -73,7 +87,7 @@ class Placement:
             {number(axis): place for axis, place in index.items() if axis in axes},
         )
 
-    def _plain_geometry(self, axes: str, index: dict[str, int]) -> dict[str, Any]:
+    def _plain_geometry(self, axes: str, index: dict[str, float]) -> dict[str, Any]:
         sizes = dict(zip("YX", self.pixel_size or (), strict=False))
         if sizes and self.z_size is not None:
             sizes["Z"] = self.z_size

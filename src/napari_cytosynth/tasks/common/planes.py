@@ -12,6 +12,7 @@ from napari_cytosynth.errors import InputError, not_finite
 from napari_cytosynth.memory import require_memory
 
 from .axes import PlaneReader, axes_from_labels, doubt_about, guess_axes, parse_axes
+from .focal_reader import FocalPlaneReader
 from .layers import Source, voxel_size
 from .resample import check_scale, model_shape, pixel_size_hint, resampled_shape
 
@@ -30,11 +31,17 @@ __all__ = [
     "is_constant",
     "looks_like_colour",
     "make_reader",
+    "takes_from_z",
 ]
 
 
 def make_reader(
-    source: Source, card: ModelCard, axes: str | None, channels: Sequence[int] | None
+    source: Source,
+    card: ModelCard,
+    axes: str | None,
+    channels: Sequence[int] | None,
+    *,
+    from_z: bool = False,
 ) -> PlaneReader:
     """Return a reader of the planes and channels that a model takes from an image.
 
@@ -46,6 +53,9 @@ def make_reader(
         Card of the model.
     axes, channels
         As in the public functions. None guesses the axes and takes all channels.
+    from_z
+        The focal planes of the model were chosen along Z. Default: False; they come from Z
+        where a model of focal planes gets a stack, unless channels are given for all of them.
 
     Raises
     ------
@@ -72,9 +82,57 @@ def make_reader(
     doubt = ""
     if axes is None:
         axes, doubt = _guessed(source, len(wanted))
-    axes = parse_axes(axes, data.ndim)
-    picked = _channels(data.shape, axes, wanted, channels)
-    return PlaneReader(data, axes, picked, (doubt,) if doubt else ())
+    axes, messages = parse_axes(axes, data.ndim), (doubt,) if doubt else ()
+    if from_z or takes_from_z(card, axes, data.shape, channels):
+        return _focal_reader(source, card, axes, channels, messages)
+    picked = _channels(data.shape, axes, card, wanted, channels)
+    return PlaneReader(data, axes, picked, messages)
+
+
+def takes_from_z(
+    card: ModelCard, axes: str, shape: Sequence[int], channels: Sequence[int] | None = None
+) -> bool:
+    """Return whether a model takes its focal planes from the axis Z of an image.
+
+    Parameters
+    ----------
+    card
+        Card of the model.
+    axes, shape
+        Letters of the image's axes, and their lengths.
+    channels
+        Given by the user: as many as the model has input channels are its focal planes. None
+        (default) if not given.
+    """
+    inference = card.inference
+    if inference.focal_planes is None or "Z" not in axes or shape[axes.index("Z")] < 2:
+        return False
+    return channels is None or len(channels) != len(inference.input_channels)
+
+
+def _focal_reader(
+    source: Source,
+    card: ModelCard,
+    axes: str,
+    channels: Sequence[int] | None,
+    messages: tuple[str, ...],
+) -> FocalPlaneReader:
+    inference, data = card.inference, source.data
+    if inference.focal_planes is None:
+        raise InputError(
+            f"The model “{card.name}” takes one focal plane at a time, and stains each plane of a "
+            "stack: leave focal_planes out, or choose a plane with planes."
+        )
+    count = len(inference.focal_planes.contrast)
+    depth = data.shape[axes.index("Z")] if "Z" in axes else 0
+    if depth < count:
+        raise InputError(
+            f"The model takes {count} focal planes ({', '.join(inference.focal_plane_names)}), "
+            f"but the image with the axes {axes} has {depth or 'no'} planes along Z."
+        )
+    wanted = inference.input_channels[: inference.channels_of_a_plane]
+    picked = _channels(data.shape, axes, card, wanted, channels)
+    return FocalPlaneReader(data, axes, picked, messages, count)
 
 
 def _guessed(source: Source, channels: int) -> tuple[str, str]:
@@ -99,7 +157,11 @@ def looks_like_colour(array: Any) -> bool:
 
 
 def _channels(
-    shape: tuple[int, ...], axes: str, wanted: list[str], chosen: Sequence[int] | None
+    shape: tuple[int, ...],
+    axes: str,
+    card: ModelCard,
+    wanted: list[str],
+    chosen: Sequence[int] | None,
 ) -> tuple[int, ...] | None:
     there = shape[axes.index("C")] if "C" in axes else 1
     picked = None if chosen is None else check_wholes(chosen, "channels")
@@ -117,6 +179,8 @@ def _channels(
             if count > len(wanted)
             else "Name the channel axis with C in the axes, for example axes='CYX'."
         )
+        if card.inference.focal_planes is not None and "Z" not in axes:
+            hint = "They are focal planes: give a stack whose axes have Z. " + hint
         raise InputError(
             f"The model needs {len(wanted)} channel{'s' * (len(wanted) != 1)} "
             f"({', '.join(wanted)}), but the image with the axes {axes} has {count}. {hint}"

@@ -82,6 +82,10 @@ class Staining:
         Index of the plane into the axes that count planes, if it is a single one.
     channel
         Index into the axis ``C`` of the source of the (first) input channel. Default: 0.
+    focal_planes
+        For a model of several focal planes that took them from the axis Z: for each plane of
+        the result, in order, their indices along Z in the order of the model's channels. Empty
+        (default) otherwise.
     messages
         Warnings and notes of the run, for the user.
     provenance
@@ -109,6 +113,7 @@ class Staining:
     source_axes: str = "YX"
     position: tuple[int, ...] | None = None
     channel: int = 0
+    focal_planes: tuple[tuple[int, ...], ...] = ()
     messages: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     run: StainRun | None = None
@@ -124,7 +129,7 @@ class Staining:
         axes = self.axes.removeprefix("C")
         return Placement(
             self.source, self.source_axes, axes, self.position, self.channel,
-            self.pixel_size, self.z_size,
+            self.pixel_size, self.z_size, bool(self.focal_planes),
         )  # fmt: skip
 
     def plane_indices(self) -> Iterator[tuple[int, ...]]:

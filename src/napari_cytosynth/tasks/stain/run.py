@@ -11,10 +11,11 @@ import numpy as np
 from napari_cytosynth.arguments import check_texts, shown
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.tasks.common.planes import PlaneRun, engine_record, is_constant
+from napari_cytosynth.tasks.common.planes import engine_record, is_constant
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 
+from .focal_run import FocalRun
 from .passes import Passes
 from .plan import SamplingPlan
 from .result import Staining
@@ -39,7 +40,7 @@ PATCHED_PIXELS = 9 * 64 * 64
 
 
 @dataclass(eq=False)
-class StainingRun(PlaneRun):
+class StainingRun(FocalRun):
     """One run of a staining model over the planes of an image."""
 
     plan: SamplingPlan = field(default_factory=lambda: SamplingPlan(1, 0, 0, None, False, None))
@@ -249,6 +250,7 @@ class StainingRun(PlaneRun):
             "tolerance": None if same else plan.tolerance,
             "keep_samples": plan.keep_samples,
             "inject_dropout": plan.injected,
+            **self.focal_parameters(),
         }
         engine = engine_record(self.sampler) | {"samples": sorted(set(self.counts))}
         # an empty plane has no samples
@@ -266,7 +268,8 @@ class StainingRun(PlaneRun):
             samples=kept,
             unit=inference.output_unit,
             display_range=self.units.display_range,
-            provenance=record("stain", self.model, self.source, own | parameters, engine),
+            provenance=record("stain", self.model, self.source, own | parameters, engine)
+            | self.focal_record(),
             run=self,
             **self.placement_arguments(),
         )

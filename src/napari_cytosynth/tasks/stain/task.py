@@ -8,10 +8,9 @@ from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
-from napari_cytosynth.tasks.common.planes import (
-    make_reader,
-)
+from napari_cytosynth.tasks.common.planes import make_reader
 
+from .focal_run import choose_at
 from .plan import SamplingPlan
 from .result import Staining
 from .run import StainingRun
@@ -52,6 +51,7 @@ def stain(
     resample: bool = False,
     planes: tuple[int, ...] | None = None,
     first_plane: tuple[int, ...] | None = None,
+    focal_planes: Sequence[int] | None = None,
     device: str = "auto",
     precision: str = "auto",
     tile_size: int | None = None,
@@ -114,9 +114,18 @@ def stain(
         more than 1.5 times. The result has the image's own grid. Default: False.
     planes
         Index into the axes that count planes: run on this plane only; the result is
-        (C, Y, X). None (default) runs on all.
+        (C, Y, X). None (default) runs on all. Without Z where focal planes are taken from it.
     first_plane
         Index of the plane to compute first; None (default) keeps the order.
+    focal_planes
+        For a model of several focal planes (``card.inference.focal_planes``) and an image with
+        an axis Z: the indices along Z of the planes that it takes, in the order of its
+        channels; downwards if Z runs the other way than in its training. The result has no Z.
+        None (default) takes all of a stack of just as many planes, and else chooses for each
+        position: in brightfield the plane of least contrast is nearest to focus, and those
+        below and above it are the ones whose contrast comes nearest to the training images'.
+        Where the images show that Z runs the other way, their order is reversed. What was
+        taken is in :attr:`Staining.focal_planes`, and how in the messages and the record.
     device, precision, tile_size
         See :class:`~napari_cytosynth.inference.dropout.sampler.Sampler`. Default:
         ``"auto"``, ``"auto"`` and None.
@@ -159,13 +168,15 @@ def stain(
         loaded = _load_stainer(model, device, progress)
         plan = plan.completed(loaded.card.inference)
         check_dropout(loaded.network, plan.samples, plan.injected, name=loaded.card.name)
-        reader = make_reader(source, loaded.card, axes, channels)
+        from_z = focal_planes is not None
+        reader = make_reader(source, loaded.card, axes, channels, from_z=from_z)
         z_size, size = known_voxel_size(source, reader.axes, pixel_size)
         run = StainingRun(source, reader, loaded, size, planes, z_size=z_size, plan=plan)
         run.select_stains(stains)
         run.move_to_front(first_plane)
         run.set_resampling(resample)
         run.check_memory()
+        run.choose_focal_planes(focal_planes, tick)
         run.make_sampler(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate()
         given = run.common_parameters(channels, resample, device, precision)
@@ -188,11 +199,19 @@ def _load_stainer(model: str | Path | Model, device: str, progress: Progress | N
 
 
 def first_plane_of(
-    image: Any, card: ModelCard, *, axes: str | None = None, channels: Sequence[int] | None = None
+    image: Any,
+    card: ModelCard,
+    *,
+    axes: str | None = None,
+    channels: Sequence[int] | None = None,
+    focal_planes: Sequence[int] | None = None,
 ) -> npt.NDArray[Any]:
     """Return the first plane (C, Y, X) of an image with a model's input channels, unscaled.
 
     Parameters and errors as for :func:`stain`.
     """
-    reader = make_reader(read_source(image), card, axes, channels)
-    return reader.read(next(reader.indices()))
+    from_z = focal_planes is not None
+    reader = make_reader(read_source(image), card, axes, channels, from_z=from_z)
+    first = next(reader.indices())
+    choose_at(reader, first, card, focal_planes)
+    return reader.read(first)

@@ -65,12 +65,17 @@ class CheckedForm(ImageForm):
         image, letters, plane = self._seen(layer)
         channels, size = self._chosen_channels(), self._known_pixel_size()
         resampled, check_image = self._resample.value, self._check_image
+        taken = self._checked_planes()
         self._checks.start(
             lambda progress: check_layer(
-                image, card, letters, channels, plane, size, resampled, check_image
+                image, card, letters, channels, plane, size, resampled, check_image, taken
             ),
             self._on_check,
         )
+
+    def _checked_planes(self) -> tuple[int, ...] | None:
+        """Return the planes along Z that the model takes together; None for that in view."""
+        return None
 
     def _seen(self, layer: Any) -> tuple[LayerSnapshot, str, tuple[int, ...]]:
         """Return a layer as a job reads it: its snapshot, axes, and the plane in view."""

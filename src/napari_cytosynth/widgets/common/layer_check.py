@@ -41,6 +41,7 @@ def check_layer(
     pixel_size: tuple[float, ...] | None,
     resampled: bool,
     check_image: Callable[..., list[str]] | None,
+    focal_planes: tuple[int, ...] | None = None,
 ) -> list[str]:
     """Return warnings where the plane in view is unlike the model's training images.
 
@@ -55,6 +56,8 @@ def check_layer(
     check_image
         Function that checks a plane. None:
         :func:`napari_cytosynth.tasks.common.input_check.check_image`.
+    focal_planes
+        Planes along Z that the model takes together as its channels. Default: None, the plane.
     """
     from napari_cytosynth.tasks.common.resample import model_shape, to_shape
 
@@ -64,7 +67,7 @@ def check_layer(
         from napari_cytosynth.tasks.common import input_check as real
 
         check_image = real.check_image
-    pixels = read_plane(image, axes, channels, plane)
+    pixels = _read_planes(image, axes, channels, plane, focal_planes)
     wanted = card.inference.pixel_size_um
     shape = model_shape(pixels.shape[1:], pixel_size, wanted) if resampled else None
     if shape is not None:
@@ -72,3 +75,20 @@ def check_layer(
         pixels, pixel_size = to_shape(pixels, shape), (wanted, wanted)
     colours = [_COLOUR] if image.rgb and len(card.inference.input_channels) == 1 else []
     return [*colours, *check_image(pixels, card, pixel_size)]
+
+
+def _read_planes(
+    image: LayerSnapshot,
+    axes: str,
+    channels: tuple[int, ...] | None,
+    plane: tuple[int, ...],
+    along_z: tuple[int, ...] | None,
+) -> Any:
+    """Read a plane, or those at some places along Z behind each other."""
+    import numpy as np
+
+    if along_z is None:
+        return read_plane(image, axes, channels, plane)
+    at = [axis for axis in axes if axis not in "CYX"].index("Z")
+    places = [(*plane[:at], z, *plane[at + 1 :]) for z in along_z]
+    return np.concatenate([read_plane(image, axes, channels, place) for place in places])

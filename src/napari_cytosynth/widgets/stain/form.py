@@ -8,12 +8,18 @@ from magicgui.widgets import CheckBox, FloatSpinBox, PushButton, Select, SpinBox
 from qtpy.QtWidgets import QAbstractItemView, QListView, QSizePolicy
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.checked_form import CheckedForm
+from napari_cytosynth.widgets.common.jobs import JobRunner
+
+from .focal_planes import FocalPlanesRow, find_focal_planes, stack_depth, without_z
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari.viewer
+
+    from napari_cytosynth.widgets.common.jobs import Outcome
 
 __all__ = ["StainForm"]
 
@@ -39,8 +45,11 @@ class StainForm(CheckedForm):
         self, viewer: napari.viewer.Viewer, check_image: Callable[..., list[str]] | None = None
     ) -> None:
         super().__init__(viewer, check_image)
+        self._focus: JobRunner[tuple[int, ...] | None] = JobRunner(self.native)
         self._layout_stains()
         self._enough_button.changed.connect(self.enough)
+        self._channel.changed.connect(self._offer_focal_planes)
+        self._focal.changed.connect(self._on_focal_planes)
 
     def _make_choices(self) -> list[Any]:
         rows = super()._make_choices()
@@ -64,8 +73,10 @@ class StainForm(CheckedForm):
             tooltip="Stop drawing samples and keep the mean and uncertainty of those drawn.",
             visible=False,
         )
+        self._focal = FocalPlanesRow()
         at = rows.index(self._planes)
-        return [*rows[:at], self._stains, self._samples, *rows[at:], self._enough_button]
+        own = [self._stains, self._samples, self._focal]
+        return [*rows[:at], *own, *rows[at:], self._enough_button]
 
     def _advanced_rows(self) -> list[Any]:
         self.seed = SpinBox(
@@ -127,6 +138,66 @@ class StainForm(CheckedForm):
         if known and not chosen:
             raise InputError("Choose at least one stain: click its name in the list.")
         return None if chosen == known else tuple(chosen)
+
+    # -- focal planes -----------------------------------------------------------------------
+
+    def _channels(self) -> int:
+        card = self._model.card()
+        return card.inference.channels_of_a_plane if card and self._depth() else super()._channels()
+
+    def _depth(self) -> int:
+        """Return the length of Z if the model takes its focal planes from it; else 0."""
+        layer = self._image.value
+        axes = "" if layer is None else layers.fitting_axes(layer, self._axes.value)
+        return stack_depth(layer, self._model.card(), axes, None)
+
+    def _on_axes(self, *_: Any) -> None:
+        super()._on_axes()
+        if hasattr(self, "_focus"):
+            self._offer_focal_planes()
+
+    def _offer_focal_planes(self, *_: Any) -> None:
+        """Show the row where it matters, and look for the planes that would be taken."""
+        layer, card, depth = self._image.value, self._model.card(), self._depth()
+        self._focal.offer(card.inference.focal_plane_names if card and depth else (), depth)
+        self._focus.forget()
+        if layer is None or card is None or not depth:
+            return
+        image, axes, plane = self._seen(layer)
+        # with Z alone there is one result, whatever the plane in view
+        self._planes.visible = self._planes.visible and bool(without_z(plane, axes))
+        channels, index = self._chosen_channels(), without_z(plane, axes)
+        self._focus.start(
+            lambda progress: find_focal_planes(image, card, axes, channels, index, progress),
+            self._on_focus,
+        )
+
+    def _on_focus(self, outcome: Outcome[tuple[int, ...] | None]) -> None:
+        if not outcome.stopped:
+            self._focal.show_found(outcome.value, outcome.error or "")
+            self._on_check_input()
+
+    def _on_focal_planes(self, *_: Any) -> None:
+        self._on_check_input()
+
+    def _start_check(self) -> None:
+        if self._depth() and self._focal.known is None:
+            self._check_soon.stop()
+            self._checks.forget()
+            self._show_check([])  # it is not known yet which planes to check
+        else:
+            super()._start_check()
+
+    def _checked_planes(self) -> tuple[int, ...] | None:
+        return self._focal.known if self._depth() else None
+
+    def _common_request(self) -> dict[str, Any]:
+        request = super()._common_request()
+        if self._depth():
+            for name in ("planes", "visible"):
+                index = request[name] and without_z(request[name], request["axes"])
+                request[name] = index or (None if name == "planes" else ())
+        return request | {"focal_planes": self._focal.chosen if self._depth() else None}
 
     # -- enough -------------------------------------------------------------------------------
 

@@ -55,12 +55,13 @@ class StainRequest:
     tolerance: float | None
     keep_samples: bool
     inject_dropout: float | None
+    focal_planes: tuple[int, ...] | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of :func:`napari_cytosynth.stain`."""
         names = (
             "samples", "seed", "stains", "tolerance", "keep_samples", "inject_dropout", "axes",
-            "channels", "pixel_size", "resample", "planes", "device",
+            "channels", "pixel_size", "resample", "planes", "device", "focal_planes",
         )  # fmt: skip
         first = None if self.planes is not None else self.visible or None
         return {name: getattr(self, name) for name in names} | {"first_plane": first}

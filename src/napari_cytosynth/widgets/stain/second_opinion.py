@@ -74,6 +74,7 @@ def compare_models(
         "stains": None,
         "inject_dropout": None,
     }
+    arguments |= _planes_for(model, staining)
     other = run_stainer(stain)(request.image, model, progress=progress, **arguments)
     progress(0, 0, "Comparing the two models")
     found = second_opinion(staining, other, progress=progress)
@@ -86,6 +87,18 @@ def compare_models(
     if share_training(staining, other):
         sentence += " Both models learned from the same images: errors that they share stay unseen."
     return DisagreementResult(sentence, layers, found.objects)
+
+
+def _planes_for(model: str, staining: Any) -> dict[str, Any]:
+    """Return the arguments by which another model sees what a result was made of."""
+    if not staining.focal_planes:
+        return {}
+    from napari_cytosynth.zoo.loading import load_model
+
+    if load_model(model).card.inference.focal_planes is not None:
+        return {"focal_planes": staining.provenance["parameters"]["focal_planes"]}
+    # a model of one plane sees the one in the middle of those
+    return {"focal_planes": None, "planes": staining.position, "first_plane": None}
 
 
 def _objects_sentence(found: Any) -> str:

@@ -60,6 +60,9 @@ class StainWidget(StainForm):
     ----------
     image, model, stains, samples, axes, planes, resample
         Input of a run: magicgui widgets, each with a ``value``.
+    focal_planes
+        For a model of several focal planes: ``focal_planes.chosen`` are the planes of a stack
+        that it takes, None for an automatic choice.
     seed, tolerance, keep_samples, inject_dropout, device, pixel_size
         The same, folded under “Advanced”.
     hide_uncertain
@@ -230,7 +233,8 @@ class StainWidget(StainForm):
         return None if self._live is None else dict(self._live.staining.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._checks, self._comparisons, self._model_comparisons)
+        others = (self._comparisons, self._model_comparisons)
+        return (self._runs, self._focus, self._checks, *others)
 
     # -- trust --------------------------------------------------------------------------------
 

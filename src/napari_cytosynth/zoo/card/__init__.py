@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from .blocks import (
     Condition,
+    FocalPlanes,
     GenerationSettings,
     Normalisation,
     OutputScaling,
@@ -40,6 +41,7 @@ __all__ = [
     "ConfidenceTest",
     "Expected",
     "FlowDecoding",
+    "FocalPlanes",
     "Generation",
     "GenerationSettings",
     "Inference",

@@ -10,6 +10,7 @@ from .record import Factor, Line, Number, Positive, Record
 
 __all__ = [
     "Condition",
+    "FocalPlanes",
     "GenerationSettings",
     "Normalisation",
     "OutputScaling",
@@ -42,6 +43,28 @@ class Normalisation(Record):
     def _percentiles_are_in_order(self) -> Normalisation:
         if self.kind == "percentile" and self.low >= self.high:
             raise ValueError("low must lie below high: the percentiles that become 0 and 1")
+        return self
+
+
+class FocalPlanes(Record):
+    """Input channels that are focal planes of one field, in order along z."""
+
+    contrast: list[Positive] = Field(
+        min_length=2,
+        max_length=100,
+        description="of each plane, the median over the training images: standard deviation of "
+        "the local contrast, which in brightfield is least in focus",
+    )
+    asymmetry: list[Number] = Field(
+        description="of each plane, the median over the training images: how much farther the "
+        "brightest pixels are from the median than the darkest, in [-1, 1]; in brightfield it "
+        "differs on the two sides of focus",
+    )
+
+    @model_validator(mode="after")
+    def _planes_are_as_many(self) -> FocalPlanes:
+        if len(self.asymmetry) != len(self.contrast):
+            raise ValueError("contrast and asymmetry need one number for each focal plane")
         return self
 
 

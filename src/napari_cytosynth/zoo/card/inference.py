@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from .blocks import GenerationSettings, Normalisation, OutputScaling, Splitting
+from .blocks import FocalPlanes, GenerationSettings, Normalisation, OutputScaling, Splitting
 from .objects import Confidence, Expected, FlowDecoding
 from .record import Factor, Line, LookName, Number, Percent, Positive, Record, Side
 from .roles import (
@@ -38,6 +38,11 @@ class Inference(Record):
         min_length=1, max_length=1024, description="names of the output channels"
     )
     axes: str = Field("YX", description="axes of one input plane")
+    focal_planes: FocalPlanes | None = Field(
+        None,
+        description="the input channels are focal planes in order along z, which may come from "
+        "the axis Z of an image; null: they are not",
+    )
     pixel_size_um: float | None = Field(
         None,
         ge=1e-6,
@@ -178,6 +183,17 @@ class Inference(Record):
         return self
 
     @model_validator(mode="after")
+    def _planes_are_channels(self) -> Inference:
+        if self.focal_planes is None:
+            return self
+        if self.task != "stain" or len(self.input_channels) % len(self.focal_planes.contrast):
+            raise ValueError(
+                "focal_planes belong to a model that stains, with as many input channels of each "
+                "focal plane"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _quantiles_are_percentages(self) -> Inference:
         for name, (low, high) in self.input_quantiles.items():
             if float(name) > 100 or low > high:
@@ -251,6 +267,17 @@ class Inference(Record):
         if not self.channel_roles:
             return [self.activation] * len(self.output_channels)
         return [activation_of(role, self.task) for role in self.channel_roles]
+
+    @property
+    def channels_of_a_plane(self) -> int:
+        """Number of input channels that are of one focal plane."""
+        count = len(self.focal_planes.contrast) if self.focal_planes else 1
+        return len(self.input_channels) // count
+
+    @property
+    def focal_plane_names(self) -> list[str]:
+        """Name of each focal plane: that of its first channel."""
+        return self.input_channels[:: self.channels_of_a_plane]
 
     @property
     def separates_objects(self) -> bool:
