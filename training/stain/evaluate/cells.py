@@ -16,6 +16,7 @@ from napari_cytosynth.tasks.stain.objects.passes import Segmenter
 from napari_cytosynth.tasks.stain.objects.task import USUAL_SEGMENTER, object_stain
 from napari_cytosynth.zoo.card import ObjectDoubt, ObjectNumber
 from napari_cytosynth.zoo.loading import load_model
+from napari_cytosynth.zoo.model_files import read_card, update_card
 
 from .doubt import (
     DoubtScores,
@@ -29,6 +30,7 @@ from .numbers import MatchedCells, judge_numbers, summarise_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     Fold = tuple[Stainer, Sequence[StainField]]
     Labels = NDArray[np.int32]
 
-__all__ = ["TERMS", "CellScores", "collect_cells", "fit_cells", "matched_partners"]
+__all__ = ["TERMS", "CellScores", "collect_cells", "fit_cells", "matched_partners", "update_doubt"]
 
 TERMS = tuple(name for name in FEATURES if name not in ("solidity", "sharpness"))
 """The numbers that the doubt is made of."""
@@ -176,6 +178,22 @@ def fit_cells(cells: Sequence[MatchedCells], stain: str) -> CellScores:
     gains = dict(zip(numbers["number"], numbers["gain"], strict=True))
     fits = _number_fits(cells, objects, gains)
     return CellScores(block.model_copy(update={"numbers": fits}), scores, numbers)
+
+
+def update_doubt(folder: Path, block: ObjectDoubt) -> None:
+    """Write the doubt of a stain on a model's card, in place of an older one.
+
+    Raises
+    ------
+    ModelError
+        If there is no model in `folder`.
+    OutputError
+        If it cannot be written.
+    """
+    card = read_card(folder)
+    others = [one for one in card.inference.doubt if one.stain != block.stain]
+    inference = card.inference.model_copy(update={"doubt": [*others, block]})
+    update_card(folder, card.model_copy(update={"inference": inference}))
 
 
 def _number_fits(

@@ -20,15 +20,14 @@ from .common import (
     make_report_folder,
     non_default_options,
     print_updated,
-    selection,
 )
+from .stain_calibration import calibrate
+from .stain_fields import fields_of, reader_of, stainer_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from napari_cytosynth.training.stain.evaluate.calibration import Calibration
-    from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, StainField
     from napari_cytosynth.training.stain.evaluate.report import StainReport
     from napari_cytosynth.zoo.loading import Model
 
@@ -166,7 +165,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate virtual stainers, or calibrate one."""
     if arguments.calibrate:
-        _calibrate(arguments)
+        calibrate(arguments)
     elif arguments.fold:
         raise InputError("--fold belongs to --calibrate.")
     else:
@@ -183,8 +182,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.update_card:
         for name in arguments.models:
             check_card(Path(name))
-    stainers = [_stainer(name, arguments) for name in arguments.models]
-    reader, fields = _reader(arguments, stainers), _fields(arguments, stainers)
+    stainers = [stainer_of(name, arguments) for name in arguments.models]
+    reader, fields = reader_of(arguments, stainers), fields_of(arguments, stainers)
     models = [stainer.model for stainer in stainers]
     out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
     make_report_folder(out, arguments.overwrite)
@@ -209,101 +208,6 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             own = command_line(arguments, [report.models[name].stainer.model])
             report.update_card(name, Path(source), arguments.update_card, own)
             print_updated(Path(source))
-
-
-def _calibrate(arguments: argparse.Namespace) -> None:
-    from napari_cytosynth.training.stain.evaluate.calibration import calibrate_card
-
-    if len(arguments.models) != 1:
-        raise InputError("--calibrate writes on the card of one model: name one.")
-    if arguments.update_card:
-        raise InputError("--update-card is for figures: leave it out with --calibrate.")
-    folder = Path(arguments.models[0])
-    check_card(folder, "--calibrate")
-    folds = [_fold(text, arguments) for text in arguments.fold]
-    if not folds:
-        stainer = _stainer(str(folder), arguments)
-        folds = [(stainer, _fields(arguments, [stainer]))]
-    reader = _reader(arguments, [stainer for stainer, _ in folds])
-    found = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
-    _print_calibration(found, arguments.out)
-    print_updated(folder)
-
-
-def _print_calibration(found: Calibration, out: Path | None) -> None:
-    """Print how all rivals did on left-out fields; with a folder, write each field's figures."""
-    import pandas as pd
-
-    from napari_cytosynth.training.reports.records import results_folder
-
-    if found.judged.empty:
-        echo("Fewer than three fields: the curves of brightness could not be judged.")
-        return
-    with pd.option_context("display.max_rows", None, "display.width", 250):
-        echo("Fitted on all fields but one, judged on that one; means over the fields:")
-        echo(found.summary().to_string(index=False, float_format="{:.3f}".format))
-    if out is not None:
-        with results_folder(out):
-            found.judged.to_csv(out / "judged.csv", index=False)
-
-
-def _fold(text: str, arguments: argparse.Namespace) -> tuple[Stainer, list[StainField]]:
-    model, _, pattern = text.rpartition("=")
-    if not model or not pattern:
-        raise InputError(f"--fold takes MODEL=GLOB, not “{text}”.")
-    stainer = _stainer(model, arguments)
-    return stainer, _fields(arguments, [stainer], pattern)
-
-
-def _stainer(name: str, arguments: argparse.Namespace) -> Stainer:
-    from napari_cytosynth.training.stain.evaluate.fields import Stainer
-    from napari_cytosynth.zoo.loading import load_model
-
-    return Stainer(
-        load_model(name, arguments.device),
-        arguments.samples,
-        arguments.seed,
-        arguments.pixel_size,
-        arguments.device,
-        arguments.views,
-    )
-
-
-def _fields(
-    arguments: argparse.Namespace, stainers: Sequence[Stainer], pattern: str | None = None
-) -> list[StainField]:
-    from napari_cytosynth.training.stain.evaluate.fields import find_stain_fields
-
-    each = _channels_per_file(arguments, stainers)
-    return find_stain_fields(
-        arguments.data_dir,
-        arguments.inputs,
-        arguments.targets,
-        arguments.part,
-        selection(arguments, pattern),
-        apart=any(stainer.channels == each for stainer in stainers),
-    )
-
-
-def _channels_per_file(arguments: argparse.Namespace, stainers: Sequence[Stainer]) -> int:
-    from napari_cytosynth.training.stain.evaluate.fields import channels_per_file
-
-    return channels_per_file(stainers, len(arguments.inputs), arguments.input_pick)
-
-
-def _reader(arguments: argparse.Namespace, stainers: Sequence[Stainer]) -> FieldReader:
-    from napari_cytosynth.training.stain.evaluate.fields import FieldReader
-
-    return FieldReader(
-        tuple(arguments.target_channels or stainers[0].names),
-        _channels_per_file(arguments, stainers),
-        _picked(arguments.target_pick),
-        _picked(arguments.input_pick),
-    )
-
-
-def _picked(channels: list[int] | None) -> tuple[int, ...] | None:
-    return None if channels is None else tuple(channels)
 
 
 def _print(report: StainReport, out: Path) -> None:
