@@ -13,7 +13,7 @@ from napari_cytosynth.images.files import image_name
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.tasks.common.focal_planes import PlaneFocus, measure_focus
 from napari_cytosynth.training.data.crops import CropData, CropDataset, Field, Planes
-from napari_cytosynth.training.data.input_record import QUANTILES, input_quantiles
+from napari_cytosynth.training.data.input_record import QUANTILES, input_looks, input_quantiles
 from napari_cytosynth.training.data.splits import check_split, hash_split
 from napari_cytosynth.zoo.card import FocalPlanes, OutputScaling
 
@@ -144,6 +144,7 @@ class StainData(CropData):
         check_split(self.train_names, self.validation_names, "fields")
         self.scaling: list[OutputScaling] = []
         self.quantiles: dict[str, tuple[float, float]] = {}
+        self.looks: dict[str, tuple[float, float]] = {}
         self._focus: dict[str, list[PlaneFocus]] = {}
 
     def _read(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -167,9 +168,8 @@ class StainData(CropData):
         read = {name: self._read(name) for name in {*self.train_names, *self.validation_names}}
         train = [read[name] for name in self.train_names]
         self.scaling = target_scaling([target for _, target in train], self.recipe.data)
-        self.quantiles = input_quantiles(
-            [plane for image, _ in train for plane in self._planes_of(image)]
-        )
+        seen = [plane for image, _ in train for plane in self._planes_of(image)]
+        self.quantiles, self.looks = input_quantiles(seen), input_looks(seen)
         made = {name: self._field(name, *pair) for name, pair in read.items()}
         self.validation = [
             replace(field, image=plane)

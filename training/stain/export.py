@@ -59,6 +59,7 @@ def export_stainer(
             activation="linear",
             modality=recipe.modality,
             input_quantiles=data.quantiles,
+            input_looks=dict(data.looks),
             focal_planes=data.focal_planes,
             output_scaling=data.scaling,
             output_unit=recipe.data.unit,

@@ -40,6 +40,12 @@ _WORDS = {
         "its structures are coarser, as at a larger magnification",
     ),
     "asymmetry": ("its details are darker", "its details are brighter"),
+    "fine_asymmetry": (
+        "its finest details are dark where those of the training are bright, as in another focal "
+        "plane",
+        "its finest details are bright where those of the training are dark, as in another focal "
+        "plane",
+    ),
     "roughness": ("its ground is smoother", "its ground is less smooth"),
     "noise": (
         "it is blurred, as at a larger magnification",

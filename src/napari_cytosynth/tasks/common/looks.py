@@ -38,12 +38,16 @@ LARGEST = (1536, 1536)
 
 _LOWEST, _HIGHEST = 1.0, 99.8  # percentiles that count as its darkest and its brightest
 _SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are sorted into
-_RANGES = {"asymmetry": (-1, 1)}  # of the looks, but size; of the others 0 to 1
+_FINE = (0.7, 1.4)  # sigma in px of the finest band above the noise
+# of the looks, but size; of the others 0 to 1
+_RANGES = {"asymmetry": (-1, 1), "fine_asymmetry": (-10, 10)}
 _USUAL = (1.0, 99.0)  # percentiles of a number over the training images
 _SLACK, _FEW = 0.1, 5.0  # beyond these, of their range: the more the fewer images there are
 # least distance of limits: sections of one stack are all alike, and the next ones a little other;
 # of size in octaves, since 30 % more or less is no other kind
-_NARROWEST = {"size": 0.75, "asymmetry": 0.08} | dict.fromkeys(PERCENTILE_LOOKS, 0.08)
+_NARROWEST = {"size": 0.75, "asymmetry": 0.08, "fine_asymmetry": 0.3} | dict.fromkeys(
+    PERCENTILE_LOOKS, 0.08
+)
 _LEAST = 0.01  # beyond them in any case: images that are all alike are no narrow kind
 
 
@@ -62,11 +66,14 @@ def looks(plane: Any) -> dict[str, float]:
         ``size``: of the structures in px, 1 to 8: the mean scale of the bands of differences of
         Gaussians, in octaves, weighted by their variance. ``asymmetry``: of the details, in
         [-1, 1]: positive where bright details stand out, negative where dark ones do.
+        ``fine_asymmetry``: the cube root of the skewness of the finest details; in brightfield it
+        changes its sign from one side of focus to the other.
         ``roughness``: the median gradient against the steepest per cent, 0 for objects on a smooth
         ground. ``noise``: the share of the contrast that is finer than a pixel or two. Empty if
         no two pixels differ.
     """
-    pixels = _scaled(middle(np.asarray(plane)))
+    seen = middle(np.asarray(plane))
+    pixels = _scaled(seen)
     if pixels is None:
         return {}
     found = dict(zip(PERCENTILE_LOOKS, np.percentile(pixels, PERCENTILES), strict=True))
@@ -75,10 +82,25 @@ def looks(plane: Any) -> dict[str, float]:
     found["size"] = 2 ** (energy @ np.log2(_SCALES) / max(energy.sum(), 1e-12))
     dark, bright = np.percentile(blurred[0] - blurred[-2], [1.0, 99.0])
     found["asymmetry"] = (bright + dark) / max(bright - dark, 1e-12)
+    found["fine_asymmetry"] = _fine_asymmetry(seen)
     slopes = np.hypot(*np.gradient(blurred[0])) if min(pixels.shape) > 1 else np.zeros(1)
     found["roughness"] = np.median(slopes) / max(np.percentile(slopes, 99), 1e-12)
     found["noise"] = (pixels - blurred[0]).std() / max(pixels.std(), 1e-12)
     return {name: float(value) for name, value in found.items()}
+
+
+def _fine_asymmetry(plane: npt.NDArray[Any]) -> float:
+    """Return the cube root of the skewness of the finest details; 0 without any.
+
+    The extreme pixels, which are cut off elsewhere, are what tells.
+    """
+    values = np.where(np.isfinite(plane), plane, 0).astype(np.float64)
+    sharp, less = (ndimage.gaussian_filter(values, sigma) for sigma in _FINE)
+    details = sharp - less
+    details -= details.mean()
+    spread = float(details.std())
+    least = 1e-9 * max(float(np.abs(values).max()), 1e-300)
+    return float(np.cbrt((details**3).mean())) / spread if spread > least else 0.0
 
 
 def middle(plane: npt.NDArray[Any], sides: tuple[int, int] = LARGEST) -> npt.NDArray[Any]:

@@ -1,0 +1,94 @@
+"""Another focal plane is noticed before the run: by the sign of the finest details."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from scipy import ndimage
+
+from napari_cytosynth import phantoms
+from napari_cytosynth.inference.normalise import normalise
+from napari_cytosynth.phantoms.optics import BRIGHTFIELD
+from napari_cytosynth.tasks.common.input_check import check_image
+from napari_cytosynth.tasks.common.looks import look_limits, looks
+from napari_cytosynth.zoo.card import Normalisation
+
+JUMP = Path(__file__).parents[4] / "shared" / "data" / "stain-jump"
+PLANES = ("brightfield-2", "brightfield-3", "brightfield")
+LOCAL = Normalisation(kind="local", sigma=40, std=0.03)
+
+
+def card_of(images, make_stainer):
+    limits = look_limits([looks(normalise(image, LOCAL)) for image in images])
+    return make_stainer(normalisation=LOCAL, modality="brightfield", input_looks=limits).card
+
+
+def details(seed, sign):
+    """Return spots on a smooth ground: dark ones with bright rims, or the other way round."""
+    rng = np.random.default_rng(seed)
+    spots = np.zeros((256, 256))
+    spots[rng.integers(256, size=300), rng.integers(256, size=300)] = 1
+    rings = ndimage.gaussian_filter(spots, 1.2) - ndimage.gaussian_filter(spots, 2.5)
+    return 1000 * (1 + sign * 3 * rings) + rng.normal(0, 2, spots.shape)
+
+
+def test_details_of_the_other_sign_are_another_focal_plane(make_stainer):
+    card = card_of([details(n, 1) for n in range(8)], make_stainer)
+    assert check_image(details(9, 1), card) == []
+    (sentence,) = check_image(details(9, -1), card)
+    assert "another focal plane" in sentence or "inverted" in sentence
+
+
+def test_a_model_of_any_plane_takes_both_and_notices_a_blur(make_stainer):
+    card = card_of([details(n, sign) for n in range(8) for sign in (1, -1)], make_stainer)
+    for sign in (1, -1):
+        assert check_image(details(9, sign), card) == []
+        assert check_image(ndimage.gaussian_filter(details(9, sign), 4), card) != []
+
+
+def test_a_phantom_out_of_focus_is_noticed(make_stainer):
+    def cells(seed, defocus):
+        optics = replace(BRIGHTFIELD, defocus_um=defocus)
+        return np.asarray(phantoms.brightfield_cells((192, 192), 12, seed, optics=optics).image)
+
+    card = card_of([cells(seed, 4.0) for seed in range(8)], make_stainer)
+    assert check_image(cells(20, 4.0), card) == []
+    assert check_image(cells(20, 30.0), card) != []
+
+
+@pytest.fixture(scope="module")
+def fields():
+    if not JUMP.is_dir():
+        pytest.skip("needs the images of stain-jump, which are not here")
+    found = {}
+    for path in sorted(JUMP.glob("*/brightfield/*.tif")):
+        for plane in PLANES:
+            image = path.parents[1] / plane / path.name
+            found[path.stem, plane] = tifffile.imread(image).astype(np.float32)
+    return found
+
+
+def names(fields):
+    return sorted({name for name, _ in fields})
+
+
+def test_a_model_of_one_real_plane_flags_the_two_others_of_every_field(fields, make_stainer):
+    for left_out in names(fields):
+        own = [fields[n, "brightfield"] for n in names(fields) if n != left_out]
+        card = card_of(own, make_stainer)
+        for plane in PLANES[:2]:
+            assert check_image(fields[left_out, plane], card) != []
+
+
+def test_a_model_of_any_real_plane_flags_none_of_the_three_but_a_worse_focus(fields, make_stainer):
+    for left_out in names(fields):
+        others = [n for n in names(fields) if n != left_out]
+        card = card_of([fields[n, plane] for n in others for plane in PLANES], make_stainer)
+        for plane in PLANES:
+            image = fields[left_out, plane]
+            assert check_image(image, card) == []
+            assert check_image(ndimage.gaussian_filter(image, 2), card) != []
