@@ -215,13 +215,11 @@ def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:
             "link_planes=False links none."
         )
     if run.z_size is None or run.pixel_size is None:
-        messages.append(
-            Message(
-                "The distance of the planes along Z is not known: volumes and surfaces are in "
-                "voxels only. Give pixel_size=(z, y, x) in µm for physical ones.",
-                "unknown depth",
-            )
+        unknown = (
+            "The distance of the planes along Z is not known: volumes and surfaces are in voxels "
+            "only. Give pixel_size=(z, y, x) in µm for physical ones."
         )
+        messages.append(Message(unknown, "unknown depth"))
     return messages
 
 
@@ -322,9 +320,8 @@ class _SegmentationRun(PlaneRun):
             self._predict(plane, self._target(index), report)
             if self.owned is not None:
                 self._decode(self.owned, self.place(index))
-        if self.unlike:
-            self.add_messages(Message(self.unlike, "unlike training"))
-        self.add_messages(*self.predictor.messages)
+        unlike = [Message(self.unlike, "unlike training")] * bool(self.unlike)
+        self.add_messages(*unlike, *self.predictor.messages)
 
     def _decode(self, owned: OwnedPlanes, place: tuple[int, ...]) -> None:
         zoom = np.array(self._zoom(), np.float32)[:, None, None]
