@@ -152,6 +152,19 @@ def test_segment_passes_every_setting_on(monkeypatch, data_dir, tmp_path, capsys
         main([*line.split(), "--pixel-size", "1", "1", "1", "1"])
 
 
+def test_an_unknown_distance_of_planes_names_the_option(saved_model, tmp_path, capsys) -> None:
+    stack = tmp_path / "stack.tif"
+    tifffile.imwrite(stack, np.zeros((5, 16, 16), np.uint16), metadata={"axes": "ZYX"})
+    line = ["segment", str(stack), "--model", str(saved_model), "--overwrite"]
+    line += ["--out", str(tmp_path / "out")]
+    assert main(line) == 0
+    told = capsys.readouterr().out
+    assert "Give --pixel-size Z Y X in µm" in told
+    assert "pixel_size=" not in told
+    assert main([*line, "--pixel-size", "2", "0.5", "0.5"]) == 0
+    assert "--pixel-size" not in capsys.readouterr().out
+
+
 def test_a_record_names_its_image_and_another_image_is_announced(
     saved_model, data_dir, tmp_path, capsys
 ) -> None:

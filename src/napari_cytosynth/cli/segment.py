@@ -73,9 +73,16 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+_UNKNOWN_DEPTH = (
+    "The distance of the planes along Z is not known: volumes and surfaces are in voxels only. "
+    "Give --pixel-size Z Y X in µm for physical ones."
+)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Segment one image file."""
     from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.common.messages import topic_of
     from napari_cytosynth.tasks.segment.task import segment
 
     file = read_image(arguments.image, arguments.series)
@@ -99,10 +106,11 @@ def run(arguments: argparse.Namespace) -> None:
         diameter=arguments.diameter,
         device=arguments.device,
     )
-    unlike = result.training.unlike
     for message in (*file.messages, *result.messages):
-        warning = message == unlike
-        echo(f"Warning: {message}" if warning else message, error=warning)
+        topic = topic_of(message)
+        warning = topic == "unlike training"
+        text = _UNKNOWN_DEPTH if topic == "unknown depth" else message
+        echo(f"Warning: {text}" if warning else text, error=warning)
     written = save_result(result, arguments.out, arguments.overwrite)
     hidden = sum(result.hidden_counts or [])
     left_out = f", {hidden} doubtful left out" if hidden else ""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.link import PlaneLinker, count_overlaps
+from napari_cytosynth.tasks.link import LabelRuns, PlaneLinker, count_overlaps, object_areas
+from napari_cytosynth.tasks.link import overlaps as overlaps_module
 from napari_cytosynth.tasks.link.overlaps import SharedPixels, best_pairs
 
 EIGHT = np.ones((3, 3), bool)
@@ -191,3 +192,26 @@ def test_overlaps_and_pairs_are_those_of_a_plain_loop(seed):
     best = best_pairs(found, scores)
     assert sorted(zip(best.first.tolist(), best.second.tolist(), strict=True)) == sorted(taken)
     assert isinstance(best, SharedPixels)
+
+
+@pytest.mark.parametrize("table", [0, 2**18])
+def test_overlaps_of_few_and_of_many_objects_are_those_of_every_pixel(monkeypatch, table):
+    monkeypatch.setattr(overlaps_module, "_TABLE", table)
+    random = np.random.default_rng(1)
+    first, second = (np.repeat(random.integers(0, 90, (2, 40, 12)), 3, axis=2)).astype(np.uint16)
+    second = np.roll(second, 1, axis=1)  # runs that begin elsewhere
+    both = (first > 0) & (second > 0)
+    pairs, pixels = np.unique(np.stack([first[both], second[both]]), axis=1, return_counts=True)
+    found = count_overlaps(LabelRuns(first), second)
+    np.testing.assert_array_equal([found.first, found.second, found.pixels], [*pairs, pixels])
+    areas = np.bincount(first.ravel())
+    areas[0] = 0
+    np.testing.assert_array_equal(object_areas(first), areas)
+
+
+def test_runs_get_other_numbers_without_the_plane():
+    labels = np.array([[0, 1, 1, 0], [2, 2, 0, 2]], np.uint16)
+    numbers = np.array([0, 7, 0], np.int32)
+    renumbered = LabelRuns(labels).renumbered(numbers)
+    np.testing.assert_array_equal(renumbered, numbers[labels])
+    assert renumbered.dtype == np.int32

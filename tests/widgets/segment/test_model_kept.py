@@ -99,3 +99,34 @@ def test_a_doubtful_result_is_said_after_the_run(widget, make_model, tmp_path):
     widget.model.value = save_model(tmp_path / "usual", usual.network, usual.card)
     run(widget)
     assert "⚠" not in widget.status.value
+
+
+@pytest.mark.parametrize(
+    ("layer", "sentence"),
+    [
+        ({"scale": (1, 0.5, 0.5), "units": ("pixel", "um", "um")}, "The z step is not known: "),
+        ({}, "Pixel size and z step are not known: "),
+    ],
+)
+def test_an_unknown_z_step_is_said_in_the_words_of_the_form(viewer, widget, layer, sentence):
+    stack = np.random.default_rng(0).random((3, 32, 32)).astype(np.float32)
+    widget.image.value = viewer.add_image(stack, axis_labels="zyx", **layer)
+    run(widget)
+    assert sentence in widget.status.value
+    assert "under “Advanced”" in widget.status.value
+    assert "pixel_size" not in widget.status.value
+    assert any("pixel_size=(z, y, x)" in text for text in widget.segmentation.messages)
+    widget.pixel_size.value, widget.z_size.value = 0.5, 2.0
+    run(widget)
+    assert "known" not in widget.status.value
+
+
+def test_what_stands_above_run_is_not_said_again_below(viewer, widget, make_model, tmp_path):
+    dark = [np.random.default_rng(seed).random((64, 64)) ** 8 for seed in range(4)]
+    model = make_model(input_looks=look_limits([looks(image) for image in dark]))
+    widget.model.value = save_model(tmp_path / "dark", model.network, model.card)
+    widget.image.value = viewer.add_image(-dark[1])
+    run(widget)
+    assert any("contrast seems inverted" in text for text in widget.segmentation.messages)
+    assert "contrast seems inverted" in widget._check.value
+    assert "contrast seems inverted" not in widget.status.value

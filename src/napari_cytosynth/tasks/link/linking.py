@@ -109,15 +109,19 @@ class PlaneLinker:
         Parameters
         ----------
         labels
-            (Y, X), 0 is background; not to be changed until two more planes were given.
+            (Y, X), 0 is background.
 
         Raises
         ------
         InputError
             If it is no plane of labels, or of another shape than the one before.
         """
-        _check(labels.labels if isinstance(labels, LabelRuns) else labels, self._planes)
-        runs = labels if isinstance(labels, LabelRuns) else LabelRuns(labels)
+        runs = labels if isinstance(labels, LabelRuns) else _runs_of(labels)
+        if self._planes and runs.shape != self._planes[-1].shape:
+            raise InputError(
+                f"A plane of {runs.shape} pixels cannot be linked with one of "
+                f"{self._planes[-1].shape}."
+            )
         areas = object_areas(runs)
         number = len(self._areas)
         self._areas.append(areas)
@@ -185,14 +189,13 @@ class PlaneLinker:
         return np.stack([best.first, best.second], axis=1)
 
 
-def _check(labels: Integers, before: Sequence[LabelRuns]) -> None:
+def _runs_of(labels: Integers) -> LabelRuns:
     if labels.ndim != 2 or labels.dtype.kind not in "iub":
         raise InputError("Planes of labels (Y, X) of whole numbers can be linked.")
-    if labels.size and labels.min() < 0:
+    runs = LabelRuns(labels)
+    if runs.values.min(initial=0) < 0:
         raise InputError("Labels to be linked must not be negative: 0 is the background.")
-    shape = before[-1].labels.shape if before else labels.shape
-    if labels.shape != shape:
-        raise InputError(f"A plane of {labels.shape} pixels cannot be linked with one of {shape}.")
+    return runs
 
 
 def _in_order(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ __all__ = [
 MINIMUM_IOU = 0.25
 """Objects of neighbouring planes are one from this overlap on; Cellpose's usual value
 (``stitch3D``: Stringer et al., Nature Methods 18, 2021)."""
+
+_TABLE = 2**18  # pairs of ids: up to so many, a table of all is faster than sorting them
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,23 +66,45 @@ class SharedPixels:
 
 
 class LabelRuns:
-    """A plane of labels, and where in it runs of equal labels begin: looked for only once.
+    """Runs of equal labels in a plane, in raster order: far fewer than pixels, looked for once.
 
     Parameters
     ----------
     labels
-        (Y, X), 0 is background; not to be changed.
+        (Y, X), 0 is background. They are not kept.
+
+    Attributes
+    ----------
+    shape
+        Of the plane.
+    starts
+        Flat index of the first pixel of each run.
+    values
+        Label of each run.
     """
 
     def __init__(self, labels: Integers) -> None:
-        self.labels = labels
-        self._flat = np.ravel(labels)
-        self.begins = np.ones(self._flat.size, bool)
-        np.not_equal(self._flat[1:], self._flat[:-1], out=self.begins[1:])
+        self.shape = labels.shape
+        flat = np.ravel(labels)
+        begins = np.ones(flat.size, bool)
+        np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+        self.starts = np.flatnonzero(begins)
+        self.values = flat[self.starts].astype(np.int64)
 
-    def at(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
-        """Return the labels at flat indices."""
-        return self._flat[places].astype(np.int64)
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Number of pixels of each run."""
+        return np.diff(self.starts, append=math.prod(self.shape))
+
+    def renumbered(self, numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return the plane (Y, X) with other numbers.
+
+        Parameters
+        ----------
+        numbers
+            Number of each object, by its label.
+        """
+        return np.repeat(numbers[self.values], self.lengths).reshape(self.shape)
 
 
 def _runs(labels: Integers | LabelRuns) -> LabelRuns:
@@ -100,23 +125,47 @@ def count_overlaps(first: Integers | LabelRuns, second: Integers | LabelRuns) ->
         Ordered by the ids of `first`, then of `second`.
     """
     before, after = _runs(first), _runs(second)
-    # runs of equal pairs: far fewer than pixels, whatever the number of objects
-    starts = np.flatnonzero(before.begins | after.begins)
-    lengths = np.diff(starts, append=before.begins.size)
-    one, other = before.at(starts), after.at(starts)
+    one, other, lengths = _common_runs(before, after)
     shared = (one > 0) & (other > 0)
-    stride = int(other.max(initial=0)) + 1
-    pairs, place = np.unique(one[shared] * stride + other[shared], return_inverse=True)
-    pixels = np.bincount(place.ravel(), lengths[shared], minlength=len(pairs)).astype(np.int64)
-    return SharedPixels(pairs // stride, pairs % stride, pixels)
+    stride = int(after.values.max(initial=0)) + 1
+    keys = one[shared] * stride + other[shared]
+    return _counted(keys, lengths[shared], stride, (int(one.max(initial=0)) + 1) * stride)
+
+
+def _common_runs(
+    first: LabelRuns, second: LabelRuns
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the labels in both planes and the length of each run of equal pairs."""
+    starts = np.concatenate([first.starts, second.starts])
+    order = np.argsort(starts, kind="stable")  # merges the two in linear time
+    starts = starts[order]
+    of_first = order < len(first.starts)
+    begun = np.cumsum(of_first)
+    # each plane begins a run at pixel 0; where both begin one, the pair's first run has no pixel
+    one = first.values[begun - 1]
+    other = second.values[np.maximum(np.arange(len(order)) - begun, 0)]
+    return one, other, np.diff(starts, append=math.prod(first.shape))
+
+
+def _counted(
+    keys: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64], stride: int, size: int
+) -> SharedPixels:
+    """Sum up the pixels of each key, which are first · `stride` + second and below `size`."""
+    if size <= _TABLE:
+        table = np.bincount(keys, pixels, minlength=1)
+        pairs = np.flatnonzero(table)
+        found = table[pairs]
+    else:
+        pairs, place = np.unique(keys, return_inverse=True)
+        found = np.bincount(place.ravel(), pixels, minlength=len(pairs))
+        pairs, found = pairs[found > 0], found[found > 0]
+    return SharedPixels(pairs // stride, pairs % stride, found.astype(np.int64))
 
 
 def object_areas(labels: Integers | LabelRuns) -> npt.NDArray[np.int64]:
     """Return the pixels of each object by its id; entry 0 is 0."""
     runs = _runs(labels)
-    starts = np.flatnonzero(runs.begins)
-    lengths = np.diff(starts, append=runs.begins.size)
-    areas = np.bincount(runs.at(starts), lengths, minlength=1).astype(np.int64)
+    areas = np.bincount(runs.values, runs.lengths, minlength=1).astype(np.int64)
     areas[0] = 0
     return areas
 

@@ -251,7 +251,6 @@ class StackObjects:
             for plane, (pieces, shared) in zip(run, one_ahead(label, run), strict=True):
                 progress(done, len(self.local), "labelling")
                 growth.add(plane, pieces, shared)
-                labels[plane_slices(planes.axes, plane)] = pieces.labels
                 done += 1
             beyond = growth.renumber(labels, planes.axes)
 
@@ -275,23 +274,24 @@ class _Growth:
         self._first = stack.ends[run - 1] if run else 0
         self._known = stack.ends[run] - self._first
         self._linker = PlaneLinker()
+        self._pieces: list[LabelRuns] = []
         # of each plane (N, 2): object of the stack, and the object of the plane that covers it
         self._covered: list[npt.NDArray[np.int64]] = []
 
     def add(self, plane: Plane, pieces: LabelRuns, shared: SharedPixels) -> None:
         """Link the next plane; `shared` are the overlaps of the stack's objects with it."""
         self._linker.add(pieces)
+        self._pieces.append(pieces)
         most = _most_shared(shared.first, shared.pixels)
         numbers = self._stack.numbers[plane][shared.first[most]] - self._first
         self._covered.append(np.stack([numbers - 1, shared.second[most]], axis=1))
 
     def renumber(self, labels: npt.NDArray[np.int32], axes: str) -> int:
-        """Write the numbers in the stack over the ids in the planes; return the last number."""
+        """Write the numbers in the stack of all planes; return the last number."""
         linking = self._linker.linking()
         numbers, last = self._numbers(linking)
-        for place, plane in enumerate(self._planes):
-            found = labels[plane_slices(axes, plane)]
-            np.take(numbers[linking.numbers[place]], found, out=found, mode="clip")
+        for plane, pieces, own in zip(self._planes, self._pieces, linking.numbers, strict=True):
+            labels[plane_slices(axes, plane)] = pieces.renumbered(numbers[own])
         return last
 
     def _numbers(self, linking: Linking) -> tuple[npt.NDArray[np.int32], int]:

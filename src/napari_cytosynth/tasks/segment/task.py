@@ -15,6 +15,7 @@ from napari_cytosynth.tasks.common.axes import axes_from_labels, plane_slices
 from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
 from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
+from napari_cytosynth.tasks.common.messages import Message
 from napari_cytosynth.tasks.common.planes import (
     PlaneRun,
     engine_record,
@@ -206,7 +207,7 @@ def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:
     """Return what the user ought to know where planes along Z are linked."""
     if "Z" not in run.axes or not run.options.link_planes:
         return []
-    messages = []
+    messages: list[str] = []
     if guessed and not axes_from_labels(run.source.axis_labels):
         messages.append(
             f"The axes were taken to be {run.reader.axes}, so that objects of neighbouring planes "
@@ -214,10 +215,11 @@ def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:
             "link_planes=False links none."
         )
     if run.z_size is None or run.pixel_size is None:
-        messages.append(
+        unknown = (
             "The distance of the planes along Z is not known: volumes and surfaces are in voxels "
             "only. Give pixel_size=(z, y, x) in µm for physical ones."
         )
+        messages.append(Message(unknown, "unknown depth"))
     return messages
 
 
@@ -318,7 +320,8 @@ class _SegmentationRun(PlaneRun):
             self._predict(plane, self._target(index), report)
             if self.owned is not None:
                 self._decode(self.owned, self.place(index))
-        self.add_messages(*[self.unlike] * bool(self.unlike), *self.predictor.messages)
+        unlike = [Message(self.unlike, "unlike training")] * bool(self.unlike)
+        self.add_messages(*unlike, *self.predictor.messages)
 
     def _decode(self, owned: OwnedPlanes, place: tuple[int, ...]) -> None:
         zoom = np.array(self._zoom(), np.float32)[:, None, None]

@@ -36,6 +36,14 @@ __all__ = [
 
 Plane = tuple[int, ...]
 
+_DEPTH = {
+    False: "The z step is not known: volumes and surfaces are in voxels only. Enter it under "
+    "“Advanced” for physical ones.",
+    True: "Pixel size and z step are not known: volumes and surfaces are in voxels only. Enter "
+    "both under “Advanced” for physical ones.",
+}
+"""Of a stack, by whether the pixel size is unknown, too."""
+
 
 @dataclass(frozen=True, eq=False)
 class SegmentRequest:
@@ -171,9 +179,7 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
 
     progress(0, 0, "Measuring the objects")
     layers = segmentation.to_layers()
-    # above Run stands in what the image is unlike those of the training
-    unlike = segmentation.training.unlike
-    messages = [message for message in segmentation.messages if message != unlike]
+    messages = _in_words_of_the_form(segmentation)
     table, warning = _measured(segmentation, request.intensity, request.uncertainty)
     layers[1][1]["features"] = table
     messages += warning
@@ -185,6 +191,16 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     counts = histogram(segmentation.probability)
     prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
+
+
+def _in_words_of_the_form(segmentation: Any) -> list[str]:
+    """Return the messages of a run, where one names an argument with the field in its place."""
+    from napari_cytosynth.tasks.common.messages import topic_of
+
+    # above Run stands in what the image is unlike those of the training
+    shown = [text for text in segmentation.messages if topic_of(text) != "unlike training"]
+    depth = _DEPTH[segmentation.pixel_size is None]
+    return [depth if topic_of(text) == "unknown depth" else text for text in shown]
 
 
 def relabel(
