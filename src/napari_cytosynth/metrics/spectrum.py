@@ -259,7 +259,8 @@ def _welch(array: NDArray[Any], side: int) -> NDArray[np.float64]:
             flat = parts - parts.mean(axis=(2, 3), keepdims=True)
             total += (np.abs(fft.fft2(flat * window)) ** 2).sum(axis=1)
             count += len(starts[1])
-    return total / (count * (window**2).sum())
+    power: NDArray[np.float64] = total / (count * (window**2).sum())
+    return power
 
 
 def grid_power_ratio(
@@ -330,4 +331,4 @@ def _means_of_kinds(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _rounding(data_range: float, bits: int) -> float:
     """Return the power of rounding to so many bits, at every frequency."""
-    return (data_range / (2**bits - 1)) ** 2 / 12
+    return (data_range / (float(2**bits) - 1)) ** 2 / 12
