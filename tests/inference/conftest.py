@@ -20,6 +20,7 @@ UNET = {"widths": [4, 6], "out_channels": 2, "dropout": 0.3}
 CHOICES = {
     "one block": ("Pix2PixHD", TINY | {"dropout": 0.3}),
     "many blocks": ("Pix2PixHD", TINY | {"dropout": 0.3, "dropout_blocks": 2}),
+    "bilinear": ("Pix2PixHD", TINY | {"dropout": 0.3, "upsampling": "bilinear"}),
     "global": (
         "Pix2PixHDGlobal",
         {"width": 4, "blocks": 2, "downsamplings": 1, "dropout": 0.3, "out_channels": 2},

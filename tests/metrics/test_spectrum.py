@@ -7,6 +7,9 @@ from scipy import ndimage
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import (
     gaussian_matched,
+    grid_peak,
+    grid_power,
+    grid_power_ratio,
     radial_frequencies,
     radial_spectrum,
     spectrum_distance,
@@ -111,3 +114,77 @@ def test_what_has_no_spectrum_is_refused() -> None:
         gaussian_matched(np.zeros((1, 1, 8, 8)))
     with pytest.raises(InputError, match="differ in channels"):
         spectrum_distance(np.zeros((1, 1, 8, 8)), np.zeros((1, 1, 9, 9)))
+
+
+Y, X = np.indices((256, 352))
+PATTERNS = {
+    "columns, period 2": (-1.0) ** X,
+    "rows, period 2": (-1.0) ** Y,
+    "checkerboard": (-1.0) ** (X + Y),
+    "columns, period 4": np.cos(np.pi / 2 * X),
+    "diagonals, period 4": np.cos(np.pi / 2 * (X - Y)),
+    "both": np.cos(np.pi / 2 * X) * (-1.0) ** Y,
+}
+
+
+def _spots(seed=0, noise=0.01):
+    """Return two channels (1, 2, 256, 352) of smooth spots and camera noise, range about 1."""
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter((rng.random((1, 2, 256, 352)) > 0.99) * 40.0, (0, 0, 2, 2))
+    return smooth + rng.normal(0, noise, smooth.shape)
+
+
+def _ratio(virtual, real):
+    return grid_power_ratio(grid_power(virtual), grid_power(real), 1.0)
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_checkerboard_stands_out_in_its_channel_only(name) -> None:
+    real = _spots()
+    virtual = real.copy()
+    virtual[:, 1] += 0.03 * PATTERNS[name]
+    ratio, peak = _ratio(virtual, real), grid_peak(grid_power(virtual), 1.0)
+    assert ratio[0] == 1
+    assert ratio[1] > 20
+    assert peak[0] < 1.5
+    assert peak[1] > 10
+
+
+def test_an_equal_image_has_a_ratio_of_exactly_one() -> None:
+    for image in (_spots(), np.zeros((1, 1, 64, 64)), 1e4 * _spots()):
+        np.testing.assert_array_equal(_ratio(image, image), 1)
+
+
+def test_blur_has_less_power_and_no_peak() -> None:
+    real = _spots()
+    blurred = ndimage.gaussian_filter(real, (0, 0, 0.7, 0.7))
+    assert (_ratio(blurred, real) < 0.7).all()
+    assert (grid_peak(grid_power(blurred), 1.0) < 1.5).all()
+
+
+def test_a_checkerboard_below_the_camera_noise_shows_as_a_peak_only() -> None:
+    """What the ratio cannot tell: a smooth stain with a pattern as strong as the noise."""
+    noise, smooth = _spots(noise=0.05), _spots(noise=0.001)
+    virtual = smooth + 0.001 * (PATTERNS["checkerboard"] + PATTERNS["rows, period 2"])
+    assert (_ratio(virtual, noise) < 1).all()
+    assert (grid_peak(grid_power(virtual), 1.0) > 10).all()
+
+
+def test_fine_texture_without_a_period_has_a_ratio_but_no_peak() -> None:
+    virtual = _spots(noise=0.05)
+    assert (_ratio(virtual, _spots()) > 10).all()
+    assert (grid_peak(grid_power(virtual), 1.0) < 1.5).all()
+
+
+@pytest.mark.parametrize("size", [(32, 40), (64, 64), (130, 97)])
+def test_white_noise_has_its_variance_on_the_grid_and_beside_it(size) -> None:
+    noise = np.random.default_rng(0).normal(7, [[[3.0]], [[0.5]]], (60, 2, *size))
+    power = grid_power(noise)
+    assert power.shape == (2, 2, 15)
+    np.testing.assert_allclose(power[:, 0].mean(axis=1), [9, 0.25], rtol=0.1)
+    np.testing.assert_allclose(power[:, 1].mean(axis=1), [9, 0.25], rtol=0.1)
+
+
+def test_traces_in_tiny_images_are_refused() -> None:
+    with pytest.raises(InputError, match="at least 32 px"):
+        grid_power(np.zeros((1, 1, 31, 64)))

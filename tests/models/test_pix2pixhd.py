@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_cytosynth.errors import UnknownArchitectureError
+from napari_cytosynth.inference.batchnorm_folding import folded_copy
 from napari_cytosynth.inference.geometry import network_geometry
+from napari_cytosynth.metrics import grid_power
 from napari_cytosynth.models import build_network
-from napari_cytosynth.models.pix2pixhd import GlobalGenerator, Pix2PixHD
+from napari_cytosynth.models.pix2pixhd import BilinearConvolution, GlobalGenerator, Pix2PixHD
 from napari_cytosynth.training.tasks import load_recipe
+from napari_cytosynth.zoo.loading import load_model
 
 TINY = {"width": 4, "downsamplings": 1, "global_blocks": 1, "local_blocks": 3}
 STAGED = {"width": 4, "global_blocks": 2, "local_blocks": 2, "downsamplings": 1, "dropout": 0.5}
@@ -20,6 +26,7 @@ NETWORKS = [
         ("Pix2PixHD", STAGED | {"dropout_blocks": blocks}, min(blocks, 4))
         for blocks in (1, 2, 3, 4)
     ),
+    ("Pix2PixHD", STAGED | {"dropout_blocks": 3, "upsampling": "bilinear"}, 3),
     ("Pix2PixHDGlobal", {"width": 4, "blocks": 3, "downsamplings": 1, "dropout": 0.5}, 1),
     (
         "Pix2PixHDGlobal",
@@ -46,6 +53,8 @@ def shipped_arguments(name):
         {"in_channels": 2, "out_channels": 5, "downsamplings": 2, "head_kernel": 3},
         {"norm": "instance", "padding": "reflect", "dropout": 0.3, "dropout_blocks": 3},
         {"norm": "none", "local_blocks": 1},
+        {"upsampling": "bilinear", "downsamplings": 2},
+        {"upsampling": "bilinear", "norm": "instance"},
     ],
 )
 def test_every_pixel_gets_every_stain(arguments):
@@ -59,7 +68,7 @@ def test_every_pixel_gets_every_stain(arguments):
     assert stains.std() > 0
 
 
-@pytest.fixture(params=NETWORKS, ids=lambda n: f"{n[0]}-{n[2]}")
+@pytest.fixture(params=NETWORKS, ids=lambda n: f"{n[0]}-{n[2]}-{n[1].get('upsampling', '')}")
 def network(request):
     torch.manual_seed(0)
     name, arguments, blocks = request.param
@@ -120,8 +129,9 @@ def test_a_network_without_dropout_still_has_the_places_for_it():
     assert [part.p for part in places] == [0.0]
 
 
-def test_gradients_reach_every_weight_of_both_halves():
-    network = tiny(dropout=0.1)
+@pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
+def test_gradients_reach_every_weight_of_both_halves(upsampling):
+    network = tiny(dropout=0.1, upsampling=upsampling)
     network(torch.randn(2, 1, 32, 32)).square().sum().backward()
     assert all(p.grad is not None for p in network.parameters())
     # a bias before BatchNorm moves nothing, but for rounding
@@ -212,9 +222,98 @@ def test_what_ships_repeats_at_most_a_sixth_of_its_work_for_a_sample(name):
         ({"norm": "group"}, "norm"),
         ({"dropout": 1.5}, "dropout"),
         ({"padding": "nothing"}, "padding"),
+        ({"upsampling": "bicubic"}, "upsampling must be transposed or bilinear"),
         ({"ngf": 64}, "ngf"),
     ],
 )
 def test_impossible_arguments_are_named(arguments, complaint):
     with pytest.raises(UnknownArchitectureError, match=rf"“Pix2PixHD”.*{complaint}"):
         build_network("Pix2PixHD", {**TINY, **arguments})
+
+
+def test_bilinear_upsampling_is_interpolation_and_a_convolution():
+    torch.manual_seed(0)
+    layer, image = BilinearConvolution(3, 5).double(), torch.randn(2, 3, 7, 9, dtype=torch.double)
+    # input pixel i at output pixel 2i: with corners aligned, 2n - 1 pixels of an input of n
+    larger = nn.functional.interpolate(image, size=(13, 17), mode="bilinear", align_corners=True)
+    kernel = layer.weight.flip(2, 3).transpose(0, 1)
+    expected = nn.functional.conv2d(larger, kernel, layer.bias)
+    result = layer(image)
+    assert result.shape == (2, 5, 14, 18)
+    torch.testing.assert_close(result[:, :, 1:12, 1:16], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_bilinear_upsampling_keeps_a_flat_image_flat_and_the_transposed_does_not():
+    for upsampling, flat in (("transposed", False), ("bilinear", True)):
+        up = tiny(upsampling=upsampling).up.conv
+        with torch.inference_mode():
+            middle = up(torch.ones(1, 8, 9, 9))[..., 2:-2, 2:-2]
+        ripple = middle.std(dim=(2, 3)).max() / middle.std()
+        assert (ripple < 1e-5) == flat
+
+
+def _stain_of_a_smooth_image(upsampling):
+    """Return what an untrained network makes of broad spots, all its stains (1, 3, 224, 224)."""
+    network = tiny(out_channels=3, downsamplings=2, norm="none", upsampling=upsampling).eval()
+    image = torch.rand(1, 1, 17, 17, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        stain = network(nn.functional.interpolate(image, 256, mode="bicubic"))
+    return stain[..., 16:-16, 16:-16].numpy()  # zeros beyond the border leave an edge
+
+
+def test_an_untrained_network_leaves_a_checkerboard_by_transposed_convolutions_only():
+    ripples = {}
+    for name in ("transposed", "bilinear"):
+        stain = _stain_of_a_smooth_image(name)
+        ripples[name] = grid_power(stain)[:, 0].max(axis=1) / np.ptp(stain) ** 2
+    assert (ripples["bilinear"] < 1e-3 * ripples["transposed"]).all()
+
+
+def test_the_upsampling_changes_neither_names_nor_shapes_of_weights():
+    states = [tiny(upsampling=name).state_dict() for name in ("transposed", "bilinear")]
+    shapes = [{name: tensor.shape for name, tensor in state.items()} for state in states]
+    assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_weights_whose_card_names_no_upsampling_run_as_before(name, transposed):
+    """Cards that were written before the argument existed: to the bit."""
+    model = load_model(name, "cpu")
+    arguments = {key: value for key, value in model.card.arguments.items() if key != "upsampling"}
+    network = build_network("Pix2PixHD", arguments).eval()
+    network.load_state_dict(model.network.state_dict())
+    before = copy.deepcopy(network)
+    for stage in (before.up, *before.coarse.up):
+        stage.conv = transposed(stage.conv)
+    image = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(network(image), before(image))
+
+
+@pytest.fixture
+def transposed():
+    """Return the upsampling that was the only one, with the weights of a given layer."""
+
+    def make(layer):
+        made = nn.ConvTranspose2d(
+            layer.in_channels, layer.out_channels, 3, stride=2, padding=1, output_padding=1
+        )
+        made.load_state_dict(layer.state_dict())
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "bilinear"])
+def test_norms_after_the_upsampling_fold_away(upsampling):
+    network = tiny(upsampling=upsampling)
+    network(torch.randn(4, 1, 64, 64))  # statistics
+    network.eval()
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.uniform_(part.bias, -1, 1)
+    image = torch.randn(1, 1, 48, 48)
+    folded = folded_copy(network, image)
+    assert not [part for part in folded.modules() if isinstance(part, nn.BatchNorm2d)]
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(image), network(image), rtol=1e-4, atol=1e-4)

@@ -53,7 +53,15 @@ from .pixel import (
     precision_recall,
 )
 from .population import Difference, compare_populations
-from .spectrum import gaussian_matched, radial_frequencies, radial_spectrum, spectrum_distance
+from .spectrum import (
+    gaussian_matched,
+    grid_peak,
+    grid_power,
+    grid_power_ratio,
+    radial_frequencies,
+    radial_spectrum,
+    spectrum_distance,
+)
 from .splitting import Partition, partition
 from .uncertainty import (
     COVERAGE_GOALS,
@@ -103,6 +111,9 @@ __all__ = [
     "foreground_fractions",
     "frechet_distance",
     "gaussian_matched",
+    "grid_peak",
+    "grid_power",
+    "grid_power_ratio",
     "intensity_distance",
     "iou",
     "kernel_distance",

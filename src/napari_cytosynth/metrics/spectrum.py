@@ -3,6 +3,8 @@
 References
 ----------
 Durall, Keuper, Keuper 2020, arXiv:2003.01826: generators miss the spectrum of real images.
+Odena, Dumoulin, Olah 2016, doi:10.23915/distill.00003: upsampling leaves a checkerboard. Mean
+over overlapping windows: Welch 1967, doi:10.1109/TAU.1967.1161901.
 """
 
 from __future__ import annotations
@@ -19,10 +21,24 @@ from ._samples import stack
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["gaussian_matched", "radial_frequencies", "radial_spectrum", "spectrum_distance"]
+__all__ = [
+    "gaussian_matched",
+    "grid_peak",
+    "grid_power",
+    "grid_power_ratio",
+    "radial_frequencies",
+    "radial_spectrum",
+    "spectrum_distance",
+]
 
 # the rounding noise of 8-bit images in [0, 1]: below it a logarithm measures nothing
 _FLOOR = (1 / 255) ** 2 / 12
+
+_WINDOWS = (64, 32)  # px a side: the first that fits into the image
+_GRID = [(y, x) for y in range(4) for x in range(4) if y or x]  # in quarters of a cycle per px
+# kinds: 0 Nyquist; 1 period 4 along one axis; 2 along both; 3 along one, Nyquist along the other
+_KINDS = np.array([y % 2 + x % 2 + 2 * ((y + x) % 2 == 1 and 2 in (y, x)) for y, x in _GRID])
+_RING = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]  # in 16ths of a cycle per px
 
 
 def _check_size(array: NDArray[Any]) -> None:
@@ -188,3 +204,131 @@ def _filters(array: NDArray[np.float64]) -> NDArray[np.float64]:
     roots: NDArray[np.float64] = np.sqrt(values.clip(0))[:, None] * vectors
     filters: NDArray[np.float64] = roots @ vectors.transpose(0, 2, 1)
     return filters
+
+
+def grid_power(images: ArrayLike) -> NDArray[np.float64]:
+    """Return the power of images where upsampling leaves its traces, and beside that.
+
+    A layer that doubles the size leaves a pattern of period 2 px, one before it another of
+    period 4 px: power at the Nyquist frequency of an axis or of both, and at half of it. The
+    power is the mean over half overlapping windows of 64 px (32 px in images smaller than
+    that) whose own mean is removed and whose edges are faded out (Hann).
+
+    Parameters
+    ----------
+    images
+        (N, C, Y, X), at least 32 px a side. Pool sets of images by the mean of their results.
+
+    Returns
+    -------
+    ndarray
+        (C, 2, 15) in squared units of the images, for each multiple of a quarter of a cycle
+        per px: the power there, and the geometric mean of the eight powers at a 16th of a
+        cycle per px from it. White noise of variance s² has s² everywhere.
+
+    Raises
+    ------
+    InputError
+        If the images are smaller than 32 px on a side, or a pixel is not a number.
+    """
+    array = stack(images)
+    side = next((side for side in _WINDOWS if side <= min(array.shape[-2:])), 0)
+    if not side:
+        raise InputError(
+            f"Traces of upsampling show in images of at least {_WINDOWS[-1]} px on a side, not "
+            f"{array.shape[-2:]}."
+        )
+    power = _welch(array, side)
+    quarter, near = side // 4, side // 16
+    rows, columns = (np.array(axis) * quarter for axis in zip(*_GRID, strict=True))
+    around = [power[:, (rows + near * y) % side, (columns + near * x) % side] for y, x in _RING]
+    logarithms = np.log(np.maximum(around, np.finfo(np.float64).tiny))
+    return np.stack([power[:, rows, columns], np.exp(logarithms.mean(axis=0))], axis=1)
+
+
+def _welch(array: NDArray[Any], side: int) -> NDArray[np.float64]:
+    """Return the mean power spectrum (C, side, side) of windows that overlap by half."""
+    window = _window((side, side))
+    total, count = np.zeros((array.shape[1], side, side)), 0
+    starts = [range(0, n - side + 1, side // 2) for n in array.shape[-2:]]
+    for image in array:
+        for y in starts[0]:
+            band = image[:, y : y + side].astype(np.float64)
+            views = np.lib.stride_tricks.sliding_window_view(band, side, axis=2)[:, :, starts[1]]
+            parts = views.swapaxes(1, 2)
+            flat = parts - parts.mean(axis=(2, 3), keepdims=True)
+            total += (np.abs(fft.fft2(flat * window)) ** 2).sum(axis=1)
+            count += len(starts[1])
+    power: NDArray[np.float64] = total / (count * (window**2).sum())
+    return power
+
+
+def grid_power_ratio(
+    virtual: NDArray[np.float64], real: NDArray[np.float64], data_range: float
+) -> NDArray[np.float64]:
+    """Return how many times too strong the power on the grid of the upsampling is.
+
+    The powers at the Nyquist frequency, (π, 0), (0, π) and (π, π), are added up; so are those of
+    period 4 px along one axis, along both, and along one axis with π along the other. The
+    result is the largest of the four ratios. They are added because a single one may be next
+    to nothing in the real image, where its optics, or the filter of a reduction, have a zero.
+
+    A large value means fine texture that the real image has not: a checkerboard, or any
+    other (:func:`grid_peak` tells which). A value below 1 means blur. A value of 1 does
+    not mean that there is no checkerboard: the camera noise of the real image counts, and where
+    nothing else is left at these frequencies, a pattern of the power of that noise has a ratio
+    of 1. Compare models on the same images only; the less noise those have, the larger the
+    ratios. It does not say whether the pattern can be seen: that depends on its amplitude.
+
+    Parameters
+    ----------
+    virtual, real
+        Results of :func:`grid_power`, (C, 2, 15).
+    data_range
+        Range of the intensities: the rounding noise of 16 bits of it is added to both sides.
+
+    Returns
+    -------
+    ndarray
+        (C,), positive; exactly 1 for equal powers.
+    """
+    floor = _rounding(data_range, 16)
+    one, other = (_means_of_kinds(power[:, 0]) + floor for power in (virtual, real))
+    largest: NDArray[np.float64] = (one / other).max(axis=1)
+    return largest
+
+
+def grid_peak(power: NDArray[np.float64], data_range: float) -> NDArray[np.float64]:
+    """Return how far the grid of the upsampling stands out of the spectrum.
+
+    The power on the grid over that a 16th of a cycle per px beside it: the mean over the
+    frequencies of each of the four kinds of :func:`grid_power_ratio`, of which the largest
+    counts. Real images have about 1, however noisy or blurred, and so has fine texture of no
+    period; a checkerboard below the camera noise of real images still shows. What the steps of
+    an 8-bit display would hide does not count.
+
+    Parameters
+    ----------
+    power
+        Result of :func:`grid_power`, (C, 2, 15).
+    data_range
+        Range of the intensities: the rounding noise of 8 bits of it is added on and beside.
+
+    Returns
+    -------
+    ndarray
+        (C,), positive; 1 for a blank image, about 1 for white noise.
+    """
+    on, beside = (power + _rounding(data_range, 8)).swapaxes(0, 1)
+    peaks: NDArray[np.float64] = _means_of_kinds(on / beside).max(axis=1)
+    return peaks
+
+
+def _means_of_kinds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means (C, 4) of the values (C, 15) on the grid over frequencies of one kind."""
+    return np.stack([values[:, kind == _KINDS].mean(axis=1) for kind in range(4)], axis=1)
+
+
+def _rounding(data_range: float, bits: int) -> float:
+    """Return the power of rounding to so many bits, at every frequency."""
+    return (data_range / (float(2**bits) - 1)) ** 2 / 12

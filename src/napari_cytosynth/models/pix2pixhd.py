@@ -5,7 +5,10 @@ References
 Wang et al. 2018: "High-Resolution Image Synthesis and Semantic Manipulation with
 Conditional GANs", CVPR 2018, arXiv:1711.11585. Dropout kept at prediction: Gal and
 Ghahramani 2016, arXiv:1506.02142; put near the end of the network: Kong et al. 2022,
-"Reflash Dropout in Image Super-Resolution", CVPR 2022, arXiv:2112.12089.
+"Reflash Dropout in Image Super-Resolution", CVPR 2022, arXiv:2112.12089. Upsampling without a
+checkerboard: Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts", Distill,
+doi:10.23915/distill.00003; computed as in Karras et al. 2019, "A Style-Based Generator
+Architecture for Generative Adversarial Networks", CVPR 2019, arXiv:1812.04948.
 """
 
 from __future__ import annotations
@@ -14,12 +17,20 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["GlobalGenerator", "Pix2PixHD", "Pix2PixHDGlobal", "ResidualBlock"]
+__all__ = [
+    "BilinearConvolution",
+    "GlobalGenerator",
+    "Pix2PixHD",
+    "Pix2PixHDGlobal",
+    "ResidualBlock",
+]
 
 Norm = Literal["batch", "instance", "none"]
 Padding = Literal["zeros", "reflect"]
+Upsampling = Literal["transposed", "bilinear"]
 
 
 def _norm(kind: Norm, channels: int) -> nn.Module:
@@ -53,7 +64,41 @@ def _down(inputs: int, outputs: int, norm: Norm) -> _Stage:
     return _Stage(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), norm, outputs)
 
 
-def _up(inputs: int, outputs: int, norm: Norm) -> _Stage:
+class BilinearConvolution(nn.ConvTranspose2d):
+    """Doubles the size by bilinear interpolation and a 3×3 convolution: no checkerboard.
+
+    A transposed convolution reaches an output pixel with one, two or four weights of each
+    channel, by turns; what these sums differ in is a checkerboard. Here its result is smoothed
+    by (½, 1, ½) along both axes, which takes all power at the Nyquist frequency out of a smooth
+    input. Zeros between the pixels and this filter are bilinear interpolation, and convolutions
+    commute: it is resize-convolution at a quarter of its multiply-adds, for the many
+    channels are convolved before the size has doubled. As in the transposed convolution,
+    input pixel i lies at output pixel 2i, where the strided convolutions took it from.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Number of channels. Weights have the names and shapes of the transposed convolution's.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
+
+    def forward(self, x: torch.Tensor, output_size: list[int] | None = None) -> torch.Tensor:
+        """Map (N, inputs, Y, X) to (N, outputs, 2·Y, 2·X)."""
+        y = F.conv_transpose2d(x, self.weight, None, 2, 1, 1)
+        # made here rather than kept as a buffer: weights stay those of the transposed convolution
+        tent = y.new_tensor([0.5, 1.0, 0.5])
+        smooth = torch.outer(tent, tent).expand(self.out_channels, 1, 3, 3)
+        # the bias comes last, where no border dims it: a norm can be folded into this layer
+        return F.conv2d(y, smooth, self.bias, padding=1, groups=self.out_channels)
+
+
+def _up(inputs: int, outputs: int, norm: Norm, upsampling: Upsampling) -> _Stage:
+    if upsampling == "bilinear":
+        return _Stage(BilinearConvolution(inputs, outputs), norm, outputs)
+    if upsampling != "transposed":
+        raise ValueError(f"upsampling must be transposed or bilinear, not {upsampling}")
     turned = nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
     return _Stage(turned, norm, outputs)
 
@@ -105,6 +150,8 @@ class GlobalGenerator(nn.Module):
         As in :class:`Pix2PixHD`.
     dropout, dropout_blocks
         Probability of the dropout, and in how many of the last blocks it sits. Defaults: 0.0, 0.
+    upsampling
+        As in :class:`Pix2PixHD`.
     """
 
     def __init__(
@@ -117,6 +164,7 @@ class GlobalGenerator(nn.Module):
         padding: Padding = "zeros",
         dropout: float = 0.0,
         dropout_blocks: int = 0,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         if not 0 <= dropout_blocks <= blocks:
@@ -130,7 +178,7 @@ class GlobalGenerator(nn.Module):
             for number in range(blocks)
         )
         falling = widths[::-1]
-        self.up = nn.ModuleList(_up(high, low, norm) for high, low in pairwise(falling))
+        self.up = nn.ModuleList(_up(high, low, norm, upsampling) for high, low in pairwise(falling))
 
     def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the features before the first block with dropout; there must be one."""
@@ -169,7 +217,7 @@ class Pix2PixHDGlobal(nn.Module):
         Channels at full resolution; doubled by each of the `downsamplings`. Default: 64.
     downsamplings, blocks
         Halvings and residual blocks. Defaults: 3, 9.
-    norm, padding, dropout, dropout_blocks, head_kernel, tanh
+    norm, padding, dropout, dropout_blocks, head_kernel, tanh, upsampling
         As in :class:`Pix2PixHD`.
 
     Notes
@@ -190,13 +238,22 @@ class Pix2PixHDGlobal(nn.Module):
         dropout_blocks: int = 1,
         head_kernel: int = 7,
         tanh: bool = False,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         if min(width, downsamplings, blocks, dropout_blocks) < 1:
             raise ValueError("width, downsamplings, blocks, dropout_blocks must be at least 1")
         self.total_stride = 2**downsamplings
         self.coarse = GlobalGenerator(
-            in_channels, width, downsamplings, blocks, norm, padding, dropout, dropout_blocks
+            in_channels,
+            width,
+            downsamplings,
+            blocks,
+            norm,
+            padding,
+            dropout,
+            dropout_blocks,
+            upsampling,
         )
         self.head = _head(width, out_channels, head_kernel, padding)
         self.tanh = tanh
@@ -249,6 +306,11 @@ class Pix2PixHD(nn.Module):
         resolution: 3 makes samples three times as fast. Default: 7.
     tanh
         Whether a tanh follows, as in the paper. It clips bright nuclei. Default: False.
+    upsampling
+        ``transposed`` convolutions, as in the paper, or ``bilinear`` interpolation and a
+        convolution (:class:`BilinearConvolution`), which leave no checkerboard. Weights of the
+        one have the names and shapes of the other's, but need a training of their own.
+        Default: ``"transposed"``.
 
     Notes
     -----
@@ -269,6 +331,7 @@ class Pix2PixHD(nn.Module):
         dropout_blocks: int = 1,
         head_kernel: int = 7,
         tanh: bool = False,
+        upsampling: Upsampling = "transposed",
     ) -> None:
         super().__init__()
         if min(width, downsamplings, global_blocks, local_blocks) < 1:
@@ -279,7 +342,15 @@ class Pix2PixHD(nn.Module):
         self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
         further = max(0, dropout_blocks - local_blocks)
         self.coarse = GlobalGenerator(
-            in_channels, 2 * width, downsamplings, global_blocks, norm, padding, dropout, further
+            in_channels,
+            2 * width,
+            downsamplings,
+            global_blocks,
+            norm,
+            padding,
+            dropout,
+            further,
+            upsampling,
         )
         self.first = _first(in_channels, width, norm, padding)
         self.down = _down(width, 2 * width, norm)
@@ -289,7 +360,7 @@ class Pix2PixHD(nn.Module):
             for number in range(local_blocks)
         )
         self.quiet_blocks = quiet
-        self.up = _up(2 * width, width, norm)
+        self.up = _up(2 * width, width, norm, upsampling)
         self.head = _head(width, out_channels, head_kernel, padding)
         self.tanh = tanh
 

@@ -48,7 +48,7 @@ def test_tiled_equals_whole(mc, name, budget):
     assert mc.tile_count(network, 16) > 1
 
 
-@pytest.mark.parametrize("name", ["one block", "many blocks", "unet last"])
+@pytest.mark.parametrize("name", ["one block", "many blocks", "bilinear", "unet last"])
 def test_the_second_stage_needs_just_the_halo_it_gets(mc, name):
     import dataclasses
 

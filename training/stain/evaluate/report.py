@@ -12,6 +12,8 @@ import pandas as pd
 from napari_cytosynth.training.reports.records import model_record, replace_metrics
 from napari_cytosynth.zoo.card import Metric
 
+from .tally import GRID_PEAK, GRID_RATIO
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["StainOptions", "StainReport", "StainScores"]
 
-_CARD_FIGURES = ("PCC", "SSIM, mean per image", "NRMSE", "coverage of 68 %", "coverage of 95 %")
+_CARD_FIGURES = (
+    *("PCC", "SSIM, mean per image", "NRMSE", "coverage of 68 %", "coverage of 95 %"),
+    *(GRID_RATIO, GRID_PEAK),
+)
 _CARD_OBJECTS = ("F1@0.5", "AP@0.5:0.95")
 
 

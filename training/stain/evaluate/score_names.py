@@ -18,6 +18,8 @@ DIRECTIONS: dict[str, Direction | None] = {
     "PSNR": "maximize",
     "NRMSE": "minimize",
     "MAE": "minimize",
+    "power at the Nyquist frequency, virtual / real": None,  # best at 1
+    "peak at the Nyquist frequency": "minimize",
     "Spearman of error and predicted intensity": None,
     "AUSE of predicted intensity": None,
 }

@@ -13,6 +13,9 @@ from napari_cytosynth.metrics import (
     Reliability,
     Sparsification,
     coverage,
+    grid_peak,
+    grid_power,
+    grid_power_ratio,
     mae,
     ms_ssim,
     nrmse,
@@ -29,10 +32,23 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["MAX_POOLED", "ChannelTally", "PixelSums", "Prediction", "structure", "thinned"]
+__all__ = [
+    "GRID_PEAK",
+    "GRID_RATIO",
+    "MAX_POOLED",
+    "ChannelTally",
+    "PixelSums",
+    "Prediction",
+    "structure",
+    "thinned",
+]
 
 MAX_POOLED = 1_000_000
 """Approximate number of evenly spaced pixels of a stain for order statistics over all fields."""
+
+GRID_RATIO = "power at the Nyquist frequency, virtual / real"
+GRID_PEAK = "peak at the Nyquist frequency"
+_LEAST_SIDE = 32  # px of a field that shows traces of the upsampling
 
 _LEAST_INSIDE = 1000
 COVERAGE_NAMES = ("coverage of 68 %", "coverage of 95 %")
@@ -128,6 +144,7 @@ class ChannelTally:
         self._sums = PixelSums()
         self._pixels: list[dict[str, Floats]] = []
         self._sizes: list[int] = []
+        self._grid = np.zeros((2, 2, 15))  # virtual and real, by :func:`grid_power`
         self.calibrated = False
 
     def add(self, real: NDArray[Any], prediction: Prediction) -> dict[str, float]:
@@ -135,6 +152,8 @@ class ChannelTally:
         mean, data_range = prediction.mean, self.data_range
         self._sums.add(mean, real)
         self._sizes.append(mean.size)
+        if min(mean.shape) >= _LEAST_SIDE:
+            self._grid += mean.size * grid_power(np.stack([mean, real])[None])
         row = {
             "PCC": pcc(mean, real),
             "SSIM": ssim(mean, real, data_range),
@@ -175,7 +194,18 @@ class ChannelTally:
             "NRMSE": relative,
             "MAE": sums.mae,
         }
-        return result | self._uncertainty()
+        return result | self._traces() | self._uncertainty()
+
+    def _traces(self) -> dict[str, float]:
+        """Return the power on the grid of the upsampling; nothing if all fields were tiny."""
+        if not self._grid.any():
+            return {}
+        virtual, real = self._grid[:, None] / sum(self._sizes)
+        ratio = grid_power_ratio(virtual, real, self.data_range)
+        return {
+            GRID_RATIO: float(ratio[0]),
+            GRID_PEAK: float(grid_peak(virtual, self.data_range)[0]),
+        }
 
     def _mean(self, name: str) -> float:
         return float(np.mean([row[name] for row in self.rows]))

@@ -16,7 +16,13 @@ from napari_cytosynth.training.stain.evaluate.calibration import calibrate, cali
 from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, find_stain_fields
 from napari_cytosynth.training.stain.evaluate.objects import threshold_objects
 from napari_cytosynth.training.stain.evaluate.run import StainOptions, evaluate_stain
-from napari_cytosynth.training.stain.evaluate.tally import ChannelTally, Prediction, thinned
+from napari_cytosynth.training.stain.evaluate.tally import (
+    GRID_PEAK,
+    GRID_RATIO,
+    ChannelTally,
+    Prediction,
+    thinned,
+)
 from napari_cytosynth.zoo.card import Metric, Normalisation, OutputScaling
 from napari_cytosynth.zoo.loading import load_model
 from napari_cytosynth.zoo.model_files import read_card, save_model, update_card
@@ -109,6 +115,7 @@ def test_figures_of_a_stain_that_is_a_tenth_too_dim(save_stainer, folder: Path) 
     assert figures["DNA"]["ENCE"] == pytest.approx(1, abs=1e-3)
     assert figures["DNA"]["AUSE of sigma"] == pytest.approx(0, abs=1e-4)
     assert figures["DNA"]["Spearman of error and sigma"] == pytest.approx(1, abs=1e-4)
+    assert figures["DNA"][GRID_RATIO] == pytest.approx(0.81, rel=1e-3)
     assert figures["objects"]["F1@0.5"] == 1
     assert figures["objects"]["real objects"] == figures["objects"]["virtual objects"] == 12
     assert figures["objects"]["splits"] == figures["objects"]["count error, mean per image"] == 0
@@ -162,6 +169,35 @@ def test_pooled_correlation_is_that_of_all_pixels() -> None:
     assert found["PCC"] == pytest.approx(np.corrcoef(real.ravel(), mean.ravel())[0, 1], abs=1e-6)
     assert found["PCC, mean per image"] > found["PCC"]
     assert found["MAE"] == pytest.approx(np.abs(real - mean).mean(), rel=1e-5)
+
+
+def _traces(pattern: float, shape: tuple[int, int] = (96, 128)) -> dict[str, float]:
+    """Return the figures of two stains, of which the second has a checkerboard."""
+    tally = ChannelTally(2000.0, 2)
+    checkerboard = (-1.0) ** np.indices(shape).sum(axis=0)
+    for seed, height in enumerate((0.0, pattern)):
+        rng = np.random.default_rng(seed)
+        real = (2000 * blobs(seed, shape) + rng.normal(0, 5, shape)).astype(np.float32)
+        tally.add(real, Prediction((real + height * checkerboard).astype(np.float32)))
+    return tally.metrics()
+
+
+def test_a_checkerboard_in_one_of_two_fields_shows_in_the_figures_of_both() -> None:
+    clean, spoiled = _traces(0), _traces(40)
+    assert clean[GRID_RATIO] == 1
+    assert spoiled[GRID_RATIO] > 20
+    assert spoiled[GRID_PEAK] > 5 * clean[GRID_PEAK]
+    # nothing else shows it
+    assert spoiled["PCC"] > 0.99
+
+
+def test_fields_too_small_for_a_spectrum_have_the_other_figures() -> None:
+    assert GRID_RATIO in _traces(40, (48, 56))
+    tally = ChannelTally(1000.0, 1)
+    plane = np.random.default_rng(0).normal(500, 50, (20, 90)).astype(np.float32)
+    tally.add(plane, Prediction(plane))
+    assert not {GRID_RATIO, GRID_PEAK} & set(tally.metrics())
+    assert tally.metrics()["PCC"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("limit", [200, 1000, 10_000])
@@ -282,6 +318,10 @@ def test_the_command_writes_a_table_side_by_side(
     assert (out / "figures.pdf").stat().st_size > 1000
     metrics = {metric.name: metric for metric in read_card(models[1]).metrics}
     assert metrics["DNA: PCC"].dataset == "blobs, test"
+    assert metrics[f"AGP: {GRID_RATIO}"].value > 0
+    assert f"AGP: {GRID_PEAK}" in metrics
+    assert {GRID_RATIO, GRID_PEAK} < set(comparison["figure"])
+    assert GRID_PEAK in summary["models"]["one"]["figures"]["DNA"]
     assert metrics["DNA: PCC"].command.startswith("cytosynth evaluate stain two --data-dir")
 
 
