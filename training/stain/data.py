@@ -191,7 +191,9 @@ class StainData(CropData):
             return None
         planes = list(zip(*self._focus.values(), strict=True))
         return FocalPlanes(
-            contrast=[max(round(float(np.median([p.contrast for p in each])), 6), 1e-6) for each in planes],
+            contrast=[
+                max(round(float(np.median([p.contrast for p in each])), 6), 1e-6) for each in planes
+            ],
             asymmetry=[round(float(np.median([p.asymmetry for p in each])), 4) for each in planes],
         )
 

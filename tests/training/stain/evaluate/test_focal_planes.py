@@ -155,9 +155,7 @@ def test_the_command_names_the_planes_and_repeats_itself(
 def test_calibration_is_fitted_on_the_same_fields(save, folder: Path, channels, count) -> None:
     model = save("model", channels)
     stainer = Stainer(load_model(model), 4)
-    fields = find_stain_fields(
-        folder, PLANES, "fluorescence", ["calibration"], apart=channels == 1
-    )
+    fields = find_stain_fields(folder, PLANES, "fluorescence", ["calibration"], apart=channels == 1)
     assert len(fields) == count
     seen = []
 
