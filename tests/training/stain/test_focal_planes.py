@@ -11,8 +11,11 @@ import torch
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.inference.normalise import normalise
+from napari_cytosynth.tasks.common.focal_planes import measure_focus
 from napari_cytosynth.training.check.check import check_data
+from napari_cytosynth.training.run.fit import train
 from napari_cytosynth.training.stain.data import StainData
+from napari_cytosynth.zoo.model_files import read_card
 
 FOLDERS = ["low", "phase", "high"]
 
@@ -106,6 +109,22 @@ def test_a_stack_shows_all_planes_in_their_order(make, folder):
     # mirrored in z where the recipe says so
     (turned,) = read(make("stack", inputs=FOLDERS[::-1]), folder).validation
     np.testing.assert_array_equal(turned.image, expected[::-1])
+
+
+def test_the_card_of_a_stack_knows_its_planes(make, folder, tmp_path):
+    recipe = make("stack")
+    card = read_card(train(recipe, folder, tmp_path / "out"))
+    assert card.inference.input_channels == ["z-", "z0", "z+"]
+    known = card.inference.focal_planes
+    for place, name in enumerate(FOLDERS):
+        images = [tifffile.imread(folder / name / f"{field}.tif") for field in ("a1", "a2", "b1")]
+        measured = [measure_focus(image, recipe.data.normalisation) for image in images]
+        contrast = np.median([plane.contrast for plane in measured])
+        assert known.contrast[place] == pytest.approx(contrast, abs=1e-5)
+        asymmetry = np.median([plane.asymmetry for plane in measured])
+        assert known.asymmetry[place] == pytest.approx(asymmetry, abs=1e-3)
+    assert read(make(), folder).focal_planes is None
+    assert read(make(inputs="phase"), folder).focal_planes is None
 
 
 # -- what does not fit -------------------------------------------------------------------------
