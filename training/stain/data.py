@@ -104,8 +104,8 @@ def split_fields(fields: Pairs, split: PairSplitRecipe) -> tuple[list[str], list
     names = list(fields)
     if split.kind == "folders":
         validates = {n for n in names if any(f"{n}/".startswith(f"{p}/") for p in split.validation)}
-        if empty := [part for part in split.validation if not _any_in(part, names)]:
-            raise RecipeError(f"Validation fields not found: {', '.join(sorted(empty))}.")
+        if unknown := {p for p in split.validation if not _any_in(p, names)}:
+            raise RecipeError(f"Validation fields not found: {', '.join(sorted(unknown))}.")
     elif split.kind == "names":
         validates = {image_name(name) for name in split.validation}
         if unknown := validates - set(names):

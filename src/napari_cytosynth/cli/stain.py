@@ -157,7 +157,7 @@ def _pixels(
     file: LoadedImage, card: ModelCard, arguments: argparse.Namespace, axes: str | None
 ) -> int:
     """Return the number of pixels of one stain."""
-    from napari_cytosynth.tasks.common.planes import takes_from_z
+    from napari_cytosynth.tasks.common.focal_reader import takes_from_z
 
     pixels = count_pixels(file.data.shape, axes)
     from_z = axes is not None and takes_from_z(card, axes, file.data.shape, arguments.channels)

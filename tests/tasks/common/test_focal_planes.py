@@ -23,7 +23,7 @@ def stack(*contrasts, asymmetry=None):
     return [PlaneFocus(*pair) for pair in zip(contrasts, asymmetry or sides, strict=True)]
 
 
-# -- what is measured ----------------------------------------------------------------------------
+# -- what is measured --------------------------------------------------------------------------
 
 
 def test_contrast_is_relative_to_the_brightness_whatever_the_models_scaling():
@@ -45,7 +45,7 @@ def test_bright_and_dark_details_differ_in_asymmetry():
     assert measure_focus(1000 * (1 - 0.3 * spots + noise), LOCAL).asymmetry < -0.5
 
 
-# -- the choice ------------------------------------------------------------------------------------
+# -- the choice --------------------------------------------------------------------------------
 
 
 def test_the_least_contrast_is_focus_and_the_others_are_like_those_of_the_training():
@@ -139,7 +139,7 @@ def test_a_training_without_a_plane_in_focus_cannot_choose():
         choose_planes(stack(2.0, 1.0, 3.0, 4.0), known)
 
 
-# -- images ------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------
 
 
 def phantom_stack(seed, distances):
@@ -165,7 +165,7 @@ def test_the_focus_of_simulated_cells_is_found_and_the_way_of_z():
         mirrored = choose_planes(measured[::-1], known)
         assert mirrored.order == "reversed"
         assert [10 - plane for plane in mirrored.planes] == list(found.planes)
-        with pytest.raises(InputError, match="ends? near focus"):
+        with pytest.raises(InputError, match="seems to end near focus"):
             choose_planes(measured[5:], known)
 
 

@@ -11,8 +11,11 @@ import torch
 
 from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.inference.normalise import normalise
+from napari_cytosynth.tasks.common.focal_planes import measure_focus
 from napari_cytosynth.training.check.check import check_data
+from napari_cytosynth.training.run.fit import train
 from napari_cytosynth.training.stain.data import StainData
+from napari_cytosynth.zoo.model_files import read_card
 
 FOLDERS = ["low", "phase", "high"]
 
@@ -108,6 +111,22 @@ def test_a_stack_shows_all_planes_in_their_order(make, folder):
     np.testing.assert_array_equal(turned.image, expected[::-1])
 
 
+def test_the_card_of_a_stack_knows_its_planes(make, folder, tmp_path):
+    recipe = make("stack")
+    card = read_card(train(recipe, folder, tmp_path / "out"))
+    assert card.inference.input_channels == ["z-", "z0", "z+"]
+    known = card.inference.focal_planes
+    for place, name in enumerate(FOLDERS):
+        images = [tifffile.imread(folder / name / f"{field}.tif") for field in ("a1", "a2", "b1")]
+        measured = [measure_focus(image, recipe.data.normalisation) for image in images]
+        contrast = np.median([plane.contrast for plane in measured])
+        assert known.contrast[place] == pytest.approx(contrast, abs=1e-5)
+        asymmetry = np.median([plane.asymmetry for plane in measured])
+        assert known.asymmetry[place] == pytest.approx(asymmetry, abs=1e-3)
+    assert read(make(), folder).focal_planes is None
+    assert read(make(inputs="phase"), folder).focal_planes is None
+
+
 # -- what does not fit -------------------------------------------------------------------------
 
 
@@ -160,7 +179,8 @@ def test_a_field_named_in_validation_is_not_trained_on(make_stain_recipe, pair_f
 
     data = split(validation=["train/a2"])
     assert data.validation_names == ["train/a2"]
-    assert "train/a2" not in data.train_names and "more/a2" in data.train_names
+    assert "train/a2" not in data.train_names
+    assert "more/a2" in data.train_names
     assert len(data.train_names) == 7
     assert not any(name.startswith("val/") for name in data.fields)
     both = split(validation=["train/a2", "val"])
@@ -217,4 +237,5 @@ def test_planes_of_opposite_contrast_do_not_hide_an_offset(make, tmp_path):
             tifffile.imwrite(tmp_path / part / f"{name}.tif", image.astype(np.uint16))
     report = check_data(make(inputs=["low", "high"]), tmp_path)
     (line,) = [line for line in report.warnings if "lies" in line]
-    assert "“b”" in line and "7 px lower" in line
+    assert "“b”" in line
+    assert "7 px lower" in line

@@ -18,9 +18,30 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_cytosynth.zoo.card import FocalPlanes, Normalisation
+    from napari_cytosynth.zoo.card import FocalPlanes, ModelCard, Normalisation
 
-__all__ = ["FocalPlaneReader", "choice_messages"]
+__all__ = ["FocalPlaneReader", "choice_messages", "takes_from_z"]
+
+
+def takes_from_z(
+    card: ModelCard, axes: str, shape: Sequence[int], channels: Sequence[int] | None = None
+) -> bool:
+    """Return whether a model takes its focal planes from the axis Z of an image.
+
+    Parameters
+    ----------
+    card
+        Card of the model.
+    axes, shape
+        Letters of the image's axes, and their lengths.
+    channels
+        Given by the user: as many as the model has input channels are its focal planes. None
+        (default) if not given.
+    """
+    inference = card.inference
+    if inference.focal_planes is None or "Z" not in axes or shape[axes.index("Z")] < 2:
+        return False
+    return channels is None or len(channels) != len(inference.input_channels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from napari_cytosynth.errors import InputError, not_finite
 from napari_cytosynth.memory import require_memory
 
 from .axes import PlaneReader, axes_from_labels, doubt_about, guess_axes, parse_axes
-from .focal_reader import FocalPlaneReader
+from .focal_reader import FocalPlaneReader, takes_from_z
 from .layers import Source, voxel_size
 from .resample import check_scale, model_shape, pixel_size_hint, resampled_shape
 
@@ -31,7 +31,6 @@ __all__ = [
     "is_constant",
     "looks_like_colour",
     "make_reader",
-    "takes_from_z",
 ]
 
 
@@ -87,27 +86,6 @@ def make_reader(
         return _focal_reader(source, card, axes, channels, messages)
     picked = _channels(data.shape, axes, card, wanted, channels)
     return PlaneReader(data, axes, picked, messages)
-
-
-def takes_from_z(
-    card: ModelCard, axes: str, shape: Sequence[int], channels: Sequence[int] | None = None
-) -> bool:
-    """Return whether a model takes its focal planes from the axis Z of an image.
-
-    Parameters
-    ----------
-    card
-        Card of the model.
-    axes, shape
-        Letters of the image's axes, and their lengths.
-    channels
-        Given by the user: as many as the model has input channels are its focal planes. None
-        (default) if not given.
-    """
-    inference = card.inference
-    if inference.focal_planes is None or "Z" not in axes or shape[axes.index("Z")] < 2:
-        return False
-    return channels is None or len(channels) != len(inference.input_channels)
 
 
 def _focal_reader(

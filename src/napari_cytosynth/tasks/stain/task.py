@@ -118,14 +118,14 @@ def stain(
     first_plane
         Index of the plane to compute first; None (default) keeps the order.
     focal_planes
-        For a model of several focal planes (``card.inference.focal_planes``) and an image with
-        an axis Z: the indices along Z of the planes that it takes, in the order of its
-        channels; downwards if Z runs the other way than in its training. The result has no Z.
+        For a model of several focal planes and an image with an axis Z: the indices along Z of
+        the planes that it takes, in the order of its channels; downwards if Z runs the other
+        way than in its training. The result has no Z.
         None (default) takes all of a stack of just as many planes, and else chooses for each
         position: in brightfield the plane of least contrast is nearest to focus, and those
         below and above it are the ones whose contrast comes nearest to the training images'.
         Where the images show that Z runs the other way, their order is reversed. What was
-        taken is in :attr:`Staining.focal_planes`, and how in the messages and the record.
+        taken is in :attr:`Staining.focal_planes`, how in the messages and the record.
     device, precision, tile_size
         See :class:`~napari_cytosynth.inference.dropout.sampler.Sampler`. Default:
         ``"auto"``, ``"auto"`` and None.
@@ -168,8 +168,7 @@ def stain(
         loaded = _load_stainer(model, device, progress)
         plan = plan.completed(loaded.card.inference)
         check_dropout(loaded.network, plan.samples, plan.injected, name=loaded.card.name)
-        from_z = focal_planes is not None
-        reader = make_reader(source, loaded.card, axes, channels, from_z=from_z)
+        reader = make_reader(source, loaded.card, axes, channels, from_z=focal_planes is not None)
         z_size, size = known_voxel_size(source, reader.axes, pixel_size)
         run = StainingRun(source, reader, loaded, size, planes, z_size=z_size, plan=plan)
         run.select_stains(stains)

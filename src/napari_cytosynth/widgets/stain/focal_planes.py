@@ -50,7 +50,7 @@ class FocalPlanesRow(Container[Any]):
         row.margins = (0, 0, 0, 0)
         super().__init__(
             name="focal_planes",
-            label="focal planes",
+            label="z planes",
             widgets=[self.automatic, row, self.note],
             labels=False,
             visible=False,
@@ -122,7 +122,7 @@ def stack_depth(
     layer: Any, card: ModelCard | None, axes: str, channels: tuple[int, ...] | None
 ) -> int:
     """Return the length of Z if a model takes its focal planes from a layer's; else 0."""
-    from napari_cytosynth.tasks.common.planes import takes_from_z
+    from napari_cytosynth.tasks.common.focal_reader import takes_from_z
 
     if layer is None or card is None or not axes:
         return 0

@@ -164,9 +164,9 @@ class StainForm(CheckedForm):
         if layer is None or card is None or not depth:
             return
         image, axes, plane = self._seen(layer)
-        # with Z alone there is one result, whatever the plane in view
-        self._planes.visible = self._planes.visible and bool(without_z(plane, axes))
         channels, index = self._chosen_channels(), without_z(plane, axes)
+        if not index:  # with Z alone there is one result, whatever the plane in view
+            self._planes.visible = False
         self._focus.start(
             lambda progress: find_focal_planes(image, card, axes, channels, index, progress),
             self._on_focus,

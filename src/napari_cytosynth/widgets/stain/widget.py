@@ -154,6 +154,7 @@ class StainWidget(StainForm):
 
     def wait(self, timeout: float = 600.0) -> bool:
         """Process events until nothing is under way; return False after `timeout` seconds."""
+        self._focus.wait(timeout)  # the check waits for it
         if self._check_soon.isActive():
             self._start_check()
         return all(jobs.wait(timeout) for jobs in self._all_jobs())
