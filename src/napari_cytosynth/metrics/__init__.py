@@ -1,4 +1,4 @@
-"""Metrics: pure functions on arrays."""
+"""Metrics: pure functions on arrays. 15 files, because each is one family of figures."""
 
 from __future__ import annotations
 

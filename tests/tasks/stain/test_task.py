@@ -339,7 +339,7 @@ def test_segment_takes_models_of_local_contrast(image, make_model):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"samples": None}, "samples must be a whole number, not None"),
+        ({"samples": "all"}, "samples must be a whole number, not all"),
         ({"samples": 2.9}, "samples must be a whole number, not 2.9"),
         ({"seed": None}, "seed must be a whole number of at least 0, not None"),
         ({"tolerance": "10%"}, "tolerance .* must be a number between 0 and 1, not 10%"),

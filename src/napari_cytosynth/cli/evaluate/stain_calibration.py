@@ -15,8 +15,8 @@ from .stain_fields import fields_of, fold_of, reader_of, stainer_of
 if TYPE_CHECKING:
     import argparse
 
-    from napari_cytosynth.training.stain.evaluate.calibration import Calibration
-    from napari_cytosynth.training.stain.evaluate.cells import CellScores
+    from napari_cytosynth.training.stain.calibrate.calibration import Calibration
+    from napari_cytosynth.training.stain.calibrate.cells import CellScores
     from napari_cytosynth.training.stain.evaluate.fields import FieldReader
 
 __all__ = ["calibrate"]
@@ -26,7 +26,7 @@ _FIELDS_FOR_DOUBT = 3
 
 def calibrate(arguments: argparse.Namespace) -> None:
     """Calibrate one model, and write it on its card."""
-    from napari_cytosynth.training.stain.evaluate.calibration import calibrate_card
+    from napari_cytosynth.training.stain.calibrate.calibration import calibrate_card
 
     if len(arguments.models) != 1:
         raise InputError("--calibrate writes on the card of one model: name one.")
@@ -50,7 +50,7 @@ def _calibrate_cells(
 ) -> None:
     """Fit the doubt of the objects, where a stain shows nuclei and there are enough fields."""
     from napari_cytosynth.tasks.stain.objects.task import object_stain
-    from napari_cytosynth.training.stain.evaluate.cells import (
+    from napari_cytosynth.training.stain.calibrate.cells import (
         collect_cells,
         fit_cells,
         update_doubt,

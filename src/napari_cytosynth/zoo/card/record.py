@@ -57,8 +57,7 @@ Factor = Annotated[float, Field(ge=-1e6, le=1e6)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 LookName = Literal[
-    *("p5", "p25", "p50", "p75", "p95"),
-    *("size", "asymmetry", "fine_asymmetry", "roughness", "noise"),
+    "p5", "p25", "p50", "p75", "p95", "size", "asymmetry", "fine_asymmetry", "roughness", "noise"
 ]
 Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,6})?$")]
 

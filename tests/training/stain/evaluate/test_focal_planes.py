@@ -13,7 +13,7 @@ import tifffile
 from napari_cytosynth.cli import main
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.stain.task import stain
-from napari_cytosynth.training.stain.evaluate.calibration import calibrate
+from napari_cytosynth.training.stain.calibrate.calibration import calibrate
 from napari_cytosynth.training.stain.evaluate.fields import (
     FieldReader,
     Stainer,
@@ -162,16 +162,15 @@ def test_calibration_is_fitted_on_the_same_fields(save, folder: Path, channels, 
     def heard(done: int, total: int, message: str) -> None:
         seen.append(message)
 
-    table = calibrate([(stainer, fields)], FieldReader(STAINS), progress=heard)
-    assert len(table) == 2
+    found = calibrate([(stainer, fields)], FieldReader(STAINS), progress=heard).uncertainty
+    assert len(found.stains) == 2
     assert sum("Calibrating on" in message for message in seen) == count
     words = ["evaluate", "stain", str(model), "--calibrate", "--data-dir", str(folder)]
     words += ["--inputs", *PLANES, "--samples", "4", "--part", "calibration"]
     assert main(words) == 0
-    scale = read_card(model).inference.sigma_scale
-    assert scale == pytest.approx([round(value, 5) for value in table["scale"]])
+    assert read_card(model).inference.uncertainty == found
     assert main([*words, "--fold", f"{model}=f2"]) == 0
-    assert read_card(model).inference.sigma_scale == scale
+    assert read_card(model).inference.uncertainty == found
 
 
 def test_what_does_not_fit_is_named(save, folder: Path, capsys) -> None:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_cytosynth.cli import main
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.stain.task import stain
-from napari_cytosynth.training.stain.evaluate.calibration import calibrate, calibrate_card
+from napari_cytosynth.training.stain.calibrate.calibration import calibrate, calibrate_card
 from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, find_stain_fields
 from napari_cytosynth.training.stain.evaluate.objects import threshold_objects
 from napari_cytosynth.training.stain.evaluate.run import StainOptions, evaluate_stain

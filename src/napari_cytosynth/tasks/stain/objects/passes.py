@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     Labels = NDArray[np.int32]
     Found = tuple[Labels, NDArray[np.float64]]
 
-__all__ = ["CONTRASTS", "Segmenter", "see_plane", "steps_of_plane"]
+__all__ = ["CONTRASTS", "ObjectFinder", "see_plane", "steps_of_plane"]
 
 CONTRASTS = (0.8, 1.25)
 """Factors of the input's contrast at which the objects are looked for again."""
 
 
 @dataclass(frozen=True, eq=False)
-class Segmenter:
+class ObjectFinder:
     """A segmentation model that finds objects in virtual stains, with its card's settings."""
 
     model: Model
@@ -59,7 +59,7 @@ def see_plane(
     scaled: Floats,
     shown: Floats,
     stain: int,
-    segmenter: Segmenter,
+    segmenter: ObjectFinder,
     step: Callable[[str], None],
 ) -> Seen:
     """Find the objects of one plane of a virtual stain, and stain it again in all views.

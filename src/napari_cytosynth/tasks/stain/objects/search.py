@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import ObjectDoubt
 
-    from .passes import Segmenter
+    from .passes import ObjectFinder
     from .source import StainRun, VirtualStain
 
     Floats = NDArray[np.float32]
@@ -36,7 +36,7 @@ def search(
     staining: VirtualStain,
     run: StainRun,
     stain: str,
-    segmenter: Segmenter,
+    segmenter: ObjectFinder,
     block: ObjectDoubt | None,
     tick: Progress,
 ) -> tuple[Labels, dict[str, Values]]:
@@ -122,7 +122,7 @@ def _pixels_per(run: StainRun) -> float:
 
 
 def plain_search(
-    mean: Floats, segmenter: Segmenter, tick: Progress
+    mean: Floats, segmenter: ObjectFinder, tick: Progress
 ) -> tuple[Labels, dict[str, Values]]:
     """Find the objects of a result whose network is not there: without doubts.
 

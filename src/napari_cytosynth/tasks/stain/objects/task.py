@@ -12,7 +12,7 @@ from napari_cytosynth.tasks.measure.table import measure
 
 from .doubt import doubt_of
 from .features import FEATURES
-from .passes import Segmenter
+from .passes import ObjectFinder
 from .result import StainedObjects
 from .search import plain_search, search
 
@@ -74,7 +74,7 @@ def find_objects(
     with cancellable(resolve_progress(progress)) as tick:
         tick(0, 1, "Loading the model that finds objects")
         device = run.model.device if run else "auto"
-        segmenter = Segmenter(load_model(block.segmenter if block else USUAL_SEGMENTER, device))
+        segmenter = ObjectFinder(load_model(block.segmenter if block else USUAL_SEGMENTER, device))
         if run is None or inference is None:
             labels, columns = plain_search(mean, segmenter, tick)
         else:
@@ -101,7 +101,7 @@ def _as_result(
     labels: NDArray[np.int32],
     columns: dict[str, Values],
     block: ObjectDoubt | None,
-    segmenter: Segmenter,
+    segmenter: ObjectFinder,
     messages: list[str],
 ) -> StainedObjects:
     table = _table(staining, name, labels, columns)

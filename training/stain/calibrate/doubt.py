@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RIVALS",
-    "DoubtScores",
+    "CellDoubtScores",
     "ObjectTruth",
     "VirtualObjects",
     "fit_doubt",
@@ -118,7 +118,7 @@ class VirtualObjects:
 
 
 @dataclass(frozen=True, eq=False)
-class DoubtScores:
+class CellDoubtScores:
     """How well the doubt tells wrong objects, each field by a fit to the others.
 
     Attributes
@@ -189,7 +189,7 @@ def fitted_doubts(
     return fit(_columns(own, names))
 
 
-def judge_doubt(objects: Sequence[VirtualObjects], names: Sequence[str]) -> DoubtScores:
+def judge_doubt(objects: Sequence[VirtualObjects], names: Sequence[str]) -> CellDoubtScores:
     """Fit the doubt on all fields but one and judge it on that one, each field in turn.
 
     Parameters
@@ -226,7 +226,7 @@ def judge_doubt(objects: Sequence[VirtualObjects], names: Sequence[str]) -> Doub
         rows.append(row)
         doubts.append(doubt)
         wrongs.append(wrong)
-    return DoubtScores(pd.DataFrame(rows), np.concatenate(doubts), np.concatenate(wrongs))
+    return CellDoubtScores(pd.DataFrame(rows), np.concatenate(doubts), np.concatenate(wrongs))
 
 
 def fit_doubt(
@@ -234,7 +234,7 @@ def fit_doubt(
     names: Sequence[str],
     stain: str,
     segmenter: str,
-    scores: DoubtScores | None = None,
+    scores: CellDoubtScores | None = None,
 ) -> ObjectDoubt:
     """Fit the doubt on all fields, as a block for a model's card.
 

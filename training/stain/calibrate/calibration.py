@@ -9,11 +9,11 @@ import pandas as pd
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
+from napari_cytosynth.training.stain.evaluate.tally import structure, thinned
 from napari_cytosynth.zoo.card import StainError, StainUncertainty, TypicalSpread
 from napari_cytosynth.zoo.model_files import read_card, update_card
 
-from .tally import structure, thinned
-from .uncertainty import FieldErrors, choose, judge, pooled_curve
+from .rivals import FieldErrors, choose, judge, pooled_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.metrics.error_curve import ErrorCurve
     from napari_cytosynth.progress import Progress
-
-    from .fields import FieldReader, Stainer, StainField
+    from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, StainField
 
     Fold = tuple[Stainer, Sequence[StainField]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cytosynth.training.stain.evaluate.doubt import ObjectTruth, VirtualObjects
-from napari_cytosynth.training.stain.evaluate.numbers import (
+from napari_cytosynth.training.stain.calibrate.doubt import ObjectTruth, VirtualObjects
+from napari_cytosynth.training.stain.calibrate.numbers import (
     MatchedCells,
     judge_numbers,
     summarise_numbers,

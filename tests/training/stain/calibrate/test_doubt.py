@@ -8,7 +8,7 @@ from skimage.draw import disk
 
 from napari_cytosynth.tasks.stain.objects.doubt import doubts
 from napari_cytosynth.tasks.stain.objects.features import FEATURES
-from napari_cytosynth.training.stain.evaluate.doubt import (
+from napari_cytosynth.training.stain.calibrate.doubt import (
     ObjectTruth,
     VirtualObjects,
     fit_doubt,

@@ -12,14 +12,14 @@ from napari_cytosynth.metrics.instance import overlaps
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.stain.objects.features import FEATURES
 from napari_cytosynth.tasks.stain.objects.numbers import fit_number, measured_numbers
-from napari_cytosynth.tasks.stain.objects.passes import Segmenter
+from napari_cytosynth.tasks.stain.objects.passes import ObjectFinder
 from napari_cytosynth.tasks.stain.objects.task import USUAL_SEGMENTER, object_stain
 from napari_cytosynth.zoo.card import ObjectDoubt, ObjectNumber
 from napari_cytosynth.zoo.loading import load_model
 from napari_cytosynth.zoo.model_files import read_card, update_card
 
 from .doubt import (
-    DoubtScores,
+    CellDoubtScores,
     VirtualObjects,
     fit_doubt,
     fitted_doubts,
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_cytosynth.progress import Progress
-
-    from .fields import FieldReader, Stainer, StainField
+    from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, StainField
 
     Fold = tuple[Stainer, Sequence[StainField]]
     Labels = NDArray[np.int32]
@@ -65,7 +64,7 @@ class CellScores:
     """
 
     block: ObjectDoubt
-    doubt: DoubtScores
+    doubt: CellDoubtScores
     numbers: pd.DataFrame
 
 
@@ -123,7 +122,7 @@ def collect_cells(
     chosen = stain or object_stain(names)
     if chosen is None:
         raise InputError(f"None of the stains ({', '.join(names)}) is known to show nuclei.")
-    segmenter = Segmenter(load_model(USUAL_SEGMENTER, device))
+    segmenter = ObjectFinder(load_model(USUAL_SEGMENTER, device))
     total = sum(len(fields) for _, fields in folds)
     found: list[MatchedCells] = []
     tick = progress or silent
@@ -136,7 +135,7 @@ def collect_cells(
 
 
 def _cells_of(
-    stainer: Stainer, field: StainField, reader: FieldReader, stain: str, segmenter: Segmenter
+    stainer: Stainer, field: StainField, reader: FieldReader, stain: str, segmenter: ObjectFinder
 ) -> MatchedCells:
     image = reader.image(field, stainer.channels)
     real = reader.targets(field, image.shape[1:])

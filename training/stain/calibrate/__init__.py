@@ -1,0 +1,1 @@
+"""Calibration of virtual stainers on left-out fields: typical errors, doubts, numbers of cells."""
