@@ -171,7 +171,7 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
 
     progress(0, 0, "Measuring the objects")
     layers = segmentation.to_layers()
-    # above Run stands in what the image is unlike those of the training
+    # below Run stands in what the image is unlike those of the training
     unlike = segmentation.training.unlike
     messages = [message for message in segmentation.messages if message != unlike]
     table, warning = _measured(segmentation, request.intensity, request.uncertainty)
