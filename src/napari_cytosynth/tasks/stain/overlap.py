@@ -148,10 +148,10 @@ def _between(real: Source, ndim: int, geometry: dict[str, Any]) -> npt.NDArray[n
             if sizes[0] is not None and sizes[1] is not None:
                 factors[count - 1 - axis] = sizes[0] / sizes[1]
     try:
-        between: npt.NDArray[np.float64] = np.linalg.solve(other, np.diag(factors) @ virtual)
+        between = np.linalg.solve(other, np.diag(factors) @ virtual)
     except np.linalg.LinAlgError:
         raise InputError("The real image has a scale of 0 and thus no place.") from None
-    return between
+    return between.astype(np.float64)
 
 
 def _padded(matrix: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:

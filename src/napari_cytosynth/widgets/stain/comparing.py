@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.tasks.stain.matching import channel_names, match_stain
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.model_choice import OTHER
-from napari_cytosynth.widgets.common.remarks import figure_of_test
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 from .comparison import compare_models, compare_with_real, geometry_of
+from .remarks import figure_of_test
 from .trust_panel import REAL_COMPARISON
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_cytosynth.widgets.common.jobs import Outcome
-    from napari_cytosynth.widgets.common.removal import LayerRemover
 
     from .comparison import ComparisonResult, DisagreementResult
     from .live import LiveStain
+    from .shown.removal import LayerRemover
+    from .shown.view import StainView
     from .trust_panel import TrustPanel
-    from .view import StainView
 
 __all__ = ["Comparisons"]
 

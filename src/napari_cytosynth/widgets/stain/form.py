@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QListView, QSizePolic
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets.common.checked_form import CheckedForm
-from napari_cytosynth.widgets.common.remarks import CardRemarks
+
+from .remarks import CardRemarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,10 @@ from .uncertainty_mask import StainedLayer, UncertaintyMask
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_cytosynth.widgets.common.removal import LayerRemover
-
     from .job import LayersByRole, StainPreview, StainRunResult
-    from .result_layers import Key, StainLayers
-    from .view import StainView
+    from .shown.removal import LayerRemover
+    from .shown.result_layers import Key, StainLayers
+    from .shown.view import StainView
 
 __all__ = ["LiveStain"]
 

@@ -13,16 +13,16 @@ from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
-from napari_cytosynth.widgets.common.removal import LayerRemover
 
 from .comparing import Comparisons
 from .form import StainForm
 from .job import StainRequest, compute
 from .live import LiveStain
-from .result_layers import StainRegister
-from .shown_panel import ShownPanel
+from .shown.panel import ShownPanel
+from .shown.removal import LayerRemover
+from .shown.result_layers import StainRegister
+from .shown.view import StainView
 from .trust_panel import TrustPanel
-from .view import StainView
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_cytosynth.widgets.common.remarks import CardRemarks, figure_of_test, main_sentence
+from napari_cytosynth.widgets.stain.remarks import CardRemarks, figure_of_test, main_sentence
 from napari_cytosynth.zoo.card import Metric, Training
 
 FIRST = "Learned from six fields of one experiment; another microscope is unknown to it."

@@ -13,9 +13,9 @@ from napari_cytosynth.widgets.common.snapshot import whole_data
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_cytosynth.widgets.common.removal import LayerRemover
+    from napari_cytosynth.widgets.stain.job import LayerData
 
-    from .job import LayerData
+    from .removal import LayerRemover
 
 __all__ = ["Key", "StainLayers", "StainRegister"]
 

@@ -18,7 +18,7 @@ from napari_cytosynth.widgets.stain.widget import StainWidget
 
 viewer = napari.Viewer(show=True)
 rng = np.random.default_rng(0)
-cells = viewer.add_image(rng.random((256, 256), np.float32), name="cells")
+cells = viewer.add_image(rng.random((128, 128), np.float32), name="cells")
 widget = StainWidget(viewer)
 viewer.window.add_dock_widget(widget, name="Stain")
 widget.model.value = sys.argv[1]
