@@ -110,11 +110,11 @@ def main() -> None:
     viewer.reset_view()
     pictures.take("after")
     report_cuts(widget)
-    widget.shown.sigma.value = True
-    widget.shown.side_by_side.value = True
+    widget.ticks.sigma.value = True
+    widget.ticks.side_by_side.value = True
     pictures.take("side-by-side")
-    widget.shown.side_by_side.value = False
-    widget.shown.sigma.value = False
+    widget.ticks.side_by_side.value = False
+    widget.ticks.sigma.value = False
     pictures.take("again-alone")
     if options.image is None:
         widget.unfold(REAL_COMPARISON)

@@ -56,7 +56,8 @@ def find_field_pairs(data_dir: Path, recipe: PairRecipe) -> Pairs:
             _check_complete(first, plane, f"image in “{name}”")
         prefix = f"{part}/" if part else ""
         pairs |= {
-            prefix + name: (tuple(plane[name] for plane in planes), targets[name]) for name in first
+            prefix + name: (tuple(plane[name] for plane in planes), targets[name])
+            for name in first
         }
     return pairs
 

@@ -83,7 +83,7 @@ def test_messages_move_nothing_below_them(viewer, qtbot):
     def places():
         for _ in range(5):
             QApplication.processEvents()
-        parts = (form._run_button.native, form.shown.native, form._panel.native)
+        parts = (form._run_button.native, form.ticks.native, form._panel.native)
         return [part.mapTo(form.native, QPoint(0, 0)).y() for part in parts]
 
     before = places()

@@ -53,7 +53,7 @@ def test_the_stain_is_matched_by_name_and_the_view_undone_when_closed(viewer, ra
     compare(ran, None)
     assert DIFFERENCE not in viewer.layers
     assert visible(viewer) == before
-    assert ran.shown.stains["DNA"].value
+    assert ran.ticks.stains["DNA"].value
 
 
 def test_a_deleted_difference_shows_the_stains_again(viewer, ran, cells):

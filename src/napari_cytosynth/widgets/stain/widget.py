@@ -65,9 +65,9 @@ class StainWidget(StainForm):
         Input of a run: magicgui widgets, each with a ``value``.
     seed, tolerance, keep_samples, inject_dropout, device, pixel_size
         The same, folded under “Advanced”.
-    shown
-        Tick boxes of what is visible: ``shown.stains["DNA"]``, ``shown.sigma``, ``shown.source``
-        and ``shown.side_by_side``, each with a ``value``.
+    ticks
+        Tick boxes of what is visible: ``ticks.stains["DNA"]``, ``ticks.sigma``, ``ticks.source``
+        and ``ticks.side_by_side``, each with a ``value``.
     hide_uncertain
         Percentage of the pixels to hide, the least certain first.
     compare_with, compare_as, compare_cells
@@ -106,7 +106,7 @@ class StainWidget(StainForm):
 
     def _lay_out(self) -> None:
         layout = self.native.layout()
-        self.shown = ShownPanel()
+        self.ticks = ShownPanel()
         self._panel = TrustPanel(self._real_images, self._label_layers)
         self._script = PushButton(
             text="Copy as Python", tooltip="Copy a script that makes this result again."
@@ -128,11 +128,11 @@ class StainWidget(StainForm):
 
     def _result_panels(self) -> list[QWidget]:
         """Return what stands below the messages on the result that is in view, in order."""
-        return [self.shown.native]
+        return [self.ticks.native]
 
     def _connect(self) -> None:
         panel = self._panel
-        self.shown.connect(self._view)
+        self.ticks.connect(self._view)
         panel.hide_uncertain.changed.connect(self._on_hide)
         panel.save_cells.changed.connect(lambda *_: self.save_csv())
         self._script.changed.connect(lambda *_: self.copy_as_python())
@@ -279,12 +279,12 @@ class StainWidget(StainForm):
     # -- events of the viewer and the dock ---------------------------------------------------
 
     def _on_view(self) -> None:
-        self.shown.follow(self._view)
+        self.ticks.follow(self._view)
 
     def _on_model(self, *_: Any) -> None:
         super()._on_model()
         if hasattr(self, "_view") and not self._view.stains:
-            self.shown.offer(self._stain_choices())
+            self.ticks.offer(self._stain_choices())
             self._on_view()
 
     def _on_removed(self, *_: Any) -> None:

@@ -38,9 +38,9 @@ def visible(viewer):
 
 def test_the_layers_are_the_same_and_keep_their_looks_and_what_is_shown(viewer, ran, cells):
     before = list(viewer.layers)
-    ran.shown.stains["AGP"].value = True
-    ran.shown.stains["DNA"].value = False
-    ran.shown.source.value = True
+    ran.ticks.stains["AGP"].value = True
+    ran.ticks.stains["DNA"].value = False
+    ran.ticks.source.value = True
     viewer.layers[AGP].colormap = "green"
     viewer.layers[AGP].opacity = 0.5
     viewer.layers[AGP].contrast_limits = (0, 0.5)
@@ -55,11 +55,11 @@ def test_the_layers_are_the_same_and_keep_their_looks_and_what_is_shown(viewer, 
 
 
 def test_side_by_side_stays(viewer, ran):
-    ran.shown.side_by_side.value = True
+    ran.ticks.side_by_side.value = True
     again(ran)
-    assert ran.shown.side_by_side.value
+    assert ran.ticks.side_by_side.value
     assert visible(viewer) == {"cells", DNA, AGP}
-    ran.shown.side_by_side.value = False
+    ran.ticks.side_by_side.value = False
     assert visible(viewer) == {DNA}
 
 
@@ -91,7 +91,7 @@ def test_without_samples_the_old_uncertainty_goes(viewer, ran):
 def test_a_cancelled_run_gives_back_what_was_there(viewer, ran, stainer, qtbot, cells):
     whole = viewer.layers[DNA].data
     ran.hide_uncertain.value = 4
-    ran.shown.source.value = True
+    ran.ticks.source.value = True
     hidden = np.isnan(viewer.layers[DNA].data)
     cells.data = cells.data + 1
     stainer.hold_at = 1
@@ -119,7 +119,7 @@ def test_a_cancelled_first_run_shows_the_image_again(
     widget.cancel()
     assert widget.wait(20)
     assert visible(viewer) == {"cells"}
-    assert not any(box.enabled for box in widget.shown.stains.values())
+    assert not any(box.enabled for box in widget.ticks.stains.values())
 
 
 def test_another_plane_has_layers_of_its_own(viewer, make_stain_widget, blobs):

@@ -36,8 +36,8 @@ def visible(viewer):
 
 
 def ticked(widget):
-    boxes = dict(widget.shown.stains)
-    boxes |= {name: getattr(widget.shown, name) for name in ("sigma", "source", "side_by_side")}
+    boxes = dict(widget.ticks.stains)
+    boxes |= {name: getattr(widget.ticks, name) for name in ("sigma", "source", "side_by_side")}
     return {name for name, box in boxes.items() if box.value}
 
 
@@ -55,16 +55,16 @@ def test_after_a_run_the_first_stain_is_alone_on_black(viewer, cells, widget):
 
 
 def test_tick_boxes_change_the_layer_list(viewer, ran):
-    ran.shown.stains["AGP"].value = True
+    ran.ticks.stains["AGP"].value = True
     assert visible(viewer) == {DNA, AGP}
-    ran.shown.sigma.value = True
+    ran.ticks.sigma.value = True
     assert visible(viewer) == {DNA, AGP, DNA_SIGMA, AGP_SIGMA}
-    ran.shown.stains["DNA"].value = False
+    ran.ticks.stains["DNA"].value = False
     assert visible(viewer) == {AGP, AGP_SIGMA}
-    ran.shown.stains["AGP"].value = False
+    ran.ticks.stains["AGP"].value = False
     assert visible(viewer) == {AGP_SIGMA}  # of the one picked last: alone
-    ran.shown.sigma.value = False
-    ran.shown.source.value = True
+    ran.ticks.sigma.value = False
+    ran.ticks.source.value = True
     assert visible(viewer) == {"cells"}
 
 
@@ -81,35 +81,35 @@ def test_eye_icons_change_the_tick_boxes(viewer, ran):
 
 def test_renamed_and_deleted_layers_break_nothing(viewer, ran):
     viewer.layers[DNA].name = "mine"
-    ran.shown.stains["DNA"].value = False
+    ran.ticks.stains["DNA"].value = False
     assert not viewer.layers["mine"].visible
     viewer.layers["mine"].visible = True
     viewer.layers.remove(AGP)
     viewer.layers.remove("cells")
     assert ticked(ran) == {"DNA"}
-    assert not ran.shown.stains["AGP"].enabled
-    assert not ran.shown.source.enabled
-    ran.shown.side_by_side.value = True
+    assert not ran.ticks.stains["AGP"].enabled
+    assert not ran.ticks.source.enabled
+    ran.ticks.side_by_side.value = True
     assert visible(viewer) == {"mine"}
     viewer.layers.clear()
     assert not grid_of(viewer).enabled
     assert ticked(ran) == set()
-    assert not ran.shown.side_by_side.enabled
+    assert not ran.ticks.side_by_side.enabled
 
 
 def test_side_by_side_shows_all_and_restores_all(viewer, ran):
     grid = grid_of(viewer)
     grid.stride, before = 3, visible(viewer)
-    ran.shown.side_by_side.value = True
+    ran.ticks.side_by_side.value = True
     assert visible(viewer) == {"cells", DNA, AGP}
     assert (grid.enabled, grid.stride, tuple(grid.shape)) == (True, 1, (-1, -1))
     assert viewer.layers[DNA].name_overlay.visible
     assert ticked(ran) == {"DNA", "AGP", "source", "side_by_side"}
-    ran.shown.sigma.value = True
+    ran.ticks.sigma.value = True
     assert visible(viewer) == {"cells", DNA, AGP, DNA_SIGMA, AGP_SIGMA}
-    ran.shown.stains["AGP"].value = False
+    ran.ticks.stains["AGP"].value = False
     assert visible(viewer) == {"cells", DNA, DNA_SIGMA}
-    ran.shown.side_by_side.value = False
+    ran.ticks.side_by_side.value = False
     assert visible(viewer) == before
     assert (grid.enabled, grid.stride) == (False, 3)
     assert not viewer.layers[DNA].name_overlay.visible
@@ -118,22 +118,22 @@ def test_side_by_side_shows_all_and_restores_all(viewer, ran):
 
 def test_the_grid_button_of_napari_ends_side_by_side_too(viewer, ran):
     before = visible(viewer)
-    ran.shown.side_by_side.value = True
+    ran.ticks.side_by_side.value = True
     grid_of(viewer).enabled = False
     assert visible(viewer) == before
-    assert not ran.shown.side_by_side.value
+    assert not ran.ticks.side_by_side.value
 
 
 def test_closing_the_dock_ends_side_by_side(viewer, ran):
-    ran.shown.side_by_side.value = True
+    ran.ticks.side_by_side.value = True
     viewer.window.remove_dock_widget(ran.native)
     assert not grid_of(viewer).enabled
     viewer.layers[AGP].visible = True  # nobody listens any more
 
 
 def test_another_image_begins_with_the_stain_picked_last(viewer, ran, blobs):
-    ran.shown.stains["AGP"].value = True
-    ran.shown.sigma.value = True
+    ran.ticks.stains["AGP"].value = True
+    ran.ticks.sigma.value = True
     other = viewer.add_image(blobs, name="other")
     ran.image.value = other
     ran.run()
@@ -144,9 +144,9 @@ def test_another_image_begins_with_the_stain_picked_last(viewer, ran, blobs):
 
 def test_before_a_run_there_is_nothing_to_tick(viewer, widget, tiny_folder):
     widget.model.value = tiny_folder
-    assert list(widget.shown.stains) == ["DNA", "AGP"]
-    assert not any(box.enabled for box in widget.shown.stains.values())
-    assert not widget.shown.side_by_side.enabled
+    assert list(widget.ticks.stains) == ["DNA", "AGP"]
+    assert not any(box.enabled for box in widget.ticks.stains.values())
+    assert not widget.ticks.side_by_side.enabled
 
 
 def test_the_plugins_own_viewer_is_followed_too(viewer, blobs, stainer):
@@ -161,9 +161,9 @@ def test_the_plugins_own_viewer_is_followed_too(viewer, blobs, stainer):
     assert visible(viewer) == {DNA}
     viewer.layers[AGP].visible = True
     assert ticked(widget) == {"DNA", "AGP"}
-    widget.shown.side_by_side.value = True
+    widget.ticks.side_by_side.value = True
     assert visible(viewer) == {"cells", DNA, AGP}
-    widget.shown.side_by_side.value = False
+    widget.ticks.side_by_side.value = False
     widget.compare_with.value = viewer.layers["cells"]
     assert widget.wait(20)
     assert visible(viewer) == {"DNA difference · virtual − cells"}
