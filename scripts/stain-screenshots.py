@@ -96,11 +96,12 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     get_settings().appearance.theme = options.theme
     viewer = napari.Viewer(show=True)
-    screen = viewer.window._qt_window.screen().geometry()
-    viewer.window._qt_window.setGeometry(screen)
+    screen = viewer.window._qt_window.screen()
+    viewer.window._qt_window.setGeometry(screen.geometry())
+    size = screen.geometry().size() * screen.devicePixelRatio()
     image = add_layers(viewer, options)
     _, widget = dock(viewer, "Stain")
-    name = f"{options.theme}-{screen.width()}x{screen.height()}"
+    name = f"{options.theme}-{size.width()}x{size.height()}"
     pictures = Pictures(viewer, widget, options.out, name)
     widget.image.value, widget.model.value = image, options.model
     widget.samples.value = options.samples

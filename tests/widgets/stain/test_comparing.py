@@ -79,6 +79,8 @@ def test_it_says_where_the_two_were_compared_or_why_not(viewer, ran, cells):
     part = viewer.add_image(cells.data[:32], name="AGP", visible=False, **UM)
     compare(ran, part)
     assert "on the 50 % of the field where both lie" in ran.agreement.value
+    difference = viewer.layers["AGP difference · virtual − AGP"]
+    np.testing.assert_allclose(difference.extent.world, part.extent.world)
     part.translate = (900, 0)
     compare(ran, None)
     compare(ran, part)

@@ -176,10 +176,16 @@ def _difference(
 ) -> LayerData:
     data, attributes, _ = layers_by_role(staining)[stain, "mean"]
     limit = float(np.nanquantile(np.abs(difference), 0.999)) or 1.0
+    values = np.asarray(difference, np.float32).reshape(data.shape)
+    # the part where both lie, and no more: black elsewhere would say that they agree
+    found = [(int(n.min()), int(n.max()) + 1) for n in np.nonzero(np.isfinite(values))]
+    box = tuple(slice(*ends) for ends in found)
+    starts = {axis: first for axis, (first, _) in enumerate(found)}
+    place = _place(attributes) if place is None else place
     return (
-        np.asarray(difference, np.float32).reshape(data.shape),
+        np.nan_to_num(values[box]),
         {
-            **(_place(attributes) if place is None else place),
+            **layer_geometry(place, range(values.ndim), starts),
             "name": f"{stain} difference · virtual − {real}",
             "colormap": DIFFERENCE,
             "contrast_limits": (-limit, limit),

@@ -13,6 +13,7 @@ import sys, time, warnings
 import numpy as np
 warnings.simplefilter("ignore")
 import napari
+import torch  # not in the thread of the run, which a window that is drawn leaves little time
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from napari_cytosynth.widgets.stain.widget import StainWidget
@@ -26,7 +27,7 @@ widget.model.value = sys.argv[1]
 widget.samples.value = 200
 
 def until(done):
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not done():
         QTest.qWait(5)
         assert time.monotonic() < end, widget.status.value
