@@ -69,7 +69,7 @@ def test_twenty_cancelled_runs_of_five_stains_leave_the_window_alive(make_staine
     )
     folder = save_model(tmp_path / "five", model.network, model.card)
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(folder)],
+        [sys.executable, "-X", "faulthandler", "-c", _SCRIPT, str(folder)],
         capture_output=True,
         text=True,
         timeout=560,

@@ -87,7 +87,7 @@ class ShownPanel:
             _show(box, view, "mean", name)
         _show(self.sigma, view, "uncertainty")
         _show(self.source, view, "source")
-        there = view is not None and bool(view.stains)
+        there = view is not None and view.has("mean")
         self.source.enabled = self.source.enabled and there
         with self.side_by_side.changed.blocked():
             self.side_by_side.value = view is not None and view.side_by_side

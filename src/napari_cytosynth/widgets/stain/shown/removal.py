@@ -22,8 +22,7 @@ _at_work: set[LayerRemover] = set()  # kept alive when the widget that asked for
 class LayerRemover:
     """Removes layers from a viewer one by one, with Qt's events processed between.
 
-    Ten additive layers that go in one burst leave software OpenGL with textures that it draws
-    once more and crashes on.
+    Software OpenGL has crashed where ten additive layers went in one burst.
 
     Parameters
     ----------
