@@ -10,7 +10,13 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import align_captions, plain_label, size_box
+from napari_cytosynth.widgets.common.parts import (
+    align_captions,
+    make_scrollable,
+    narrow,
+    plain_label,
+    size_box,
+)
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 if TYPE_CHECKING:
@@ -54,6 +60,8 @@ class MeasureWidget(Container[Any]):
         self._sizes = tuple(
             size_box(f"{axis}_size", f"{axis} size, µm", about) for axis in ("z", "y", "x")
         )
+        for box in (self._objects, self._intensity):
+            narrow(box)
         self._button = PushButton(name="measure_button", text="Measure")
         self._show = PushButton(text="Show table", tooltip="Beside the viewer.")
         self._save = PushButton(text="Save CSV…", tooltip="A file that spreadsheets open.")
@@ -65,6 +73,7 @@ class MeasureWidget(Container[Any]):
         self._row.margins = (0, 0, 0, 0)
         self.native.layout().addWidget(self._row.native)
         self.native.layout().addWidget(self.status.native)
+        make_scrollable(self.native)
         self._jobs: JobRunner[Any] = JobRunner(self.native)
         self._button.changed.connect(self.run)
         self._show.changed.connect(self.show_table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from napari_cytosynth.errors import InputError, NetworkError
+from napari_cytosynth.tasks.common.colours import usual_colour
 
 if TYPE_CHECKING:
     from napari_cytosynth.phantoms.simulate import StainedCells
@@ -38,18 +39,8 @@ _CELL_UM = 0.107
 
 # Files of a sample that hold object numbers or masks rather than intensities.
 _LABELS = frozenset({"labels", "mitochondria"})
-_COLOURS = {
-    "DNA": "blue",
-    "dapi": "blue",
-    "ER": "green",
-    "map2": "green",
-    "RNA": "yellow",
-    "AGP": "red",
-    "nfh": "red",
-    "Mito": "magenta",
-    "nuclei": "blue",
-    "membrane": "red",
-}
+# Files of a sample that hold a stain.
+_STAINS = frozenset({"DNA", "ER", "RNA", "AGP", "Mito", "dapi", "map2", "nfh"})
 
 
 def phantom_nuclei() -> list[LayerData]:
@@ -99,7 +90,7 @@ def stained_layers(phantom: StainedCells) -> list[LayerData]:
     for name, stain in zip(phantom.channels, phantom.fluorescence, strict=True):
         attributes = {
             "name": f"true {name}",
-            "colormap": _COLOURS[name],
+            "colormap": usual_colour(name),
             "blending": "additive",
             "contrast_limits": tuple(np.percentile(stain, (50, 99.9))),
         }
@@ -232,8 +223,9 @@ def _file_layer(sample: dict[str, Any], channel: str) -> LayerData:
     }
     if channel in _LABELS:
         return data.astype("int32"), {**attributes, "visible": False}, "labels"
-    if channel in _COLOURS:
-        attributes |= {"colormap": _COLOURS[channel], "blending": "additive", "visible": False}
+    if channel in _STAINS:
+        look = {"colormap": usual_colour(channel), "blending": "additive", "visible": False}
+        attributes |= look
     return data, attributes, "image"
 
 

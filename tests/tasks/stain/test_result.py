@@ -25,13 +25,13 @@ def test_layers_carry_geometry_colours_and_record(image, tiny_stainer):
     viewer.add_layer(layer)
     added = cytosynth.stain(layer, tiny_stainer, samples=3).add_to(viewer)
     assert [new.name for new in added] == [
-        "phase – virtual DNA (mean)",
-        "phase – virtual AGP (mean)",
-        "phase – virtual DNA (uncertainty)",
-        "phase – virtual AGP (uncertainty)",
+        "DNA · virtual · phase",
+        "AGP · virtual · phase",
+        "DNA σ · virtual · phase",
+        "AGP σ · virtual · phase",
     ]
-    assert [new.colormap.name for new in added] == ["blue", "red", "magma", "magma"]
-    assert [new.visible for new in added] == [True, True, True, False]
+    assert [new.colormap.name for new in added] == ["cyan", "magenta", "magma", "magma"]
+    assert [new.visible for new in added] == [True, False, False, False]
     assert {new.blending for new in added} == {"additive"}
     assert added[0].contrast_limits == [100, 1100]
     for new in added:
@@ -63,8 +63,8 @@ def test_results_lie_on_the_slider_of_their_plane(image, tiny_stainer, axes):
 
 @pytest.mark.parametrize(
     ("stain", "colormap"),
-    [("DAPI", "blue"), ("nuclei", "blue"), ("nucleoli (RNA)", "yellow"), ("ER", "green"),
-     ("membrane", "red"), ("Mito", "magenta"), ("water", "gray")],
+    [("DAPI", "cyan"), ("nuclei", "cyan"), ("nucleoli (RNA)", "#ff9933"), ("ER", "yellow"),
+     ("membrane", "magenta"), ("Mito", "#ff3366"), ("PI", "#ff9933"), ("water", "cyan")],
 )  # fmt: skip
 def test_stains_have_their_usual_colours(stain, colormap):
     result = Staining(np.zeros((1, 4, 4), np.float32), None, (stain,), "CYX")

@@ -62,8 +62,8 @@ def test_without_samples_there_is_one_prediction(image, model):
     assert (result.count, result.samples, result.calibrated) == (0, None, False)
     np.testing.assert_allclose(result.mean[0], raw(image, model, 0)[0][0] * 1000 + 100, rtol=1e-5)
     assert [attributes["name"] for _, attributes, _ in result.to_layers()] == [
-        "virtual DNA (mean)",
-        "virtual AGP (mean)",
+        "DNA · virtual",
+        "AGP · virtual",
     ]
 
 

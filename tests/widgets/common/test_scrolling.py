@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QScrollArea
+from superqt import QCollapsible
 
 from napari_cytosynth.widgets.generate.widget import GenerateWidget
+from napari_cytosynth.widgets.measure import MeasureWidget
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
 from napari_cytosynth.widgets.stain.widget import StainWidget
 
 _LOW = (360, 480)  # px
 
 
-@pytest.fixture(params=[SegmentWidget, StainWidget, GenerateWidget])
+@pytest.fixture(params=[SegmentWidget, StainWidget, GenerateWidget, MeasureWidget])
 def form(request, viewer, qtbot):
     widget = request.param(viewer)
     qtbot.addWidget(widget.native)
@@ -46,6 +49,56 @@ def test_a_form_asks_for_no_more_height_than_a_laptop_has(form):
     assert form.native.minimumSizeHint().height() < 400
     form.status.value = "A long sentence, such as one on a result that is doubted. " * 20
     assert form.native.minimumSizeHint().height() < 400
+
+
+def unfold_all(form):
+    for fold in form.native.findChildren(QCollapsible):
+        fold.blockSignals(True)  # or it would close the others
+        fold.expand(animate=False)
+        fold.blockSignals(False)
+    for _ in range(5):
+        QApplication.processEvents()
+
+
+def test_with_all_folds_open_nothing_is_cut_on_a_laptop(form, viewer):
+    viewer.add_image(np.zeros((8, 8)), name="a name of a layer that is very long indeed " * 3)
+    form.native.resize(form.native.minimumSizeHint().width(), 640)
+    form.native.show()
+    unfold_all(form)
+    area = form.native.findChild(QScrollArea)
+    content = area.widget()
+    assert content.width() <= area.viewport().width()
+    assert form.native.minimumSizeHint().width() < 420  # of 1280, in spite of the long name
+    assert content.height() >= content.minimumSizeHint().height()
+    bar = area.verticalScrollBar()
+    assert bar.maximum() >= content.height() - area.viewport().height()
+
+
+def test_messages_move_nothing_below_them(viewer, qtbot):
+    form = StainWidget(viewer)
+    qtbot.addWidget(form.native)
+    form.native.resize(400, 700)
+    form.native.show()
+
+    def places():
+        for _ in range(5):
+            QApplication.processEvents()
+        parts = (form._run_button.native, form.ticks.native, form._panel.native)
+        return [part.mapTo(form.native, QPoint(0, 0)).y() for part in parts]
+
+    before = places()
+    form._show_running(True)
+    form.status.value = "A sentence of a usual length on the result, in two lines of the form."
+    assert places() == before
+    form._show_running(False)
+    form.status.value = ""
+    assert places() == before
+    form._show_check(["This image is unlike those of the training. " * 8])
+    longer = places()
+    assert longer[0] == before[0]  # Run stays under the pointer
+    assert longer[1] > before[1]
+    form._show_check([])
+    assert places() == longer  # and nothing jumps back
 
 
 def test_histograms_keep_their_height_in_a_low_window(segment_form, qtbot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-NAMES = ("DNA (mean)", "AGP (mean)", "DNA (uncertainty)", "AGP (uncertainty)")
+NAMES = tuple(f"{n}{r} · virtual · cells" for r in ("", " σ") for n in ("DNA", "AGP"))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_real_network_from_the_first_sample_to_the_second_opinion(
     assert widget.wait(60)
     assert [layer.name for layer in viewer.layers] == [
         "cells",
-        *(f"cells – virtual {n}" for n in NAMES),
+        *NAMES,
     ]
     mean, sigma = viewer.layers[1].data, viewer.layers[3].data
     np.testing.assert_array_equal(mean, widget.staining.mean[0])
@@ -122,7 +122,7 @@ def test_objects_in_a_virtual_stain_say_how_certain_they_are(
     segment = SegmentWidget(viewer)
     viewer.window.add_dock_widget(segment, name="Segment")
     segment.model.value = tmp_path / "segmenter"
-    segment.image.value = viewer.layers[f"cells – virtual {NAMES[0]}"]
+    segment.image.value = viewer.layers[NAMES[0]]
     segment.run()
     assert segment.wait(60)
     features = next(layer.features for layer in viewer.layers if layer._type_string == "labels")

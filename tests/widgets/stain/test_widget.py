@@ -11,7 +11,7 @@ import pytest
 from napari_cytosynth.errors import InputError
 
 KEY = "napari-cytosynth"
-NAMES = [f"cells – virtual {n} ({r})" for r in ("mean", "uncertainty") for n in ("DNA", "AGP")]
+NAMES = [f"{n}{r} · virtual · cells" for r in ("", " σ") for n in ("DNA", "AGP")]
 
 
 @pytest.fixture
@@ -203,11 +203,11 @@ def test_hidden_values_come_back_when_the_dock_closes_or_a_run_follows(viewer, r
     assert ran.wait(20)
     assert not np.isnan(mean.data).any()
     assert ran.hide_uncertain.value == 0
-    newest = viewer.layers[5]
+    assert len(viewer.layers) == 5
     ran.hide_uncertain.value = 50
-    assert np.isnan(newest.data).any()
+    assert np.isnan(mean.data).any()
     viewer.window.remove_dock_widget(ran.native)
-    assert not np.isnan(newest.data).any()
+    assert not np.isnan(mean.data).any()
 
 
 def test_hiding_follows_the_plane_in_view_and_the_layer_shown(viewer, make_stain_widget, blobs):
@@ -248,7 +248,7 @@ def test_a_real_stain_beside_the_virtual_one(viewer, ran, cells, tmp_path):
     ran.compare_with.value = real
     assert ran.wait(20)
     assert ran.agreement.value.startswith("DNA: PCC 1.000 · SSIM ")
-    difference = viewer.layers["virtual DNA − Hoechst"]
+    difference = viewer.layers["DNA difference · virtual − Hoechst"]
     np.testing.assert_allclose(difference.data, -1, atol=1e-4)
     ran.compare_cells.value = viewer.layers["nuclei"]
     assert ran.wait(20)
@@ -258,7 +258,7 @@ def test_a_real_stain_beside_the_virtual_one(viewer, ran, cells, tmp_path):
     np.testing.assert_allclose(table["uncertainty"], 0.9, rtol=1e-5)
     ran.save_csv(tmp_path / "table.csv")
     assert (tmp_path / "table.csv").read_text().startswith("label,area_px,real,virtual,difference")
-    assert sum(layer.name == "virtual DNA − Hoechst" for layer in viewer.layers) == 1
+    assert sum(layer.name == "DNA difference · virtual − Hoechst" for layer in viewer.layers) == 1
 
 
 def test_a_real_image_of_another_size_is_refused(viewer, ran):
@@ -274,7 +274,7 @@ def test_a_second_opinion_marks_what_only_one_model_paints(viewer, ran, stainer)
     assert stainer.runs[-1]["model"] == "fake/rival"
     assert stainer.runs[-1]["samples"] is None  # as the other model's card says
     assert "2 places where pixels differ more than is usual" in ran.opinion.value
-    assert viewer.layers["DNA: disagreement of two models"].data.max() == pytest.approx(5)
+    assert viewer.layers["DNA disagreement · two models"].data.max() == pytest.approx(5)
     points = viewer.layers["unusual differences"]
     np.testing.assert_allclose(points.data, [[23.5, 23.5]] * 2)
     assert list(points.features["stain"]) == ["DNA", "AGP"]

@@ -34,6 +34,7 @@ __all__ = [
     "read_source",
     "resolve_pixel_size",
     "voxel_size",
+    "world_matrix",
 ]
 
 
@@ -169,6 +170,25 @@ def layer_geometry(
         if name in geometry:
             result[name] = tuple(geometry[name][axis] for axis in kept)
     return result
+
+
+def world_matrix(geometry: dict[str, Any]) -> npt.NDArray[np.float64]:
+    """Return the homogeneous matrix from pixels to world coordinates, in the layer's units.
+
+    Parameters
+    ----------
+    geometry
+        As in :class:`Source`, not empty.
+    """
+    scale = np.asarray(geometry["scale"], float)
+    count = len(scale)
+    matrix = np.eye(count + 1)
+    rotate = np.asarray(geometry.get("rotate", np.eye(count)), float)
+    shear = _shear_matrix(geometry.get("shear", ()), count)
+    matrix[:-1, :-1] = rotate @ shear @ np.diag(scale)
+    matrix[:-1, -1] = np.asarray(geometry["translate"], float)
+    affine: npt.NDArray[np.float64] = np.asarray(geometry.get("affine", np.eye(count + 1)), float)
+    return affine @ matrix
 
 
 def physical_pixel_size(geometry: dict[str, Any], axes: Sequence[int]) -> tuple[float, ...] | None:

@@ -17,12 +17,13 @@ from napari_cytosynth.metrics.image import psnr, ssim
 from napari_cytosynth.metrics.pixel import pcc
 from napari_cytosynth.tasks.common.layers import read_source
 
+from .overlap import GridImage, onto_grid
 from .result import Staining
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "real_on_grid"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +39,29 @@ class Comparison:
         take the range of the real image for the range of the data. Where the real image is
         not finite, the similarity counts both as equal; the other values leave it out.
     difference
-        float32 (…, Y, X): virtual minus real, in the target's own units.
+        float32 (…, Y, X): virtual minus real, in the target's own units; NaN where there is no
+        real image.
+    covered
+        Fraction of the field that the real image covers. Default: 1.
+    note
+        How the real image came onto the grid of the virtual stain. Default: "", it was on it.
     """
 
     pcc: float
     ssim: float
     psnr: float
     difference: npt.NDArray[np.float32]
+    covered: float = 1.0
+    note: str = ""
 
 
-def compare(staining: Staining, channel: str, real: Any) -> Comparison:
+def compare(
+    staining: Staining, channel: str, real: Any, *, geometry: dict[str, Any] | None = None
+) -> Comparison:
     """Compare a virtual stain with the measured one of the same field.
+
+    The position and pixel size of a layer count: they are compared where both lie, and a layer
+    with other pixels is resampled to the grid of the virtual stain.
 
     Parameters
     ----------
@@ -57,34 +70,84 @@ def compare(staining: Staining, channel: str, real: Any) -> Comparison:
     channel
         Name of the stain.
     real
-        Array or layer of the shape of that stain (axes of length 1 aside); NaN and infinite
+        Layer, or array of the shape of that stain (axes of length 1 aside); NaN and infinite
         pixels are left out.
+    geometry
+        Where the virtual stain's layer lies now, as in
+        :class:`~napari_cytosynth.tasks.common.layers.Source`. Default: None, where it was put.
 
     Raises
     ------
     InputError
-        If there is no such stain, the shapes differ, or the real image is constant.
+        If there is no such stain, the two do not overlap, an array has another shape, or the
+        real image is constant.
     """
     _check_staining(staining, "staining")
     number = _stain_index(staining, channel)
     virtual = staining.mean[number]
-    measured = _measured(real, virtual.shape, channel)
+    found = real_on_grid(staining, real, geometry)
+    measured = found.pixels
     known = np.isfinite(measured)
     values = measured[known]
     span = float(np.ptp(values)) if values.size else 0.0
     if span == 0:
         raise InputError("The real image has the same value everywhere: nothing can be compared.")
-    whole = np.where(known, measured, virtual)
-    flat = (-1, *virtual.shape[-2:])
-    planes = zip(virtual.reshape(flat), whole.reshape(flat), strict=True)
-    # the window of the structural similarity is 11 px wide
-    similarities = [ssim(*pair, data_range=span) for pair in planes if min(flat[1:]) > 11]
     return Comparison(
         pcc=pcc(virtual[known], values),
-        ssim=float(np.mean(similarities)) if similarities else float("nan"),
+        ssim=_similarity(virtual, measured, span),
         psnr=psnr(virtual[known], values, span),
         difference=np.where(known, virtual - measured, np.nan).astype(np.float32),
+        covered=found.covered,
+        note=found.note,
     )
+
+
+def real_on_grid(
+    staining: Staining, real: Any, geometry: dict[str, Any] | None = None, *, labels: bool = False
+) -> GridImage:
+    """Return a real image, or labels, on the grid of a virtual stain.
+
+    Parameters
+    ----------
+    staining
+        The virtual stains.
+    real
+        Layer or array.
+    geometry
+        As in :func:`compare`.
+    labels
+        Whether it holds numbers of objects. Default: False.
+
+    Raises
+    ------
+    InputError
+        If it does not overlap the virtual stain, or does not fit.
+    """
+    source = read_source(real, "labels" if labels else "real")
+    if source.data.dtype.kind not in "buif":
+        raise InputError(f"The real image holds {source.data.dtype} values, not intensities.")
+    place, shape = staining.placement, staining.mean.shape[1:]
+    geometry = place.geometry if geometry is None else geometry
+    layer_shape = place.placed(np.broadcast_to(np.float32(0), shape)).shape
+    found = onto_grid(source, layer_shape, geometry, staining.position, labels=labels)
+    pixels = found.pixels if labels else found.pixels.astype(np.float32)
+    return GridImage(pixels.reshape(shape), found.covered, found.note)
+
+
+def _similarity(
+    virtual: npt.NDArray[np.float32], measured: npt.NDArray[np.float32], span: float
+) -> float:
+    """Return the mean structural similarity of the planes, where both lie; NaN without room."""
+    found, sides = [], virtual.shape[-2:]
+    for one, other in zip(virtual.reshape(-1, *sides), measured.reshape(-1, *sides), strict=True):
+        known = np.isfinite(other)
+        rows, columns = (np.flatnonzero(known.any(axis=axis)) for axis in (1, 0))
+        # the window of the structural similarity is 11 px wide
+        box = tuple(slice(at[0], at[-1] + 1) for at in (rows, columns) if at.size)
+        if not box or min(one[box].shape) <= 11:
+            continue
+        found.append(ssim(one[box], np.where(known, other, one)[box], data_range=span))
+    return float(np.mean(found)) if found else float("nan")
 
 
 def _check_staining(value: Any, name: str) -> None:
@@ -97,15 +160,3 @@ def _stain_index(staining: Staining, channel: str) -> int:
     if check_text(channel, "channel", f"the name of a stain: {names}") not in staining.channels:
         raise InputError(f"There is no stain “{shown(channel)}” in this result, only {names}.")
     return staining.channels.index(channel)
-
-
-def _measured(real: Any, shape: tuple[int, ...], channel: str) -> npt.NDArray[np.float32]:
-    data = np.asarray(read_source(real, "real").data)
-    if tuple(n for n in data.shape if n > 1) != tuple(n for n in shape if n > 1):
-        raise InputError(
-            f"The real image has the shape {tuple(data.shape)}, but the virtual {channel} has "
-            f"{shape}: choose an image of the same field and size."
-        )
-    if data.dtype.kind not in "buif":
-        raise InputError(f"The real image holds {data.dtype} values, not intensities.")
-    return data.reshape(shape).astype(np.float32)

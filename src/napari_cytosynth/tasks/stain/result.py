@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.tasks.common.colours import usual_colour
+from napari_cytosynth.tasks.common.colours import stain_colours
 from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
@@ -167,8 +167,9 @@ class Staining:
     def to_layers(self) -> list[LayerData]:
         """Return layer data: for each stain the mean and, with samples, the uncertainty.
 
-        First all means, then all uncertainties (hidden but for the first). They carry the
-        source's geometry; under ``metadata["napari-cytosynth"]`` lies the record, with
+        First all means, of which the first is visible, then all uncertainties, hidden: several
+        additive stains at once are a white glare. They carry the source's geometry; under
+        ``metadata["napari-cytosynth"]`` lies the record, with
         ``stain`` (its name), ``role`` (``mean`` or ``uncertainty``), ``calibrated`` and, for
         a mean, ``uncertainty_layer``: the name of the layer that belongs to it.
         """
@@ -178,9 +179,20 @@ class Staining:
         return layers
 
     def layer_name(self, stain: str, role: str) -> str:
-        """Return the name of a layer; `role` is ``mean`` or ``uncertainty``."""
-        prefix = f"{self.source.name} – " if self.source.name else ""
-        return f"{prefix}virtual {stain} ({role})"
+        """Return the name of a layer, such as “DNA · virtual · brightfield” or “DNA σ · virtual”.
+
+        The stain comes first, as lists cut long names off.
+
+        Parameters
+        ----------
+        stain
+            Name of the stain.
+        role
+            ``mean`` or ``uncertainty``.
+        """
+        first = f"{stain} σ" if role == "uncertainty" else stain
+        source = [self.source.name] if self.source.name else []
+        return " · ".join([first, "virtual", *source])
 
     def _layer(self, number: int, role: str, values: npt.NDArray[np.float32]) -> LayerData:
         stain = self.channels[number]
@@ -189,9 +201,9 @@ class Staining:
             record["uncertainty_layer"] = self.layer_name(stain, "uncertainty")
         attributes = {
             "name": self.layer_name(stain, role),
-            "colormap": usual_colour(stain) if role == "mean" else "magma",
+            "colormap": stain_colours(self.channels)[number] if role == "mean" else "magma",
             "blending": "additive",
-            "visible": role == "mean" or number == 0,
+            "visible": role == "mean" and number == 0,
             "metadata": {KEY: record},
             **self.placement.geometry,
         }

@@ -24,7 +24,7 @@ _CHECK_MS = 300
 
 
 class CheckedForm(ImageForm):
-    """Form that says above Run in what the image is unlike those of the training.
+    """Form that says below Run in what the image is unlike those of the training.
 
     Parameters
     ----------
@@ -40,17 +40,14 @@ class CheckedForm(ImageForm):
     ) -> None:
         self._check_image = check_image
         super().__init__(viewer)
+        self._check = plain_label("checked", visible=False)
+        self._messages.put_first(self._check.native)
         self._checks: JobRunner[list[str]] = JobRunner(self.native)
         self._check_soon = single_shot(self.native, _CHECK_MS, self._start_check)
         for part in (self._image, self._model, self._axes, self._channel, self._resample):
             part.changed.connect(self._on_check_input)
         self.pixel_size.changed.connect(self._on_check_input)
         self._viewer.dims.events.current_step.connect(self._on_check_input)
-
-    def _make_choices(self) -> list[Any]:
-        *rows, run = super()._make_choices()
-        self._check = plain_label("checked", visible=False)
-        return [*rows, self._check, run]
 
     def _on_check_input(self, *_: Any) -> None:
         self._check_soon.start()

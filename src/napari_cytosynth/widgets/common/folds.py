@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qtpy.QtWidgets import QLayout
 
 __all__ = ["Folds"]
@@ -42,6 +44,16 @@ class Folds:
         for folded in self._folds:
             if folded.text() == title:
                 folded.expand(animate=False)
+
+    def is_open(self, title: str) -> bool:
+        """Return whether a part is open."""
+        return any(fold.isExpanded() for fold in self._folds if fold.text() == title)
+
+    def on_fold(self, title: str, action: Callable[[bool], Any]) -> None:
+        """Call `action` when a part is opened (True) or closed (False)."""
+        for folded in self._folds:
+            if folded.text() == title:
+                folded.toggled.connect(action)
 
     def _close_others(self, opened: QCollapsible) -> None:
         for folded in self._folds:

@@ -9,7 +9,7 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit, RadioButtons
 from napari_cytosynth.errors import InputError
 
 from . import layers
-from .parts import plain_label, size_box
+from .parts import narrow, plain_label, size_box
 from .run_widget import RunWidget
 from .snapshot import LayerSnapshot
 
@@ -44,7 +44,7 @@ class ImageForm(RunWidget):
         self._image = ComboBox(
             name="image", choices=self._image_layers, tooltip=f"The image layer to {self._task}."
         )
-        self._image.native.setMinimumContentsLength(16)
+        narrow(self._image, 16)
         self._meaning = ComboBox(
             name="meaning",
             label="it holds",
@@ -54,7 +54,7 @@ class ImageForm(RunWidget):
             "always tell; correct it if it is wrong.",
             visible=False,
         )
-        self._meaning.native.setMinimumContentsLength(16)
+        narrow(self._meaning, 16)
         self._reading = plain_label("reading")
         self._channel = ComboBox(
             name="channel",

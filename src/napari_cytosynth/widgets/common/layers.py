@@ -50,8 +50,23 @@ def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) ->
 
 def uncertainty_layer(viewer: Any, stain: Any) -> Any:
     """Return the layer with the uncertainty of a virtual stain; None where there is none."""
-    name = stain.metadata[KEY].get("uncertainty_layer") if _role(stain) == "mean" else None
-    return viewer.layers[name] if name is not None and name in viewer.layers else None
+    if _role(stain) != "mean":
+        return None
+    wanted = _same_run(stain)
+    return next(
+        (
+            layer
+            for layer in viewer.layers
+            if _role(layer) == "uncertainty" and _same_run(layer) == wanted
+        ),
+        None,
+    )
+
+
+def _same_run(layer: Any) -> dict[str, Any]:
+    """Return what the layers of one stain of one run share, whatever they are called now."""
+    record = layer.metadata[KEY]
+    return {name: record[name] for name in record if name not in ("role", "uncertainty_layer")}
 
 
 def _role(layer: Any) -> Any:

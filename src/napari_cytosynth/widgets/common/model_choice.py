@@ -88,11 +88,17 @@ class ModelChoice(ComboBox):
         self._known = None
         self.reset_choices()
 
-    def card(self) -> ModelCard | None:
-        """Return the card of the chosen model, or None where it is not on this machine."""
+    def card(self, source: str | None = None) -> ModelCard | None:
+        """Return the card of a model, or None where it is not on this machine.
+
+        Parameters
+        ----------
+        source
+            As `load_model` takes it. Default: None, the chosen model.
+        """
         from napari_cytosynth.zoo.model_files import read_card
 
-        path = self._place()
+        path = self._place(self.value if source is None else source)
         try:
             return read_card(path) if path is not None else None
         except CytosynthError:  # Run shows the error
@@ -100,7 +106,7 @@ class ModelChoice(ComboBox):
 
     def summary(self) -> str:
         """Return one line on the chosen model: title, pixel size, file size, licence."""
-        card, path = self.card(), self._place()
+        card, path = self.card(), self._place(self.value)
         if card is None or path is None:
             shown = _short(self.value)
             no_model = self.value in (OTHER, CHOOSE)
@@ -148,12 +154,12 @@ class ModelChoice(ComboBox):
             except CytosynthError:  # Run shows the error
                 continue
 
-    def _place(self) -> Path | None:
-        """Return where the chosen model lies on this machine, whatever the text is."""
-        if self.value in (OTHER, CHOOSE):
+    def _place(self, source: str) -> Path | None:
+        """Return where a model lies on this machine, whatever the text is."""
+        if source in (OTHER, CHOOSE):
             return None
-        info = self._infos.get(self.value)
-        return existing_path(info.path if info else self.value)
+        info = self._infos.get(source)
+        return existing_path(info.path if info else source)
 
     def _model_choices(self, _: Any = None) -> list[tuple[str, str]]:
         infos = self._known = self._models() if self._known is None else self._known

@@ -15,6 +15,9 @@ from qtpy.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QSlider,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -23,12 +26,15 @@ __all__ = [
     "align_captions",
     "heading",
     "make_scrollable",
+    "narrow",
     "plain_label",
     "plain_tooltip",
     "single_shot",
     "size_box",
 ]
 
+_MARGIN = 4  # px
+_TEXT_MARGIN = 6  # px of a combobox that its text does not use
 _LEAST_HEIGHT = 200  # px of a form that scrolls
 _FIELDS = (QAbstractSpinBox, QComboBox, QSlider)  # which the wheel changes
 
@@ -57,6 +63,22 @@ def align_captions(container: Any, width: int = 78) -> None:
         row = part.native.parentWidget()
         if row is not None and row is not container.native and row.layout() is not None:
             row.layout().itemAt(0).widget().setMinimumWidth(width)
+
+
+def narrow(box: Any, characters: int = 10) -> None:
+    """Keep a combobox as narrow as its form: of a long name beginning and end are seen.
+
+    Parameters
+    ----------
+    box
+        The combobox of magicgui.
+    characters
+        Least width. Default: 10.
+    """
+    fit = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    box.native.setSizeAdjustPolicy(fit)
+    box.native.setMinimumContentsLength(characters)
+    box.native.installEventFilter(_Elided(box.native))
 
 
 def heading(text: str) -> QLabel:
@@ -89,6 +111,28 @@ def size_box(name: str, label: str, tooltip: str, largest: float = 100_000.0) ->
     return box
 
 
+class _Elided(QObject):
+    """Paints a combobox with the middle of a long text left out, which Qt cuts off mid-letter."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Paint instead of the combobox."""
+        if event is None or event.type() != QEvent.Type.Paint or not isinstance(watched, QComboBox):
+            return bool(super().eventFilter(watched, event))
+        option = QStyleOptionComboBox()
+        watched.initStyleOption(option)
+        style, kind = watched.style(), QStyle.ComplexControl.CC_ComboBox
+        assert style is not None
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = style.subControlRect(kind, option, field, watched).width() - _TEXT_MARGIN
+        metrics, middle = watched.fontMetrics(), Qt.TextElideMode.ElideMiddle
+        option.currentText = metrics.elidedText(option.currentText, middle, room)
+        painter = QStylePainter(watched)
+        painter.drawComplexControl(kind, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
+        return True
+
+
 class _Scroll(QScrollArea):
     """Area as wide as its content, which scrolls where the window is too low for it."""
 
@@ -114,7 +158,8 @@ class _Scroll(QScrollArea):
 
     def _beside_bar(self, size: QSize) -> QSize:
         bar = self.verticalScrollBar()
-        return size if bar is None else size + QSize(bar.sizeHint().width(), 0)
+        # napari's style sheet leaves a margin around what scrolls
+        return size if bar is None else size + QSize(bar.sizeHint().width() + _MARGIN, 0)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Leave the wheel to the scroll bar where a field or a slider is not in use."""

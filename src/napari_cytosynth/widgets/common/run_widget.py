@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication, QProgressBar
 from napari_cytosynth.errors import CytosynthError, InputError
 
 from .jobs import JobRunner
+from .messages import Messages
 from .model_choice import CHOOSE, OTHER
 from .model_form import ModelForm
 from .parts import plain_label
@@ -41,8 +42,12 @@ class RunWidget(ModelForm):
         self._run_text = "Run"
         super().__init__(viewer)
         self._bar = QProgressBar()
+        kept = self._bar.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)
+        self._bar.setSizePolicy(kept)
         self._bar.setVisible(False)
         self.status = plain_label("status")
+        self._messages = Messages(self._bar, self.status.native)
         self._runs: JobRunner[Any] = JobRunner(self.native)
         self._run_button.changed.connect(self._on_button)
         self.native_parent_changed.connect(self._on_parent)

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.widgets.samples import stained_layers
+from napari_cytosynth.widgets.stain.shown.canvas import grid_of
 from napari_cytosynth.widgets.stain.trust_panel import MODEL_COMPARISON, REAL_COMPARISON
 
 from .scene import dock, screenshot, settle, show_scale_bar, write_images
@@ -68,6 +69,10 @@ class StainScene:
     def _layer(self, ending: str) -> Any:
         return next(layer for layer in self._viewer.layers if layer.name.endswith(ending))
 
+    def _stain(self, name: str) -> Any:
+        """Return the layer of a virtual stain."""
+        return next(layer for layer in self._viewer.layers if layer.name.startswith(f"{name} · "))
+
     def run(self) -> None:
         """Stain the phase image with 16 samples.
 
@@ -108,7 +113,7 @@ class StainScene:
         if not _bundled(_SEGMENTER):
             return
         _, segment = dock(self._viewer, "Segment")
-        segment.image.value = self._layer("virtual nuclei (mean)")
+        segment.image.value = self._stain("nuclei")
         segment.model.value = _SEGMENTER
         segment.run()
         settle(segment)
@@ -119,19 +124,18 @@ class StainScene:
                 layer.contour = 2
 
     def present(self) -> None:
-        """Show the virtual stains over phase contrast."""
-        self._show("phase", "(mean)", segmented=True)
+        """Show the virtual stains on black, with the outlines of the nuclei in them."""
+        self._show("nuclei · ", "membrane · ", segmented=True)
         self._dock.raise_()
 
-    def _show(self, *endings: str, segmented: bool = False) -> None:
-        """Show only the layers with these endings of names, and the nuclei found if asked to."""
+    def _show(self, *beginnings: str, segmented: bool = False) -> None:
+        """Show only the layers with these beginnings of names, and the nuclei found if asked to."""
+        wanted = (*beginnings, *(("nuclei – ",) if segmented else ()))
         for layer in self._viewer.layers:
-            found = layer.name.startswith(("probability – ", "nuclei – "))
-            nuclei = segmented and layer.name.startswith("nuclei – ")
-            layer.visible = nuclei if found else layer.name.endswith(endings)
+            layer.visible = layer.name.startswith(wanted)
 
     def show(self) -> None:
-        """Stain, compare and segment; show the virtual stains over phase contrast."""
+        """Stain, compare and segment; show the virtual stains with the nuclei in them."""
         self.run()
         self.compare()
         self.segment()
@@ -148,10 +152,10 @@ class StainScene:
         written.append(self._side_by_side(folder / "stain-trust.png"))
         self.widget.hide_uncertain.value = 0
         self.compare_models()
-        self._show("phase", "(mean)", "possible hallucinations")
+        self._show("nuclei · ", "membrane · ", "possible hallucinations")
         written += [self._picture(folder / "stain-second-opinion.png"), self._table(folder)]
         self.segment()
-        self._show("phase", "virtual nuclei (mean)", segmented=True)
+        self._show("nuclei · ", segmented=True)
         written.append(self._picture(folder / "stain-segment.png"))
         return written
 
@@ -160,11 +164,12 @@ class StainScene:
         return screenshot(self._viewer, path)
 
     def _side_by_side(self, path: Path) -> Path:
-        """Write a screenshot of the layers side by side: phase, stains and uncertainty."""
-        viewer, grid = self._viewer, self._viewer.grid
+        """Write a screenshot of the layers side by side: phase, true stains, virtual ones, σ."""
+        viewer, grid = self._viewer, grid_of(self._viewer)
+        before = {layer: layer.visible for layer in viewer.layers}
         shown = [layer for layer in viewer.layers if layer._type_string == "image"]
         for layer in shown:
-            layer.visible = not layer.name.endswith("membrane (uncertainty)")
+            layer.visible = not layer.name.startswith("membrane σ")
             layer.name_overlay.visible = True
         # two layers to a cell: phase and masks, true stains, virtual stains, uncertainties
         grid.stride, grid.shape, grid.enabled = 2, (2, -1), True
@@ -173,6 +178,8 @@ class StainScene:
         grid.enabled = False
         for layer in shown:
             layer.name_overlay.visible = False
+        for layer, visible in before.items():
+            layer.visible = visible
         viewer.reset_view()
         return picture
 

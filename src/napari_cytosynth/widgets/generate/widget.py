@@ -80,7 +80,7 @@ class GenerateWidget(GenerateForm):
         layout = self.native.layout()
         self._panel = GeneratePanel()
         for part in (
-            self._bar, self.status.native, self._advanced,
+            self._messages, self._advanced,
             heading("The images"), self._panel.native,
         ):  # fmt: skip
             layout.addWidget(part)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushButton, SpinBox
 from psygnal import Signal
 
-from napari_cytosynth.widgets.common.parts import align_captions, plain_label
+from napari_cytosynth.widgets.common.parts import align_captions, narrow, plain_label
 
 from .confidence_panel import ConfidencePanel
 from .threshold_slider import ThresholdSlider
@@ -192,7 +192,7 @@ class TablePanel(Container[Any]):
             nullable=True,
             tooltip="Also measure the brightness of every object in this layer.",
         )
-        self._intensity.native.setMinimumContentsLength(10)
+        narrow(self._intensity)
         texts = ("Show table", "Save CSV…", "Copy as Python")
         self.buttons = tuple(
             PushButton(text=text, tooltip=tooltip)

@@ -118,7 +118,7 @@ class SegmentWidget(LiveForm):
             ),
         )
         for part in (
-            self._size.native, self._bar, self.status.native,
+            self._size.native, self._messages,
             heading("What counts as an object"), self._panel.native,
             heading("Table of objects"), self._table.native, self._advanced,
         ):  # fmt: skip

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.layers import layer_geometry, read_source
+from napari_cytosynth.tasks.stain.matching import channel_names, match_channel
 from napari_cytosynth.widgets.common.layers import KEY
+from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 from .job import layers_by_role
 
 if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+    from napari_cytosynth.tasks.common.layers import Source
 
     from .job import LayerData
 
-__all__ = ["ComparisonResult", "compare_with_real"]
+__all__ = [
+    "DIFFERENCE",
+    "ComparisonResult",
+    "compare_with_real",
+    "geometry_of",
+    "real_source",
+]
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+DIFFERENCE = {
+    "name": "blue-black-orange",
+    "colors": [[0.35, 0.65, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0], [1.0, 0.6, 0.2, 1.0]],
+}
+"""Black where both agree, blue where the virtual stain is too dim, orange where too bright."""
+_LEGEND = "In the picture, orange is too bright, blue too dim."
 
 
 @dataclass(eq=False)
@@ -31,14 +47,20 @@ class ComparisonResult:
     table: Any = None
 
 
+def geometry_of(layer: Any) -> dict[str, Any] | None:
+    """Return where a layer lies now; None without a layer."""
+    return None if layer is None else read_source(LayerSnapshot.of(layer)).geometry
+
+
 def compare_with_real(
     staining: Any,
     stain: str,
     real: LayerSnapshot,
     cells: LayerSnapshot | None,
+    place: dict[str, Any] | None,
     progress: Progress,
 ) -> ComparisonResult:
-    """Compare one virtual stain with the layer of the real one.
+    """Compare one virtual stain with the layer of the real one, where both lie.
 
     Parameters
     ----------
@@ -47,9 +69,11 @@ def compare_with_real(
     stain
         Name of one of its stains.
     real
-        Measured image of the same field.
+        Measured image; of several channels, the one that is named after the stain counts.
     cells
         Labels whose objects are compared one by one; None for none.
+    place
+        Geometry of the virtual stain's layer; None: where it was put.
     progress
         Raises `Cancelled` to stop.
 
@@ -61,26 +85,66 @@ def compare_with_real(
     from napari_cytosynth.tasks.stain.comparison import compare
 
     progress(0, 0, "Comparing")
-    image = real.pixels(staining.mean.ndim - 1, staining.position)
-    comparison = compare(staining, stain, image)
-    sentence = (
-        f"{stain}: PCC {comparison.pcc:.3f} · SSIM {comparison.ssim:.3f} "
-        f"· PSNR {comparison.psnr:.1f} dB"
-    )
-    layers = [_difference(staining, stain, real.name, comparison.difference)]
+    source = real_source(real, stain)
+    comparison = compare(staining, stain, source, geometry=place)
+    similarity = f" · SSIM {comparison.ssim:.3f}" if np.isfinite(comparison.ssim) else ""
+    parts = [
+        f"{stain}: PCC {comparison.pcc:.3f}{similarity} · PSNR {comparison.psnr:.1f} dB.",
+        comparison.note,
+        _LEGEND,
+    ]
+    sentence = " ".join(filter(None, parts))
+    layers = [_difference(staining, stain, real.name, place, comparison.difference)]
     if cells is None:
         return ComparisonResult(sentence, layers)
     progress(0, 0, "Comparing object by object")
-    return ComparisonResult(sentence, layers, _by_object(staining, stain, image, cells))
+    return ComparisonResult(
+        sentence, layers, _by_object(staining, stain, comparison.difference, cells, place)
+    )
 
 
-def _by_object(staining: Any, stain: str, real: Any, cells: LayerSnapshot) -> Any:
+def real_source(real: LayerSnapshot, stain: str) -> Source:
+    """Return the image of a layer, or of its channel that is named after the stain.
+
+    Raises
+    ------
+    InputError
+        If it has named channels, and none of them is the stain.
+    """
+    source = read_source(real)
+    names = channel_names(real.metadata)
+    sizes = [n for n, size in enumerate(source.shape[:-2]) if size == len(names)]
+    if len(names) < 2 or not sizes:
+        return source
+    number = match_channel(names, stain)
+    if number is None:
+        raise InputError(
+            f"“{real.name}” has the channels {', '.join(names)}: none of them is {stain}."
+        )
+    axis = sizes[0]
+    rest = [n for n in range(len(source.shape)) if n != axis]
+    index = (*(slice(None),) * axis, number)
+    return replace(
+        source,
+        data=source.data[index],
+        axis_labels=tuple(source.axis_labels[n] for n in rest if source.axis_labels),
+        geometry=layer_geometry(source.geometry, rest),
+    )
+
+
+def _by_object(
+    staining: Any, stain: str, difference: Any, cells: LayerSnapshot, place: dict[str, Any] | None
+) -> Any:
     """Return a table of the objects: real and virtual intensity, mean uncertainty."""
     from napari_cytosynth.tasks.measure.table import measure
+    from napari_cytosynth.tasks.stain.comparison import real_on_grid
 
     number = list(staining.channels).index(stain)
-    labels = cells.pixels(staining.mean.ndim - 1, staining.position)
-    images = {"real": real, "virtual": staining.mean[number]}
+    known = np.isfinite(difference)
+    found = real_on_grid(staining, read_source(cells), place, labels=True).pixels
+    labels = np.where(known, found, 0)  # objects in part where no real image is: that part
+    virtual = staining.mean[number]
+    images = {"real": np.where(known, virtual - difference, 0), "virtual": virtual}
     if staining.std is not None:
         images["uncertainty"] = staining.std[number]
     axes = staining.axes.removeprefix("C")
@@ -93,15 +157,23 @@ def _by_object(staining: Any, stain: str, real: Any, cells: LayerSnapshot) -> An
     return table
 
 
-def _difference(staining: Any, stain: str, real: str, difference: Any) -> LayerData:
+def _difference(
+    staining: Any, stain: str, real: str, place: dict[str, Any] | None, difference: Any
+) -> LayerData:
     data, attributes, _ = layers_by_role(staining)[stain, "mean"]
     limit = float(np.nanquantile(np.abs(difference), 0.999)) or 1.0
+    values = np.asarray(difference, np.float32).reshape(data.shape)
+    # the part where both lie, and no more: black elsewhere would say that they agree
+    found = [(int(n.min()), int(n.max()) + 1) for n in np.nonzero(np.isfinite(values))]
+    box = tuple(slice(*ends) for ends in found)
+    starts = {axis: first for axis, (first, _) in enumerate(found)}
+    place = _place(attributes) if place is None else place
     return (
-        np.asarray(difference, np.float32).reshape(data.shape),
+        np.nan_to_num(values[box]),
         {
-            **_place(attributes),
-            "name": f"virtual {stain} − {real}",
-            "colormap": "PiYG",
+            **layer_geometry(place, range(values.ndim), starts),
+            "name": f"{stain} difference · virtual − {real}",
+            "colormap": DIFFERENCE,
             "contrast_limits": (-limit, limit),
             "metadata": {KEY: {**attributes["metadata"][KEY], "role": "difference"}},
         },

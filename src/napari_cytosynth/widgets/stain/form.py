@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, FloatSpinBox, PushButton, Select, SpinBox
-from qtpy.QtWidgets import QAbstractItemView, QListView, QSizePolicy
+from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QListView, QSizePolicy, QWidget
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets.common import layers
@@ -13,6 +13,7 @@ from napari_cytosynth.widgets.common.checked_form import CheckedForm
 from napari_cytosynth.widgets.common.jobs import JobRunner
 
 from .focal_planes import FocalPlanesRow, find_focal_planes, stack_depth, without_z
+from .remarks import CardRemarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ class StainForm(CheckedForm):
         super().__init__(viewer, check_image)
         self._focus: JobRunner[tuple[int, ...] | None] = JobRunner(self.native)
         self._layout_stains()
+        self._layout_run()
         self._enough_button.changed.connect(self.enough)
         self._channel.changed.connect(self._offer_focal_planes)
         self._focal.changed.connect(self._on_focal_planes)
@@ -115,6 +117,19 @@ class StainForm(CheckedForm):
         view.setSpacing(2)
         view.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
+    def _layout_run(self) -> None:
+        """Put what ends a run beside Run, and the model's limits below its summary."""
+        layout, run = self.native.layout(), self._run_button.native
+        row = QWidget()
+        buttons = QHBoxLayout(row)
+        buttons.setContentsMargins(0, 0, 0, 0)
+        layout.insertWidget(layout.indexOf(run), row)
+        for button in (run, self._enough_button.native):
+            buttons.addWidget(button)
+        self.remarks = CardRemarks()
+        about = self._about.native.parentWidget()
+        layout.insertWidget(layout.indexOf(about) + 1, self.remarks)
+
     # -- stains ---------------------------------------------------------------------------
 
     def _stain_choices(self, _: Any = None) -> list[str]:
@@ -123,6 +138,7 @@ class StainForm(CheckedForm):
 
     def _on_model(self, *_: Any) -> None:
         super()._on_model()
+        self.remarks.show_card(self._model.card())
         before, chosen = list(self._stains.choices), list(self._stains.value)
         self._stains.reset_choices()
         now = list(self._stains.choices)

@@ -1,4 +1,4 @@
-"""Layers of a virtual stain, from the preview of its first sample to the result."""
+"""A run of virtual staining in the viewer, from the preview of its first sample to the result."""
 
 from __future__ import annotations
 
@@ -6,31 +6,52 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets.common.outlines import add_outlines
-
 from .uncertainty_mask import StainedLayer, UncertaintyMask
 
 if TYPE_CHECKING:
-    from .job import LayerData, StainPreview, StainRunResult
+    from collections.abc import Callable
+
+    from .job import LayersByRole, StainPreview, StainRunResult
+    from .shown.removal import LayerRemover
+    from .shown.result_layers import Key, StainLayers
+    from .shown.view import StainView
 
 __all__ = ["LiveStain"]
 
 
 class LiveStain:
-    """Layers of a virtual staining, updated during the run and filled with its result.
+    """One run: it writes into the layers of its image while it goes on, or takes all back.
 
     Parameters
     ----------
     viewer
         The napari viewer.
+    layers
+        The layers of the image that is stained.
+    view
+        Decides which of them are shown.
+    source
+        Weak reference to the image's layer.
+    remover
+        Removes what an unfinished run has added.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        layers: StainLayers,
+        view: StainView,
+        source: Callable[[], Any],
+        remover: LayerRemover,
+    ) -> None:
         self._viewer = viewer
-        self._layers: dict[tuple[str, str], Any] = {}
-        self._extra: dict[str, list[Any]] = {}
+        self.layers = layers
+        self._view, self._source, self._remover = view, source, remover
+        self._used: dict[Key, Any] = {}
+        self._before: dict[Key, Any] = {}  # data of the layers of an earlier run
         self._mask: UncertaintyMask | None = None
         self._result: StainRunResult | None = None
+        self.kept_edits = False
 
     @property
     def staining(self) -> Any:
@@ -47,18 +68,24 @@ class LiveStain:
     @property
     def alive(self) -> bool:
         """Whether at least one of the layers is still in the viewer."""
-        return any(layer in self._viewer.layers for layer in self._layers.values())
+        return any(layer in self._viewer.layers for layer in self._used.values())
+
+    def mean_layer(self, stain: str) -> Any:
+        """Return the layer of a stain's mean; None where the user deleted it."""
+        layer = self._used.get((stain, "mean"))
+        return layer if layer in self._viewer.layers else None
 
     # -- during the run -----------------------------------------------------------------
 
     def update(self, preview: StainPreview) -> None:
         """Show the preview of one plane."""
+        self._begin(preview.layers)
         for key, (data, attributes, _) in preview.layers.items():
-            if key not in self._layers:
-                self._layers[key] = self._add(np.zeros(data.shape, np.float32), attributes)
+            if key not in self._used:
+                self._open(key, data.shape, attributes)
         for key, plane in preview.planes.items():
-            layer = self._layers[key]
-            if layer in self._viewer.layers:
+            layer = self._used[key]
+            if layer in self._viewer.layers and not self.layers.was_edited(key):
                 # without the axes of length 1 that the layer may have besides
                 layer.data.reshape(preview.shape)[preview.where] = plane
                 layer.refresh(thumbnail=False, highlight=False, extent=False)
@@ -66,36 +93,65 @@ class LiveStain:
                     layer.reset_contrast_limits()
 
     def discard(self) -> None:
-        """Remove the layers of an unfinished run."""
-        for layer in self._layers.values():
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
-        self._layers = {}
+        """Take back an unfinished run: its layers go, and those of an earlier one are restored."""
+        for key, data in self._before.items():
+            if self._used[key] in self._viewer.layers and not self.layers.was_edited(key):
+                self.layers.write(key, data)
+        added = [layer for key, layer in self._used.items() if key not in self._before]
+        self._used, self._before = {}, {}
+        self._view.undo()
+        with self._view.quiet():
+            self._remover.remove(added)
+
+    def _begin(self, layers: LayersByRole) -> None:
+        if not self._used:
+            names = list(dict.fromkeys(stain for stain, _ in layers))
+            self._view.attach(self.layers, self._source(), names)
+
+    def _open(self, key: Key, shape: tuple[int, ...], attributes: dict[str, Any]) -> None:
+        """Take the layer of an earlier run, or a new one."""
+        layer = self.layers.writable(key, shape)
+        if layer is None:
+            self._add(key, np.zeros(shape, np.float32), attributes)
+            return
+        self._used[key], self._before[key] = layer, layer.data
+        # the earlier result stays in view until its planes are replaced
+        self.layers.write(key, np.array(layer.data, np.float32))
+
+    def _add(self, key: Key, data: Any, attributes: dict[str, Any]) -> None:
+        self.kept_edits |= self.layers.was_edited(key)
+        layer = self.layers.add(key, data, attributes, self._view.wants(key))
+        self._used[key] = layer
+        self._view.follow(key, layer)
 
     # -- its result -----------------------------------------------------------------------
 
     def finish(self, result: StainRunResult) -> None:
         """Show the result in the layers of the run; one that the user deleted stays away."""
         self._result = result
+        self._begin(result.layers)
+        self.layers.remove_extra(self._remover)
         for key, (data, attributes, _) in result.layers.items():
-            layer = self._layers.get(key)
+            layer = self._used.get(key)
             if layer is None:
-                self._layers[key] = self._add(data, attributes)
+                layer = self._used[key] = self.layers.writable(key, np.shape(data))
+            if layer is None or (layer in self._viewer.layers and self.layers.was_edited(key)):
+                self._add(key, data, attributes)
             elif layer in self._viewer.layers:
-                layer.data = data
-                layer.metadata = {**layer.metadata, **attributes.get("metadata", {})}
+                self.layers.show_result(key, data, attributes)
+        with self._view.quiet():
+            self._remover.remove(self.layers.outdated(set(result.layers)))
+        self._before = {}
+        self._view.settle()
         self._mask = self._make_mask(result)
 
     def hide(self, fraction: float) -> str:
         """Hide a fraction of the pixels, the least certain; return a sentence for the user."""
         return "" if self._mask is None else self._mask.hide(fraction)
 
-    def show_extra(self, kind: str, layers: list[LayerData]) -> None:
-        """Show the layers of a comparison in place of those of an earlier one of its kind."""
-        for layer in self._extra.pop(kind, []):
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
-        self._extra[kind] = [self._add(*layer) for layer in layers]
+    def pause(self) -> None:
+        """Show all hidden pixels while another run writes into the same layers."""
+        self.hide(0)
 
     def release(self) -> None:
         """Show all hidden pixels, and leave the layers to the user."""
@@ -107,7 +163,7 @@ class LiveStain:
         stains = [
             StainedLayer(
                 name,
-                self._layers[name, "mean"],
+                self._used[name, "mean"],
                 data,
                 result.layers[name, "uncertainty"][0],
                 attributes.get("contrast_limits"),
@@ -116,10 +172,3 @@ class LiveStain:
             if role == "mean" and (name, "uncertainty") in result.layers
         ]
         return UncertaintyMask(self._viewer, stains) if stains else None
-
-    def _add(self, data: Any, attributes: dict[str, Any], kind: str = "image") -> Any:
-        if kind == "points":
-            return self._viewer.add_points(data, **attributes)
-        if kind == "labels":
-            return add_outlines(self._viewer, data, attributes)
-        return self._viewer.add_image(data, rgb=False, **attributes)

@@ -133,7 +133,7 @@ def _disagreement(staining: Any, stain: str, values: Any) -> LayerData:
         np.asarray(values, np.float32).reshape(data.shape),
         {
             **_place(attributes),
-            "name": f"{stain}: disagreement of two models",
+            "name": f"{stain} disagreement · two models",
             "colormap": "inferno",
             "blending": "additive",
             "visible": False,
@@ -178,7 +178,7 @@ def _outlines(staining: Any, found: Any) -> LayerData:
         labels.reshape((1,) * extra + labels.shape),
         {
             **_place(attributes),
-            "name": f"{found.stain}: {found.first.objects} of one model only",
+            "name": f"{found.stain} {found.first.objects} · of one model only",
             "colormap": colours,
             "features": features,
             "opacity": 1.0,
@@ -201,7 +201,7 @@ def _names(staining: Any, found: Any) -> LayerData:
         np.pad(places, ((0, 0), (extra, 0))),
         {
             **_place(attributes),
-            "name": f"{found.stain}: what differs",
+            "name": f"{found.stain} · what differs",
             "size": 1,
             "face_color": "transparent",
             "border_color": "transparent",

@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox, Container, PushButton, Slider, Table
 from napari_cytosynth.widgets.common.folds import Folds
 from napari_cytosynth.widgets.common.layers import format_number
 from napari_cytosynth.widgets.common.model_choice import ModelChoice
-from napari_cytosynth.widgets.common.parts import align_captions, plain_label
+from napari_cytosynth.widgets.common.parts import align_captions, narrow, plain_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ class TrustPanel(Container[Any]):
             tooltip="A labels layer: also compare object by object.",
         )
         for box in (self.compare_with, self.compare_as, self.compare_cells):
-            box.native.setMinimumContentsLength(10)
+            narrow(box)
         self.agreement = plain_label("agreement")
         # a line that a full panel would otherwise squeeze away
         self.agreement.native.setMinimumHeight(self.agreement.native.fontMetrics().height() + 4)
@@ -112,6 +112,14 @@ class TrustPanel(Container[Any]):
     def unfold(self, title: str) -> None:
         """Open a folded part by its title."""
         self._folds.unfold(title)
+
+    def is_open(self, title: str) -> bool:
+        """Return whether a folded part is open."""
+        return self._folds.is_open(title)
+
+    def on_fold(self, title: str, action: Callable[[bool], Any]) -> None:
+        """Call `action` when a folded part is opened (True) or closed (False)."""
+        self._folds.on_fold(title, action)
 
     def parts(self) -> dict[str, Any]:
         """Return the widgets that a script may set, by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import PushButton
@@ -10,17 +11,17 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers
-from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.model_choice import OTHER
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
-from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .comparison import compare_with_real
+from .comparing import Comparisons
 from .form import StainForm
 from .job import StainRequest, compute
 from .live import LiveStain
-from .second_opinion import compare_models
+from .shown.panel import ShownPanel
+from .shown.removal import LayerRemover
+from .shown.result_layers import StainRegister
+from .shown.view import StainView
 from .trust_panel import TrustPanel
 
 if TYPE_CHECKING:
@@ -28,15 +29,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import napari.viewer
+    from qtpy.QtWidgets import QWidget
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.widgets.common.jobs import Outcome, Tick
+    from napari_cytosynth.widgets.common.jobs import JobRunner, Tick
 
-    from .comparison import ComparisonResult
     from .job import StainPreview, StainRunResult
-    from .second_opinion import DisagreementResult
 
 __all__ = ["StainWidget"]
+
+_KEPT = "What you put into a layer yourself is kept; the new stain is in a layer of its own."
+_HIDDEN_LINES = 2  # of the sentence below the slider
 
 
 class StainWidget(StainForm):
@@ -65,6 +68,9 @@ class StainWidget(StainForm):
         that it takes, None for an automatic choice.
     seed, tolerance, keep_samples, inject_dropout, device, pixel_size
         The same, folded under “Advanced”.
+    ticks
+        Tick boxes of what is visible: ``ticks.stains["DNA"]``, ``ticks.sigma``, ``ticks.source``
+        and ``ticks.side_by_side``, each with a ``value``.
     hide_uncertain
         Percentage of the pixels to hide, the least certain first.
     compare_with, compare_as, compare_cells
@@ -86,10 +92,12 @@ class StainWidget(StainForm):
         self._running: LiveStain | None = None
         self._queue: PreviewQueue[StainPreview] = PreviewQueue()
         self._enough = threading.Event()
+        self._register = StainRegister(napari_viewer)
+        self._remover: LayerRemover | None = None
         super().__init__(napari_viewer, check_image)
         self._lay_out()
-        self._comparisons: JobRunner[ComparisonResult] = JobRunner(self.native)
-        self._model_comparisons: JobRunner[DisagreementResult] = JobRunner(self.native)
+        self._view = StainView(napari_viewer, self._on_view)
+        self._comparisons = Comparisons(self.native, self._panel, self._view, stain)
         self._connect()
         self._choose_active_layer()
         self._on_model()
@@ -101,12 +109,13 @@ class StainWidget(StainForm):
 
     def _lay_out(self) -> None:
         layout = self.native.layout()
+        self.ticks = ShownPanel()
         self._panel = TrustPanel(self._real_images, self._label_layers)
         self._script = PushButton(
             text="Copy as Python", tooltip="Copy a script that makes this result again."
         )
         for part in (
-            self._bar, self.status.native,
+            self._messages, heading("Shown"), *self._result_panels(),
             heading("Can it be trusted?"), self._panel.native, self._script.native,
             self._advanced,
         ):  # fmt: skip
@@ -116,15 +125,19 @@ class StainWidget(StainForm):
         self.hidden = self._panel.hidden
         self.agreement = self._panel.agreement
         self.opinion = self._panel.opinion
+        line = self.hidden.native.fontMetrics().lineSpacing()
+        self.hidden.native.setMinimumHeight(_HIDDEN_LINES * line)
         make_scrollable(self.native)
+
+    def _result_panels(self) -> list[QWidget]:
+        """Return what stands below the messages on the result that is in view, in order."""
+        return [self.ticks.native]
 
     def _connect(self) -> None:
         panel = self._panel
+        self.ticks.connect(self._view)
         panel.hide_uncertain.changed.connect(self._on_hide)
-        for part in (panel.compare_with, panel.compare_as, panel.compare_cells):
-            part.changed.connect(self._on_compare)
         panel.save_cells.changed.connect(lambda *_: self.save_csv())
-        panel.ask.changed.connect(self._on_compare_models)
         self._script.changed.connect(lambda *_: self.copy_as_python())
         self._viewer.layers.events.removed.connect(self._on_removed)
 
@@ -157,7 +170,8 @@ class StainWidget(StainForm):
         self._focus.wait(timeout)  # the check waits for it
         if self._check_soon.isActive():
             self._start_check()
-        return all(jobs.wait(timeout) for jobs in self._all_jobs())
+        done = all(jobs.wait(timeout) for jobs in self._all_jobs())
+        return done and (self._remover is None or self._remover.wait(timeout))
 
     def unfold(self, title: str) -> None:
         """Open a folded part by its title, such as “Compare with a real stain”."""
@@ -193,9 +207,16 @@ class StainWidget(StainForm):
     def _work(self) -> Callable[[Progress], StainRunResult]:
         request = self._request()
         self._queue, self._enough = PreviewQueue(), threading.Event()
-        self._running = LiveStain(self._viewer)
+        self._running = self._begin_live(request)
         queue, enough, stain = self._queue, self._enough, self._stain
         return lambda progress: compute(request, progress, queue, enough, stain)
+
+    def _begin_live(self, request: StainRequest) -> LiveStain:
+        source = self._image.value
+        layers = self._register.find(source, request.channels, request.planes)
+        if self._remover is None:
+            self._remover = LayerRemover(self._viewer, self.native.window())
+        return LiveStain(self._viewer, layers, self._view, weakref.ref(source), self._remover)
 
     def _request(self) -> StainRequest:
         return StainRequest(
@@ -213,29 +234,41 @@ class StainWidget(StainForm):
             super()._on_tick(tick)
         for preview in self._queue.take():
             if self._running is not None:
+                self._pause_hiding(self._running)
                 self._running.update(preview)
+
+    def _pause_hiding(self, running: LiveStain) -> None:
+        """Show the pixels that are hidden in layers which another run begins to write into."""
+        if self._live is not None and self._live.layers is running.layers:
+            self._panel.hide_uncertain.enabled = False
+            self._live.pause()
 
     def _accept(self, value: StainRunResult) -> None:
         self._forget_result()
         live, self._running = self._running, None
         assert live is not None
         live.finish(value)
+        if live.kept_edits:
+            value.messages.append(_KEPT)
         self._live = live
-        self._panel.offer_stains(live.staining.channels)
         self._enable_result()
-        self._on_compare()
+        assert self._remover is not None
+        self._comparisons.take(live, self._remover)
 
     def _reject(self) -> None:
         if self._running is not None:
             self._running.discard()
             self._running = None
+        if self._live is not None:
+            if percent := self._panel.hide_uncertain.value:
+                self._on_hide(percent)
+            self._enable_result()
 
     def _provenance(self) -> dict[str, Any] | None:
         return None if self._live is None else dict(self._live.staining.provenance)
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        others = (self._comparisons, self._model_comparisons)
-        return (self._runs, self._focus, self._checks, *others)
+        return (self._runs, self._focus, self._checks, *self._comparisons.jobs)
 
     # -- trust --------------------------------------------------------------------------------
 
@@ -243,81 +276,40 @@ class StainWidget(StainForm):
         if self._live is not None:
             self._panel.hidden.value = self._live.hide(percent / 100)
 
-    def _on_compare(self, *_: Any) -> None:
-        live, real, name = self._live, self.compare_with.value, self.compare_as.value
-        self._comparisons.forget()
-        if live is None or real is None or name is None:
-            self._panel.agreement.value = ""
-            self._panel.show_cells(None)
-            return
-        labels, staining = self.compare_cells.value, live.staining
-        real = LayerSnapshot.of(real)
-        cells = None if labels is None else LayerSnapshot.of(labels)
-        self._panel.agreement.value = "Comparing …"
-        self._comparisons.start(
-            lambda progress: compare_with_real(staining, name, real, cells, progress),
-            self._on_compared,
-        )
-
-    def _on_compared(self, outcome: Outcome[ComparisonResult]) -> None:
-        if outcome.value is None:
-            self._panel.agreement.value = "" if outcome.stopped else f"⚠ {outcome.error}"
-            self._panel.show_cells(None)
-        elif self._live is not None:
-            self._panel.agreement.value = outcome.value.sentence
-            self._panel.show_cells(outcome.value.table)
-            self._live.show_extra("difference", outcome.value.layers)
-
-    def _on_compare_models(self, *_: Any) -> None:
-        if self._model_comparisons.busy:
-            self._model_comparisons.cancel()
-        else:
-            self.ask_other()
-
     def ask_other(self) -> None:
         """Stain the same image with the other model and show where the two disagree."""
-        if self._live is None or self._model_comparisons.busy:
-            return
-        model = self.other_model.value
-        if model == OTHER:
-            self._panel.opinion.value = "⚠ Choose a model first."
-            return
-        live, stain = self._live, self._stain
-        staining, request = live.staining, live.request
-        self._panel.ask.text = "Cancel"
-        self._panel.opinion.value = "Asking …"
-        self._model_comparisons.start(
-            lambda progress: compare_models(staining, request, model, progress, stain),
-            lambda outcome: self._on_models_compared(live, outcome),
-            lambda tick: setattr(self._panel.opinion, "value", f"{tick.message} …"),
-        )
-
-    def _on_models_compared(self, live: LiveStain, outcome: Outcome[DisagreementResult]) -> None:
-        self._panel.ask.text = "Ask it"
-        if outcome.value is None:
-            self._panel.opinion.value = "Stopped." if outcome.stopped else f"⚠ {outcome.error}"
-        else:
-            self._panel.opinion.value = outcome.value.sentence
-            live.show_extra("disagreement", outcome.value.layers)
+        self._comparisons.ask_other()
 
     # -- events of the viewer and the dock ---------------------------------------------------
 
+    def _on_view(self) -> None:
+        self.ticks.follow(self._view)
+
+    def _on_model(self, *_: Any) -> None:
+        super()._on_model()
+        if hasattr(self, "_view") and not self._view.stains:
+            self.ticks.offer(self._stain_choices())
+            self._on_view()
+
     def _on_removed(self, *_: Any) -> None:
+        self._register.prune()
         if self._live is not None and not self._live.alive:
             self._forget_result()
+        self._view.refresh()
+
+    def _on_parent(self, parent: Any = None) -> None:
+        super()._on_parent(parent)
+        if self.native.parent() is None and hasattr(self, "_view"):
+            self._view.release()
 
     def _forget_result(self) -> None:
-        for jobs in (self._comparisons, self._model_comparisons):
-            jobs.forget()
+        self._comparisons.drop()
         if self._live is not None:
             self._live.release()
             self._live = None
         with self._panel.hide_uncertain.changed.blocked():
             self._panel.hide_uncertain.value = 0
-        for label in (self._panel.hidden, self._panel.agreement, self._panel.opinion):
-            label.value = ""
-        self._panel.ask.text = "Ask it"
-        self._panel.show_cells(None)
+        self._panel.hidden.value = ""
         self._enable_result()
 
     def _enable_result(self) -> None:

@@ -18,7 +18,7 @@ def test_each_stain_has_its_usual_colour_and_a_single_one_is_grey() -> None:
     assert shown(["DNA"], [0.2])[0, 0].tolist() == [51, 51, 51]
     assert shown(["red", "green", "blue"], [0.2, 0.4, 1])[0, 0].tolist() == [51, 102, 255]
     both = shown(["DNA", "AGP"], [0.2, 0])
-    assert both[0, 0].argmax() == 2  # blue
+    assert both[0, 0].tolist() == [0, 51, 51]  # cyan
     assert shown(["DNA", "Mito"], [1, 1]).max() == 255  # added up, never beyond white
 
 
