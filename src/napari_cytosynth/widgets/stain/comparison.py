@@ -166,7 +166,7 @@ def _difference(
     # the part where both lie, and no more: black elsewhere would say that they agree
     found = [(int(n.min()), int(n.max()) + 1) for n in np.nonzero(np.isfinite(values))]
     box = tuple(slice(*ends) for ends in found)
-    starts = {axis: first for axis, (first, _) in enumerate(found)}
+    starts = {axis: float(first) for axis, (first, _) in enumerate(found)}
     place = _place(attributes) if place is None else place
     return (
         np.nan_to_num(values[box]),

@@ -19,12 +19,13 @@ from qtpy.QtWidgets import QApplication
 from napari_cytosynth.widgets.stain.widget import StainWidget
 
 viewer = napari.Viewer(show=True)
+viewer.window.resize(700, 420)  # software OpenGL draws each pixel
 rng = np.random.default_rng(0)
-cells = viewer.add_image(rng.random((128, 128), np.float32), name="cells")
+cells = viewer.add_image(rng.random((256, 256), np.float32), name="cells")
 widget = StainWidget(viewer)
 viewer.window.add_dock_widget(widget, name="Stain")
 widget.model.value = sys.argv[1]
-widget.samples.value = 200
+widget.samples.value = widget.samples.max
 
 def until(done):
     end = time.monotonic() + 300

@@ -1,4 +1,4 @@
-"""Removal of layers one at a time, so that the canvas is drawn between."""
+"""Removal of layers one at a time, with the canvas drawn between."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
+
+from napari_cytosynth.widgets.common.repaint import repaint_canvases, set_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +22,10 @@ _at_work: set[LayerRemover] = set()  # kept alive when the widget that asked for
 
 
 class LayerRemover:
-    """Removes layers from a viewer one by one, with Qt's events processed between.
+    """Removes layers from a viewer one by one, the canvas drawn before and after each.
 
-    Software OpenGL has crashed where ten additive layers went in one burst.
+    Software OpenGL has crashed where ten additive layers went in one burst, and where layers went
+    that were hidden: each is removed while it is drawn, at an opacity of 0.
 
     Parameters
     ----------
@@ -46,10 +49,10 @@ class LayerRemover:
         return bool(self._queue)
 
     def remove(self, layers: Iterable[Any]) -> None:
-        """Hide layers at once, and remove them soon; those that are gone already are skipped."""
+        """Make layers transparent, and remove them soon; those that are gone are skipped."""
         there = [layer for layer in layers if layer in self._viewer.layers]
         for layer in there:
-            layer.visible = False
+            layer.opacity = 0.0
             layer.name = f"{layer.name} (goes)"  # what comes now may have the name
         self._queue += there
         if self._queue:
@@ -68,7 +71,9 @@ class LayerRemover:
         if self._queue:
             layer = self._queue.pop(0)
             if layer in self._viewer.layers:
+                set_visible([(layer, True)])
                 self._viewer.layers.remove(layer)
+                repaint_canvases()
         if not self._queue:
             self._timer.stop()
             _at_work.discard(self)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.widgets.common.repaint import set_visible
+
 from .canvas import camera_of, grid_of, name_overlay_of
 
 if TYPE_CHECKING:
@@ -73,12 +75,13 @@ class SideBySide:
         self.on = False
         grid, camera = grid_of(self._viewer), camera_of(self._viewer)
         grid.events.enabled.disconnect(self._on_enabled)
-        for layer in self._viewer.layers:
+        there = list(self._viewer.layers)
+        for layer in there:
             if layer in self._named:
                 overlay = name_overlay_of(layer)
                 overlay.visible, overlay.font_size = self._named[layer]
-            if layer in self._visible or layer in self._named:
-                layer.visible = self._visible.get(layer, False)
+        ours = [layer for layer in there if layer in self._visible or layer in self._named]
+        set_visible((layer, self._visible.get(layer, False)) for layer in ours)
         camera_before = self._before.pop("camera")
         for name, value in self._before.items():
             setattr(grid, name, value)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.widgets.common.repaint import set_visible
+
 from .side_by_side import SideBySide
 
 if TYPE_CHECKING:
@@ -309,9 +311,7 @@ class StainView:
 
     def _set(self, wanted: Iterable[tuple[Any, bool]]) -> None:
         with self.quiet():
-            for layer, visible in list(wanted):
-                if layer in self._viewer.layers and layer.visible != visible:
-                    layer.visible = visible
+            set_visible((layer, on) for layer, on in list(wanted) if layer in self._viewer.layers)
 
     def _choose(self, stain: str, shown: bool) -> None:
         if shown:
