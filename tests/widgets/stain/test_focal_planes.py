@@ -70,7 +70,7 @@ def test_a_run_takes_them_and_the_result_is_seen_in_every_plane(viewer, widget, 
     widget.run()
     assert widget.wait(60)
     assert widget.staining.focal_planes == ((1, 3, 5),)
-    layer = viewer.layers["cells – virtual DNA (mean)"]
+    layer = viewer.layers["DNA · virtual · cells"]
     for z in (0, 6):
         viewer.dims.set_point(0, z)
         assert layer._slice.image.raw.shape == (48, 56)
@@ -187,4 +187,4 @@ def test_another_model_of_one_plane_gives_a_second_opinion(widget, folder):
     widget.other_model.value = other
     widget.ask_other()
     assert widget.wait(60)
-    assert "disagree" in widget.opinion.value
+    assert "nuclei in DNA" in widget.opinion.value

@@ -354,3 +354,25 @@ def test_what_is_hidden_first_is_uncertain_for_its_brightness(viewer):
     assert np.isnan(layer.data).sum() == 200  # what shows stain; not the background
     mask.restore()
     np.testing.assert_array_equal(layer.data, mean)
+
+
+def test_views_and_samples_follow_the_card_of_the_model(
+    viewer, cells, make_stain_widget, make_stainer, tmp_path
+):
+    from napari_cytosynth.zoo.card import StainError, StainUncertainty
+    from napari_cytosynth.zoo.model_files import save_model
+
+    curve = StainError(levels=[0.0, 1.0], errors=[0.1, 0.2])
+    older = dict.fromkeys(("sigma_scale", "sigma_slope", "sigma_floor", "sigma_samples"))
+    model = make_stainer(uncertainty=StainUncertainty(stains=[curve, curve], views=4), **older)
+    plain = make_stainer()
+    widget = make_stain_widget()
+    for one, passes in ((model, (4, 0)), (plain, (1, 16))):
+        folder = save_model(tmp_path / str(passes[0]), one.network, one.card)
+        widget.model.value = folder
+        assert widget.wait(20)
+        assert (widget.views.value, widget.samples.value) == passes
+    widget.views.value, widget.samples.value = 2, 5  # of an older model, the choice is kept
+    widget.model.value = "fake/model"
+    assert widget.wait(20)
+    assert (widget.views.value, widget.samples.value) == (2, 5)

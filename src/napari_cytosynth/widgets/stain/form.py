@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["StainForm"]
 
 _MAX_SAMPLES = 256
+_SAMPLES = 16
+_MOST_VIEWS = 8
 _ROW_PX, _MAX_ROWS, _PER_ROW = 26, 3, 3
 
 
@@ -61,14 +63,23 @@ class StainForm(CheckedForm):
             tooltip="The stains to predict. Click to switch one on or off.",
             visible=False,
         )
+        self._views = SpinBox(
+            name="views",
+            value=1,
+            min=1,
+            max=_MOST_VIEWS,
+            tooltip="Of how many flips and rotations of the image the stain is the mean: a little "
+            "better with each, and each takes as long as one. Up to 8.",
+        )
         self._samples = SpinBox(
             name="samples",
-            value=16,
+            value=_SAMPLES,
             max=_MAX_SAMPLES,
-            tooltip="How many predictions are drawn. Where they differ, the model is not sure: "
-            "their spread is the uncertainty. 16 is good, more is smoother. "
-            "0: one prediction, at once, without any uncertainty.",
+            tooltip="Predictions with parts of the network switched off at random. Older models "
+            "take their uncertainty from how these differ: 16 is good, more is smoother, 0 is one "
+            "prediction without any. Newer ones know their typical errors, and need none.",
         )
+        self._card_decides = False
         self._enough_button = PushButton(
             name="enough_button",
             text="Enough: keep what is there",
@@ -77,7 +88,7 @@ class StainForm(CheckedForm):
         )
         self._focal = FocalPlanesRow()
         at = rows.index(self._planes)
-        own = [self._stains, self._samples, self._focal]
+        own = [self._stains, self._views, self._samples, self._focal]
         return [*rows[:at], *own, *rows[at:], self._enough_button]
 
     def _advanced_rows(self) -> list[Any]:
@@ -139,6 +150,7 @@ class StainForm(CheckedForm):
     def _on_model(self, *_: Any) -> None:
         super()._on_model()
         self.remarks.show_card(self._model.card())
+        self._suggest_passes()
         before, chosen = list(self._stains.choices), list(self._stains.value)
         self._stains.reset_choices()
         now = list(self._stains.choices)
@@ -147,6 +159,16 @@ class StainForm(CheckedForm):
         rows = min(-(-len(now) // _PER_ROW), _MAX_ROWS)
         self._stains.native.setFixedHeight(_ROW_PX * rows + 8)
         self._stains.visible = len(now) > 1
+
+    def _suggest_passes(self) -> None:
+        """Set views and samples as the card of a chosen model says; as usual after such a model."""
+        card = self._model.card()
+        known = card.inference.uncertainty if card else None
+        if known is not None:
+            self._views.value, self._samples.value = known.views, known.samples
+        elif self._card_decides:
+            self._views.value, self._samples.value = 1, _SAMPLES
+        self._card_decides = known is not None
 
     def _chosen_stains(self) -> tuple[str, ...] | None:
         """Return the stains to predict; None for all of the model."""
@@ -223,5 +245,5 @@ class StainForm(CheckedForm):
 
     def _show_running(self, running: bool) -> None:
         super()._show_running(running)
-        self._enough_button.visible = running and self._samples.value > 0
+        self._enough_button.visible = running and self._samples.value + self._views.value > 1
         self._enough_button.enabled = True

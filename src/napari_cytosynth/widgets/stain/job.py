@@ -50,6 +50,7 @@ class StainRequest:
     pixel_size: float | None
     visible: Plane
     stains: tuple[str, ...] | None
+    views: int
     samples: int
     seed: int
     tolerance: float | None
@@ -60,8 +61,8 @@ class StainRequest:
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of :func:`napari_cytosynth.stain`."""
         names = (
-            "samples", "seed", "stains", "tolerance", "keep_samples", "inject_dropout", "axes",
-            "channels", "pixel_size", "resample", "planes", "device", "focal_planes",
+            "views", "samples", "seed", "stains", "tolerance", "keep_samples", "inject_dropout",
+            "axes", "channels", "pixel_size", "resample", "planes", "device", "focal_planes",
         )  # fmt: skip
         first = None if self.planes is not None else self.visible or None
         return {name: getattr(self, name) for name in names} | {"first_plane": first}

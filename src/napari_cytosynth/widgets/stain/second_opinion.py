@@ -69,6 +69,7 @@ def compare_models(
     from napari_cytosynth.tasks.stain.second_opinion import second_opinion, share_training
 
     arguments = request.arguments() | {
+        "views": None,
         "samples": None,
         "keep_samples": False,
         "stains": None,

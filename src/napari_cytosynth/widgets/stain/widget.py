@@ -61,7 +61,7 @@ class StainWidget(StainForm):
 
     Attributes
     ----------
-    image, model, stains, samples, axes, planes, resample
+    image, model, stains, views, samples, axes, planes, resample
         Input of a run: magicgui widgets, each with a ``value``.
     focal_planes
         For a model of several focal planes: ``focal_planes.chosen`` are the planes of a stack
@@ -182,7 +182,7 @@ class StainWidget(StainForm):
         if self._runs.busy:
             self._enough.set()
             self._enough_button.enabled = False
-            self._show_status("Finishing with the samples drawn so far …")
+            self._show_status("Finishing with what has been drawn so far …")
 
     def save_csv(self, path: str | Path | None = None) -> None:
         """Save the table of the comparison; without a path, ask for one."""
@@ -221,6 +221,7 @@ class StainWidget(StainForm):
     def _request(self) -> StainRequest:
         return StainRequest(
             stains=self._chosen_stains(),
+            views=self._views.value,
             samples=self._samples.value,
             seed=self.seed.value,
             tolerance=self.tolerance.value / 100 or None,
