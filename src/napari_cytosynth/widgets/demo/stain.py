@@ -152,7 +152,7 @@ class StainScene:
         written.append(self._side_by_side(folder / "stain-trust.png"))
         self.widget.hide_uncertain.value = 0
         self.compare_models()
-        self._show("nuclei · ", "membrane · ", "possible hallucinations")
+        self._show("nuclei · ")
         written += [self._picture(folder / "stain-second-opinion.png"), self._table(folder)]
         self.segment()
         self._show("nuclei · ", segmented=True)

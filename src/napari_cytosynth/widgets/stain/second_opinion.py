@@ -110,8 +110,9 @@ def _objects_sentence(found: Any) -> str:
         return f"Both models paint the same {what}."
     # a pair of different outlines is one disagreement, seen from either side
     differ = int(((found.objects["kind"] == "differ") & (found.objects["image"] == "first")).sum())
+    where = "" if what == found.stain else f" in {found.stain}"
     return (
-        f"Of {len(found.first.table)} {what} in {found.stain}, "
+        f"Of {len(found.first.table)} {what}{where}, "
         f"{found.count('only in the first')} are not in the other model's stain and {differ} "
         f"have another shape there; {found.count('only in the second')} are in its stain only."
     )
@@ -179,7 +180,7 @@ def _outlines(staining: Any, found: Any) -> LayerData:
         labels.reshape((1,) * extra + labels.shape),
         {
             **_place(attributes),
-            "name": f"{found.stain} {found.first.objects} · of one model only",
+            "name": f"{found.stain} · in one model only",
             "colormap": colours,
             "features": features,
             "opacity": 1.0,
@@ -196,7 +197,9 @@ def _names(staining: Any, found: Any) -> LayerData:
     axes = found.axes.removeprefix("C")
     columns = [f"centroid_{axis.lower()}_px" for axis in axes[-2:]]
     leading = [axis.lower() for axis in axes[:-2]]
-    table = found.objects
+    # a pair of different outlines needs one word
+    twice = (found.objects["kind"] == "differ") & (found.objects["image"] == "second")
+    table = found.objects[~twice]
     places = table[[*leading, *columns]].to_numpy(float)
     return (
         np.pad(places, ((0, 0), (extra, 0))),
@@ -210,7 +213,8 @@ def _names(staining: Any, found: Any) -> LayerData:
             "text": {
                 "string": "{kind}",
                 "color": [COLOURS[kind] for kind in table["kind"]],
-                "size": 8,
+                "size": 10,
+                "anchor": "lower_left",
             },
             "metadata": {KEY: {**attributes["metadata"][KEY], "role": "names"}},
         },
