@@ -10,7 +10,10 @@ from napari_cytosynth.errors import UnknownArchitectureError
 from napari_cytosynth.models import ARCHITECTURES, LARGEST_STRIDE, argument_names, build_network
 from napari_cytosynth.models.limits import LIMITS, check_arguments
 
-WORDS = {"attention", "autoencoder", "denoiser", "dropout_at", "encoder", "norm", "padding", "tanh"}
+WORDS = {
+    *("attention", "autoencoder", "denoiser", "dropout_at", "encoder", "norm", "padding", "tanh"),
+    "upsampling",
+}
 
 
 def test_every_number_of_a_registered_network_has_limits():

@@ -51,7 +51,7 @@ def test_channels_become_layers_that_say_they_are_synthetic():
         "synthetic tiny – AGP",
         "synthetic tiny – Mito",
     ]
-    assert [layer.colormap.name for layer in added] == ["blue", "red", "magenta"]
+    assert [layer.colormap.name for layer in added] == ["cyan", "magenta", "#ff3366"]
     assert {layer.blending for layer in added} == {"additive"}
     for number, layer in enumerate(added):
         np.testing.assert_array_equal(layer.data, result.images[:, number])

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PALETTE", "is_colour_picture", "rgb_of", "stain_colours", "usual_colour"]
 
-_ORANGE, _RED, _GREEN = "#ff9933", "#ff3366", "#99ff66"
-PALETTE = ("cyan", "magenta", "yellow", _ORANGE, _RED, _GREEN)
+_ORANGE, _RED, _LILAC = "#ff9933", "#ff3366", "#9999cc"
+PALETTE = ("cyan", "magenta", "yellow", _ORANGE, _RED, _LILAC)
 """Colormaps from black to a bright colour, as napari names them.
 
 The first five stay at least 30 CIELAB units apart to eyes without red, green or blue cones
