@@ -74,9 +74,8 @@ def test_with_all_folds_open_nothing_is_cut_on_a_laptop(form, viewer):
     assert bar.maximum() >= content.height() - area.viewport().height()
 
 
-def test_messages_move_nothing_below_them(viewer, qtbot):
-    form = StainWidget(viewer)
-    qtbot.addWidget(form.native)
+@pytest.mark.parametrize("form", [StainWidget], indirect=True)
+def test_messages_move_nothing_below_them(form):
     form.native.resize(400, 700)
     form.native.show()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_cytosynth.widgets.common.repaint import repaint_canvases, set_visible
+from napari_cytosynth.widgets.stain.shown.repaint import repaint_canvases, set_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets.common.outlines import add_outlines
 from napari_cytosynth.widgets.common.snapshot import whole_data
+from napari_cytosynth.widgets.stain.shown.outlines import add_outlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.widgets.common.repaint import set_visible
+from napari_cytosynth.widgets.stain.shown.repaint import set_visible
 
 from .canvas import camera_of, grid_of, name_overlay_of
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.widgets.common.repaint import set_visible
+from napari_cytosynth.widgets.stain.shown.repaint import set_visible
 
 from .side_by_side import SideBySide
 
