@@ -49,6 +49,11 @@ class CheckedForm(ImageForm):
         self.pixel_size.changed.connect(self._on_check_input)
         self._viewer.dims.events.current_step.connect(self._on_check_input)
 
+    @property
+    def checked(self) -> Any:
+        """Sentence on what the image is unlike: a label with a ``value``, empty if nothing is."""
+        return self._check
+
     def _on_check_input(self, *_: Any) -> None:
         self._check_soon.start()
 
