@@ -26,7 +26,7 @@ def test_run_adds_a_stack_for_each_channel_marked_as_synthetic(viewer, ran, fake
     record = layer.metadata[KEY]
     assert record["synthetic"]
     assert record["seeds"] == [10, 11, 12, 13]
-    assert [layer.colormap.name for layer in viewer.layers] == ["blue", "red"]
+    assert [layer.colormap.name for layer in viewer.layers] == ["cyan", "magenta"]
     assert ran.status.value == "Done: 4 synthetic images. All went well."
     assert fake.runs[0]["seed"] == 10
     assert {fake.runs[0][name] for name in ("size", "steps", "sampler", "guidance")} == {None}
