@@ -129,21 +129,17 @@ def predict_views(
     progress
         Called between tiles; may raise Cancelled. Default: None.
     """
-    count, mean, squares = 0, np.zeros(0, np.float32), np.zeros(0, np.float32)
+    import torch
+
+    from .dropout.running_statistics import RunningStatistics
+
+    statistics: RunningStatistics | None = None
     for seen in iter_views(predict, plane, views, progress or silent):
-        count += 1
-        if count == 1:
-            mean, squares = seen.copy(), np.zeros_like(seen)
-        else:  # Welford 1962
-            difference = seen - mean
-            mean += difference / count
-            squares += difference * (seen - mean)
+        statistics = statistics or RunningStatistics(seen.shape, torch.device("cpu"))
+        statistics.add(torch.from_numpy(seen))
         if on_view is not None:
-            on_view(count, mean.copy(), _std(squares, count))
+            on_view(statistics.count, statistics.mean, statistics.std)
         if enough is not None and enough():
             break
-    return ViewStatistics(mean, _std(squares, count), count)
-
-
-def _std(squares: Floats, count: int) -> Floats | None:
-    return np.sqrt(squares / (count - 1)) if count > 1 else None
+    assert statistics is not None
+    return ViewStatistics(statistics.mean, statistics.std, statistics.count)

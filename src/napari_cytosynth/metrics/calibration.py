@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-from .uncertainty import COVERAGE_GOALS
+from .uncertainty import COVERAGE_GOALS, sigma_nearest_goals
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -110,7 +110,7 @@ def fit_sigma(error: ArrayLike, std: ArrayLike, level: ArrayLike | None = None) 
     e, s, bright = (array[::step] for array in arrays)
     e, bright = np.abs(e), np.maximum(bright, 0)
     fitted = _quantile_regression(e, s, bright)
-    factor = _best_factor(np.sort(e / np.maximum(_sigma(fitted, s, bright), 1e-30)))
+    factor = sigma_nearest_goals(np.sort(e / np.maximum(_sigma(fitted, s, bright), 1e-30)))
     return SigmaFit(*(factor * value for value in fitted))
 
 
@@ -147,18 +147,3 @@ def _quantile_regression(error: Values, std: Values, level: Values) -> SigmaFit:
     options = {"xatol": 1e-3, "fatol": 1e-6, "maxiter": 600}
     found = [minimize(loss, start, method="Nelder-Mead", options=options) for start in starts]
     return unpack(min(found, key=lambda result: float(result.fun)).x)
-
-
-def _best_factor(ratios: Values) -> float:
-    """Return the best factor for sorted |error| / sigma.
-
-    Below the smaller of the two exact factors both fractions are too small, above the larger
-    both are too large: the best lies in between.
-    """
-    exact = [np.quantile(ratios, fraction) / factor for factor, fraction in COVERAGE_GOALS]
-    tried = np.linspace(min(exact), max(exact), 41)
-    misses = [
-        np.searchsorted(ratios, factor * tried, side="right") / ratios.size - fraction
-        for factor, fraction in COVERAGE_GOALS
-    ]
-    return float(tried[int(np.argmin(np.hypot(*misses)))])

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-from .uncertainty import COVERAGE_GOALS
+from .uncertainty import COVERAGE_GOALS, sigma_nearest_goals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,6 +30,7 @@ EXPONENTS = tuple(np.round(np.arange(0, 1.01, 0.1), 1).tolist())
 _MAX_FITTED = 200_000
 _KNOTS = 12
 _LEAST_IN_BIN = 50
+_TAIL_WEIGHT = 1.4
 _WIDEST = 8.0
 """Ratios of a spread to the usual one beyond which it widens no further."""
 
@@ -219,24 +220,10 @@ def _floored(usual: Values) -> Values:
 def _errors(error: Values, bins: NDArray[np.intp], widening: Values, count: int) -> Values:
     """Return the error at each knot, of errors that were divided by their widening."""
     narrow = error / np.exp(widening)
-    found = [_size(np.sort(narrow[bins == number])) for number in range(count)]
+    # errors have longer tails than a Gaussian: a miss of the rare large ones weighs more
+    parts = (np.sort(narrow[bins == number]) for number in range(count))
+    found = [sigma_nearest_goals(part, _TAIL_WEIGHT) for part in parts]
     return np.maximum(found, max(1e-6 * max(found), 1e-12))
-
-
-def _size(errors: Values) -> float:
-    """Return the sigma for which both fractions of sorted errors come nearest to the goals.
-
-    Errors have longer tails than a Gaussian: the sigma of either fraction alone would miss the
-    other.
-    """
-    exact = [np.quantile(errors, fraction) / factor for factor, fraction in COVERAGE_GOALS]
-    tried = np.linspace(min(exact), max(exact), 41)
-    misses = [
-        np.searchsorted(errors, factor * tried, side="right") / errors.size - fraction
-        for factor, fraction in COVERAGE_GOALS
-    ]
-    # a miss of the rare large errors weighs more than one of the many small ones
-    return float(tried[int(np.argmin(np.hypot(misses[0], 1.4 * misses[1])))])
 
 
 def _exponents(

@@ -26,6 +26,7 @@ __all__ = [
     "coverage",
     "ence",
     "reliability",
+    "sigma_nearest_goals",
     "sparsification",
     "spearman",
 ]
@@ -65,6 +66,28 @@ def coverage(error: ArrayLike, sigma: ArrayLike, factor: float = 1.0) -> float:
     """
     e, s = _flat(error, sigma)
     return float(np.mean(e <= factor * s))
+
+
+def sigma_nearest_goals(errors: NDArray[np.float64], weight: float = 1.0) -> float:
+    """Return the sigma for which both fractions of :data:`COVERAGE_GOALS` come nearest.
+
+    Below the smaller of the two exact ones both fractions are too small, above the larger both
+    are too large: the best lies in between.
+
+    Parameters
+    ----------
+    errors
+        Absolute errors, sorted.
+    weight
+        Of a miss of the second fraction, that of the rare large errors. Default: 1.
+    """
+    exact = [np.quantile(errors, fraction) / factor for factor, fraction in COVERAGE_GOALS]
+    tried = np.linspace(min(exact), max(exact), 41)
+    many, rare = (
+        np.searchsorted(errors, factor * tried, side="right") / errors.size - fraction
+        for factor, fraction in COVERAGE_GOALS
+    )
+    return float(tried[int(np.argmin(np.hypot(many, weight * rare)))])
 
 
 def spearman(error: ArrayLike, score: ArrayLike) -> float:

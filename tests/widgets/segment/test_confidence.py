@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.messages import Message
 from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, ObjectFacts
 from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 from napari_cytosynth.tasks.segment.instances import LabelOptions
@@ -65,7 +66,7 @@ def segment():
             source_axes=axes,
             base_provenance=RECORD,
             training=TrainingFacts(unlike="This is odd." if model == "odd/model" else ""),
-            messages=["This is odd."] if model == "odd/model" else [],
+            messages=[Message("This is odd.", "unlike training")] if model == "odd/model" else [],
         )
 
     return run

@@ -23,7 +23,7 @@ from .result import Staining
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Comparison", "compare", "real_on_grid"]
+__all__ = ["Comparison", "check_staining", "compare", "real_on_grid"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def compare(
         If there is no such stain, the two do not overlap, an array has another shape, or the
         real image is constant.
     """
-    _check_staining(staining, "staining")
+    check_staining(staining, "staining")
     number = _stain_index(staining, channel)
     virtual = staining.mean[number]
     found = real_on_grid(staining, real, geometry)
@@ -150,7 +150,8 @@ def _similarity(
     return float(np.mean(found)) if found else float("nan")
 
 
-def _check_staining(value: Any, name: str) -> None:
+def check_staining(value: Any, name: str) -> None:
+    """Raise InputError if the argument of this name is no result of a staining."""
     if not isinstance(value, Staining):
         raise unsuitable(name, value, "a Staining, the result of the function stain")
 

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from napari_cytosynth.arguments import check_number, check_whole, unsuitable
+from napari_cytosynth.arguments import check_number, check_whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import best_iou
 from napari_cytosynth.metrics.error_curve import fit_error_curve
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.layers import read_source
 
+from .comparison import check_staining
 from .objects.matching import DIFFER, ONLY_FIRST, ONLY_SECOND, match_objects
 from .objects.task import object_stain
 from .result import Staining
@@ -161,9 +162,8 @@ def second_opinion(
 
 def _check(first: Any, second: Any) -> tuple[str, ...]:
     """Return the names of the stains that both have."""
-    for value, name in ((first, "first"), (second, "second")):
-        if not isinstance(value, Staining):
-            raise unsuitable(name, value, "a Staining, the result of the function stain")
+    check_staining(first, "first")
+    check_staining(second, "second")
     models = [one.provenance.get("model", {}).get("sha256") for one in (first, second)]
     if first is second or (models[0] is not None and models[0] == models[1]):
         raise InputError(

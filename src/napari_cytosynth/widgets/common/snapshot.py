@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["LayerSnapshot", "forget_whole", "remember_whole", "whole_data"]
 
-_GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LayerSnapshot:
             ndim=int(layer.ndim),
             metadata=dict(layer.metadata),
             source=_Origin(getattr(getattr(layer, "source", None), "path", None)),
-            **{name: _copied(getattr(layer, name)) for name in _GEOMETRY},
+            **{name: _copied(getattr(layer, name)) for name in GEOMETRY},
         )
 
     def pixels(self, ndim: int, position: tuple[int, ...] | None) -> Any:

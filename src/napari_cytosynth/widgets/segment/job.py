@@ -198,12 +198,7 @@ def _in_words_of_the_form(segmentation: Any) -> list[str]:
     from napari_cytosynth.tasks.common.messages import topic_of
 
     # below Run stands in what the image is unlike those of the training
-    unlike = segmentation.training.unlike
-    shown = [
-        text
-        for text in segmentation.messages
-        if topic_of(text) != "unlike training" and text != unlike
-    ]
+    shown = [text for text in segmentation.messages if topic_of(text) != "unlike training"]
     depth = _DEPTH[segmentation.pixel_size is None]
     return [depth if topic_of(text) == "unknown depth" else text for text in shown]
 

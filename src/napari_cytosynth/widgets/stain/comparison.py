@@ -13,7 +13,7 @@ from napari_cytosynth.tasks.stain.matching import channel_names, match_channel
 from napari_cytosynth.widgets.common.layers import KEY
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-from .job import layers_by_role
+from .job import layers_by_role, place_of
 
 if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
@@ -29,7 +29,6 @@ __all__ = [
     "real_source",
 ]
 
-_GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 DIFFERENCE = {
     "name": "blue-black-orange",
     "colors": [[0.35, 0.65, 1.0, 1.0], [0.0, 0.0, 0.0, 1.0], [1.0, 0.6, 0.2, 1.0]],
@@ -167,7 +166,7 @@ def _difference(
     found = [(int(n.min()), int(n.max()) + 1) for n in np.nonzero(np.isfinite(values))]
     box = tuple(slice(*ends) for ends in found)
     starts = {axis: float(first) for axis, (first, _) in enumerate(found)}
-    place = _place(attributes) if place is None else place
+    place = place_of(attributes) if place is None else place
     return (
         np.nan_to_num(values[box]),
         {
@@ -179,7 +178,3 @@ def _difference(
         },
         "image",
     )
-
-
-def _place(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {name: attributes[name] for name in _GEOMETRY if name in attributes}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.widgets.common.layers import KEY
+from napari_cytosynth.widgets.common.snapshot import GEOMETRY
 
 if TYPE_CHECKING:
     import threading
@@ -27,6 +28,7 @@ __all__ = [
     "StainRunResult",
     "compute",
     "layers_by_role",
+    "place_of",
     "run_stainer",
 ]
 
@@ -166,6 +168,11 @@ def layers_by_role(staining: Any) -> LayersByRole:
         record = attributes["metadata"][KEY]
         layers[record["stain"], record["role"]] = (data, attributes, kind)
     return layers
+
+
+def place_of(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a layer that say where it lies."""
+    return {name: attributes[name] for name in GEOMETRY if name in attributes}
 
 
 def run_stainer(stain: Callable[..., Any] | None) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cytosynth.widgets.common.layers import KEY
 
-from .job import layers_by_role, run_stainer
+from .job import layers_by_role, place_of, run_stainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "DisagreementResult", "compare_models"]
 
-_GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _POINT_PX = 16
 _OUTLINE_PX = 2
 # of Okabe and Ito's palette, which colour-blind eyes tell apart
@@ -134,7 +133,7 @@ def _disagreement(staining: Any, stain: str, values: Any) -> LayerData:
     return (
         np.asarray(values, np.float32).reshape(data.shape),
         {
-            **_place(attributes),
+            **place_of(attributes),
             "name": f"{stain} disagreement · two models",
             "colormap": "inferno",
             "blending": "additive",
@@ -150,7 +149,7 @@ def _places(staining: Any, found: Any) -> LayerData:
     return (
         np.pad(np.asarray(found.points, float), ((0, 0), (extra, 0))),
         {
-            **_place(attributes),
+            **place_of(attributes),
             "name": "unusual differences",
             "face_color": "transparent",
             "border_color": "white",
@@ -179,7 +178,7 @@ def _outlines(staining: Any, found: Any) -> LayerData:
     return (
         labels.reshape((1,) * extra + labels.shape),
         {
-            **_place(attributes),
+            **place_of(attributes),
             "name": f"{found.stain} · in one model only",
             "colormap": colours,
             "features": features,
@@ -204,7 +203,7 @@ def _names(staining: Any, found: Any) -> LayerData:
     return (
         np.pad(places, ((0, 0), (extra, 0))),
         {
-            **_place(attributes),
+            **place_of(attributes),
             "name": f"{found.stain} · what differs",
             "size": 1,
             "face_color": "transparent",
@@ -226,7 +225,3 @@ def _first_layer(staining: Any) -> tuple[dict[str, Any], int]:
     """Return the attributes of the first layer, and how many axes it has more than a stain."""
     data, attributes, _ = next(iter(layers_by_role(staining).values()))
     return attributes, data.ndim - (staining.mean.ndim - 1)
-
-
-def _place(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {name: attributes[name] for name in _GEOMETRY if name in attributes}
