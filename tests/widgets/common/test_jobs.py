@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -174,3 +176,38 @@ def test_the_end_of_the_program_stops_jobs_and_waits_for_none_that_hangs():
     assert not jobs[1].join(0)
     release.set()
     assert jobs[1].join(10)
+
+
+COLLECTED_FIRST = """
+import gc
+from magicgui.widgets import ComboBox, Container
+from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtWidgets import QApplication
+from napari_cytosynth.widgets.common.jobs import JobRunner
+from napari_cytosynth.widgets.stain.shown.removal import LayerRemover
+
+app = QApplication([])
+gc.disable()
+
+
+class Form(Container):
+    def __init__(self):
+        super().__init__()
+        self.choice = ComboBox(choices=["a"])
+        self.append(self.choice)
+        self.of_form, self.of_choice = JobRunner(self.native), JobRunner(self.choice.native)
+        self.remover = LayerRemover(None, self.native)
+
+
+Form().native.deleteLater()
+assert gc.collect() > 0
+loop = QEventLoop()
+QTimer.singleShot(20, loop.quit)
+loop.exec()
+"""
+
+
+def test_a_form_that_python_collects_before_qt_deletes_it_crashes_nothing():
+    # in a process of its own: the failure is a segmentation fault
+    ended = subprocess.run([sys.executable, "-c", COLLECTED_FIRST], capture_output=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr.decode()

@@ -178,8 +178,9 @@ class JobRunner(Generic[T]):
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._deliver)
         self._closed = False
-        alive = weakref.ref(self)
-        owner.destroyed.connect(lambda *_: _abandon(alive()))
+        # A bound method, of which Qt keeps no more than a weak reference: the cycle collector
+        # empties a lambda before Qt deletes the widget, and calling it then kills the interpreter.
+        owner.destroyed.connect(self._abandon)
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.cancel)
@@ -266,6 +267,11 @@ class JobRunner(Generic[T]):
         if outcome is not None:
             self._finish(outcome)
 
+    def _abandon(self, *_: object) -> None:
+        # Called while Qt deletes the widget: only Python state may be touched.
+        self.close()
+        self._job = None
+
     def _finish(self, outcome: Outcome[T]) -> None:
         on_done, self._job, self._on_done, self._on_tick = self._on_done, None, None, None
         self._timer.stop()
@@ -277,10 +283,3 @@ def _cancel_in(cell: dict[str, Job[Any] | None]) -> None:
     job = cell["job"]
     if job is not None:
         job.cancel()
-
-
-def _abandon(runner: JobRunner[Any] | None) -> None:
-    # Called while Qt deletes the widget: only Python state may be touched.
-    if runner is not None:
-        runner.close()
-        runner._job = None

@@ -41,7 +41,7 @@ class LayerRemover:
         self._timer = QTimer(owner)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self._step)
-        owner.destroyed.connect(lambda *_: _at_work.discard(self))
+        owner.destroyed.connect(self._end)  # bound, not a lambda: see `JobRunner`
 
     @property
     def busy(self) -> bool:
@@ -76,4 +76,7 @@ class LayerRemover:
                 repaint_canvases()
         if not self._queue:
             self._timer.stop()
-            _at_work.discard(self)
+            self._end()
+
+    def _end(self, *_: object) -> None:
+        _at_work.discard(self)
