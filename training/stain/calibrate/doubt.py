@@ -45,6 +45,7 @@ RIVALS: dict[str, tuple[str, ...]] = {
     "size": ("log_area",),
     "brightness": ("log_brightness",),
     "size and brightness": ("log_area", "log_brightness"),
+    "unusual size and brightness": ("log_area", "unusual_size", "log_brightness"),
     "spread inside": ("spread_inside",),
 }
 """What could tell the same without more than a look: each must be beaten."""

@@ -15,6 +15,7 @@ __all__ = ["ObjectDoubt", "ObjectNumber", "StainError", "StainUncertainty", "Typ
 SpreadName = Literal["views", "samples"]
 ObjectFeature = Literal[
     "log_area",
+    "unusual_size",
     "log_brightness",
     "solidity",
     "contrast",

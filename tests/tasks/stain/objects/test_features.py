@@ -49,6 +49,14 @@ def test_size_brightness_and_contrast():
     np.testing.assert_allclose(found["solidity"], 1, atol=0.06)
 
 
+def test_an_object_of_another_size_than_the_rest_is_unusual():
+    three = discs((20, 20), (20, 60))
+    three[disk((55, 90), 20, shape=three.shape)] = 3
+    found = seen(labels=three, confidence=np.ones(3), in_views=[], in_contrasts=[])
+    ratio = np.log(np.count_nonzero(three == 3) / np.count_nonzero(three == 1))
+    np.testing.assert_allclose(found["unusual_size"], [0, 0, ratio**2], rtol=1e-6)
+
+
 def test_an_object_that_single_views_do_not_show_is_found_less_often():
     np.testing.assert_allclose(seen()["outline_views"], [0.5, 1])
     np.testing.assert_allclose(seen(in_views=[])["outline_views"], [1, 1])

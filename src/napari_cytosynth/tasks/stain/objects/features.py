@@ -35,6 +35,7 @@ LEAST = 0.01
 
 FEATURES: dict[str, str] = {
     "log_area": "natural logarithm of the area in px of the model's pixel size",
+    "unusual_size": "squared difference between log_area and its median over the plane's objects",
     "log_brightness": "natural logarithm of the mean intensity above the background",
     "solidity": "area over that of the convex hull",
     "contrast": "mean intensity inside minus that of a ring around it, over that inside",
@@ -97,8 +98,10 @@ def object_features(seen: Seen) -> dict[str, Values]:
     bright = np.maximum(mean(above, labels), LEAST)
     inside = np.maximum(mean(above, np.where((inner > 0), inner, 0)), LEAST)
     gradient = ndimage.gaussian_gradient_magnitude(stain, 1.0)
+    log_area = np.log(np.bincount(labels.ravel())[1:])
     return {
-        "log_area": np.log(np.bincount(labels.ravel())[1:]),
+        "log_area": log_area,
+        "unusual_size": (log_area - np.median(log_area)) ** 2,
         "log_brightness": np.log(bright),
         "solidity": _solidity(labels),
         "contrast": (inside - mean(above, ring)) / inside,
