@@ -153,9 +153,13 @@ class _Evaluation:
             predictions[name] = scores.stainer(self.reader.image(one, scores.stainer.channels))
             found += self._count(one, name, real, predictions[name], labels)
             yield f"Evaluating {one.name} with {name}"
-        if found:
+        shown = {
+            name: {stain: own[stain] for stain in own if stain not in one.excluded}
+            for name, own in predictions.items()
+        }
+        if all(shown.values()):
             score = float(np.mean(found))
-            cache.keep(ShownField("", one.name, score, image[0], real, predictions))
+            cache.keep(ShownField("", one.name, score, image[0], real, shown))
 
     def _labels(
         self, real: dict[str, NDArray[np.float32]], excluded: Sequence[str]

@@ -351,7 +351,7 @@ def test_an_excluded_stain_of_a_field_counts_nowhere(
     spoilt[1] = 60000
     tifffile.imwrite(fields / "f1.tif", spoilt)
     command = ["evaluate", "stain", str(path), "--data-dir", str(folder), "--part", "test"]
-    command += ["--samples", "2", "--device", "cpu", "--exclude", "AGP=f1"]
+    command += ["--samples", "3", "--device", "cpu", "--exclude", "AGP=f1"]
     assert main([*command, "--segmenter", "otsu", "--out", str(out)]) == 0
     table = pd.read_csv(out / "table.csv")
     assert sorted(table["image"] + table["stain"]) == ["f0AGP", "f0DNA", "f1DNA", "f2AGP", "f2DNA"]
