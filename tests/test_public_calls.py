@@ -169,12 +169,12 @@ def calls(make_model, make_stainer, make_generator) -> list[Call]:
         Call(
             cytosynth.measure,
             {"labels": LABELS},
-            ("intensity", "pixel_size", "axes", "probability", "uncertainty"),
+            ("intensity", "pixel_size", "axes", "probability", "uncertainty", "doubt"),
         ),
         Call(cytosynth.load_model, {"source": "."}, ("device", "progress")),
         Call(cytosynth.list_models, {}, ("task",)),
         Call(found.at_threshold, {}, (*options, "progress", "no_such_option")),
-        Call(found.measure, {}, ("intensity", "uncertainty")),
+        Call(found.measure, {}, ("intensity", "uncertainty", "doubt")),
         Call(made.grid, {}, ("columns",)),
         Call(compare, {"staining": stained, "channel": "DNA", "real": IMAGE}),
         Call(

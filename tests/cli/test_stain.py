@@ -8,6 +8,7 @@ import pytest
 from napari_cytosynth.cli import main
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.export.results import write_tiff
+from napari_cytosynth.zoo.card import ConfidenceTerm, ObjectDoubt
 from napari_cytosynth.zoo.model_files import save_model
 
 
@@ -81,3 +82,48 @@ def test_a_real_phase_contrast_image(shared_data, folder, tmp_path):
     assert mean.shape == std.shape == (2, *read_image(picture).data.shape)
     assert np.isfinite(mean).all()
     assert std.min() > 0
+
+
+def test_objects_are_written_and_their_unknown_doubt_is_said(picture, folder, tmp_path, capsys):
+    more = ("--samples", "0", "--objects", "DNA")
+    assert stain(picture, folder, tmp_path / "out", *more) == 0
+    said = capsys.readouterr().out
+    assert "not known which of these objects are doubtful" in said
+    assert "nuclei in the virtual DNA, of unknown doubt." in said
+    labels = read_image(tmp_path / "out" / "labels.tif")
+    assert (labels.data.shape, labels.axes, labels.pixel_size_um) == ((40, 56), "YX", 0.5)
+    header = (tmp_path / "out" / "table.csv").read_text().splitlines()[0].split(",")
+    assert {"label", "area_px"} <= set(header)
+    assert "doubt" not in header
+    record = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert record["objects"]["doubt"] == "unknown"
+    assert main(["show", str(tmp_path / "out" / "labels.tif")]) == 0
+    assert "objects: " in capsys.readouterr().out
+
+
+def test_the_doubt_of_objects_is_said_and_written(picture, make_stainer, tmp_path, capsys):
+    term = ConfidenceTerm(weight=-1, mean=0.9, std=0.1)
+    known = {"intercept": 3, "wrong": 0.2, "count": 100, "fields": 3, "stain": "DNA"}
+    block = ObjectDoubt(segmenter="fluo-nuclei-unet", terms={"outline_views": term}, **known)
+    model = make_stainer(doubt=[block])
+    save_model(tmp_path / "model", model.network, model.card)
+    more = ("--samples", "0", "--objects", "DNA")
+    assert stain(picture, tmp_path / "model", tmp_path / "out", *more) == 0
+    assert "are expected to be wrong" in capsys.readouterr().out
+    assert "doubt" in (tmp_path / "out" / "table.csv").read_text().splitlines()[0].split(",")
+
+
+def test_objects_of_a_stain_that_is_not_made_are_refused_before_the_run(
+    picture, folder, tmp_path, capsys
+):
+    assert stain(picture, folder, tmp_path / "o", "--stains", "AGP", "--objects", "DNA") == 1
+    assert "no stain “DNA” in this result, only AGP" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_labels_of_others_are_not_replaced(picture, folder, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "table.csv").write_text("mine\n")
+    assert stain(picture, folder, tmp_path / "out", "--samples", "0", "--objects", "DNA") == 1
+    assert "table.csv" in capsys.readouterr().err
+    assert (tmp_path / "out" / "table.csv").read_text() == "mine\n"

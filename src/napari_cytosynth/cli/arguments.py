@@ -273,6 +273,7 @@ def check_output(
     task: str,
     *,
     images: Sequence[str] | None = None,
+    others: Sequence[str] | None = None,
     sources: Sequence[Path] = (),
     size: int = 0,
 ) -> None:
@@ -282,7 +283,7 @@ def check_output(
     ----------
     arguments
         Those of the command: ``out`` and ``overwrite``.
-    task, images
+    task, images, others
         As :func:`~napari_cytosynth.tasks.export.destination.find_destination` takes them.
     sources, size
         As :func:`~napari_cytosynth.tasks.export.destination.check_destination` takes them.
@@ -295,7 +296,7 @@ def check_output(
     from napari_cytosynth.tasks.export.destination import find_destination
     from napari_cytosynth.tasks.export.saving import check_beforehand
 
-    destination = find_destination(arguments.out, task, images)
+    destination = find_destination(arguments.out, task, images, others=others)
     check_beforehand(destination, sources, size=size, overwrite=arguments.overwrite)
 
 

@@ -64,7 +64,7 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield from _source_lines(_as_dict(record.get("source")))
     if isinstance(record.get("unlike"), str):
         yield f"  doubt: {record['unlike']}"
-    for title in ("parameters", "engine"):
+    for title in ("parameters", "objects", "engine"):
         values = {k: v for k, v in _as_dict(record.get(title)).items() if v is not None}
         if values:
             yield f"  {title}: " + ", ".join(f"{key} {value}" for key, value in values.items())

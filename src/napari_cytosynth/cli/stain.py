@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import argparse
 
     from napari_cytosynth.images.reading import LoadedImage
+    from napari_cytosynth.tasks.stain.objects import StainedObjects
     from napari_cytosynth.tasks.stain.result import Staining
     from napari_cytosynth.zoo.card import ModelCard
 
@@ -38,7 +39,8 @@ def add_parser(commands: Any) -> None:
         ],
         help="predict stained channels from label-free images",
         description="Predict fluorescent stains from a label-free image, and how uncertain "
-        "they are. Writes mean.tif, std.tif and provenance.json.",
+        "they are. Writes mean.tif, std.tif and provenance.json; with --objects also labels.tif "
+        "and table.csv.",
     )
     add_image(parser)
     group = parser.add_argument_group("how the model runs")
@@ -61,6 +63,12 @@ def add_parser(commands: Any) -> None:
     )
     group.add_argument(
         "--stains", nargs="+", metavar="NAME", help="stains to predict (default: all of the model)"
+    )
+    group.add_argument(
+        "--objects",
+        metavar="STAIN",
+        help="find the objects (nuclei) of this stain too, and write their labels and a table: "
+        "with the doubt of each and intervals of its numbers, where the model's card knows them",
     )
     group.add_argument(
         "--tolerance",
@@ -95,6 +103,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Stain one image file virtually."""
     from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.stain.objects.task import check_stain
     from napari_cytosynth.tasks.stain.plan import SamplingPlan
     from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
@@ -111,7 +120,10 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.views, arguments.samples, arguments.seed, None, False, arguments.inject_dropout
     ).completed(inference)
     arguments.samples = plan.samples
-    count = len(arguments.stains or inference.output_channels)
+    stains = tuple(arguments.stains or inference.output_channels)
+    if arguments.objects is not None:
+        check_stain(arguments.objects, stains)
+    count = len(stains)
     uncertain = plan.samples > 0 or inference.uncertainty is not None
     pixels = _pixels(file, model.card, arguments, axes)
     _check_output(arguments, pixels, count, uncertain=uncertain)
@@ -136,8 +148,14 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for message in (*file.messages, *result.messages):
         echo(message)
-    written = save_result(result, arguments.out, arguments.overwrite)
+    objects = None if arguments.objects is None else result.objects(arguments.objects)
+    for message in objects.messages if objects else ():
+        echo(message)
+    options = {} if objects is None else {"objects": objects}
+    written = save_result(result, arguments.out, arguments.overwrite, **options)
     echo(_summary(result))
+    if objects is not None:
+        echo(_about(objects))
     for path in written:
         echo(printable(path))
 
@@ -146,11 +164,15 @@ def _check_output(
     arguments: argparse.Namespace, pixels: int, stains: int, *, uncertain: bool
 ) -> None:
     kept = arguments.samples != 0 and arguments.keep_samples
+    found = arguments.objects is not None
     images = ("mean", *(("std",) if uncertain else ()), *(("samples",) if kept else ()))
+    images += ("labels",) if found else ()
+    others = ("table.csv",) if found else ()
     least = 2 if arguments.tolerance else arguments.samples or 2  # it may stop early
     arrays = 1 + uncertain + (least if kept else 0)
-    size = 4 * pixels * stains * arrays
-    check_output(arguments, "stain", images=images, sources=[arguments.image], size=size)
+    size = 4 * pixels * (stains * arrays + found)
+    sources = [arguments.image]
+    check_output(arguments, "stain", images=images, others=others, sources=sources, size=size)
 
 
 def _pixels(
@@ -190,3 +212,17 @@ def _summary(result: Staining) -> str:
     if result.count and result.sample_std is None:
         return f"{what}, with calibrated uncertainty from {result.count} samples."
     return f"{what}, with their typical error at each brightness."
+
+
+def _about(objects: StainedObjects) -> str:
+    """Return how many objects there are, and how many of them are doubtful."""
+    from napari_cytosynth.tasks.stain.objects.result import DOUBTFUL
+
+    text = f"{len(objects.table)} {objects.objects} in the virtual {objects.stain}"
+    if objects.expected_wrong is None:
+        return f"{text}, of unknown doubt."
+    doubtful = int((objects.table["doubt"] > DOUBTFUL).sum())
+    return (
+        f"{text}, {doubtful} of them doubtful (above {DOUBTFUL:g}); about "
+        f"{objects.expected_wrong:.0f} are expected to be wrong."
+    )

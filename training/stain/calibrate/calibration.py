@@ -96,10 +96,12 @@ def calibrate(
             tick(done, total, f"Calibrating on {field.name}")
     tables, stains = [], []
     for name in names:
+        if not errors[name]:
+            raise InputError(f"No field is left to calibrate {name} on.")
         table, curve = _fit(errors[name])
         tables.append(table.assign(stain=name))
         stains.append(_as_card(curve))
-    count = len({one.group for one in errors[names[0]]})
+    count = len({one.group for found in errors.values() for one in found})
     return Calibration(_block(stains, folds, count), pd.concat(tables, ignore_index=True))
 
 
@@ -119,6 +121,8 @@ def _collect(
     real, scales = reader.targets(field, image.shape[1:]), stainer.scales
     found = {}
     for name, prediction in stainer(image).items():
+        if name in field.excluded:
+            continue
         if name not in real:
             raise InputError(f"The stained images have no channel called {name}.")
         unit, offset = scales[name], stainer.offsets[name]

@@ -11,7 +11,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics.instance import overlaps
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.stain.objects.features import FEATURES
-from napari_cytosynth.tasks.stain.objects.numbers import fit_number, measured_numbers
+from napari_cytosynth.tasks.stain.objects.numbers import measured_numbers
 from napari_cytosynth.tasks.stain.objects.passes import ObjectFinder
 from napari_cytosynth.tasks.stain.objects.task import USUAL_SEGMENTER, object_stain
 from napari_cytosynth.zoo.card import ObjectDoubt, ObjectNumber
@@ -26,7 +26,7 @@ from .doubt import (
     judge_doubt,
     object_truth,
 )
-from .numbers import MatchedCells, judge_numbers, summarise_numbers
+from .numbers import MatchedCells, gather, judge_numbers, split_doubts, summarise_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ def collect_cells(
     stain
         The name.
     cells
-        One entry for each field.
+        One entry for each field, but for those in which that stain is not to be used.
 
     Raises
     ------
@@ -123,14 +123,13 @@ def collect_cells(
     if chosen is None:
         raise InputError(f"None of the stains ({', '.join(names)}) is known to show nuclei.")
     segmenter = ObjectFinder(load_model(USUAL_SEGMENTER, device))
-    total = sum(len(fields) for _, fields in folds)
+    used = [(s, field) for s, fields in folds for field in fields if chosen not in field.excluded]
     found: list[MatchedCells] = []
     tick = progress or silent
-    for stainer, fields in folds:
-        for field in fields:
-            tick(len(found), total, f"Finding {chosen} objects of {field.name}")
-            found.append(_cells_of(stainer, field, reader, chosen, segmenter))
-    tick(total, total, "Objects found")
+    for stainer, field in used:
+        tick(len(found), len(used), f"Finding {chosen} objects of {field.name}")
+        found.append(_cells_of(stainer, field, reader, chosen, segmenter))
+    tick(len(used), len(used), "Objects found")
     return chosen, found
 
 
@@ -144,7 +143,8 @@ def _cells_of(
     truth = object_truth(objects.labels, real_labels, real[stain])
     partner = matched_partners(real_labels, objects.labels)
     matched = np.flatnonzero(partner >= 0)
-    known = measured_numbers(real_labels, {name: real[name] for name in stainer.names})
+    used = {name: real[name] for name in stainer.names if name not in field.excluded}
+    known = measured_numbers(real_labels, used)
     return MatchedCells(
         VirtualObjects(str(field.target), objects.features, truth),
         matched,
@@ -198,16 +198,10 @@ def update_doubt(folder: Path, block: ObjectDoubt) -> None:
 def _number_fits(
     cells: Sequence[MatchedCells], objects: Sequence[VirtualObjects], gains: dict[str, float]
 ) -> dict[str, ObjectNumber]:
-    doubts = fitted_doubts(objects, objects, TERMS)
-    parts = np.split(doubts, np.cumsum([len(one.truth.iou) for one in objects])[:-1])
-    matched = np.concatenate([p[one.matched] for p, one in zip(parts, cells, strict=True)])
+    doubts = split_doubts(cells, fitted_doubts(objects, objects, TERMS))
     fits = {}
     for name, gain in gains.items():
-        virtual, real = (
-            np.concatenate([getattr(one, side)[name] for one in cells])
-            for side in ("virtual", "real")
-        )
-        fit = fit_number(name, virtual, matched, real)
+        fit = gather(name, cells, doubts).fit()
         fits[name] = ObjectNumber(
             scale=fit.scale,
             least=float(f"{fit.least:.5g}"),
@@ -215,6 +209,7 @@ def _number_fits(
             slope=round(fit.slope, 5),
             log_width=round(fit.log_width, 5),
             doubt_weight=round(fit.doubt_weight, 5),
+            field_width=round(fit.field_width, 5),
             gain=round(float(gain), 4),
         )
     return fits

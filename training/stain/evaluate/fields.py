@@ -50,12 +50,15 @@ class StainField:
     plane
         Folder of the focal plane that a model sees which takes one at a time; empty (default):
         there is one folder, or all are seen together.
+    excluded
+        Names of the stains that are not to be used in this field. Default: none.
     """
 
     name: str
     images: Mapping[str, Path]
     target: Path
     plane: str = ""
+    excluded: tuple[str, ...] = ()
 
     def planes(self) -> list[StainField]:
         """Return a field for each focal plane; of a single folder, the field itself."""

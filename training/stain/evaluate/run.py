@@ -146,18 +146,26 @@ class _Evaluation:
         """Add one field; yield a message after each model."""
         image = self.reader.image(one)
         real = self.reader.targets(one, image.shape[1:])
-        labels = self._labels(real)
+        labels = self._labels(real, one.excluded)
         predictions = {}
         found: list[float] = []
         for name, scores in self.models.items():
             predictions[name] = scores.stainer(self.reader.image(one, scores.stainer.channels))
             found += self._count(one, name, real, predictions[name], labels)
             yield f"Evaluating {one.name} with {name}"
-        cache.keep(ShownField("", one.name, float(np.mean(found)), image[0], real, predictions))
+        shown = {
+            name: {stain: own[stain] for stain in own if stain not in one.excluded}
+            for name, own in predictions.items()
+        }
+        if all(shown.values()):
+            score = float(np.mean(found))
+            cache.keep(ShownField("", one.name, score, image[0], real, shown))
 
-    def _labels(self, real: dict[str, NDArray[np.float32]]) -> NDArray[np.integer] | None:
+    def _labels(
+        self, real: dict[str, NDArray[np.float32]], excluded: Sequence[str]
+    ) -> NDArray[np.integer] | None:
         stain = self.options.object_stain
-        if self.segmenter is None or stain is None:
+        if self.segmenter is None or stain is None or stain in excluded:
             return None
         return self.segmenter(real[stain])
 
@@ -171,13 +179,15 @@ class _Evaluation:
     ) -> list[float]:
         """Add the rows of one field and model; return its PCC for each stain."""
         scores, found = self.models[model], []
-        for name, tally in scores.channels.items():
+        used = [name for name in scores.channels if name not in field.excluded]
+        for name in used:
+            tally = scores.channels[name]
             row = tally.add(real[name], predicted[name])
             found.append(row["PCC"])
             if name == self.options.object_stain and scores.objects and labels is not None:
                 assert self.segmenter is not None
                 virtual = self.segmenter(predicted[name].mean)
-                means = {stain: predicted[stain].mean for stain in scores.channels}
+                means = {stain: predicted[stain].mean for stain in used}
                 features = (
                     object_features(labels, {stain: real[stain] for stain in means}),
                     object_features(virtual, means),

@@ -22,7 +22,7 @@ from .common import (
     print_updated,
 )
 from .stain_calibration import calibrate
-from .stain_fields import fields_of, reader_of, stainer_of
+from .stain_fields import excluding, fields_of, reader_of, stainer_of
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +38,7 @@ _DEFAULTS: dict[str, Any] = {
     "targets": "fluorescence",
     "part": [],
     "select": "*",
+    "exclude": [],
     "samples": None,
     "views": None,
     "seed": 0,
@@ -45,7 +46,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 _NAMES = (
     *("inputs", "targets", "part", "select", "hash_split"),
-    *("input_pick", "target_pick", "target_channels"),
+    *("input_pick", "target_pick", "target_channels", "exclude"),
     *("views", "samples", "seed", "pixel_size", "segmenter", "objects"),
 )
 
@@ -128,6 +129,15 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="what the channels of the stained files are called (default: as the first model's)",
     )
+    data.add_argument(
+        "--exclude",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="STAIN=GLOB",
+        help="leave this stain of the fields of that name out, such as Mito=*A01*, where it did "
+        "not work; the other stains of these fields are used",
+    )
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
@@ -183,7 +193,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         for name in arguments.models:
             check_card(Path(name))
     stainers = [stainer_of(name, arguments) for name in arguments.models]
-    reader, fields = reader_of(arguments, stainers), fields_of(arguments, stainers)
+    reader, all_fields = reader_of(arguments, stainers), fields_of(arguments, stainers)
+    [fields] = excluding(arguments, [all_fields], reader)
     models = [stainer.model for stainer in stainers]
     out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
     make_report_folder(out, arguments.overwrite)

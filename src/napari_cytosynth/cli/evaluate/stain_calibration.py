@@ -10,7 +10,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
 from .common import check_card, print_updated
-from .stain_fields import fields_of, fold_of, reader_of, stainer_of
+from .stain_fields import excluding, fields_of, fold_of, reader_of, stainer_of
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,10 @@ def calibrate(arguments: argparse.Namespace) -> None:
     if not folds:
         stainer = stainer_of(str(folder), arguments)
         folds = [(stainer, fields_of(arguments, [stainer]))]
-    reader = reader_of(arguments, [stainer for stainer, _ in folds])
+    stainers = [stainer for stainer, _ in folds]
+    reader = reader_of(arguments, stainers)
+    used = excluding(arguments, [fields for _, fields in folds], reader)
+    folds = list(zip(stainers, used, strict=True))
     found = calibrate_card(folder, folds, reader, progress=resolve_progress(None))
     _print_calibration(found, arguments.out)
     _calibrate_cells(folder, folds, reader, arguments)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, StainField
 
-__all__ = ["fields_of", "fold_of", "reader_of", "stainer_of"]
+__all__ = ["excluding", "fields_of", "fold_of", "reader_of", "stainer_of"]
 
 
 def fold_of(text: str, arguments: argparse.Namespace) -> tuple[Stainer, list[StainField]]:
@@ -56,6 +56,15 @@ def fields_of(
         selection(arguments, pattern),
         apart=any(stainer.channels == each for stainer in stainers),
     )
+
+
+def excluding(
+    arguments: argparse.Namespace, fields: Sequence[Sequence[StainField]], reader: FieldReader
+) -> list[list[StainField]]:
+    """Note in the fields of each model which stains the arguments leave out of them."""
+    from napari_cytosynth.training.stain.evaluate.exclusion import exclude_stains
+
+    return exclude_stains(fields, arguments.exclude, reader.stains)
 
 
 def _channels_per_file(arguments: argparse.Namespace, stainers: Sequence[Stainer]) -> int:

@@ -40,7 +40,7 @@ RECORD = "provenance.json"
 TIFF_SUFFIXES = (".tif", ".tiff")
 _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "segment": (("probability", "labels"), ("table.csv",)),
-    "stain": (("mean", "std", "samples"), ()),
+    "stain": (("mean", "std", "samples", "labels"), ("table.csv",)),
     "generate": (
         ("images", "masks", "labels", "trajectory"),
         ("samples.csv", "contact-sheet.png"),
@@ -125,7 +125,11 @@ class Earlier:
 
 
 def find_destination(
-    path: Any, task: str, images: Sequence[str] | None = None, singles: Iterable[str] = ()
+    path: Any,
+    task: str,
+    images: Sequence[str] | None = None,
+    singles: Iterable[str] = (),
+    others: Sequence[str] | None = None,
 ) -> Destination:
     """Return the files of a result.
 
@@ -140,6 +144,8 @@ def find_destination(
         Names of the images that are written. Default: all that the task may write.
     singles
         Names of files of single images. Default: none.
+    others
+        Names of the further files that are written. Default: all that the task may write.
 
     Raises
     ------
@@ -147,7 +153,8 @@ def find_destination(
         If no result can have a name of that suffix, or zarr is missing.
     """
     path = user_path(path)
-    known, others = _LAYOUTS[task]
+    known, further = _LAYOUTS[task]
+    others = further if others is None else others
     images = known if images is None else images
     suffix = path.suffix.lower()
     if suffix in (*TIFF_SUFFIXES, ".zarr"):
@@ -168,6 +175,7 @@ def find_destination(
         optional = [file for name, file in files.items() if name not in images]
         files = {name: files[name] for name in images}
     beside = tuple(_prefixed(stem, name) for name in others)
+    optional += [_prefixed(stem, name) for name in further if name not in others]
     record = _prefixed(stem, RECORD)
     return Destination(
         path, task, folder, files, beside, record, tuple(singles), optional=tuple(optional)

@@ -56,13 +56,17 @@ def write_segmentation(
     else:
         for name, array in (("probability", probability), ("labels", _compact(labels))):
             _write_image(files, names[name], array, facts.axes, facts.pixel_size)
-    table.drop(columns="index").to_csv(files.place(files.destination.others[0]), index=False)
+    _write_table(files, table)
 
 
 def write_staining(
-    files: Saving, arrays: Mapping[str, Any], descriptions: Mapping[str, str], facts: ImageFacts
+    files: Saving,
+    arrays: Mapping[str, Any],
+    descriptions: Mapping[str, str],
+    facts: ImageFacts,
+    table: pd.DataFrame | None = None,
 ) -> None:
-    """Write the images of a virtual stain.
+    """Write the images of a virtual stain, and its objects.
 
     Parameters
     ----------
@@ -70,20 +74,31 @@ def write_staining(
         Where they are written.
     arrays
         ``mean`` and ``std`` of the axes that `facts` names, ``samples`` with one axis before
-        them; those that are None are left out.
+        them, ``labels`` of the objects without C; those that are None are left out.
     descriptions
         Description of each array, for its file's metadata.
     facts
-        Axes, pixel size, and the names of the stains.
+        Axes, pixel size, and the names of the stains and of the objects.
+    table
+        The objects; its column ``index`` is left out. None (default): there are none.
     """
     present = {name: array for name, array in arrays.items() if array is not None}
+    labels = present.pop("labels", None)
+    if table is not None:
+        _write_table(files, table)
     names, size, channels = files.destination.images, facts.pixel_size, facts.channels
+    plain = facts.axes.replace("C", "")
     if "" not in names:
         for name, array in present.items():
             axes, about = _stain_axes(name, facts), descriptions[name]
             _write_image(files, names[name], array, axes, size, channels, about)
+        if labels is not None:
+            about = descriptions["labels"]
+            _write_image(files, names["labels"], _compact(labels), plain, size, (), about)
         return
     with _zarr_root(files) as (root, pixels):  # the mean is the image; the rest are further ones
+        if labels is not None:
+            pixels |= _fill_labels(root, labels, plain, size, facts.objects)
         for name, array in present.items():
             group = root if name == "mean" else root.create_group(name)
             axes, about = _stain_axes(name, facts), descriptions[name]
@@ -135,6 +150,11 @@ def single_names(arrays: SyntheticArrays, facts: SyntheticFacts) -> list[str]:
 
 
 # -- TIFF and tables --------------------------------------------------------------------------
+
+
+def _write_table(files: Saving, table: pd.DataFrame) -> None:
+    """Write a table of objects; napari's column ``index`` repeats their labels."""
+    table.drop(columns="index").to_csv(files.place(files.destination.others[0]), index=False)
 
 
 def _write_image(

@@ -14,6 +14,7 @@ from napari_cytosynth.memory import require_memory
 from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes, runs_along_z
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 
+from .doubt import add_doubt, has_doubt
 from .regions import Regions
 from .stacks import measure_run
 
@@ -35,6 +36,7 @@ def measure(
     axes: str | None = None,
     probability: Any = None,
     uncertainty: Any = None,
+    doubt: Any = None,
     by_plane: bool = False,
 ) -> pd.DataFrame:
     """Measure every object of a label image, in three dimensions where its axes hold Z.
@@ -58,6 +60,11 @@ def measure(
     uncertainty
         Array or layer of the same shape for ``mean_uncertainty``: that of a virtual stain
         in which the objects were found. Default: None.
+    doubt
+        Objects of a virtual stain of the same image, as
+        :meth:`~napari_cytosynth.tasks.stain.result.Staining.objects` returns them, or their
+        Labels layer, for the column ``doubt``: that of the one whose IoU with the measured
+        object is at least 0.5. None (default): that of `labels`, if they are such a layer.
     by_plane
         Measure areas in each plane along Z, too, in place of volumes. Default: False.
 
@@ -83,14 +90,18 @@ def measure(
         cubes, and the same as ``volume_um3``, ``surface_um2`` and ``…_um``; without a size
         along Z only what lies along Y and X is in µm.
 
+        ``doubt`` in [0, 1]: the probability that an object of a virtual stain is wrong; NaN
+        where it is not known, and without a column where nothing is known of any. Of an object
+        along Z, the mean over its planes.
+
         ``mean_probability``, ``mean_uncertainty``; ``mean_intensity``, ``max_intensity``,
         ``sum_intensity``. Centroids count from the centre of the first pixel.
 
     Raises
     ------
     InputError
-        If labels are not integers or beyond 64 bits with a sign, shapes differ, or the pixel size
-        is not positive or has a Z that the labels have not.
+        If labels are not integers or beyond 64 bits with a sign, shapes differ, the pixel size
+        is not positive or has a Z that the labels have not, or `doubt` is no such thing.
     """
     source = read_source(labels, "labels")
     data = source.data
@@ -125,7 +136,10 @@ def measure(
         # of a stack without planes there is nothing but the columns
         planes = reader.indices() if math.prod(reader.leading_shape) else [None]
         tables = [_measured(reader, readers, index, size) for index in planes]
-    return _with_index(pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0])
+    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    if doubt is not None or has_doubt(labels):
+        add_doubt(table, data, axes, labels if doubt is None else doubt)
+    return _with_index(table)
 
 
 class _LabelReader(PlaneReader):

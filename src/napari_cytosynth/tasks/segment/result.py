@@ -119,7 +119,9 @@ class Segmentation(SegmentedPlanes):
         """Table of every object's shape, size and position (see :func:`measure`)."""
         return self.measure()
 
-    def measure(self, intensity: Any = None, uncertainty: Any = None) -> pd.DataFrame:
+    def measure(
+        self, intensity: Any = None, uncertainty: Any = None, doubt: Any = None
+    ) -> pd.DataFrame:
         """Return the table, with intensities and uncertainties in the objects.
 
         Parameters
@@ -128,6 +130,8 @@ class Segmentation(SegmentedPlanes):
             Arrays or layers of the shape of `probability`. Default: None. An image to measure
             intensities in, and, where the image is a virtual stain, its uncertainty
             (see :func:`~napari_cytosynth.tasks.measure.measure`).
+        doubt
+            Objects of that virtual stain, or their Labels layer, for their doubt. Default: None.
 
         Raises
         ------
@@ -141,6 +145,7 @@ class Segmentation(SegmentedPlanes):
             axes=self.axes,
             probability=self.probability,
             uncertainty=uncertainty,
+            doubt=doubt,
             by_plane=not self.links_planes,
         )
         if self.confidence is not None:

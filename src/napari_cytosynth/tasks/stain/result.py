@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.colours import stain_colours
 from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
@@ -217,8 +218,14 @@ class Staining:
         """Add the layers to a napari viewer and return them (in the main thread only)."""
         return [viewer.add_image(data, **arguments) for data, arguments, _ in self.to_layers()]
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> list[Path]:
-        """Write mean, uncertainty, samples (if kept) and record; return the files.
+    def save(
+        self,
+        path: str | Path,
+        *,
+        objects: StainedObjects | None = None,
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write mean, uncertainty, samples (if kept), objects and record; return the files.
 
         Parameters
         ----------
@@ -229,25 +236,48 @@ class Staining:
             stain of that name is replaced as a whole: its ``std.tif`` or ``samples.tif`` that
             the new one lacks is removed. If it was of another image, :attr:`messages` says
             so. Nothing else is replaced, and never the image itself.
+        objects
+            Objects of this stain, as :meth:`objects` found them, for ``labels.tif`` (in an
+            OME-Zarr its labels) and ``table.csv``, with their doubt and the ends of their
+            intervals where these are known. Default: None.
         overwrite
             Replace other files of these names too, and those changed by hand. Default: False.
 
         Raises
         ------
+        InputError
+            If `objects` are none, or those of another virtual stain.
         OutputError
             If it cannot be written there, or something else would be replaced.
         """
+        if objects is not None:
+            self._check(objects)
         arrays: dict[str, Any] = {"mean": self.mean, "std": self.std, "samples": self.samples}
         descriptions = {name: f"{_PREDICTED}: {self._description(name)}" for name in arrays}
         facts = ImageFacts(self.axes, voxel_size(self.pixel_size, self.z_size), self.channels)
+        record, table = self.provenance, None
+        if objects is not None:
+            arrays["labels"], table = objects.labels, objects.table
+            descriptions["labels"] = f"{objects.objects} in a {_PREDICTED} of {objects.stain}"
+            facts = replace(facts, objects=objects.objects)
+            record = record | {"objects": objects.summary}
         present = [name for name, array in arrays.items() if array is not None]
-        destination = find_destination(path, "stain", present)
+        others = None if objects is not None else ()
+        destination = find_destination(path, "stain", present, others=others)
         size = sum(4 * math.prod(arrays[name].shape) for name in present)
         options: dict[str, Any] = {"size": size, "overwrite": overwrite}
-        with saving(destination, self.provenance, self.source.files, **options) as files:
-            write_staining(files, arrays, descriptions, facts)
+        with saving(destination, record, self.source.files, **options) as files:
+            write_staining(files, arrays, descriptions, facts, table)
         self.messages.extend(files.messages)
         return destination.files
+
+    def _check(self, objects: Any) -> None:
+        from .objects.result import StainedObjects
+
+        if not isinstance(objects, StainedObjects):
+            raise InputError("objects: give those that stained.objects() returns.")
+        if objects.staining is not self:
+            raise InputError("These objects were found in another virtual stain: save that one.")
 
     def _description(self, name: str) -> str:
         unit = f", in {self.unit}" if self.unit else ""

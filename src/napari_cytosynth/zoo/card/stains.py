@@ -96,7 +96,8 @@ class ObjectNumber(Record):
     """Distribution of a number of a real object, given that of the virtual one and its doubt.
 
     On the scale, the real number is offset + slope · virtual, with an error of a Student t
-    distribution (4 degrees of freedom) of the width exp(log_width + doubt_weight · doubt).
+    distribution (4 degrees of freedom) of the width
+    √(exp(log_width + doubt_weight · doubt)² + field_width²).
     """
 
     scale: Literal["log", "shape"] = Field(
@@ -107,6 +108,13 @@ class ObjectNumber(Record):
     slope: Factor = Field(description="see above")
     log_width: float = Field(ge=-30, le=30, description="see above")
     doubt_weight: float = Field(0.0, ge=-30, le=30, description="see above")
+    field_width: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="part of the width that all objects of an image share: whole images are "
+        "brighter or larger than predicted",
+    )
     gain: Factor | None = Field(
         None,
         description="information gain over knowing the population, in nats per object, on "

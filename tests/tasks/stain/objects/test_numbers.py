@@ -69,3 +69,60 @@ def test_the_true_number_is_denser_where_it_was_predicted():
     fit = fit_number("sum DNA", virtual, doubt, real)
     right = fit.log_density(virtual, doubt, real).mean()
     assert right > fit.log_density(rng.permutation(virtual), doubt, real).mean() + 0.5
+
+
+def fields_of_cells(rng, offsets, count=150, scatter=0.2):
+    """Return virtual, doubt, real and field of cells whose fields are brighter than predicted."""
+    parts = []
+    for name, offset in enumerate(offsets):
+        virtual, doubt, real = cells(rng, count, scatter)
+        parts.append((virtual, doubt, real * np.exp(offset - 0.1), np.full(count, name)))
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def test_offsets_of_whole_fields_widen_the_interval_and_their_absence_does_not():
+    rng = np.random.default_rng(4)
+    none = fit_number("sum DNA", *fields_of_cells(rng, np.zeros(6)))
+    assert none.field_width < 0.25 * np.exp(none.log_width)
+    offsets = rng.normal(0, 0.4, 6)
+    fit = fit_number("sum DNA", *fields_of_cells(rng, offsets))
+    assert np.exp(fit.log_width) == pytest.approx(np.exp(none.log_width), rel=0.1)
+    assert fit.field_width > 2 * np.exp(fit.log_width)
+
+
+def test_intervals_hold_their_share_of_the_cells_of_new_fields():
+    rng, held, blind = np.random.default_rng(5), [], []
+    for _ in range(40):
+        *known, names = fields_of_cells(rng, rng.normal(0, 0.4, 5), 60)
+        virtual, doubt, real, _ = fields_of_cells(rng, rng.normal(0, 0.4, 1), 60)
+        for found, fields in ((held, names), (blind, None)):
+            low, _, high = fit_number("mean RNA", *known, fields).interval(virtual, doubt)
+            found.append(np.mean((low <= real) & (real <= high)))
+    assert np.mean(held) == pytest.approx(0.68, abs=0.08)
+    assert np.mean(blind) < np.mean(held) - 0.02
+
+
+def test_an_offset_is_corrected_only_as_far_as_the_fields_agree_on_it():
+    rng = np.random.default_rng(6)
+
+    def middle(offsets):
+        virtual, doubt, real, names = fields_of_cells(rng, offsets)
+        fit = fit_number("sum ER", virtual, doubt, real, names)
+        return np.log(np.median(fit.interval(virtual, doubt)[1] / virtual))
+
+    assert middle([0.3, 0.32, 0.28, 0.3]) == pytest.approx(0.3, abs=0.03)
+    assert middle([0.5, -0.4, 0.45, -0.35]) == pytest.approx(0, abs=0.02)
+
+
+def test_a_field_of_a_single_cell_is_no_field_of_its_own():
+    rng = np.random.default_rng(7)
+    virtual, doubt, real, names = fields_of_cells(rng, np.zeros(4))
+    odd = fit_number(
+        "area_px",
+        np.append(virtual, 400.0),
+        np.append(doubt, 0.5),
+        np.append(real, 900.0),
+        np.append(names, 99),
+    )
+    assert odd.field_width < 0.4
+    assert odd.slope == pytest.approx(1, abs=0.1)

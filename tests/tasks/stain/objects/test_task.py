@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+import tifffile
 import torch
+from napari.layers import Labels
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth import phantoms
 from napari_cytosynth.errors import Cancelled, InputError
+from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.stain.result import Staining
 from napari_cytosynth.zoo.card import ConfidenceTerm, ObjectDoubt, ObjectNumber
 
@@ -155,3 +161,95 @@ def test_what_has_no_objects(result):
     plain = Staining(result.mean, None, ("ER", "RNA"), "CYX")
     with pytest.raises(InputError, match="name one"):
         plain.objects()
+
+
+@pytest.mark.parametrize("name", ["out", "cells.tif"])
+def test_objects_are_saved_with_doubt_intervals_and_record(result, objects, tmp_path, name):
+    sized = replace(result, pixel_size=(0.6, 0.6))
+    sized.save(tmp_path / name, objects=replace(objects, staining=sized))
+    stem = "" if name == "out" else "cells-"
+    folder = tmp_path / "out" if name == "out" else tmp_path
+    labels = read_image(folder / f"{stem}labels.tif")
+    np.testing.assert_array_equal(labels.data, objects.labels)
+    assert (labels.axes, labels.pixel_size_um) == ("YX", 0.6)
+    with tifffile.TiffFile(folder / f"{stem}labels.tif") as file:
+        assert "predicted, not measured" in file.ome_metadata
+    table = pd.read_csv(folder / f"{stem}table.csv")
+    assert list(table["label"]) == list(objects.table["label"])
+    np.testing.assert_allclose(table["doubt"], objects.table["doubt"])
+    assert {"area_px_low", "area_px_high", "mean_DNA_low", "sum_DNA"} <= set(table)
+    record = json.loads((folder / f"{stem}provenance.json").read_text())
+    assert record["objects"] == {
+        "stain": "DNA",
+        "segmenter": "fluo-nuclei-unet",
+        "segmenter_sha256": objects.record["segmenter_sha256"],
+        "objects": "nuclei",
+        "count": len(table),
+        "doubt": "calibrated on 3 left-out images",
+    }
+    assert {f"{stem}labels.tif", f"{stem}table.csv"} <= set(record["files"])
+    # without them the older ones do not stay beside a new mean
+    sized.save(tmp_path / name)
+    assert not (folder / f"{stem}labels.tif").exists()
+    assert not (folder / f"{stem}table.csv").exists()
+
+
+def test_an_ome_zarr_holds_the_objects_as_labels(result, objects, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    files = result.save(tmp_path / "cells.zarr", objects=objects)
+    assert [path.name for path in files] == [
+        "cells.zarr",
+        "cells-table.csv",
+        "cells-provenance.json",
+    ]
+    root = zarr.open_group(tmp_path / "cells.zarr", mode="r")
+    assert root["labels"].attrs["ome"]["labels"] == ["nuclei"]
+    np.testing.assert_array_equal(root["labels/nuclei/0"][:], objects.labels)
+    np.testing.assert_array_equal(root["0"][:], result.mean)
+    result.save(tmp_path / "cells.zarr")
+    assert not (tmp_path / "cells-table.csv").exists()
+
+
+def test_objects_of_another_stain_are_not_saved(result, objects, tmp_path):
+    with pytest.raises(InputError, match="another virtual stain"):
+        replace(result).save(tmp_path / "out", objects=objects)
+    with pytest.raises(InputError, match="give those"):
+        result.save(tmp_path / "out", objects=objects.labels)
+    assert not (tmp_path / "out").exists()
+
+
+def test_doubt_is_a_column_where_the_nuclei_are_measured(result, objects):
+    stain = result.mean[0]
+    found = cytosynth.measure(objects.labels, stain, doubt=objects)
+    np.testing.assert_allclose(found["doubt"], objects.table["doubt"])
+    data, attributes, _ = objects.to_layer()
+    layer = Labels(data, **attributes)
+    np.testing.assert_allclose(cytosynth.measure(layer)["doubt"], objects.table["doubt"])
+    again = cytosynth.segment(stain, "fluo-nuclei-unet", axes="YX").measure(stain, doubt=layer)
+    assert np.isfinite(again["doubt"]).any()
+    # other outlines are other objects: nothing is known of them
+    moved = cytosynth.measure(np.roll(objects.labels, 40, axis=1), doubt=objects)
+    assert moved["doubt"].isna().any()
+    assert "doubt" not in cytosynth.measure(objects.labels)
+
+
+def test_a_doubt_that_is_not_calibrated_says_so_where_it_is_measured(result, objects):
+    plain = Staining(result.mean, None, result.channels, result.axes).objects("DNA")
+    assert cytosynth.measure(plain.labels, doubt=plain)["doubt"].isna().all()
+    data, attributes, _ = plain.to_layer()
+    assert "doubt" not in cytosynth.measure(Labels(data, **attributes))
+    with pytest.raises(InputError, match="Labels layer"):
+        cytosynth.measure(objects.labels, doubt=objects.labels)
+    with pytest.raises(InputError, match="same image"):
+        cytosynth.measure(objects.labels[:50], doubt=objects)
+
+
+def test_an_object_in_space_has_the_mean_doubt_of_its_planes():
+    planes = np.zeros((2, 8, 8), np.int32)
+    planes[0, 2:6, 2:6], planes[1, 2:6, 2:6] = 1, 2
+    table = pd.DataFrame({"label": [1, 2], "doubt": [0.2, 0.6]})
+    objects = SimpleNamespace(labels=planes, table=table)
+    found = cytosynth.measure((planes > 0).astype(int), axes="ZYX", doubt=objects)
+    assert found["doubt"].to_list() == [pytest.approx(0.4)]
+    by_plane = cytosynth.measure((planes > 0).astype(int), axes="TYX", doubt=objects)
+    assert by_plane["doubt"].to_list() == [0.2, 0.6]

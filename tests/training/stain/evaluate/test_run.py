@@ -340,3 +340,28 @@ def test_what_cannot_be_evaluated_is_named(save_stainer, folder: Path, tiny_mode
     (folder / "test" / "fluorescence" / "f1.tif").unlink()
     with pytest.raises(InputError, match="f1"):
         find_stain_fields(folder, "phase", "fluorescence", ["test"])
+
+
+def test_an_excluded_stain_of_a_field_counts_nowhere(
+    save_stainer, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = save_stainer("a"), tmp_path / "out"
+    fields = folder / "test" / "fluorescence"
+    spoilt = tifffile.imread(fields / "f1.tif")
+    spoilt[1] = 60000
+    tifffile.imwrite(fields / "f1.tif", spoilt)
+    command = ["evaluate", "stain", str(path), "--data-dir", str(folder), "--part", "test"]
+    command += ["--samples", "3", "--device", "cpu", "--exclude", "AGP=f1"]
+    assert main([*command, "--segmenter", "otsu", "--out", str(out)]) == 0
+    table = pd.read_csv(out / "table.csv")
+    assert sorted(table["image"] + table["stain"]) == ["f0AGP", "f0DNA", "f1DNA", "f2AGP", "f2DNA"]
+    summary = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert summary["models"]["a"]["figures"]["AGP"]["MAE"] < 5000
+    assert "--exclude AGP=f1" in summary["command"]
+    assert main([*command, "--calibrate", "--segmenter", "none"]) == 0
+    curves = read_card(path).inference.uncertainty
+    assert max(curves.stains[1].errors) < 50  # in units of the output; the spoilt one: 100
+    assert curves.fields == 3
+    capsys.readouterr()
+    assert main([*command, "--exclude", "ER=f0"]) == 1
+    assert "no stain “ER”, only DNA, AGP" in capsys.readouterr().err

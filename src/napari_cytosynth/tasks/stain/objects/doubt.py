@@ -57,4 +57,5 @@ def number_fit(record: ObjectNumber) -> NumberFit:
         record.slope,
         record.log_width,
         record.doubt_weight,
+        record.field_width,
     )

@@ -99,6 +99,14 @@ class StainedObjects:
         """Number of objects that are expected to be wrong: the sum of all doubts."""
         return float(self.table["doubt"].sum()) if "doubt" in self.table else None
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a record says of them: stain, segmenter, their number, and where doubts are from."""
+        known = self.calibration
+        doubt = "unknown" if known is None else f"calibrated on {known.fields} left-out images"
+        kept = {key: value for key, value in self.record.items() if key != "role"}
+        return kept | {"objects": self.objects, "count": len(self.table), "doubt": doubt}
+
     def to_layer(self) -> tuple[Any, dict[str, Any], str]:
         """Return layer data of the labels, with the table as features."""
         placement = self.staining.placement

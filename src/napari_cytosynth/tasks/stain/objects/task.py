@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["NUCLEAR", "find_objects", "object_stain"]
+__all__ = ["NUCLEAR", "check_stain", "find_objects", "object_stain"]
 
 NUCLEAR = ("dna", "dapi", "hoechst", "nuclei", "nucleus", "propidium iodide", "pi")
 USUAL_SEGMENTER = "fluo-nuclei-unet"
@@ -84,13 +84,32 @@ def find_objects(
 
 
 def _chosen(staining: VirtualStain, stain: str | None, known: tuple[str, ...]) -> str:
-    names = ", ".join(staining.channels)
-    if stain is None:
-        found = object_stain(staining.channels, known)
-        if found is None:
-            raise InputError(f"None of the stains ({names}) is known to show nuclei: name one.")
-        return found
-    if check_text(stain, "stain", f"the name of a stain: {names}") not in staining.channels:
+    if stain is not None:
+        return check_stain(stain, staining.channels)
+    found = object_stain(staining.channels, known)
+    if found is None:
+        names = ", ".join(staining.channels)
+        raise InputError(f"None of the stains ({names}) is known to show nuclei: name one.")
+    return found
+
+
+def check_stain(stain: str, channels: tuple[str, ...]) -> str:
+    """Return the name of a stain, if a result has it.
+
+    Parameters
+    ----------
+    stain
+        The name.
+    channels
+        All stains of the result.
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    """
+    names = ", ".join(channels)
+    if check_text(stain, "stain", f"the name of a stain: {names}") not in channels:
         raise InputError(f"There is no stain “{shown(stain)}” in this result, only {names}.")
     return stain
 
