@@ -101,6 +101,7 @@ class FakeStainer:
         self.runs = []
         self.hold_at = None
         self.card = None  # with one, the result knows its model and has views
+        self.sample_spread = False  # with one, samples are not the uncertainty itself
         self.gate = threading.Event()
         self.held = threading.Event()
         self.error = None
@@ -156,7 +157,8 @@ class FakeStainer:
             return {}
         model = SimpleNamespace(card=self.card)
         spread = np.stack([data for _ in mean])
-        return {"run": SimpleNamespace(model=model), "view_std": spread, "views": 2}
+        own = {"sample_std": spread / 3} if self.sample_spread else {}
+        return {"run": SimpleNamespace(model=model), "view_std": spread, "views": 2, **own}
 
     def _hold(self, count, progress, samples):
         for _ in range(2000):
@@ -211,9 +213,7 @@ class FakeFinder:
             table.insert(2, "doubt", np.resize(self.doubts, count).astype(float))
         messages = [] if block else ["It is not known which of these objects are doubtful."]
         record = {"stain": stain, "role": "objects", "segmenter": "fake"}
-        return StainedObjects(
-            labels, table, stain, features, {}, block, staining, messages, record
-        )
+        return StainedObjects(labels, table, stain, features, {}, block, staining, messages, record)
 
     def _block(self, staining):
         return None if staining.run is None else doubt_of(staining.run.model.card.inference, "DNA")

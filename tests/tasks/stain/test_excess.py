@@ -52,7 +52,10 @@ def test_without_a_usual_one_the_typical_error_stands_in(staining):
 
 def test_without_views_or_a_curve_there_is_none_and_it_says_which(staining):
     assert why_no_excess(staining(curves())) == ""
-    for result, why in ((staining(curves(), views=False), "one view"), (staining(None), "no curve")):
+    for result, why in (
+        (staining(curves(), views=False), "one view"),
+        (staining(None), "no curve"),
+    ):
         assert views_excess(result, "DNA") is None
         assert why in why_no_excess(result)
     elsewhere = Staining(np.zeros((1, 4, 4), np.float32), None, ("DNA",), "CYX")

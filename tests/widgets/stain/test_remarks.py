@@ -80,7 +80,9 @@ def result(make_stainer, exponent=None, views=None, samples=None):
 
 def test_a_map_that_says_no_more_than_the_brightness_is_said_to(make_stainer):
     sigma, samples = worth_of_spreads(result(make_stainer, 0.0, views=1, samples=1))
-    assert sigma == "The typical error at that brightness: it says no more than the brightness does."
+    assert (
+        sigma == "The typical error at that brightness: it says no more than the brightness does."
+    )
     assert "no more about errors than the brightness" in samples
 
 

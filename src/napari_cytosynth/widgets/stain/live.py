@@ -9,7 +9,7 @@ import numpy as np
 from .hiding import HidingLayer, HidingLayers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .hiding import Rule
     from .job import LayersByRole, StainPreview, StainRunResult
@@ -150,11 +150,16 @@ class LiveStain:
         assert self._result is not None
         return self._result.why_no_rule
 
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """By which the pixels of a stain can be hidden."""
+        assert self._result is not None
+        return self._result.rules
+
     def make_hiding(self) -> HidingLayers:
         """Return what hides the pixels of each stain whose views tell which are doubtful."""
-        assert self._result is not None
         hiding = HidingLayers(self._viewer)
-        for name, rule in self._result.rules.items():
+        for name, rule in self.rules.items():
             hiding.add(name, self.hiding_layer(name, rule))
         return hiding
 

@@ -21,7 +21,7 @@ _WARNS = re.compile(
     r"\bnot there\b|\binvent|\bhallucinat|\bless true\b|\bnot for real\b|\bmade up\b", re.IGNORECASE
 )
 _UNMEASURED = (
-    "Of this model it was not measured whether that says more about errors than the brightness does."
+    "Of this model it was not measured whether that says more about errors than the brightness."
 )
 _NO_MORE = "On left-out images this said no more about errors than the brightness does."
 _MORE = "On left-out images errors were larger where this is larger than usual at that brightness."
@@ -74,7 +74,9 @@ def worth_of_spreads(staining: Any) -> tuple[str, str]:
         return (_UNMEASURED, _UNMEASURED)
     taken = {"views": staining.view_std is not None, "samples": staining.sample_std is not None}
     views, samples = (says_more_than_brightness(inference, name) for name in ("views", "samples"))
-    wider = [name for name, more in (("views", views), ("samples", samples)) if more and taken[name]]
+    wider = [
+        name for name, more in (("views", views), ("samples", samples)) if more and taken[name]
+    ]
     sigma = (
         f"The typical error at that brightness, wider where {' and '.join(wider)} differ more than "
         "usual."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from time import thread_time
 
 import numpy as np
 import pytest
@@ -68,7 +70,7 @@ def test_before_a_search_it_says_what_there_is_to_know(cells, run):
 
 def test_a_search_outlines_nuclei_by_doubt_and_keeps_the_table(viewer, found, finder):
     assert finder.threads[0] is not threading.main_thread()
-    assert found.doubt.found.value.startswith("3 nuclei in DNA; about 2 of them will be not there")
+    assert found.doubt.found.value.startswith("3 nuclei in DNA. By the sum of their doubts about 2")
     line = viewer.layers[OUTLINES]
     assert line.visible
     levels = np.unique(line.data[np.isfinite(line.data)])
@@ -138,6 +140,32 @@ def test_the_dock_may_be_closed_during_a_search(viewer, cells, run, finder):
     finder.gate.set()
     widget.wait(20)
     assert OUTLINES not in viewer.layers
+
+
+def test_a_search_can_begin_before_a_forgotten_one_has_ended(cells, run, finder):
+    widget = run()
+    finder.gate.clear()
+    widget.find_nuclei()
+    assert finder.held.wait(10)
+    run(widget)
+    widget.doubt.find.native.click()
+    assert widget.doubt.find.text == "Cancel"
+    finder.gate.set()
+    assert widget.wait(20)
+    assert len(widget.nuclei.table) == 3
+
+
+def test_a_search_without_success_ends_hiding_by_nuclei(viewer, found, finder):
+    found.hide_doubtful.value = 33
+    every = finder.objects
+    finder.objects = lambda staining, stain: none_of(every(staining, stain))
+    find(found)
+    assert "nuclei in DNA" not in found.hidden.value
+    assert "Hidden in DNA and AGP: the 33 %" in found.hidden.value
+
+
+def none_of(objects):
+    return replace(objects, labels=objects.labels * 0, table=objects.table.iloc[:0])
 
 
 def test_no_nuclei_are_said_to_be_none(viewer, cells, run):
@@ -275,16 +303,14 @@ def test_a_step_of_the_slider_only_looks_labels_up(viewer, make_stain_widget, ru
     finder.doubts = np.linspace(0, 1, 4096)
     widget = find(run())
     searches = len(finder.stains)
-    from time import perf_counter
-
     took = []
     for percent in (10, 20, 30, 40, 50):
-        start = perf_counter()
+        start = thread_time()  # of this thread alone, on a busy machine too
         widget.hide_doubtful.value = percent
-        took.append(perf_counter() - start)
+        took.append(thread_time() - start)
         assert f"({percent} %)" in widget.hidden.value
     assert len(finder.stains) == searches
-    assert np.median(took) < 0.5  # 30 ms on an idle core
+    assert np.median(took) < 0.25
 
 
 # -- the way through them -----------------------------------------------------------------------

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.tasks.stain.objects.doubt import doubt_of
 from napari_cytosynth.tasks.stain.objects.task import object_stain
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.stain.hiding import HidingLayers
 
 from . import sentences
 from .outlines import OutlineLayer
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
+    from napari_cytosynth.widgets.stain.hiding import HidingLayers
     from napari_cytosynth.widgets.stain.live import LiveStain
     from napari_cytosynth.widgets.stain.shown.removal import LayerRemover
     from napari_cytosynth.widgets.stain.shown.view import StainView
@@ -70,7 +70,7 @@ class Doubts:
         self._found: FoundNuclei | None = None
         self._stain: str | None = None
         self._block: Any = None
-        self._at, self._paused = -1, False
+        self._at, self._paused, self._searching = -1, False, False
         self.on_found: Callable[[], None] = lambda: None
         self.jobs: JobRunner[FoundNuclei] = JobRunner(owner)
         panel.find.changed.connect(self._on_find)
@@ -109,7 +109,7 @@ class Doubts:
         if self._hiding is not None:
             self._hiding.restore()
         self._live = self._hiding = self._found = self._stain = self._block = None
-        self._at, self._paused = -1, False
+        self._at, self._paused, self._searching = -1, False, False
         panel = self._panel
         panel.show_running(False)
         panel.show_found(count=0, known=False)
@@ -131,7 +131,7 @@ class Doubts:
         """Hide again what was hidden, as the run came to nothing."""
         self._paused = False
         if self._live is not None:
-            self._panel.find.enabled = self._stain is not None and not self.jobs.cancelling
+            self._panel.find.enabled = self._stain is not None and not self._searching
             self._offer_hiding()
             if self._panel.hide_doubtful.value:
                 self.hide()
@@ -139,7 +139,7 @@ class Doubts:
     # -- the search -------------------------------------------------------------------------
 
     def _on_find(self, *_: Any) -> None:
-        if self.jobs.busy:
+        if self._searching:
             self.stop()
         else:
             self.find()
@@ -147,9 +147,9 @@ class Doubts:
     def find(self) -> None:
         """Find the nuclei in the background."""
         live, stain, find, panel = self._live, self._stain, self._find, self._panel
-        if live is None or stain is None or self.jobs.busy:
+        if live is None or stain is None or self._searching:
             return
-        staining = live.staining
+        staining, self._searching = live.staining, True
         panel.show_running(True)
         panel.found.value = "Starting …"
         self.jobs.start(
@@ -160,7 +160,7 @@ class Doubts:
 
     def stop(self) -> None:
         """Stop the search at its next step."""
-        if self.jobs.busy:
+        if self._searching:
             self.jobs.cancel()
             self._panel.find.text = "Cancelling …"
             self._panel.find.enabled = False
@@ -169,7 +169,7 @@ class Doubts:
         self._panel.show_progress(tick.done, tick.total, tick.message)
 
     def _on_found(self, outcome: Outcome[FoundNuclei]) -> None:
-        panel = self._panel
+        panel, self._searching = self._panel, False
         panel.show_running(False)
         panel.find.enabled = self._stain is not None and not self._paused
         if outcome.value is None:
@@ -188,10 +188,11 @@ class Doubts:
             layers = [found.labels, found.outlines] if found.stops else []
             shown = live.layers.show_extra(_KIND, layers, self._remover)
         self._found, self._at = found, -1
-        known = found.objects.doubt is not None
-        if known and found.rule.count:
-            stain = found.objects.stain
-            hiding.add(stain, live.hiding_layer(stain, found.rule))
+        stain, known = found.objects.stain, found.objects.doubt is not None
+        rule = found.rule if known and found.rule.count else live.rules.get(stain)
+        hiding.remove(stain)
+        if rule is not None:
+            hiding.add(stain, live.hiding_layer(stain, rule))
         if shown:
             data, labels = found.outlines[0], found.labels[0]
             hiding.add(_OUTLINES, OutlineLayer(shown[1], data, found.rule, labels))

@@ -1,4 +1,4 @@
-"""Outlines of nuclei in the viewer: hidden with them, and thick around the one that is looked at."""
+"""Outlines of nuclei: hidden with them, and thick around the one that is looked at."""
 
 from __future__ import annotations
 

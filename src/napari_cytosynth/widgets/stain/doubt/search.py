@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,9 +81,8 @@ def find_nuclei(
     CytosynthError
         With the sentence that the user reads.
     """
-    objects = staining.objects(stain, progress=progress) if find is None else find(
-        staining, stain, progress=progress
-    )  # fmt: skip
+    search = staining.objects if find is None else partial(find, staining)
+    objects = search(stain, progress=progress)
     progress(0, 0, "Drawing outlines")
     data, attributes, kind = objects.to_layer()
     labels = np.ascontiguousarray(data, np.int32)

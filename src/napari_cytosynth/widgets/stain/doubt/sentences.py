@@ -65,8 +65,8 @@ def about_nuclei(objects: Any) -> str:
     wrong = objects.expected_wrong
     about = f"about {wrong:.0f}" if wrong >= 1 else "hardly any"
     return (
-        f"{count} {what} in {stain}; {about} of them will be {_WRONG} (the sum of their doubts, "
-        "which holds for images like those of the calibration)."
+        f"{count} {what} in {stain}. By the sum of their doubts {about} of them are {_WRONG}, if "
+        "this image is like those of the calibration."
     )
 
 
@@ -105,8 +105,6 @@ def about_hidden(
 
 
 def _nuclei(stain: str, rule: NucleusRule, limit: float, block: Any) -> str:
-    if not rule.count:
-        return f"{stain} has no nuclei to hide."
     number = rule.number_hidden(limit)
     share = f"{number} of {rule.count} nuclei in {stain} ({100 * number / rule.count:.0f} %)"
     if np.isneginf(limit):

@@ -113,10 +113,7 @@ class StainLayers:
         return [
             entry.layer
             for (stain, role), entry in self._entries.items()
-            if role != "mean"
-            and stain in stains
-            and (stain, role) not in keys
-            and not entry.edited
+            if role != "mean" and stain in stains and (stain, role) not in keys and not entry.edited
         ]
 
     def prune(self) -> None:
