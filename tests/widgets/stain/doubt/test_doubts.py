@@ -73,6 +73,7 @@ def test_a_search_outlines_nuclei_by_doubt_and_keeps_the_table(viewer, found, fi
     assert found.doubt.found.value.startswith("3 nuclei in DNA. By the sum of their doubts about 2")
     line = viewer.layers[OUTLINES]
     assert line.visible
+    assert viewer.layers.selection.active is viewer.layers[DNA]
     levels = np.unique(line.data[np.isfinite(line.data)])
     np.testing.assert_allclose(levels, [0.2, 0.6, 0.9])
     assert np.isnan(line.data[34, 34])  # the inside is seen
@@ -202,6 +203,14 @@ def test_an_uncalibrated_doubt_is_called_unknown(viewer, cells, run, knowing_car
     widget.hide_doubtful.value = 50  # by the views, pixel by pixel
     assert "nuclei" not in widget.hidden.value
     assert "views differ most" in widget.hidden.value
+
+
+def test_side_by_side_has_no_picture_of_outlines_alone(viewer, found):
+    found.ticks.side_by_side.value = True
+    assert not viewer.layers[OUTLINES].visible
+    found.ticks.side_by_side.value = False
+    assert viewer.layers[OUTLINES].visible
+    assert not nuclei_of(viewer).visible
 
 
 # -- hiding -------------------------------------------------------------------------------------

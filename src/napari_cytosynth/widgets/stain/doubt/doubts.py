@@ -184,9 +184,12 @@ class Doubts:
         assert hiding is not None
         assert self._remover is not None
         hiding.remove(_OUTLINES)
+        active = self._viewer.layers.selection.active
         with self._view.quiet():
             layers = [found.labels, found.outlines] if found.stops else []
             shown = live.layers.show_extra(_KIND, layers, self._remover)
+        if active in self._viewer.layers:  # napari's controls stay those of the stain
+            self._viewer.layers.selection.active = active
         self._found, self._at = found, -1
         stain, known = found.objects.stain, found.objects.doubt is not None
         rule = found.rule if known and found.rule.count else live.rules.get(stain)

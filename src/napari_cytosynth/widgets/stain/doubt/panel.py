@@ -15,7 +15,7 @@ __all__ = ["DoubtPanel"]
 
 FIND = "Find nuclei and their doubt"
 _LEGEND_PX = 12
-_HIDDEN_LINES = 3  # of the sentence below the slider
+_HIDDEN_LINES = 5  # of the sentence below the slider
 
 
 class DoubtPanel(Container[Any]):
@@ -62,10 +62,11 @@ class DoubtPanel(Container[Any]):
         for part in (self.find.native, self.found.native, self.bar, self.legend, self._walk):
             layout.addWidget(part)
         layout.addWidget(self.row.native)
-        self._hiding = Container(widgets=[self.hide_doubtful, self.hidden], labels=True)
+        self._hiding = Container(widgets=[self.hide_doubtful], labels=True)
         self._hiding.margins = (0, 0, 0, 0)
         align_captions(self._hiding)
         layout.addWidget(self._hiding.native)
+        layout.addWidget(self.hidden.native)  # as wide as the form: it is long
         line = self.hidden.native.fontMetrics().lineSpacing()
         self.hidden.native.setMinimumHeight(_HIDDEN_LINES * line)
         self.show_running(False)

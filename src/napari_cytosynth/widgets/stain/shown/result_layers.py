@@ -129,6 +129,10 @@ class StainLayers:
         """Return the layers of a comparison that are in the viewer."""
         return [layer for layer in self._extra.get(kind, []) if layer in self._viewer.layers]
 
+    def extras(self) -> list[Any]:
+        """Return the layers of all comparisons that are in the viewer."""
+        return [layer for kind in self._extra for layer in self.extra(kind)]
+
     def show_extra(self, kind: str, layers: list[LayerData], remover: LayerRemover) -> list[Any]:
         """Show the layers of a comparison in place of those of an earlier one of its kind."""
         remover.remove(self._extra.pop(kind, []))

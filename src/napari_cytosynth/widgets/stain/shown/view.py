@@ -266,8 +266,11 @@ class StainView:
         if on:
             self.show_alone(None)
             source = [] if self.source is None else [self.source]
-            self._grid.enter([*source, *self._there().values()])
+            others = [] if self._layers is None else self._layers.extras()
+            self._grid.enter([*source, *self._there().values(), *others])
             self._choice = replace(self._choice, stains=set(self._known), source=True)
+            # outlines would have a picture of their own; they are shown again afterwards
+            self._set((layer, False) for layer in others)
             self._set((layer, True) for layer in source)
             self._set((layer, self.wants(key)) for key, layer in self._there().items())
             self._grid.fit()
