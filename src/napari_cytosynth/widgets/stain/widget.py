@@ -284,7 +284,7 @@ class StainWidget(StainForm):
         if self._live is None:
             return None
         nuclei = self.nuclei
-        return self._live.staining.provenance | ({} if nuclei is None else nuclei.record)
+        return {**self._live.staining.provenance, **({} if nuclei is None else nuclei.record)}
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
         return (

@@ -469,3 +469,16 @@ def test_the_doubt_is_a_column_where_a_stain_is_compared(viewer, found, cells):
     found.compare_with.value = viewer.add_image(cells.data + 1, name="Hoechst", **UM)
     assert found.wait(20)
     np.testing.assert_allclose(found._panel.table["doubt"], [0.9, np.nan])
+
+
+def test_measuring_the_nuclei_again_keeps_their_doubt(viewer, found, dock):
+    from napari_cytosynth.widgets.measure import MeasureWidget
+
+    measure = MeasureWidget(viewer)
+    dock(measure, "Measure")
+    measure.objects.value = nuclei_of(viewer)
+    measure.run()
+    assert measure.wait(20)
+    features = nuclei_of(viewer).features
+    assert list(features["doubt"]) == [0.9, 0.2, 0.6]
+    assert "mean_intensity" not in features  # it is the new table

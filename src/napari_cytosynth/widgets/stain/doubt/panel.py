@@ -62,7 +62,7 @@ class DoubtPanel(Container[Any]):
         for part in (self.find.native, self.found.native, self.bar, self.legend, self._walk):
             layout.addWidget(part)
         layout.addWidget(self.row.native)
-        self._hiding = Container(widgets=[self.hide_doubtful], labels=True)
+        self._hiding: Container[Any] = Container(widgets=[self.hide_doubtful], labels=True)
         self._hiding.margins = (0, 0, 0, 0)
         align_captions(self._hiding)
         layout.addWidget(self._hiding.native)

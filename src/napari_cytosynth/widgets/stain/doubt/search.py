@@ -104,9 +104,10 @@ def _surroundings(labels: Labels) -> Labels:
     """Return labels that reach a little farther, plane by plane."""
     from skimage.segmentation import expand_labels
 
+    expand: Callable[[Labels, int], Labels] = expand_labels
     found = np.empty_like(labels)
     for plane in np.ndindex(labels.shape[:-2]):
-        found[plane] = expand_labels(labels[plane], _REACH_PX)
+        found[plane] = expand(labels[plane], _REACH_PX)
     return found
 
 
