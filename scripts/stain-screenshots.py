@@ -83,6 +83,22 @@ def unfold_all(widget: Any) -> None:
     QApplication.processEvents()
 
 
+def take_doubts(widget: Any, pictures: Pictures) -> None:
+    """Find the nuclei, look at the two most doubtful, and hide a part."""
+    area = widget.native.findChild(QScrollArea)
+    area.ensureWidgetVisible(widget.doubt.hidden.native)
+    pictures.take("before-search")
+    widget.find_nuclei()
+    pictures.take("nuclei")
+    for what in ("first", "second"):
+        widget.look_at_next()
+        area.ensureWidgetVisible(widget.doubt.hidden.native)
+        pictures.take(f"look-at-{what}")
+    for percent in (30, 100, 0):
+        widget.hide_doubtful.value = percent
+        pictures.take(f"hide-{percent}")
+
+
 def report_cuts(widget: Any) -> None:
     """Print whether the form is wider than its place: then something is cut at the side."""
     area = widget.native.findChild(QScrollArea)
@@ -117,6 +133,7 @@ def main() -> None:
     widget.ticks.side_by_side.value = False
     widget.ticks.sigma.value = False
     pictures.take("again-alone")
+    take_doubts(widget, pictures)
     if options.image is None:
         widget.unfold(REAL_COMPARISON)
         widget.compare_with.value = viewer.layers["true nuclei"]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import threading
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 # not at the first viewer: what is there when tests begin costs the garbage collector nothing,
 # and napari calls it whenever a layer goes
 import napari._qt.qt_main_window  # noqa: F401
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
+from napari_cytosynth.tasks.measure.table import measure
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
+from napari_cytosynth.tasks.stain.objects.doubt import doubt_of
+from napari_cytosynth.tasks.stain.objects.result import StainedObjects
 from napari_cytosynth.tasks.stain.result import Staining
 
 
@@ -95,6 +100,8 @@ class FakeStainer:
     def __init__(self):
         self.runs = []
         self.hold_at = None
+        self.card = None  # with one, the result knows its model and has views
+        self.sample_spread = False  # with one, samples are not the uncertainty itself
         self.gate = threading.Event()
         self.held = threading.Event()
         self.error = None
@@ -120,6 +127,7 @@ class FakeStainer:
             channels=tuple(channels),
             axes="C" + (found["source_axes"] if planes is None else "YX"),
             calibrated=std is not None,
+            **self._run_of(mean, data),
             **found,
         )
         if on_start is not None:
@@ -144,6 +152,14 @@ class FakeStainer:
         provenance["model"] = provenance["model"] | {"sha256": str(model)}
         return replace(result, count=count, messages=messages, provenance=provenance)
 
+    def _run_of(self, mean, data):
+        if self.card is None:
+            return {}
+        model = SimpleNamespace(card=self.card)
+        spread = np.stack([data for _ in mean])
+        own = {"sample_std": spread / 3} if self.sample_spread else {}
+        return {"run": SimpleNamespace(model=model), "view_std": spread, "views": 2, **own}
+
     def _hold(self, count, progress, samples):
         for _ in range(2000):
             progress(count, samples, f"sample {count} of {samples}")
@@ -152,6 +168,89 @@ class FakeStainer:
             self.held.set()
             self.gate.wait(0.01)
         raise AssertionError("the test held the stainer for too long")
+
+
+class FakeFinder:
+    """Finds what is bright in a stain, with given doubts; can be held in the middle, or fail."""
+
+    def __init__(self):
+        self.stains = []
+        self.doubts = (0.9, 0.2, 0.6)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.held = threading.Event()
+        self.error = None
+        self.threads = []
+
+    def __call__(self, staining, stain, progress):
+        self.stains.append(stain)
+        self.threads.append(threading.current_thread())
+        for _ in range(2000):
+            progress(3, 21, "Staining view 3 of 8")
+            if self.gate.is_set():
+                break
+            self.held.set()
+            self.gate.wait(0.01)
+        else:
+            raise AssertionError("the test held the search for too long")
+        if self.error is not None:
+            raise self.error
+        return self.objects(staining, stain)
+
+    def objects(self, staining, stain):
+        mean = staining.mean[staining.channels.index(stain)]
+        labels, count = np.zeros(mean.shape, np.int32), 0
+        for plane in np.ndindex(mean.shape[:-2]):
+            found, number = ndimage.label(mean[plane] > 20)
+            labels[plane] = np.where(found > 0, found + count, 0)
+            count += number
+        size = staining.pixel_size
+        axes = staining.axes.removeprefix("C")
+        table = measure(labels, mean, size, axes=axes, by_plane=True)
+        features = {"outline_views": np.linspace(0.9, 0.5, max(count, 1))[:count]}
+        block = self._block(staining)
+        if block is not None:
+            table.insert(2, "doubt", np.resize(self.doubts, count).astype(float))
+        messages = [] if block else ["It is not known which of these objects are doubtful."]
+        record = {"stain": stain, "role": "objects", "segmenter": "fake"}
+        return StainedObjects(labels, table, stain, features, {}, block, staining, messages, record)
+
+    def _block(self, staining):
+        return None if staining.run is None else doubt_of(staining.run.model.card.inference, "DNA")
+
+
+@pytest.fixture
+def finder():
+    fake = FakeFinder()
+    yield fake
+    fake.gate.set()
+
+
+@pytest.fixture
+def knowing_card(make_stainer):
+    """A card that knows typical errors and the usual spread of views; with them the doubt."""
+    from napari_cytosynth.zoo.card import (
+        ConfidenceTerm,
+        ObjectDoubt,
+        StainError,
+        StainUncertainty,
+        TypicalSpread,
+    )
+
+    def make(doubt=True, hidden=((0.5, 0.4, 0.8), (0.8, 0.1, 0.3)), exponent=0.0):
+        views = TypicalSpread(usual=[0.1, 0.1], exponent=exponent)
+        curve = StainError(levels=[0.0, 100.0], errors=[1.0, 1.0], spreads={"views": views})
+        block = ObjectDoubt(
+            stain="DNA", segmenter="fluo-nuclei-unet", intercept=0.0, wrong=0.3, count=400,
+            terms={"outline_views": ConfidenceTerm(weight=-1.0, mean=0.8, std=0.1)}, fields=7,
+            hidden=list(hidden),
+        )  # fmt: skip
+        older = dict.fromkeys(("sigma_scale", "sigma_slope", "sigma_floor", "sigma_samples"))
+        known = StainUncertainty(stains=[curve, curve], views=2)
+        blocks = [block] if doubt else []
+        return make_stainer(uncertainty=known, doubt=blocks, output_scaling=[], **older).card
+
+    return make
 
 
 @pytest.fixture
@@ -222,12 +321,12 @@ def stainer():
 
 
 @pytest.fixture
-def make_stain_widget(viewer, dock, stainer):
+def make_stain_widget(viewer, dock, stainer, finder):
     """Return a function that docks a Stain widget which runs the fake stainer."""
     from napari_cytosynth.widgets.stain.widget import StainWidget
 
     def make(stain=None, check=lambda *_: []):
-        widget = StainWidget(viewer, stain or stainer.stain, check)
+        widget = StainWidget(viewer, stain or stainer.stain, check, None if stain else finder)
         dock(widget, "Stain")
         widget.model.value = "fake/model"
         return widget

@@ -119,3 +119,19 @@ def test_zarr_holds_mean_and_uncertainty(image, tiny_stainer, tmp_path):
     scale = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]
     assert scale["scale"] == [1, 0.5, 0.5]
     assert root.attrs["napari-cytosynth"]["task"] == "stain"
+
+
+def test_samples_that_are_not_the_uncertainty_have_layers_of_their_own(image):
+    planes = np.stack([image, image]).astype(np.float32)
+    parts = {"std": planes, "sample_std": planes / 7, "display_range": ((0, 200), (0, 100))}
+    result = Staining(planes, channels=("DNA", "AGP"), axes="CYX", count=4, **parts)
+    last = result.to_layers()[-2:]
+    names = [attributes["name"] for _, attributes, _ in last]
+    assert names == ["DNA samples · virtual", "AGP samples · virtual"]
+    np.testing.assert_array_equal(last[1][0], planes[1] / 7)
+    for _, attributes, _ in last:
+        assert not attributes["visible"]
+        assert attributes["metadata"][KEY]["role"] == "sample spread"
+    assert last[0][1]["contrast_limits"] == (0, 20)
+    result.count = 0  # no samples were drawn: nothing differs
+    assert len(result.to_layers()) == 4

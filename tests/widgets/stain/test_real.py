@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_cytosynth.zoo.card import StainError, StainUncertainty
+
 NAMES = tuple(f"{n}{r} · virtual · cells" for r in ("", " σ") for n in ("DNA", "AGP"))
 
 
@@ -19,7 +21,7 @@ def save_stainer(make_stainer, tmp_path):
     from napari_cytosynth.zoo.card import OutputScaling
     from napari_cytosynth.zoo.model_files import save_model
 
-    def save(dropout=0.2, name="tiny-stainer", seed=5):
+    def save(dropout=0.2, name="tiny-stainer", seed=5, **inference):
         model = make_stainer(
             name=name,
             seed=seed,
@@ -27,6 +29,7 @@ def save_stainer(make_stainer, tmp_path):
             output_scaling=[OutputScaling(offset=100, scale=50), OutputScaling()],
             sigma_scale=None,
             sigma_floor=None,
+            **inference,
         )
         return save_model(tmp_path / name, model.network, model.card)
 
@@ -57,12 +60,34 @@ def test_a_real_network_from_the_first_sample_to_the_second_opinion(
     np.testing.assert_array_equal(mean, widget.staining.mean[0])
     assert sigma.max() > 0
     np.testing.assert_allclose(viewer.layers[1].extent.world, cells.extent.world)
-    widget.hide_uncertain.value = 25
-    assert np.isnan(viewer.layers[1].data).mean() == pytest.approx(0.25, abs=0.05)
+    assert not widget.hide_doubtful.enabled
+    assert "the model's card has no curve of typical errors" in widget.hidden.value
     widget.other_model.value = save_stainer(name="rival", seed=6)
     widget.ask_other()
     assert widget.wait(60)
     assert "differ more than is usual between the two" in widget.opinion.value
+
+
+def test_views_of_a_real_network_hide_where_they_differ_most(
+    viewer, cells, make_real_widget, save_stainer
+):
+    curve = StainError(levels=[0.0, 1.0], errors=[0.1, 0.1])
+    widget = make_real_widget()
+    widget.model.value = save_stainer(
+        uncertainty=StainUncertainty(stains=[curve, curve], views=2, samples=2),
+        sigma_slope=None,
+        sigma_samples=None,
+    )
+    widget.run()
+    assert widget.wait(60)
+    assert (widget.staining.views, widget.staining.count) == (2, 2)
+    data, spread = viewer.layers[NAMES[0]].data, widget.staining.view_std[0]
+    widget.hide_doubtful.value = 25
+    hidden = np.isnan(viewer.layers[NAMES[0]].data)
+    assert spread[hidden].min() >= spread[~hidden].max()  # the typical error is the same everywhere
+    assert viewer.layers["DNA samples · virtual · cells"].data.max() > 0
+    widget.hide_doubtful.value = 0
+    assert viewer.layers[NAMES[0]].data is data
 
 
 def test_a_model_without_dropout_is_refused_unless_forced(

@@ -111,7 +111,17 @@ def as_python(provenance: dict[str, Any]) -> str:
     for name, value in (earlier | _all_parameters(provenance)).items():
         if value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name]):
             lines.append(f"    {name}={value!r},")
-    return "\n".join([*lines, ")", 'result.save("result")', ""])
+    return "\n".join([*lines, ")", 'result.save("result")', *_find_objects(provenance), ""])
+
+
+def _find_objects(provenance: dict[str, Any]) -> list[str]:
+    """Return the lines that find the objects of a virtual stain, if the record is of these."""
+    if provenance.get("role") != "objects":
+        return []
+    return [
+        f"objects = result.objects({provenance['stain']!r})",
+        'objects.table.to_csv("objects.csv", index=False)',
+    ]
 
 
 def _all_parameters(provenance: dict[str, Any]) -> dict[str, Any]:

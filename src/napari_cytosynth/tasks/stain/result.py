@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Staining"]
 
 _PREDICTED = "virtual stain (predicted, not measured)"
-_FRACTION_OF_RANGE = 0.5
-"""The uncertainty shown at full brightness, as a fraction of the stain's range."""
+_FRACTION_SHOWN = {"uncertainty": 0.5, "sample spread": 0.1}
+"""What is shown at full brightness, as a fraction of the stain's range: samples differ little."""
 
 
 @dataclass(eq=False, repr=False)
@@ -166,17 +166,21 @@ class Staining:
     # ------------------------------------------------------------------ layers and files
 
     def to_layers(self) -> list[LayerData]:
-        """Return layer data: for each stain the mean and, with samples, the uncertainty.
+        """Return layer data: for each stain the mean and, where known, the uncertainty.
 
         First all means, of which the first is visible, then all uncertainties, hidden: several
-        additive stains at once are a white glare. They carry the source's geometry; under
-        ``metadata["napari-cytosynth"]`` lies the record, with
-        ``stain`` (its name), ``role`` (``mean`` or ``uncertainty``), ``calibrated`` and, for
-        a mean, ``uncertainty_layer``: the name of the layer that belongs to it.
+        additive stains at once are a white glare. Last, hidden, the spreads of dropout samples
+        where these are not the uncertainty itself. They carry the source's geometry; under
+        ``metadata["napari-cytosynth"]`` lies the record, with ``stain`` (its name), ``role``
+        (``mean``, ``uncertainty`` or ``sample spread``), ``calibrated`` and, for a mean,
+        ``uncertainty_layer``: the name of the layer that belongs to it.
         """
         layers = [self._layer(i, "mean", values) for i, values in enumerate(self.mean)]
         if self.std is not None:
             layers += [self._layer(i, "uncertainty", values) for i, values in enumerate(self.std)]
+        if self.sample_std is not None and self.count > 1:
+            spreads = enumerate(self.sample_std)
+            layers += [self._layer(i, "sample spread", values) for i, values in spreads]
         return layers
 
     def layer_name(self, stain: str, role: str) -> str:
@@ -189,15 +193,16 @@ class Staining:
         stain
             Name of the stain.
         role
-            ``mean`` or ``uncertainty``.
+            ``mean``, ``uncertainty`` or ``sample spread``.
         """
-        first = f"{stain} σ" if role == "uncertainty" else stain
+        first = {"uncertainty": f"{stain} σ", "sample spread": f"{stain} samples"}.get(role, stain)
         source = [self.source.name] if self.source.name else []
         return " · ".join([first, "virtual", *source])
 
     def _layer(self, number: int, role: str, values: npt.NDArray[np.float32]) -> LayerData:
         stain = self.channels[number]
-        record = self.provenance | {"stain": stain, "role": role, "calibrated": self.calibrated}
+        calibrated = self.calibrated and role != "sample spread"
+        record = self.provenance | {"stain": stain, "role": role, "calibrated": calibrated}
         if role == "mean" and self.std is not None:
             record["uncertainty_layer"] = self.layer_name(stain, "uncertainty")
         attributes = {
@@ -210,8 +215,9 @@ class Staining:
         }
         if self.display_range:
             low, high = self.display_range[number]
-            limits = (low, high) if role == "mean" else (0.0, _FRACTION_OF_RANGE * (high - low))
-            attributes["contrast_limits"] = limits
+            attributes["contrast_limits"] = (low, high)
+            if role != "mean":
+                attributes["contrast_limits"] = (0.0, _FRACTION_SHOWN[role] * (high - low))
         return self.placement.placed(values), attributes, "image"
 
     def add_to(self, viewer: Any) -> list[Any]:

@@ -24,7 +24,6 @@ MODEL, RIVAL = "phantom-phase-pix2pixhd", "phantom-phase-unet"
 _SEGMENTER = "fluo-nuclei-unet"
 _SEED = 7  # no field that the models learned from or were calibrated on
 _SAMPLES = 16
-_HIDDEN_PERCENT = 20
 
 
 def can_stain() -> bool:
@@ -148,9 +147,7 @@ class StainScene:
         self.run()
         written = [self._side_by_side(folder / "stain.png"), *self._save(folder)]
         self.compare()
-        self.widget.hide_uncertain.value = _HIDDEN_PERCENT
         written.append(self._side_by_side(folder / "stain-trust.png"))
-        self.widget.hide_uncertain.value = 0
         self.compare_models()
         self._show("nuclei · ")
         written += [self._picture(folder / "stain-second-opinion.png"), self._table(folder)]

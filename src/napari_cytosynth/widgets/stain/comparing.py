@@ -46,6 +46,8 @@ class Comparisons:
         Shows the difference alone.
     stain
         Function that runs the network. None: :func:`napari_cytosynth.stain`.
+    nuclei
+        Returns the nuclei that were found in the result, or None.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class Comparisons:
         panel: TrustPanel,
         view: StainView,
         stain: Callable[..., Any] | None,
+        nuclei: Callable[[], Any],
     ) -> None:
-        self._panel, self._view, self._stain = panel, view, stain
+        self._panel, self._view, self._stain, self._nuclei = panel, view, stain, nuclei
         self._live: LiveStain | None = None
         self._remover: LayerRemover | None = None
         self._real: JobRunner[ComparisonResult] = JobRunner(owner)
@@ -87,6 +90,11 @@ class Comparisons:
             label.value = ""
         self._panel.ask.text = "Ask it"
         self._panel.show_cells(None)
+
+    def tell_doubt(self) -> None:
+        """Compare objects again, as now the doubt of each is known."""
+        if self._panel.compare_cells.value is not None:
+            self.compare(alone=self._panel.is_open(REAL_COMPARISON))
 
     # -- with a real stain ------------------------------------------------------------------
 
@@ -128,9 +136,12 @@ class Comparisons:
         staining, place = live.staining, geometry_of(live.mean_layer(name))
         real = LayerSnapshot.of(real)
         labels = None if cells is None else LayerSnapshot.of(cells)
+        nuclei = self._nuclei()
         panel.agreement.value = "Comparing …"
         self._real.start(
-            lambda progress: compare_with_real(staining, name, real, labels, place, progress),
+            lambda progress: compare_with_real(
+                staining, name, real, labels, place, progress, nuclei
+            ),
             lambda outcome: self._on_compared(name, outcome, alone),
         )
 

@@ -58,6 +58,7 @@ def compare_with_real(
     cells: LayerSnapshot | None,
     place: dict[str, Any] | None,
     progress: Progress,
+    nuclei: Any = None,
 ) -> ComparisonResult:
     """Compare one virtual stain with the layer of the real one, where both lie.
 
@@ -75,6 +76,9 @@ def compare_with_real(
         Geometry of the virtual stain's layer; None: where it was put.
     progress
         Raises `Cancelled` to stop.
+    nuclei
+        Those that were found in the virtual stain: objects that they share have their doubt.
+        Default: None.
 
     Raises
     ------
@@ -97,9 +101,8 @@ def compare_with_real(
     if cells is None:
         return ComparisonResult(sentence, layers)
     progress(0, 0, "Comparing object by object")
-    return ComparisonResult(
-        sentence, layers, _by_object(staining, stain, comparison.difference, cells, place)
-    )
+    table = _by_object(staining, stain, comparison.difference, cells, place, nuclei)
+    return ComparisonResult(sentence, layers, table)
 
 
 def real_source(real: LayerSnapshot, stain: str) -> Source:
@@ -132,9 +135,14 @@ def real_source(real: LayerSnapshot, stain: str) -> Source:
 
 
 def _by_object(
-    staining: Any, stain: str, difference: Any, cells: LayerSnapshot, place: dict[str, Any] | None
+    staining: Any,
+    stain: str,
+    difference: Any,
+    cells: LayerSnapshot,
+    place: dict[str, Any] | None,
+    nuclei: Any,
 ) -> Any:
-    """Return a table of the objects: real and virtual intensity, mean uncertainty."""
+    """Return a table of the objects: real and virtual intensity, mean uncertainty, doubt."""
     from napari_cytosynth.tasks.measure.table import measure
     from napari_cytosynth.tasks.stain.comparison import real_on_grid
 
@@ -153,6 +161,9 @@ def _by_object(
     for name, measured in tables.items():
         table[name] = measured["mean_intensity"]
     table.insert(4, "difference", table["virtual"] - table["real"])
+    if nuclei is not None and nuclei.doubt is not None:
+        known = dict(zip(np.unique(found[found > 0]), nuclei.doubt_for(found), strict=True))
+        table["doubt"] = table["label"].map(known)
     return table
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.widgets.common.layers import KEY
 from napari_cytosynth.widgets.common.snapshot import GEOMETRY
 
+from .hiding import SpreadRule
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
@@ -35,7 +37,7 @@ __all__ = [
 Plane = tuple[int, ...]
 LayerData = tuple[Any, dict[str, Any], str]
 LayersByRole = dict[tuple[str, str], LayerData]
-"""Layer data by the stain's name and by role: ``mean`` or ``uncertainty``."""
+"""Layer data by the stain's name and by role: ``mean``, ``uncertainty`` or ``sample spread``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,10 @@ class StainRunResult:
     staining: Any
     layers: LayersByRole
     messages: list[str] = field(default_factory=list)
+    rules: dict[str, SpreadRule] = field(default_factory=dict)
+    """By which the pixels of a stain can be hidden."""
+    why_no_rule: str = ""
+    """Why there are none; empty where there are."""
 
 
 class StainPreviewBuilder:
@@ -158,7 +164,24 @@ def compute(
         progress=progress,
         **request.arguments(),
     )
-    return StainRunResult(request, staining, layers_by_role(staining), list(staining.messages))
+    progress(0, 0, "Comparing views")
+    layers = layers_by_role(staining)
+    rules, why = _pixel_rules(staining, layers)
+    return StainRunResult(request, staining, layers, list(staining.messages), rules, why)
+
+
+def _pixel_rules(staining: Any, layers: LayersByRole) -> tuple[dict[str, SpreadRule], str]:
+    """Return how the pixels of each stain can be ranked by doubt, and why not where none can."""
+    from napari_cytosynth.tasks.stain.excess import views_excess, why_no_excess
+
+    rules = {}
+    for number, stain in enumerate(staining.channels):
+        excess = views_excess(staining, stain)
+        if excess is not None:
+            mean, attributes, _ = layers[stain, "mean"]
+            spread = staining.placement.placed(staining.view_std[number])
+            rules[stain] = SpreadRule(mean, spread, excess, attributes.get("contrast_limits"))
+    return rules, why_no_excess(staining)
 
 
 def layers_by_role(staining: Any) -> LayersByRole:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .uncertainty_mask import StainedLayer, UncertaintyMask
+from .hiding import HidingLayer, HidingLayers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from .hiding import Rule
     from .job import LayersByRole, StainPreview, StainRunResult
     from .shown.removal import LayerRemover
     from .shown.result_layers import Key, StainLayers
@@ -49,7 +50,6 @@ class LiveStain:
         self._view, self._source, self._remover = view, source, remover
         self._used: dict[Key, Any] = {}
         self._before: dict[Key, Any] = {}  # data of the layers of an earlier run
-        self._mask: UncertaintyMask | None = None
         self._result: StainRunResult | None = None
         self.kept_edits = False
 
@@ -143,32 +143,27 @@ class LiveStain:
             self._remover.remove(self.layers.outdated(set(result.layers)))
         self._before = {}
         self._view.settle()
-        self._mask = self._make_mask(result)
 
-    def hide(self, fraction: float) -> str:
-        """Hide a fraction of the pixels, the least certain; return a sentence for the user."""
-        return "" if self._mask is None else self._mask.hide(fraction)
+    @property
+    def why_no_rule(self) -> str:
+        """Why pixels cannot be hidden by the spread of views; empty where they can."""
+        assert self._result is not None
+        return self._result.why_no_rule
 
-    def pause(self) -> None:
-        """Show all hidden pixels while another run writes into the same layers."""
-        self.hide(0)
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """By which the pixels of a stain can be hidden."""
+        assert self._result is not None
+        return self._result.rules
 
-    def release(self) -> None:
-        """Show all hidden pixels, and leave the layers to the user."""
-        if self._mask is not None:
-            self._mask.restore()
-            self._mask = None
+    def make_hiding(self) -> HidingLayers:
+        """Return what hides the pixels of each stain whose views tell which are doubtful."""
+        hiding = HidingLayers(self._viewer)
+        for name, rule in self.rules.items():
+            hiding.add(name, self.hiding_layer(name, rule))
+        return hiding
 
-    def _make_mask(self, result: StainRunResult) -> UncertaintyMask | None:
-        stains = [
-            StainedLayer(
-                name,
-                self._used[name, "mean"],
-                data,
-                result.layers[name, "uncertainty"][0],
-                attributes.get("contrast_limits"),
-            )
-            for (name, role), (data, attributes, _) in result.layers.items()
-            if role == "mean" and (name, "uncertainty") in result.layers
-        ]
-        return UncertaintyMask(self._viewer, stains) if stains else None
+    def hiding_layer(self, stain: str, rule: Rule) -> HidingLayer:
+        """Return what hides parts of a stain's mean by a rule."""
+        assert self._result is not None
+        return HidingLayer(self._used[stain, "mean"], self._result.layers[stain, "mean"][0], rule)

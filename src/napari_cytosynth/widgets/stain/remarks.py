@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
@@ -13,13 +13,18 @@ from napari_cytosynth.zoo.text import one_line
 if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import ModelCard
 
-__all__ = ["CardRemarks", "figure_of_test", "main_sentence"]
+__all__ = ["CardRemarks", "figure_of_test", "main_sentence", "worth_of_spreads"]
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“])")
 # what a user would be deceived by, before what the model has not seen
 _WARNS = re.compile(
     r"\bnot there\b|\binvent|\bhallucinat|\bless true\b|\bnot for real\b|\bmade up\b", re.IGNORECASE
 )
+_UNMEASURED = (
+    "Of this model it was not measured whether that says more about errors than the brightness."
+)
+_NO_MORE = "On left-out images this said no more about errors than the brightness does."
+_MORE = "On left-out images errors were larger where this is larger than usual at that brightness."
 _ENOUGH = 120  # characters that need no folding
 
 
@@ -54,6 +59,32 @@ def figure_of_test(card: ModelCard | None, stain: str) -> str:
         f"On its test images ({one_line(found.dataset)}) this model reached a PCC of "
         f"{found.value:.2f} for {one_line(stain)}."
     )
+
+
+def worth_of_spreads(staining: Any) -> tuple[str, str]:
+    """Return what a result's uncertainty, and the spread of its samples, say beyond brightness.
+
+    Both are sentences for tooltips: where a map says no more than the brightness does, this is
+    what they say.
+    """
+    from napari_cytosynth.tasks.stain.excess import says_more_than_brightness
+
+    inference = None if staining.run is None else staining.run.model.card.inference
+    if inference is None or inference.uncertainty is None:
+        return (_UNMEASURED, _UNMEASURED)
+    taken = {"views": staining.view_std is not None, "samples": staining.sample_std is not None}
+    views, samples = (says_more_than_brightness(inference, name) for name in ("views", "samples"))
+    wider = [
+        name for name, more in (("views", views), ("samples", samples)) if more and taken[name]
+    ]
+    sigma = (
+        f"The typical error at that brightness, wider where {' and '.join(wider)} differ more than "
+        "usual."
+        if wider
+        else "The typical error at that brightness: it says no more than the brightness does."
+    )
+    worth = {None: _UNMEASURED, True: _MORE, False: _NO_MORE}[samples]
+    return sigma, worth
 
 
 class CardRemarks(QWidget):

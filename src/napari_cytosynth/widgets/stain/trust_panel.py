@@ -1,10 +1,10 @@
-"""Panel of the Stain widget for its uncertainty and for comparisons."""
+"""Panel of the Stain widget for comparisons."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, PushButton, Slider, Table
+from magicgui.widgets import ComboBox, Container, PushButton, Table
 
 from napari_cytosynth.widgets.common.folds import Folds
 from napari_cytosynth.widgets.common.layers import format_number
@@ -22,7 +22,7 @@ _TABLE_PX = 150
 
 
 class TrustPanel(Container[Any]):
-    """Controls that hide uncertain pixels and compare with a real stain or another model.
+    """Controls that compare with a real stain or another model.
 
     Parameters
     ----------
@@ -35,17 +35,8 @@ class TrustPanel(Container[Any]):
         images: Callable[[Any], Sequence[Any]],
         labels: Callable[[Any], Sequence[Any]],
     ) -> None:
-        self.hide_uncertain = Slider(
-            name="hide_uncertain",
-            label="hide where\nuncertain, %",
-            max=100,
-            tooltip="Where uncertain, hide: the share of the stain to hide, what is least certain "
-            "for its brightness first. Nothing is lost: on the left all of it is back.",
-        )
-        self.hidden = plain_label("hidden")
-        super().__init__(widgets=[self.hide_uncertain, self.hidden], labels=True)
+        super().__init__(labels=True)
         self.margins = (0, 0, 0, 0)
-        align_captions(self)
         self._folds = Folds(self.native.layout())
         self._make_compare(images, labels)
         self._make_model_comparison()
@@ -124,8 +115,7 @@ class TrustPanel(Container[Any]):
     def parts(self) -> dict[str, Any]:
         """Return the widgets that a script may set, by name."""
         named = (
-            self.hide_uncertain, self.compare_with, self.compare_as, self.compare_cells,
-            self.other_model,
+            self.compare_with, self.compare_as, self.compare_cells, self.other_model,
         )  # fmt: skip
         return {part.name: part for part in named}
 
@@ -149,8 +139,7 @@ class TrustPanel(Container[Any]):
         self.cells.native.setVisible(there)
         self.save_cells.native.setVisible(there)
 
-    def enable(self, *, result: bool, uncertainty: bool) -> None:
-        """Enable the controls that the present result allows."""
-        self.hide_uncertain.enabled = uncertainty
+    def enable(self, *, result: bool) -> None:
+        """Enable the controls where there is a result."""
         for part in (self.compare_with, self.compare_as, self.compare_cells, self.ask):
             part.enabled = result

@@ -15,9 +15,12 @@ from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 
 from .comparing import Comparisons
+from .doubt.doubts import Doubts
+from .doubt.panel import DoubtPanel
 from .form import StainForm
 from .job import StainRequest, compute
 from .live import LiveStain
+from .remarks import worth_of_spreads
 from .shown.panel import ShownPanel
 from .shown.removal import LayerRemover
 from .shown.result_layers import StainRegister
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["StainWidget"]
 
 _KEPT = "What you put into a layer yourself is kept; the new stain is in a layer of its own."
-_HIDDEN_LINES = 2  # of the sentence below the slider
 
 
 class StainWidget(StainForm):
@@ -47,7 +49,8 @@ class StainWidget(StainForm):
 
     A script drives it by value: ``widget.image.value = layer``,
     ``widget.model.value = "u2os-brightfield-pix2pixhd"``, ``widget.samples.value = 16``,
-    ``widget.run()``, ``widget.wait()``, ``widget.hide_uncertain.value = 20``.
+    ``widget.run()``, ``widget.wait()``, ``widget.find_nuclei()``,
+    ``widget.hide_doubtful.value = 20``.
 
     Parameters
     ----------
@@ -58,6 +61,8 @@ class StainWidget(StainForm):
     check_image
         Function that checks an image against a model's card before the run. Default:
         :func:`napari_cytosynth.tasks.common.input_check.check_image`.
+    find_nuclei
+        Function that finds the nuclei of a result in a stain. Default: the result's ``objects``.
 
     Attributes
     ----------
@@ -71,8 +76,10 @@ class StainWidget(StainForm):
     ticks
         Tick boxes of what is visible: ``ticks.stains["DNA"]``, ``ticks.sigma``, ``ticks.source``
         and ``ticks.side_by_side``, each with a ``value``.
-    hide_uncertain
-        Percentage of the pixels to hide, the least certain first.
+    doubt
+        Buttons and sentences on doubtful nuclei: ``doubt.next``, ``doubt.found``, ``doubt.row``.
+    hide_doubtful
+        Percentage to hide, the most doubtful first.
     compare_with, compare_as, compare_cells
         A layer with the real stain, the virtual stain that it stands for, and labels.
     other_model
@@ -86,6 +93,7 @@ class StainWidget(StainForm):
         napari_viewer: napari.viewer.Viewer,
         stain: Callable[..., Any] | None = None,
         check_image: Callable[..., list[str]] | None = None,
+        find_nuclei: Callable[..., Any] | None = None,
     ) -> None:
         self._stain = stain
         self._live: LiveStain | None = None
@@ -97,7 +105,11 @@ class StainWidget(StainForm):
         super().__init__(napari_viewer, check_image)
         self._lay_out()
         self._view = StainView(napari_viewer, self._on_view)
-        self._comparisons = Comparisons(self.native, self._panel, self._view, stain)
+        self._doubts = Doubts(self.native, napari_viewer, self.doubt, self._view, find_nuclei)
+        self._comparisons = Comparisons(
+            self.native, self._panel, self._view, stain, lambda: self.nuclei
+        )
+        self._doubts.on_found = self._comparisons.tell_doubt
         self._connect()
         self._choose_active_layer()
         self._on_model()
@@ -110,23 +122,22 @@ class StainWidget(StainForm):
     def _lay_out(self) -> None:
         layout = self.native.layout()
         self.ticks = ShownPanel()
+        self.doubt = DoubtPanel()
         self._panel = TrustPanel(self._real_images, self._label_layers)
         self._script = PushButton(
             text="Copy as Python", tooltip="Copy a script that makes this result again."
         )
         for part in (
             self._messages, heading("Shown"), *self._result_panels(),
-            heading("Can it be trusted?"), self._panel.native, self._script.native,
-            self._advanced,
+            heading("Can it be trusted?"), self.doubt.native, self._panel.native,
+            self._script.native, self._advanced,
         ):  # fmt: skip
             layout.addWidget(part)
         for name, part in self._panel.parts().items():
             object.__setattr__(self, name, part)
-        self.hidden = self._panel.hidden
+        self.hide_doubtful, self.hidden = self.doubt.hide_doubtful, self.doubt.hidden
         self.agreement = self._panel.agreement
         self.opinion = self._panel.opinion
-        line = self.hidden.native.fontMetrics().lineSpacing()
-        self.hidden.native.setMinimumHeight(_HIDDEN_LINES * line)
         make_scrollable(self.native)
 
     def _result_panels(self) -> list[QWidget]:
@@ -136,7 +147,6 @@ class StainWidget(StainForm):
     def _connect(self) -> None:
         panel = self._panel
         self.ticks.connect(self._view)
-        panel.hide_uncertain.changed.connect(self._on_hide)
         panel.save_cells.changed.connect(lambda *_: self.save_csv())
         self._script.changed.connect(lambda *_: self.copy_as_python())
         self._viewer.layers.events.removed.connect(self._on_removed)
@@ -161,8 +171,13 @@ class StainWidget(StainForm):
         return None if self._live is None else self._live.staining
 
     @property
+    def nuclei(self) -> Any:
+        """The nuclei that were found in the result in view, with their doubt; or None."""
+        return self._doubts.nuclei
+
+    @property
     def busy(self) -> bool:
-        """Whether a run or a comparison is under way."""
+        """Whether a run, a search or a comparison is under way."""
         return any(jobs.busy for jobs in self._all_jobs())
 
     def wait(self, timeout: float = 600.0) -> bool:
@@ -235,14 +250,13 @@ class StainWidget(StainForm):
             super()._on_tick(tick)
         for preview in self._queue.take():
             if self._running is not None:
-                self._pause_hiding(self._running)
+                self._pause_doubts(self._running)
                 self._running.update(preview)
 
-    def _pause_hiding(self, running: LiveStain) -> None:
-        """Show the pixels that are hidden in layers which another run begins to write into."""
+    def _pause_doubts(self, running: LiveStain) -> None:
+        """Show what is hidden in layers which another run begins to write into."""
         if self._live is not None and self._live.layers is running.layers:
-            self._panel.hide_uncertain.enabled = False
-            self._live.pause()
+            self._doubts.pause()
 
     def _accept(self, value: StainRunResult) -> None:
         self._forget_result()
@@ -255,27 +269,37 @@ class StainWidget(StainForm):
         self._enable_result()
         assert self._remover is not None
         self._comparisons.take(live, self._remover)
+        self._doubts.take(live, self._remover)
+        self.ticks.explain(*worth_of_spreads(live.staining))
 
     def _reject(self) -> None:
         if self._running is not None:
             self._running.discard()
             self._running = None
         if self._live is not None:
-            if percent := self._panel.hide_uncertain.value:
-                self._on_hide(percent)
+            self._doubts.resume()
             self._enable_result()
 
     def _provenance(self) -> dict[str, Any] | None:
-        return None if self._live is None else dict(self._live.staining.provenance)
+        if self._live is None:
+            return None
+        nuclei = self.nuclei
+        return {**self._live.staining.provenance, **({} if nuclei is None else nuclei.record)}
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._focus, self._checks, *self._comparisons.jobs)
+        return (
+            self._runs, self._focus, self._checks, *self._comparisons.jobs, self._doubts.jobs,
+        )  # fmt: skip
 
     # -- trust --------------------------------------------------------------------------------
 
-    def _on_hide(self, percent: int) -> None:
-        if self._live is not None:
-            self._panel.hidden.value = self._live.hide(percent / 100)
+    def find_nuclei(self) -> None:
+        """Find the nuclei of the result in the background, and how doubtful each of them is."""
+        self._doubts.find()
+
+    def look_at_next(self, by: int = 1) -> None:
+        """Look at the next nucleus, the most doubtful first; at the one before with -1."""
+        self._doubts.step(by)
 
     def ask_other(self) -> None:
         """Stain the same image with the other model and show where the two disagree."""
@@ -305,16 +329,11 @@ class StainWidget(StainForm):
 
     def _forget_result(self) -> None:
         self._comparisons.drop()
-        if self._live is not None:
-            self._live.release()
-            self._live = None
-        with self._panel.hide_uncertain.changed.blocked():
-            self._panel.hide_uncertain.value = 0
-        self._panel.hidden.value = ""
+        self._doubts.drop()
+        self._live = None
         self._enable_result()
 
     def _enable_result(self) -> None:
         there = self._live is not None
-        sure = self._live is not None and self._live.staining.std is not None
-        self._panel.enable(result=there, uncertainty=sure)
+        self._panel.enable(result=there)
         self._script.enabled = there

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cytosynth.tasks.stain.objects.doubt import doubts
+from napari_cytosynth.tasks.stain.objects.doubt import doubts, wrong_share_above
 from napari_cytosynth.zoo.card import ConfidenceTerm, ObjectDoubt
 
 
@@ -29,3 +29,10 @@ def test_numbers_beyond_all_that_was_seen_count_no_further(block):
 def test_an_unknown_number_counts_as_usual(block):
     unknown, usual = doubts(block, {"outline_views": np.array([np.nan, 0.8])})
     assert unknown == usual
+
+
+def test_the_share_of_the_wrong_above_a_limit_is_that_of_the_card(block):
+    known = block.model_copy(update={"hidden": [(0.25, 0.5, 0.9), (0.75, 0.1, 0.3)]})
+    shares = [wrong_share_above(known, limit) for limit in (-np.inf, 0, 0.25, 0.5, 0.75, 1)]
+    assert shares == pytest.approx([1, 1, 0.9, 0.6, 0.3, 0])
+    assert wrong_share_above(block, 0.5) is None

@@ -17,6 +17,7 @@ import napari_cytosynth as cytosynth
 from napari_cytosynth import phantoms
 from napari_cytosynth.errors import Cancelled, InputError
 from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.stain.result import Staining
 from napari_cytosynth.zoo.card import ConfidenceTerm, ObjectDoubt, ObjectNumber
 
@@ -116,6 +117,17 @@ def test_the_layer_carries_table_and_record(objects):
     record = attributes["metadata"]["napari-cytosynth"]
     assert (record["role"], record["segmenter"]) == ("objects", "fluo-nuclei-unet")
     np.testing.assert_array_equal(data, objects.labels)
+    script = as_python(attributes["metadata"]["napari-cytosynth"])
+    assert "objects = result.objects('DNA')" in script
+
+
+def test_objects_of_the_users_own_have_the_doubt_of_their_partners(objects):
+    other = np.where(objects.labels > 0, objects.labels + 100, 0)
+    other[:3, -3:] = 7  # where nothing was found
+    found = objects.doubt_for(other)
+    assert np.isnan(found[0])
+    np.testing.assert_allclose(found[1:], objects.doubt[1:])
+    assert np.isnan(replace(objects, table=objects.table[["label"]]).doubt_for(other)).all()
 
 
 def test_a_result_from_elsewhere_has_objects_but_no_doubt(result):

@@ -17,6 +17,11 @@ def cells(viewer, blobs):
 
 
 @pytest.fixture
+def views(stainer, knowing_card):
+    stainer.card = knowing_card(doubt=False)
+
+
+@pytest.fixture
 def ran(cells, make_stain_widget):
     widget = make_stain_widget()
     widget.samples.value = 2
@@ -88,23 +93,23 @@ def test_without_samples_the_old_uncertainty_goes(viewer, ran):
     assert "uncertainty_layer" not in viewer.layers[DNA].metadata[KEY]
 
 
-def test_a_cancelled_run_gives_back_what_was_there(viewer, ran, stainer, qtbot, cells):
+def test_a_cancelled_run_gives_back_what_was_there(viewer, views, ran, stainer, qtbot, cells):
     whole = viewer.layers[DNA].data
-    ran.hide_uncertain.value = 4
+    ran.hide_doubtful.value = 4
     ran.ticks.source.value = True
     hidden = np.isnan(viewer.layers[DNA].data)
     cells.data = cells.data + 1
     stainer.hold_at = 1
     ran.run()
     qtbot.waitUntil(lambda: viewer.layers[DNA].data.max() > 100, timeout=10_000)
-    assert not ran.hide_uncertain.enabled
+    assert not ran.hide_doubtful.enabled
     ran.cancel()
     assert ran.wait(20)
     assert [layer.name for layer in viewer.layers] == ["cells", *NAMES]
     np.testing.assert_array_equal(np.isnan(viewer.layers[DNA].data), hidden)
-    assert (ran.hide_uncertain.value, ran.hide_uncertain.enabled) == (4, True)
+    assert (ran.hide_doubtful.value, ran.hide_doubtful.enabled) == (4, True)
     assert visible(viewer) == {"cells", DNA}
-    ran.hide_uncertain.value = 0
+    ran.hide_doubtful.value = 0
     assert viewer.layers[DNA].data is whole
 
 

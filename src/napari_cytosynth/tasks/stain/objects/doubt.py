@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["doubt_of", "doubts", "number_fit"]
+__all__ = ["doubt_of", "doubts", "number_fit", "wrong_share_above"]
 
 _FARTHEST = 5.0
 """Standard deviations beyond which a number counts no further: it was seen in no field."""
@@ -46,6 +46,28 @@ def doubts(block: ObjectDoubt, features: Mapping[str, Values]) -> Values:
         logit += term.weight * np.clip(value, -_FARTHEST, _FARTHEST)
     found: Values = 1 / (1 + np.exp(-logit))
     return found
+
+
+def wrong_share_above(block: ObjectDoubt, limit: float) -> float | None:
+    """Return which fraction of the wrong objects of the calibration had a higher doubt.
+
+    Parameters
+    ----------
+    block
+        Of the model's card. Between the limits that it lists, the fraction is interpolated;
+        all objects are above a limit of 0, none above 1.
+    limit
+        Of the doubt.
+
+    Returns
+    -------
+    float or None
+        In [0, 1]; None where the card does not tell.
+    """
+    if not block.hidden:
+        return None
+    limits, _, shares = zip(*sorted(block.hidden), strict=True)
+    return float(np.interp(limit, [0.0, *limits, 1.0], [1.0, *shares, 0.0]))
 
 
 def number_fit(record: ObjectNumber) -> NumberFit:

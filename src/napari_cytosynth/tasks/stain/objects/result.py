@@ -9,6 +9,8 @@ import numpy as np
 
 from napari_cytosynth.tasks.common.provenance import KEY
 
+from .matching import partners
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
@@ -85,6 +87,31 @@ class StainedObjects:
             return None
         found = np.full(int(self.labels.max(initial=0)) + 1, np.nan)
         found[self.table["label"].to_numpy()] = self.table["doubt"].to_numpy()
+        return found
+
+    def doubt_for(self, labels: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the doubt of other objects of this image, such as real or edited ones.
+
+        That of the virtual object which an object shares with an IoU of at least 0.5; NaN where
+        there is none, or where the doubt is unknown.
+
+        Parameters
+        ----------
+        labels
+            Whole numbers of the shape of :attr:`labels`; 0 is background.
+
+        Returns
+        -------
+        float64
+            One value for each label, by rising label.
+        """
+        own = np.unique(labels[labels > 0])
+        found = np.full(own.size, np.nan)
+        doubt = self.doubt
+        if doubt is None:
+            return found
+        for other, partner in partners(labels, self.labels):
+            found[np.searchsorted(own, other)] = doubt[partner]
         return found
 
     @property

@@ -22,14 +22,15 @@ _COLUMNS = 3
 _LONGEST = 14  # characters of a stain's name
 _TIPS = {
     "sigma": "The uncertainty of the stains that are shown.",
+    "samples": "How much the dropout samples of the stains that are shown differ.",
     "source": "The image that was stained.",
-    "side_by_side": "Image and stains beside one another; with σ, their uncertainties too. Off: "
+    "side_by_side": "Image and stains beside one another; with σ and samples, these too. Off: "
     "all again as it was.",
 }
 
 
 class ShownPanel:
-    """A tick box for each stain, for σ and for the source, and one for all side by side.
+    """A tick box for each stain, for what is known of it and the source, and all side by side.
 
     They show what is visible in the layer list, and change it.
 
@@ -39,8 +40,8 @@ class ShownPanel:
         The Qt widget.
     stains
         Tick boxes of the stains, by name.
-    sigma, source, side_by_side
-        The other tick boxes.
+    sigma, samples, source, side_by_side
+        The other tick boxes; that of the samples is there where they have layers of their own.
     """
 
     def __init__(self) -> None:
@@ -50,10 +51,11 @@ class ShownPanel:
         self._view: StainView | None = None
         self.stains: dict[str, CheckBox] = {}
         self.sigma = _box("sigma", "σ", _TIPS["sigma"])
+        self.samples = _box("samples", "samples", _TIPS["samples"])
         self.source = _box("source", "source", _TIPS["source"])
         self.side_by_side = _box("side_by_side", "side by side", _TIPS["side_by_side"])
-        for column, box in enumerate((self.sigma, self.source, self.side_by_side)):
-            self._grid.addWidget(box.native, 1, column)
+        self._place(1)
+        for column in range(_COLUMNS):
             self._grid.setColumnStretch(column, 1)
         self.follow(None)
 
@@ -61,6 +63,7 @@ class ShownPanel:
         """Let the tick boxes change a view."""
         self._view = view
         self.sigma.changed.connect(view.set_sigma)
+        self.samples.changed.connect(view.set_samples)
         self.source.changed.connect(view.set_source)
         self.side_by_side.changed.connect(view.set_side_by_side)
 
@@ -75,9 +78,17 @@ class ShownPanel:
         self.stains = {name: self._stain_box(name) for name in names}
         for number, box in enumerate(self.stains.values()):
             self._grid.addWidget(box.native, number // _COLUMNS, number % _COLUMNS)
-        last = -(-max(len(names), 1) // _COLUMNS)
+        self._place(-(-max(len(names), 1) // _COLUMNS))
+
+    def _place(self, row: int) -> None:
         for column, box in enumerate((self.sigma, self.source, self.side_by_side)):
-            self._grid.addWidget(box.native, last, column)
+            self._grid.addWidget(box.native, row, column)
+        self._grid.addWidget(self.samples.native, row + 1, 0)
+
+    def explain(self, sigma: str, samples: str) -> None:
+        """Say what the uncertainty and the spread of samples of the present model are worth."""
+        for box, key, worth in ((self.sigma, "sigma", sigma), (self.samples, "samples", samples)):
+            box.tooltip = " ".join(filter(None, [_TIPS[key], worth]))
 
     def follow(self, view: StainView | None) -> None:
         """Tick what is visible; what is not there cannot be ticked."""
@@ -86,6 +97,8 @@ class ShownPanel:
         for name, box in self.stains.items():
             _show(box, view, "mean", name)
         _show(self.sigma, view, "uncertainty")
+        _show(self.samples, view, "sample spread")
+        self.samples.visible = self.samples.enabled
         _show(self.source, view, "source")
         there = view is not None and view.has("mean")
         self.source.enabled = self.source.enabled and there

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Key", "StainLayers", "StainRegister"]
 
 Key = tuple[str, str]
-"""Name of a stain, and the role of its layer: ``mean`` or ``uncertainty``."""
+"""Name of a stain, and the role of its layer: ``mean``, ``uncertainty`` or ``sample spread``."""
 
 _LOOKS = ("name", "metadata", "contrast_limits", "colormap", "blending", "visible")
 
@@ -108,15 +108,12 @@ class StainLayers:
         layer.metadata = {**layer.metadata, **attributes.get("metadata", {})}
 
     def outdated(self, keys: set[Key]) -> list[Any]:
-        """Return the uncertainties that no longer belong to the means of a new result."""
+        """Return the uncertainties and spreads that do not belong to the means of a new result."""
         stains = {stain for stain, role in keys if role == "mean"}
         return [
             entry.layer
             for (stain, role), entry in self._entries.items()
-            if role == "uncertainty"
-            and stain in stains
-            and (stain, role) not in keys
-            and not entry.edited
+            if role != "mean" and stain in stains and (stain, role) not in keys and not entry.edited
         ]
 
     def prune(self) -> None:
@@ -131,6 +128,10 @@ class StainLayers:
     def extra(self, kind: str) -> list[Any]:
         """Return the layers of a comparison that are in the viewer."""
         return [layer for layer in self._extra.get(kind, []) if layer in self._viewer.layers]
+
+    def extras(self) -> list[Any]:
+        """Return the layers of all comparisons that are in the viewer."""
+        return [layer for kind in self._extra for layer in self.extra(kind)]
 
     def show_extra(self, kind: str, layers: list[LayerData], remover: LayerRemover) -> list[Any]:
         """Show the layers of a comparison in place of those of an earlier one of its kind."""

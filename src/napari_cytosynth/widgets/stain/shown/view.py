@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["StainView"]
 
 
+_SPREADS = {"uncertainty": "sigma", "sample spread": "samples"}
+"""Role of a layer that accompanies a stain -> its field of :class:`_Choice`."""
+
+
 def _nothing() -> Any:
     return None
 
@@ -29,6 +33,7 @@ class _Choice:
 
     stains: set[str] = field(default_factory=set)
     sigma: bool = False
+    samples: bool = False
     source: bool = False
 
 
@@ -82,7 +87,7 @@ class StainView:
         Parameters
         ----------
         role
-            ``mean``, ``uncertainty`` or ``source``.
+            ``mean``, ``uncertainty``, ``sample spread`` or ``source``.
         stain
             Name of the stain. Default: "", any.
         """
@@ -177,7 +182,7 @@ class StainView:
         chosen = self._choice.stains & set(self._names)
         if role == "mean":
             return stain in chosen
-        return self._choice.sigma and stain in (chosen or {self._pick()})
+        return getattr(self._choice, _SPREADS[role]) and stain in (chosen or {self._pick()})
 
     def follow(self, _key: Key, layer: Any) -> None:
         """Watch a layer that was added or found; in the grid, name it."""
@@ -225,17 +230,24 @@ class StainView:
         self._set(
             (layer, shown if role == "mean" else self.wants((name, role)))
             for (name, role), layer in self._there().items()
-            if name == stain or role == "uncertainty"
+            if name == stain or role != "mean"
         )
         self._on_change()
 
     def set_sigma(self, shown: bool) -> None:
         """Show or hide the uncertainty of what is shown."""
-        self._choice.sigma = shown
+        self._set_spread("uncertainty", shown)
+
+    def set_samples(self, shown: bool) -> None:
+        """Show or hide the spread of dropout samples of what is shown."""
+        self._set_spread("sample spread", shown)
+
+    def _set_spread(self, kind: str, shown: bool) -> None:
+        setattr(self._choice, _SPREADS[kind], shown)
         self._set(
             (layer, self.wants((name, role)))
             for (name, role), layer in self._there().items()
-            if role == "uncertainty"
+            if role == kind
         )
         self._on_change()
 
@@ -254,8 +266,11 @@ class StainView:
         if on:
             self.show_alone(None)
             source = [] if self.source is None else [self.source]
-            self._grid.enter([*source, *self._there().values()])
-            self._choice = _Choice(set(self._known), self._choice.sigma, source=True)
+            others = [] if self._layers is None else self._layers.extras()
+            self._grid.enter([*source, *self._there().values(), *others])
+            self._choice = replace(self._choice, stains=set(self._known), source=True)
+            # outlines would have a picture of their own; they are shown again afterwards
+            self._set((layer, False) for layer in others)
             self._set((layer, True) for layer in source)
             self._set((layer, self.wants(key)) for key, layer in self._there().items())
             self._grid.fit()
@@ -267,7 +282,8 @@ class StainView:
         with self.quiet():
             self._grid.leave()
         shown = {stain for stain in self._known if self.shows("mean", stain)}
-        self._choice = _Choice(shown, self.shows("uncertainty"), self.shows("source"))
+        spreads = {field: self.shows(role) for role, field in _SPREADS.items()}
+        self._choice = _Choice(shown, source=self.shows("source"), **spreads)
 
     def show_alone(self, layer: Any) -> None:
         """Hide all layers but one, such as a difference; None shows them again and hides it."""
@@ -336,7 +352,7 @@ class StainView:
         elif key is not None and key[1] == "mean":
             self._choose(key[0], bool(layer.visible))
         elif key is not None:
-            self._choice.sigma = self.shows("uncertainty")
+            setattr(self._choice, _SPREADS[key[1]], self.shows(key[1]))
         self._on_change()
 
     def _on_grid_left(self) -> None:

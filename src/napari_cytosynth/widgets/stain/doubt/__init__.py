@@ -1,0 +1,1 @@
+"""Doubtful nuclei: found in the background, outlined by doubt, walked through, and hidden."""

@@ -1,0 +1,125 @@
+"""The way from nucleus to nucleus, the most doubtful first, and the camera on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.widgets.common.layers import format_number
+from napari_cytosynth.widgets.stain.shown.canvas import camera_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Stop", "look_at", "stops_of"]
+
+_LEAST_ON_SCREEN = 60.0
+"""Screen px that a nucleus has at least when it is looked at."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One nucleus to look at.
+
+    Attributes
+    ----------
+    label
+        Of the nucleus.
+    doubt
+        In [0, 1]; None where it is unknown.
+    place
+        Its centre, into the axes of the layer.
+    diameter_px
+        Of a disc as large.
+    row
+        Its row of the table in words.
+    """
+
+    label: int
+    doubt: float | None
+    place: tuple[float, ...]
+    diameter_px: float
+    row: str
+
+
+def stops_of(objects: Any) -> list[Stop]:
+    """Return the nuclei in the order to look at them.
+
+    By falling doubt; where that is unknown, those first that were found again least well in
+    turned and mirrored views; where that is unknown too, in the order of the table.
+    """
+    placement = objects.staining.placement
+    table, again = objects.most_doubtful, objects.features.get("outline_views")
+    if objects.doubt is None and again is not None:
+        order = np.argsort(again[table["label"].to_numpy() - 1], kind="stable")
+        table = table.iloc[order]
+    stops = []
+    for _, row in table.iterrows():
+        label = int(row["label"])
+        found = None if again is None else float(again[label - 1])
+        stops.append(
+            Stop(
+                label,
+                float(row["doubt"]) if "doubt" in row else None,
+                _place(row, objects.axes, placement.layer_axes),
+                float(row["equivalent_diameter_px"]),
+                _in_words(row, objects.axes, found),
+            )
+        )
+    return stops
+
+
+def _place(row: pd.Series[Any], axes: str, layer_axes: str) -> tuple[float, ...]:
+    """Return the centre of a nucleus into the axes of the layer, some of which may be added."""
+    own = {axis: float(row[axis.lower()]) for axis in axes[:-2]}
+    own |= {axis: float(row[f"centroid_{axis.lower()}_px"]) for axis in axes[-2:]}
+    return tuple(own.get(axis, 0.0) for axis in layer_axes)
+
+
+def _in_words(row: pd.Series[Any], axes: str, found_again: float | None) -> str:
+    parts = []
+    if "doubt" in row:
+        parts.append(f"doubt {row['doubt']:.2f}")
+    elif found_again is not None:
+        parts.append(f"overlap with the turned views {found_again:.2f}")
+    size = (
+        f"{format_number(row['area_um2'])} µm²"
+        if "area_um2" in row
+        else f"{format_number(row['area_px'])} px"
+    )
+    parts += [size, f"brightness {format_number(row['mean_intensity'])}"]
+    parts += [f"{axis.lower()} {int(row[axis.lower()])}" for axis in axes[:-2]]
+    return " · ".join(parts)
+
+
+def look_at(viewer: Any, layer: Any, stop: Stop) -> None:
+    """Move planes and camera to a nucleus, and nearer where it would be too small to see.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    layer
+        A layer in whose axes the place is, wherever the user has moved it.
+    stop
+        The nucleus.
+    """
+    world = np.asarray(layer.data_to_world(stop.place), float)
+    dims, first = viewer.dims, viewer.dims.ndim - layer.ndim
+    now = np.asarray(layer.world_to_data(dims.point), float)[-layer.ndim :]
+    for axis in dims.not_displayed:
+        own = axis - first
+        # a layer that lies across several planes is seen in all of them
+        if own >= 0 and round(now[own]) != round(stop.place[own]):
+            dims.set_point(axis, world[own])
+    camera = camera_of(viewer)
+    center = list(camera.center)
+    for number, axis in enumerate(dims.displayed):
+        if axis >= first:
+            center[len(center) - len(dims.displayed) + number] = world[axis - first]
+    camera.center = tuple(center)
+    across = stop.diameter_px * float(np.abs(layer.scale[-1]))
+    if across > 0 and camera.zoom * across < _LEAST_ON_SCREEN:
+        camera.zoom = _LEAST_ON_SCREEN / across
