@@ -39,6 +39,8 @@ def _texture(layer: Any) -> np.ndarray | None:
     """Write the colours of a layer into its texture's array (Y, X); None if that cannot be."""
     from napari.settings import get_settings
 
+    raw: np.ndarray
+    texture: np.ndarray
     # what painting with a brush uses, by napari's names of it
     raw, texture = layer._slice.image.raw, layer._slice.image.view
     if not layer.visible or layer.contour or layer._slice_input.ndisplay != 2:
