@@ -10,7 +10,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR
 
-from .passes import known_diameter
+from .passes import NEAR, known_diameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["AUTO", "Resizing", "check_diameter", "plan_resizing", "resized"]
 
 AUTO: Literal["auto"] = "auto"
-
-NEAR = 1.2
-"""Objects within this factor of the model's are as large as its own: no resampling."""
 
 _BOTH = (
     "Both the diameter of the objects and resampling to the model's pixel size were asked for: "

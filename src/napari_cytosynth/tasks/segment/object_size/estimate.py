@@ -17,8 +17,7 @@ from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.tasks.common.layers import read_source
 from napari_cytosynth.tasks.common.planes import is_constant, make_reader
 
-from .diameter import NEAR
-from .passes import ScalePass, known_diameter, passes
+from .passes import NEAR, ScalePass, known_diameter, passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
