@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.widgets.common.model_choice import OTHER, ModelChoice
-from napari_cytosynth.widgets.segment.histogram import BINS, confidence_histogram, histogram
+from napari_cytosynth.widgets.segment.histogram import (
+    BINS,
+    Histogram,
+    confidence_histogram,
+    histogram,
+)
 from napari_cytosynth.widgets.segment.live import Readout
 from napari_cytosynth.widgets.segment.scale import position_of, threshold_of
 from napari_cytosynth.widgets.segment.threshold_slider import ThresholdSlider
@@ -29,6 +34,29 @@ def test_the_histogram_counts_every_probability():
     assert counts.sum() == 5
     assert counts[0] == 1
     assert counts[-1] == 1
+
+
+def test_what_the_plot_keeps_between_steps_is_what_it_would_draw_anew(qtbot):
+    counts = np.arange(BINS) ** 2
+
+    def picture(*thresholds, counts=(counts,), width=300, margin=8):
+        plot = Histogram()
+        qtbot.addWidget(plot)
+        plot.resize(200, 72)
+        for shown in counts:
+            plot.set_counts(shown)
+            for threshold in thresholds:
+                plot.set_threshold(threshold)
+                plot.grab()
+        plot.margin = margin
+        plot.resize(width, 72)
+        return plot.grab().toImage()
+
+    assert picture(0.2, 0.9, 0.5) == picture(0.5)
+    assert picture(0.5, counts=(counts[::-1], counts)) == picture(0.5)
+    assert picture(0.5) != picture(0.5, counts=(counts, counts[::-1]))
+    assert picture(0.5) != picture(0.5, width=310)
+    assert picture(0.5) != picture(0.5, margin=12)
 
 
 def test_confidences_are_counted_where_they_lie():

@@ -10,7 +10,11 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics.instance import Matching, matching
-from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR, resampled_shape, to_shape
+from napari_cytosynth.tasks.common.resample import (
+    LARGEST_FACTOR,
+    at_magnification,
+    resampled_shape,
+)
 from napari_cytosynth.tasks.segment.instances import drop_labels
 from napari_cytosynth.tasks.segment.object_size import DIFFERENT
 from napari_cytosynth.training.segment.targets import diameters_by_label, equivalent_diameters
@@ -146,7 +150,9 @@ class RescalingTally:
             counts.objects += int(np.count_nonzero(wide))
             counts.unscaled += _matched(truth, found, wide)
             shape = resampled_shape((image.shape[0], image.shape[1]), (factor, factor))
-            scaled = image if factor == 1 else to_shape(np.nan_to_num(image)[None], shape)[0]
+            scaled = image
+            if factor != 1:
+                scaled = at_magnification(np.nan_to_num(image)[None], shape)[0]
             true = _nearest(truth, shape)
             counts.plain += _matched(true, self._found(self._run(scaled, False), factor), wide)
             if self._knows_size:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_cytosynth.zoo.card import Inference
+    from napari_cytosynth.zoo.card import Expected, Inference
 
-__all__ = ["DEFAULT_THRESHOLD", "card_options"]
+__all__ = ["DEFAULT_THRESHOLD", "card_options", "fitting_diameter"]
 
 DEFAULT_THRESHOLD = 0.5
 """Threshold of a model whose card has none."""
@@ -37,8 +37,8 @@ def card_options(
         keeps its physical size where the model's pixel size is known too.
     diameter
         Typical diameter of the image's objects in px of the image; None (default) if not
-        known. Where the card has one too, the smallest object keeps its size beside it,
-        whatever the pixel sizes.
+        known. Where the card has one too, the smallest object keeps its size beside the
+        objects of the validation images, whatever the pixel sizes.
 
     Returns
     -------
@@ -61,9 +61,39 @@ def _smallest(
     """Return the number of pixels of the image that the smallest object has."""
     smallest, own = inference.min_size or 0, inference.pixel_size_um
     if diameter is not None and inference.diameter is not None:
-        ratio = (diameter / inference.diameter) ** 2
+        # it was chosen on validation images, beside their objects
+        beside = _validation_diameter(inference.diameter, inference.expected)
+        ratio = (diameter / beside) ** 2
     elif pixel_size is None or own is None:
         return smallest
     else:
         ratio = own * own / (pixel_size[0] * pixel_size[1])
     return min(round(smallest * ratio), _LARGEST)
+
+
+def fitting_diameter(training: float, expected: Expected | None, diameter: float) -> float:
+    """Return the diameter in px to which an image's objects are brought for a model.
+
+    That of the training objects; but an image is enlarged no more than until its objects are as
+    large as those of the validation images, where these are the smaller ones: what is enlarged
+    further is blurred more, and no better known.
+
+    Parameters
+    ----------
+    training
+        Typical diameter of the training objects in px.
+    expected
+        Of the card: what results on validation images look like; None if unknown.
+    diameter
+        Of the image's objects, in px of the image.
+    """
+    if diameter >= training:
+        return training
+    return max(diameter, min(training, _validation_diameter(training, expected)))
+
+
+def _validation_diameter(training: float, expected: Expected | None) -> float:
+    """Return the median diameter in px on validation images, or that of the training objects."""
+    if expected is None or expected.diameter is None:
+        return training
+    return expected.diameter[1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.tasks.common.looks import trained_on
 
 from .confidence import DOUBTFUL
@@ -82,7 +83,9 @@ class TrainingFacts:
         diameter
             Of the image's objects in px, if the image was resampled by it; else None.
         """
-        factor = self.diameter / diameter if diameter and self.diameter else None
+        factor = None
+        if diameter and self.diameter:
+            factor = fitting_diameter(self.diameter, self.expected, diameter) / diameter
         facts = facts_of(result, table, self.pixel_size_um, factor)
         unlike = bool(self.unlike)
         return check_result(facts, self.expected, objects, self.modality, unlike=unlike)

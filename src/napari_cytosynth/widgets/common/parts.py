@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 __all__ = [
+    "Steady",
     "align_captions",
     "heading",
     "make_scrollable",
@@ -46,6 +47,41 @@ def plain_label(name: str, **kwargs: Any) -> Label:
     label.native.setTextFormat(Qt.TextFormat.PlainText)
     label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return label
+
+
+class Steady:
+    """Holds a label at its size, so that a new text paints the label alone.
+
+    Qt otherwise makes the layout of a whole form anew, and paints the window a second time.
+
+    Parameters
+    ----------
+    label
+        That wraps its text; its own least and largest size come back in the end.
+    """
+
+    def __init__(self, label: QLabel) -> None:
+        self._label = label
+        self._sizes: tuple[QSize, QSize] | None = None
+
+    def hold(self) -> None:
+        """Keep the size from now on; once more has no effect."""
+        if self._sizes is None and self._label.isVisible():
+            self._sizes = self._label.minimumSize(), self._label.maximumSize()
+            self._label.setFixedSize(self._label.size())
+
+    def make_room(self) -> None:
+        """Let go of the size if the text does not fit into it."""
+        if self._label.heightForWidth(self._label.width()) > self._label.height():
+            self.release()
+
+    def release(self) -> None:
+        """Let the layout decide on the size again."""
+        if self._sizes is not None:
+            least, largest = self._sizes
+            self._sizes = None
+            self._label.setMinimumSize(least)
+            self._label.setMaximumSize(largest)
 
 
 def plain_tooltip(text: str) -> str:

@@ -79,6 +79,8 @@ class Histogram(QWidget):
         self._bars = np.zeros(BINS)
         self._threshold = 0.5
         self._mark: float | None = None
+        self._corners: list[QPointF] = []
+        self._corners_of: tuple[float, float, float] | None = None  # where they were found
         self.setToolTip(explained)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -100,6 +102,7 @@ class Histogram(QWidget):
         # The logarithm, because background outnumbers everything else a thousandfold.
         bars = np.log1p(np.zeros(BINS) if counts is None else counts)
         self._bars = bars / max(float(bars.max()), 1.0)
+        self._corners_of = None
         self.update()
 
     def set_threshold(self, threshold: float) -> None:
@@ -174,12 +177,20 @@ class Histogram(QWidget):
     def _outline(self, first: int, last: int) -> QPolygonF:
         """Return the outline of some neighbouring bars."""
         width, floor = (self.width() - 2 * self.margin) / len(self._bars), self._floor()
-        edges = [self.margin + index * width for index in range(first, last + 1)]
-        points = [QPointF(edges[0], floor)]
-        for (left, right), bar in zip(pairwise(edges), self._bars[first:last], strict=True):
-            top = floor - float(bar) * (floor - 6)
-            points += [QPointF(left, top), QPointF(right, top)]
-        return QPolygonF([*points, QPointF(edges[-1], floor)])
+        begin, end = self.margin + first * width, self.margin + last * width
+        tops = self._tops(width, floor)[2 * first : 2 * last]
+        return QPolygonF([QPointF(begin, floor), *tops, QPointF(end, floor)])
+
+    def _tops(self, width: float, floor: float) -> list[QPointF]:
+        """Return the upper corners of all bars, two for each, kept until one of them moves."""
+        key = (self.margin, width, floor)
+        if self._corners_of != key:
+            edges = [self.margin + index * width for index in range(len(self._bars) + 1)]
+            tops = [floor - float(bar) * (floor - 6) for bar in self._bars]
+            bars = zip(pairwise(edges), tops, strict=True)
+            self._corners = [QPointF(x, top) for sides, top in bars for x in sides]
+            self._corners_of = key
+        return self._corners
 
     def _draw_axis(self, painter: QPainter, text: QColor) -> None:
         font = painter.font()

@@ -13,6 +13,7 @@ from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 from .linked import LinkedCounts, linked_plane
+from .repaint import repaint
 
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
@@ -172,7 +173,7 @@ class LiveSegmentation:
             if view.labels is not target:
                 target[...] = view.labels
             readout = _of_view(view, options, target.size)
-        layer.refresh(thumbnail=False, highlight=False, extent=False)
+        repaint(layer)
         return readout
 
     def _links(self, options: LabelOptions) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.widgets.common.checked_form import CheckedForm
 from napari_cytosynth.widgets.common.jobs import JobRunner
-from napari_cytosynth.widgets.common.parts import single_shot
+from napari_cytosynth.widgets.common.parts import Steady, single_shot
 
 from .job import count_stack, measured, relabel, relabel_only
 
@@ -45,6 +45,7 @@ class LiveForm(CheckedForm):
         self._counts: JobRunner[StackCounts] = JobRunner(self.native)
         self._settle = single_shot(self.native, _SETTLE_MS, self._relabel)
         self._look_ahead = single_shot(self.native, _SETTLE_MS, self._build_tree)
+        self._steady = Steady(self.readout.native)
         self._panel.moved.connect(self._on_moved)
         self._panel.settled.connect(self._relabel)
         self._viewer.dims.events.current_step.connect(self._on_plane)
@@ -59,12 +60,14 @@ class LiveForm(CheckedForm):
             timer.stop()
         for jobs in (self._updates, self._trees, self._counts):
             jobs.forget()
+        self._steady.release()
         self._live = None
 
     def _on_moved(self) -> None:
         if self._live is None:
             return
         self._updates.forget()
+        self._steady.hold()
         readout = self._live.show(self._panel.label_options())
         self._show_readout(readout)
         if self._live.needs_tree() is not None:
@@ -75,6 +78,7 @@ class LiveForm(CheckedForm):
 
     def _relabel(self) -> None:
         self._settle.stop()
+        self._steady.release()
         live = self._live
         if live is None:
             return
@@ -165,6 +169,7 @@ class LiveForm(CheckedForm):
         if self._live is not None:
             readout = replace(readout, trusted=not self._live.segmentation.training.unlike)
             self.readout.value = readout.sentence(*self._live.pixel_area(readout))
+            self._steady.make_room()
 
     def _on_plane(self, *_: Any) -> None:
         if self._live is not None:

@@ -7,12 +7,12 @@ import pytest
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.defaults import card_options
+from napari_cytosynth.tasks.common.defaults import card_options, fitting_diameter
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 from napari_cytosynth.tasks.segment.object_size.diameter import resized
 from napari_cytosynth.tasks.segment.result_check import facts_of
-from napari_cytosynth.zoo.card import Normalisation, Splitting
+from napari_cytosynth.zoo.card import Expected, Normalisation, Splitting
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,39 @@ def test_the_smallest_object_is_scaled_with_the_objects(image, model):
     assert run(image, model, diameter=20, pixel_size=0.1).options.min_size == 32
     assert run(image, model, diameter=20, min_size=3).options.min_size == 3
     assert card_options(model.card.inference, None, 1e6)["min_size"] == 10**7
+
+
+def test_the_smallest_object_is_as_large_beside_the_objects_as_on_validation_images(model):
+    """There it was chosen: where objects of 20 px were seen, 8 px are as 2 px among those of 10."""
+    own = model.card.inference
+    assert own.expected is None
+    expected = Expected(diameter=(4.0, 20.0, 30.0))
+    seen = own.model_copy(update={"expected": expected})
+    assert card_options(seen, None, 10.0)["min_size"] == 2
+    assert card_options(seen, None, 20.0)["min_size"] == 8
+    assert card_options(seen)["min_size"] == 8
+    unseen = own.model_copy(update={"expected": Expected(foreground=(0.1, 0.2, 0.3))})
+    assert card_options(unseen, None, 10.0)["min_size"] == card_options(own, None, 10.0)["min_size"]
+
+
+@pytest.mark.parametrize(
+    ("diameter", "seen", "fitting"),
+    [
+        (5, None, 10),
+        (5, 8, 8),  # enlarged no further than to the size on validation images
+        (5, 12, 10),  # nor than to that of the training
+        (9, 8, 9),  # nor reduced in between
+        (20, 8, 10),  # reduced to that of the training
+    ],
+)
+def test_an_image_is_enlarged_no_more_than_needed(make_model, image, diameter, seen, fitting):
+    expected = None if seen is None else Expected(diameter=(1.0, seen, 30.0))
+    assert fitting_diameter(10, expected, diameter) == fitting
+    result = run(image, make_model(diameter=10, expected=expected), diameter=diameter)
+    factor = fitting / diameter
+    said = [text for text in result.messages if f"by a factor of {factor:.2g} for" in text]
+    assert len(said) == (factor != 1)
+    assert all(f"have the {fitting:.3g} px" in text for text in said)
 
 
 def test_the_check_of_the_result_knows_the_diameter(image, model):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_cytosynth.arguments import check_number, unsuitable
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR
 
-from .passes import known_diameter
+from .passes import NEAR, known_diameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["AUTO", "Resizing", "check_diameter", "plan_resizing", "resized"]
 
 AUTO: Literal["auto"] = "auto"
-
-NEAR = 1.2
-"""Objects within this factor of the model's are as large as its own: no resampling."""
 
 _BOTH = (
     "Both the diameter of the objects and resampling to the model's pixel size were asked for: "
@@ -93,29 +91,31 @@ def plan_resizing(
         return Resizing()
     own = known_diameter(card)
     if asked != AUTO:
-        return _resizing(asked, own, card.name, resample)
+        return _resizing(asked, card, resample)
     size = measure()
     if not size.offers:
         return Resizing(messages=(size.sentence,), measured=size.record())
-    plan = _resizing(float(size.diameter or own), own, card.name, resample)
+    plan = _resizing(float(size.diameter or own), card, resample)
     messages = (size.sentence, *plan.messages)
     return Resizing(plan.diameter, plan.factor, messages, size.record())
 
 
-def _resizing(diameter: float, own: float, name: str, resample: bool) -> Resizing:
-    factor = own / diameter
+def _resizing(diameter: float, card: ModelCard, resample: bool) -> Resizing:
+    own = known_diameter(card)
+    fitting = fitting_diameter(own, card.inference.expected, diameter)
+    factor = fitting / diameter
     if not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
         raise InputError(
             f"Objects of {diameter:.3g} px are too far from those of {own:.3g} px that the model "
-            f"“{name}” was trained on: resampling by a factor of more than {LARGEST_FACTOR} is "
-            "refused. Correct the diameter, which is in pixels of the image, or choose another "
+            f"“{card.name}” was trained on: resampling by a factor of more than {LARGEST_FACTOR} "
+            "is refused. Correct the diameter, which is in pixels of the image, or choose another "
             "model."
         )
     if 1 / NEAR <= factor <= NEAR:
         return Resizing(diameter)
     messages = (
         f"The image was resampled by a factor of {factor:.2g} for the model, so that objects of "
-        f"{diameter:.3g} px have the {own:.3g} px that it knows; the result was brought back.",
+        f"{diameter:.3g} px have the {fitting:.3g} px that it knows; the result was brought back.",
     )
     return Resizing(diameter, factor, (*messages, _BOTH) if resample else messages)
 

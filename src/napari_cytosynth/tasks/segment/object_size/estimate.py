@@ -6,17 +6,18 @@ alone proves nothing. Objects count that the next scale finds too: they are in t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.tasks.common.layers import read_source
 from napari_cytosynth.tasks.common.planes import is_constant, make_reader
 
-from .passes import ScalePass, known_diameter, passes
+from .passes import NEAR, ScalePass, known_diameter, passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,10 @@ class ObjectSize:
         Why there is no diameter; empty (default) where there is one.
     poor_as_is
         Whether the objects were clearly better seen at another scale than 1. Default: False.
+    fitting
+        Diameter in px that the objects are best brought to (see
+        :func:`~napari_cytosynth.tasks.common.defaults.fitting_diameter`). Default: None, that of
+        the model.
     """
 
     model_diameter: float
@@ -72,13 +77,16 @@ class ObjectSize:
     passes: tuple[ScalePass, ...]
     doubt: str = ""
     poor_as_is: bool = False
+    fitting: float | None = None
 
     @property
     def scale(self) -> float:
         """Factor to resample the image by: 1 unless the objects clearly differ."""
-        if self.diameter is None or not self.offers:
-            return 1.0
-        return self.model_diameter / self.diameter
+        return self._factor if self.offers else 1.0
+
+    @property
+    def _factor(self) -> float:
+        return (self.fitting or self.model_diameter) / (self.diameter or self.model_diameter)
 
     @property
     def ratio(self) -> float | None:
@@ -89,7 +97,8 @@ class ObjectSize:
     def offers(self) -> bool:
         """Whether the objects clearly differ from the model's, so that resampling may help."""
         ratio, tolerance = self.ratio, SLIGHT if self.poor_as_is else DIFFERENT
-        return ratio is not None and not 1 / tolerance <= ratio <= tolerance
+        differ = ratio is not None and not 1 / tolerance <= ratio <= tolerance
+        return differ and not 1 / NEAR <= self._factor <= NEAR
 
     @property
     def sentence(self) -> str:
@@ -194,7 +203,10 @@ def measure_plane(
     predictor = Predictor(
         model.network, len(inference.input_channels), device=where, precision=precision
     )
-    return judge(passes(plane, inference, predictor, progress), own)
+    size = judge(passes(plane, inference, predictor, progress), own)
+    if size.diameter is None:
+        return size
+    return replace(size, fitting=fitting_diameter(own, inference.expected, size.diameter))
 
 
 def _plane(reader: PlaneReader, planes: tuple[int, ...] | None) -> npt.NDArray[Any] | None:
