@@ -21,15 +21,6 @@ pytestmark = pytest.mark.slow  # in all
 
 
 @pytest.fixture
-def saved_model(tiny_model, tmp_path):
-    from napari_cytosynth.zoo.model_files import save_model
-
-    folder = tmp_path / "tiny"
-    save_model(folder, tiny_model.network, tiny_model.card)
-    return folder
-
-
-@pytest.fixture
 def data_dir(tmp_path):
     """A data set of two fields, split in two by its folder's name."""
     folder = tmp_path / "dots" / "test"
@@ -310,49 +301,6 @@ def test_evaluate_replaces_the_figures_of_a_data_set_in_the_card(
     assert "AP@0.5 (pooled)" in (saved_model / "README.md").read_text(encoding="utf-8")
 
 
-def test_models_show_explains_the_card(saved_model, capsys) -> None:
-    assert main(["models", "show", str(saved_model)]) == 0
-    shown = capsys.readouterr().out
-    assert "A tiny random network" in shown
-    assert "threshold: 0.5" in shown
-    assert "threshold chosen on validation data" in shown
-    assert main(["models", "show", str(saved_model), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["inference"]["objects"] == "blobs"
-
-
-def test_models_tell_what_an_encoder_is_for(capsys) -> None:
-    assert main(["models", "list", "--task", "encode"]) == 0
-    rows = capsys.readouterr().out.splitlines()[1:]
-    ours = [row for row in rows if row.startswith(("em-encoder", "nuclei-encoder"))]
-    assert len(ours) == 2
-    assert all("for distances between sets of images" in row for row in ours)
-    assert main(["models", "show", "nuclei-encoder"]) == 0
-    shown = capsys.readouterr().out
-    assert "task: encode" in shown
-    assert "segmentation model fluo-nuclei-unet" in shown
-
-
-def test_models_list_aligns_its_columns(monkeypatch, capsys) -> None:
-    info = SimpleNamespace(
-        source="some-model", task="segment", size_bytes=2_500_000, licence="CC0", title="Cells"
-    )
-    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [info])
-    assert main(["models", "list"]) == 0
-    head, row = capsys.readouterr().out.splitlines()
-    assert "2.5 MB" in row
-    assert head.index("WHAT") == row.index("Cells")
-    monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [])
-    assert main(["models", "list"]) == 0
-    assert "no models" in capsys.readouterr().out
-
-
-def test_publish_without_uploading_says_what_would_go_up(saved_model, capsys) -> None:
-    assert main(["models", "publish", str(saved_model), "me/tiny", "--dry-run"]) == 0
-    shown = capsys.readouterr().out
-    assert "model.safetensors" in shown
-    assert "Nothing was uploaded" in shown
-
-
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -401,43 +349,6 @@ def test_a_threshold_outside_its_range_is_refused(value, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["segment", "i.tif", "--model", "m", "--out", "o", "--threshold", value])
     assert "--threshold" in capsys.readouterr().err
-
-
-def test_train_hands_its_arguments_on(monkeypatch, capsys) -> None:
-    seen = []
-    module = SimpleNamespace(main=lambda argv: seen.extend(argv) or 3)
-    monkeypatch.setitem(sys.modules, "napari_cytosynth.training.cli", module)
-    assert main(["train", "recipe", "--data-dir", "d", "--set", "a=1"]) == 3
-    assert seen == ["recipe", "--data-dir", "d", "--set", "a=1"]
-    monkeypatch.setitem(sys.modules, "napari_cytosynth.training.cli", None)
-    assert main(["train", "recipe"]) == 1
-    assert "napari-cytosynth[train]" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("command", "module", "extra"),
-    [("train", "training.cli", "train"), ("demo", "widgets.demo.demo", "all")],
-)
-def test_packages_that_are_missed_only_while_running_are_named(
-    command, module, extra, monkeypatch, capsys
-) -> None:
-    def start(argv):
-        raise ImportError("No module named 'missing'.\nInstall it.")
-
-    monkeypatch.setitem(sys.modules, f"napari_cytosynth.{module}", SimpleNamespace(main=start))
-    assert main([command]) == 1
-    shown = capsys.readouterr().err
-    assert f'pip install "napari-cytosynth[{extra}]"' in shown
-    assert "No module named 'missing'" in shown
-    assert len(shown.splitlines()) == 1
-
-
-def test_training_without_lightning_says_what_to_install(monkeypatch, tmp_path, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "lightning", None)
-    monkeypatch.delitem(sys.modules, "napari_cytosynth.training.run.fit", raising=False)
-    assert main(["train", "fluo-nuclei-unet", "--data-dir", "d"]) == 1
-    assert 'pip install "napari-cytosynth[train]"' in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_quietly(monkeypatch, capsys) -> None:
