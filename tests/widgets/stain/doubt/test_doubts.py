@@ -172,7 +172,7 @@ def none_of(objects):
 def test_no_nuclei_are_said_to_be_none(viewer, cells, run):
     cells.data = cells.data * 0.01
     widget = find(run())
-    assert widget.doubt.found.value == "No nuclei were found in DNA."
+    assert widget.doubt.found.value == "No nuclei in DNA were found."
     assert OUTLINES not in viewer.layers
     assert not widget.doubt._walk.isVisibleTo(widget.native)
 

@@ -45,15 +45,20 @@ def what_it_will_tell(stain: str, block: Any) -> str:
         )
     return (
         f"On the calibration images ({block.count} {block.objects} in {block.fields} fields) "
-        f"{100 * block.wrong:.0f} % of the {block.objects} in {stain} were {_WRONG}."
+        f"{100 * block.wrong:.0f} % of the {_named(block.objects, stain)} were {_WRONG}."
     )
+
+
+def _named(objects: str, stain: str) -> str:
+    """Return “nuclei in DNA”, or “nuclei” where the stain is called like what it shows."""
+    return objects if objects == stain else f"{objects} in {stain}"
 
 
 def about_nuclei(objects: Any) -> str:
     """Return the sentence on a finished search."""
     count, what, stain = len(objects.table), objects.objects, objects.stain
     if not count:
-        return f"No {what} were found in {stain}."
+        return f"No {_named(what, stain)} were found."
     if objects.doubt is None:
         order = (
             f" Instead, the buttons begin with the {what} that are found again least well when "
@@ -61,12 +66,12 @@ def about_nuclei(objects: Any) -> str:
             if "outline_views" in objects.features
             else ""
         )
-        return " ".join([f"{count} {what} in {stain}.", *objects.messages]) + order
+        return " ".join([f"{count} {_named(what, stain)}.", *objects.messages]) + order
     wrong = objects.expected_wrong
     about = f"about {wrong:.0f}" if wrong >= 1 else "hardly any"
     return (
-        f"{count} {what} in {stain}. By the sum of their doubts {about} of them are {_WRONG}, if "
-        "this image is like those of the calibration."
+        f"{count} {_named(what, stain)}. By the sum of their doubts {about} of them are {_WRONG}, "
+        "if this image is like those of the calibration."
     )
 
 
@@ -106,7 +111,9 @@ def about_hidden(
 
 def _nuclei(stain: str, rule: NucleusRule, limit: float, block: Any) -> str:
     number = rule.number_hidden(limit)
-    share = f"{number} of {rule.count} nuclei in {stain} ({100 * number / rule.count:.0f} %)"
+    share = (
+        f"{number} of {rule.count} {_named('nuclei', stain)} ({100 * number / rule.count:.0f} %)"
+    )
     if np.isneginf(limit):
         return f"Hidden: {share}, and all else of {stain}: nothing is left."
     if not number:

@@ -32,7 +32,7 @@ class Stop:
     place
         Its centre, into the axes of the layer.
     diameter_px
-        Of a disc as large.
+        Of a disc as large; at least that of most nuclei of the image.
     row
         Its row of the table in words.
     """
@@ -55,6 +55,8 @@ def stops_of(objects: Any) -> list[Stop]:
     if objects.doubt is None and again is not None:
         order = np.argsort(again[table["label"].to_numpy() - 1], kind="stable")
         table = table.iloc[order]
+    # a speck is not brought as near as a nucleus: its surroundings would be lost
+    usual = float(table["equivalent_diameter_px"].median()) if len(table) else 0.0
     stops = []
     for _, row in table.iterrows():
         label = int(row["label"])
@@ -64,7 +66,7 @@ def stops_of(objects: Any) -> list[Stop]:
                 label,
                 float(row["doubt"]) if "doubt" in row else None,
                 _place(row, objects.axes, placement.layer_axes),
-                float(row["equivalent_diameter_px"]),
+                max(float(row["equivalent_diameter_px"]), usual),
                 _in_words(row, objects.axes, found),
             )
         )
