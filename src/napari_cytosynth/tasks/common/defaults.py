@@ -37,8 +37,8 @@ def card_options(
         keeps its physical size where the model's pixel size is known too.
     diameter
         Typical diameter of the image's objects in px of the image; None (default) if not
-        known. Where the card has one too, the smallest object keeps its size beside the
-        objects of the validation images, whatever the pixel sizes.
+        known. Where the card has one too, the smallest object keeps its size in pixels that
+        the network sees (see :func:`fitting_diameter`), whatever the pixel sizes.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def _smallest(
     """Return the number of pixels of the image that the smallest object has."""
     smallest, own = inference.min_size or 0, inference.pixel_size_um
     if diameter is not None and inference.diameter is not None:
-        # it was chosen on validation images, beside their objects
-        beside = _validation_diameter(inference.diameter, inference.expected)
-        ratio = (diameter / beside) ** 2
+        # it counts pixels that the network sees
+        fitting = fitting_diameter(inference.diameter, inference.expected, diameter)
+        ratio = (diameter / fitting) ** 2
     elif pixel_size is None or own is None:
         return smallest
     else:
