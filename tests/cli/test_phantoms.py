@@ -56,3 +56,16 @@ def test_nonsense_is_refused(wrong, tmp_path, capsys) -> None:
     with pytest.raises(SystemExit):
         main(f"phantoms --out {tmp_path} {wrong}".split())
     assert "must" in capsys.readouterr().err
+
+
+def test_faults_change_the_phase_image_alone(tmp_path) -> None:
+    line = "phantoms --count 1 --size 96 --seed 3 --out"
+    assert main([*line.split(), str(tmp_path / "plain")]) == 0
+    faults = ["--clumps", "3", "--hidden", "0.5", "--defocus", "4"]
+    assert main([*line.split(), str(tmp_path / "faulty"), *faults]) == 0
+    for kind in KINDS:
+        plain, faulty = (
+            tifffile.imread(next((tmp_path / folder / kind).iterdir()))
+            for folder in ("plain", "faulty")
+        )
+        assert np.array_equal(plain, faulty) == (kind != "phase")

@@ -8,7 +8,15 @@ from napari_cytosynth.console import echo
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.progress import resolve_progress
 
-from .arguments import at_least_one, make_folder, path_of, pixel_size, whole
+from .arguments import (
+    at_least_one,
+    fraction,
+    make_folder,
+    not_negative,
+    path_of,
+    pixel_size,
+    whole,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -62,12 +70,41 @@ def add_parser(commands: Any) -> None:
         metavar="UM",
         help="pixel size in µm (default: %(default)s)",
     )
+    _add_faults(parser)
     parser.set_defaults(run=run)
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "what a model may not know", "The cells of a seed stay the same; only the phase changes."
+    )
+    group.add_argument(
+        "--clumps",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="about how many clumps of matter lie between the cells, which look like nuclei and "
+        "are no cells (default: %(default)s)",
+    )
+    group.add_argument(
+        "--hidden",
+        type=fraction,
+        default=0.0,
+        metavar="FRACTION",
+        help="of the cells, 0 to 1: their outline does not show in phase (default: %(default)s)",
+    )
+    group.add_argument(
+        "--defocus",
+        type=not_negative,
+        default=0.0,
+        metavar="UM",
+        help="distance of the cells from the focal plane in µm (default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate and write the fields."""
-    from napari_cytosynth.phantoms.simulate import stained_field
+    from napari_cytosynth.phantoms import Optics, stained_field
 
     folder: Path = arguments.out
     names = [f"seed{arguments.seed}-field{index:04d}" for index in range(arguments.count)]
@@ -76,8 +113,16 @@ def run(arguments: argparse.Namespace) -> None:
     progress = resolve_progress(None)
     for index, name in enumerate(names):
         progress(index, len(names), "Fields simulated")
-        shape = (arguments.size, arguments.size)
-        _write(folder, name, stained_field(index, shape, arguments.seed, arguments.pixel_size))
+        field = stained_field(
+            index,
+            (arguments.size, arguments.size),
+            arguments.seed,
+            arguments.pixel_size,
+            optics=Optics(defocus_um=arguments.defocus),
+            hidden=arguments.hidden,
+            clumps=arguments.clumps,
+        )
+        _write(folder, name, field)
     progress(len(names), len(names), "Fields simulated")
     echo(f"{len(names)} fields in {folder}: {', '.join(KINDS)}")
 
