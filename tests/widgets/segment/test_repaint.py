@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_cytosynth.widgets.segment.repaint import repaint
@@ -41,6 +42,14 @@ def set_colours(layer, colours):
         )
     elif colours == "selected":
         layer.selected_label, layer.show_selected_label = 300, True
+
+
+def test_a_layer_that_napari_hands_to_a_plugin_is_painted_without_a_warning(layer) -> None:
+    sent = []
+    layer.events.labels_update.connect(lambda event: sent.append(event.data))
+    layer.data[...] = SECOND
+    repaint(PublicOnlyProxy(layer))
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("colours", ["cyclic", "direct", "selected"])

@@ -25,6 +25,7 @@ def repaint(layer: Any) -> None:
     layer
         Of labels, in a viewer.
     """
+    layer = getattr(layer, "__wrapped__", layer)  # plugins get a proxy that warns of private names
     try:
         texture, show = _texture(layer), layer.events.labels_update
     except (AttributeError, TypeError, ValueError, NotImplementedError):  # of another napari
