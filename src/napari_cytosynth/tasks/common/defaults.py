@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import Expected, Inference
 
-__all__ = ["DEFAULT_THRESHOLD", "card_options", "fitting_diameter"]
+__all__ = ["DEFAULT_THRESHOLD", "NEAR", "card_options", "fitting_diameter"]
 
 DEFAULT_THRESHOLD = 0.5
 """Threshold of a model whose card has none."""
+
+NEAR = 1.2
+"""Objects within this factor of a fitting diameter are as large: no resampling."""
 
 _LARGEST = 10**7  # px, as in the card
 
@@ -72,11 +75,12 @@ def _smallest(
 
 
 def fitting_diameter(training: float, expected: Expected | None, diameter: float) -> float:
-    """Return the diameter in px to which an image's objects are brought for a model.
+    """Return the diameter in px that an image's objects have when a model sees them.
 
-    That of the training objects; but an image is enlarged no more than until its objects are as
-    large as those of the validation images, where these are the smaller ones: what is enlarged
-    further is blurred more, and no better known.
+    Their own where that is within :data:`NEAR` of the fitting one: the image stays as it is. The
+    fitting one is that of the training objects; but an image is enlarged no more than until its
+    objects are as large as those of the validation images, where these are the smaller ones: what
+    is enlarged further is blurred more, and no better known.
 
     Parameters
     ----------
@@ -87,9 +91,10 @@ def fitting_diameter(training: float, expected: Expected | None, diameter: float
     diameter
         Of the image's objects, in px of the image.
     """
-    if diameter >= training:
-        return training
-    return max(diameter, min(training, _validation_diameter(training, expected)))
+    fitting = training
+    if diameter < training:
+        fitting = max(diameter, min(training, _validation_diameter(training, expected)))
+    return diameter if 1 / NEAR <= fitting / diameter <= NEAR else fitting
 
 
 def _validation_diameter(training: float, expected: Expected | None) -> float:

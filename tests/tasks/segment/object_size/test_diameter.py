@@ -59,6 +59,8 @@ def test_the_smallest_object_counts_pixels_that_the_network_sees(model):
     assert card_options(seen, None, 4.0)["min_size"] == 2
     assert card_options(seen, None, 20.0)["min_size"] == 32
     assert card_options(seen, None, 9.0)["min_size"] == card_options(seen)["min_size"] == 8
+    for near in (8.4, 11.9):  # such an image is not resampled
+        assert card_options(own, None, near)["min_size"] == 8
     unseen = own.model_copy(update={"expected": Expected(foreground=(0.1, 0.2, 0.3))})
     assert card_options(unseen, None, 4.0)["min_size"] == card_options(own, None, 4.0)["min_size"]
 
@@ -115,6 +117,15 @@ def test_objects_of_nearly_the_models_size_are_not_resampled(image, model, diame
     result = run(image, model, diameter=diameter)
     np.testing.assert_array_equal(result.probability, run(image, model).probability)
     assert result.messages == []
+
+
+@pytest.mark.parametrize("diameter", [9, 10, 11.5])
+def test_objects_of_nearly_the_models_size_are_not_resampled_by_pixel_size(image, model, diameter):
+    both = run(image, model, diameter=diameter, pixel_size=0.1, resample=True)
+    np.testing.assert_array_equal(both.probability, run(image, model).probability)
+    (said,) = both.messages
+    assert "by the diameter, the image stays as it is" in said
+    assert both.options.min_size == 8
 
 
 def test_a_diameter_takes_the_place_of_the_pixel_size(image, model):

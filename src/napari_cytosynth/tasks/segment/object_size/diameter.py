@@ -10,7 +10,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.tasks.common.resample import LARGEST_FACTOR
 
-from .passes import NEAR, known_diameter
+from .passes import known_diameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,10 @@ __all__ = ["AUTO", "Resizing", "check_diameter", "plan_resizing", "resized"]
 
 AUTO: Literal["auto"] = "auto"
 
+_STAYS = (
+    "Both the diameter of the objects and resampling to the model's pixel size were asked for: "
+    "by the diameter, the image stays as it is."
+)
 _BOTH = (
     "Both the diameter of the objects and resampling to the model's pixel size were asked for: "
     "the image was resampled once, by the diameter."
@@ -39,7 +43,8 @@ class Resizing:
         Typical diameter of the user's objects in px of the image; None (default) leaves the
         image as it is.
     factor
-        Factor to resample the image by; None (default) for none.
+        Factor to resample the image by, whatever its pixel size; 1 leaves it as it is. None
+        (default) where there is no diameter.
     messages
         Sentences for the user. Default: none.
     measured
@@ -111,8 +116,8 @@ def _resizing(diameter: float, card: ModelCard, resample: bool) -> Resizing:
             "is refused. Correct the diameter, which is in pixels of the image, or choose another "
             "model."
         )
-    if 1 / NEAR <= factor <= NEAR:
-        return Resizing(diameter)
+    if factor == 1:
+        return Resizing(diameter, factor, (_STAYS,) if resample else ())
     messages = (
         f"The image was resampled by a factor of {factor:.2g} for the model, so that objects of "
         f"{diameter:.3g} px have the {fitting:.3g} px that it knows; the result was brought back.",

@@ -13,11 +13,11 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.defaults import fitting_diameter
+from napari_cytosynth.tasks.common.defaults import NEAR, fitting_diameter
 from napari_cytosynth.tasks.common.layers import read_source
 from napari_cytosynth.tasks.common.planes import is_constant, make_reader
 
-from .passes import NEAR, ScalePass, known_diameter, passes
+from .passes import ScalePass, known_diameter, passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import Inference, ModelCard, Normalisation
 
-__all__ = ["NEAR", "SCALES", "ScalePass", "Window", "known_diameter", "passes", "windows"]
+__all__ = ["SCALES", "ScalePass", "Window", "known_diameter", "passes", "windows"]
 
 SCALES: tuple[float, ...] = tuple(float(3 ** (step / 3)) for step in range(-3, 4))
 """Factors that the crop is resampled by, from 1/3 to 3."""
-
-NEAR = 1.2
-"""Objects within this factor of the model's are as large as its own: no resampling."""
 
 _SMALLEST_SIDE, _LARGEST_SIDE = 256, 512  # px of the network's input: bounds of a pass's cost
 _DIAMETERS = 8  # objects of the model's size that lie side by side in a window
