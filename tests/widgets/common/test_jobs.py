@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import subprocess
 import sys
 import threading
@@ -176,6 +177,25 @@ def test_the_end_of_the_program_stops_jobs_and_waits_for_none_that_hangs():
     assert not jobs[1].join(0)
     release.set()
     assert jobs[1].join(10)
+
+
+def test_at_the_end_a_library_that_is_being_loaded_is_waited_for(tmp_path, monkeypatch):
+    """Ending within the import of torch aborted the process."""
+    inside, gate = threading.Event(), threading.Event()
+    (tmp_path / "slow_library.py").write_text("import sys\nsys.library_loads()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "library_loads", lambda: (inside.set(), gate.wait(10)), raising=False)
+    job = Job(lambda progress: importlib.import_module("slow_library"))
+    job.start()
+    assert inside.wait(10)
+    end = threading.Thread(target=stop_all, args=(0,))
+    end.start()
+    end.join(0.3)
+    assert end.is_alive()
+    gate.set()
+    end.join(10)
+    assert not end.is_alive()
+    assert job.join(0)
 
 
 COLLECTED_FIRST = """

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import sys
 import threading
 import time
 import traceback
@@ -34,6 +35,7 @@ __all__ = ["Job", "JobRunner", "Outcome", "Tick", "stop_all"]
 
 POLL_MS = 50
 LAST_WAIT = 3.0  # s that the end of the program waits for jobs to stop
+IMPORT_WAIT = 30.0  # s that it waits for a library that a job is loading
 
 T = TypeVar("T")
 
@@ -125,7 +127,9 @@ def stop_all(timeout: float = LAST_WAIT) -> None:
     """Ask all jobs to stop and wait for them, but not for ever.
 
     An interpreter that shuts down under a running network may crash: a job stops at its next
-    operation, so that this is over at once, and a job that hangs is left behind.
+    operation, so that this is over at once, and a job that hangs is left behind. The import of
+    a library cannot be stopped, and the interpreter aborts when it ends within one: that is
+    waited for.
 
     Parameters
     ----------
@@ -137,6 +141,15 @@ def stop_all(timeout: float = LAST_WAIT) -> None:
         job.cancel()
     for job in jobs:
         job.join(max(end - time.monotonic(), 0))
+    end = time.monotonic() + IMPORT_WAIT
+    while not all(job.join(0.05) for job in jobs) and _importing() and time.monotonic() < end:
+        pass
+
+
+def _importing() -> bool:
+    """Whether a module is being imported, by whatever thread."""
+    specs = [getattr(module, "__spec__", None) for module in list(sys.modules.values())]
+    return any(getattr(spec, "_initializing", False) is True for spec in specs)
 
 
 def explain(error: BaseException) -> str:
