@@ -136,14 +136,17 @@ def stop_all(timeout: float = LAST_WAIT) -> None:
     timeout
         Seconds for all of them together.
     """
-    jobs, end = list(_running), time.monotonic() + timeout
+    jobs = list(_running)
     for job in jobs:
         job.cancel()
-    for job in jobs:
-        job.join(max(end - time.monotonic(), 0))
-    end = time.monotonic() + IMPORT_WAIT
-    while not all(job.join(0.05) for job in jobs) and _importing() and time.monotonic() < end:
-        pass
+    end = time.monotonic() + timeout
+    last = time.monotonic() + IMPORT_WAIT
+    while not all(job.join(0.01) for job in jobs):
+        now = time.monotonic()
+        if _importing() and now < last:
+            end = now + timeout  # from the import on it can stop
+        elif now >= end:
+            break
 
 
 def _importing() -> bool:
