@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.metrics.instance import overlaps
+from napari_cytosynth.metrics.partners import partners
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.stain.objects.features import FEATURES
 from napari_cytosynth.tasks.stain.objects.numbers import measured_numbers
@@ -45,7 +45,6 @@ __all__ = ["TERMS", "CellScores", "collect_cells", "fit_cells", "matched_partner
 
 TERMS = tuple(name for name in FEATURES if name not in ("solidity", "sharpness"))
 """The numbers that the doubt is made of."""
-_SAME_FROM = 0.5
 _LEAST_FIELDS = 3
 
 
@@ -76,10 +75,9 @@ def matched_partners(real: Labels, virtual: Labels) -> NDArray[np.intp]:
     real, virtual
         (Y, X) labels, numbered from 1 without gaps.
     """
-    pairs = overlaps(real, virtual)
-    partner = np.full(len(pairs.pred_area), -1, np.intp)
-    same = pairs.iou >= _SAME_FROM
-    partner[pairs.pred_index[same]] = pairs.true_index[same]
+    partner = np.full(int(virtual.max(initial=0)), -1, np.intp)
+    for true, own in partners(real, virtual):
+        partner[own - 1] = true - 1
     return partner
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.metrics.instance import overlaps
+from napari_cytosynth.metrics.partners import partners
 from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.layers import read_source
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["add_doubt", "has_doubt"]
-
-_SAME_FROM = 0.5
 
 
 def has_doubt(source: Any) -> bool:
@@ -88,15 +86,11 @@ def _matched(
     parts = [pd.DataFrame(columns=["label", "doubt", *(axis.lower() for axis in letters)])]
     for index in np.ndindex(*sizes):
         where = plane_slices(axes, index)
-        own, others = np.asarray(labels[where]).astype(np.int64), found[where]
-        own[own < 0] = 0
-        pairs = overlaps(others, own)
-        same = pairs.iou >= _SAME_FROM
-        mine, theirs = (np.unique(plane[plane > 0]) for plane in (own, others))
+        pairs = partners(np.asarray(labels[where]), found[where])
         place = dict(zip((axis.lower() for axis in letters), index, strict=True))
         columns = {
-            "label": mine[pairs.pred_index[same]],
-            "doubt": doubts[theirs[pairs.true_index[same]]],
+            "label": [own for own, _ in pairs],
+            "doubt": doubts[[partner for _, partner in pairs]],
         }
         parts.append(pd.DataFrame(columns | place))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)

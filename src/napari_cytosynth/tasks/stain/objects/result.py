@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.metrics.partners import partners
 from napari_cytosynth.tasks.common.provenance import KEY
-
-from .matching import partners
 
 if TYPE_CHECKING:
     import pandas as pd

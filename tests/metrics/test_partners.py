@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cytosynth.tasks.stain.objects.matching import partners
+from napari_cytosynth.metrics.partners import partners
 
 
 def test_objects_that_share_most_of_their_pixels_are_partners():
