@@ -155,7 +155,7 @@ class MeasureWidget(Container[Any]):
         if outcome.value is None:
             self.status.value = "Stopped." if outcome.stopped else f"⚠ {outcome.error}"
             return
-        layer.features = _with_doubt(layer, outcome.value)
+        layer.features = outcome.value
         self.status.value = f"Measured {len(outcome.value)} objects of “{layer.name}”." + "".join(
             f" {remark}" for remark in _remarks(outcome.value)
         )
@@ -163,15 +163,6 @@ class MeasureWidget(Container[Any]):
     def _on_parent(self, _: Any = None) -> None:
         if self.native.parent() is None:
             self._jobs.close()
-
-
-def _with_doubt(layer: Any, table: Any) -> Any:
-    """Return a table with the doubts that nuclei of a virtual stain had before."""
-    record, before = layer.metadata.get(layers.KEY, {}), layer.features
-    if record.get("role") != "objects" or "doubt" not in before or "label" not in before:
-        return table
-    known = dict(zip(before["label"], before["doubt"], strict=True))
-    return table.assign(doubt=table["label"].map(known))
 
 
 def _remarks(table: Any) -> list[str]:

@@ -39,6 +39,7 @@ class LayerSnapshot:
     axis_labels: Any
     metadata: dict[str, Any]
     source: _Origin
+    features: Any
 
     @classmethod
     def of(cls, layer: Any) -> LayerSnapshot:
@@ -51,6 +52,7 @@ class LayerSnapshot:
             ndim=int(layer.ndim),
             metadata=dict(layer.metadata),
             source=_Origin(getattr(getattr(layer, "source", None), "path", None)),
+            features=_copied(getattr(layer, "features", None)),
             **{name: _copied(getattr(layer, name)) for name in GEOMETRY},
         )
 
