@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,6 +45,41 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1, for linear red, green and blue
+EYES = {
+    "all cones": np.eye(3),
+    "no red cones": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no green cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blue cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def seen_by_all_eyes():
+    """The function that returns colours (…, 3), RGB in [0, 1], as CIELAB for each kind of eyes."""
+    from skimage.color import rgb2lab
+
+    def seen(rgb, cones):
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        mixed = np.clip(linear @ np.asarray(cones).T, 0, 1)
+        curved = 1.055 * mixed ** (1 / 2.4) - 0.055
+        return rgb2lab(np.where(mixed <= 0.0031308, 12.92 * mixed, curved))
+
+    return lambda rgb: {name: seen(np.asarray(rgb, float), cones) for name, cones in EYES.items()}
 
 
 def make_tiny_card(**inference: object) -> ModelCard:
