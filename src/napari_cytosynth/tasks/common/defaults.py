@@ -91,14 +91,7 @@ def fitting_diameter(training: float, expected: Expected | None, diameter: float
     diameter
         Of the image's objects, in px of the image.
     """
-    fitting = training
-    if diameter < training:
-        fitting = max(diameter, min(training, _validation_diameter(training, expected)))
+    known = None if expected is None or expected.diameter is None else expected.diameter[1]
+    least = training if known is None else min(training, known)
+    fitting = min(max(diameter, least), training)
     return diameter if 1 / NEAR <= fitting / diameter <= NEAR else fitting
-
-
-def _validation_diameter(training: float, expected: Expected | None) -> float:
-    """Return the median diameter in px on validation images, or that of the training objects."""
-    if expected is None or expected.diameter is None:
-        return training
-    return expected.diameter[1]
