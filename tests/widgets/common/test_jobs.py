@@ -182,10 +182,11 @@ def test_the_end_of_the_program_stops_jobs_and_waits_for_none_that_hangs():
 def test_at_the_end_a_library_that_is_being_loaded_is_waited_for(tmp_path, monkeypatch):
     """Ending within the import of torch aborted the process."""
     inside, gate = threading.Event(), threading.Event()
-    (tmp_path / "slow_module.py").write_text("import sys\nsys.module_loads()\n")
+    slow = tmp_path / "slow_module.py"
+    slow.write_text("import sys\nsys.module_loads()\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "module_loads", lambda: (inside.set(), gate.wait(10)), raising=False)
-    job = Job(lambda progress: importlib.import_module("slow_module"))
+    job = Job(lambda progress: importlib.import_module(slow.stem))
     job.start()
     assert inside.wait(10)
     end = threading.Thread(target=stop_all, args=(0,))
