@@ -39,7 +39,7 @@ def test_every_bundled_stainer_says_what_a_user_must_know(name):
     assert card.training.remarks
     assert inference.receptive_radius <= 130
     assert inference.dropout > 0
-    assert inference.sigma_scale is not None
+    assert inference.sigma_scale is not None or inference.uncertainty is not None
     assert inference.modality
     assert len(inference.output_scaling) == len(inference.output_channels)
     assert inference.input_quantiles
