@@ -13,6 +13,7 @@ from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.stain.objects.features import FEATURES
 from napari_cytosynth.tasks.stain.objects.numbers import measured_numbers
 from napari_cytosynth.tasks.stain.objects.passes import ObjectFinder
+from napari_cytosynth.tasks.stain.objects.search import pixels_per
 from napari_cytosynth.tasks.stain.objects.task import USUAL_SEGMENTER, object_stain
 from napari_cytosynth.zoo.card import ObjectDoubt, ObjectNumber
 from napari_cytosynth.zoo.loading import load_model
@@ -20,6 +21,7 @@ from napari_cytosynth.zoo.model_files import read_card, update_card
 
 from .doubt import (
     CellDoubtScores,
+    ObjectTruth,
     VirtualObjects,
     fit_doubt,
     fitted_doubts,
@@ -29,19 +31,29 @@ from .doubt import (
 from .numbers import MatchedCells, gather, judge_numbers, split_doubts, summarise_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.stain.objects.result import StainedObjects
     from napari_cytosynth.training.stain.evaluate.fields import FieldReader, Stainer, StainField
 
     Fold = tuple[Stainer, Sequence[StainField]]
+    Floats = NDArray[np.float32]
     Labels = NDArray[np.int32]
 
-__all__ = ["TERMS", "CellScores", "collect_cells", "fit_cells", "matched_partners", "update_doubt"]
+__all__ = [
+    "TERMS",
+    "CellScores",
+    "collect_cells",
+    "fit_cells",
+    "match_cells",
+    "matched_partners",
+    "update_doubt",
+]
 
 TERMS = tuple(name for name in FEATURES if name not in ("solidity", "sharpness"))
 """The numbers that the doubt is made of."""
@@ -138,17 +150,49 @@ def _cells_of(
     real = reader.targets(field, image.shape[1:])
     objects = stainer.staining(image).objects(stain, progress=silent)
     real_labels, _ = segmenter(real[stain])
+    used = {name: real[name] for name in stainer.names if name not in field.excluded}
     truth = object_truth(objects.labels, real_labels, real[stain])
+    return match_cells(str(field.target), objects, truth, real_labels, used)
+
+
+def match_cells(
+    group: str,
+    objects: StainedObjects,
+    truth: ObjectTruth,
+    real_labels: Labels,
+    real: Mapping[str, Floats],
+) -> MatchedCells:
+    """Match the objects of a virtual field with the real ones, and measure both.
+
+    Parameters
+    ----------
+    group
+        Name of the field.
+    objects
+        Of the virtual stain of a single plane.
+    truth
+        What the real stain says of them.
+    real_labels
+        (Y, X) objects of the real stain, numbered from 1 without gaps.
+    real
+        Name -> (Y, X): the real stains that are to be used in this field.
+    """
     partner = matched_partners(real_labels, objects.labels)
     matched = np.flatnonzero(partner >= 0)
-    used = {name: real[name] for name in stainer.names if name not in field.excluded}
-    known = measured_numbers(real_labels, used)
+    known = measured_numbers(real_labels, real)
+    run = objects.staining.run
+    sizes = {name: _unit(name, 1.0 if run is None else pixels_per(run)) for name in known}
     return MatchedCells(
-        VirtualObjects(str(field.target), objects.features, truth),
+        VirtualObjects(group, objects.features, truth),
         matched,
-        {name: objects.numbers[name][matched] for name in known},
-        {name: values[partner[matched]] for name, values in known.items()},
+        {name: objects.numbers[name][matched] / sizes[name] for name in known},
+        {name: values[partner[matched]] / sizes[name] for name, values in known.items()},
     )
+
+
+def _unit(name: str, pixels: float) -> float:
+    """Return what a number is divided by: areas and sums count pixels of the network's grid."""
+    return pixels if name == "area_px" or name.startswith("sum ") else 1.0
 
 
 def fit_cells(cells: Sequence[MatchedCells], stain: str) -> CellScores:
@@ -199,7 +243,8 @@ def _number_fits(
     doubts = split_doubts(cells, fitted_doubts(objects, objects, TERMS))
     fits = {}
     for name, gain in gains.items():
-        fit = gather(name, cells, doubts).fit()
+        reference = gather(name, cells, doubts).reference()
+        fit = reference.fit
         fits[name] = ObjectNumber(
             scale=fit.scale,
             least=float(f"{fit.least:.5g}"),
@@ -209,5 +254,7 @@ def _number_fits(
             doubt_weight=round(fit.doubt_weight, 5),
             field_width=round(fit.field_width, 5),
             gain=round(float(gain), 4),
+            constant_error=float(f"{reference.constant_error:.5g}"),
+            population=reference.population.as_card(),
         )
     return fits

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from napari_cytosynth.tasks.stain.objects.numbers import FREEDOM, fit_number
+from napari_cytosynth.tasks.stain.objects.doubt import number_fit
+from napari_cytosynth.tasks.stain.objects.numbers import fit_number
 
 from .doubt import VirtualObjects, fitted_doubts
+from .population import Population, population_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,20 +25,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_cytosynth.tasks.stain.objects.numbers import NumberFit
+    from napari_cytosynth.zoo.card import ObjectNumber
 
     Values = NDArray[np.float64]
 
 __all__ = [
+    "LEAST_CELLS",
+    "LEAST_FIELDS",
     "MatchedCells",
+    "NumberReference",
     "NumberSample",
     "gather",
     "judge_numbers",
+    "matched_fraction",
     "split_doubts",
     "summarise_numbers",
 ]
 
 LEAST_CELLS = 10
+"""Fewer cells of a field are not judged."""
+LEAST_FIELDS = 3
+"""With fewer fields, they cannot be drawn again and again."""
+_SUMMARY = ("number", "gain", "low", "high")
 _AVERAGED = ("gain of a constant error", "in 68 %", "in 68 % of a constant error", "matched")
+COLUMNS = ("number", "field", "gain", *_AVERAGED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,23 +90,25 @@ def judge_numbers(cells: Sequence[MatchedCells], terms: Sequence[str]) -> pd.Dat
     Returns
     -------
     DataFrame
-        One row for each number and field: ``gain`` and ``gain of a constant error`` (a Gaussian
-        of one width around the prediction) in nats per cell, ``in 68 %`` and ``in 68 % of a
-        constant error`` (fractions of cells in their interval), ``cells``, ``matched`` (their
-        fraction of all virtual ones).
+        One row for each number and cell; see :meth:`NumberReference.judge`.
     """
-    rows = []
+    tables = [pd.DataFrame(columns=COLUMNS)]
     for group in dict.fromkeys(one.group for one in cells):
         own = [one for one in cells if one.group == group]
         others = [one for one in cells if one.group != group]
         doubts = [_doubts(others, fields, terms) for fields in (own, others)]
         for name in dict.fromkeys(name for one in own for name in one.virtual):
-            row = _judge(gather(name, others, doubts[1]), gather(name, own, doubts[0]))
-            if row:
-                matched = sum(len(one.matched) for one in own)
-                every = max(sum(len(one.objects.truth.iou) for one in own), 1)
-                rows.append({"number": name, "field": group, **row, "matched": matched / every})
-    return pd.DataFrame(rows)
+            known, sample = gather(name, others, doubts[1]), gather(name, own, doubts[0])
+            if min(len(known.real), len(sample.real)) >= LEAST_CELLS:
+                matched = matched_fraction(own)
+                tables.append(known.reference().judge(sample).assign(matched=matched))
+    return pd.concat([one for one in tables if len(one)] or tables, ignore_index=True)
+
+
+def matched_fraction(cells: Sequence[MatchedCells]) -> float:
+    """Return the fraction of all virtual objects that have a real partner."""
+    every = sum(len(one.objects.truth.iou) for one in cells)
+    return sum(len(one.matched) for one in cells) / max(every, 1)
 
 
 def _doubts(
@@ -138,6 +152,65 @@ class NumberSample:
         """Fit the distribution of the number in another field."""
         return fit_number(self.name, self.virtual, self.doubt, self.real, self.fields)
 
+    def reference(self) -> NumberReference:
+        """Fit that distribution, and what it is judged by."""
+        fit = self.fit()
+        real = fit.scaled(self.real)
+        error = float(np.sqrt(np.mean((real - fit.scaled(self.virtual)) ** 2)))
+        return NumberReference(fit, population_of(real), max(error, 1e-6))
+
+
+@dataclass(frozen=True, eq=False)
+class NumberReference:
+    """Distribution of a number, and what is known without it: both fitted on some fields.
+
+    Attributes
+    ----------
+    fit
+        The distribution of the real number, given the virtual one and its doubt.
+    population
+        Density of the real number over all cells.
+    constant_error
+        Width of the Gaussian around the virtual number that is the rival, on the scale.
+    """
+
+    fit: NumberFit
+    population: Population
+    constant_error: float
+
+    @classmethod
+    def from_card(cls, record: ObjectNumber) -> NumberReference | None:
+        """Return what a card holds; None of one that does not know the population."""
+        if record.population is None or record.constant_error is None:
+            return None
+        population = Population.from_card(record.population)
+        return cls(number_fit(record), population, record.constant_error)
+
+    def judge(self, own: NumberSample) -> pd.DataFrame:
+        """Judge the distribution on cells of other fields.
+
+        Returns
+        -------
+        DataFrame
+            One row for each cell: ``number``, ``field``, ``gain`` and ``gain of a constant
+            error`` (a Gaussian of one width around the virtual number) in nats, ``in 68 %`` and
+            ``in 68 % of a constant error`` (1 where the real number is in the interval, else 0).
+        """
+        fit, width = self.fit, self.constant_error
+        y = fit.scaled(own.real)
+        population = self.population.log_density(y)
+        z = (y - fit.scaled(own.virtual)) / width
+        low, _, high = fit.interval(own.virtual, own.doubt)
+        columns = {
+            "gain": fit.log_density(own.virtual, own.doubt, own.real) - population,
+            "gain of a constant error": -0.5 * z**2
+            - np.log(width * np.sqrt(2 * np.pi))
+            - population,
+            "in 68 %": ((own.real >= low) & (own.real <= high)).astype(float),
+            "in 68 % of a constant error": (np.abs(z) <= 1).astype(float),
+        }
+        return pd.DataFrame({"number": own.name, "field": own.fields, **columns})
+
 
 def gather(name: str, cells: Sequence[MatchedCells], doubts: Sequence[Values]) -> NumberSample:
     """Return a number of the cells of those fields in which it is known.
@@ -162,53 +235,36 @@ def gather(name: str, cells: Sequence[MatchedCells], doubts: Sequence[Values]) -
     )
 
 
-def _judge(others: NumberSample, own: NumberSample) -> dict[str, float]:
-    """Fit a number on other fields, and judge it on one; nothing with too few cells."""
-    if min(len(others.real), len(own.real)) < LEAST_CELLS:
-        return {}
-    fit = others.fit()
-    x, y = fit.scaled(own.virtual), fit.scaled(own.real)
-    population = _population(fit.scaled(others.real), y)
-    gain = fit.log_density(own.virtual, own.doubt, own.real) - population
-    error = fit.scaled(others.real) - fit.scaled(others.virtual)
-    width = float(np.sqrt(np.mean(error**2)))
-    z = (y - x) / width
-    constant = -0.5 * z**2 - np.log(width * np.sqrt(2 * np.pi)) - population
-    low, _, high = fit.interval(own.virtual, own.doubt)
-    return {
-        "gain": float(gain.mean()),
-        "gain of a constant error": float(constant.mean()),
-        "in 68 %": float(((own.real >= low) & (own.real <= high)).mean()),
-        "in 68 % of a constant error": float((np.abs(z) <= 1).mean()),
-        "cells": len(own.real),
-    }
-
-
-def _population(known: Values, asked: Values) -> Values:
-    """Return the log density of numbers in the population of other fields."""
-    from scipy.stats import gaussian_kde, t
-
-    kernel = gaussian_kde(known)
-    density = np.asarray(kernel(asked), np.float64)
-    # far outside of all known cells a kernel's density is 0, of which no prediction is to gain
-    wide = t.pdf(asked, FREEDOM, np.median(known), known.std() + 1e-9)
-    found: Values = np.log(0.95 * density + 0.05 * wide)
-    return found
-
-
 def summarise_numbers(judged: pd.DataFrame, draws: int = 2000) -> pd.DataFrame:
-    """Return one row for each number: means over the fields, with 95 % intervals of the gains.
+    """Return one row for each number: means over the cells, with 95 % intervals of the gains.
 
-    The intervals come from a bootstrap of whole fields: cells of one field are alike.
+    The intervals come from a bootstrap of whole fields, as cells of one field are alike; with
+    fewer than three fields of cells, which gives too narrow ones.
+
+    Parameters
+    ----------
+    judged
+        One row for each number and cell, as :func:`judge_numbers` returns them.
+    draws
+        Of the bootstrap. Default: 2000.
     """
     rng, rows = np.random.default_rng(0), []
     for name, table in judged.groupby("number", sort=False):
-        values, cells = table["gain"].to_numpy(), table["cells"].to_numpy()
-        picks = rng.integers(len(values), size=(draws, len(values)))
-        means = np.sum(values[picks] * cells[picks], 1) / np.sum(cells[picks], 1)
+        units = table.groupby("field", sort=False)["gain"].agg(["sum", "count"]).to_numpy()
+        if len(units) < LEAST_FIELDS:
+            units = np.stack([table["gain"], np.ones(len(table))], axis=1)
+        means = _bootstrap(units, rng, draws)
         low, high = np.percentile(means, [2.5, 97.5])
-        row = {"number": name, "gain": np.average(values, weights=cells), "low": low, "high": high}
-        for column in _AVERAGED:
-            row[column] = np.average(table[column], weights=cells)
-        rows.append(row | {"cells": int(cells.sum())})
-    return pd.DataFrame(rows)
+        row = {"number": name, "gain": table["gain"].mean(), "low": low, "high": high}
+        row |= {column: table[column].mean() for column in _AVERAGED}
+        rows.append(row | {"cells": len(table), "fields": table["field"].nunique()})
+    return pd.DataFrame(rows, columns=[*_SUMMARY, *_AVERAGED, "cells", "fields"])
+
+
+def _bootstrap(units: Values, rng: np.random.Generator, draws: int) -> Values:
+    """Return means over drawn units, each given as its sum and its count."""
+    means = np.empty(draws)
+    for number in range(draws):
+        total, count = units[rng.integers(len(units), size=len(units))].sum(axis=0)
+        means[number] = total / count
+    return means

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .fields import Stainer
     from .report import StainReport
     from .shown_fields import ShownField
 
@@ -40,7 +41,7 @@ def overview_page(figure_class: Any, report: StainReport) -> Any:
         Results of the evaluation.
     """
     stains, places = list(report.data_ranges), _places(report)
-    columns = 2 + sum(2 if scores.stainer.samples else 1 for scores in report.models.values())
+    columns = 2 + sum(_panels(scores.stainer) for scores in report.models.values())
     rows = len(stains) * len(places)
     figure = figure_class(figsize=(2.3 * columns, 2.35 * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -66,12 +67,17 @@ def shown_limits(real: NDArray[Any]) -> tuple[float, float]:
     return low, high
 
 
+def _panels(stainer: Stainer) -> int:
+    """Return 2 for a model whose uncertainty is shown, too: a calibrated one needs no samples."""
+    return 2 if stainer.calibrated or stainer.samples else 1
+
+
 def _titles(report: StainReport) -> Iterator[str]:
     yield from ("input", "real stain")
     for name, scores in report.models.items():
         stainer = scores.stainer
         yield f"{name}\n{f'mean of {stainer.samples} samples' if stainer.samples else ''}".strip()
-        if stainer.samples:
+        if _panels(stainer) > 1:
             yield f"{name}\n{'uncertainty' if stainer.calibrated else 'spread, uncalibrated'}"
 
 
@@ -115,7 +121,7 @@ def _draw(row: Any, stain: str, shown: ShownField, window: Window, report: Stain
     row[1].imshow(shown.real[stain][window], **intensity)
     column = iter(row[2:])
     for model, scores in report.models.items():
-        own = [next(column) for _ in range(2 if scores.stainer.samples else 1)]
+        own = [next(column) for _ in range(_panels(scores.stainer))]
         one = shown.predictions[model].get(stain)
         if one is None:
             for axis in own:

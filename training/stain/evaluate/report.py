@@ -112,6 +112,11 @@ class StainReport:
         in several focal planes, one at a time.
     shown
         The best, the median and the worst field, by the mean PCC of all models and stains.
+    numbers
+        Information gain of the numbers of cells, one row for each model and number. Default:
+        empty, as are the next.
+    opinions
+        What a second opinion finds, one row for each model, flag and kind of nuclei.
     """
 
     models: dict[str, StainScores]
@@ -119,6 +124,8 @@ class StainReport:
     data_ranges: dict[str, float]
     table: pd.DataFrame
     shown: list[ShownField] = field(default_factory=list)
+    numbers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    opinions: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def comparison(self) -> pd.DataFrame:
         """Return one row for each figure of each stain, one column for each model."""
@@ -161,11 +168,29 @@ class StainReport:
             for figure in _CARD_OBJECTS
             if figure in objects
         ]
+        wanted += self._opinion_figures(name)
         return [
             Metric(name=figure, value=round(value, 4), dataset=dataset, command=command)
             for figure, value in wanted
             if np.isfinite(value)
         ]
+
+    def _opinion_figures(self, name: str) -> list[tuple[str, float]]:
+        """Return what a second opinion finds of a model's wrong nuclei, beside flags at random."""
+        found: dict[str, float] = {}
+        own = self.opinions[self.opinions["model"] == name] if len(self.opinions) else None
+        for row in [] if own is None else own.to_dict("records"):
+            flag, kind = row["flag"], row["nuclei"]
+            if flag == "either" or kind == "wrong":  # what the others are made of
+                continue
+            about = f"second opinion of {row['second_opinion']}, “{flag}”"
+            for figure in ("recall", "precision"):
+                found[f"{about}: {figure} for {kind} nuclei"] = row[figure]
+            found[f"{about}: fraction flagged, the recall at random"] = row["recall at random"]
+            found[f"fraction of {kind} nuclei, the precision at random"] = row[
+                "precision at random"
+            ]
+        return list(found.items())
 
     def update_card(self, name: str, folder: Path, dataset: str, command: str) -> None:
         """Write :meth:`card_metrics` into a model's card, in place of older ones of `dataset`.
@@ -207,6 +232,8 @@ class StainReport:
             "command": command,
             "images": list(dict.fromkeys(self.table["image"])),
             "planes": self.planes().to_dict("records"),
+            "information gain": self.numbers.to_dict("records"),
+            "second opinion": self.opinions.to_dict("records"),
             "options": asdict(self.options),
             "data_range": self.data_ranges,
             "shown": {shown.rank: shown.name for shown in self.shown},

@@ -86,7 +86,8 @@ def evaluate_stain(
 def write_report(report: StainReport, folder: Path, *, command: str = "") -> None:
     """Write ``metrics.json``, ``comparison.csv``, ``table.csv``, curves and figures.
 
-    Where fields were seen in several focal planes one at a time, ``planes.csv`` too.
+    Where fields were seen in several focal planes one at a time, ``planes.csv`` too, and
+    ``information-gain.csv`` and ``second-opinion.csv`` where these are known.
 
     Parameters
     ----------
@@ -108,8 +109,14 @@ def write_report(report: StainReport, folder: Path, *, command: str = "") -> Non
         report.table.to_csv(folder / "table.csv", index=False)
         report.comparison().to_csv(folder / "comparison.csv", index=False)
         report.populations().to_csv(folder / "populations.csv", index=False)
-        if not (planes := report.planes()).empty:
-            planes.to_csv(folder / "planes.csv", index=False)
+        more = {
+            "planes.csv": report.planes(),
+            "information-gain.csv": report.numbers,
+            "second-opinion.csv": report.opinions,
+        }
+        for file, table in more.items():
+            if not table.empty:
+                table.to_csv(folder / file, index=False)
         write_json(folder / "metrics.json", report.summary(command))
         save_figures(report, folder)
 

@@ -31,7 +31,7 @@ __all__ = [
 
 _FILES = (
     *("table.csv", "curve.csv", "comparison.csv", "populations.csv", "metrics.json"),
-    "planes.csv",
+    *("planes.csv", "information-gain.csv", "second-opinion.csv"),
     *("figures.pdf", "overview.png", "curves.png", "statistics.png", "uncertainty.png"),
     *("populations.png", "comparison.png", "generated-*.png", "nearest-*.png"),
     *("field-*.png", "worst-*.png", "confidence.png"),

@@ -23,6 +23,13 @@ from .common import (
 )
 from .stain_calibration import calibrate
 from .stain_fields import excluding, fields_of, reader_of, stainer_of
+from .stain_objects import (
+    add_second_opinion,
+    check_second,
+    measure_objects,
+    print_objects,
+    second_stainer,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -62,7 +69,8 @@ def add_stain(tasks: Any) -> None:
         help="measure virtual stainers, side by side",
         description="Stain every image of a folder virtually and compare with its real stain: "
         "pixels (in the stain's own units, no image rescaled), objects, uncertainty and "
-        "populations. Writes comparison.csv, table.csv, populations.csv, metrics.json and "
+        "populations, and what numbers of single cells tell where the card has intervals for them. "
+        "Writes comparison.csv, table.csv, populations.csv, information-gain.csv, metrics.json and "
         "figures with the best, the median and the worst field. Cards that are updated are "
         "pinned again afterwards: their files' SHA-256 changes.",
     )
@@ -170,6 +178,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         metavar="STAIN",
         help="stain in which objects are found (default: that of the nuclei, or the first)",
     )
+    add_second_opinion(group)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -193,7 +202,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         for name in arguments.models:
             check_card(Path(name))
     stainers = [stainer_of(name, arguments) for name in arguments.models]
-    reader, all_fields = reader_of(arguments, stainers), fields_of(arguments, stainers)
+    second = second_stainer(arguments)
+    check_second(arguments, stainers, second)
+    loaded = stainers if second is None else [*stainers, second]
+    reader, all_fields = reader_of(arguments, loaded), fields_of(arguments, loaded)
     [fields] = excluding(arguments, [all_fields], reader)
     models = [stainer.model for stainer in stainers]
     out = arguments.out or default_folder(models, arguments.data_dir, arguments.part)
@@ -211,9 +223,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         options,
         progress=resolve_progress(None),
     )
+    notes = measure_objects(arguments, report, fields, reader, second)
     command = command_line(arguments, models)
     write_report(report, out, command=command)
-    _print(report, out)
+    _print(report, out, notes)
     for name, source in zip(report.models, arguments.models, strict=True):
         if arguments.update_card:
             own = command_line(arguments, [report.models[name].stainer.model])
@@ -221,7 +234,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             print_updated(Path(source))
 
 
-def _print(report: StainReport, out: Path) -> None:
+def _print(report: StainReport, out: Path, notes: Sequence[str]) -> None:
     import pandas as pd
 
     for name, scores in report.models.items():
@@ -241,6 +254,7 @@ def _print(report: StainReport, out: Path) -> None:
             echo("PCC at each focal plane, mean over the fields:")
             each = planes.pivot_table("PCC", ["model", "stain"], "plane", sort=False)
             echo(each.to_string(float_format="{:.4f}".format))
+    print_objects(report, notes)
     for shown in report.shown:
         echo(printable(f"{shown.rank} field: {shown.name}, mean PCC {shown.score:.3f}"))
     echo(printable(f"Details and figures: {out}"))
@@ -250,4 +264,7 @@ def command_line(arguments: argparse.Namespace, models: Sequence[Model]) -> str:
     """Return the command that repeats the evaluation, without local paths."""
     words = ["cytosynth", "evaluate", "stain", *(model.card.name for model in models)]
     words += ["--data-dir", data_name(arguments.data_dir)]
-    return shlex.join(words + non_default_options(arguments, _NAMES, _DEFAULTS))
+    options = non_default_options(arguments, _NAMES, _DEFAULTS)
+    if arguments.second_opinion is not None:
+        options += ["--second-opinion", Path(arguments.second_opinion).name]
+    return shlex.join(words + options)

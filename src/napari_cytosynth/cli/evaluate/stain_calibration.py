@@ -32,6 +32,8 @@ def calibrate(arguments: argparse.Namespace) -> None:
         raise InputError("--calibrate writes on the card of one model: name one.")
     if arguments.update_card:
         raise InputError("--update-card is for figures: leave it out with --calibrate.")
+    if arguments.second_opinion is not None:
+        raise InputError("--second-opinion is for figures: leave it out with --calibrate.")
     folder = Path(arguments.models[0])
     check_card(folder, "--calibrate")
     folds = [fold_of(text, arguments) for text in arguments.fold]

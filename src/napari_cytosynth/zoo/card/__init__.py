@@ -25,7 +25,14 @@ from .model import FORMAT_VERSION, Metric, ModelCard, Training
 from .objects import Confidence, ConfidenceTerm, Expected, FlowDecoding
 from .record import Name, is_name
 from .roles import Activation, ChannelRole, activation_of
-from .stains import ObjectDoubt, ObjectNumber, StainError, StainUncertainty, TypicalSpread
+from .stains import (
+    NumberPopulation,
+    ObjectDoubt,
+    ObjectNumber,
+    StainError,
+    StainUncertainty,
+    TypicalSpread,
+)
 from .trust import Auroc, ConfidenceTest, ReliabilityBin
 
 Generation = GenerationSettings  # its earlier name, which scripts may import
@@ -49,6 +56,7 @@ __all__ = [
     "ModelCard",
     "Name",
     "Normalisation",
+    "NumberPopulation",
     "ObjectDoubt",
     "ObjectNumber",
     "OutputScaling",

@@ -10,7 +10,14 @@ from pydantic import Field, model_validator
 from .objects import ConfidenceTerm
 from .record import Factor, Fraction, Line, Number, Positive, Record
 
-__all__ = ["ObjectDoubt", "ObjectNumber", "StainError", "StainUncertainty", "TypicalSpread"]
+__all__ = [
+    "NumberPopulation",
+    "ObjectDoubt",
+    "ObjectNumber",
+    "StainError",
+    "StainUncertainty",
+    "TypicalSpread",
+]
 
 SpreadName = Literal["views", "samples"]
 ObjectFeature = Literal[
@@ -92,6 +99,26 @@ class StainUncertainty(Record):
     )
 
 
+class NumberPopulation(Record):
+    """Density of a number over all real objects, which knows nothing of the virtual ones.
+
+    Between two neighbouring quantiles the density is even; all of it is smoothed by a Gaussian.
+    """
+
+    quantiles: list[Number] = Field(
+        min_length=2,
+        max_length=64,
+        description="of the number on its scale, at evenly spaced probabilities from 0 to 1",
+    )
+    smoothing: Positive = Field(description="standard deviation of the Gaussian, on the scale")
+
+    @model_validator(mode="after")
+    def _quantiles_are_in_order(self) -> NumberPopulation:
+        if any(low > high for low, high in pairwise(self.quantiles)):
+            raise ValueError("the quantiles of a population must not fall")
+        return self
+
+
 class ObjectNumber(Record):
     """Distribution of a number of a real object, given that of the virtual one and its doubt.
 
@@ -119,6 +146,16 @@ class ObjectNumber(Record):
         None,
         description="information gain over knowing the population, in nats per object, on "
         "left-out images; null if unknown",
+    )
+    constant_error: Positive | None = Field(
+        None,
+        description="root mean square of the real number less the virtual one, on the scale: "
+        "the one width that a prediction without doubt would have; null if unknown",
+    )
+    population: NumberPopulation | None = Field(
+        None,
+        description="what the real numbers of left-out images are, which the information gain "
+        "refers to; null if unknown",
     )
 
 

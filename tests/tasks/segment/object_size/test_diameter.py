@@ -10,7 +10,8 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.defaults import card_options, fitting_diameter
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
-from napari_cytosynth.tasks.segment.object_size.diameter import resized
+from napari_cytosynth.tasks.segment.object_size.diameter import plan_resizing, resized
+from napari_cytosynth.tasks.segment.object_size.estimate import ObjectSize
 from napari_cytosynth.tasks.segment.result_check import facts_of
 from napari_cytosynth.zoo.card import Expected, Normalisation, Splitting
 
@@ -172,3 +173,15 @@ def test_a_model_without_a_diameter_cannot_be_asked_for_it(image, make_model, di
 def test_a_plane_that_is_not_there_is_named_before_it_is_measured(image, model):
     with pytest.raises(InputError, match="no plane"):
         run(np.stack([image, image]), model, axes="TYX", planes=(2,), diameter="auto")
+
+
+@pytest.mark.parametrize(("measured", "factor"), [(10.5, 1.0), (None, None)])
+def test_a_measured_size_that_is_near_enough_outweighs_the_pixel_size(model, measured, factor):
+    """Only where no size could be measured is the image resampled by its pixel size."""
+    size = ObjectSize(10.0, measured, (), "" if measured else "there are none.")
+    plan = plan_resizing("auto", model.card, True, lambda: size)
+    assert plan.factor == factor
+    said = any("by the diameter, the image stays as it is" in text for text in plan.messages)
+    assert said is (measured is not None)
+    assert size.sentence in plan.messages
+    assert plan_resizing("auto", model.card, False, lambda: size).messages == (size.sentence,)

@@ -44,7 +44,7 @@ class Resizing:
         image as it is.
     factor
         Factor to resample the image by, whatever its pixel size; 1 leaves it as it is. None
-        (default) where there is no diameter.
+        (default) where no diameter is known.
     messages
         Sentences for the user. Default: none.
     measured
@@ -98,8 +98,11 @@ def plan_resizing(
     if asked != AUTO:
         return _resizing(asked, card, resample)
     size = measure()
-    if not size.offers:
+    if size.diameter is None:
         return Resizing(messages=(size.sentence,), measured=size.record())
+    if not size.offers:  # what was seen at this scale outweighs a pixel size
+        messages = (size.sentence, _STAYS) if resample else (size.sentence,)
+        return Resizing(factor=1.0, messages=messages, measured=size.record())
     plan = _resizing(float(size.diameter or own), card, resample)
     messages = (size.sentence, *plan.messages)
     return Resizing(plan.diameter, plan.factor, messages, size.record())

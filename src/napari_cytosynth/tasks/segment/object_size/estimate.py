@@ -43,7 +43,7 @@ FARTHEST = 5.0
 # Chosen on training images of nuclei and of cells in phase contrast that were resampled by known
 # factors, and on photographs, noise and other microscopy, where nothing must be found.
 _LEAST_OBJECTS = 4
-_LEAST_SCORE = 0.45
+_LEAST_SCORE = 0.35
 _WIDTH = 0.7  # of the score's bell, in the natural logarithm of the diameter
 _RIVAL = 0.75  # a scale whose score is this fraction of the best must not contradict it
 _CONTRADICTION = 1.8  # factor between two diameters

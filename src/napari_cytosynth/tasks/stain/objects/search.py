@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Labels = NDArray[np.int32]
     Values = NDArray[np.float64]
 
-__all__ = ["plain_search", "search"]
+__all__ = ["pixels_per", "plain_search", "search"]
 
 
 def search(
@@ -82,7 +82,7 @@ def search(
         }
         seen = see_plane(run, run.scaled(plane), stains[stain], index_of, segmenter, step)
         columns = object_features(seen)
-        columns |= _known(seen.labels, stains, columns, block, _pixels_per(run))
+        columns |= _known(seen.labels, stains, columns, block, pixels_per(run))
         labels[where] = _renumbered(run.on_grid_labels(seen.labels), count)
         count += len(seen.confidence)
         found.append(columns)
@@ -115,8 +115,8 @@ def _known(
     return found
 
 
-def _pixels_per(run: StainRun) -> float:
-    """Return the number of the image's pixels in one of the network's."""
+def pixels_per(run: StainRun) -> float:
+    """Return the number of the image's pixels in one of the network's (1 unless resampled)."""
     own = run.reader.plane_shape
     return float(np.prod(own) / np.prod(run.shape or own))
 
