@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from napari_cytosynth.errors import UnknownArchitectureError
 from napari_cytosynth.models import build_network
@@ -110,3 +112,27 @@ def test_arguments_that_do_not_fit_are_named(arguments):
 def test_an_unknown_architecture_says_what_there_is():
     with pytest.raises(UnknownArchitectureError, match=r"“Transformer”.*UNet"):
         build_network("Transformer", {})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_smooth_network_is_the_same_one_without_its_checkerboard(dtype):
+    plain = UNet(1, 2, widths=(4, 6), stem=2).eval()
+    smooth = UNet(1, 2, widths=(4, 6), stem=2, smooth=True).eval()
+    smooth.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 1, 32, 48)
+    with torch.inference_mode():
+        before = plain.to(dtype)(image.to(dtype)).float()
+        after = smooth.to(dtype)(image.to(dtype)).float()
+    blurred = before.numpy()
+    for axis in (2, 3):
+        blurred = ndimage.convolve1d(blurred, [0.25, 0.5, 0.25], axis=axis, mode="nearest")
+    np.testing.assert_allclose(
+        after.numpy(), blurred, atol=1e-5 if dtype == torch.float32 else 0.02
+    )
+
+
+def test_a_smooth_network_has_nothing_at_the_nyquist_frequency():
+    smooth = UNet(1, 1, widths=(4,), stem=2, smooth=True).eval()
+    board = (torch.arange(16)[:, None] + torch.arange(16)[None]) % 2
+    with torch.inference_mode():
+        assert smooth.smooth(board[None, None].float())[..., 1:-1, 1:-1].std() == 0

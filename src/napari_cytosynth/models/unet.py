@@ -46,6 +46,17 @@ class ConvBlock(nn.Module):
         return self.second_half(self.first_half(x))
 
 
+class Binomial(nn.Module):
+    """Blur by (1, 2, 1) / 4 along Y and X; at the borders the outermost pixels are repeated."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, Y, X) to the same shape."""
+        x = nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+        for _ in range(2):  # twice (1, 1) / 2
+            x = nn.functional.avg_pool2d(x, 2, stride=1)
+        return x
+
+
 class UNetEncoder(nn.Module):
     """Encoder of a U-Net; returns features of images.
 
@@ -124,6 +135,9 @@ class UNet(UNetEncoder):
         Where it sits: inside the two ``coarsest`` levels of the encoder, or inside the
         ``last`` block of the decoder, where many samples cost little more than one.
         Default: ``"coarsest"``.
+    smooth
+        Whether the output is blurred by a binomial filter, (1, 2, 1) / 4 along Y and X. That has
+        a zero at the Nyquist frequency, where a stem of 2 leaves a checkerboard. Default: False.
 
     Notes
     -----
@@ -140,6 +154,7 @@ class UNet(UNetEncoder):
         stem: int = 1,
         dropout: float = 0.0,
         dropout_at: Literal["coarsest", "last"] = "coarsest",
+        smooth: bool = False,
     ) -> None:
         if dropout_at not in ("coarsest", "last"):
             raise ValueError(f"dropout_at must be coarsest or last, not {dropout_at}")
@@ -155,6 +170,7 @@ class UNet(UNetEncoder):
         )
         self.head = nn.Conv2d(widths[0], out_channels * stem**2, 1)
         self.to_pixels = nn.PixelShuffle(stem)
+        self.smooth = Binomial() if smooth else nn.Identity()
 
     def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor]:
         """Compute the features before the dropout of the last block, shared by all samples."""
@@ -168,7 +184,7 @@ class UNet(UNetEncoder):
             x = self.decoder[-1](self._to_last_block(x)) if self.decoder else self.encode(x)[-1]
         else:
             x = self.decoder[-1].second_half(x)  # type: ignore[operator]
-        output: torch.Tensor = self.to_pixels(self.head(x))
+        output: torch.Tensor = self.smooth(self.to_pixels(self.head(x)))
         return output
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
