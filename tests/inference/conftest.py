@@ -1,4 +1,4 @@
-"""A sampler of dropout masks, and the plain loop that it must equal."""
+"""A sampler of dropout masks, and the plain loop that it must equal; U-Nets run in tiles."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ import torch
 from torch import nn
 
 from napari_cytosynth.inference.dropout.sampler import Sampler
+from napari_cytosynth.inference.predictor import Predictor
 from napari_cytosynth.inference.tiling import plan_tiles
 from napari_cytosynth.models import build_network
+from napari_cytosynth.models.unet import UNet
 
 WHOLE = 100_000
 TINY = {"width": 4, "global_blocks": 1, "local_blocks": 1, "downsamplings": 1, "out_channels": 2}
+SHAPES = {
+    "one level": {"widths": (2,)},
+    "two levels": {"widths": (2, 3)},
+    "stem": {"widths": (2, 3), "stem": 2},
+    "odd stem": {"widths": (2,), "stem": 3},
+    "three levels": {"widths": (2, 2, 2)},
+}
 UNET = {"widths": [4, 6], "out_channels": 2, "dropout": 0.3}
 CHOICES = {
     "one block": ("Pix2PixHD", TINY | {"dropout": 0.3}),
@@ -124,4 +133,58 @@ def mc():
         tile_count=tile_count,
         assert_same=assert_same,
         naive=naive,
+    )
+
+
+def unet(in_channels=1, out_channels=2, **arguments):
+    """Return a network whose far neighbours count: positive weights, lively BatchNorms."""
+    torch.manual_seed(7)
+    network = UNet(in_channels, out_channels, **arguments)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.momentum = 1.0  # take the statistics of one batch
+            part.bias.data.uniform_(0.5, 1)
+        elif isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            part.weight.data.abs_()
+    with torch.no_grad():
+        network(torch.rand(2, in_channels, 96, 96))
+    return network.eval()
+
+
+LIVELY = {name: unet(**arguments) for name, arguments in SHAPES.items()}
+
+
+def predictor(network, tile_size, in_channels=1, **keywords):
+    settings = {"device": "cpu", "precision": "float32", **keywords}
+    return Predictor(network, in_channels, tile_size=tile_size, **settings)
+
+
+def predict(network, plane, tile_size, **keywords):
+    runner = predictor(network, tile_size, len(plane))
+    return runner.predict(plane, activation="linear", **keywords)
+
+
+def assert_tiled(result, expected):
+    span = max(float(np.ptp(expected)), float(np.abs(expected).max()), 1e-6)
+    assert np.abs(result - expected).max() <= 1e-5 * span
+
+
+def count_tiles(runner, plane):
+    counts = []
+    runner.predict(plane, progress=lambda done, total, message: counts.append(total))
+    return counts[-1]
+
+
+@pytest.fixture(scope="session")
+def tiled():
+    """U-Nets, how to run them in tiles, and on the whole plane."""
+    return SimpleNamespace(
+        WHOLE=WHOLE,
+        NETWORKS=LIVELY,
+        unet=unet,
+        predictor=predictor,
+        predict=predict,
+        count_tiles=count_tiles,
+        noise=noise,
+        assert_same=assert_tiled,
     )

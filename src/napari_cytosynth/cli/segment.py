@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
+from napari_cytosynth.errors import InputError
 
 from .arguments import (
     add_image,
@@ -70,6 +73,13 @@ def add_parser(commands: Any) -> None:
         help="drop objects of a lower confidence, from 0 to 1, where the model gives one "
         "(default: 0, none)",
     )
+    group.add_argument(
+        "--doubt",
+        type=Path,
+        metavar="FOLDER",
+        help="of a virtual stain: the folder that cytosynth stain --objects wrote; the table gets "
+        "the doubt of each object that is one of those nuclei",
+    )
     parser.set_defaults(run=run)
 
 
@@ -77,6 +87,36 @@ _UNKNOWN_DEPTH = (
     "The distance of the planes along Z is not known: volumes and surfaces are in voxels only. "
     "Give --pixel-size Z Y X in µm for physical ones."
 )
+
+
+def _read_doubted(folder: Path) -> Any:
+    """Return the objects of a virtual stain that a folder holds, with labels and table.
+
+    Raises
+    ------
+    InputError
+        If it holds none, or their doubt is not known.
+    """
+    import pandas as pd
+
+    from napari_cytosynth.images.reading import read_image
+
+    files = folder / "labels.tif", folder / "table.csv"
+    if not all(file.is_file() for file in files):
+        raise InputError(
+            f"“{folder}” has no {files[0].name} and {files[1].name}: give the folder that "
+            "cytosynth stain --objects NAME --out FOLDER wrote."
+        )
+    labels = read_image(files[0]).data
+    try:
+        table = pd.read_csv(files[1])
+    except (OSError, ValueError) as error:
+        raise InputError(f"“{files[1]}” cannot be read as a table: {error}") from error
+    if not {"label", "doubt"} <= set(table):
+        raise InputError(
+            f"“{files[1]}” has no doubt: the card of the model that stained knows none."
+        )
+    return SimpleNamespace(labels=labels, table=table)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -89,6 +129,7 @@ def run(arguments: argparse.Namespace) -> None:
     axes = (arguments.axes or file.axes or "").upper() or None
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[arguments.image], size=size)
+    doubted = None if arguments.doubt is None else _read_doubted(arguments.doubt)
     result = segment(
         image_source(file, arguments.image),
         model=arguments.model,
@@ -105,6 +146,7 @@ def run(arguments: argparse.Namespace) -> None:
         resample=arguments.resample,
         diameter=arguments.diameter,
         device=arguments.device,
+        doubt=doubted,
     )
     for message in (*file.messages, *result.messages):
         topic = topic_of(message)

@@ -11,6 +11,7 @@ from .confidence import (
     confidence_curve,
     fit_confidence,
     log_losses,
+    logistic,
 )
 from .distribution import (
     area_distance,
@@ -118,6 +119,7 @@ __all__ = [
     "iou",
     "kernel_distance",
     "log_losses",
+    "logistic",
     "mae",
     "manifold_scores",
     "matching",

@@ -17,7 +17,7 @@ from napari_cytosynth.errors import InputError
 from .instance import overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -32,6 +32,7 @@ __all__ = [
     "confidence_curve",
     "fit_confidence",
     "log_losses",
+    "logistic",
 ]
 
 PENALTY = 1e-3
@@ -136,6 +137,29 @@ def log_losses(probability: ArrayLike, right: ArrayLike) -> Values:
     return losses
 
 
+def logistic(
+    intercept: float, terms: Iterable[tuple[float, Values, float, float]], count: int
+) -> Values:
+    """Return probabilities, 1 / (1 + exp(-(intercept + Σ weight · (value - mean) / scale))).
+
+    Parameters
+    ----------
+    intercept
+        Log odds of an object whose values are all the mean.
+    terms
+        Weight, values (N,), mean and scale of each; one with a scale of 0 does not enter.
+    count
+        Number of objects, N.
+    """
+    from scipy.special import expit
+
+    odds = np.full(count, float(intercept))
+    for weight, values, mean, scale in terms:
+        odds += weight * (values - mean) / scale if scale else 0.0
+    found: Values = expit(odds)
+    return found
+
+
 @dataclass(frozen=True)
 class ConfidenceFit:
     """Logistic regression of whether an object is right, on standardised ingredients.
@@ -172,19 +196,12 @@ class ConfidenceFit:
         InputError
             If an ingredient is missing or not of finite numbers, or their lengths differ.
         """
-        from scipy.special import expit
-
         if missing := [name for name in self.names if name not in ingredients]:
             raise InputError(f"The confidence needs “{missing[0]}” of every object.")
         count = len(np.atleast_1d(ingredients[self.names[0]]))
-        odds = np.full(count, self.intercept)
-        for name, mean, scale, weight in zip(
-            self.names, self.mean, self.scale, self.weights, strict=True
-        ):
-            column = _column(ingredients[name], count, name)
-            odds += weight * (column - mean) / scale if scale else 0.0
-        result: Values = expit(odds)
-        return result
+        columns = [_column(ingredients[name], count, name) for name in self.names]
+        terms = zip(self.weights, columns, self.mean, self.scale, strict=True)
+        return logistic(self.intercept, terms, count)
 
 
 def _table(ingredients: Mapping[str, ArrayLike], count: int) -> Values:

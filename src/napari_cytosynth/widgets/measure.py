@@ -54,7 +54,8 @@ class MeasureWidget(Container[Any]):
             label="measure in",
             choices=lambda _: layers.image_layers(napari_viewer, results=True),
             nullable=True,
-            tooltip="Also measure the brightness of every object in this layer.",
+            tooltip="Also measure the brightness of every object in this layer. Of a virtual stain "
+            "whose nuclei were found, the objects get their doubt, too.",
         )
         about = "Size of a voxel along this axis."
         self._sizes = tuple(
@@ -93,6 +94,9 @@ class MeasureWidget(Container[Any]):
         labels = LayerSnapshot.of(layer)
         intensity = self._intensity.value
         image = None if intensity is None else LayerSnapshot.of(intensity)
+        nuclei = layers.objects_layer(self._viewer, intensity)
+        fits = nuclei is not None and layers.shape_of(nuclei) == layers.shape_of(layer)
+        doubt = LayerSnapshot.of(nuclei) if fits and nuclei is not layer else None
         try:
             size = self._pixel_size(layer)
         except InputError as error:
@@ -101,7 +105,7 @@ class MeasureWidget(Container[Any]):
         self._button.text = "Cancel"
         self.status.value = "Measuring …"
         self._jobs.start(
-            lambda progress: _measure(labels, image, size, progress),
+            lambda progress: _measure(labels, image, size, doubt, progress),
             lambda outcome: self._on_table(layer, outcome),
         )
 
@@ -184,6 +188,7 @@ def _measure(
     labels: LayerSnapshot,
     image: LayerSnapshot | None,
     size: tuple[float, ...] | None,
+    doubt: LayerSnapshot | None,
     progress: Progress,
 ) -> Any:
     from napari_cytosynth.tasks.measure.table import measure
@@ -191,4 +196,4 @@ def _measure(
     progress(0, 0, "Measuring")
     if labels.multiscale:
         raise InputError("A multiscale labels layer cannot be measured. Convert it first.")
-    return measure(labels, image, size)
+    return measure(labels, image, size, doubt=doubt)

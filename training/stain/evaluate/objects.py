@@ -18,33 +18,30 @@ from napari_cytosynth.metrics import (
     confusion,
     partition,
 )
-from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.measure.table import measure
 from napari_cytosynth.tasks.segment.instances import LabelOptions, label_plane
-from napari_cytosynth.tasks.segment.task import segment
-from napari_cytosynth.zoo.loading import Model, load_model
+from napari_cytosynth.tasks.stain.objects.passes import ObjectFinder
+from napari_cytosynth.zoo.loading import load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["THRESHOLD", "ObjectTally", "Segmenter", "object_features", "threshold_objects"]
+    Segmenter = Callable[[NDArray[Any]], NDArray[np.integer]]
+
+__all__ = ["THRESHOLD", "ObjectTally", "make_segmenter", "object_features", "threshold_objects"]
 
 THRESHOLD = "otsu"
 """Name of the segmenter that is no network: a threshold, then a watershed."""
 
-_NUCLEAR = ("dna", "dapi", "hoechst", "nuclei", "nucleus")
 _SHAPES = ("area_px", "eccentricity", "solidity")
 
 
-def default_object_stain(names: list[str]) -> str:
-    """Return the stain of the nuclei, or the first one if none has such a name."""
-    return next((name for name in names if name.lower() in _NUCLEAR), names[0])
-
-
-class Segmenter:
-    """Segmentation of a stain, the same for real and virtual ones.
+def make_segmenter(
+    name: str, pixel_size_um: float | None = None, device: str = "auto"
+) -> Segmenter:
+    """Return what finds the objects of a stain, the same for real and virtual ones.
 
     Parameters
     ----------
@@ -54,27 +51,16 @@ class Segmenter:
         Of the planes; with it they are resampled where the model's card requires it.
     device
         Where the network runs.
+
+    Returns
+    -------
+    function
+        Of a plane (Y, X), which returns its labels (Y, X).
     """
-
-    def __init__(self, name: str, pixel_size_um: float | None = None, device: str = "auto") -> None:
-        self.name, self.pixel_size_um, self.device = name, pixel_size_um, device
-        self._model: Model | None = None if name == THRESHOLD else load_model(name, device)
-
-    def __call__(self, plane: NDArray[Any]) -> NDArray[np.integer]:
-        """Return the labels (Y, X) of a plane (Y, X)."""
-        if self._model is None:
-            return threshold_objects(plane)
-        result = segment(
-            plane,
-            model=self._model,
-            axes="YX",
-            pixel_size=self.pixel_size_um,
-            resample=self.pixel_size_um is not None,
-            device=self.device,
-            progress=silent,
-        )
-        labels: NDArray[np.integer] = np.asarray(result.labels)
-        return labels
+    if name == THRESHOLD:
+        return threshold_objects
+    find = ObjectFinder(load_model(name, device), pixel_size_um)
+    return lambda plane: find(plane)[0]
 
 
 def threshold_objects(

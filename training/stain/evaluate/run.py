@@ -14,9 +14,10 @@ import pandas as pd
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.stain.objects.task import object_stain
 from napari_cytosynth.training.reports.records import results_folder, write_json
 
-from .objects import ObjectTally, Segmenter, default_object_stain, object_features
+from .objects import ObjectTally, make_segmenter, object_features
 from .report import StainOptions, StainReport, StainScores
 from .shown_fields import FieldCache, ShownField
 from .tally import ChannelTally, Prediction
@@ -140,7 +141,9 @@ class _Evaluation:
         self.options = _with_object_stain(options, names)
         self.segmenter = None
         if options.segmenter is not None:
-            self.segmenter = Segmenter(options.segmenter, options.pixel_size_um, options.device)
+            self.segmenter = make_segmenter(
+                options.segmenter, options.pixel_size_um, options.device
+            )
         self.models: dict[str, StainScores] = {}
         for stainer in stainers:
             channels = {name: ChannelTally(self.ranges[name], fields) for name in stainer.names}
@@ -208,7 +211,7 @@ class _Evaluation:
 def _with_object_stain(options: StainOptions, names: list[str]) -> StainOptions:
     if options.segmenter is None:
         return options
-    stain = options.object_stain or default_object_stain(names)
+    stain = options.object_stain or object_stain(tuple(names)) or names[0]
     if stain not in names:
         raise InputError(
             f"No model predicts “{stain}”, in which objects are to be found; there are "

@@ -15,7 +15,7 @@ from napari_cytosynth.tasks.common.layers import read_source
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["add_doubt", "has_doubt"]
+__all__ = ["add_doubt", "check_doubted", "has_doubt"]
 
 
 def has_doubt(source: Any) -> bool:
@@ -43,19 +43,7 @@ def add_doubt(table: pd.DataFrame, labels: Any, axes: str, objects: Any) -> None
     InputError
         If they are none, or of another shape.
     """
-    found = _table(objects)
-    if found is None:
-        raise InputError(
-            "doubt: give the objects of a virtual stain, as stained.objects() returns them, or "
-            "their Labels layer."
-        )
-    planes = objects.labels if hasattr(objects, "labels") else read_source(objects, "doubt").data
-    planes = np.asarray(planes)
-    if planes.size != np.prod(labels.shape) or planes.shape[-2:] != tuple(labels.shape[-2:]):
-        raise InputError(
-            f"The doubted objects have the shape {planes.shape}, but the labels have "
-            f"{tuple(labels.shape)}: choose those of the same image."
-        )
+    found, planes = check_doubted(objects, labels.shape)
     if "doubt" not in found:  # not calibrated
         table.insert(list(table).index("label") + 1, "doubt", np.nan)
         return
@@ -66,8 +54,46 @@ def add_doubt(table: pd.DataFrame, labels: Any, axes: str, objects: Any) -> None
     keys = ["label", *(axis for axis in axes.lower() if axis in table)]
     # an object in space has that of its planes, on average
     means = matched.groupby(keys)["doubt"].mean()
-    values = table[keys].merge(means.reset_index(), on=keys, how="left")["doubt"].to_numpy()
+    found = table[keys].merge(means.reset_index(), on=keys, how="left")
+    # without any partner the column has no type
+    values = found["doubt"].to_numpy(np.float64)
     table.insert(list(table).index("label") + 1, "doubt", values)
+
+
+def check_doubted(
+    objects: Any, shape: tuple[int, ...] | None = None
+) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Return table and labels of the objects of a virtual stain.
+
+    Parameters
+    ----------
+    objects
+        The objects, or the Labels layer of them.
+    shape
+        Of the labels that get their doubt. Default: any.
+
+    Raises
+    ------
+    InputError
+        If they are none, or of another shape.
+    """
+    found = _table(objects)
+    if found is None:
+        raise InputError(
+            "doubt: give the objects of a virtual stain, as stained.objects() returns them, or "
+            "their Labels layer."
+        )
+    planes = objects.labels if hasattr(objects, "labels") else read_source(objects, "doubt").data
+    planes = np.asarray(planes)
+    other = shape is not None and (
+        planes.size != np.prod(shape) or planes.shape[-2:] != tuple(shape[-2:])
+    )
+    if other:
+        raise InputError(
+            f"The doubted objects have the shape {planes.shape}, but the labels have "
+            f"{tuple(shape or ())}: choose those of the same image."
+        )
+    return found, planes
 
 
 def _table(objects: Any) -> pd.DataFrame | None:

@@ -75,6 +75,9 @@ class Segmentation(SegmentedPlanes):
     training
         What the model was trained on, and in what the image is unlike it, for :attr:`doubt`.
         Default: nothing is known.
+    doubted
+        Objects of the virtual stain that was segmented, or their Labels layer: the table then has
+        the column ``doubt``. Default: None.
     """
 
     objects: str = "objects"
@@ -87,6 +90,7 @@ class Segmentation(SegmentedPlanes):
     messages: list[str] = field(default_factory=list)
     base_provenance: dict[str, Any] = field(default_factory=dict)
     training: TrainingFacts = field(default_factory=TrainingFacts)
+    doubted: Any = None
     _hidden: list[int] = field(default_factory=list, init=False)
 
     def __repr__(self) -> str:
@@ -131,7 +135,8 @@ class Segmentation(SegmentedPlanes):
             intensities in, and, where the image is a virtual stain, its uncertainty
             (see :func:`~napari_cytosynth.tasks.measure.measure`).
         doubt
-            Objects of that virtual stain, or their Labels layer, for their doubt. Default: None.
+            Objects of that virtual stain, or their Labels layer, for their doubt. None (default):
+            :attr:`doubted`, if any.
 
         Raises
         ------
@@ -145,7 +150,7 @@ class Segmentation(SegmentedPlanes):
             axes=self.axes,
             probability=self.probability,
             uncertainty=uncertainty,
-            doubt=doubt,
+            doubt=self.doubted if doubt is None else doubt,
             by_plane=not self.links_planes,
         )
         if self.confidence is not None:

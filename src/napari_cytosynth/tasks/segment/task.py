@@ -11,7 +11,7 @@ import numpy as np
 from napari_cytosynth.arguments import check_flag
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.axes import axes_from_labels, plane_slices
+from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
 from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
@@ -24,11 +24,13 @@ from napari_cytosynth.tasks.common.planes import (
 )
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
+from napari_cytosynth.tasks.measure.doubt import check_doubted
 
 from .instances import LabelOptions
 from .object_size.diameter import AUTO, Resizing, check_diameter, plan_resizing, resized
 from .object_size.estimate import measure_plane
 from .output import ChannelSplit, check_output, temporary_array
+from .remarks import about_confidence, about_depth
 from .result import Segmentation
 from .result_check import TrainingFacts
 
@@ -68,6 +70,7 @@ def segment(
     precision: str = "auto",
     tile_size: int | None = None,
     out: Any = None,
+    doubt: Any = None,
     progress: Progress | None = None,
 ) -> Segmentation:
     """Segment objects in an image with a trained network.
@@ -120,6 +123,10 @@ def segment(
     out
         float32 array (zarr, memmap …) of the result's shape that the probability is
         written into, tile by tile; None (default) allocates it.
+    doubt
+        Where the image is a virtual stain, its objects as ``stained.objects()`` returns them, or
+        their Labels layer, of the shape of the result: the table then has the column ``doubt`` (see
+        :func:`~napari_cytosynth.tasks.measure.measure`). Default: None.
     progress
         Called between tiles; None (default) shows a bar in a console. Raising
         :class:`~napari_cytosynth.errors.Cancelled` from it stops the run there.
@@ -151,6 +158,8 @@ def segment(
     }
     _check_options(chosen)  # before anything is loaded
     asked = check_diameter(diameter)
+    if doubt is not None:
+        check_doubted(doubt)
     with cancellable(resolve_progress(progress)) as tick:
         source = read_source(image)
         loaded = load_model(model, device, progress=progress)
@@ -175,10 +184,14 @@ def segment(
         run.set_resampling(resample, run.plan.factor)
         run.add_messages(*run.plan.messages)
         run.check_memory(out)
+        if doubt is not None:
+            check_doubted(doubt, run.whole_shape)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate(out)
         run.execute(tick)
-        run.add_messages(*_about_depth(run, guessed=axes is None), *_about_confidence(run))
+        linked = about_depth(run, run.options, guessed=axes is None)
+        run.add_messages(*linked, *about_confidence(run.options, run.owned))
+        run.doubted = doubt
         return run.result(run.common_parameters(channels, resample, device, precision))
 
 
@@ -193,42 +206,14 @@ def _check_options(options: dict[str, Any]) -> None:
     LabelOptions(**({"threshold": DEFAULT_THRESHOLD} | _given(options)))
 
 
-def _about_confidence(run: _SegmentationRun) -> list[str]:
-    """Return that confidences were asked for where there are none."""
-    known = run.owned is not None and run.owned.gives_confidence
-    if not run.options.min_confidence or (known and run.options.split_touching):
-        return []
-    if known:
-        return ["Without split_touching, objects have no confidence: min_confidence hides none."]
-    return ["This model gives no confidence in its objects: min_confidence hides none."]
-
-
-def _about_depth(run: _SegmentationRun, *, guessed: bool) -> list[str]:
-    """Return what the user ought to know where planes along Z are linked."""
-    if "Z" not in run.axes or not run.options.link_planes:
-        return []
-    messages: list[str] = []
-    if guessed and not axes_from_labels(run.source.axis_labels):
-        messages.append(
-            f"The axes were taken to be {run.reader.axes}, so that objects of neighbouring planes "
-            "along Z are one object. If Z is another axis, such as time, give the axes; "
-            "link_planes=False links none."
-        )
-    if run.z_size is None or run.pixel_size is None:
-        unknown = (
-            "The distance of the planes along Z is not known: volumes and surfaces are in voxels "
-            "only. Give pixel_size=(z, y, x) in µm for physical ones."
-        )
-        messages.append(Message(unknown, "unknown depth"))
-    return messages
-
-
 @dataclass(eq=False)
 class _SegmentationRun(PlaneRun):
     """One run of a segmentation model over the planes of an image."""
 
     options: LabelOptions = field(default_factory=lambda: LabelOptions(DEFAULT_THRESHOLD))
     plan: Resizing = field(default_factory=lambda: Resizing())
+    doubted: Any = None
+    """Objects of the virtual stain that the image is."""
     unlike: str = ""
     """In what the image looks unlike the model's training images."""
 
@@ -394,5 +379,6 @@ class _SegmentationRun(PlaneRun):
             model_threshold=card_options(inference)["threshold"],
             base_provenance=provenance,
             training=TrainingFacts.from_card(self.model.card, self.unlike),
+            doubted=self.doubted,
             **self.placement_arguments(),
         )

@@ -20,6 +20,7 @@ __all__ = [
     "guess_layer_axes",
     "image_layers",
     "label_layers",
+    "objects_layer",
     "pixel_size_um",
     "plane_in_view",
     "position_in_view",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 KEY = "napari-cytosynth"
+_OF_ROLES = ("role", "uncertainty_layer", "calibrated", "segmenter", "segmenter_sha256")
+"""What records of a run's layers differ in."""
 
 
 def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) -> list[Any]:
@@ -50,23 +53,28 @@ def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) ->
 
 def uncertainty_layer(viewer: Any, stain: Any) -> Any:
     """Return the layer with the uncertainty of a virtual stain; None where there is none."""
-    if _role(stain) != "mean":
+    return _layer_of(viewer, stain, "uncertainty")
+
+
+def objects_layer(viewer: Any, stain: Any) -> Any:
+    """Return the labels layer with the objects of a virtual stain and their doubt, or None."""
+    layer = _layer_of(viewer, stain, "objects")
+    return layer if layer is not None and "doubt" in layer.features else None
+
+
+def _layer_of(viewer: Any, stain: Any, role: str) -> Any:
+    """Return the newest layer of a role that belongs to a virtual stain; None without one."""
+    if stain is None or _role(stain) != "mean":
         return None
     wanted = _same_run(stain)
-    return next(
-        (
-            layer
-            for layer in viewer.layers
-            if _role(layer) == "uncertainty" and _same_run(layer) == wanted
-        ),
-        None,
-    )
+    found = (layer for layer in reversed(viewer.layers) if _role(layer) == role)
+    return next((layer for layer in found if _same_run(layer) == wanted), None)
 
 
 def _same_run(layer: Any) -> dict[str, Any]:
     """Return what the layers of one stain of one run share, whatever they are called now."""
     record = layer.metadata[KEY]
-    return {name: record[name] for name in record if name not in ("role", "uncertainty_layer")}
+    return {name: record[name] for name in record if name not in _OF_ROLES}
 
 
 def _role(layer: Any) -> Any:

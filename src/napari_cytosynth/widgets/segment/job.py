@@ -5,7 +5,7 @@ Nothing heavy is imported before a job runs, so that the widget opens at once.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
@@ -27,6 +27,7 @@ __all__ = [
     "SegmentRequest",
     "SegmentRunResult",
     "StackCounts",
+    "StainSnapshots",
     "compute",
     "count_stack",
     "measured",
@@ -43,6 +44,24 @@ _DEPTH = {
     "both under “Advanced” for physical ones.",
 }
 """Of a stack, by whether the pixel size is unknown, too."""
+_NOT_USED = {False: "was not measured in", True: "gave no doubt"}
+"""Of a layer that does not fit, by whether it holds doubts."""
+
+
+@dataclass(frozen=True, eq=False)
+class StainSnapshots:
+    """Copies of what a virtual stain has beside it, where it is the image.
+
+    Attributes
+    ----------
+    uncertainty
+        Of each pixel, for the column ``mean_uncertainty``. Default: None.
+    objects
+        The nuclei that were found in it, for the column ``doubt``. Default: None.
+    """
+
+    uncertainty: LayerSnapshot | None = None
+    objects: LayerSnapshot | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +88,8 @@ class SegmentRequest:
     intensity: LayerSnapshot | None = None
     diameter: float | None = None
     """Of the objects, in px of the image."""
-    uncertainty: LayerSnapshot | None = None
-    """Uncertainty of the virtual stain that is segmented."""
+    stain: StainSnapshots | None = None
+    """Of the virtual stain that is segmented."""
     link_planes: bool = True
     min_confidence: float = 0.0
 
@@ -84,7 +103,7 @@ class SegmentRunResult:
     trees: dict[Plane, ComponentTree | FlowObjects]
     counts: np.ndarray
     messages: list[str] = field(default_factory=list)
-    uncertainty: LayerSnapshot | None = None
+    stain: StainSnapshots | None = None
 
 
 @dataclass(eq=False)
@@ -180,7 +199,7 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     progress(0, 0, "Measuring the objects")
     layers = segmentation.to_layers()
     messages = _in_words_of_the_form(segmentation)
-    table, warning = _measured(segmentation, request.intensity, request.uncertainty)
+    table, warning = _measured(segmentation, request.intensity, request.stain)
     layers[1][1]["features"] = table
     messages += warning
     if segmentation.doubt:
@@ -190,7 +209,7 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     trees = {plane: segmentation.tree(plane)}
     counts = histogram(segmentation.probability)
     prepare_counts(segmentation, progress)
-    return SegmentRunResult(segmentation, layers, trees, counts, messages, request.uncertainty)
+    return SegmentRunResult(segmentation, layers, trees, counts, messages, request.stain)
 
 
 def _in_words_of_the_form(segmentation: Any) -> list[str]:
@@ -208,11 +227,11 @@ def relabel(
     options: LabelOptions,
     intensity: LayerSnapshot | None,
     progress: Progress,
-    uncertainty: LayerSnapshot | None = None,
+    stain: StainSnapshots | None = None,
 ) -> RelabelResult:
     """Label and measure the whole stack at another threshold; the network is not run."""
     update = relabel_only(segmentation, options, progress)
-    return measured(update, intensity, progress, uncertainty)
+    return measured(update, intensity, progress, stain)
 
 
 def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -> RelabelResult:
@@ -226,11 +245,11 @@ def measured(
     update: RelabelResult,
     intensity: LayerSnapshot | None,
     progress: Progress,
-    uncertainty: LayerSnapshot | None = None,
+    stain: StainSnapshots | None = None,
 ) -> RelabelResult:
     """Return labels that were made, with their table."""
     progress(0, 0, "Measuring the objects")
-    table, messages = _measured(update.segmentation, intensity, uncertainty)
+    table, messages = _measured(update.segmentation, intensity, stain)
     progress(0, 0, "Measured")
     return RelabelResult(update.segmentation, update.labels, table, messages)
 
@@ -256,24 +275,27 @@ def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) ->
 
 
 def _measured(
-    segmentation: Any, intensity: LayerSnapshot | None, uncertainty: LayerSnapshot | None
+    segmentation: Any, intensity: LayerSnapshot | None, stain: StainSnapshots | None
 ) -> tuple[Any, list[str]]:
     """Return the table, and warnings about layers that do not fit and were not measured in."""
-    layers = {"intensity": intensity, "uncertainty": uncertainty}
-    images: dict[str, Any] = {}
+    beside = {} if stain is None else {"uncertainty": stain.uncertainty, "doubt": stain.objects}
+    layers = {"intensity": intensity, **beside}
+    used: dict[str, Any] = {}
     messages: list[str] = []
     for name, layer in layers.items():
         if layer is None:
             continue
         position = getattr(segmentation, "position", None)
         image = layer.pixels(segmentation.probability.ndim, position)
+        # the doubts are in the table of the layer, not in its pixels
+        part = replace(layer, data=image) if name == "doubt" else image
         try:
-            table = segmentation.measure(**images, **{name: image})
+            table = segmentation.measure(**used, **{name: part})
         except CytosynthError as error:
-            messages.append(f"⚠ “{layer.name}” was not measured in: {error}")
+            messages.append(f"⚠ “{layer.name}” {_NOT_USED[name == 'doubt']}: {error}")
         else:
-            images[name] = image
-    return (table if images else segmentation.table), messages
+            used[name] = part
+    return (table if used else segmentation.table), messages
 
 
 def seen_plane(segmentation: Any, index: Plane) -> Plane:

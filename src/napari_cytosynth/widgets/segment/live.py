@@ -102,7 +102,7 @@ class LiveSegmentation:
         self._layers = layers
         self.segmentation = result.segmentation
         self.counts = result.counts
-        self.uncertainty = result.uncertainty
+        self.stain = result.stain
         self.own_threshold = result.segmentation.model_threshold
         self._trees: OrderedDict[Plane, ComponentTree | FlowObjects] = OrderedDict(result.trees)
         self._area: int | None = None

@@ -86,7 +86,7 @@ class LiveForm(CheckedForm):
         intensity = self._intensity_snapshot()
 
         def work(progress: Progress) -> RelabelResult:
-            return relabel(segmentation, options, intensity, progress, live.uncertainty)
+            return relabel(segmentation, options, intensity, progress, live.stain)
 
         if "Z" in segmentation.axes and options.link_planes:
             # volumes take longer than labels, which are shown before
@@ -112,7 +112,7 @@ class LiveForm(CheckedForm):
                 self._show_status(f"⚠ {table.error}")
 
         self._updates.start(
-            lambda progress: measured(update, intensity, progress, live.uncertainty), done
+            lambda progress: measured(update, intensity, progress, live.stain), done
         )
 
     def _on_update(self, outcome: Outcome[RelabelResult]) -> None:

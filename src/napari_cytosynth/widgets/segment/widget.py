@@ -15,7 +15,7 @@ from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
 
 from .default_model import ASK, DefaultModel
-from .job import SegmentRequest, compute
+from .job import SegmentRequest, StainSnapshots, compute
 from .live import LiveSegmentation
 from .live_form import LiveForm
 from .object_size import ObjectSizePanel
@@ -39,6 +39,7 @@ __all__ = ["SegmentWidget"]
 _LONGEST_LOOK = 5.0  # s, where Run is pressed before a model was found
 _GIVEN = ("threshold", "min_size", "split_touching", "min_confidence")
 """Options that a run takes from the model's card, where the user has set none."""
+_BESIDE_A_STAIN = (reading.uncertainty_layer, reading.objects_layer)
 _Z_ALONE = "The z step needs the pixel size, which is unknown: enter it too, or 0 as the z step."
 _KEPT = "The labels that you edited are kept; the new ones are in a layer of their own."
 
@@ -255,14 +256,15 @@ class SegmentWidget(LiveForm):
         common = self._common_request() | {"diameter": self._size.chosen()}
         self._preset_for_model()
         options = self._panel.chosen_options()
-        layers = (self.intensity.value, reading.uncertainty_layer(self._viewer, self._image.value))
-        intensity, uncertainty = (None if one is None else LayerSnapshot.of(one) for one in layers)
+        found = (find(self._viewer, self._image.value) for find in _BESIDE_A_STAIN)
+        stain = StainSnapshots(*(None if one is None else LayerSnapshot.of(one) for one in found))
         known = self._known_pixel_size()
         if self.z_size.value and "Z" in (common["axes"] or ""):
             if known is None:
                 raise InputError(_Z_ALONE)
             common["pixel_size"] = (self.z_size.value, *known)
-        return SegmentRequest(intensity=intensity, uncertainty=uncertainty, **common, **options)
+        intensity = self._intensity_snapshot()
+        return SegmentRequest(intensity=intensity, stain=stain, **common, **options)
 
     def _intensity_snapshot(self) -> LayerSnapshot | None:
         layer = self.intensity.value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.metrics import logistic
 from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.segment.tree import ranks, slider_levels
 
@@ -257,17 +258,13 @@ def _facts(
 
 def confidence_of(facts: ObjectFacts, confidence: Confidence) -> npt.NDArray[np.float64]:
     """Return the probability, from a card's logistic fit, that each owner is a true object."""
-    logit = np.full(len(facts.area), confidence.intercept)
     values = (
         (confidence.flow_error, facts.flow_error),
         (confidence.probability, facts.mean_probability),
         (confidence.log_area, np.log(np.maximum(facts.area, 1))),
     )
-    for term, value in values:
-        if term is not None:
-            logit += term.weight * (value - term.mean) / term.std
-    confident: npt.NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
-    return confident
+    terms = [(term.weight, value, term.mean, term.std) for term, value in values if term]
+    return logistic(confidence.intercept, terms, len(facts.area))
 
 
 def zoomed_confidence(confidence: Confidence | None, zoom: float) -> Confidence | None:

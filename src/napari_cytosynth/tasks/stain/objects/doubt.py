@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_cytosynth.metrics import logistic
+
 from .numbers import NumberFit
 
 if TYPE_CHECKING:
@@ -40,12 +42,11 @@ def doubts(block: ObjectDoubt, features: Mapping[str, Values]) -> Values:
         An object with a number that is unknown (NaN) counts as usual in it.
     """
     count = len(next(iter(features.values())))
-    logit = np.full(count, float(block.intercept))
+    terms = []
     for name, term in block.terms.items():
         value = np.nan_to_num((features[name] - term.mean) / term.std)
-        logit += term.weight * np.clip(value, -_FARTHEST, _FARTHEST)
-    found: Values = 1 / (1 + np.exp(-logit))
-    return found
+        terms.append((term.weight, np.clip(value, -_FARTHEST, _FARTHEST), 0.0, 1.0))
+    return logistic(block.intercept, terms, count)
 
 
 def wrong_share_above(block: ObjectDoubt, limit: float) -> float | None:

@@ -35,13 +35,30 @@ CONTRASTS = (0.8, 1.25)
 
 @dataclass(frozen=True, eq=False)
 class ObjectFinder:
-    """A segmentation model that finds objects in virtual stains, with its card's settings."""
+    """A segmentation model that finds objects in stains, with its card's settings.
+
+    Attributes
+    ----------
+    model
+        The model.
+    pixel_size_um
+        Of the planes; with it they are resampled where the model's card requires it. Default:
+        None, they are taken as they are.
+    """
 
     model: Model
+    pixel_size_um: float | None = None
 
     def __call__(self, plane: Floats) -> Found:
         """Return labels (Y, X), numbered from 1 without gaps, and the confidence in each."""
-        result = segment(plane, self.model, axes="YX", progress=silent)
+        result = segment(
+            plane,
+            self.model,
+            axes="YX",
+            pixel_size=self.pixel_size_um,
+            resample=self.pixel_size_um is not None,
+            progress=silent,
+        )
         labels = np.asarray(result.labels)
         count = int(labels.max(initial=0))
         confidence = result.confidence
