@@ -343,3 +343,30 @@ def test_wrong_arguments_are_refused(three, tmp_path, wrong) -> None:
     with pytest.raises(InputError):
         cytosynth.batch(three, tmp_path / "out", **wrong)
     assert not (tmp_path / "out").exists()
+
+
+def test_why_a_segmentation_is_doubtful_is_kept_for_the_page(
+    three, tiny_model, tmp_path, monkeypatch
+) -> None:
+    from napari_cytosynth.tasks.segment.result import Segmentation
+
+    says = property(lambda self: "Unlike." if self.source.path.endswith("b.tif") else "")
+    monkeypatch.setattr(Segmentation, "doubt", says)
+    for resume in (False, True):
+        result = cytosynth.batch(three, tmp_path / "out", model=tiny_model, resume=resume)
+        assert [outcome.doubt for outcome in result.outcomes] == ["", "Unlike.", ""]
+        assert list(result.file_table["doubt"]) == ["", "Unlike.", ""]
+        page = (tmp_path / "out" / "batch-report.html").read_text("utf-8")
+        assert page.index("b.tif") < page.index("a.tif")
+        assert "1 doubtful" in page
+
+
+def test_what_the_check_of_a_stainer_says_is_the_doubt(tiny_stainer, tmp_path, picture) -> None:
+    for name, size in (("like", 0.5), ("unlike", 5.0)):
+        metadata = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": size}
+        tifffile.imwrite(tmp_path / f"{name}.tif", picture(), metadata=metadata, ome=True)
+    options = {"task": "stain", "model": tiny_stainer, "samples": 2}
+    result = cytosynth.batch(tmp_path / "*.tif", tmp_path / "out", **options)
+    doubts = {outcome.item.name: outcome.doubt for outcome in result.outcomes}
+    assert doubts["like.tif"] == ""
+    assert "pixel size" in doubts["unlike.tif"]

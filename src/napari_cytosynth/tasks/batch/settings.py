@@ -35,6 +35,11 @@ _NO_SETTINGS = {
 """Arguments that are no plain values, or that differ from file to file."""
 _NO_MATTER = ("device", "tile_size")
 """Arguments that a result does not depend on."""
+_OBJECT_OPTIONS = (
+    *("threshold", "min_size", "split_touching", "fill_holes"),
+    *("drop_border", "link_planes", "min_confidence"),
+)
+_SAMPLING_OPTIONS = ("views", "samples", "seed", "tolerance", "keep_samples", "inject_dropout")
 _VERSION = 1
 _LARGEST = 1_000_000  # bytes of a file of settings
 
@@ -115,13 +120,10 @@ class BatchSettings:
 def _check_values(task: str, values: dict[str, Any]) -> None:
     """Check before the first file what would be wrong with all of them."""
     if task == "segment":
-        names = ("threshold", "min_size", "split_touching", "fill_holes")
-        names += ("drop_border", "link_planes", "min_confidence")
-        check_options({name: values[name] for name in names})
+        check_options({name: values[name] for name in _OBJECT_OPTIONS})
         check_diameter(values["diameter"])
     elif task == "stain":
-        names = ("views", "samples", "seed", "tolerance", "keep_samples", "inject_dropout")
-        SamplingPlan.of(*(values[name] for name in names))
+        SamplingPlan.of(*(values[name] for name in _SAMPLING_OPTIONS))
 
 
 def _plain(value: Any) -> Any:

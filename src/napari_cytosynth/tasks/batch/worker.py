@@ -22,6 +22,7 @@ from .verbs import MOST_STAINS, files_to_come, run_task
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_cytosynth.images.loaded import LoadedImage
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.export.destination import Destination
 
@@ -156,33 +157,40 @@ class Worker:
 
     def _picture(self, item: BatchItem, record: dict[str, Any]) -> bytes:
         """Return the picture of a result that was made earlier; none if it cannot be read."""
-        folder, parameters = self.out / item.folder, record.get("parameters") or {}
+        measured = self.settings.task == "measure"
         try:
-            planes = []
-            for name in ("labels", "mean"):
-                path = folder / f"{item.stem}-{name}.tif"
-                listed = path.name in record["files"]
-                planes.append(read_image(path, content="labels") if listed else None)
-            labels, mean = planes
-            where = item.intensity if self.settings.task == "measure" else item.place
-            series = None if self.settings.task == "measure" else item.read_series
-            image = None if where is None else read_image(where, series)
-            if self.settings.task == "measure":
+            labels, mean = (self._read(item, record, name) for name in ("labels", "mean"))
+            if measured:
                 labels = read_image(item.place, item.read_series, content="labels")
-            axes, channels = parameters.get("axes"), parameters.get("channels") or [0]
-            shown = None
-            if image is not None:
-                chosen = parameters.get("planes")
-                shown = middle_plane(image.data, axes, channels[0], chosen)
+                image = None if item.intensity is None else read_image(item.intensity)
+            else:
+                image = read_image(item.place, item.read_series)
             outlined = None if labels is None else middle_plane(labels.data, labels.axes)
-            stains = []
-            if mean is not None:
-                count = mean.data.shape[mean.axes.index("C")] if "C" in (mean.axes or "") else 1
-                for number in range(min(count, MOST_STAINS)):
-                    stains.append(middle_plane(mean.data, mean.axes, number))
-            return thumbnail(shown, outlined, stains)
+            return thumbnail(_plane(image, record), outlined, _stains(mean))
         except (CytosynthError, OSError, ValueError, LookupError):
             return b""
+
+    def _read(self, item: BatchItem, record: dict[str, Any], name: str) -> LoadedImage | None:
+        """Return an image of a result; None if it has no such."""
+        path = self.out / item.folder / f"{item.stem}-{name}.tif"
+        return read_image(path, content="labels") if path.name in record["files"] else None
+
+
+def _plane(image: LoadedImage | None, record: dict[str, Any]) -> Any:
+    """Return the plane of an image that the picture of its result shows."""
+    if image is None:
+        return None
+    known = record.get("parameters") or {}
+    channels = known.get("channels") or [0]
+    return middle_plane(image.data, known.get("axes"), channels[0], known.get("planes"))
+
+
+def _stains(mean: LoadedImage | None) -> list[Any]:
+    if mean is None:
+        return []
+    axes = mean.axes or ""
+    count = mean.data.shape[axes.index("C")] if "C" in axes else 1
+    return [middle_plane(mean.data, axes, number) for number in range(min(count, MOST_STAINS))]
 
 
 def _sentence(error: Exception) -> str:
