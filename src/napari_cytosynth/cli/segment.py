@@ -13,18 +13,17 @@ from .arguments import (
     add_image,
     add_segment_options,
     check_output,
-    count_pixels,
     diameter,
     fraction,
-    image_source,
     save_result,
-    sizes_of,
 )
+from .batch import add_batch_options, add_inputs, has_many, run_many
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
-__all__ = ["add_parser"]
+__all__ = ["SETTINGS", "add_parser"]
 
 
 def add_parser(commands: Any) -> None:
@@ -40,6 +39,7 @@ def add_parser(commands: Any) -> None:
         description="Find and measure the objects of an image. Writes probability.tif, "
         "labels.tif and table.csv.",
     )
+    add_inputs(parser)
     add_image(parser)
     group = add_segment_options(parser, depth=True)
     group.add_argument(
@@ -80,9 +80,14 @@ def add_parser(commands: Any) -> None:
         help="of a virtual stain: the folder that cytosynth stain --objects wrote; the table gets "
         "the doubt of each object that is one of those nuclei",
     )
+    add_batch_options(parser)
     parser.set_defaults(run=run)
 
 
+SETTINGS = (
+    *("threshold", "min_size", "fill_holes", "split_touching", "drop_border", "link_planes"),
+    *("min_confidence", "axes", "channels", "pixel_size", "resample", "diameter", "device"),
+)
 _UNKNOWN_DEPTH = (
     "The distance of the planes along Z is not known: volumes and surfaces are in voxels only. "
     "Give --pixel-size Z Y X in µm for physical ones."
@@ -119,19 +124,30 @@ def _read_doubted(folder: Path) -> Any:
     return SimpleNamespace(labels=labels, table=table)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Segment one image file."""
+def run(arguments: argparse.Namespace) -> int:
+    """Segment one image file, or many."""
+    if has_many(arguments):
+        from napari_cytosynth.tasks.batch import BatchSettings
+
+        chosen = {name: getattr(arguments, name) for name in SETTINGS}
+        return run_many(arguments, BatchSettings("segment", arguments.model, chosen))
+    _run_one(arguments, arguments.inputs[0])
+    return 0
+
+
+def _run_one(arguments: argparse.Namespace, image: Path) -> None:
     from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.batch.from_file import count_pixels, file_source, sizes_of
     from napari_cytosynth.tasks.common.messages import topic_of
     from napari_cytosynth.tasks.segment.task import segment
 
-    file = read_image(arguments.image, arguments.series)
+    file = read_image(image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = 4 * count_pixels(file.data.shape, axes)
-    check_output(arguments, "segment", sources=[arguments.image], size=size)
+    check_output(arguments, "segment", sources=[image], size=size)
     doubted = None if arguments.doubt is None else _read_doubted(arguments.doubt)
     result = segment(
-        image_source(file, arguments.image),
+        file_source(file, image),
         model=arguments.model,
         threshold=arguments.threshold,
         min_size=arguments.min_size,
