@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.arguments import check_flag, check_text
@@ -11,7 +12,9 @@ from napari_cytosynth.progress import resolve_progress
 
 from .assemble import assemble
 from .geojson import write_geojson
-from .geojson_reading import read_geojson
+from .geojson_reading import GeoJsonContent, read_geojson
+from .imagej import write_rois
+from .imagej_reading import RegionContent, read_rois
 from .model import LabelledObjects, prepare
 from .space import find_space
 
@@ -29,9 +32,11 @@ __all__ = ["READABLE", "WRITABLE", "check_target", "read_objects", "write_object
 
 WRITABLE = {
     ".geojson": "GeoJSON, for QuPath",
+    ".zip": "regions of interest, for ImageJ",
+    ".roi": "a single region of interest, for ImageJ",
 }
 """Endings of the files that objects can be written to, and what they are."""
-READABLE = (*WRITABLE, ".zip")
+READABLE = (*WRITABLE,)
 """Endings of the files that objects can be read from."""
 
 
@@ -101,9 +106,12 @@ def write_objects(
     _refuse_source(target, objects)
     report = resolve_progress(progress)
     with replacing(target) as temporary:
-        write_geojson(
-            temporary, objects, report, object_type=object_type, class_colors=class_colors
-        )
+        if kind_of(target) == ".geojson":
+            write_geojson(
+                temporary, objects, report, object_type=object_type, class_colors=class_colors
+            )
+        else:
+            write_rois(temporary, objects, report, class_colors=class_colors)
     return _about(objects)
 
 
@@ -213,11 +221,26 @@ def read_objects(
     if not file.is_file():
         raise InputError(f"There is no file “{file}”.")
     try:
-        content = read_geojson(file)
+        content = _read(file)
     except OSError as error:
         raise InputError(f"“{file}” cannot be read: {error.strerror or error}.") from error
     space, _ = find_space(content.description, like, shape, axes)
+    if isinstance(content, RegionContent):
+        content.place(space.leading)
     found = assemble(content.objects, space, content.description, resolve_progress(progress))
     found.class_colors = content.colours
     found.messages = content.messages + found.messages
     return found
+
+
+def _read(file: Path) -> GeoJsonContent | RegionContent:
+    if kind_of(file) == ".geojson":
+        return read_geojson(file)
+    if zipfile.is_zipfile(file) and file.suffix.lower() == ".zip":
+        with zipfile.ZipFile(file) as packed:
+            names = [name.lower() for name in packed.namelist()]
+        if any(name.endswith("json") for name in names) and not any(
+            name.endswith(".roi") for name in names
+        ):
+            return read_geojson(file)
+    return read_rois(file)
