@@ -14,6 +14,7 @@ from napari_cytosynth.version import __version__
 if TYPE_CHECKING:
     from napari_cytosynth import errors, phantoms
     from napari_cytosynth.errors import Cancelled, CytosynthError
+    from napari_cytosynth.tasks.export.objects.exchange import read_objects, write_objects
     from napari_cytosynth.tasks.generate.task import Generation, generate, vary
     from napari_cytosynth.tasks.measure.table import measure
     from napari_cytosynth.tasks.segment.task import Segmentation, segment
@@ -36,9 +37,11 @@ __all__ = [
     "load_model",
     "measure",
     "phantoms",
+    "read_objects",
     "segment",
     "stain",
     "vary",
+    "write_objects",
 ]
 
 _PUBLIC_MODULES = {
@@ -53,9 +56,11 @@ _PUBLIC_MODULES = {
     "list_models": "zoo.catalogue",
     "load_model": "zoo.loading",
     "measure": "tasks.measure.table",
+    "read_objects": "tasks.export.objects.exchange",
     "segment": "tasks.segment.task",
     "stain": "tasks.stain.task",
     "vary": "tasks.generate.task",
+    "write_objects": "tasks.export.objects.exchange",
 }
 
 

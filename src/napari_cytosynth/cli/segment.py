@@ -14,12 +14,16 @@ from .arguments import (
     diameter,
     fraction,
     image_source,
+    path_of,
     save_result,
     sizes_of,
 )
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
+
+    from napari_cytosynth.tasks.segment.result import Segmentation
 
 __all__ = ["add_parser"]
 
@@ -70,6 +74,15 @@ def add_parser(commands: Any) -> None:
         help="drop objects of a lower confidence, from 0 to 1, where the model gives one "
         "(default: 0, none)",
     )
+    parser.add_argument(
+        "--export",
+        type=path_of,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="write the objects also for QuPath (.geojson), ImageJ (.zip), or as a table "
+        "(.parquet)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -83,12 +96,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Segment one image file."""
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.common.messages import topic_of
+    from napari_cytosynth.tasks.export.objects.exchange import check_target
     from napari_cytosynth.tasks.segment.task import segment
 
     file = read_image(arguments.image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[arguments.image], size=size)
+    for path in arguments.export:
+        check_target(path, overwrite=arguments.overwrite)
     result = segment(
         image_source(file, arguments.image),
         model=arguments.model,
@@ -112,6 +128,7 @@ def run(arguments: argparse.Namespace) -> None:
         text = _UNKNOWN_DEPTH if topic == "unknown depth" else message
         echo(f"Warning: {text}" if warning else text, error=warning)
     written = save_result(result, arguments.out, arguments.overwrite)
+    written += _export(result, arguments.export, arguments.overwrite)
     hidden = sum(result.hidden_counts or [])
     left_out = f", {hidden} doubtful left out" if hidden else ""
     echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}{left_out}")
@@ -119,3 +136,17 @@ def run(arguments: argparse.Namespace) -> None:
         echo(f"Warning: {result.doubt}", error=True)
     for path in written:
         echo(printable(path))
+
+
+def _export(result: Segmentation, paths: list[Path], overwrite: bool) -> list[Path]:
+    """Write the objects of a result for other programs, and return the files."""
+    from napari_cytosynth.tasks.common.layers import voxel_size
+    from napari_cytosynth.tasks.export.objects.exchange import write_objects
+
+    for path in paths:
+        write_objects(
+            path, result.labels, result.table, axes=result.axes,
+            pixel_size=voxel_size(result.pixel_size, result.z_size),
+            provenance=result.provenance, overwrite=overwrite,
+        )  # fmt: skip
+    return paths

@@ -5,10 +5,13 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_cytosynth.arguments import check_flag, check_text
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.files import explained_errors, replacing, user_path
 from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.tasks.common.layers import read_source
 
 from .assemble import assemble
 from .geojson import write_geojson
@@ -17,6 +20,7 @@ from .imagej import write_rois
 from .imagej_reading import RegionContent, read_rois
 from .model import LabelledObjects, prepare
 from .space import find_space
+from .tables import read_table, write_csv, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +32,18 @@ if TYPE_CHECKING:
 
     from .model import Colours, Prepared
 
-__all__ = ["READABLE", "WRITABLE", "check_target", "read_objects", "write_objects"]
+__all__ = ["READABLE", "TABLES", "WRITABLE", "check_target", "read_objects", "write_objects"]
 
 WRITABLE = {
     ".geojson": "GeoJSON, for QuPath",
     ".zip": "regions of interest, for ImageJ",
     ".roi": "a single region of interest, for ImageJ",
+    ".csv": "the table, units in the names of its columns",
+    ".parquet": "the table, with units and provenance",
 }
 """Endings of the files that objects can be written to, and what they are."""
+TABLES = (".csv", ".parquet")
+"""Endings of the files that hold the table alone, without pixels."""
 READABLE = (*WRITABLE,)
 """Endings of the files that objects can be read from."""
 
@@ -105,11 +113,15 @@ def write_objects(
     )  # fmt: skip
     _refuse_source(target, objects)
     report = resolve_progress(progress)
+    kind = kind_of(target)
     with replacing(target) as temporary:
-        if kind_of(target) == ".geojson":
+        if kind == ".geojson":
             write_geojson(
                 temporary, objects, report, object_type=object_type, class_colors=class_colors
             )
+        elif kind in TABLES:
+            (write_csv if kind == ".csv" else write_parquet)(temporary, objects)
+            return []
         else:
             write_rois(temporary, objects, report, class_colors=class_colors)
     return _about(objects)
@@ -194,7 +206,8 @@ def read_objects(
         The file; its ending says which kind (see :data:`READABLE`).
     like
         The image that they are of, an array or a layer, for the shape of the labels. Default:
-        None, as the file says; those of this package do.
+        None, as the file says; those of this package do. For a table without pixels (CSV,
+        Parquet): the labels of its objects.
     shape
         Shape of the labels, in place of `like`. Default: None.
     axes
@@ -221,6 +234,8 @@ def read_objects(
     if not file.is_file():
         raise InputError(f"There is no file “{file}”.")
     try:
+        if kind_of(file) in TABLES:
+            return _with_labels(file, like, axes)
         content = _read(file)
     except OSError as error:
         raise InputError(f"“{file}” cannot be read: {error.strerror or error}.") from error
@@ -244,3 +259,22 @@ def _read(file: Path) -> GeoJsonContent | RegionContent:
         ):
             return read_geojson(file)
     return read_rois(file)
+
+
+def _with_labels(file: Path, labels: Any, axes: str | None) -> LabelledObjects:
+    """Return a table that was read, with the labels that its rows are of."""
+    if labels is None:
+        raise InputError(
+            f"“{file.name}” holds a table and no pixels: give the labels of its objects, "
+            "like=labels (on the command line: --like LABELS)."
+        )
+    table, description = read_table(file)
+    source, known = read_source(labels, "like"), description.space
+    if axes is None and known is not None and len(known.axes) == source.data.ndim:
+        axes = known.axes
+    size = None if known is None else known.pixel_size
+    objects = prepare(source, table, axes=axes, pixel_size=size, provenance=description.provenance)
+    space = objects.space
+    return LabelledObjects(
+        np.asarray(source.data), table, space.axes, space.pixel_size, provenance=objects.provenance
+    )

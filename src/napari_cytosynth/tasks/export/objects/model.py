@@ -132,6 +132,24 @@ class Prepared:
         keys, kinds = tuple(self.rows.keys), self.rows.kinds
         return Description(self.space, keys, kinds, self.classes, self.provenance)
 
+    def frame(self) -> pd.DataFrame:
+        """Return the table without napari's column ``index``, its texts as texts.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        if self.table is None:
+            raise InputError(
+                "There is no table of the objects to write: measure them first (Measure, or "
+                "cytosynth.measure), and give the table."
+            )
+        frame = self.table.drop(columns="index", errors="ignore")
+        frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+        texts = [name for name, kind in self.rows.kinds.items() if kind == "text"]
+        return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in texts})
+
     @property
     def planes(self) -> list[tuple[int, ...]]:
         """Index of each plane into the leading axes."""
