@@ -124,6 +124,14 @@ def test_what_qupath_gives_back_has_the_same_labels(tmp_path):
     assert list(found.table["added"]) == [1, 1]
 
 
+def test_metadata_that_stands_there_twice(read):
+    """As QuPath 0.5 to 0.7 writes it."""
+    one = json.dumps(feature(box(0, 0, 1, 1), metadata={"label": "9", "a": "b"}))
+    metadata = '"metadata": {"label": "9", "a": "b"}'
+    found = read(f"[{one.replace(metadata, f'{metadata}, {metadata}')}]")
+    assert found.table[["label", "a"]].to_numpy().tolist() == [[9, "b"]]
+
+
 @pytest.mark.parametrize("pack", ["gz", "zip", "json", "list", "feature", "geometry"])
 def test_further_wrappings(tmp_path, pack):
     one = feature(box(0, 0, 2, 1))
