@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.arguments import check_voxel_size
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 
@@ -167,7 +168,7 @@ def _table(
 def run_import(arguments: argparse.Namespace) -> None:
     """Read objects, and write their labels and table."""
     from napari_cytosynth.images.reading import read_image
-    from napari_cytosynth.tasks.common.layers import Source
+    from napari_cytosynth.tasks.common.layers import Source, voxel_size
     from napari_cytosynth.tasks.export.objects.exchange import read_objects
     from napari_cytosynth.tasks.export.objects.rasters import check_labels, write_labels
 
@@ -177,8 +178,8 @@ def run_import(arguments: argparse.Namespace) -> None:
     like = None if image is None else Source(image.data, path=str(arguments.like))
     found = read_objects(arguments.file, like, shape=arguments.shape, axes=axes)
     if image is not None and found.pixel_size is None:
-        size = sizes_of(image, None, axes)
-        found.pixel_size = (size, size) if isinstance(size, float) else size and tuple(size)
+        size = check_voxel_size(sizes_of(image, None, axes))
+        found.pixel_size = None if size is None else voxel_size(size[1:], size[0])
     for message in found.messages:
         echo(message)
     written: list[Path] = write_labels(arguments.out, found, overwrite=arguments.overwrite)

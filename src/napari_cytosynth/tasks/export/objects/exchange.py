@@ -19,6 +19,7 @@ from .geojson_reading import GeoJsonContent, read_geojson
 from .imagej import write_rois
 from .imagej_reading import RegionContent, read_rois
 from .model import LabelledObjects, prepare
+from .rasters import read_labels
 from .space import find_space
 from .tables import read_table, write_csv, write_parquet
 
@@ -44,7 +45,7 @@ WRITABLE = {
 """Endings of the files that objects can be written to, and what they are."""
 TABLES = (".csv", ".parquet")
 """Endings of the files that hold the table alone, without pixels."""
-READABLE = (*WRITABLE,)
+READABLE = (*WRITABLE, ".tif", ".tiff", ".zarr")
 """Endings of the files that objects can be read from."""
 
 
@@ -231,11 +232,13 @@ def read_objects(
             f"Objects cannot be read from “{file.name}”: only from files that end in "
             f"{_listed(READABLE)}."
         )
-    if not file.is_file():
+    if not (file.is_dir() if kind_of(file) == ".zarr" else file.is_file()):
         raise InputError(f"There is no file “{file}”.")
     try:
         if kind_of(file) in TABLES:
             return _with_labels(file, like, axes)
+        if kind_of(file) in (".tif", ".tiff", ".zarr"):
+            return read_labels(file)
         content = _read(file)
     except OSError as error:
         raise InputError(f"“{file}” cannot be read: {error.strerror or error}.") from error
