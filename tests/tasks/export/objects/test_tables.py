@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 
@@ -91,3 +92,25 @@ def test_without_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(OutputError, match=r"napari-cytosynth\[parquet\]"):
         write_objects(tmp_path / "a.parquet", LABELS, pd.DataFrame({"label": [1, 2]}))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.geojson", "a.zip"])
+def test_half_letters_do_not_end_an_export(tmp_path, name):
+    text = pd.Series(["\ud83d", "x"], dtype=object)
+    write_objects(tmp_path / name, LABELS, pd.DataFrame({"label": [1, 2]}).assign(note=text))
+    assert list(read_objects(tmp_path / name, LABELS).table["note"]) == ["\ufffd", "x"]
+
+
+def test_damaged_files_end_in_a_sentence(tmp_path):
+    """Random bytes changed in each kind of file."""
+    rng = np.random.default_rng(0)
+    for name in ("a.csv", "a.parquet", "a.geojson", "a.zip"):
+        write_objects(tmp_path / name, LABELS, _table(), overwrite=True)
+        content = (tmp_path / name).read_bytes()
+        for _ in range(60):
+            changed = bytearray(content)
+            for place in rng.integers(0, len(changed), rng.integers(1, 6)):
+                changed[place] = rng.choice(bytearray(b'0129[]{}",.-eE \x00\xff'))
+            (tmp_path / f"b{name[1:]}").write_bytes(changed)
+            with contextlib.suppress(InputError):
+                read_objects(tmp_path / f"b{name[1:]}", LABELS)

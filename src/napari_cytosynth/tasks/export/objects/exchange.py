@@ -252,16 +252,18 @@ def read_objects(
 
 
 def _read(file: Path) -> GeoJsonContent | RegionContent:
-    if kind_of(file) == ".geojson":
+    if kind_of(file) == ".geojson" or (file.suffix.lower() == ".zip" and _packs_geojson(file)):
         return read_geojson(file)
-    if zipfile.is_zipfile(file) and file.suffix.lower() == ".zip":
+    return read_rois(file)
+
+
+def _packs_geojson(file: Path) -> bool:
+    try:
         with zipfile.ZipFile(file) as packed:
             names = [name.lower() for name in packed.namelist()]
-        if any(name.endswith("json") for name in names) and not any(
-            name.endswith(".roi") for name in names
-        ):
-            return read_geojson(file)
-    return read_rois(file)
+    except (zipfile.BadZipFile, NotImplementedError):
+        return False  # the reader says what is wrong
+    return any(n.endswith("json") for n in names) and not any(n.endswith(".roi") for n in names)
 
 
 def _with_labels(file: Path, labels: Any, axes: str | None) -> LabelledObjects:

@@ -14,7 +14,7 @@ from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source, 
 from napari_cytosynth.tasks.common.provenance import KEY
 
 from .outlines import trace
-from .rows import ObjectRows
+from .rows import ObjectRows, as_text
 from .space import Description, Space, check_planes
 
 if TYPE_CHECKING:
@@ -146,9 +146,11 @@ class Prepared:
                 "cytosynth.measure), and give the table."
             )
         frame = self.table.drop(columns="index", errors="ignore")
-        frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+        frame = frame.set_axis([as_text(name) for name in frame.columns], axis=1)
         texts = [name for name, kind in self.rows.kinds.items() if kind == "text"]
-        return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in texts})
+        return frame.assign(
+            **{name: frame[name].map(as_text, na_action="ignore") for name in texts}
+        )
 
     @property
     def planes(self) -> list[tuple[int, ...]]:

@@ -12,12 +12,17 @@ from napari_cytosynth.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Kinds", "ObjectRows", "make_table"]
+__all__ = ["Kinds", "ObjectRows", "as_text", "make_table"]
 
 Kinds = dict[str, str]
 """Kind of the values of each column: int, float, bool or text."""
 
 _WORDS = {"true": True, "false": False}
+
+
+def as_text(value: Any) -> str:
+    """Return a value as text that every encoding of Unicode can hold."""
+    return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class ObjectRows:
@@ -45,7 +50,7 @@ class ObjectRows:
                 "The table of the objects must be a DataFrame with the column “label”: the number "
                 "of each object in the labels."
             )
-        names = [str(name) for name in table.columns]
+        names = [as_text(name) for name in table.columns]
         if len({*names}) < len(names):
             raise InputError("Two columns of the table have the same name: rename one of them.")
         table = table.set_axis(names, axis=1)
@@ -115,7 +120,7 @@ def _kind(column: pd.Series) -> str:
 
 
 def _plain(column: pd.Series, kind: str) -> list[Any]:
-    types: dict[str, Any] = {"int": int, "float": float, "bool": bool, "text": str}
+    types: dict[str, Any] = {"int": int, "float": float, "bool": bool, "text": as_text}
     missing = column.isna().to_numpy(bool)
     return [
         None if gone else types[kind](value) for value, gone in zip(column, missing, strict=True)
@@ -147,13 +152,13 @@ def make_table(
     """
     found: dict[tuple[int, ...], dict[str, Any]] = {}
     for place, values in rows:
-        found.setdefault(place, values)
+        found.setdefault(place, {as_text(name): value for name, value in values.items()})
     places = sorted(found)
     data: dict[str, Any] = {
         key: np.array([place[n] for place in places], np.int64) for n, key in enumerate(keys)
     }
     guessed = _guessed(found[place] for place in places)
-    known = kinds or {}
+    known = {as_text(name): kind for name, kind in (kinds or {}).items()}
     for name, kind in (known | guessed | known).items():  # the known ones first, and as known
         if name not in data:
             data[name] = _column([found[place].get(name) for place in places], kind)
@@ -186,7 +191,7 @@ def _column(values: list[Any], kind: str) -> pd.Series:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else as_text(value)
 
 
 def _as_int(values: list[Any]) -> pd.Series:

@@ -103,5 +103,8 @@ def _read_parquet(path: Path) -> tuple[pd.DataFrame, Description]:
         description = Description.from_dict(json.loads(note))
     except (ValueError, RecursionError):
         description = Description()
-    table: pd.DataFrame = found.to_pandas()
+    try:
+        table: pd.DataFrame = found.to_pandas()
+    except (arrow.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"“{path.name}” is damaged: {str(error)[:200]}.") from error
     return table, description
