@@ -146,18 +146,23 @@ def check_target(path: Any, *, overwrite: bool = False) -> Path:
     target = user_path(path)
     if kind_of(target) not in WRITABLE:
         raise OutputError(
-            f"Objects cannot be written as “{target.name}”: give a name that ends in "
+            f"Objects cannot be written as “{_named(target.name)}”: give a name that ends in "
             f"{_listed(WRITABLE)}."
         )
     with explained_errors(target):
         if target.is_dir():
-            raise OutputError(f"“{target}” is a folder: give the name of a file in it.")
+            raise OutputError(f"“{_named(target)}” is a folder: give the name of a file in it.")
         if target.exists() and not check_flag(overwrite, "overwrite"):
             raise OutputError(
-                f"“{target}” is there already. Choose another name, or replace it with --overwrite "
-                "(overwrite=True in Python)."
+                f"“{_named(target)}” is there already. Choose another name, or replace it with "
+                "--overwrite (overwrite=True in Python)."
             )
     return target
+
+
+def _named(path: Any) -> str:
+    """Return a path for a message, without what no terminal shows."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(path))
 
 
 def kind_of(path: Path) -> str:
@@ -178,8 +183,8 @@ def _refuse_source(target: Path, objects: Prepared) -> None:
         for source in objects.source.files:
             if source.exists() and target.exists() and target.samefile(source):
                 raise OutputError(
-                    f"“{target}” is the file that the labels were read from, and is never replaced "
-                    "by them. Choose another name."
+                    f"“{_named(target)}” is the file that the labels were read from, and is "
+                    "never replaced by them. Choose another name."
                 )
 
 
@@ -229,11 +234,11 @@ def read_objects(
     file = user_path(path)
     if kind_of(file) not in READABLE:
         raise InputError(
-            f"Objects cannot be read from “{file.name}”: only from files that end in "
+            f"Objects cannot be read from “{_named(file.name)}”: only from files that end in "
             f"{_listed(READABLE)}."
         )
     if not (file.is_dir() if kind_of(file) == ".zarr" else file.is_file()):
-        raise InputError(f"There is no file “{file}”.")
+        raise InputError(f"There is no file “{_named(file)}”.")
     try:
         if kind_of(file) in TABLES:
             return _with_labels(file, like, axes)
@@ -241,7 +246,7 @@ def read_objects(
             return read_labels(file)
         content = _read(file)
     except OSError as error:
-        raise InputError(f"“{file}” cannot be read: {error.strerror or error}.") from error
+        raise InputError(f"“{_named(file)}” cannot be read: {error.strerror or error}.") from error
     space, _ = find_space(content.description, like, shape, axes)
     if isinstance(content, RegionContent):
         content.place(space.leading)
@@ -270,8 +275,8 @@ def _with_labels(file: Path, labels: Any, axes: str | None) -> LabelledObjects:
     """Return a table that was read, with the labels that its rows are of."""
     if labels is None:
         raise InputError(
-            f"“{file.name}” holds a table and no pixels: give the labels of its objects, "
-            "like=labels (on the command line: --like LABELS)."
+            f"“{_named(file.name)}” holds a table and no pixels: give the labels of its "
+            "objects, like=labels (on the command line: --like LABELS)."
         )
     table, description = read_table(file)
     source, known = read_source(labels, "like"), description.space
