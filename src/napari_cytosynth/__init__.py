@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.errors import Cancelled, CytosynthError
     from napari_cytosynth.tasks.batch.settings import load_settings, save_settings
     from napari_cytosynth.tasks.batch.task import BatchResult, batch
+    from napari_cytosynth.tasks.export.objects.exchange import read_objects, write_objects
     from napari_cytosynth.tasks.generate.task import Generation, generate, vary
     from napari_cytosynth.tasks.measure.table import measure
     from napari_cytosynth.tasks.segment.task import Segmentation, segment
@@ -41,10 +42,12 @@ __all__ = [
     "load_settings",
     "measure",
     "phantoms",
+    "read_objects",
     "save_settings",
     "segment",
     "stain",
     "vary",
+    "write_objects",
 ]
 
 _PUBLIC_MODULES = {
@@ -62,10 +65,12 @@ _PUBLIC_MODULES = {
     "load_model": "zoo.loading",
     "load_settings": "tasks.batch.settings",
     "measure": "tasks.measure.table",
+    "read_objects": "tasks.export.objects.exchange",
     "save_settings": "tasks.batch.settings",
     "segment": "tasks.segment.task",
     "stain": "tasks.stain.task",
     "vary": "tasks.generate.task",
+    "write_objects": "tasks.export.objects.exchange",
 }
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "add_model",
     "add_overwrite",
     "add_segment_options",
+    "add_voxel_size",
     "at_least_one",
     "check_output",
     "diameter",
@@ -185,20 +186,25 @@ def add_segment_options(parser: argparse.ArgumentParser, *, depth: bool = False)
 def add_pixel_size_and_device(group: Any, *, depth: bool = False) -> None:
     """Add the options for the pixel size and the device; with `depth`, up to three sizes."""
     if depth:
-        group.add_argument(
-            "--pixel-size",
-            type=pixel_size,
-            nargs="+",
-            action=PixelSizes,
-            metavar="UM",
-            help="pixel size of the image in µm: one number, those of Y and X, or those of Z "
-            "(distance of planes), Y and X",
-        )
+        add_voxel_size(group)
     else:
         group.add_argument(
             "--pixel-size", type=pixel_size, metavar="UM", help="pixel size of the image in µm"
         )
     add_device(group)
+
+
+def add_voxel_size(group: Any) -> None:
+    """Add the option for one to three pixel sizes."""
+    group.add_argument(
+        "--pixel-size",
+        type=pixel_size,
+        nargs="+",
+        action=PixelSizes,
+        metavar="UM",
+        help="pixel size of the image in µm: one number, those of Y and X, or those of Z "
+        "(distance of planes), Y and X",
+    )
 
 
 def add_device(group: Any) -> None:

@@ -15,6 +15,7 @@ from .arguments import (
     check_output,
     diameter,
     fraction,
+    path_of,
     save_result,
 )
 from .batch import add_batch_options, add_inputs, has_many, run_many
@@ -22,6 +23,8 @@ from .batch import add_batch_options, add_inputs, has_many, run_many
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from napari_cytosynth.tasks.segment.result import Segmentation
 
 __all__ = ["SETTINGS", "add_parser"]
 
@@ -75,10 +78,19 @@ def add_parser(commands: Any) -> None:
     )
     group.add_argument(
         "--doubt",
-        type=Path,
+        type=path_of,
         metavar="FOLDER",
         help="of a virtual stain: the folder that cytosynth stain --objects wrote; the table gets "
         "the doubt of each object that is one of those nuclei",
+    )
+    group.add_argument(
+        "--export",
+        type=path_of,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="write the objects also for QuPath (.geojson), ImageJ (.zip), or as a table "
+        "(.parquet)",
     )
     add_batch_options(parser)
     parser.set_defaults(run=run)
@@ -129,16 +141,26 @@ def run(arguments: argparse.Namespace) -> int:
     if has_many(arguments):
         from napari_cytosynth.tasks.batch import BatchSettings
 
+        _check_many(arguments)
         chosen = {name: getattr(arguments, name) for name in SETTINGS}
         return run_many(arguments, BatchSettings("segment", arguments.model, chosen))
     _run_one(arguments, arguments.inputs[0])
     return 0
 
 
+def _check_many(arguments: argparse.Namespace) -> None:
+    """Raise InputError for an option that means one image."""
+    given = {"--doubt": arguments.doubt is not None, "--export": bool(arguments.export)}
+    for option, asked in given.items():
+        if asked:
+            raise InputError(f"{option} is for one image: leave it out, or give a single image.")
+
+
 def _run_one(arguments: argparse.Namespace, image: Path) -> None:
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.batch.from_file import count_pixels, file_source, sizes_of
     from napari_cytosynth.tasks.common.messages import topic_of
+    from napari_cytosynth.tasks.export.objects.exchange import check_target
     from napari_cytosynth.tasks.segment.task import segment
 
     file = read_image(image, arguments.series)
@@ -146,6 +168,8 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[image], size=size)
     doubted = None if arguments.doubt is None else _read_doubted(arguments.doubt)
+    for path in arguments.export:
+        check_target(path, overwrite=arguments.overwrite)
     result = segment(
         file_source(file, image),
         model=arguments.model,
@@ -170,6 +194,7 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
         text = _UNKNOWN_DEPTH if topic == "unknown depth" else message
         echo(f"Warning: {text}" if warning else text, error=warning)
     written = save_result(result, arguments.out, arguments.overwrite)
+    written += _export(result, arguments.export, arguments.overwrite)
     hidden = sum(result.hidden_counts or [])
     left_out = f", {hidden} doubtful left out" if hidden else ""
     echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}{left_out}")
@@ -177,3 +202,17 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
         echo(f"Warning: {result.doubt}", error=True)
     for path in written:
         echo(printable(path))
+
+
+def _export(result: Segmentation, paths: list[Path], overwrite: bool) -> list[Path]:
+    """Write the objects of a result for other programs, and return the files."""
+    from napari_cytosynth.tasks.common.layers import voxel_size
+    from napari_cytosynth.tasks.export.objects.exchange import write_objects
+
+    for path in paths:
+        write_objects(
+            path, result.labels, result.table, axes=result.axes,
+            pixel_size=voxel_size(result.pixel_size, result.z_size),
+            provenance=result.provenance, overwrite=overwrite,
+        )  # fmt: skip
+    return paths
