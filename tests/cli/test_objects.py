@@ -99,3 +99,11 @@ def test_a_segmentation_is_exported_too(tmp_path, saved_model, capsys):
     assert main([*line, str(tmp_path / "a.zip")]) == 1  # before the run
     assert "is there already" in capsys.readouterr().err
     assert (tmp_path / "out" / "labels.tif").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("option", ["--export", "--doubt"])
+def test_an_option_for_one_image_is_refused_with_many(option, tmp_path, capsys):
+    images = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    line = ["segment", *map(str, images), "--model", "m", "--out", str(tmp_path), option, "x"]
+    assert main(line) != 0
+    assert f"{option} is for one image" in capsys.readouterr().err
