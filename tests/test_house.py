@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # the extras that make and .ci/run install
-INSTALLED = ("train", "distributed", "readers", "test", "docs")
+INSTALLED = ("train", "distributed", "parquet", "readers", "test", "docs")
 PAGES = sorted(p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md"))
 
 requires_checkout = pytest.mark.skipif(

@@ -129,7 +129,10 @@ values = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def calls(make_model, make_stainer, make_generator) -> list[Call]:
+def calls(make_model, make_stainer, make_generator, tmp_path_factory) -> list[Call]:
+    folder = tmp_path_factory.mktemp("objects")
+    objects = folder / "read.geojson"
+    cytosynth.write_objects(objects, LABELS)
     tiny, stainer = make_model(), make_stainer()
     quiet = {"progress": lambda *_: None}
     found = cytosynth.segment(IMAGE, tiny, **quiet)
@@ -170,6 +173,16 @@ def calls(make_model, make_stainer, make_generator) -> list[Call]:
             cytosynth.measure,
             {"labels": LABELS},
             ("intensity", "pixel_size", "axes", "probability", "uncertainty", "doubt"),
+        ),
+        Call(
+            cytosynth.write_objects,
+            {"path": folder / "objects.geojson", "labels": LABELS, "overwrite": True, **quiet},
+            ("table", "axes", "pixel_size", "nuclei", "class_column", "object_type", "provenance"),
+        ),
+        Call(
+            cytosynth.read_objects,
+            {"path": objects, "like": LABELS, **quiet},
+            ("shape", "axes"),
         ),
         Call(cytosynth.load_model, {"source": "."}, ("device", "progress")),
         Call(cytosynth.list_models, {}, ("task",)),

@@ -14,6 +14,9 @@ from napari_cytosynth.version import __version__
 if TYPE_CHECKING:
     from napari_cytosynth import errors, phantoms
     from napari_cytosynth.errors import Cancelled, CytosynthError
+    from napari_cytosynth.tasks.batch.settings import load_settings, save_settings
+    from napari_cytosynth.tasks.batch.task import BatchResult, batch
+    from napari_cytosynth.tasks.export.objects.exchange import read_objects, write_objects
     from napari_cytosynth.tasks.generate.task import Generation, generate, vary
     from napari_cytosynth.tasks.measure.table import measure
     from napari_cytosynth.tasks.segment.task import Segmentation, segment
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model, load_model
 
 __all__ = [
+    "BatchResult",
     "Cancelled",
     "CytosynthError",
     "Generation",
@@ -30,18 +34,24 @@ __all__ = [
     "Segmentation",
     "Staining",
     "__version__",
+    "batch",
     "errors",
     "generate",
     "list_models",
     "load_model",
+    "load_settings",
     "measure",
     "phantoms",
+    "read_objects",
+    "save_settings",
     "segment",
     "stain",
     "vary",
+    "write_objects",
 ]
 
 _PUBLIC_MODULES = {
+    "BatchResult": "tasks.batch.task",
     "Cancelled": "errors",
     "CytosynthError": "errors",
     "Generation": "tasks.generate.task",
@@ -49,13 +59,18 @@ _PUBLIC_MODULES = {
     "ModelInfo": "zoo.catalogue",
     "Segmentation": "tasks.segment.task",
     "Staining": "tasks.stain.task",
+    "batch": "tasks.batch.task",
     "generate": "tasks.generate.task",
     "list_models": "zoo.catalogue",
     "load_model": "zoo.loading",
+    "load_settings": "tasks.batch.settings",
     "measure": "tasks.measure.table",
+    "read_objects": "tasks.export.objects.exchange",
+    "save_settings": "tasks.batch.settings",
     "segment": "tasks.segment.task",
     "stain": "tasks.stain.task",
     "vary": "tasks.generate.task",
+    "write_objects": "tasks.export.objects.exchange",
 }
 
 

@@ -25,7 +25,7 @@ def make_parser() -> CommandParser:
     from napari_cytosynth.console import CommandParser
     from napari_cytosynth.version import __version__
 
-    from . import generate, models, phantoms, segment, show, stain
+    from . import generate, measure, models, objects, phantoms, run_settings, segment, show, stain
     from .evaluate import segment as evaluate
 
     parser = CommandParser(
@@ -41,8 +41,11 @@ def make_parser() -> CommandParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     segment.add_parser(commands)
     stain.add_parser(commands)
+    measure.add_parser(commands)
+    run_settings.add_parser(commands)
     generate.add_parser(commands)
     show.add_parser(commands)
+    objects.add_parsers(commands)
     models.add_parser(commands)
     evaluate.add_parser(commands)
     phantoms.add_parser(commands)

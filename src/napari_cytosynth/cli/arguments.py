@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,28 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_cytosynth.images.reading import LoadedImage
-    from napari_cytosynth.tasks.common.layers import Source
-
 __all__ = [
+    "PixelSizes",
     "add_device",
     "add_image",
     "add_model",
     "add_overwrite",
     "add_segment_options",
+    "add_voxel_size",
     "at_least_one",
     "check_output",
-    "count_pixels",
     "diameter",
     "fraction",
-    "image_source",
     "make_folder",
     "not_negative",
     "path_of",
     "pixel_size",
     "positive",
     "save_result",
-    "sizes_of",
     "whole",
 ]
 
@@ -110,7 +105,7 @@ def at_least_one(text: str) -> int:
     return value
 
 
-class _PixelSizes(argparse.Action):
+class PixelSizes(argparse.Action):
     """Keeps one to three pixel sizes."""
 
     def __call__(
@@ -191,20 +186,25 @@ def add_segment_options(parser: argparse.ArgumentParser, *, depth: bool = False)
 def add_pixel_size_and_device(group: Any, *, depth: bool = False) -> None:
     """Add the options for the pixel size and the device; with `depth`, up to three sizes."""
     if depth:
-        group.add_argument(
-            "--pixel-size",
-            type=pixel_size,
-            nargs="+",
-            action=_PixelSizes,
-            metavar="UM",
-            help="pixel size of the image in µm: one number, those of Y and X, or those of Z "
-            "(distance of planes), Y and X",
-        )
+        add_voxel_size(group)
     else:
         group.add_argument(
             "--pixel-size", type=pixel_size, metavar="UM", help="pixel size of the image in µm"
         )
     add_device(group)
+
+
+def add_voxel_size(group: Any) -> None:
+    """Add the option for one to three pixel sizes."""
+    group.add_argument(
+        "--pixel-size",
+        type=pixel_size,
+        nargs="+",
+        action=PixelSizes,
+        metavar="UM",
+        help="pixel size of the image in µm: one number, those of Y and X, or those of Z "
+        "(distance of planes), Y and X",
+    )
 
 
 def add_device(group: Any) -> None:
@@ -217,10 +217,7 @@ def add_device(group: Any) -> None:
 
 
 def add_image(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments for the image, the model and the folder of results."""
-    parser.add_argument(
-        "image", type=path_of, metavar="IMAGE", help="TIFF, PNG, JPEG, OME-Zarr or .npy"
-    )
+    """Add the arguments for the model, the folder of results and what the image holds."""
     add_model(parser)
     parser.add_argument(
         "--axes",
@@ -237,7 +234,7 @@ def add_image(parser: argparse.ArgumentParser) -> None:
         "--series",
         metavar="N",
         help="image to read from a file of several, by number (from 0) or name (default: the "
-        "largest)",
+        "largest; of many files, all)",
     )
 
 
@@ -298,42 +295,6 @@ def check_output(
 
     destination = find_destination(arguments.out, task, images, others=others)
     check_beforehand(destination, sources, size=size, overwrite=arguments.overwrite)
-
-
-def image_source(file: LoadedImage, path: Path) -> Source:
-    """Return an image with its path, so that the record of a result names it."""
-    from napari_cytosynth.tasks.common.layers import Source
-
-    return Source(file.data, path=str(path.absolute()))
-
-
-def sizes_of(
-    file: LoadedImage, given: float | Sequence[float] | None, axes: str | None
-) -> float | Sequence[float] | None:
-    """Return the pixel size as functions take it: given on the line, else the file's.
-
-    Parameters
-    ----------
-    file
-        The image; a distance of planes that is not given is its own.
-    given
-        One to three numbers, or None.
-    axes
-        Those in use, or None if unknown.
-    """
-    found = given if given is not None else file.pixel_size_um
-    own = file.z_size_um if "Z" in (axes or "") else None
-    if found is None or own is None:
-        return found
-    sizes = (found, found) if isinstance(found, float | int) else tuple(found)
-    return sizes if len(sizes) == 3 else (own, sizes[0], sizes[-1])
-
-
-def count_pixels(shape: Sequence[int], axes: str | None) -> int:
-    """Return the number of pixels of one channel; of unknown axes, those of one plane."""
-    if axes is None or len(axes) != len(shape):
-        return math.prod(shape[-2:]) if len(shape) == 2 else 0
-    return math.prod(size for size, axis in zip(shape, axes, strict=True) if axis != "C")
 
 
 def save_result(result: Any, out: Path, overwrite: bool, **options: Any) -> list[Path]:

@@ -13,18 +13,20 @@ from .arguments import (
     add_image,
     add_segment_options,
     check_output,
-    count_pixels,
     diameter,
     fraction,
-    image_source,
+    path_of,
     save_result,
-    sizes_of,
 )
+from .batch import add_batch_options, add_inputs, has_many, run_many
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
-__all__ = ["add_parser"]
+    from napari_cytosynth.tasks.segment.result import Segmentation
+
+__all__ = ["SETTINGS", "add_parser"]
 
 
 def add_parser(commands: Any) -> None:
@@ -40,6 +42,7 @@ def add_parser(commands: Any) -> None:
         description="Find and measure the objects of an image. Writes probability.tif, "
         "labels.tif and table.csv.",
     )
+    add_inputs(parser)
     add_image(parser)
     group = add_segment_options(parser, depth=True)
     group.add_argument(
@@ -75,14 +78,28 @@ def add_parser(commands: Any) -> None:
     )
     group.add_argument(
         "--doubt",
-        type=Path,
+        type=path_of,
         metavar="FOLDER",
         help="of a virtual stain: the folder that cytosynth stain --objects wrote; the table gets "
         "the doubt of each object that is one of those nuclei",
     )
+    group.add_argument(
+        "--export",
+        type=path_of,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="write the objects also for QuPath (.geojson), ImageJ (.zip), or as a table "
+        "(.parquet)",
+    )
+    add_batch_options(parser)
     parser.set_defaults(run=run)
 
 
+SETTINGS = (
+    *("threshold", "min_size", "fill_holes", "split_touching", "drop_border", "link_planes"),
+    *("min_confidence", "axes", "channels", "pixel_size", "resample", "diameter", "device"),
+)
 _UNKNOWN_DEPTH = (
     "The distance of the planes along Z is not known: volumes and surfaces are in voxels only. "
     "Give --pixel-size Z Y X in µm for physical ones."
@@ -119,19 +136,42 @@ def _read_doubted(folder: Path) -> Any:
     return SimpleNamespace(labels=labels, table=table)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Segment one image file."""
+def run(arguments: argparse.Namespace) -> int:
+    """Segment one image file, or many."""
+    if has_many(arguments):
+        from napari_cytosynth.tasks.batch import BatchSettings
+
+        _check_many(arguments)
+        chosen = {name: getattr(arguments, name) for name in SETTINGS}
+        return run_many(arguments, BatchSettings("segment", arguments.model, chosen))
+    _run_one(arguments, arguments.inputs[0])
+    return 0
+
+
+def _check_many(arguments: argparse.Namespace) -> None:
+    """Raise InputError for an option that means one image."""
+    given = {"--doubt": arguments.doubt is not None, "--export": bool(arguments.export)}
+    for option, asked in given.items():
+        if asked:
+            raise InputError(f"{option} is for one image: leave it out, or give a single image.")
+
+
+def _run_one(arguments: argparse.Namespace, image: Path) -> None:
     from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.batch.from_file import count_pixels, file_source, sizes_of
     from napari_cytosynth.tasks.common.messages import topic_of
+    from napari_cytosynth.tasks.export.objects.exchange import check_target
     from napari_cytosynth.tasks.segment.task import segment
 
-    file = read_image(arguments.image, arguments.series)
+    file = read_image(image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = 4 * count_pixels(file.data.shape, axes)
-    check_output(arguments, "segment", sources=[arguments.image], size=size)
+    check_output(arguments, "segment", sources=[image], size=size)
     doubted = None if arguments.doubt is None else _read_doubted(arguments.doubt)
+    for path in arguments.export:
+        check_target(path, overwrite=arguments.overwrite)
     result = segment(
-        image_source(file, arguments.image),
+        file_source(file, image),
         model=arguments.model,
         threshold=arguments.threshold,
         min_size=arguments.min_size,
@@ -154,6 +194,7 @@ def run(arguments: argparse.Namespace) -> None:
         text = _UNKNOWN_DEPTH if topic == "unknown depth" else message
         echo(f"Warning: {text}" if warning else text, error=warning)
     written = save_result(result, arguments.out, arguments.overwrite)
+    written += _export(result, arguments.export, arguments.overwrite)
     hidden = sum(result.hidden_counts or [])
     left_out = f", {hidden} doubtful left out" if hidden else ""
     echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}{left_out}")
@@ -161,3 +202,17 @@ def run(arguments: argparse.Namespace) -> None:
         echo(f"Warning: {result.doubt}", error=True)
     for path in written:
         echo(printable(path))
+
+
+def _export(result: Segmentation, paths: list[Path], overwrite: bool) -> list[Path]:
+    """Write the objects of a result for other programs, and return the files."""
+    from napari_cytosynth.tasks.common.layers import voxel_size
+    from napari_cytosynth.tasks.export.objects.exchange import write_objects
+
+    for path in paths:
+        write_objects(
+            path, result.labels, result.table, axes=result.axes,
+            pixel_size=voxel_size(result.pixel_size, result.z_size),
+            provenance=result.provenance, overwrite=overwrite,
+        )  # fmt: skip
+    return paths

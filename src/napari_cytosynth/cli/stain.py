@@ -10,22 +10,21 @@ from .arguments import (
     add_image,
     add_pixel_size_and_device,
     check_output,
-    count_pixels,
-    image_source,
     save_result,
-    sizes_of,
     whole,
 )
+from .batch import add_batch_options, add_inputs, has_many, run_many
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from napari_cytosynth.images.reading import LoadedImage
     from napari_cytosynth.tasks.stain.objects import StainedObjects
     from napari_cytosynth.tasks.stain.result import Staining
     from napari_cytosynth.zoo.card import ModelCard
 
-__all__ = ["add_parser"]
+__all__ = ["SETTINGS", "add_parser"]
 
 
 def add_parser(commands: Any) -> None:
@@ -42,6 +41,7 @@ def add_parser(commands: Any) -> None:
         "they are. Writes mean.tif, std.tif and provenance.json; with --objects also labels.tif "
         "and table.csv.",
     )
+    add_inputs(parser)
     add_image(parser)
     group = parser.add_argument_group("how the model runs")
     group.add_argument(
@@ -97,23 +97,41 @@ def add_parser(commands: Any) -> None:
         "from 0, in the order of its channels (default: chosen by their contrast)",
     )
     add_pixel_size_and_device(group)
+    add_batch_options(parser)
     parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Stain one image file virtually."""
+SETTINGS = (
+    *("views", "samples", "seed", "stains", "tolerance", "keep_samples", "inject_dropout", "axes"),
+    *("channels", "pixel_size", "resample", "focal_planes", "device", "objects"),
+)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stain one image file virtually, or many."""
+    if has_many(arguments):
+        from napari_cytosynth.tasks.batch import BatchSettings
+
+        chosen = {name: getattr(arguments, name) for name in SETTINGS}
+        return run_many(arguments, BatchSettings("stain", arguments.model, chosen))
+    _run_one(arguments, arguments.inputs[0])
+    return 0
+
+
+def _run_one(arguments: argparse.Namespace, image: Path) -> None:
     from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.tasks.batch.from_file import count_pixels, file_source, sizes_of
     from napari_cytosynth.tasks.stain.objects.task import check_stain
     from napari_cytosynth.tasks.stain.plan import SamplingPlan
     from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
 
-    file = read_image(arguments.image, arguments.series)
+    file = read_image(image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = arguments.pixel_size or file.pixel_size_um
     pixels = count_pixels(file.data.shape, axes)
     # without a number, the card decides, which is not read yet
-    _check_output(arguments, pixels, 1, uncertain=arguments.samples != 0)
+    _check_output(arguments, image, pixels, 1, uncertain=arguments.samples != 0)
     model = load_model(arguments.model, arguments.device)
     inference = model.card.inference
     plan = SamplingPlan.of(
@@ -126,11 +144,11 @@ def run(arguments: argparse.Namespace) -> None:
     count = len(stains)
     uncertain = plan.samples > 0 or inference.uncertainty is not None
     pixels = _pixels(file, model.card, arguments, axes)
-    _check_output(arguments, pixels, count, uncertain=uncertain)
+    _check_output(arguments, image, pixels, count, uncertain=uncertain)
     for warning in _domain_warnings(file, model.card, arguments, axes, size):
         echo(f"Warning: {warning}", error=True)
     result = stain(
-        image_source(file, arguments.image),
+        file_source(file, image),
         model=model,
         views=arguments.views,
         samples=arguments.samples,
@@ -161,7 +179,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_output(
-    arguments: argparse.Namespace, pixels: int, stains: int, *, uncertain: bool
+    arguments: argparse.Namespace, image: Path, pixels: int, stains: int, *, uncertain: bool
 ) -> None:
     kept = arguments.samples != 0 and arguments.keep_samples
     found = arguments.objects is not None
@@ -171,7 +189,7 @@ def _check_output(
     least = 2 if arguments.tolerance else arguments.samples or 2  # it may stop early
     arrays = 1 + uncertain + (least if kept else 0)
     size = 4 * pixels * (stains * arrays + found)
-    sources = [arguments.image]
+    sources = [image]
     check_output(arguments, "stain", images=images, others=others, sources=sources, size=size)
 
 
@@ -179,6 +197,7 @@ def _pixels(
     file: LoadedImage, card: ModelCard, arguments: argparse.Namespace, axes: str | None
 ) -> int:
     """Return the number of pixels of one stain."""
+    from napari_cytosynth.tasks.batch.from_file import count_pixels
     from napari_cytosynth.tasks.common.focal_reader import takes_from_z
 
     pixels = count_pixels(file.data.shape, axes)

@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
+from .facts import ImageContents, SeriesFacts
 from .limits import check_memory
 from .loaded import LoadedImage
 from .series import chosen_number
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["is_zarr", "read_ome_zarr", "zarr_images", "zarr_labels"]
+__all__ = ["is_zarr", "read_ome_zarr", "zarr_contents", "zarr_images", "zarr_labels"]
 
 _MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
@@ -97,6 +98,33 @@ def zarr_images(path: Path) -> dict[str, Path]:
     if found := _collection(path, attributes):
         return found
     raise _unreadable(path, "its metadata lack “multiscales”")
+
+
+def zarr_contents(path: Path) -> ImageContents:
+    """Return the images of a Zarr (all fields of a plate) without reading their pixels.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read as OME-Zarr, or is damaged.
+    """
+    return ImageContents(tuple(_facts(name, place) for name, place in zarr_images(path).items()))
+
+
+def _facts(name: str, place: Path) -> SeriesFacts:
+    array, axes, scale = _array(place)
+    letters = _letters(axes, array.ndim)
+    sizes = _lengths(letters, axes, scale)
+    return SeriesFacts(
+        shape=tuple(array.shape),
+        dtype=str(np.dtype(array.dtype)),
+        axes=letters,
+        pixel_size_um=_pixel_size(sizes),
+        z_size_um=sizes.get("Z"),
+        series=name or None,
+        name=name,
+        place=place,
+    )
 
 
 def zarr_labels(path: Path) -> dict[str, Path]:

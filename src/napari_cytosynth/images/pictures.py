@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_cytosynth.errors import InputError
 
+from .facts import ImageContents, SeriesFacts
 from .limits import check_compression, check_memory
 from .loaded import LoadedImage
 from .series import chosen_number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from .loaded import Content
 
-__all__ = ["read_picture"]
+__all__ = ["picture_contents", "read_picture"]
 
 # those that Pillow decodes by itself: EPS, for one, would be run by another program
 _FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA", "SGI")  # fmt: skip  # noqa: E501
@@ -36,6 +39,19 @@ def read_picture(path: Path, series: int | str | None, content: Content) -> Load
     InputError
         If the picture is larger than the memory, or its depth cannot be kept.
     """
+    with _opened(path) as picture:
+        _check_size(path, picture)
+        number, messages = _frame(path, picture, series)
+        if number:
+            picture.seek(number)
+        data = _deep_pixels(path, picture)
+        if data is None:
+            data = _pixels(picture, content)
+    return LoadedImage(data, {2: "YX", 3: "YXC"}.get(data.ndim), None, messages)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     from PIL import Image  # not skimage.io: it leaves files open that it cannot read
 
     Image.init()
@@ -44,16 +60,29 @@ def read_picture(path: Path, series: int | str | None, content: Content) -> Load
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as picture:
-            _check_size(path, picture)
-            number, messages = _frame(path, picture, series)
-            if number:
-                picture.seek(number)
-            data = _deep_pixels(path, picture)
-            if data is None:
-                data = _pixels(picture, content)
+            yield picture
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-    return LoadedImage(data, {2: "YX", 3: "YXC"}.get(data.ndim), None, messages)
+
+
+def picture_contents(path: Path) -> ImageContents:
+    """Return what a picture holds without decoding it; of an animation, the first frame.
+
+    Raises
+    ------
+    InputError
+        If the file is too small for its picture, or the picture too large for the memory.
+    """
+    with _opened(path) as picture:
+        _check_size(path, picture)
+        width, height = picture.size
+        bands = 3 if picture.mode == "P" else len(picture.getbands())
+        shape = (height, width) if bands == 1 else (height, width, bands)
+        deep = picture.mode.startswith("I;16")
+        dtype = {"1": "bool", "I": "int32", "F": "float32"}.get(
+            picture.mode, "uint16" if deep else "uint8"
+        )
+    return ImageContents((SeriesFacts(shape, dtype, "YX" if bands == 1 else "YXC"),))
 
 
 def _check_size(path: Path, picture: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,20 +10,22 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.files import user_path
 
+from .facts import ImageContents, SeriesFacts
 from .limits import check_memory
 from .loaded import LoadedImage
-from .ome_zarr import is_zarr, read_ome_zarr
-from .pictures import read_picture
+from .ome_zarr import is_zarr, read_ome_zarr, zarr_contents
+from .pictures import picture_contents, read_picture
 from .series import chosen_number
-from .tiff import is_tiff, read_tiff
-from .vendors import VENDOR_SUFFIXES, read_vendor
+from .tiff import is_tiff, read_tiff, tiff_contents
+from .vendors import VENDOR_SUFFIXES, read_vendor, vendor_contents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .loaded import Content
 
-__all__ = ["LoadedImage", "read_image"]
+__all__ = ["LoadedImage", "inspect_image", "read_image"]
 
 
 def read_image(
@@ -61,23 +64,67 @@ def read_image(
         If there is no such file or image, it cannot be read, or it does not fit into the memory.
     """
     path = user_path(path)
+    with _explained(path):
+        if _is_zarr(path):
+            return read_ome_zarr(path, series)
+        image = _read(path, series, content, alone=alone)
+    if not image.data.size:
+        raise InputError(f"“{path.name}” holds no pixels.")
+    return image
+
+
+def inspect_image(path: str | Path) -> ImageContents:
+    """Return what :func:`read_image` would find in a file, without reading a pixel.
+
+    Parameters
+    ----------
+    path
+        As :func:`read_image` takes it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be read.
+    """
+    path = user_path(path)
+    with _explained(path):
+        if _is_zarr(path):
+            return zarr_contents(path)
+        if is_tiff(path):
+            return tiff_contents(path)
+        if path.suffix.lower() == ".npy":
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            return ImageContents((SeriesFacts(mapped.shape, str(mapped.dtype)),))
+        if path.suffix.lower() in VENDOR_SUFFIXES:
+            return vendor_contents(path)
+        return picture_contents(path)
+
+
+def _is_zarr(path: Path) -> bool:
+    """Return whether a path is a Zarr, and no file; neither is refused."""
     try:
         zarr, file = is_zarr(path), path.is_file()
+        empty = file and not path.stat().st_size
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise InputError(f"“{path}” cannot be read: {error.strerror or error}.") from error
-    if zarr:
-        return read_ome_zarr(path, series)
-    if not file:
+    if not zarr and not file:
         raise InputError(f"There is no image file “{path}”.")
+    if empty:
+        raise InputError(
+            f"“{path.name}” cannot be read as an image: it is empty (0 bytes). Copy it again."
+        )
+    return zarr
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise whatever a reader or a codec raises as :class:`InputError`."""
     try:
-        image = _read(path, series, content, alone=alone)
+        yield
     except InputError:
         raise
     except Exception as error:  # each reader and codec has errors of its own
         raise InputError(f"“{path.name}” cannot be read as an image: {error}") from error
-    if not image.data.size:
-        raise InputError(f"“{path.name}” holds no pixels.")
-    return image
 
 
 def _read(path: Path, series: int | str | None, content: Content, *, alone: bool) -> LoadedImage:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
+from .facts import ImageContents, SeriesFacts
 from .limits import check_compression, check_memory
 from .loaded import LoadedImage
 from .ome import OmeDescription, check_entities, leaves_folder, read_description
@@ -18,13 +21,14 @@ from .tiff_axes import named_axes
 from .tiff_size import tiff_pixel_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from .loaded import Content
 
-__all__ = ["is_tiff", "read_tiff"]
+__all__ = ["is_tiff", "read_tiff", "tiff_contents"]
 
 _HEADERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, in both byte orders
 # how much smaller each compression can make an image at most
@@ -32,6 +36,7 @@ _MOST_COMPRESSED = {
     **{1: 1.0, 5: 4000.0, 32773: 130.0},  # none, LZW, run lengths
     **{8: 1100.0, 32946: 1100.0, 34925: 8000.0, 50000: 40_000.0},  # deflate, LZMA, Zstandard
 }
+_BESIDE_SLIDE = re.compile(r"\b(thumbnail|label|macro|overview)\b", re.IGNORECASE)
 _MIN_IS_WHITE, _PALETTE = 0, 3  # kinds of photometric interpretation
 
 
@@ -49,6 +54,7 @@ class _TiffSource:
     file: Any
     ome: OmeDescription
     messages: tuple[str, ...] = ()
+    alone: bool = False
 
 
 def read_tiff(
@@ -74,6 +80,13 @@ def read_tiff(
         If the file has no such image, declares more than it can hold or the memory can take, or
         its description cannot be trusted.
     """
+    with _opened(path, alone=alone) as source:
+        return _read(source, series, content)
+
+
+@contextmanager
+def _opened(path: Path, *, alone: bool) -> Iterator[_TiffSource]:
+    """Open a TIFF, with what its description says; `alone` as :func:`read_tiff` takes it."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
@@ -84,9 +97,62 @@ def read_tiff(
         ome = read_description(text, path.name) if text else OmeDescription()
         messages, alone = _look_beside(path, ome, alone=alone)
         if not alone:
-            return _read(_TiffSource(path.name, file, ome, messages), series, content)
+            yield _TiffSource(path.name, file, ome, messages)
+            return
     with tifffile.TiffFile(path, is_ome=False) as file:
-        return _read(_TiffSource(path.name, file, ome, messages), series, content)
+        yield _TiffSource(path.name, file, ome, messages, alone=True)
+
+
+def tiff_contents(path: Path) -> ImageContents:
+    """Return the images of a TIFF without reading their pixels.
+
+    Of a slide, the macro image, the label and the thumbnail are left out.
+
+    Raises
+    ------
+    InputError
+        If the file holds no image, or its description cannot be trusted.
+    """
+    with _opened(path, alone=False) as source:
+        every = source.file.series
+        if not every:
+            raise InputError(f"“{source.name}” holds no image.")
+        facts = [_facts(source, number) for number in range(len(every))]
+        slide = source.file.is_svs or source.file.is_scn or source.file.is_qpi
+        if slide and len(facts) > 1:
+            facts = [one for one in facts if not _BESIDE_SLIDE.search(one.name)] or facts
+        others = () if source.alone else source.ome.other_files(path.name)
+        beside = [path.parent / name for name in others]
+        return ImageContents(tuple(facts), tuple(file for file in beside if file.is_file()))
+
+
+def _facts(source: _TiffSource, number: int) -> SeriesFacts:
+    every = source.file.series
+    image = every[number]
+    # of the shape alone: nothing is read, and no memory taken
+    hollow = np.broadcast_to(np.zeros((), np.uint8), image.shape)
+    shaped, axes = _hollow_axes(hollow, image.axes)
+    pixel = tiff_pixel_size(source.file, image, source.ome, number, len(every))
+    return SeriesFacts(
+        shape=shaped,
+        dtype=str(np.dtype(image.dtype)),
+        axes=axes,
+        pixel_size_um=pixel.um,
+        z_size_um=pixel.z_um,
+        series=number if len(every) > 1 else None,
+        name=str(image.name or "")[:80],
+    )
+
+
+def _hollow_axes(hollow: NDArray[Any], axes: str) -> tuple[tuple[int, ...], str | None]:
+    """Return shape and letters as :func:`named_axes` gives them, without copying a pixel."""
+    if "C" in axes and "S" in axes:  # merging would copy
+        sizes = dict(zip(axes, hollow.shape, strict=True))
+        rest = axes.replace("S", "")
+        shape = [sizes[a] * (sizes["S"] if a == "C" else 1) for a in rest]
+        hollow, axes = np.broadcast_to(np.zeros((), np.uint8), shape), rest
+    data, letters = named_axes(hollow, axes)
+    return tuple(data.shape), letters
 
 
 def _look_beside(path: Path, ome: OmeDescription, *, alone: bool) -> tuple[tuple[str, ...], bool]:

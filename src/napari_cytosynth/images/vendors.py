@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
+from .facts import ImageContents, SeriesFacts
 from .limits import check_memory
 from .loaded import LoadedImage
 from .series import chosen_number
@@ -17,7 +18,7 @@ from .series import chosen_number
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["VENDOR_SUFFIXES", "read_vendor"]
+__all__ = ["VENDOR_SUFFIXES", "read_vendor", "vendor_contents"]
 
 VENDOR_SUFFIXES = (".czi", ".nd2", ".lif")
 
@@ -50,6 +51,35 @@ def read_vendor(path: Path, series: int | str | None = None) -> LoadedImage:
     data, axes = _without_single(np.asarray(image.data), str(image.dims.order))
     sizes = image.physical_pixel_sizes
     return LoadedImage(data, axes, _pixel_size(sizes), messages, _length(sizes.Z))
+
+
+def vendor_contents(path: Path) -> ImageContents:
+    """Return the scenes of a CZI, ND2 or LIF file without reading their pixels.
+
+    Raises
+    ------
+    InputError
+        If the extra is not installed.
+    """
+    image = _opened(path)
+    scenes = [str(scene) for scene in image.scenes]
+    return ImageContents(tuple(_facts(image, n, scenes) for n in range(len(scenes))))
+
+
+def _facts(image: Any, number: int, scenes: list[str]) -> SeriesFacts:
+    shape = _shape(image, number)
+    hollow = np.broadcast_to(np.zeros((), np.uint8), shape)
+    data, axes = _without_single(hollow, str(image.dims.order))
+    sizes = image.physical_pixel_sizes
+    return SeriesFacts(
+        shape=tuple(data.shape),
+        dtype=str(np.dtype(image.dtype)),
+        axes=axes,
+        pixel_size_um=_pixel_size(sizes),
+        z_size_um=_length(sizes.Z),
+        series=number if len(scenes) > 1 else None,
+        name=scenes[number],
+    )
 
 
 def _opened(path: Path) -> Any:

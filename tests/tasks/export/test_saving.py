@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import napari_cytosynth as cytosynth
 from napari_cytosynth import files
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.tasks.common.layers import Source
@@ -255,3 +256,17 @@ def test_any_name_gives_a_valid_file(made, tmp_path, text):
         assert tif.series[0].axes == "CYX"
     made.segmentation(name=text).save(tmp_path / "out")
     assert find_provenance(tmp_path / "out")[0].record["source"]["path"] == text
+
+
+def test_results_of_several_images_lie_in_one_folder(tiny_model, tiny_stainer, tmp_path) -> None:
+    image = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    found = cytosynth.segment(image, tiny_model)
+    files = [path.name for path in found.save(tmp_path, stem="a 1")]
+    names = ("probability.tif", "labels.tif", "table.csv", "provenance.json")
+    assert files == [f"a 1-{name}" for name in names]
+    assert len(found.save(tmp_path, stem="b")) == 4
+    stained = cytosynth.stain(image, tiny_stainer, samples=2)
+    assert stained.save(tmp_path, stem="c")[0].name == "c-mean.tif"
+    with pytest.raises(OutputError, match="holds a segmentation"):
+        stained.save(tmp_path, stem="b")
+    assert len(list(tmp_path.iterdir())) == 11

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .layers import Source
 
-__all__ = ["KEY", "as_python", "record"]
+__all__ = ["KEY", "as_python", "record", "script_arguments"]
 
 KEY = "napari-cytosynth"
 """Key of the record in a layer's ``metadata``."""
@@ -107,11 +107,24 @@ def as_python(provenance: dict[str, Any]) -> str:
         *([] if source is None else ["    image,"]),
         f"    model={model['source']!r},",
     ]
-    earlier = _EARLIER_DEFAULTS.get(provenance["task"], {})
-    for name, value in (earlier | _all_parameters(provenance)).items():
-        if value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name]):
-            lines.append(f"    {name}={value!r},")
+    lines += [f"    {name}={value!r}," for name, value in script_arguments(provenance).items()]
     return "\n".join([*lines, ")", 'result.save("result")', *_find_objects(provenance), ""])
+
+
+def script_arguments(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that make a result again, but for the image and the model.
+
+    Parameters
+    ----------
+    provenance
+        See :func:`as_python`.
+    """
+    earlier = _EARLIER_DEFAULTS.get(provenance["task"], {})
+    return {
+        name: value
+        for name, value in (earlier | _all_parameters(provenance)).items()
+        if value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name])
+    }
 
 
 def _find_objects(provenance: dict[str, Any]) -> list[str]:

@@ -45,6 +45,8 @@ _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("images", "masks", "labels", "trajectory"),
         ("samples.csv", "contact-sheet.png"),
     ),
+    "measure": ((), ("table.csv",)),
+    "batch": ((), ("files.csv", "report.html", "table.csv")),
 }
 """Images, and further files, of the results of each task."""
 _OTHER_KINDS = frozenset(
@@ -57,7 +59,13 @@ _OTHER_KINDS = frozenset(
 _REMEDY = (
     "Choose another folder or name. To replace it, use --overwrite, or overwrite=True in Python."
 )
-_NAMES = {"segment": "a segmentation", "stain": "a virtual stain", "generate": "synthetic images"}
+_NAMES = {
+    "segment": "a segmentation",
+    "stain": "a virtual stain",
+    "generate": "synthetic images",
+    "measure": "a table of objects",
+    "batch": "the summary of many files",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Destination:
     path
         The folder, TIFF or OME-Zarr that was asked for.
     task
-        ``segment``, ``stain`` or ``generate``.
+        ``segment``, ``stain``, ``generate``, ``measure`` or ``batch``.
     folder
         Folder of all files.
     images
@@ -130,6 +138,8 @@ def find_destination(
     images: Sequence[str] | None = None,
     singles: Iterable[str] = (),
     others: Sequence[str] | None = None,
+    *,
+    stem: str = "",
 ) -> Destination:
     """Return the files of a result.
 
@@ -139,25 +149,30 @@ def find_destination(
         A folder, or a name that ends in .tif or .zarr; ``~`` is expanded. A TIFF's name is
         that of the first image, and the stem of the other files.
     task
-        ``segment``, ``stain`` or ``generate``.
+        ``segment``, ``stain``, ``generate``, ``measure`` or ``batch``.
     images
         Names of the images that are written. Default: all that the task may write.
     singles
         Names of files of single images. Default: none.
     others
         Names of the further files that are written. Default: all that the task may write.
+    stem
+        What the names of all files begin with; then `path` is a folder, whatever its suffix.
+        Default: "", none.
 
     Raises
     ------
     OutputError
         If no result can have a name of that suffix, or zarr is missing.
     """
-    path = user_path(path)
+    path, given = user_path(path), stem
     known, further = _LAYOUTS[task]
     others = further if others is None else others
     images = known if images is None else images
-    suffix = path.suffix.lower()
-    if suffix in (*TIFF_SUFFIXES, ".zarr"):
+    suffix = "" if given else path.suffix.lower()
+    if given:
+        folder, path = path, path / given
+    elif suffix in (*TIFF_SUFFIXES, ".zarr"):
         folder, stem = path.parent, path.stem.removesuffix(".ome")
     else:
         if suffix in _OTHER_KINDS and not path.is_dir():
@@ -166,12 +181,12 @@ def find_destination(
                 ".tif or .zarr."
             )
         folder, stem = path, ""
-    if suffix == ".zarr":
+    if suffix == ".zarr" and known:
         _check_zarr()
         files, optional = {"": path.name}, []
     else:
         files = {name: f"{_prefixed(stem, name)}.tif" for name in known}
-        files |= {known[0]: path.name} if stem else {}
+        files |= {known[0]: path.name} if known and stem and not given else {}
         optional = [file for name, file in files.items() if name not in images]
         files = {name: files[name] for name in images}
     beside = tuple(_prefixed(stem, name) for name in others)

@@ -10,6 +10,7 @@ import numpy as np
 from .contact_sheet import write_contact_sheet
 from .formats import SAMPLE_AXIS, embed_in_zarr, fill_group, write_tiff
 from .montage import to_bytes
+from .objects.rasters import label_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +53,7 @@ def write_segmentation(
         with _zarr_root(files) as (root, pixels):
             size = facts.pixel_size
             pixels["0"] = fill_group(root, probability, facts.axes, size, "probability")
-            pixels |= _fill_labels(root, labels, facts.axes, size, facts.objects)
+            pixels |= _fill_labels(root, labels, facts.axes, size, facts.objects, table)
     else:
         for name, array in (("probability", probability), ("labels", _compact(labels))):
             _write_image(files, names[name], array, facts.axes, facts.pixel_size)
@@ -98,7 +99,7 @@ def write_staining(
         return
     with _zarr_root(files) as (root, pixels):  # the mean is the image; the rest are further ones
         if labels is not None:
-            pixels |= _fill_labels(root, labels, plain, size, facts.objects)
+            pixels |= _fill_labels(root, labels, plain, size, facts.objects, table)
         for name, array in present.items():
             group = root if name == "mean" else root.create_group(name)
             axes, about = _stain_axes(name, facts), descriptions[name]
@@ -275,7 +276,12 @@ def _write_generation_zarr(files: Saving, arrays: SyntheticArrays, facts: Synthe
 
 
 def _fill_labels(
-    root: Any, labels: Any, axes: str, pixel_size: Sequence[float] | None, objects: str
+    root: Any,
+    labels: Any,
+    axes: str,
+    pixel_size: Sequence[float] | None,
+    objects: str,
+    table: pd.DataFrame | None = None,
 ) -> dict[str, str]:
     """Write the labels as OME-Zarr has them; return the digest of their array, by its name."""
     group = root.create_group("labels")
@@ -283,5 +289,8 @@ def _fill_labels(
     group.attrs["ome"] = {"version": "0.5", "labels": [name]}
     part: Any = group.create_group(name)
     digest = fill_group(part, labels, axes, pixel_size, name)
-    part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": {"version": "0.5"}}
+    about: dict[str, Any] = {"version": "0.5"}
+    if table is not None and (properties := label_properties(table)):
+        about["properties"] = properties
+    part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": about}
     return {f"labels/{name}/0": digest}

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from .flows.planes import OwnedPlanes
 
-__all__ = ["Segmentation", "segment"]
+__all__ = ["Segmentation", "check_options", "segment"]
 
 
 def segment(
@@ -156,7 +156,7 @@ def segment(
         "link_planes": link_planes,
         "min_confidence": min_confidence,
     }
-    _check_options(chosen)  # before anything is loaded
+    check_options(chosen)  # before anything is loaded
     asked = check_diameter(diameter)
     if doubt is not None:
         check_doubted(doubt)
@@ -199,7 +199,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _check_options(options: dict[str, Any]) -> None:
+def check_options(options: dict[str, Any]) -> None:
     """Raise InputError for an impossible option; None is one that the card gives."""
     for name in ("fill_holes", "drop_border", "link_planes"):
         check_flag(options[name], name)

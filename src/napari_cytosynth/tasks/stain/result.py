@@ -229,6 +229,7 @@ class Staining:
         path: str | Path,
         *,
         objects: StainedObjects | None = None,
+        stem: str = "",
         overwrite: bool = False,
     ) -> list[Path]:
         """Write mean, uncertainty, samples (if kept), objects and record; return the files.
@@ -246,6 +247,9 @@ class Staining:
             Objects of this stain, as :meth:`objects` found them, for ``labels.tif`` (in an
             OME-Zarr its labels) and ``table.csv``, with their doubt and the ends of their
             intervals where these are known. Default: None.
+        stem
+            What the names of the files in the folder begin with, for several results in one:
+            ``a`` gives ``a-mean.tif``, ``a-std.tif`` … Default: "", nothing.
         overwrite
             Replace other files of these names too, and those changed by hand. Default: False.
 
@@ -269,7 +273,7 @@ class Staining:
             record = record | {"objects": objects.summary}
         present = [name for name, array in arrays.items() if array is not None]
         others = None if objects is not None else ()
-        destination = find_destination(path, "stain", present, others=others)
+        destination = find_destination(path, "stain", present, others=others, stem=stem)
         size = sum(4 * math.prod(arrays[name].shape) for name in present)
         options: dict[str, Any] = {"size": size, "overwrite": overwrite}
         with saving(destination, record, self.source.files, **options) as files:

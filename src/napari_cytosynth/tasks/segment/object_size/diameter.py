@@ -101,8 +101,8 @@ def plan_resizing(
     if size.diameter is None:
         return Resizing(messages=(size.sentence,), measured=size.record())
     if not size.offers:  # what was seen at this scale outweighs a pixel size
-        messages = (size.sentence, _STAYS) if resample else (size.sentence,)
-        return Resizing(factor=1.0, messages=messages, measured=size.record())
+        said = (size.sentence, *([_STAYS] if resample else []))
+        return Resizing(factor=1.0, messages=said, measured=size.record())
     plan = _resizing(float(size.diameter or own), card, resample)
     messages = (size.sentence, *plan.messages)
     return Resizing(plan.diameter, plan.factor, messages, size.record())

@@ -1,0 +1,140 @@
+"""Measuring a label image from a file: the table, its record, and how they are saved."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.tasks.export.destination import find_destination
+from napari_cytosynth.tasks.export.saving import saving
+from napari_cytosynth.tasks.measure.table import measure
+from napari_cytosynth.version import __version__
+
+from .from_file import sizes_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from napari_cytosynth.images.loaded import LoadedImage
+
+__all__ = ["Measurement", "measure_file"]
+
+
+@dataclass(eq=False)
+class Measurement:
+    """The table of a label image's objects, as it is saved.
+
+    Attributes
+    ----------
+    table
+        See :func:`~napari_cytosynth.tasks.measure.table.measure`.
+    provenance
+        Record of plain values.
+    sources
+        The files that were read: they are never replaced.
+    labels
+        What was measured.
+    intensity
+        In what; None if in nothing.
+    messages
+        Notes for the user.
+    """
+
+    table: pd.DataFrame
+    provenance: dict[str, Any]
+    sources: list[Path]
+    labels: LoadedImage
+    intensity: LoadedImage | None
+    messages: list[str]
+
+    def save(self, path: str | Path, *, stem: str = "", overwrite: bool = False) -> list[Path]:
+        """Write ``table.csv`` and ``provenance.json`` into a folder; return the files.
+
+        Parameters
+        ----------
+        path
+            The folder, made if needed.
+        stem
+            What the names of the files begin with. Default: "", nothing.
+        overwrite
+            Replace files of others, too. Default: False.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be written there, or something else would be replaced.
+        """
+        destination = find_destination(path, "measure", stem=stem)
+        with saving(destination, self.provenance, self.sources, overwrite=overwrite) as files:
+            place = files.place(destination.others[0])
+            self.table.drop(columns="index").to_csv(place, index=False)
+        self.messages.extend(files.messages)
+        return destination.files
+
+
+def measure_file(
+    path: Path,
+    *,
+    series: int | str | None = None,
+    intensity: Path | None = None,
+    axes: str | None = None,
+    pixel_size: Any = None,
+    by_plane: bool = False,
+) -> Measurement:
+    """Measure the objects of a label image in a file.
+
+    Parameters
+    ----------
+    path, series
+        As :func:`~napari_cytosynth.images.reading.read_image` takes them.
+    intensity
+        File of an image of the same shape. Default: None.
+    axes, pixel_size, by_plane
+        See :func:`~napari_cytosynth.tasks.measure.table.measure`; None (default): as the files
+        say, the labels' first.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, holds no labels, or the shapes differ.
+    """
+    labels = read_image(path, series, content="labels")
+    image = None if intensity is None else read_image(intensity)
+    used = (axes or labels.axes or "").upper() or None
+    size = sizes_of(labels, pixel_size, used)
+    if size is None and image is not None:
+        size = sizes_of(image, None, used)
+    table = measure(
+        labels.data,
+        None if image is None else image.data,
+        size,
+        axes=used,
+        by_plane=by_plane,
+    )
+    sources = [path, *([] if intensity is None else [intensity])]
+    messages = [*labels.messages, *(() if image is None else image.messages)]
+    parameters = {"axes": used, "pixel_size": size, "by_plane": by_plane}
+    record = _record(sources, labels, parameters)
+    return Measurement(table, record, sources, labels, image, messages)
+
+
+def _record(sources: list[Path], labels: LoadedImage, parameters: dict[str, Any]) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.UTC)
+    paths = [str(path.absolute()) for path in sources]
+    return {
+        "version": __version__,
+        "created": now.isoformat(timespec="seconds"),
+        "task": "measure",
+        "source": {
+            "layer": None,
+            "path": paths[0],
+            "shape": list(labels.data.shape),
+            "dtype": str(labels.data.dtype),
+        },
+        "intensity": paths[1] if len(paths) > 1 else None,
+        "parameters": parameters,
+    }

@@ -1,0 +1,204 @@
+"""The work on one item: resumed if it is done, else read, run and saved; errors are sentences."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.console import printable
+from napari_cytosynth.errors import Cancelled, CytosynthError
+from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.outcome import explain
+from napari_cytosynth.tasks.export.destination import find_destination
+from napari_cytosynth.tasks.export.saving import check_beforehand
+
+from .from_file import count_pixels
+from .records import BatchOutcome
+from .report.thumbnails import middle_plane, thumbnail
+from .resume import KEY, earlier_result, input_state
+from .verbs import MOST_STAINS, files_to_come, run_task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_cytosynth.images.loaded import LoadedImage
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.export.destination import Destination
+
+    from .records import BatchItem
+    from .resume import EarlierResult
+    from .settings import BatchSettings
+
+__all__ = ["Worker"]
+
+
+@dataclass(eq=False)
+class Worker:
+    """Does one item after the other, with a model that is loaded once.
+
+    Attributes
+    ----------
+    settings
+        The task and its arguments, the same for all.
+    out
+        Folder of all results.
+    resume, overwrite
+        See :func:`~napari_cytosynth.tasks.batch.task.batch`. Default: False.
+    """
+
+    settings: BatchSettings
+    out: Path
+    resume: bool = False
+    overwrite: bool = False
+    _loaded: Any = field(default=None, init=False, repr=False)
+
+    def load(self) -> Any:
+        """Return the model; None for a task without one.
+
+        Raises
+        ------
+        ModelError
+            If it cannot be loaded.
+        """
+        from napari_cytosynth.zoo.loading import load_model
+
+        if self._loaded is None and self.settings.model is not None:
+            device = self.settings.parameters.get("device", "auto")
+            self._loaded = load_model(self.settings.model, device)
+        return self._loaded
+
+    @property
+    def digest(self) -> str:
+        """What tells the settings, with the weights, from others."""
+        model = self.load()
+        return self.settings.digest("" if model is None else model.sha256)
+
+    def earlier(self, item: BatchItem) -> BatchOutcome | None:
+        """Return the outcome of an earlier run; None if the item is still to be done."""
+        if not self.resume or item.problem:
+            return None
+        found = earlier_result(item, self.out, self.settings.task, self.digest)
+        return None if found is None else self._outcome_of(item, found)
+
+    def do(self, item: BatchItem, progress: Progress) -> BatchOutcome:
+        """Do an item; whatever goes wrong is in the outcome.
+
+        Raises
+        ------
+        Cancelled
+            From `progress`.
+        """
+        start = time.monotonic()
+        if item.problem:
+            return BatchOutcome(item, "failed", item.problem)
+        try:
+            outcome = self._made(item, progress)
+        except Cancelled:
+            raise
+        except Exception as error:  # one bad file does not stop the others
+            outcome = BatchOutcome(item, "failed", _sentence(error))
+        return replace(outcome, seconds=time.monotonic() - start)
+
+    def _made(self, item: BatchItem, progress: Progress) -> BatchOutcome:
+        state = input_state(item)  # before it is read: what is written meanwhile is read again
+        folder = self.out / item.folder
+        destination = self._destination(item)
+        sources = [item.path, *([] if item.intensity is None else [item.intensity])]
+        size = 0 if item.facts is None else 4 * count_pixels(item.facts.shape, item.facts.axes)
+        check_beforehand(destination, sources, size=size, overwrite=self.overwrite)
+        model = self.load()
+        finished = run_task(self.settings, model, item, progress)
+        outcome = BatchOutcome(
+            item,
+            "done",
+            messages=finished.messages,
+            count=finished.count,
+            confidence=finished.confidence,
+            doubt=finished.doubt,
+            thumbnail=finished.thumbnail,
+        )
+        known = {"settings": self.digest, "input": state, **outcome.facts()}
+        finished.provenance[KEY] = known
+        files = finished.save(folder, stem=item.stem, overwrite=self.overwrite)
+        return replace(outcome, messages=finished.messages, files=self._names(files))
+
+    def _destination(self, item: BatchItem) -> Destination:
+        which = files_to_come(self.settings)
+        return find_destination(self.out / item.folder, self.settings.task, stem=item.stem, **which)
+
+    def _names(self, files: list[Path]) -> tuple[str, ...]:
+        return tuple(file.relative_to(self.out).as_posix() for file in files)
+
+    # -- what is done already ---------------------------------------------------------------------
+
+    def _outcome_of(self, item: BatchItem, earlier: EarlierResult) -> BatchOutcome:
+        known = earlier.record[KEY]
+        sentence = ""
+        if earlier.changed:
+            sentence = (
+                f"“{earlier.changed[0]}” was changed after it was written, perhaps corrected by "
+                "hand, and is kept. Without --resume and with --overwrite it is made again."
+            )
+        messages = known.get("messages")
+        names = [*earlier.record["files"], f"{item.stem}-provenance.json"]
+        folder = self.out / item.folder
+        return BatchOutcome(
+            item,
+            "skipped",
+            sentence,
+            tuple(map(str, messages)) if isinstance(messages, list) else (),
+            known.get("count"),
+            known.get("confidence"),
+            str(known.get("doubt") or ""),
+            self._names([folder / name for name in names]),
+            thumbnail=self._picture(item, earlier.record),
+        )
+
+    def _picture(self, item: BatchItem, record: dict[str, Any]) -> bytes:
+        """Return the picture of a result that was made earlier; none if it cannot be read."""
+        measured = self.settings.task == "measure"
+        try:
+            labels, mean = (self._read(item, record, name) for name in ("labels", "mean"))
+            if measured:
+                labels = read_image(item.place, item.read_series, content="labels")
+                image = None if item.intensity is None else read_image(item.intensity)
+            else:
+                image = read_image(item.place, item.read_series)
+            outlined = None if labels is None else middle_plane(labels.data, labels.axes)
+            return thumbnail(_plane(image, record), outlined, _stains(mean))
+        except (CytosynthError, OSError, ValueError, LookupError):
+            return b""
+
+    def _read(self, item: BatchItem, record: dict[str, Any], name: str) -> LoadedImage | None:
+        """Return an image of a result; None if it has no such."""
+        path = self.out / item.folder / f"{item.stem}-{name}.tif"
+        return read_image(path, content="labels") if path.name in record["files"] else None
+
+
+def _plane(image: LoadedImage | None, record: dict[str, Any]) -> Any:
+    """Return the plane of an image that the picture of its result shows."""
+    if image is None:
+        return None
+    known = record.get("parameters") or {}
+    channels = known.get("channels") or [0]
+    return middle_plane(image.data, known.get("axes"), channels[0], known.get("planes"))
+
+
+def _stains(mean: LoadedImage | None) -> list[Any]:
+    if mean is None:
+        return []
+    axes = mean.axes or ""
+    count = mean.data.shape[axes.index("C")] if "C" in axes else 1
+    return [middle_plane(mean.data, axes, number) for number in range(min(count, MOST_STAINS))]
+
+
+def _sentence(error: Exception) -> str:
+    """Return what a user reads of an error, of one that nobody foresaw too."""
+    known = explain(error)
+    if known is not None:
+        return known
+    return (
+        f"Something went wrong that should not have ({type(error).__name__}: "
+        f"{printable(error)[:300]}). Please report it."
+    )
