@@ -27,6 +27,7 @@ from napari_cytosynth import phantoms
 from napari_cytosynth.metrics import auroc, best_iou, coverage, pcc, spearman
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.input_check import check_image
+from napari_cytosynth.tasks.common.resample import at_magnification
 from napari_cytosynth.tasks.stain.second_opinion import second_opinion, share_training
 
 MODELS = ("phantom-phase-unet", "phantom-phase-pix2pixhd")
@@ -212,6 +213,9 @@ def focus(models: Models) -> Any:
         panel(axes[0, column], made.phase, "phase", f"{distance:g} µm out of focus")
         title = f"virtual nuclei, PCC {value[0]:.2f}" + " · warned" * (says != "nothing")
         panel(axes[1, column], result.mean[0], "nuclei", title)
+    grain = float(np.median(np.abs(np.diff(made.phase.astype(float), axis=1))))
+    noisy = made.phase + np.random.default_rng(0).normal(0, grain, made.phase.shape)
+    say(f"8 µm, from a noisier camera: says {warned(noisy, models.unet)}")
     return figure
 
 
@@ -229,8 +233,11 @@ def microscope(models: Models) -> Any:
         made = phantoms.stained_cells(SHAPE, round(88 * size**2), 9, size, **drawn)
         result = run(made.phase, models.unet, **options)
         value = pcc(result.mean[0], made.fluorescence[0])
-        given = options.get("pixel_size", PIXEL)
-        says = warned(made.phase, models.unet, None if options.get("resample") else given)
+        seen, given = made.phase, options.get("pixel_size", PIXEL)
+        if options.get("resample"):  # what the network sees
+            seen = at_magnification(seen[None], (seen.shape[0] // 2, seen.shape[1] // 2))[0]
+            given = PIXEL
+        says = warned(seen, models.unet, given)
         say(f"{title}: PCC {value:.2f}; says {says}")
         panel(axes[0, column], made.phase, "phase", title)
         note = f"virtual nuclei, PCC {value:.2f}" + " · warned" * (says != "nothing")
