@@ -387,7 +387,7 @@ def main() -> None:
         SAID[name] = []
         sys.stdout.write(f"\n== {name}\n")
         figure = CASES[name](models)
-        figure.savefig(options.out / f"trust-{name}.png", dpi=110)
+        figure.savefig(options.out / f"trust-{name}.png", dpi=76)
         plt.close(figure)
     if options.page:
         update(options.page)

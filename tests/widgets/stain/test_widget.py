@@ -348,7 +348,7 @@ def test_nothing_leaks(viewer, views, make_stain_widget):
     assert sum(ghost() is not None for ghost in ghosts) == 0
 
 
-def test_views_and_samples_follow_the_card_of_the_model(
+def test_views_and_samples_follow_the_card_of_the_model_until_the_user_chooses(
     viewer, cells, make_stain_widget, make_stainer, tmp_path
 ):
     from napari_cytosynth.zoo.card import StainError, StainUncertainty
@@ -364,6 +364,10 @@ def test_views_and_samples_follow_the_card_of_the_model(
         widget.model.value = folder
         assert widget.wait(20)
         assert (widget.views.value, widget.samples.value) == passes
+        widget.views.value, widget.samples.value = 3, 7
+        widget.run()  # after which the card is looked at again
+        assert widget.wait(20)
+        assert (widget.views.value, widget.samples.value) == (3, 7)
     widget.views.value, widget.samples.value = 2, 5  # of an older model, the choice is kept
     widget.model.value = "fake/model"
     assert widget.wait(20)

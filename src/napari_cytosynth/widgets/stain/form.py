@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_cytosynth.widgets.common.jobs import Outcome
+    from napari_cytosynth.zoo.card import StainUncertainty
 
 __all__ = ["StainForm"]
 
@@ -79,7 +80,7 @@ class StainForm(CheckedForm):
             "take their uncertainty from how these differ: 16 is good, more is smoother, 0 is one "
             "prediction without any. Newer ones know their typical errors, and need none.",
         )
-        self._card_decides = False
+        self._suggested: tuple[str | None, StainUncertainty | None] = (None, None)
         self._enough_button = PushButton(
             name="enough_button",
             text="Enough: keep what is there",
@@ -164,11 +165,13 @@ class StainForm(CheckedForm):
         """Set views and samples as the card of a chosen model says; as usual after such a model."""
         card = self._model.card()
         known = card.inference.uncertainty if card else None
+        before, self._suggested = self._suggested, (card.name if card else None, known)
+        if self._suggested == before:
+            return  # the same model, seen again after its run: the user's numbers stay
         if known is not None:
             self._views.value, self._samples.value = known.views, known.samples
-        elif self._card_decides:
+        elif before[1] is not None:
             self._views.value, self._samples.value = 1, _SAMPLES
-        self._card_decides = known is not None
 
     def _chosen_stains(self) -> tuple[str, ...] | None:
         """Return the stains to predict; None for all of the model."""
