@@ -2,6 +2,8 @@
 
 Each case prints what stands in the text below its picture; --page writes it there.
 
+Needs the extra `train`, for its figures.
+
 Usage: trust-pictures.py OUT [--only CASE …] [--models UNET PIX2PIXHD] [--page docs/trust.md]
 """
 

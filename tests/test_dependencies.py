@@ -27,7 +27,7 @@ OWN = {"napari_cytosynth", "tests"}
 EXTRAS_OF = {
     "src": ("distributed", "parquet", "readers"),
     "training": ("train", "distributed"),
-    "scripts": (),
+    "scripts": ("train",),
     "tests": ("train", "distributed", "parquet", "readers", "test"),
 }
 
