@@ -1,6 +1,6 @@
 """Write screenshots with a palette of 256 colours: a fifth of the size, and hardly a difference.
 
-What is larger than 220 kB even so, such as a sheet of grainy images, is scaled down.
+What is larger than 330 kB even so, such as a sheet of grainy images, is scaled down.
 
 Usage: shrink-pictures.py TARGET-FOLDER PICTURE...
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-LIMIT = 220_000
+LIMIT = 330_000
 
 
 def shrink(source: Path, target: Path) -> None:
