@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.tasks.common.provenance import describe_source, made_now
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
-from napari_cytosynth.version import __version__
 
-from .from_file import sizes_of
+from .from_file import file_source, sizes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,18 +122,11 @@ def measure_file(
 
 
 def _record(sources: list[Path], labels: LoadedImage, parameters: dict[str, Any]) -> dict[str, Any]:
-    now = datetime.datetime.now(datetime.UTC)
-    paths = [str(path.absolute()) for path in sources]
+    measured, *others = sources
     return {
-        "version": __version__,
-        "created": now.isoformat(timespec="seconds"),
+        **made_now(),
         "task": "measure",
-        "source": {
-            "layer": None,
-            "path": paths[0],
-            "shape": list(labels.data.shape),
-            "dtype": str(labels.data.dtype),
-        },
-        "intensity": paths[1] if len(paths) > 1 else None,
+        "source": describe_source(file_source(labels, measured)),
+        "intensity": str(others[0].absolute()) if others else None,
         "parameters": parameters,
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["TASKS", "BatchSettings", "load_settings", "save_settings"]
+__all__ = ["TASKS", "BatchSettings", "load_settings", "save_settings", "usual_model"]
 
 TASKS: dict[str, Callable[..., Any]] = {"segment": segment, "stain": stain, "measure": measure}
 """The function of each task that runs on many files."""
@@ -56,6 +56,13 @@ def _defaults(task: str) -> dict[str, Any]:
         if one.default is not inspect.Parameter.empty
     }
     return known | ({"objects": None} if task == "stain" else {})
+
+
+def usual_model(task: Any) -> Any:
+    """Return the model that a task's own function takes by itself; None if it takes none."""
+    function = TASKS.get(task) if isinstance(task, str) else None
+    known = inspect.signature(function).parameters if function else {}
+    return known["model"].default if "model" in known else None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.tasks.common.provenance import made_now
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import check_beforehand, saving
-from napari_cytosynth.version import __version__
 
 from .names import RESERVED
 from .report.page import batch_page
@@ -80,8 +79,7 @@ class Summary:
         model, settings = self.worker.load(), result.settings
         states = ("done", "skipped", "failed")
         return {
-            "version": __version__,
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            **made_now(),
             "model": None if model is None else _described(model),
             "parameters": {"task": settings.task, **settings.parameters},
             "objects": {state: len(result.of_state(state)) for state in states},

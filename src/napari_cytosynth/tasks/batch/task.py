@@ -15,7 +15,7 @@ from .pool import outcomes_of_pool
 from .records import BatchOutcome
 from .report.page import MOST_PICTURES, by_attention
 from .result import BatchResult
-from .settings import BatchSettings, load_settings
+from .settings import BatchSettings, load_settings, usual_model
 from .summary import Summary
 from .worker import Worker
 
@@ -149,8 +149,7 @@ def batch(
 
 def _settings(given: Any, task: str, model: Any, parameters: dict[str, Any]) -> BatchSettings:
     if given is None:
-        models = {"segment": "em-mitochondria-unet", "stain": "u2os-brightfield-pix2pixhd"}
-        return BatchSettings(task, models.get(task) if model is None else model, parameters)
+        return BatchSettings(task, usual_model(task) if model is None else model, parameters)
     if model is not None or parameters or task != "segment":
         raise InputError("Give either settings, or task, model and arguments.")
     return given if isinstance(given, BatchSettings) else load_settings(given)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .layers import Source
 
-__all__ = ["KEY", "as_python", "record", "script_arguments"]
+__all__ = ["KEY", "as_python", "describe_source", "made_now", "record", "script_arguments"]
 
 KEY = "napari-cytosynth"
 """Key of the record in a layer's ``metadata``."""
@@ -59,12 +59,8 @@ def record(
     engine
         Device, number format and tile size that were used.
     """
-    from napari_cytosynth.version import __version__
-
-    now = datetime.datetime.now(datetime.UTC)
     return {
-        "version": __version__,
-        "created": now.isoformat(timespec="seconds"),
+        **made_now(),
         "task": task,
         "model": {
             "name": model.card.name,
@@ -73,13 +69,22 @@ def record(
             "revision": model.revision,
             "sha256": model.sha256,
         },
-        "source": None if source is None else _describe_source(source),
+        "source": None if source is None else describe_source(source),
         "parameters": parameters,
         "engine": engine,
     }
 
 
-def _describe_source(source: Source) -> dict[str, Any]:
+def made_now() -> dict[str, str]:
+    """Return what every record begins with: the version of the package, and the time."""
+    from napari_cytosynth.version import __version__
+
+    now = datetime.datetime.now(datetime.UTC)
+    return {"version": __version__, "created": now.isoformat(timespec="seconds")}
+
+
+def describe_source(source: Source) -> dict[str, Any]:
+    """Return what a record says of the image that a result is of."""
     return {
         "layer": source.name,
         "path": source.path,
