@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "PixelSizes",
     "add_device",
-    "add_image",
     "add_model",
+    "add_model_and_output",
     "add_overwrite",
     "add_segment_options",
     "add_voxel_size",
@@ -105,7 +104,7 @@ def at_least_one(text: str) -> int:
     return value
 
 
-class PixelSizes(argparse.Action):
+class _PixelSizes(argparse.Action):
     """Keeps one to three pixel sizes."""
 
     def __call__(
@@ -200,7 +199,7 @@ def add_voxel_size(group: Any) -> None:
         "--pixel-size",
         type=pixel_size,
         nargs="+",
-        action=PixelSizes,
+        action=_PixelSizes,
         metavar="UM",
         help="pixel size of the image in µm: one number, those of Y and X, or those of Z "
         "(distance of planes), Y and X",
@@ -216,7 +215,7 @@ def add_device(group: Any) -> None:
     )
 
 
-def add_image(parser: argparse.ArgumentParser) -> None:
+def add_model_and_output(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for the model, the folder of results and what the image holds."""
     add_model(parser)
     parser.add_argument(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
 
-from .arguments import PixelSizes, add_overwrite, path_of, pixel_size, save_result
+from .arguments import add_overwrite, add_voxel_size, path_of, save_result
 from .batch import add_batch_options, add_inputs, has_many, run_many
 
 if TYPE_CHECKING:
@@ -51,14 +51,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--by-plane", action="store_true", help="measure areas in each plane along Z, no volumes"
     )
-    parser.add_argument(
-        "--pixel-size",
-        type=pixel_size,
-        nargs="+",
-        action=PixelSizes,
-        metavar="UM",
-        help="pixel size in µm: one number, those of Y and X, or those of Z, Y and X",
-    )
+    add_voxel_size(parser)
     add_batch_options(parser)
     parser.set_defaults(run=run)
 

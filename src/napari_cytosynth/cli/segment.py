@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 
 from .arguments import (
-    add_image,
+    add_model_and_output,
     add_segment_options,
     check_output,
     diameter,
@@ -43,7 +42,7 @@ def add_parser(commands: Any) -> None:
         "labels.tif and table.csv.",
     )
     add_inputs(parser)
-    add_image(parser)
+    add_model_and_output(parser)
     group = add_segment_options(parser, depth=True)
     group.add_argument(
         "--resample",

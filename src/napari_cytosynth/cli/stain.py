@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.console import echo, printable
 
 from .arguments import (
-    add_image,
+    add_model_and_output,
     add_pixel_size_and_device,
     check_output,
     save_result,
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
         "and table.csv.",
     )
     add_inputs(parser)
-    add_image(parser)
+    add_model_and_output(parser)
     group = parser.add_argument_group("how the model runs")
     group.add_argument(
         "--views",
