@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -32,6 +32,7 @@ __all__ = [
     "check_voxel_size",
     "check_whole",
     "check_wholes",
+    "either",
     "shown",
     "unsuitable",
 ]
@@ -227,6 +228,12 @@ def check_choice(value: Any, name: str, choices: Collection[str]) -> str:
     if isinstance(value, str) and value in choices:
         return str(value)
     raise unsuitable(name, value, f"one of {', '.join(map(repr, choices))}")
+
+
+def either(words: Iterable[str]) -> str:
+    """Return words as alternatives in a sentence: “a, b or c”."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def check_path(value: Any, name: str) -> str:

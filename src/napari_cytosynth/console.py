@@ -51,6 +51,19 @@ def printable(text: object, keep: str = "") -> str:
     return "".join(c if c in keep else _escaped(c) for c in text)
 
 
+def shown_name(name: object, keep: str = "") -> str:
+    """Return a name of any origin for a sentence; what cannot be shown is replaced.
+
+    Parameters
+    ----------
+    name
+        Of a file, a layer or the like.
+    keep
+        Characters that stay as they are. Default: none.
+    """
+    return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in str(name))
+
+
 def _escaped(character: str) -> str:
     if unicodedata.category(character) not in _UNSAFE or character in _HARMLESS:
         return character

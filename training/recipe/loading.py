@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from napari_cytosynth.arguments import either
 from napari_cytosynth.errors import RecipeError
 
 from .files import in_words, read_tree
@@ -46,9 +47,7 @@ def load_as(
     tree = _changed_tree(name_or_path, overrides)
     task = str(tree.get("task", "segment"))
     if task not in classes:
-        *names, last = classes
-        known = f"{', '.join(names)} or {last}" if names else last
-        raise RecipeError(f"The task “{task}” should be {known}.")
+        raise RecipeError(f"The task “{task}” should be {either(classes)}.")
     try:
         return classes[task].model_validate(tree)
     except ValidationError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.console import shown_name
 from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.provenance import KEY
 
@@ -83,7 +84,7 @@ def image_of(record: dict[str, Any]) -> str | None:
         return None
     name = source.get("path") or source.get("layer")
     if name:  # a record may come from anywhere: nothing in it steers a terminal
-        return "“" + "".join(c if c.isprintable() else "\ufffd" for c in str(name)) + "”"
+        return f"“{shown_name(name)}”"
     shape = source.get("shape")
     sizes = " × ".join(map(str, shape)) if isinstance(shape, list | tuple) else "?"
     return f"an image of {sizes} values without a name"

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from napari_cytosynth.console import shown_name
 from napari_cytosynth.version import __version__
 
 if TYPE_CHECKING:
@@ -135,4 +136,4 @@ def _list(outcomes: Sequence[BatchOutcome]) -> str:
 def _text(text: object) -> str:
     """Return a text of any origin as HTML; halves of characters, as in file names, are replaced."""
     clean = str(text).encode("utf-8", "replace").decode()
-    return html.escape("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in clean))
+    return html.escape(shown_name(clean, keep="\n"))

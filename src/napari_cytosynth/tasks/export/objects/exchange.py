@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.arguments import check_flag, check_text
+from napari_cytosynth.arguments import check_text, either
+from napari_cytosynth.console import shown_name
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.files import explained_errors, replacing, user_path
 from napari_cytosynth.progress import resolve_progress
@@ -15,11 +16,11 @@ from napari_cytosynth.tasks.common.layers import read_source
 
 from .assemble import assemble
 from .geojson import write_geojson
-from .geojson_reading import GeoJsonContent, read_geojson
+from .geojson_reading import read_geojson
 from .imagej import write_rois
-from .imagej_reading import RegionContent, read_rois
+from .imagej_reading import read_rois
 from .model import LabelledObjects, prepare
-from .rasters import read_labels
+from .rasters import read_labels, refuse_existing
 from .space import find_space
 from .tables import read_table, write_csv, write_parquet
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
 
-    from .model import Colours, Prepared
+    from .model import Colours, FileContent, Prepared
 
 __all__ = ["READABLE", "TABLES", "WRITABLE", "check_target", "read_objects", "write_objects"]
 
@@ -146,23 +147,14 @@ def check_target(path: Any, *, overwrite: bool = False) -> Path:
     target = user_path(path)
     if kind_of(target) not in WRITABLE:
         raise OutputError(
-            f"Objects cannot be written as “{_named(target.name)}”: give a name that ends in "
-            f"{_listed(WRITABLE)}."
+            f"Objects cannot be written as “{shown_name(target.name)}”: give a name that ends in "
+            f"{either(WRITABLE)}."
         )
     with explained_errors(target):
         if target.is_dir():
-            raise OutputError(f"“{_named(target)}” is a folder: give the name of a file in it.")
-        if target.exists() and not check_flag(overwrite, "overwrite"):
-            raise OutputError(
-                f"“{_named(target)}” is there already. Choose another name, or replace it with "
-                "--overwrite (overwrite=True in Python)."
-            )
+            raise OutputError(f"“{shown_name(target)}” is a folder: give the name of a file in it.")
+        refuse_existing(target, overwrite=overwrite)
     return target
-
-
-def _named(path: Any) -> str:
-    """Return a path for a message, without what no terminal shows."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(path))
 
 
 def kind_of(path: Path) -> str:
@@ -173,17 +165,12 @@ def kind_of(path: Path) -> str:
     )
 
 
-def _listed(kinds: Any) -> str:
-    *most, last = kinds
-    return f"{', '.join(most)} or {last}" if most else last
-
-
 def _refuse_source(target: Path, objects: Prepared) -> None:
     with explained_errors(target):
         for source in objects.source.files:
             if source.exists() and target.exists() and target.samefile(source):
                 raise OutputError(
-                    f"“{_named(target)}” is the file that the labels were read from, and is "
+                    f"“{shown_name(target)}” is the file that the labels were read from, and is "
                     "never replaced by them. Choose another name."
                 )
 
@@ -234,11 +221,11 @@ def read_objects(
     file = user_path(path)
     if kind_of(file) not in READABLE:
         raise InputError(
-            f"Objects cannot be read from “{_named(file.name)}”: only from files that end in "
-            f"{_listed(READABLE)}."
+            f"Objects cannot be read from “{shown_name(file.name)}”: only from files that end in "
+            f"{either(READABLE)}."
         )
     if not (file.is_dir() if kind_of(file) == ".zarr" else file.is_file()):
-        raise InputError(f"There is no file “{_named(file)}”.")
+        raise InputError(f"There is no file “{shown_name(file)}”.")
     try:
         if kind_of(file) in TABLES:
             return _with_labels(file, like, axes)
@@ -246,17 +233,17 @@ def read_objects(
             return read_labels(file)
         content = _read(file)
     except OSError as error:
-        raise InputError(f"“{_named(file)}” cannot be read: {error.strerror or error}.") from error
-    space, _ = find_space(content.description, like, shape, axes)
-    if isinstance(content, RegionContent):
-        content.place(space.leading)
+        reason = error.strerror or error
+        raise InputError(f"“{shown_name(file)}” cannot be read: {reason}.") from error
+    space = find_space(content.description, like, shape, axes)
+    content.place(space.leading)
     found = assemble(content.objects, space, content.description, resolve_progress(progress))
     found.class_colors = content.colours
     found.messages = content.messages + found.messages
     return found
 
 
-def _read(file: Path) -> GeoJsonContent | RegionContent:
+def _read(file: Path) -> FileContent:
     if kind_of(file) == ".geojson" or (file.suffix.lower() == ".zip" and _packs_geojson(file)):
         return read_geojson(file)
     return read_rois(file)
@@ -275,7 +262,7 @@ def _with_labels(file: Path, labels: Any, axes: str | None) -> LabelledObjects:
     """Return a table that was read, with the labels that its rows are of."""
     if labels is None:
         raise InputError(
-            f"“{_named(file.name)}” holds a table and no pixels: give the labels of its "
+            f"“{shown_name(file.name)}” holds a table and no pixels: give the labels of its "
             "objects, like=labels (on the command line: --like LABELS)."
         )
     table, description = read_table(file)

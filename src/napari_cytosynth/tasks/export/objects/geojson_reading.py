@@ -8,8 +8,7 @@ import math
 import re
 import zipfile
 import zlib
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,14 +18,13 @@ from napari_cytosynth.tasks.common.provenance import KEY
 
 from .colours import as_hex, from_json
 from .geojson import OBJECT_TYPES
-from .model import OutlinedObject
+from .model import FileContent, OutlinedObject
 from .space import Description
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .model import Colours
     from .outlines import Polygon
 
 __all__ = ["GeoJsonContent", "parse_geojson", "read_geojson"]
@@ -87,27 +85,13 @@ def _check_size(path: Path, size: int) -> None:
     )
 
 
-class GeoJsonContent:
-    """Objects of a GeoJSON file.
+class GeoJsonContent(FileContent):
+    """Objects of a GeoJSON file."""
 
-    Attributes
-    ----------
-    objects
-        Those that have an area.
-    description
-        What this package noted there.
-    colours
-        Colours of the classes.
-    messages
-        Sentences about what was left out.
-    """
-
-    def __init__(self, description: Description) -> None:
-        self.objects: list[OutlinedObject] = []
-        self.description = description
-        self.colours: Colours = {}
-        self.messages: list[str] = []
-        self._skipped: Counter[str] = Counter()
+    words: ClassVar[dict[str, str]] = {
+        "damaged": "object{s} with damaged outlines",
+        "empty": "object{s} without an outline",
+    }
 
     def add(self, feature: dict[str, Any]) -> None:
         """Add the object of a feature, if it has an area."""
@@ -126,17 +110,6 @@ class GeoJsonContent:
         if feature.get("nucleusGeometry") is not None:
             one.nucleus = _polygons(feature["nucleusGeometry"])[0]
         self.objects.append(one)
-
-    def close(self) -> None:
-        """Write the messages."""
-        for kind, count in sorted(self._skipped.items()):
-            several = "s" * (count > 1)
-            what = {
-                "damaged": f"object{several} with damaged outlines",
-                "empty": f"object{several} without an outline",
-            }.get(kind, f"{kind}{several}")
-            were = "were" if count > 1 else "was"
-            self.messages.append(f"{count:,} {what} {were} left out: labels need areas.")
 
     def _values(
         self, feature: dict[str, Any], properties: dict[str, Any]

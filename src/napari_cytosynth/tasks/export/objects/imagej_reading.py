@@ -7,8 +7,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,13 +15,12 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.memory import require_memory
 
 from .imagej import NOTE, load_roifile
-from .model import OutlinedObject
+from .model import FileContent, OutlinedObject
 from .space import Description
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .model import Colours
     from .outlines import Polygon
 
 __all__ = ["RegionContent", "read_rois"]
@@ -36,28 +34,17 @@ _BYTES_PER_BYTE = 12
 _NO_AREA = {3: "line", 4: "line", 5: "line", 6: "empty region", 9: "angle", 10: "point"}
 
 
-class RegionContent:
-    """Objects of a file of regions.
+class RegionContent(FileContent):
+    """Objects of a file of regions; their planes are not known before :meth:`place`."""
 
-    Attributes
-    ----------
-    objects
-        Those that have an area; their planes are not yet known, see :meth:`place`.
-    description
-        What this package noted there.
-    colours
-        Colours of the classes.
-    messages
-        Sentences about what was left out.
-    """
+    words: ClassVar[dict[str, str]] = {
+        "text or picture": "text{s} or picture",
+        "region with a damaged or curved outline": "region{s} with a damaged or curved outline",
+    }
 
     def __init__(self, description: Description) -> None:
-        self.objects: list[OutlinedObject] = []
-        self.description = description
-        self.colours: Colours = {}
-        self.messages: list[str] = []
+        super().__init__(description)
         self._positions: list[tuple[int, int, int]] = []
-        self._skipped: Counter[str] = Counter()
 
     def add(self, roi: Any, name: str) -> None:
         """Add the object of a region, if it has an area."""
@@ -91,16 +78,6 @@ class RegionContent:
         """Set the planes of all objects, in an image of so many planes along each axis."""
         for one, (position, z, t) in zip(self.objects, self._positions, strict=True):
             one.place = _place(leading, position, z, t)
-
-    def close(self) -> None:
-        """Write the messages."""
-        for kind, count in sorted(self._skipped.items()):
-            first, _, rest = kind.partition(" ")
-            what = f"{first}{'s' * (count > 1)} {rest}".strip()
-            if kind == "empty region":
-                what = f"empty region{'s' * (count > 1)}"
-            were = "were" if count > 1 else "was"
-            self.messages.append(f"{count:,} {what} {were} left out: labels need areas.")
 
 
 def read_rois(path: Path) -> RegionContent:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from .outlines import Polygon
 
-__all__ = ["Colours", "LabelledObjects", "OutlinedObject", "prepare"]
+__all__ = ["Colours", "FileContent", "LabelledObjects", "OutlinedObject", "prepare"]
 
 Colours = dict[str, tuple[int, int, int]]
 """Red, green and blue, 0 to 255, of each class."""
@@ -94,6 +95,42 @@ class OutlinedObject:
     label: int | None = None
     values: dict[str, Any] = field(default_factory=dict)
     nucleus: list[Polygon] = field(default_factory=list)
+
+
+class FileContent:
+    """Objects that a file of another program holds.
+
+    Attributes
+    ----------
+    objects
+        Those that have an area.
+    description
+        What this package noted there.
+    colours
+        Colours of the classes.
+    messages
+        Sentences about what was left out.
+    """
+
+    words: ClassVar[dict[str, str]] = {}
+    """What was left out -> how a message calls it, with ``{s}`` where several take an s."""
+
+    def __init__(self, description: Description) -> None:
+        self.objects: list[OutlinedObject] = []
+        self.description = description
+        self.colours: Colours = {}
+        self.messages: list[str] = []
+        self._skipped: Counter[str] = Counter()
+
+    def place(self, leading: dict[str, int]) -> None:
+        """Set the planes of all objects where they depend on the image's planes by axis."""
+
+    def close(self) -> None:
+        """Write the messages."""
+        for kind, count in sorted(self._skipped.items()):
+            what = self.words.get(kind, kind + "{s}").format(s="s" * (count > 1))
+            were = "were" if count > 1 else "was"
+            self.messages.append(f"{count:,} {what} {were} left out: labels need areas.")
 
 
 @dataclass(eq=False)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from napari_cytosynth.arguments import check_voxel_size
+from napari_cytosynth.arguments import check_flag, check_voxel_size
+from napari_cytosynth.console import shown_name
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.files import explained_errors, replacing, user_path
 from napari_cytosynth.images.ome_zarr import is_zarr, zarr_labels
@@ -24,7 +25,7 @@ from .tables import read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_labels", "label_properties", "read_labels", "write_labels"]
+__all__ = ["check_labels", "label_properties", "read_labels", "refuse_existing", "write_labels"]
 
 _LARGEST = np.iinfo(np.uint32).max  # OME-TIFF has no larger whole numbers
 
@@ -45,12 +46,17 @@ def check_labels(path: Any, *, overwrite: bool = False) -> tuple[Path, Path]:
     table = target.with_name(f"{target.stem.removesuffix('.ome')}-table.csv")
     with explained_errors(target):
         for file in (target, table):
-            if file.is_dir() or (file.exists() and not overwrite):
-                raise OutputError(
-                    f"“{file}” is there already. Choose another name, or replace it with "
-                    "--overwrite (overwrite=True in Python)."
-                )
+            refuse_existing(file, overwrite=overwrite and not file.is_dir())
     return target, table
+
+
+def refuse_existing(file: Path, *, overwrite: bool) -> None:
+    """Raise OutputError if something is there that is not to be replaced."""
+    if file.exists() and not check_flag(overwrite, "overwrite"):
+        raise OutputError(
+            f"“{shown_name(file)}” is there already. Choose another name, or replace it with "
+            "--overwrite (overwrite=True in Python)."
+        )
 
 
 def write_labels(path: Any, objects: LabelledObjects, *, overwrite: bool = False) -> list[Path]:

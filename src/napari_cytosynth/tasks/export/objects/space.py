@@ -138,8 +138,8 @@ def find_space(
     like: Any = None,
     shape: Sequence[int] | None = None,
     axes: str | None = None,
-) -> tuple[Space, Source | None]:
-    """Return the image that objects are of, and its layer or array if there is one.
+) -> Space:
+    """Return the image that objects are of.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def find_space(
     if shape is None:
         if description.space is None:
             raise InputError(_UNKNOWN)
-        return description.space, None
+        return description.space
     try:
         sizes = tuple(int(size) for size in shape)
     except (TypeError, ValueError, OverflowError):
@@ -173,10 +173,10 @@ def find_space(
     if axes is None and known is not None and len(known.axes) == len(sizes):
         axes = known.axes
     axes = guess_axes(len(sizes)) if axes is None else parse_axes(axes, len(sizes))
-    return Space(sizes, check_planes(axes), known.pixel_size if known else None), None
+    return Space(sizes, check_planes(axes), known.pixel_size if known else None)
 
 
-def _of_image(source: Source, axes: str | None) -> tuple[Space, Source]:
+def _of_image(source: Source, axes: str | None) -> Space:
     shape = source.shape
     if axes is None:
         axes = guess_axes(len(shape), source.axis_labels, rgb=source.rgb, shape=shape)
@@ -184,7 +184,7 @@ def _of_image(source: Source, axes: str | None) -> tuple[Space, Source]:
     z_size, size = known_voxel_size(source, axes, None)
     kept = [n for n, axis in enumerate(axes) if axis != "C"]
     plain = check_planes("".join(axes[n] for n in kept))
-    return Space(tuple(shape[n] for n in kept), plain, voxel_size(size, z_size)), source
+    return Space(tuple(shape[n] for n in kept), plain, voxel_size(size, z_size))
 
 
 def check_planes(axes: str) -> str:
