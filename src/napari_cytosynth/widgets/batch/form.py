@@ -78,7 +78,9 @@ class BatchForm(Container[Any]):
             PushButton(text="Files…", tooltip="Choose images."),
             PushButton(text="Folder…", tooltip="Choose a folder of images."),
         )
-        self._recursive = CheckBox(text="folders within", tooltip="Look in folders of folders, too.")
+        self._recursive = CheckBox(
+            text="folders within", tooltip="Look in folders of folders, too."
+        )
         self._chosen = plain_label("chosen")
         self._out = LineEdit(label="results in", tooltip="Folder, made if needed.")
         self._browse = PushButton(text="Choose…")
@@ -93,7 +95,7 @@ class BatchForm(Container[Any]):
         self._bar.setVisible(False)
         self._status, self._detail = plain_label("status"), plain_label("detail")
         self._summary = plain_label("summary", visible=False)
-        self._list = FileList()
+        self._file_list = FileList()
         self._show_page = PushButton(text="Open page", tooltip="Pictures, the doubtful first.")
         self._show_folder = PushButton(text="Open folder", tooltip="The folder of the results.")
 
@@ -129,7 +131,7 @@ class BatchForm(Container[Any]):
             heading("Images"), self._row(*self._pick, self._recursive), self._chosen.native,
             self._row(self._out, self._browse, labels=True), self._button.native,
             Messages(self._bar, self._status.native),
-            self._list, self._detail.native, self._summary.native,
+            self._file_list, self._detail.native, self._summary.native,
             self._row(self._show_page, self._show_folder), advanced,
         ):  # fmt: skip
             layout.addWidget(part)

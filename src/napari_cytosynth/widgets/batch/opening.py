@@ -182,6 +182,25 @@ def _table(out: Path, files: dict[str, str]) -> Any:
         raise InputError(f"The table “{files['table.csv']}” cannot be read: {error}.") from error
 
 
+class _Opened:
+    """A layer that was opened, and whether the user changed its pixels since."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+        self._data = weakref.ref(layer.data)
+        self._painted = False
+        paint = getattr(layer.events, "paint", None)
+        if paint is not None:
+            paint.connect(self._on_paint)
+
+    @property
+    def edited(self) -> bool:
+        return self._painted or self.layer.data is not self._data()
+
+    def _on_paint(self, _event: Any = None) -> None:
+        self._painted = True
+
+
 class OpenedLayers:
     """The layers that were opened last, in whose place the next ones come.
 
@@ -193,25 +212,23 @@ class OpenedLayers:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
-        self._layers: list[tuple[weakref.ref[Any], Any]] = []
-        self._edited: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._opened: list[_Opened] = []
         self._size: Any = None
 
     def show(self, layers: list[LayerData]) -> bool:
-        """Show layers in place of the last ones; return whether edited labels were kept.
+        """Show layers in place of the last ones; return whether edited ones were kept.
 
         The view stays as it is from image to image of the same size.
         """
-        old, kept = self._unedited()
+        self.prune()
+        old = [opened.layer for opened in self._opened if not opened.edited]
+        kept = len(old) < len(self._opened)
         camera = self._viewer.camera
         view = tuple(camera.center), camera.zoom
         for layer in old:
             self._viewer.layers.remove(layer)
         added = [getattr(self._viewer, f"add_{kind}")(data, **more) for data, more, kind in layers]
-        self._layers = [(weakref.ref(layer), weakref.ref(layer.data)) for layer in added]
-        for layer in added:
-            if layer._type_string == "labels":
-                layer.events.paint.connect(self._on_paint)
+        self._opened = [_Opened(layer) for layer in added]
         size = [np.shape(layers[0][0]), layers[0][1].get("scale")]
         if old and size == self._size:
             camera.center, camera.zoom = view
@@ -220,14 +237,11 @@ class OpenedLayers:
         self._size = size
         return kept
 
-    def _unedited(self) -> tuple[list[Any], bool]:
-        """Return those of the last layers that are as they were opened, and if others are there."""
-        there = [(layer(), data()) for layer, data in self._layers]
-        known = [(layer, data) for layer, data in there if layer in self._viewer.layers]
-        same = [
-            layer for layer, data in known if layer.data is data and layer not in self._edited
-        ]
-        return same, len(same) < len(known)
+    def prune(self) -> None:
+        """Release the layers that the user deleted."""
+        there = self._viewer.layers
+        self._opened = [opened for opened in self._opened if opened.layer in there]
 
-    def _on_paint(self, event: Any) -> None:
-        self._edited.add(event.source)
+    def forget(self) -> None:
+        """Leave all layers to the user."""
+        self._opened = []

@@ -94,11 +94,12 @@ class BatchWidget(BatchForm):
         self._button.changed.connect(self._on_button)
         self._show_page.changed.connect(lambda *_: self._open_outside("report.html"))
         self._show_folder.changed.connect(lambda *_: self._open_outside(""))
-        self._list.clicked.connect(self._on_clicked)
-        self._list.activated.connect(self._on_clicked)
-        choice = self._list.selectionModel()
+        self._file_list.clicked.connect(self._on_clicked)
+        self._file_list.activated.connect(self._on_clicked)
+        choice = self._file_list.selectionModel()
         assert choice is not None
         choice.currentRowChanged.connect(self._on_row)
+        self._viewer.layers.events.removed.connect(self._on_removed)
         self.native_parent_changed.connect(self._on_parent)
 
     # -- settings -----------------------------------------------------------------------------
@@ -189,7 +190,7 @@ class BatchWidget(BatchForm):
         if self._runs.busy or outcome.stopped:
             return
         plan = outcome.value
-        self._list.files.show([] if plan is None else rows_of(plan.items))
+        self._file_list.files.show([] if plan is None else rows_of(plan.items))
         self._show_result(())
         if plan is None:
             self._status.value = f"⚠ {outcome.error}"
@@ -201,7 +202,7 @@ class BatchWidget(BatchForm):
     @property
     def rows(self) -> tuple[FileRow, ...]:
         """The files with their states."""
-        return tuple(self._list.files.rows)
+        return tuple(self._file_list.files.rows)
 
     @property
     def busy(self) -> bool:
@@ -271,7 +272,7 @@ class BatchWidget(BatchForm):
         """Show what the process has sent since."""
         from napari_cytosynth.tasks.batch.process.messages import Finished, Planned, Started
 
-        files = self._list.files
+        files = self._file_list.files
         while self._events:
             event = self._events.popleft()
             if isinstance(event, Planned):
@@ -281,7 +282,7 @@ class BatchWidget(BatchForm):
             elif isinstance(event, Finished):
                 state: Any = event.outcome.state
                 files.update(event.row, state, event.outcome)
-                if event.row == self._list.chosen():
+                if event.row == self._file_list.chosen():
                     self._show_detail(event.row)
         if self._runs.busy:
             self._take_soon.start()
@@ -290,7 +291,7 @@ class BatchWidget(BatchForm):
         self._take_soon.stop()
         self._take_events()
         self._show_running(False)
-        self._list.files.stop()
+        self._file_list.files.stop()
         ended = outcome.value
         self._set_unfinished(ended is None)
         if ended is None:
@@ -301,7 +302,7 @@ class BatchWidget(BatchForm):
 
     def _count_sentence(self) -> str:
         """Return how many images there are in each state."""
-        counts, total = self._list.files.counts(), len(self._list.files.rows)
+        counts, total = self._file_list.files.counts(), len(self._file_list.files.rows)
         words = {
             "done": "done", "skipped": "done earlier", "doubtful": "doubtful", "failed": "failed",
             "waiting": "waiting",
@@ -321,7 +322,7 @@ class BatchWidget(BatchForm):
         """Let the button say whether it goes on with what was stopped."""
         self._unfinished = unfinished
         if not self._runs.busy:
-            self._button.text = "Resume" if unfinished and self._list.files.rows else "Start"
+            self._button.text = "Resume" if unfinished and self._file_list.files.rows else "Start"
 
     # -- results --------------------------------------------------------------------------------
 
@@ -333,7 +334,7 @@ class BatchWidget(BatchForm):
         self._show_page.enabled = self._show_folder.enabled = bool(files)
 
     def _open_outside(self, ending: str) -> None:
-        """Open a file of the summary, or its folder, with the program that the system has for it."""
+        """Open a file of the summary, or its folder, with the system's own program."""
         for path in self._files:
             if path.name.endswith(ending):
                 place = path if ending else path.parent
@@ -344,7 +345,7 @@ class BatchWidget(BatchForm):
         self._show_detail(index.row() if index.isValid() else None)
 
     def _show_detail(self, number: int | None) -> None:
-        rows = self._list.files.rows
+        rows = self._file_list.files.rows
         if number is None or number >= len(rows):
             self._detail.value = ""
             return
@@ -357,7 +358,7 @@ class BatchWidget(BatchForm):
 
     def open_row(self, number: int) -> None:
         """Open image and result of a row as layers, in place of those opened before."""
-        row, out = self._list.files.rows[number], self._out_used
+        row, out = self._file_list.files.rows[number], self._out_used
         self._show_detail(number)
         if not row.finished or row.outcome is None or out is None:
             return
@@ -374,10 +375,13 @@ class BatchWidget(BatchForm):
         elif outcome.error:
             self._detail.value = f"⚠ {title}: {outcome.error}"
 
-    # -- the dock ------------------------------------------------------------------------------------
+    # -- the dock -------------------------------------------------------------------------------
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
         return (self._runs, self._looks, self._loads, self._opens)
+
+    def _on_removed(self, *_: Any) -> None:
+        self._opened.prune()
 
     def _on_parent(self, _: Any = None) -> None:
         if self.native.parent() is None:  # the dock was closed
@@ -385,6 +389,7 @@ class BatchWidget(BatchForm):
                 jobs.close()
             self._look_soon.stop()
             self._take_soon.stop()
+            self._opened.forget()
 
 
 def _load_settings(path: str | Path) -> BatchSettings:

@@ -128,9 +128,7 @@ class StainWidget(StainForm):
         self._script = PushButton(
             text="Copy as Python", tooltip="Copy a script that makes this result again."
         )
-        self._for_files = ResultSettings(
-            self._viewer, "Stain", self._provenance, self._show_status
-        )
+        self._for_files = ResultSettings(self._viewer, "Stain", self._provenance, self._show_status)
         for part in (
             self._messages, heading("Shown"), *self._result_panels(),
             heading("Can it be trusted?"), self.doubt.native, self._panel.native,
