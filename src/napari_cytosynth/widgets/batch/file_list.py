@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from napari_cytosynth.widgets.common.parts import plain_tooltip
 from napari_cytosynth.zoo.text import one_line
 
+from .wording import in_the_form
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,7 +73,7 @@ class FileRow:
             return self.item.problem
         outcome = self.outcome
         texts = (outcome.doubt, outcome.sentence, *outcome.messages)
-        return " ".join(dict.fromkeys(text for text in texts if text))
+        return in_the_form(" ".join(dict.fromkeys(text for text in texts if text)))
 
 
 def rows_of(items: Sequence[BatchItem]) -> list[FileRow]:

@@ -19,7 +19,8 @@ from napari_cytosynth.widgets.common.parts import (
 from napari_cytosynth.widgets.common.remembered import recall, remember
 
 from .file_list import FileList
-from .inputs import OF_AN_IMAGE, BatchInputs, describe_settings
+from .inputs import OF_AN_IMAGE, BatchInputs
+from .wording import AGAIN, DEEPER, REPLACE, describe_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ class BatchForm(Container[Any]):
             PushButton(text="Folder…", tooltip="Choose a folder of images."),
         )
         self._recursive = CheckBox(
-            text="folders within", tooltip="Look in folders of folders, too."
+            text=DEEPER, tooltip="Look in folders of folders, too."
         )
         self._chosen = plain_label("chosen")
         self._out = LineEdit(label="results in", tooltip="Folder, made if needed.")
@@ -111,11 +112,11 @@ class BatchForm(Container[Any]):
         )
         self._pattern.native.setPlaceholderText(_PATTERN)
         self._again = CheckBox(
-            text="do again what is done",
+            text=AGAIN,
             tooltip="Otherwise what an earlier run did with the same settings is kept.",
         )
         self._overwrite = CheckBox(
-            text="replace other files, too",
+            text=REPLACE,
             tooltip="Also results that were corrected by hand, and files that others wrote.",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import InputError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.batch import BatchPlan, BatchSettings
     from napari_cytosynth.tasks.batch.process.messages import BatchRequest
 
-__all__ = ["OF_AN_IMAGE", "BatchInputs", "describe_settings", "find_files"]
+__all__ = ["OF_AN_IMAGE", "BatchInputs", "find_files"]
 
 OF_AN_IMAGE = ("pixel_size", "axes")
 """Settings that are facts of an image, which other files may have otherwise."""
@@ -115,18 +115,3 @@ def find_files(inputs: BatchInputs, progress: Progress) -> BatchPlan:
         name_pattern=inputs.name_pattern.strip() or None,
         progress=progress,
     )
-
-
-def describe_settings(settings: BatchSettings) -> str:
-    """Return one line on settings, such as “segment · em-unet · threshold 0.4”."""
-    values = [f"{name} {_short(value)}" for name, value in settings.parameters.items()]
-    model = () if settings.model is None else (Path(str(settings.model)).name,)
-    return " · ".join([settings.task, *model, *([", ".join(values)] if values else [])])
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return " × ".join(map(_short, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

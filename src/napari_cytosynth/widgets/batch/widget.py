@@ -19,6 +19,7 @@ from .file_list import rows_of
 from .form import BatchForm
 from .inputs import find_files
 from .opening import OpenedLayers, load_layers
+from .wording import in_the_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +39,7 @@ __all__ = ["BatchWidget"]
 _LOOK_MS = 300
 _TAKE_MS = 100
 _STOPPED = "Stopped. What is done stays; Resume goes on with the rest."
+_STOPPED_ANEW = "Stopped. What is done stays."
 _KEPT = " Labels that you edited stay open; save them to keep the changes."
 
 
@@ -65,7 +67,7 @@ class BatchWidget(BatchForm):
         self._viewer = napari_viewer
         self._run_batch = run_batch
         self._events: deque[Event] = deque()
-        self._unfinished = False
+        self._unfinished = self._anew = False
         self._files: tuple[Path, ...] = ()
         self._out_used: Path | None = None
         self._opened = OpenedLayers(napari_viewer)
@@ -128,7 +130,7 @@ class BatchWidget(BatchForm):
         try:
             self.take_settings(found.settings(), title)
         except CytosynthError as error:
-            self._status.value = f"⚠ {error}"
+            self._show_error(error)
 
     def load_settings(self, path: str | Path | None = None) -> None:
         """Use saved settings; without a path, ask for one."""
@@ -143,7 +145,7 @@ class BatchWidget(BatchForm):
         if outcome.value is not None:
             self.take_settings(outcome.value, origin)
         elif outcome.error:
-            self._status.value = f"⚠ {outcome.error}"
+            self._show_error(outcome.error)
 
     # -- files ---------------------------------------------------------------------------------
 
@@ -193,7 +195,7 @@ class BatchWidget(BatchForm):
         self._file_list.files.show([] if plan is None else rows_of(plan.items))
         self._show_result(())
         if plan is None:
-            self._status.value = f"⚠ {outcome.error}"
+            self._show_error(outcome.error)
         else:
             self._status.value = " ".join([self._count_sentence(), *plan.messages])
 
@@ -225,12 +227,12 @@ class BatchWidget(BatchForm):
         try:
             request = self._chosen_inputs().request()
         except CytosynthError as error:
-            self._status.value = f"⚠ {error}"
+            self._show_error(error)
             return
         self._look_soon.stop()
         self._looks.forget()
         self._events.clear()
-        self._out_used = Path(request.out)
+        self._out_used, self._anew = Path(request.out), not request.resume
         self._show_result(())
         self._show_running(True)
         self._status.value = "Starting …"
@@ -293,12 +295,20 @@ class BatchWidget(BatchForm):
         self._show_running(False)
         self._file_list.files.stop()
         ended = outcome.value
-        self._set_unfinished(ended is None)
+        # what is done anew begins anew: the next run could not tell what this one has done
+        begun = any(row.finished for row in self.rows)
+        self._set_unfinished(ended is None and (begun or outcome.stopped) and not self._anew)
         if ended is None:
-            self._status.value = _STOPPED if outcome.stopped else f"⚠ {outcome.error}"
+            if outcome.stopped:
+                self._status.value = _STOPPED if self._unfinished else _STOPPED_ANEW
+            else:
+                self._show_error(outcome.error)
             return
         self._show_result(ended.files)
         self._status.value = " ".join([self._count_sentence(), *ended.messages])
+
+    def _show_error(self, error: Any) -> None:
+        self._status.value = f"⚠ {in_the_form(str(error))}"
 
     def _count_sentence(self) -> str:
         """Return how many images there are in each state."""
