@@ -10,6 +10,7 @@ import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.widgets.batch.opening import OpenedLayers, load_layers
+from napari_cytosynth.widgets.common.canvas import camera_of
 
 KEY = "napari-cytosynth"
 
@@ -126,12 +127,12 @@ def names(viewer):
 def test_the_next_file_takes_the_place_of_the_last(viewer, shown, bright):
     viewer.add_image(bright, name="mine")
     shown("a")
-    viewer.camera.zoom = 7.5
+    camera_of(viewer).zoom = 7.5
     assert not shown("b")
     assert names(viewer) == ["mine", "b", "l b"]
-    assert viewer.camera.zoom == 7.5  # compared at the same place
+    assert camera_of(viewer).zoom == 7.5  # compared at the same place
     shown("c", bright[:20, :20].copy())
-    assert viewer.camera.zoom != 7.5
+    assert camera_of(viewer).zoom != 7.5
 
 
 @pytest.mark.parametrize("how", ["paint", "data"])

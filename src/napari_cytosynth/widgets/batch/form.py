@@ -79,9 +79,7 @@ class BatchForm(Container[Any]):
             PushButton(text="Files…", tooltip="Choose images."),
             PushButton(text="Folder…", tooltip="Choose a folder of images."),
         )
-        self._recursive = CheckBox(
-            text=DEEPER, tooltip="Look in folders of folders, too."
-        )
+        self._recursive = CheckBox(text=DEEPER, tooltip="Look in folders of folders, too.")
         self._chosen = plain_label("chosen")
         self._out = LineEdit(label="results in", tooltip="Folder, made if needed.")
         self._browse = PushButton(text="Choose…")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.widgets.common.canvas import camera_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,7 +224,7 @@ class OpenedLayers:
         self.prune()
         old = [opened.layer for opened in self._opened if not opened.edited]
         kept = len(old) < len(self._opened)
-        camera = self._viewer.camera
+        camera = camera_of(self._viewer)
         view = tuple(camera.center), camera.zoom
         for layer in old:
             self._viewer.layers.remove(layer)
