@@ -323,7 +323,8 @@ class BatchWidget(BatchForm):
     def _show_running(self, running: bool) -> None:
         self._button.text = "Cancel" if running else "Start"
         self._button.enabled = True
-        for part in (*self._sources, *self._pick, self._browse, self._out, self._recursive):
+        parts: tuple[Any, ...] = (*self._sources, *self._pick, self._browse)
+        for part in (*parts, self._out, self._recursive):
             part.enabled = not running
         self._bar.setRange(0, 0)
         self._bar.setVisible(running)
