@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 import napari_cytosynth as cytosynth
 from napari_cytosynth.cli import main
 from napari_cytosynth.widgets.batch.widget import BatchWidget
+from napari_cytosynth.widgets.common.result_settings import settings_in
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
 from napari_cytosynth.widgets.stain.widget import StainWidget
 from napari_cytosynth.zoo.model_files import save_model
@@ -79,6 +80,18 @@ def test_settings_are_handed_to_batch(segmented, viewer, monkeypatch):
     buttons(segmented)[1].native.click()
     assert batch.settings.parameters["threshold"] == 0.5
     assert len(docked) == 1
+
+
+def test_settings_are_found_in_the_same_viewer_alone(viewer, make_napari_viewer, make_widget):
+    """napari gives each widget of a plugin a wrapper of its own around the viewer."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    widget = SegmentWidget(PublicOnlyProxy(viewer))
+    assert settings_in(PublicOnlyProxy(viewer), "Segment") is widget._for_files
+    assert settings_in(viewer, "Segment") is widget._for_files
+    assert settings_in(viewer, "Stain") is None
+    assert settings_in(make_napari_viewer(), "Segment") is None
+    widget.close()
 
 
 @pytest.mark.slow

@@ -339,8 +339,9 @@ class BatchWidget(BatchForm):
 
     def _show_result(self, files: tuple[Path, ...]) -> None:
         self._files = files
-        shown = [str(path) for path in files if path.suffix in (".csv", ".html")]
-        self._summary.value = "\n".join(shown)
+        shown = [path.name for path in files if path.suffix in (".csv", ".html")]
+        place = files[0].parent if files else ""
+        self._summary.value = f"Tables and page in {place}: {', '.join(shown)}" if shown else ""
         self._summary.visible = bool(shown)
         self._show_page.enabled = self._show_folder.enabled = bool(files)
 

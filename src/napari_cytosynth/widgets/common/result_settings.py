@@ -127,5 +127,11 @@ def settings_in(viewer: Any, title: str) -> ResultSettings | None:
 
     Of several, that with a result comes first.
     """
-    found = [one for one in _open if one.viewer is viewer and one.title == title]
+    wanted = _bare(viewer)
+    found = [one for one in _open if _bare(one.viewer) is wanted and one.title == title]
     return max(found, key=lambda one: one.has_result, default=None)
+
+
+def _bare(viewer: Any) -> Any:
+    """Return the viewer itself: napari gives each plugin's widget a wrapper of its own."""
+    return getattr(viewer, "__wrapped__", viewer)
