@@ -61,10 +61,11 @@ class FileRow:
         if not self.finished or self.outcome is None:
             return f"✗ failed: {self.sentence}" if self.state == "failed" else self.state
         count = self.outcome.count
+        earlier = self.state == "skipped"
         words = [] if count is None else [f"{count:,} object{'s' * (count != 1)}"]
         words += ["doubtful"] if self.doubtful else []
-        words += ["done earlier"] if self.state == "skipped" else []
-        return f"{'⚠' if self.doubtful else '✓'} {', '.join(words) or 'done'}"
+        words += ["done earlier"] if earlier else ["done"] if count is None else []
+        return f"{'⚠' if self.doubtful else '✓'} {', '.join(words)}"
 
     @property
     def sentence(self) -> str:
