@@ -115,6 +115,16 @@ class FileModel(QAbstractTableModel):
             counts["doubtful"] += row.doubtful
         return counts
 
+    def sentence(self) -> str:
+        """Return how many images there are in each state."""
+        counts, total = self.counts(), len(self.rows)
+        words = {
+            "done": "done", "skipped": "done earlier", "doubtful": "doubtful", "failed": "failed",
+            "waiting": "waiting",
+        }  # fmt: skip
+        parts = [f"{counts[state]:,} {word}" for state, word in words.items() if counts[state]]
+        return f"{total:,} image{'s' * (total != 1)}: {', '.join(parts)}."
+
     def rowCount(self, parent: QModelIndex = _TOP) -> int:
         """Return the number of images."""
         return 0 if parent.isValid() else len(self.rows)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.batch import BatchPlan, BatchSettings
     from napari_cytosynth.tasks.batch.process.messages import BatchRequest
 
-__all__ = ["OF_AN_IMAGE", "BatchInputs", "find_files"]
+__all__ = ["OF_AN_IMAGE", "BatchInputs", "find_files", "saved_settings"]
 
 OF_AN_IMAGE = ("pixel_size", "axes")
 """Settings that are facts of an image, which other files may have otherwise."""
@@ -115,3 +115,10 @@ def find_files(inputs: BatchInputs, progress: Progress) -> BatchPlan:
         name_pattern=inputs.name_pattern.strip() or None,
         progress=progress,
     )
+
+
+def saved_settings(path: str | Path) -> BatchSettings:
+    """Return the settings in a file; what it takes is imported when this is called."""
+    from napari_cytosynth.tasks.batch.settings import load_settings
+
+    return load_settings(path)

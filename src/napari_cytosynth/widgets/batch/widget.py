@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from napari_cytosynth.widgets.common.result_settings import settings_in
 
 from .file_list import rows_of
 from .form import BatchForm
-from .inputs import find_files
+from .inputs import find_files, saved_settings
 from .opening import OpenedLayers, load_layers
 from .wording import in_the_form
 
@@ -138,7 +137,7 @@ class BatchWidget(BatchForm):
         if path:
             origin = Path(path).name
             self._loads.start(
-                lambda _: _load_settings(path), lambda outcome: self._on_loaded(outcome, origin)
+                lambda _: saved_settings(path), lambda outcome: self._on_loaded(outcome, origin)
             )
 
     def _on_loaded(self, outcome: Outcome[BatchSettings], origin: str) -> None:
@@ -197,7 +196,7 @@ class BatchWidget(BatchForm):
         if plan is None:
             self._show_error(outcome.error)
         else:
-            self._status.value = " ".join([self._count_sentence(), *plan.messages])
+            self._status.value = " ".join([self._file_list.files.sentence(), *plan.messages])
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -305,20 +304,10 @@ class BatchWidget(BatchForm):
                 self._show_error(outcome.error)
             return
         self._show_result(ended.files)
-        self._status.value = " ".join([self._count_sentence(), *ended.messages])
+        self._status.value = " ".join([self._file_list.files.sentence(), *ended.messages])
 
     def _show_error(self, error: Any) -> None:
         self._status.value = f"⚠ {in_the_form(str(error))}"
-
-    def _count_sentence(self) -> str:
-        """Return how many images there are in each state."""
-        counts, total = self._file_list.files.counts(), len(self._file_list.files.rows)
-        words = {
-            "done": "done", "skipped": "done earlier", "doubtful": "doubtful", "failed": "failed",
-            "waiting": "waiting",
-        }  # fmt: skip
-        parts = [f"{counts[state]:,} {word}" for state, word in words.items() if counts[state]]
-        return f"{total:,} image{'s' * (total != 1)}: {', '.join(parts)}."
 
     def _show_running(self, running: bool) -> None:
         self._button.text = "Cancel" if running else "Start"
@@ -402,9 +391,3 @@ class BatchWidget(BatchForm):
             self._look_soon.stop()
             self._take_soon.stop()
             self._opened.forget()
-
-
-def _load_settings(path: str | Path) -> BatchSettings:
-    from napari_cytosynth.tasks.batch.settings import load_settings
-
-    return load_settings(os.path.expanduser(path))
