@@ -45,14 +45,14 @@ else
 	scripts/with-display.sh $(BIN)/python -m napari_cytosynth demo --headless --out "$(OUT)"
 endif
 
+# Two processes, since a test is short and importing torch and starting Qt is not: more would
+# only import more often. One that crashes ends its test, not the run.
 test: setup
-	@scripts/with-display.sh $(BIN)/python -m pytest $(ARGS)
+	@scripts/with-display.sh $(BIN)/python -m pytest -n 2 $(ARGS)
 
 bench: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
 
-# Two processes, since a test is short and importing torch and starting Qt is not: more would
-# only import more often.
 NOT_QUICK := slow or training or weights or shared_data or viewer or hub
 
 test-quick: setup

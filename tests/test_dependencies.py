@@ -44,7 +44,7 @@ USED_BY = {
     "pre-commit": ".pre-commit-config.yaml",
     "pytest-qt": "its fixture qtbot, in tests/widgets",
     "pytest-timeout": "the setting timeout in pyproject.toml",
-    "pytest-xdist": "make test-quick, for its two processes",
+    "pytest-xdist": "make test and make test-quick, for their two processes",
     "ruff": ".ci/run checks style and format",
     "setuptools": "builds the wheel in tests/test_wheel.py, which is not isolated",
     "setuptools-scm": "the same",

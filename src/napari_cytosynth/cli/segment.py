@@ -133,6 +133,15 @@ def _read_doubted(folder: Path) -> Any:
         raise InputError(
             f"“{files[1]}” has no doubt: the card of the model that stained knows none."
         )
+    if table.empty:  # nothing was found in the stain: its columns have no types
+        table = table.astype({"label": int, "doubt": float})
+    types = pd.api.types
+    numbers = types.is_integer_dtype(table["label"]) and types.is_numeric_dtype(table["doubt"])
+    if not numbers:
+        raise InputError(
+            f"The columns “label” and “doubt” of “{files[1]}” are not whole numbers and numbers: "
+            "the file was changed after cytosynth wrote it."
+        )
     return SimpleNamespace(labels=labels, table=table)
 
 

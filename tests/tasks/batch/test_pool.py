@@ -79,6 +79,26 @@ def test_a_process_that_is_killed_fails_its_image_alone(folder, saved_model, tmp
     assert not _children()
 
 
+def test_a_process_that_is_killed_while_it_loads_is_replaced(folder, saved_model, tmp_path) -> None:
+    """Another one works already: it is no script without a guard."""
+    killed = []
+
+    def kill(done, total, message):
+        if not killed and "/" in message:
+            victim = _children()[-1]  # started anew below, and killed before it has loaded
+            victim.kill()
+            victim.wait(10)
+            killed.append(victim.pid)
+        elif len(killed) == 1 and (new := [p for p in _children() if p.pid != killed[0]][1:]):
+            new[-1].kill()
+            killed.append(new[-1].pid)
+
+    result = cytosynth.batch(folder, tmp_path / "out", model=saved_model, jobs=2, progress=kill)
+    assert len(killed) == 2
+    assert [o.state for o in result.outcomes].count("failed") in (1, 2, 3)
+    assert not _children()
+
+
 SCRIPT = """
 import sys
 import napari_cytosynth as cytosynth

@@ -91,3 +91,18 @@ def test_the_command_says_what_a_folder_lacks(folder, capsys):
     assert segment(folder, "--doubt", folder) == 1
     assert "cannot be read as a table" in capsys.readouterr().err
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("row", ["abc,0.3", "1.5,0.3", ",0.3", "1,xyz"])
+def test_a_table_that_was_changed_is_named(folder, capsys, row):
+    (folder / "table.csv").write_text(f"label,doubt\n{row}\n2,0.3\n")
+    assert segment(folder, "--doubt", folder) == 1
+    assert "are not whole numbers and numbers" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("rows", ["", "1,\n2,\n"])
+def test_a_table_may_be_empty_or_without_any_doubt(folder, rows):
+    (folder / "table.csv").write_text(f"label,doubt\n{rows}")
+    assert segment(folder, "--doubt", folder) == 0
+    assert pd.read_csv(folder / "out" / "table.csv")["doubt"].isna().all()

@@ -33,6 +33,11 @@ _ENDED = (
     "The process that worked on it ended without a word, most likely because the memory was used "
     "up. Use fewer jobs, or smaller images."
 )
+_LOST = (
+    "The processes for --jobs end while they load the model, most likely because the memory is "
+    "used up. Use fewer jobs; what is done stays, and --resume goes on from there."
+)
+_MOST_LOST = 3
 
 
 @dataclass(eq=False)
@@ -126,6 +131,8 @@ class _Pool:
         self.worker, self.threads = worker, threads
         self.context = multiprocessing.get_context("spawn")
         self.processes: list[_Process] = []
+        self.worked = False  # a process has loaded the model: what fails is no missing guard
+        self.lost = 0  # one after another that ended before they had loaded the model
 
     def start(self) -> None:
         ours, theirs = self.context.Pipe()
@@ -155,7 +162,8 @@ class _Pool:
                 continue
             if isinstance(message, CytosynthError):
                 raise message
-            one.ready = True
+            one.ready = self.worked = True
+            self.lost = 0
             if message is None or one.item is None:
                 continue
             found.append((one.item, message))
@@ -167,7 +175,11 @@ class _Pool:
         one.process.join()
         self.processes.remove(one)
         if not one.ready:
-            raise CytosynthError(_GUARD)
+            self.lost += 1
+            if not self.worked:
+                raise CytosynthError(_GUARD)
+            if self.lost >= _MOST_LOST:
+                raise CytosynthError(_LOST)
         self.start()
         return [] if one.item is None else [(one.item, None)]
 

@@ -179,7 +179,8 @@ def segment(
             check_flag(resample, "resample"),
             lambda: measure_plane(reader, loaded, run.chosen_plane, device, precision, tick),
         )
-        defaults = card_options(card.inference, size, run.plan.diameter)
+        known_size = None if run.plan.seen_as_is else size
+        defaults = card_options(card.inference, known_size, run.plan.diameter)
         run.options = LabelOptions(**(defaults | _given(chosen)))
         run.set_resampling(resample, run.plan.factor)
         run.add_messages(*run.plan.messages)
@@ -363,6 +364,8 @@ class _SegmentationRun(PlaneRun):
         inference, engine = self.model.card.inference, engine_record(self.predictor)
         # the number, also where it was measured: a script repeats the run, not the measurement
         parameters |= {"diameter": self.plan.diameter}
+        if self.plan.seen_as_is:
+            parameters |= {"resample": False}
         provenance = record("segment", self.model, self.source, parameters, engine)
         if self.plan.measured is not None:
             provenance["object_size"] = self.plan.measured

@@ -8,7 +8,7 @@ import pytest
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.defaults import card_options, fitting_diameter
-from napari_cytosynth.tasks.common.provenance import as_python
+from napari_cytosynth.tasks.common.provenance import as_python, script_arguments
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 from napari_cytosynth.tasks.segment.object_size.diameter import plan_resizing, resized
 from napari_cytosynth.tasks.segment.object_size.estimate import ObjectSize
@@ -185,3 +185,17 @@ def test_a_measured_size_that_is_near_enough_outweighs_the_pixel_size(model, mea
     assert said is (measured is not None)
     assert size.sentence in plan.messages
     assert plan_resizing("auto", model.card, False, lambda: size).messages == (size.sentence,)
+
+
+@pytest.mark.parametrize("resample", [False, True])
+def test_a_measured_size_that_is_near_enough_is_repeated_by_the_script(
+    image, model, monkeypatch, resample
+):
+    """The pixel size neither resamples the image, then or later, nor drops its objects."""
+    size = ObjectSize(10.0, 10.5, ())
+    monkeypatch.setattr("napari_cytosynth.tasks.segment.task.measure_plane", lambda *_: size)
+    found = run(image, model, diameter="auto", pixel_size=0.1, resample=resample)
+    assert found.options.min_size == 8
+    again = cytosynth.segment(image, model, **script_arguments(found.provenance))
+    np.testing.assert_array_equal(again.labels, found.labels)
+    np.testing.assert_array_equal(again.probability, found.probability)

@@ -11,7 +11,7 @@ from napari_cytosynth import phantoms
 from napari_cytosynth.errors import Cancelled, InputError
 from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.common.resample import to_shape
-from napari_cytosynth.tasks.segment.object_size import estimate_object_size, judge
+from napari_cytosynth.tasks.segment.object_size import estimate, estimate_object_size, judge
 from napari_cytosynth.tasks.segment.object_size.passes import SCALES, ScalePass, windows
 from napari_cytosynth.zoo.card import FlowDecoding
 from napari_cytosynth.zoo.loading import load_model
@@ -125,6 +125,19 @@ def test_the_size_of_simulated_nuclei_is_found_at_any_magnification(nuclei, fiel
     found = estimate_object_size(magnified(field.image, factor), nuclei, device="cpu")
     assert true / 1.35 <= found.diameter <= true * 1.35
     assert len(found.passes) == len(SCALES)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_weaker_evidence_counts_in_an_image_like_those_of_the_training_only(
+    nuclei, field, alike, monkeypatch
+):
+    image = magnified(field.image, 2.0)
+    weak = seen([40.0] * 7, [0.42] * 7)
+    monkeypatch.setattr(estimate, "passes", lambda *_: weak)
+    assert judge(weak, OWN).diameter is None
+    found = estimate_object_size(image if alike else image.max() - image, nuclei, device="cpu")
+    assert (found.diameter is not None) is alike
+    assert found.offers is alike
 
 
 @pytest.mark.parametrize("kind", ["empty", "noise", "shading"])

@@ -56,6 +56,11 @@ class Resizing:
     messages: tuple[str, ...] = ()
     measured: dict[str, Any] | None = None
 
+    @property
+    def seen_as_is(self) -> bool:
+        """Whether objects were measured that are of the model's size, whatever the pixel size."""
+        return self.diameter is None and self.factor is not None
+
 
 def check_diameter(diameter: Any) -> float | Literal["auto"] | None:
     """Return a diameter in px, ``"auto"`` or None, else raise InputError."""

@@ -14,6 +14,7 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.defaults import NEAR, fitting_diameter
+from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.layers import read_source
 from napari_cytosynth.tasks.common.planes import is_constant, make_reader
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.common.axes import PlaneReader
+    from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["ObjectSize", "ScalePass", "estimate_object_size", "judge", "measure_plane"]
@@ -43,7 +45,8 @@ FARTHEST = 5.0
 # Chosen on training images of nuclei and of cells in phase contrast that were resampled by known
 # factors, and on photographs, noise and other microscopy, where nothing must be found.
 _LEAST_OBJECTS = 4
-_LEAST_SCORE = 0.35
+_LEAST_SCORE = 0.45
+_LEAST_SCORE_ALIKE = 0.35  # of an image that, at that size, looks like those of the training
 _WIDTH = 0.7  # of the score's bell, in the natural logarithm of the diameter
 _RIVAL = 0.75  # a scale whose score is this fraction of the best must not contradict it
 _CONTRADICTION = 1.8  # factor between two diameters
@@ -83,6 +86,11 @@ class ObjectSize:
     def scale(self) -> float:
         """Factor to resample the image by: 1 unless the objects clearly differ."""
         return self._factor if self.offers else 1.0
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Factors along Y and X that bring the objects to the fitting size, offered or not."""
+        return self._factor, self._factor
 
     @property
     def _factor(self) -> float:
@@ -203,10 +211,20 @@ def measure_plane(
     predictor = Predictor(
         model.network, len(inference.input_channels), device=where, precision=precision
     )
-    size = judge(passes(plane, inference, predictor, progress), own)
+    found = passes(plane, inference, predictor, progress)
+    size = _fitted(judge(found, own), model.card)
+    if size.diameter is None:
+        likely = _fitted(judge(found, own, _LEAST_SCORE_ALIKE), model.card)
+        if likely.diameter is not None and not unlike_training(plane, model.card, likely.factors):
+            return likely
+    return size
+
+
+def _fitted(size: ObjectSize, card: ModelCard) -> ObjectSize:
     if size.diameter is None:
         return size
-    return replace(size, fitting=fitting_diameter(own, inference.expected, size.diameter))
+    fitting = fitting_diameter(size.model_diameter, card.inference.expected, size.diameter)
+    return replace(size, fitting=fitting)
 
 
 def _plane(reader: PlaneReader, planes: tuple[int, ...] | None) -> npt.NDArray[Any] | None:
@@ -223,7 +241,7 @@ def _plane(reader: PlaneReader, planes: tuple[int, ...] | None) -> npt.NDArray[A
     return None
 
 
-def judge(found: tuple[ScalePass, ...], own: float) -> ObjectSize:
+def judge(found: tuple[ScalePass, ...], own: float, least: float = _LEAST_SCORE) -> ObjectSize:
     """Decide on the diameter of the objects that several scales show.
 
     The score of a scale is the agreement with its neighbours, times the probability of its
@@ -236,10 +254,12 @@ def judge(found: tuple[ScalePass, ...], own: float) -> ObjectSize:
         One for each scale, in rising order.
     own
         Diameter of the objects that the model was trained on, in px.
+    least
+        Score below which nothing is convincing. Default: 0.45.
     """
     scores = np.array([_score(tried, own) for tried in found])
     best = int(scores.argmax())
-    if scores[best] < _LEAST_SCORE:
+    if scores[best] < least:
         doubt = "no two scales show the same objects, so that these may not be what they seem."
         return ObjectSize(own, None, found, doubt)
     diameter = _weighted(found, scores, best)
