@@ -370,3 +370,22 @@ def test_what_the_check_of_a_stainer_says_is_the_doubt(tiny_stainer, tmp_path, p
     doubts = {outcome.item.name: outcome.doubt for outcome in result.outcomes}
     assert doubts["like.tif"] == ""
     assert "pixel size" in doubts["unlike.tif"]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_plan_and_each_beginning_are_told(folder, tiny_model, tmp_path, dry_run) -> None:
+    told = []
+    result = cytosynth.batch(
+        folder,
+        tmp_path / "out",
+        model=tiny_model,
+        dry_run=dry_run,
+        on_plan=lambda plan: told.append(("plan", len(plan.items))),
+        on_start=lambda item: told.append(("start", item.title)),
+        on_outcome=lambda outcome: told.append(("end", outcome.item.title)),
+    )
+    titles = [outcome.item.title for outcome in result.outcomes]
+    words = ("end",) if dry_run else ("start", "end")
+    assert told == [("plan", len(titles)), *((word, name) for name in titles for word in words)]
+    with pytest.raises(InputError, match="on_plan"):
+        cytosynth.batch(folder, tmp_path / "out", model=tiny_model, on_plan="x")

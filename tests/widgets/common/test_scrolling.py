@@ -9,6 +9,7 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QScrollArea
 from superqt import QCollapsible
 
+from napari_cytosynth.widgets.batch.widget import BatchWidget
 from napari_cytosynth.widgets.generate.widget import GenerateWidget
 from napari_cytosynth.widgets.measure import MeasureWidget
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
@@ -17,7 +18,7 @@ from napari_cytosynth.widgets.stain.widget import StainWidget
 _LOW = (360, 480)  # px
 
 
-@pytest.fixture(params=[SegmentWidget, StainWidget, GenerateWidget, MeasureWidget])
+@pytest.fixture(params=[SegmentWidget, StainWidget, GenerateWidget, MeasureWidget, BatchWidget])
 def form(request, viewer, qtbot):
     widget = request.param(viewer)
     qtbot.addWidget(widget.native)

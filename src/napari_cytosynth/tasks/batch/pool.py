@@ -55,6 +55,7 @@ def outcomes_of_pool(
     items: Sequence[BatchItem],
     jobs: int,
     report: Callable[[int, str], None],
+    begin: Callable[[BatchItem], None] | None = None,
 ) -> Iterator[tuple[int, BatchOutcome]]:
     """Do items in several processes; yield the number and the outcome of each as it is done.
 
@@ -71,6 +72,8 @@ def outcomes_of_pool(
     report
         Called several times a second with the number of items that are done, and with what
         is going on; it may raise :class:`~napari_cytosynth.errors.Cancelled`.
+    begin
+        Called with each item when a process is given it. Default: None.
 
     Raises
     ------
@@ -89,6 +92,8 @@ def outcomes_of_pool(
                     one.item = waiting.pop()
                     with contextlib.suppress(OSError):  # gone: that is seen below
                         one.pipe.send(items[one.item])
+                    if begin is not None:
+                        begin(items[one.item])
             for number, result in pool.received():
                 if isinstance(result, str):
                     report(done, f"{items[number].title}: {result}")

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["TASKS", "BatchSettings", "load_settings", "save_settings", "usual_model"]
+__all__ = [
+    "TASKS",
+    "BatchSettings",
+    "load_settings",
+    "save_settings",
+    "settings_of",
+    "usual_model",
+]
 
 TASKS: dict[str, Callable[..., Any]] = {"segment": segment, "stain": stain, "measure": measure}
 """The function of each task that runs on many files."""
@@ -180,7 +187,7 @@ def save_settings(made_with: BatchSettings | dict[str, Any], path: str | Path) -
     """
     import yaml
 
-    settings = made_with if isinstance(made_with, BatchSettings) else _of_record(made_with)
+    settings = made_with if isinstance(made_with, BatchSettings) else settings_of(made_with)
     path = user_path(path)
     model = settings.model
     content: dict[str, Any] = {"version": _VERSION, "task": settings.task}
@@ -203,7 +210,19 @@ def _yaml_value(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _of_record(record: Any) -> BatchSettings:
+def settings_of(record: Any) -> BatchSettings:
+    """Return the settings that a result was made with, those that its script has.
+
+    Parameters
+    ----------
+    record
+        The provenance record of a result of ``segment`` or ``stain``.
+
+    Raises
+    ------
+    InputError
+        If the record is not one of these.
+    """
     task = record.get("task") if isinstance(record, dict) else None
     if task not in ("segment", "stain"):
         raise InputError("Only results of “segment” and “stain” have settings for many files.")

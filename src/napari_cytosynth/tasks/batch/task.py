@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from .records import BatchItem, BatchPlan
 
+    OnPlan = Callable[[BatchPlan], None]
+    OnStart = Callable[[BatchItem], None]
     OnOutcome = Callable[[BatchOutcome], None]
 
 __all__ = ["BatchResult", "batch"]
@@ -49,6 +51,8 @@ def batch(
     resume: bool = False,
     overwrite: bool = False,
     jobs: int = 1,
+    on_plan: OnPlan | None = None,
+    on_start: OnStart | None = None,
     on_outcome: OnOutcome | None = None,
     progress: Progress | None = None,
     **parameters: Any,
@@ -99,6 +103,10 @@ def batch(
     jobs
         Processes that work side by side; they share the processor's threads. In a script, put
         the call under ``if __name__ == "__main__":``. Default: 1, this process.
+    on_plan
+        Called with the plan, that is all images, before anything is done. Default: None.
+    on_start
+        Called with each item when work on it begins. Default: None.
     on_outcome
         Called with each outcome as soon as it is there. Default: None.
     progress
@@ -129,7 +137,9 @@ def batch(
     flags = {"recursive": recursive, "dry_run": dry_run, "resume": resume, "overwrite": overwrite}
     for name, value in flags.items():
         check_flag(value, name)
-    check_callable(on_outcome, "on_outcome")
+    watched = {"on_plan": on_plan, "on_start": on_start, "on_outcome": on_outcome}
+    for name, function in watched.items():
+        check_callable(function, name)
     if intensity is not None and chosen.task != "measure":
         raise InputError("Only “measure” takes intensities.")
     plan = make_plan(
@@ -142,8 +152,10 @@ def batch(
         name_pattern=name_pattern,
         progress=resolve_progress(progress),
     )
+    if on_plan is not None:
+        on_plan(plan)
     worker = Worker(chosen, plan.out, bool(resume), bool(overwrite))
-    run = _Run(plan, worker, jobs, on_outcome, progress)
+    run = _Run(plan, worker, jobs, on_start, on_outcome, progress)
     return run.planned() if dry_run else run.execute()
 
 
@@ -163,11 +175,12 @@ class _Run:
         plan: BatchPlan,
         worker: Worker,
         jobs: int,
+        on_start: OnStart | None,
         on_outcome: OnOutcome | None,
         progress: Progress | None,
     ) -> None:
         self.plan, self.worker, self.jobs = plan, worker, jobs
-        self.on_outcome, self.progress = on_outcome, progress
+        self.on_start, self.on_outcome, self.progress = on_start, on_outcome, progress
         self.outcomes: dict[int, BatchOutcome] = {}
         self.pictures = 0
 
@@ -194,6 +207,10 @@ class _Run:
             self._spare_memory()
         if self.on_outcome is not None:
             self.on_outcome(outcome)
+
+    def _begin(self, item: BatchItem) -> None:
+        if self.on_start is not None:
+            self.on_start(item)
 
     def _spare_memory(self) -> None:
         """Let go of pictures that the page would not show."""
@@ -262,6 +279,7 @@ class _Run:
                 report(at, f"{of}: {message} {done}/{total}")
 
             report(number, item.title)
+            self._begin(item)
             yield number, self.worker.do(item, within)
 
     def _side_by_side(
@@ -270,4 +288,4 @@ class _Run:
         jobs = min(self.jobs, len(items))
         settings = self.worker.settings
         worker = Worker(settings, self.worker.out, False, self.worker.overwrite)
-        yield from outcomes_of_pool(worker, items, jobs, report)
+        yield from outcomes_of_pool(worker, items, jobs, report, self._begin)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["measure"]
+__all__ = ["measure", "with_index"]
 
 BYTES_PER_PIXEL = 64  # labels, outline and coordinates, where all of a plane is objects
 
@@ -139,7 +139,7 @@ def measure(
     table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
     if doubt is not None or has_doubt(labels):
         add_doubt(table, data, axes, labels if doubt is None else doubt)
-    return _with_index(table)
+    return with_index(table)
 
 
 class _LabelReader(PlaneReader):
@@ -157,7 +157,7 @@ class _LabelReader(PlaneReader):
         return plane
 
 
-def _with_index(table: pd.DataFrame) -> pd.DataFrame:
+def with_index(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the column ``index``: the labels, but for those of several rows."""
     index = table["label"].to_numpy().copy()
     repeated = table["label"].duplicated(keep=False).to_numpy()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.widgets.common.canvas import grid_of
 from napari_cytosynth.widgets.samples import stained_layers
-from napari_cytosynth.widgets.stain.shown.canvas import grid_of
 from napari_cytosynth.widgets.stain.trust_panel import MODEL_COMPARISON, REAL_COMPARISON
 
 from .scene import dock, screenshot, settle, show_scale_bar, write_images

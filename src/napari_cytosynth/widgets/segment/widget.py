@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.widgets.common import layers as reading
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable, size_box
+from napari_cytosynth.widgets.common.result_settings import ResultSettings
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
 
@@ -118,10 +119,14 @@ class SegmentWidget(LiveForm):
                 "Copy a script that makes this result again.",
             ),
         )
+        self._for_files = ResultSettings(
+            self._viewer, "Segment", self._provenance, self._show_status
+        )
         for part in (
             self._size.native, self._messages,
             heading("What counts as an object"), self._panel.native,
-            heading("Table of objects"), self._table.native, self._advanced,
+            heading("Table of objects"), self._table.native, self._for_files.native,
+            self._advanced,
         ):  # fmt: skip
             layout.addWidget(part)
         for name, part in self._panel.parts().items():
@@ -187,6 +192,14 @@ class SegmentWidget(LiveForm):
             self._show_status(f"⚠ {error}")
         else:
             self._show_status(f"Saved {path}")
+
+    def save_settings(self, path: str | Path | None = None) -> None:
+        """Save what made the result, for ``cytosynth run``; without a path, ask for one."""
+        self._for_files.save(path)
+
+    def apply_to_files(self) -> Any:
+        """Hand what made the result to the Batch widget, and return that."""
+        return self._for_files.apply()
 
     def show_table(self) -> None:
         """Open napari's own table of the labels layer."""
@@ -341,4 +354,5 @@ class SegmentWidget(LiveForm):
     def _enable_result(self, enabled: bool) -> None:
         for button in self._table.buttons:
             button.enabled = enabled
+        self._for_files.enable(enabled)
         self._panel.slider.histogram.setEnabled(enabled)

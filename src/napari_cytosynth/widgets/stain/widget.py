@@ -13,6 +13,7 @@ from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
+from napari_cytosynth.widgets.common.result_settings import ResultSettings
 
 from .comparing import Comparisons
 from .doubt.doubts import Doubts
@@ -127,10 +128,11 @@ class StainWidget(StainForm):
         self._script = PushButton(
             text="Copy as Python", tooltip="Copy a script that makes this result again."
         )
+        self._for_files = ResultSettings(self._viewer, "Stain", self._provenance, self._show_status)
         for part in (
             self._messages, heading("Shown"), *self._result_panels(),
             heading("Can it be trusted?"), self.doubt.native, self._panel.native,
-            self._script.native, self._advanced,
+            self._script.native, self._for_files.native, self._advanced,
         ):  # fmt: skip
             layout.addWidget(part)
         for name, part in self._panel.parts().items():
@@ -216,6 +218,14 @@ class StainWidget(StainForm):
             self._show_status(f"⚠ {error}")
         else:
             self._show_status(f"Saved {path}")
+
+    def save_settings(self, path: str | Path | None = None) -> None:
+        """Save what made the result, for ``cytosynth run``; without a path, ask for one."""
+        self._for_files.save(path)
+
+    def apply_to_files(self) -> Any:
+        """Hand what made the result to the Batch widget, and return that."""
+        return self._for_files.apply()
 
     # -- the run ----------------------------------------------------------------------------
 
@@ -337,3 +347,4 @@ class StainWidget(StainForm):
         there = self._live is not None
         self._panel.enable(result=there)
         self._script.enabled = there
+        self._for_files.enable(there)

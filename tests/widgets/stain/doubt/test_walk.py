@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cytosynth.widgets.stain.shown.canvas import camera_of
+from napari_cytosynth.widgets.common.canvas import camera_of
 
 DNA, OUTLINES = "DNA · virtual · cells", "DNA · doubt of nuclei"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cytosynth.widgets.stain.shown.canvas import grid_of
+from napari_cytosynth.widgets.common.canvas import grid_of
 
 DNA, AGP, DNA_SIGMA, AGP_SIGMA = (
     f"{n}{r} · virtual · cells" for r in ("", " σ") for n in ("DNA", "AGP")

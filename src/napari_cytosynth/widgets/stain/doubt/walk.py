@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.widgets.common.canvas import camera_of
 from napari_cytosynth.widgets.common.layers import format_number
-from napari_cytosynth.widgets.stain.shown.canvas import camera_of
 
 if TYPE_CHECKING:
     import pandas as pd

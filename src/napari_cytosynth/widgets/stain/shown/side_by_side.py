@@ -5,9 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.widgets.common.canvas import camera_of, grid_of, name_overlay_of
 from napari_cytosynth.widgets.stain.shown.repaint import set_visible
-
-from .canvas import camera_of, grid_of, name_overlay_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
