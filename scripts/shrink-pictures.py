@@ -1,32 +1,34 @@
-"""Write screenshots with a palette of 256 colours: a fifth of the size, and hardly a difference.
+"""Write screenshots as WebP: a tenth of the size of a PNG, and hardly a difference.
 
-What is larger than 290 kB even so, such as a sheet of grainy images, is scaled down.
+Sharp lines on few colours are smaller without loss, photographs with it: the smaller is kept.
 
 Usage: shrink-pictures.py TARGET-FOLDER PICTURE...
 """
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
 from PIL import Image
 
-LIMIT = 290_000
+
+def encode(picture: Image.Image, **options: object) -> bytes:
+    """Return the picture as the bytes of a WebP file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", method=6, **options)
+    return buffer.getvalue()
 
 
 def shrink(source: Path, target: Path) -> None:
-    """Write the picture, in steps of 9/10 until it is small enough."""
+    """Write the smaller of both kinds."""
     with Image.open(source) as opened:
         picture = opened.convert("RGB")
-    while True:
-        picture.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
-        if target.stat().st_size <= LIMIT:
-            return
-        smaller = (picture.width * 9 // 10, picture.height * 9 // 10)
-        picture = picture.resize(smaller, Image.Resampling.LANCZOS)
+    kinds = encode(picture, quality=85), encode(picture, lossless=True)
+    target.write_bytes(min(kinds, key=len))
 
 
 folder = Path(sys.argv[1])
 for name in sys.argv[2:]:
-    shrink(Path(name), folder / Path(name).name)
+    shrink(Path(name), folder / f"{Path(name).stem}.webp")
