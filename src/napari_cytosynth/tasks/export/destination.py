@@ -39,7 +39,7 @@ __all__ = [
 RECORD = "provenance.json"
 TIFF_SUFFIXES = (".tif", ".tiff")
 _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "segment": (("probability", "labels"), ("table.csv",)),
+    "segment": (("probability", "labels", "annotated"), ("table.csv",)),
     "stain": (("mean", "std", "samples", "labels"), ("table.csv",)),
     "generate": (
         ("images", "masks", "labels", "trajectory"),
@@ -49,6 +49,7 @@ _LAYOUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "batch": ((), ("files.csv", "report.html", "table.csv")),
 }
 """Images, and further files, of the results of each task."""
+_ON_DEMAND = ("annotated",)
 _OTHER_KINDS = frozenset(
     ".png .jpg .jpeg .jp2 .gif .bmp .webp .svg .pdf .npy .npz .h5 .hdf5 .hdf .csv .tsv .txt .json "
     ".xml .yaml .yml .xls .xlsx .md .html .zip .tar .gz .mat .czi .nd2 .lif .lsm .stk .ims .oib "
@@ -151,7 +152,8 @@ def find_destination(
     task
         ``segment``, ``stain``, ``generate``, ``measure`` or ``batch``.
     images
-        Names of the images that are written. Default: all that the task may write.
+        Names of the images that are written. Default: all that the task may write, but for
+        what only labels that were corrected by hand have beside them.
     singles
         Names of files of single images. Default: none.
     others
@@ -168,7 +170,8 @@ def find_destination(
     path, given = user_path(path), stem
     known, further = _LAYOUTS[task]
     others = further if others is None else others
-    images = known if images is None else images
+    if images is None:
+        images = [name for name in known if name not in _ON_DEMAND]
     suffix = "" if given else path.suffix.lower()
     if given:
         folder, path = path, path / given

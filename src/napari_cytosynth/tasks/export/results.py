@@ -33,7 +33,12 @@ __all__ = [
 
 
 def write_segmentation(
-    files: Saving, probability: Any, labels: Any, table: pd.DataFrame, facts: ImageFacts
+    files: Saving,
+    probability: Any,
+    labels: Any,
+    table: pd.DataFrame,
+    facts: ImageFacts,
+    annotated: Any = None,
 ) -> None:
     """Write probability, labels and table of a segmentation.
 
@@ -47,15 +52,23 @@ def write_segmentation(
         The objects; its column ``index`` is left out.
     facts
         Axes, pixel size, and the name of the objects.
+    annotated
+        Where the labels are known to be right, of labels that were corrected by hand. Default:
+        None, nothing was.
     """
     names = files.destination.images
+    known = None if annotated is None else np.asarray(annotated, np.uint8)
     if "" in names:
         with _zarr_root(files) as (root, pixels):
             size = facts.pixel_size
+            if known is not None:
+                group = root.create_group("annotated")
+                pixels["annotated/0"] = fill_group(group, known, facts.axes, size, "annotated")
             pixels["0"] = fill_group(root, probability, facts.axes, size, "probability")
             pixels |= _fill_labels(root, labels, facts.axes, size, facts.objects, table)
     else:
-        for name, array in (("probability", probability), ("labels", _compact(labels))):
+        images = {"probability": probability, "labels": _compact(labels)}
+        for name, array in (images | ({} if known is None else {"annotated": known})).items():
             _write_image(files, names[name], array, facts.axes, facts.pixel_size)
     _write_table(files, table)
 

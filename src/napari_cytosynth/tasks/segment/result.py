@@ -11,10 +11,11 @@ import numpy as np
 
 from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.layers import Source, voxel_size
 from napari_cytosynth.tasks.common.placement import Placement
 from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.tasks.correct import Corrections
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.formats import ImageFacts
 from napari_cytosynth.tasks.export.results import write_segmentation
@@ -22,7 +23,7 @@ from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.table import measure
 
 from .confidence import DOUBTFUL, count_doubtful
-from .planes import SegmentedPlanes
+from .corrected import CorrectedPlanes
 from .result_check import TrainingFacts
 from .runs import count_in_runs
 
@@ -38,7 +39,7 @@ __all__ = ["Segmentation"]
 
 
 @dataclass(eq=False, repr=False)
-class Segmentation(SegmentedPlanes):
+class Segmentation(CorrectedPlanes):
     """Segmentation of an image: probabilities, and objects at a threshold.
 
     Attributes
@@ -78,6 +79,8 @@ class Segmentation(SegmentedPlanes):
     doubted
         Objects of the virtual stain that was segmented, or their Labels layer: the table then has
         the column ``doubt``. Default: None.
+    corrections
+        What was corrected by hand; it acts on objects, at every threshold. Default: nothing.
     """
 
     objects: str = "objects"
@@ -91,7 +94,6 @@ class Segmentation(SegmentedPlanes):
     base_provenance: dict[str, Any] = field(default_factory=dict)
     training: TrainingFacts = field(default_factory=TrainingFacts)
     doubted: Any = None
-    _hidden: list[int] = field(default_factory=list, init=False)
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.probability.shape))
@@ -106,17 +108,8 @@ class Segmentation(SegmentedPlanes):
     def provenance(self) -> dict[str, Any]:
         """Provenance record of this result, of plain values."""
         parameters = self.base_provenance.get("parameters", {}) | asdict(self.options)
-        return self.base_provenance | {"parameters": parameters}
-
-    @cached_property
-    def labels(self) -> npt.NDArray[np.int32]:
-        """int32 labels of the whole stack, 0 is background; no two objects share a number.
-
-        Where planes are linked (see :attr:`links_planes`), an object has its number in all planes,
-        and keeps it at every threshold, so that numbers may be missing; elsewhere
-        they are 1, 2, … and continue from plane to plane.
-        """
-        return self._label_all(silent)
+        by_hand = {"corrections": self.corrections.record()} if self.corrections else {}
+        return self.base_provenance | {"parameters": parameters} | by_hand
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -156,15 +149,22 @@ class Segmentation(SegmentedPlanes):
         if self.confidence is not None:
             after = list(table).index("mean_probability") + 1
             table.insert(after, "confidence", self.confidence[table["label"].to_numpy()])
+        if self.corrections.done:
+            names = self.correction_names
+            table["correction"] = [names.get(label, "") for label in table["label"]]
         return table
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.float64] | None:
         """Confidence in each object, by its label from 0 (NaN) on; None where it is unknown.
 
-        It is measured at the model's threshold, and the same at all.
+        It is measured at the model's threshold, and the same at all; of labels that were
+        corrected, it is the mean over their pixels.
         """
-        return self.confidence_of(self.labels)
+        if not self.corrections.done:
+            return self.confidence_of(self.labels)
+        planes = ((at, self.labels[plane_slices(self.axes, at)]) for at in self.plane_indices())
+        return self.mean_confidence(planes, int(self.labels.max(initial=0)))
 
     @cached_property
     def doubt(self) -> str:
@@ -176,7 +176,8 @@ class Segmentation(SegmentedPlanes):
         """
         if not self.training.known:
             return ""  # before anything is measured for it
-        everything = self.at_threshold(min_confidence=0) if self.options.min_confidence else self
+        own = replace(self, corrections=Corrections()) if self.corrections else self
+        everything = own.at_threshold(min_confidence=0) if self.options.min_confidence else own
         diameter = self.base_provenance.get("parameters", {}).get("diameter")
         return self.training.doubt(everything, everything.table, self.objects, diameter)
 
@@ -236,10 +237,6 @@ class Segmentation(SegmentedPlanes):
         """Number of objects of each run along Z, where planes are linked."""
         return count_in_runs(self.labels, self.axes)
 
-    def _label_all(self, progress: Progress) -> npt.NDArray[np.int32]:
-        labels, self._hidden = self.label_planes(progress)
-        return labels
-
     # ------------------------------------------------------------------ layers and files
 
     @property
@@ -296,7 +293,8 @@ class Segmentation(SegmentedPlanes):
         path
             A folder (made if needed) gets ``probability.tif``, ``labels.tif``,
             ``table.csv`` and ``provenance.json``; ``name.tif`` the same as
-            ``name-labels.tif`` …; ``name.zarr`` one OME-Zarr with the labels inside.
+            ``name-labels.tif`` …; ``name.zarr`` one OME-Zarr with the labels inside. With
+            corrections by hand, ``annotated.tif`` has 1 where :attr:`annotated` is true.
         stem
             What the names of the files in the folder begin with, for several results in one:
             ``a`` gives ``a-probability.tif``, ``a-labels.tif`` … Default: "", nothing.
@@ -309,12 +307,14 @@ class Segmentation(SegmentedPlanes):
         OutputError
             If it cannot be written there, or something else would be replaced.
         """
-        destination = find_destination(path, "segment", stem=stem)
+        images = ("probability", "labels", *(("annotated",) if self.corrections else ()))
+        destination = find_destination(path, "segment", images, stem=stem)
         size = voxel_size(self.pixel_size, self.z_size)
         facts = ImageFacts(self.axes, size, objects=self.objects)
         space = 4 * math.prod(self.probability.shape)
         options: dict[str, Any] = {"size": space, "overwrite": overwrite}
         with saving(destination, self.provenance, self.source.files, **options) as files:
-            write_segmentation(files, self.probability, self.labels, self.table, facts)
+            known = self.annotated if self.corrections else None
+            write_segmentation(files, self.probability, self.labels, self.table, facts, known)
         self.messages.extend(files.messages)
         return destination.files

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.axes import plane_slices, runs_along_z
+from napari_cytosynth.tasks.correct import correct_plane
 from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
@@ -16,6 +17,7 @@ from .linked import LinkedCounts, linked_plane
 from .repaint import repaint
 
 if TYPE_CHECKING:
+    from napari_cytosynth.tasks.correct import Correction, Corrections
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree, TreeView
@@ -173,8 +175,38 @@ class LiveSegmentation:
             if view.labels is not target:
                 target[...] = view.labels
             readout = _of_view(view, options, target.size)
+        readout = self._corrected(plane, target, readout)
         repaint(layer)
         return readout
+
+    def _corrected(self, plane: Plane, target: np.ndarray, readout: Readout) -> Readout:
+        """Correct the plane in view as the user did at other thresholds; count again."""
+        made = self.segmentation.corrections.in_plane(plane)
+        if not made:
+            return readout
+        correct_plane(target, made)
+        shown = _plane_readout(target)
+        count = None if readout.count is None else shown.count
+        return replace(readout, count=count, area_px=shown.area_px)
+
+    def correct(self, corrections: Corrections, one: Correction | None = None) -> None:
+        """Keep other corrections by hand; one more is done in the plane in view, at once."""
+        self.segmentation = self.segmentation.corrected(corrections)
+        self._layers.corrected = bool(corrections)
+        if one is not None:
+            correct_plane(self.labels_in_view(), (one,))
+            repaint(self._layers.labels)
+
+    @property
+    def corrections_without_effect(self) -> int:
+        """How many corrections do nothing at the threshold of the last labels, as far as known."""
+        known = "labels" in vars(self.segmentation)  # made in the background
+        return self.segmentation.without_effect if known else 0
+
+    @property
+    def unedited(self) -> bool:
+        """Whether the labels are in the viewer, as this widget wrote them."""
+        return self._layers.unedited
 
     def _links(self, options: LabelOptions) -> bool:
         return options.link_planes and "Z" in self.segmentation.axes

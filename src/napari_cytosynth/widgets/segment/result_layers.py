@@ -39,6 +39,8 @@ class ResultLayers:
         self.probability = self._add_probability(result)
         self.labels = self._add_labels(result.layers[1][0], result.layers[1][1])
         self.kept_edits = False
+        self.corrected = False
+        """Whether the user corrected objects by hand, so that another run keeps these labels."""
 
     @property
     def alive(self) -> bool:
@@ -62,7 +64,9 @@ class ResultLayers:
         as they are, and :attr:`kept_edits` says so; the new ones get a layer of their own.
         """
         (probability, attributes, _), (labels, label_attributes, _) = result.layers[:2]
-        self.kept_edits = self.labels in self._viewer.layers and self._edited()
+        by_hand = self._edited() or self.corrected
+        self.kept_edits = self.labels in self._viewer.layers and by_hand
+        self.corrected = False
         old_names = self._names
         if self.probability in self._viewer.layers:
             _show_again(self.probability, probability, attributes, old_names[0])

@@ -15,10 +15,11 @@ from napari_cytosynth.widgets.common.result_settings import ResultSettings
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
 
+from .correct.form import CorrectingForm
+from .correct.panel import CorrectPanel
 from .default_model import ASK, DefaultModel
 from .job import SegmentRequest, StainSnapshots, compute
 from .live import LiveSegmentation
-from .live_form import LiveForm
 from .object_size import ObjectSizePanel
 from .panels import TablePanel, ThresholdPanel
 from .result_layers import ResultRegister
@@ -45,7 +46,7 @@ _Z_ALONE = "The z step needs the pixel size, which is unknown: enter it too, or 
 _KEPT = "The labels that you edited are kept; the new ones are in a layer of their own."
 
 
-class SegmentWidget(LiveForm):
+class SegmentWidget(CorrectingForm):
     """Segments an image layer and lets the labels follow a threshold.
 
     A script drives it by value: ``widget.image.value = layer``,
@@ -94,6 +95,7 @@ class SegmentWidget(LiveForm):
         super().__init__(napari_viewer, check_image)
         self._lay_out()
         self._begin_following()
+        self._begin_correcting()
         self._default = DefaultModel(self._model, self._show_ask)
         self._connect()
         self._choose_active_layer()
@@ -108,6 +110,7 @@ class SegmentWidget(LiveForm):
     def _lay_out(self) -> None:
         layout = self.native.layout()
         self._panel = ThresholdPanel()
+        self._hand = CorrectPanel()
         self._size = ObjectSizePanel(self._common_request)
         self.diameter = self._size.diameter
         self._table = TablePanel(
@@ -125,6 +128,7 @@ class SegmentWidget(LiveForm):
         for part in (
             self._size.native, self._messages,
             heading("What counts as an object"), self._panel.native,
+            self._hand.fold,
             heading("Table of objects"), self._table.native, self._for_files.native,
             self._advanced,
         ):  # fmt: skip
@@ -292,6 +296,7 @@ class SegmentWidget(LiveForm):
         if layers.kept_edits:
             value.messages.append(_KEPT)
         live = self._live = LiveSegmentation(self._viewer, value, layers)
+        self._show_corrections()
         changed = self._show_options(live.segmentation.options)
         self._panel.explain_splitting(by_flows=live.segmentation.owned is not None)
         self._panel.confidence.show_confidences(live.confidences())
@@ -329,6 +334,7 @@ class SegmentWidget(LiveForm):
             self._trees,
             self._counts,
             self._checks,
+            self._saves,
             self._default.jobs,
             self._size.jobs,
         )
