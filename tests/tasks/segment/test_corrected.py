@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import tifffile
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.tasks.common.axes import plane_slices
+from napari_cytosynth.tasks.common.provenance import as_python
 from napari_cytosynth.tasks.correct import Corrections
 
 
@@ -71,6 +73,18 @@ def test_saved_corrections_come_with_what_is_known(result, tmp_path):
     assert not (tmp_path / "plain" / "annotated.tif").exists()
     made.save(tmp_path / "one.zarr")
     assert (tmp_path / "one.zarr" / "annotated").is_dir()
+
+
+def test_a_copied_script_corrects_too(result, image, model, tmp_path, monkeypatch):
+    made = result.correct("merge", [_middle(result, 1), _middle(result, 2)])
+    script = as_python(made.provenance)
+    assert "corrected" not in as_python(result.provenance)
+    monkeypatch.chdir(tmp_path)
+    script = re.sub(r"image = .*", "", script)
+    script = re.sub(r"model='[^']*'", "model=model", script)
+    names = {"image": image, "model": model}
+    exec(compile(script, "script", "exec"), names)
+    np.testing.assert_array_equal(names["result"].labels, made.labels)
 
 
 def test_planes_that_were_looked_at_are_known_as_a_whole(image, model):

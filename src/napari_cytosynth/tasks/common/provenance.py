@@ -113,7 +113,8 @@ def as_python(provenance: dict[str, Any]) -> str:
         f"    model={model['source']!r},",
     ]
     lines += [f"    {name}={value!r}," for name, value in script_arguments(provenance).items()]
-    return "\n".join([*lines, ")", 'result.save("result")', *_find_objects(provenance), ""])
+    lines += [")", *_correct(provenance), 'result.save("result")', *_find_objects(provenance), ""]
+    return "\n".join(lines)
 
 
 def script_arguments(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +131,19 @@ def script_arguments(provenance: dict[str, Any]) -> dict[str, Any]:
         for name, value in (earlier | _all_parameters(provenance)).items()
         if value is not None and (name not in _DEFAULTS or value != _DEFAULTS[name])
     }
+
+
+def _correct(provenance: dict[str, Any]) -> list[str]:
+    """Return the lines that correct the objects as the user did by hand, if so."""
+    by_hand = provenance.get("corrections")
+    if not by_hand:
+        return []
+    return [
+        "from napari_cytosynth.tasks.correct import Corrections",
+        "",
+        f"by_hand = {by_hand!r}",
+        "result = result.corrected(Corrections.from_record(by_hand))",
+    ]
 
 
 def _find_objects(provenance: dict[str, Any]) -> list[str]:

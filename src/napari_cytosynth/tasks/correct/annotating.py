@@ -46,7 +46,7 @@ def annotated_pixels(
         planes that were looked at.
     """
     right = np.isin(labels, np.fromiter(known, np.int64))
-    annotated = (before > 0) & (labels == 0)
+    annotated: npt.NDArray[np.bool_] = (before > 0) & (labels == 0)
     counted = [size for axis, size in zip(axes, labels.shape, strict=True) if axis not in "YX"]
     for plane in np.ndindex(*counted):
         where = plane_slices(axes, plane)

@@ -29,7 +29,7 @@ def on_line(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Return rows and columns of the pixels (of a plane of a shape) that a line runs through."""
     points = np.round(np.asarray(stroke, float)).astype(int)
-    pieces = [line(*start, *end) for start, end in pairwise(points)]
+    pieces = [line(*start, *end) for start, end in pairwise(points)]  # type: ignore[no-untyped-call]
     rows, columns = (np.concatenate(part) for part in zip(*pieces, strict=True))
     within = (rows >= 0) & (columns >= 0) & (rows < shape[0]) & (columns < shape[1])
     return rows[within], columns[within]
@@ -92,7 +92,9 @@ def _holds(inside: npt.NDArray[np.bool_], point: npt.NDArray[np.float64]) -> boo
 
 def inside_outline(outline: Sequence[Point], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Return which pixels (of a plane of a shape) lie in an outline of vertices (y, x)."""
-    return np.asarray(polygon2mask(shape, np.asarray(outline, float)))
+    return np.asarray(
+        polygon2mask(shape, np.asarray(outline, float))  # type: ignore[no-untyped-call]
+    )
 
 
 def snap(

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["CorrectingForm"]
 
 _EDITED = (
-    "These labels were painted with napari's brush, which no correction can follow. Press Run, or "
-    "move the threshold: new labels appear, which can be corrected here."
+    "These labels were painted with napari's brush, or are gone, which no correction can follow. "
+    "Press Run, or move the threshold: new labels appear, which can be corrected here."
 )
 
 
@@ -38,7 +38,7 @@ class CorrectingForm(LiveForm):
     def _begin_correcting(self) -> None:
         """Follow the panel; the form has it by now."""
         self._saves: JobRunner[list[Path]] = JobRunner(self.native)
-        self._gestures = HandGestures(self._viewer, self._on_gesture)
+        self._gestures = HandGestures(self._viewer, self._on_gesture, self._on_first)
         self._undone: list[Corrections] = []
         self._before: list[Corrections] = []
         self._hand.chosen.connect(self._on_tool)
@@ -112,6 +112,9 @@ class CorrectingForm(LiveForm):
         self._saves.start(lambda progress: segmentation.save(folder), done)
 
     # -- gestures ---------------------------------------------------------------------
+
+    def _on_first(self) -> None:
+        self._show_status("Now click the other object.")
 
     def _on_gesture(self, tool: str, points: list[tuple[float, float]]) -> None:
         try:

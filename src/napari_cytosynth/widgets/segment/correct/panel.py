@@ -49,7 +49,8 @@ class CorrectPanel(Container[Any]):
         )
         self.save = PushButton(name="save", text="Save corrected…", tooltip="Labels, table, and "
                                "what is known of them: in a new folder.")  # fmt: skip
-        self.sentence = plain_label("sentence", value=_NOTHING)
+        self.sentence = plain_label("sentence")
+        self.sentence.value = _NOTHING
         first, second = list(self.tools.values())[:3], list(self.tools.values())[3:]
         rows = (first, [*second, self.undo, self.redo])
         self._rows = [Container(widgets=row, layout="horizontal", labels=False) for row in rows]
