@@ -68,6 +68,12 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         help="processes side by side, which share the processor (default: 1)",
     )
     group.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster do the work: the address of its scheduler, such "
+        "as tcp://10.0.0.1:8786, or its scheduler file",
+    )
+    group.add_argument(
         "--name-pattern",
         metavar="REGEX",
         help="regular expression whose named groups become columns of the tables, such as "
@@ -80,7 +86,8 @@ def has_many(arguments: argparse.Namespace) -> bool:
     from napari_cytosynth.images.ome_zarr import is_zarr
 
     options = (arguments.recursive, arguments.dry_run, arguments.resume)
-    if any(options) or arguments.jobs is not None or arguments.name_pattern is not None:
+    given = (arguments.jobs, arguments.scheduler, arguments.name_pattern)
+    if any(options) or any(value is not None for value in given):
         return True
     if len(arguments.inputs) > 1:
         return True
@@ -139,6 +146,7 @@ def _run_batch(
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         jobs=arguments.jobs or 1,
+        scheduler=arguments.scheduler,
         on_outcome=None if arguments.dry_run else _report,
     )
 

@@ -10,6 +10,8 @@ from napari_cytosynth.arguments import check_callable, check_flag, check_whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
+from .cluster.client import outcomes_of_cluster
+from .cluster.connection import check_scheduler
 from .plan import make_plan
 from .pool import outcomes_of_pool
 from .records import BatchOutcome
@@ -51,6 +53,7 @@ def batch(
     resume: bool = False,
     overwrite: bool = False,
     jobs: int = 1,
+    scheduler: str | None = None,
     on_plan: OnPlan | None = None,
     on_start: OnStart | None = None,
     on_outcome: OnOutcome | None = None,
@@ -103,6 +106,10 @@ def batch(
     jobs
         Processes that work side by side; they share the processor's threads. In a script, put
         the call under ``if __name__ == "__main__":``. Default: 1, this process.
+    scheduler
+        Address of a Dask scheduler (``"tcp://10.0.0.1:8786"``), or its scheduler file, whose
+        workers do the work. They need this package, of the same version, and the same disk.
+        Default: None, this machine.
     on_plan
         Called with the plan, that is all images, before anything is done. Default: None.
     on_start
@@ -129,6 +136,8 @@ def batch(
         If `out` cannot be written, or its summary would replace a file of others.
     ModelError
         If the model cannot be loaded.
+    CytosynthError
+        If the scheduler does not answer, or a worker cannot work.
     Cancelled
         From `progress`.
     """
@@ -142,6 +151,10 @@ def batch(
         check_callable(function, name)
     if intensity is not None and chosen.task != "measure":
         raise InputError("Only “measure” takes intensities.")
+    if scheduler is not None:
+        if jobs > 1:
+            raise InputError("Give either jobs or a scheduler, whose workers are the processes.")
+        scheduler = check_scheduler(scheduler)
     plan = make_plan(
         inputs,
         out,
@@ -155,7 +168,7 @@ def batch(
     if on_plan is not None:
         on_plan(plan)
     worker = Worker(chosen, plan.out, bool(resume), bool(overwrite))
-    run = _Run(plan, worker, jobs, on_start, on_outcome, progress)
+    run = _Run(plan, worker, jobs, scheduler, on_start, on_outcome, progress)
     return run.planned() if dry_run else run.execute()
 
 
@@ -175,11 +188,13 @@ class _Run:
         plan: BatchPlan,
         worker: Worker,
         jobs: int,
+        scheduler: str | None,
         on_start: OnStart | None,
         on_outcome: OnOutcome | None,
         progress: Progress | None,
     ) -> None:
-        self.plan, self.worker, self.jobs = plan, worker, jobs
+        self.plan, self.worker = plan, worker
+        self.jobs, self.scheduler = jobs, scheduler
         self.on_start, self.on_outcome, self.progress = on_start, on_outcome, progress
         self.outcomes: dict[int, BatchOutcome] = {}
         self.pictures = 0
@@ -260,13 +275,20 @@ class _Run:
             if done < len(items):
                 progress(done, len(items), text)
 
-        few = self.jobs == 1 or len(items) == 1
-        steps = self._one_by_one(items, report) if few else self._side_by_side(items, report)
-        with closing(steps):  # with its processes, whatever is raised here
+        # closed with its processes, whatever is raised here
+        with closing(self._steps(items, report)) as steps:
             for place, outcome in steps:
                 failed += outcome.state == "failed"
                 self._keep(todo[place], outcome)
         progress(len(items), len(items), "files")
+
+    def _steps(
+        self, items: Sequence[BatchItem], report: Callable[[int, str], None]
+    ) -> Generator[tuple[int, BatchOutcome], None, None]:
+        if self.scheduler is not None:
+            return outcomes_of_cluster(self.worker, items, self.scheduler, report, self._begin)
+        few = self.jobs == 1 or len(items) == 1
+        return self._one_by_one(items, report) if few else self._side_by_side(items, report)
 
     def _one_by_one(
         self, items: Sequence[BatchItem], report: Callable[[int, str], None]
