@@ -74,6 +74,11 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         "as tcp://10.0.0.1:8786, or its scheduler file",
     )
     group.add_argument(
+        "--plates",
+        choices=("zarr", "tiff"),
+        help="results of OME-Zarr plates: a new plate (zarr, the default), or TIFFs",
+    )
+    group.add_argument(
         "--name-pattern",
         metavar="REGEX",
         help="regular expression whose named groups become columns of the tables, such as "
@@ -86,7 +91,7 @@ def has_many(arguments: argparse.Namespace) -> bool:
     from napari_cytosynth.images.ome_zarr import is_zarr
 
     options = (arguments.recursive, arguments.dry_run, arguments.resume)
-    given = (arguments.jobs, arguments.scheduler, arguments.name_pattern)
+    given = (arguments.jobs, arguments.scheduler, arguments.plates, arguments.name_pattern)
     if any(options) or any(value is not None for value in given):
         return True
     if len(arguments.inputs) > 1:
@@ -147,6 +152,7 @@ def _run_batch(
         overwrite=arguments.overwrite,
         jobs=arguments.jobs or 1,
         scheduler=arguments.scheduler,
+        plates=arguments.plates or "zarr",
         on_outcome=None if arguments.dry_run else _report,
     )
 
@@ -201,7 +207,8 @@ def _list_plan(result: BatchResult) -> None:
         if outcome.state == "failed":
             echo(f"{printable(item.title)}: cannot be done: {printable(outcome.sentence)}")
             continue
-        place = (result.plan.out / item.folder / item.stem).as_posix() + "-…"
+        place = (result.plan.out / item.folder / item.stem).as_posix()
+        place += "" if item.zarr else "-…"
         state = " (done earlier)" if outcome.state == "skipped" else ""
         facts = "" if item.facts is None else described(item.facts)
         echo(f"{printable(item.title)}: {facts} -> {printable(place)}{state}")

@@ -6,13 +6,14 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.arguments import check_callable, check_flag, check_whole
+from napari_cytosynth.arguments import check_callable, check_choice, check_flag, check_whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
 from .cluster.client import outcomes_of_cluster
 from .cluster.connection import check_scheduler
 from .plan import make_plan
+from .plates.index import PlateIndex
 from .pool import outcomes_of_pool
 from .records import BatchOutcome
 from .report.page import MOST_PICTURES, by_attention
@@ -54,6 +55,7 @@ def batch(
     overwrite: bool = False,
     jobs: int = 1,
     scheduler: str | None = None,
+    plates: str = "zarr",
     on_plan: OnPlan | None = None,
     on_start: OnStart | None = None,
     on_outcome: OnOutcome | None = None,
@@ -110,6 +112,9 @@ def batch(
         Address of a Dask scheduler (``"tcp://10.0.0.1:8786"``), or its scheduler file, whose
         workers do the work. They need this package, of the same version, and the same disk.
         Default: None, this machine.
+    plates
+        Results of the fields of an OME-Zarr plate: ``"zarr"`` (default), a new plate
+        ``NAME-segmented.zarr`` with labels and tables; or ``"tiff"``, as of any image.
     on_plan
         Called with the plan, that is all images, before anything is done. Default: None.
     on_start
@@ -143,6 +148,7 @@ def batch(
     """
     chosen = _settings(settings, task, model, parameters)
     jobs = check_whole(jobs, "jobs", 1, MOST_JOBS)
+    check_choice(plates, "plates", ("zarr", "tiff"))
     flags = {"recursive": recursive, "dry_run": dry_run, "resume": resume, "overwrite": overwrite}
     for name, value in flags.items():
         check_flag(value, name)
@@ -163,6 +169,7 @@ def batch(
         intensity=intensity,
         recursive=recursive,
         name_pattern=name_pattern,
+        plates=plates == "zarr",
         progress=resolve_progress(progress),
     )
     if on_plan is not None:
@@ -198,6 +205,7 @@ class _Run:
         self.on_start, self.on_outcome, self.progress = on_start, on_outcome, progress
         self.outcomes: dict[int, BatchOutcome] = {}
         self.pictures = 0
+        self.index: PlateIndex | None = None
 
     def planned(self) -> BatchResult:
         for number, item in enumerate(self.plan.items):
@@ -210,6 +218,7 @@ class _Run:
         summary = Summary(self.plan, self.worker)
         summary.check()
         self.worker.load()
+        self.index = PlateIndex(self.plan.out, self.worker.settings.task, self.plan.items)
         self._resume()
         todo = [number for number in range(len(self.plan.items)) if number not in self.outcomes]
         if todo:
@@ -218,6 +227,8 @@ class _Run:
 
     def _keep(self, number: int, outcome: BatchOutcome) -> None:
         self.outcomes[number] = outcome
+        if self.index is not None and outcome.files:
+            self.index.add(outcome.item)
         if outcome.thumbnail:
             self._spare_memory()
         if self.on_outcome is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import printable
 from napari_cytosynth.errors import Cancelled, CytosynthError
+from napari_cytosynth.images.ome_zarr import zarr_labels
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.outcome import explain
 from napari_cytosynth.tasks.export.destination import find_destination
@@ -120,11 +121,12 @@ class Worker:
         )
         known = {"settings": self.digest, "input": state, **outcome.facts()}
         finished.provenance[KEY] = known
-        files = finished.save(folder, stem=item.stem, overwrite=self.overwrite)
+        form = {"zarr": True} if item.zarr else {}
+        files = finished.save(folder, stem=item.stem, overwrite=self.overwrite, **form)
         return replace(outcome, messages=finished.messages, files=self._names(files))
 
     def _destination(self, item: BatchItem) -> Destination:
-        which = files_to_come(self.settings)
+        which = files_to_come(self.settings) | {"zarr": item.zarr}
         return find_destination(self.out / item.folder, self.settings.task, stem=item.stem, **which)
 
     def _names(self, files: list[Path]) -> tuple[str, ...]:
@@ -172,6 +174,12 @@ class Worker:
 
     def _read(self, item: BatchItem, record: dict[str, Any], name: str) -> LoadedImage | None:
         """Return an image of a result; None if it has no such."""
+        if item.zarr:
+            place = self.out / item.folder / item.stem
+            if name == "labels":
+                inside = next(iter(zarr_labels(place).values()), None)
+                return None if inside is None else read_image(inside, content="labels")
+            return read_image(place) if self.settings.task == "stain" else None
         path = self.out / item.folder / f"{item.stem}-{name}.tif"
         return read_image(path, content="labels") if path.name in record["files"] else None
 

@@ -285,7 +285,9 @@ class Segmentation(SegmentedPlanes):
         add = {"image": viewer.add_image, "labels": viewer.add_labels}
         return [add[kind](data, **arguments) for data, arguments, kind in self.to_layers()]
 
-    def save(self, path: str | Path, *, stem: str = "", overwrite: bool = False) -> list[Path]:
+    def save(
+        self, path: str | Path, *, stem: str = "", zarr: bool = False, overwrite: bool = False
+    ) -> list[Path]:
         """Write probability, labels, table and record; return the files.
 
         An unchanged older segmentation there is replaced as a whole; if it was of another
@@ -300,6 +302,9 @@ class Segmentation(SegmentedPlanes):
         stem
             What the names of the files in the folder begin with, for several results in one:
             ``a`` gives ``a-probability.tif``, ``a-labels.tif`` … Default: "", nothing.
+        zarr
+            With a `stem`: write the OME-Zarr group of that name instead of TIFFs, such as a
+            field of a plate. Default: False.
         overwrite
             Replace other files of these names too, and labels that were corrected by hand.
             Default: False.
@@ -309,7 +314,7 @@ class Segmentation(SegmentedPlanes):
         OutputError
             If it cannot be written there, or something else would be replaced.
         """
-        destination = find_destination(path, "segment", stem=stem)
+        destination = find_destination(path, "segment", stem=stem, zarr=zarr)
         size = voxel_size(self.pixel_size, self.z_size)
         facts = ImageFacts(self.axes, size, objects=self.objects)
         space = 4 * math.prod(self.probability.shape)

@@ -179,7 +179,7 @@ def test_what_a_worker_does_not_see_is_said(cluster, many, saved_model, tmp_path
     monkeypatch.setattr(
         client_module, "RemoteWork", lambda *given: replace(make(*given), marker=elsewhere)
     )
-    with pytest.raises(CytosynthError, match="The worker tcp.*does not see “.*out2”.*same path"):
+    with pytest.raises(CytosynthError, match=r"The worker tcp.*does not see “.*out2”.*same path"):
         cytosynth.batch(many, tmp_path / "out2", **options)
     assert not list((tmp_path / "out2").rglob("*"))
 
