@@ -79,6 +79,14 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         help="results of OME-Zarr plates: a new plate (zarr, the default), or TIFFs",
     )
     group.add_argument(
+        "--in-place",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="segment OME-Zarr images and add the labels to them, under this name (default: that "
+        "of the model's objects); none are ever replaced, and --out gets tables and records",
+    )
+    group.add_argument(
         "--name-pattern",
         metavar="REGEX",
         help="regular expression whose named groups become columns of the tables, such as "
@@ -91,8 +99,8 @@ def has_many(arguments: argparse.Namespace) -> bool:
     from napari_cytosynth.images.ome_zarr import is_zarr
 
     options = (arguments.recursive, arguments.dry_run, arguments.resume)
-    given = (arguments.jobs, arguments.scheduler, arguments.plates, arguments.name_pattern)
-    if any(options) or any(value is not None for value in given):
+    given = ("jobs", "scheduler", "plates", "in_place", "name_pattern")
+    if any(options) or any(getattr(arguments, name) is not None for name in given):
         return True
     if len(arguments.inputs) > 1:
         return True
@@ -153,6 +161,7 @@ def _run_batch(
         jobs=arguments.jobs or 1,
         scheduler=arguments.scheduler,
         plates=arguments.plates or "zarr",
+        in_place=False if arguments.in_place is None else arguments.in_place,
         on_outcome=None if arguments.dry_run else _report,
     )
 

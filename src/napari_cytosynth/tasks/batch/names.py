@@ -14,7 +14,7 @@ from napari_cytosynth.images.files import image_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PLATES", "RESERVED", "plate_name", "result_names", "stem_of"]
+__all__ = ["PLATES", "RESERVED", "result_names", "stem_of"]
 
 RESERVED = "batch"
 """What the names of the summary begin with, in the folder of all results."""
@@ -69,11 +69,6 @@ def result_names(images: Sequence[tuple[str, int | str | None, int]]) -> list[tu
             stem = f"{stem}-{hashlib.sha256(whole).hexdigest()[:8]}"
         found.append((Path(folder), stem))
     return found
-
-
-def plate_name(stem: str, task: str) -> str:
-    """Return the name of the plate that the results of a plate are, by the stem of its result."""
-    return f"{stem}-{PLATES[task]}.zarr"
 
 
 def _file_stem(name: str, shared: bool) -> str:

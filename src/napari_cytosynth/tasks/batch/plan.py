@@ -17,7 +17,7 @@ from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.records import embedded_record, family
 
 from .inputs import find_inputs
-from .names import PLATES, plate_name, result_names, stem_of
+from .names import PLATES, result_names, stem_of
 from .plates.index import plate_of
 from .plates.layout import is_plate, split_name
 from .records import BatchItem, BatchPlan
@@ -49,6 +49,7 @@ def make_plan(
     recursive: bool = False,
     name_pattern: str | None = None,
     plates: bool = False,
+    in_place: bool = False,
     progress: Progress | None = None,
 ) -> BatchPlan:
     """Find the images, look at their headers, and give each a place for its result.
@@ -73,6 +74,8 @@ def make_plan(
         None.
     plates
         The results of a plate's fields are a new plate. Default: False, they are TIFFs.
+    in_place
+        Labels are added to the OME-Zarr of each image. Default: False.
     progress
         Called after each file. Default: None, silent.
 
@@ -87,7 +90,12 @@ def make_plan(
     pattern = _compiled(name_pattern)
     found = find_inputs(inputs, folder, task, recursive=recursive)
     items, more = _items(found, task, series, progress or silent)
-    placed = _placed(items, task, plates and task in PLATES)
+    ending = None
+    if plates and task in PLATES:
+        ending = "" if in_place else f"-{PLATES[task]}.zarr"
+    placed = _placed(items, ending, zarr=not in_place)
+    if in_place:
+        placed = [_inside_zarr(item) for item in placed]
     if task == "measure" and intensity is not None:
         placed = _with_intensity(placed, user_path(intensity))
     taken = {os.path.realpath(file.path) for file in found.files}
@@ -99,12 +107,19 @@ def make_plan(
     return BatchPlan(folder, tuple(placed), (*found.messages, *more), columns)
 
 
-def _placed(items: list[tuple[BatchItem, int]], task: str, plates: bool) -> list[BatchItem]:
-    """Give each item folder and stem of its result: of a field, the new well and its name."""
+def _placed(
+    items: list[tuple[BatchItem, int]], ending: str | None, *, zarr: bool
+) -> list[BatchItem]:
+    """Give each item folder and stem of its result.
+
+    Of a field of a plate, the folder is a well in a folder of that ending; without an ending it
+    is an image like any other.
+    """
     names: dict[Path, list[str]] = {}
     for item, _ in items:
         names.setdefault(item.path, []).append("" if item.series is None else str(item.series))
-    fields = {path for path, given in names.items() if plates and is_plate(path, given)}
+    several = {} if ending is None else names
+    fields = {path for path, given in several.items() if is_plate(path, given)}
     images = [
         (item.name, None, 1) if item.path in fields else (item.name, item.series, count)
         for item, count in items
@@ -116,9 +131,17 @@ def _placed(items: list[tuple[BatchItem, int]], task: str, plates: bool) -> list
         folder, stem = named[image]
         if item.path in fields:
             well, within = split_name(str(item.series))
-            folder, stem = folder / plate_name(stem, task) / well, within
-        placed.append(replace(item, folder=folder, stem=stem, zarr=item.path in fields))
+            folder, stem = folder / f"{stem}{ending}" / well, within
+        field = zarr and item.path in fields
+        placed.append(replace(item, folder=folder, stem=stem, zarr=field))
     return placed
+
+
+def _inside_zarr(item: BatchItem) -> BatchItem:
+    """Refuse an item that no labels can be added to."""
+    if item.problem or (item.facts is not None and item.facts.place is not None):
+        return item
+    return replace(item, problem="It is no OME-Zarr: only to such can labels be added in place.")
 
 
 def _items(

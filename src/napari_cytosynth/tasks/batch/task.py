@@ -56,6 +56,7 @@ def batch(
     jobs: int = 1,
     scheduler: str | None = None,
     plates: str = "zarr",
+    in_place: bool | str = False,
     on_plan: OnPlan | None = None,
     on_start: OnStart | None = None,
     on_outcome: OnOutcome | None = None,
@@ -115,6 +116,10 @@ def batch(
     plates
         Results of the fields of an OME-Zarr plate: ``"zarr"`` (default), a new plate
         ``NAME-segmented.zarr`` with labels and tables; or ``"tiff"``, as of any image.
+    in_place
+        For ``"segment"`` on OME-Zarr: add the labels to the images' own groups ``labels``, under
+        the name that is given, or for True that of the model's objects. Labels that are there
+        are never replaced; `out` gets tables and records. Default: False.
     on_plan
         Called with the plan, that is all images, before anything is done. Default: None.
     on_start
@@ -157,6 +162,7 @@ def batch(
         check_callable(function, name)
     if intensity is not None and chosen.task != "measure":
         raise InputError("Only “measure” takes intensities.")
+    added = _checked_place(in_place, chosen.task)
     if scheduler is not None:
         if jobs > 1:
             raise InputError("Give either jobs or a scheduler, whose workers are the processes.")
@@ -169,12 +175,13 @@ def batch(
         intensity=intensity,
         recursive=recursive,
         name_pattern=name_pattern,
-        plates=plates == "zarr",
+        plates=plates == "zarr" or added is not None,
+        in_place=added is not None,
         progress=resolve_progress(progress),
     )
     if on_plan is not None:
         on_plan(plan)
-    worker = Worker(chosen, plan.out, bool(resume), bool(overwrite))
+    worker = Worker(chosen, plan.out, bool(resume), bool(overwrite), added)
     run = _Run(plan, worker, jobs, scheduler, on_start, on_outcome, progress)
     return run.planned() if dry_run else run.execute()
 
@@ -185,6 +192,16 @@ def _settings(given: Any, task: str, model: Any, parameters: dict[str, Any]) -> 
     if model is not None or parameters or task != "segment":
         raise InputError("Give either settings, or task, model and arguments.")
     return given if isinstance(given, BatchSettings) else load_settings(given)
+
+
+def _checked_place(in_place: Any, task: str) -> str | None:
+    """Return the name of labels that are added in place, "" for the usual one; None for none."""
+    named = isinstance(in_place, str)
+    if not named and not check_flag(in_place, "in_place"):
+        return None
+    if task != "segment":
+        raise InputError("Only “segment” adds labels in place.")
+    return str(in_place) if named else ""
 
 
 class _Run:
@@ -319,6 +336,5 @@ class _Run:
         self, items: Sequence[BatchItem], report: Callable[[int, str], None]
     ) -> Generator[tuple[int, BatchOutcome], None, None]:
         jobs = min(self.jobs, len(items))
-        settings = self.worker.settings
-        worker = Worker(settings, self.worker.out, False, self.worker.overwrite)
+        worker = replace(self.worker, resume=False)
         yield from outcomes_of_pool(worker, items, jobs, report, self._begin)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 from dataclasses import replace
 
 import numpy as np
-import psutil
 import pytest
 import tifffile
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import Cancelled, CytosynthError, InputError
+from napari_cytosynth.images.ome_zarr import zarr_images
 from napari_cytosynth.tasks.batch.cluster import client as client_module
 from napari_cytosynth.tasks.batch.cluster import connection
 
@@ -52,33 +53,33 @@ def _hidden(place):
     return [path.name for path in place.rglob(".*")]
 
 
-def test_a_worker_that_is_killed_loses_and_doubles_nothing(
-    cluster, dask, many, saved_model, tmp_path, contents
-) -> None:
-    one, two, killed, seen = tmp_path / "one", tmp_path / "two", [], []
+@pytest.fixture
+def kill(dask):
+    """Return a progress that kills a worker that is at work once something is done, and whom."""
+    killed = []
 
-    def kill(done, total, message):
-        """Kill a worker that is at work, once something is done."""
+    def progress(done, total, message):
         busy = [w for w, keys in dask.processing().items() if any("cytosynth" in k for k in keys)]
         if 1 <= done < total and busy and not killed:
-            pids = dask.run(os.getpid, workers=busy[:1])
-            killed.extend(pids.values())
+            killed.extend(dask.run(os.getpid, workers=busy[:1]).values())
             os.kill(killed[0], signal.SIGKILL)
 
-    first = cytosynth.batch(many, one, model=saved_model)
-    second = cytosynth.batch(
-        many,
-        two,
-        model=saved_model,
-        scheduler=cluster.scheduler_address,
-        progress=kill,
-        on_outcome=seen.append,
-    )
+    yield progress
     assert killed
-    assert not psutil.pid_exists(killed[0]) or psutil.Process(killed[0]).status() == "zombie"
-    assert [(o.item.name, o.state, o.sentence, o.count) for o in first.outcomes] == [
-        (o.item.name, o.state, o.sentence, o.count) for o in second.outcomes
-    ]
+
+
+def _told(result):
+    return [(o.item.title, o.state, o.sentence, o.count) for o in result.outcomes]
+
+
+def test_a_worker_that_is_killed_loses_and_doubles_nothing(
+    cluster, kill, many, saved_model, tmp_path, contents
+) -> None:
+    one, two, seen = tmp_path / "one", tmp_path / "two", []
+    options = {"model": saved_model, "scheduler": cluster.scheduler_address}
+    first = cytosynth.batch(many, one, model=saved_model)
+    second = cytosynth.batch(many, two, progress=kill, on_outcome=seen.append, **options)
+    assert _told(first) == _told(second)
     assert sorted(outcome.item.name for outcome in seen) == [o.item.name for o in first.outcomes]
     expected, found = contents(one), contents(two)
     assert expected.keys() == found.keys()
@@ -89,10 +90,32 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(
         else:
             np.testing.assert_array_equal(tifffile.imread(two / name), tifffile.imread(one / name))
     assert not _hidden(two)
-    again = cytosynth.batch(
-        many, two, model=saved_model, scheduler=cluster.scheduler_address, resume=True
-    )
+    again = cytosynth.batch(many, two, resume=True, **options)
     assert [o.state for o in again.outcomes] == ["skipped"] * 8 + ["failed"]
+
+
+def test_a_plate_is_the_same_though_a_worker_is_killed(
+    cluster, kill, write_a_plate, picture, saved_model, tmp_path, contents
+) -> None:
+    """Each field is one task; the plate that one process writes is equal to the last byte."""
+    plate, one, two = tmp_path / "p.zarr", tmp_path / "one", tmp_path / "two"
+    write_a_plate(plate, picture(), {"A/1": 4, "B/2": 4, "B/10": 4})
+    options = {"model": saved_model, "scheduler": cluster.scheduler_address}
+    first = cytosynth.batch(plate, one, model=saved_model)
+    second = cytosynth.batch(plate, two, progress=kill, **options)
+    assert _told(first) == _told(second)
+    assert [o.state for o in first.outcomes] == ["done"] * 12
+    assert contents(one) == contents(two)
+    chunks = [p.relative_to(one) for p in one.rglob("c/*/*") if p.is_file()]
+    assert len(chunks) >= 24
+    for name in chunks:
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    made = [json.loads((out / "p-segmented.zarr/zarr.json").read_text()) for out in (one, two)]
+    assert made[0]["attributes"]["ome"] == made[1]["attributes"]["ome"]
+    assert list(zarr_images(two / "p-segmented.zarr")) == sorted(
+        str(outcome.item.series) for outcome in first.outcomes
+    )
+    assert not _hidden(two)
 
 
 def test_a_worker_takes_the_threads_it_was_given(
@@ -108,8 +131,21 @@ def test_a_worker_takes_the_threads_it_was_given(
     assert set(dask.run(threads).values()) == {1}
 
 
+@pytest.fixture
+def impatient(dask):
+    """Let Dask blame all tasks of a worker for its first death, the innocent ones too."""
+
+    def allow(number, dask_scheduler):
+        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
+        return before
+
+    before = dask.run_on_scheduler(allow, 0)
+    yield
+    dask.run_on_scheduler(allow, before)
+
+
 def test_an_image_that_takes_its_workers_with_it_fails_alone(
-    cluster, dask, many, saved_model, tmp_path
+    cluster, dask, impatient, many, saved_model, tmp_path
 ) -> None:
     class Deadly(distributed.WorkerPlugin):
         name = "deadly"

@@ -9,13 +9,12 @@ import time
 import uuid
 from collections import deque
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.outcome import explain
 from napari_cytosynth.tasks.batch.records import BatchOutcome
-from napari_cytosynth.tasks.batch.worker import Worker
 from napari_cytosynth.version import __version__
 
 from .connection import connected, sent_settings, shared_marker
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from napari_cytosynth.tasks.batch.records import BatchItem
+    from napari_cytosynth.tasks.batch.worker import Worker
 
 __all__ = ["outcomes_of_cluster"]
 
@@ -73,7 +73,8 @@ def outcomes_of_cluster(
         If the scheduler is lost, or a worker cannot do any item.
     """
     model, out = worker.load(), worker.out.absolute()
-    sent = Worker(sent_settings(worker.settings), out, False, worker.overwrite)
+    settings = sent_settings(worker.settings)
+    sent = replace(worker, settings=settings, out=out, resume=False)
     with connected(scheduler) as client, shared_marker(out) as marker:
         work = RemoteWork(sent, "" if model is None else model.sha256, marker)
         run = _ClusterRun(client, scheduler, pickle.dumps(work), items, begin)
