@@ -30,7 +30,7 @@ __all__ = ["outcomes_of_cluster"]
 
 _POLL = 0.2  # s
 _LOOK = 2.0  # s between two looks at the workers
-_PATIENCE = 60.0  # s to fetch the outcome of a task that is done
+_PATIENCE = 5.0  # s to fetch the outcome of a task that is done
 _LEAST_SENT = 32
 """Items that are handed over at least, so that a cluster that grows with its work grows."""
 _MOST_TRIES = 2
