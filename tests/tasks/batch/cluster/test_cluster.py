@@ -6,6 +6,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -197,6 +200,44 @@ def test_cancelling_takes_the_tasks_back_and_resuming_goes_on(
     states = [o.state for o in cytosynth.batch(many, out, **options).outcomes]
     assert 2 <= states.count("skipped") < 8
     assert states.count("failed") == 1
+    assert not _hidden(out)
+
+
+SCRIPT = """
+import sys
+import napari_cytosynth as cytosynth
+cytosynth.batch(sys.argv[1], sys.argv[2], model=sys.argv[3], scheduler=sys.argv[4])
+"""
+
+
+def _await(condition):
+    end = time.monotonic() + 200
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_client_that_is_killed_leaves_whole_fields_and_no_task(
+    cluster, dask, write_a_plate, picture, saved_model, tmp_path
+) -> None:
+    plate, out = tmp_path / "p.zarr", tmp_path / "out"
+    write_a_plate(plate, picture(), {"A/1": 40})
+    given = [plate, out, saved_model, cluster.scheduler_address]
+    client = subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, given)])
+    _await(lambda: list(out.rglob("*-provenance.json")))
+    client.kill()
+    client.wait(60)
+    _await(lambda: not dask.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks)))
+    _await(
+        lambda: not any(dask.run(lambda dask_worker: dask_worker.state.executing_count).values())
+    )
+    assert not _hidden(out / "p-segmented.zarr")
+    result = cytosynth.batch(
+        plate, out, model=saved_model, scheduler=cluster.scheduler_address, resume=True
+    )
+    states = [outcome.state for outcome in result.outcomes]
+    assert states.count("skipped") >= 1
+    assert states.count("skipped") + states.count("done") == 40
     assert not _hidden(out)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import queue
 import time
@@ -22,6 +23,7 @@ from .remote import Answer, RemoteCall, RemoteWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
 
     from napari_cytosynth.tasks.batch.records import BatchItem
     from napari_cytosynth.tasks.batch.worker import Worker
@@ -77,7 +79,7 @@ def outcomes_of_cluster(
     sent = replace(worker, settings=settings, out=out, resume=False)
     with connected(scheduler) as client, shared_marker(out) as marker:
         work = RemoteWork(sent, "" if model is None else model.sha256, marker)
-        run = _ClusterRun(client, scheduler, pickle.dumps(work), items, begin)
+        run = _ClusterRun(client, scheduler, pickle.dumps(work), items, begin, marker)
         try:
             yield from run.outcomes(report)
         except (OSError, CancelledError) as error:
@@ -106,6 +108,7 @@ class _ClusterRun:
     work: bytes
     items: Sequence[BatchItem]
     begin: Callable[[BatchItem], None] | None
+    marker: Path
     name: str = field(default_factory=lambda: f"cytosynth-{uuid.uuid4().hex[:8]}")
     sent: dict[str, _Sent] = field(default_factory=dict)
     arrived: queue.Queue[Any] = field(default_factory=queue.Queue)
@@ -144,6 +147,7 @@ class _ClusterRun:
         """See which workers there are, now and then."""
         if time.monotonic() - self.looked >= _LOOK:
             self.workers = dict(self.client.nthreads())
+            os.utime(self.marker)  # it is in use: see napari_cytosynth.files
             self.looked = time.monotonic()
 
     def _state(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.arguments import check_text
 from napari_cytosynth.errors import CytosynthError, InputError
-from napari_cytosynth.files import explained_errors
+from napari_cytosynth.files import explained_errors, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +22,6 @@ __all__ = ["check_scheduler", "connected", "sent_settings", "shared_marker"]
 
 _EXTRA = 'A Dask cluster needs more packages: pip install "napari-cytosynth[distributed]"'
 _PATIENCE = 10.0  # s in which a scheduler has to answer
-_MARKER = ".napari-cytosynth-run-"
 
 
 def check_scheduler(scheduler: Any) -> str:
@@ -99,18 +97,15 @@ def sent_settings(settings: BatchSettings) -> BatchSettings:
 
 @contextlib.contextmanager
 def shared_marker(folder: Path) -> Iterator[Path]:
-    """Make a small hidden file of a unique name, by which workers know a folder.
+    """Make a hidden folder of a unique name, by which workers know that a disk is shared.
 
     Raises
     ------
     OutputError
         If nothing can be written there.
     """
-    marker = folder / f"{_MARKER}{uuid.uuid4().hex[:12]}"
-    with explained_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        marker.touch(exist_ok=False)
-    try:
+    with contextlib.ExitStack() as stack:
+        with explained_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            marker = stack.enter_context(scratch_folder(folder))
         yield marker
-    finally:
-        marker.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ class RemoteWork:
     sha256
         Of the weights that are meant; "" without a model.
     marker
-        File in the folder of the results that only the same disk shows.
+        Folder in that of the results that only the same disk shows.
     """
 
     worker: Worker
