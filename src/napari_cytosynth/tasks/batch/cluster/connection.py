@@ -50,15 +50,16 @@ def connected(scheduler: str) -> Iterator[Any]:
         If it does not answer, or the extra is missing.
     """
     try:
-        from distributed import Client
+        import distributed
     except ImportError as error:
         raise CytosynthError(f"{_EXTRA} ({error}).") from error
+    make: Any = distributed.Client
     by_file = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {}
     try:
         with warnings.catch_warnings():
             # versions of ours are compared by the workers, with a sentence
             warnings.filterwarnings("ignore", message="(?s).*Mismatched versions")
-            client = Client(
+            client = make(
                 None if by_file else scheduler, timeout=_PATIENCE, set_as_default=False, **by_file
             )
     except (OSError, ValueError, TypeError, KeyError) as error:
