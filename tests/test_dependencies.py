@@ -35,6 +35,7 @@ EXTRAS_OF = {
 USED_BY = {
     "build": "tests/test_wheel.py runs python -m build",
     "dask": "arrays larger than memory, which the tasks read one plane at a time",
+    "dask-jobqueue": "starts the workers under SLURM, in docs/plates.md",
     "import-linter": ".ci/run checks the contracts in pyproject.toml",
     "mkdocs-material": "the theme in mkdocs.yml",
     "mkdocstrings": "the plugin in mkdocs.yml that writes the reference",

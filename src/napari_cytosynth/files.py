@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _PREFIX = ".napari-cytosynth-"
+_LONGEST_WRITE = 24 * 3600.0  # s
 _LOCK = f"{_PREFIX}lock"  # only where a folder itself cannot be locked
 _EXCHANGE = 2  # the flag of renameat2 (Linux) and of renamex_np (macOS)
 _CURRENT_FOLDER = -100  # AT_FDCWD
@@ -114,7 +117,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         with hold(parent):  # between its making and its lock it would look abandoned
-            scratch = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            scratch = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=parent))
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             stack.enter_context(hold(scratch))
         yield scratch
@@ -126,13 +129,29 @@ def abandoned_folders(parent: Path) -> Iterator[Path]:
     To be used while the `parent` is held.
     """
     for folder in sorted(parent.glob(f"{_PREFIX}*")):
-        if folder.is_symlink() or not folder.is_dir():
+        if folder.is_symlink() or not folder.is_dir() or _may_be_elsewhere(folder):
             continue
         with hold(folder, wait=False) as held:
             if held:
                 yield folder
         if held:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_prefix() -> str:
+    """Return what names of scratch folders of this machine begin with."""
+    machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    return f"{_PREFIX}{machine}-"
+
+
+def _may_be_elsewhere(folder: Path) -> bool:
+    """Return whether another machine may be at work in it: not every disk shares its locks."""
+    if folder.name.startswith(_own_prefix()):
+        return False
+    try:
+        return time.time() - folder.stat().st_mtime < _LONGEST_WRITE
+    except OSError:  # gone meanwhile
+        return True
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def test_what_is_wrong_with_all_is_said_at_once(line, more, said, monkeypatch, t
 def test_every_setting_of_the_line_reaches_the_task() -> None:
     """An option that only the form for one image knows would be forgotten silently."""
     ours = {"inputs", "out", "overwrite", "series", "run", "model", "recursive", "dry_run"}
-    ours |= {"resume", "jobs", "name_pattern"}
+    ours |= {"resume", "jobs", "scheduler", "plates", "in_place", "name_pattern"}
     from napari_cytosynth.cli import segment, stain
 
     for command in (segment, stain):

@@ -25,7 +25,18 @@ def make_parser() -> CommandParser:
     from napari_cytosynth.console import CommandParser
     from napari_cytosynth.version import __version__
 
-    from . import generate, measure, models, objects, phantoms, run_settings, segment, show, stain
+    from . import (
+        generate,
+        measure,
+        models,
+        objects,
+        phantoms,
+        plate_cost,
+        run_settings,
+        segment,
+        show,
+        stain,
+    )
     from .evaluate import segment as evaluate
 
     parser = CommandParser(
@@ -43,6 +54,7 @@ def make_parser() -> CommandParser:
     stain.add_parser(commands)
     measure.add_parser(commands)
     run_settings.add_parser(commands)
+    plate_cost.add_parser(commands)
     generate.add_parser(commands)
     show.add_parser(commands)
     objects.add_parsers(commands)

@@ -68,6 +68,25 @@ def add_batch_options(parser: argparse.ArgumentParser) -> None:
         help="processes side by side, which share the processor (default: 1)",
     )
     group.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster do the work: the address of its scheduler, such "
+        "as tcp://10.0.0.1:8786, or its scheduler file",
+    )
+    group.add_argument(
+        "--plates",
+        choices=("zarr", "tiff"),
+        help="results of OME-Zarr plates: a new plate (zarr, the default), or TIFFs",
+    )
+    group.add_argument(
+        "--in-place",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="segment OME-Zarr images and add the labels to them, under this name (default: that "
+        "of the model's objects); none are ever replaced, and --out gets tables and records",
+    )
+    group.add_argument(
         "--name-pattern",
         metavar="REGEX",
         help="regular expression whose named groups become columns of the tables, such as "
@@ -80,7 +99,8 @@ def has_many(arguments: argparse.Namespace) -> bool:
     from napari_cytosynth.images.ome_zarr import is_zarr
 
     options = (arguments.recursive, arguments.dry_run, arguments.resume)
-    if any(options) or arguments.jobs is not None or arguments.name_pattern is not None:
+    given = ("jobs", "scheduler", "plates", "in_place", "name_pattern")
+    if any(options) or any(getattr(arguments, name) is not None for name in given):
         return True
     if len(arguments.inputs) > 1:
         return True
@@ -139,6 +159,9 @@ def _run_batch(
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         jobs=arguments.jobs or 1,
+        scheduler=arguments.scheduler,
+        plates=arguments.plates or "zarr",
+        in_place=False if arguments.in_place is None else arguments.in_place,
         on_outcome=None if arguments.dry_run else _report,
     )
 
@@ -193,7 +216,8 @@ def _list_plan(result: BatchResult) -> None:
         if outcome.state == "failed":
             echo(f"{printable(item.title)}: cannot be done: {printable(outcome.sentence)}")
             continue
-        place = (result.plan.out / item.folder / item.stem).as_posix() + "-…"
+        place = (result.plan.out / item.folder / item.stem).as_posix()
+        place += "" if item.zarr else "-…"
         state = " (done earlier)" if outcome.state == "skipped" else ""
         facts = "" if item.facts is None else described(item.facts)
         echo(f"{printable(item.title)}: {facts} -> {printable(place)}{state}")

@@ -19,10 +19,10 @@ def write_zarr(group, data) -> None:
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
 
 
-def write_plate(path, data) -> None:
-    """Write a plate of two wells, with two fields in the first and one in the second."""
+def write_plate(path, data, wells=None) -> None:
+    """Write a plate; by default of two wells, with two fields in the first, one in the second."""
     root = zarr.open_group(path, mode="w", zarr_format=3)
-    wells = {"A/1": 2, "B/2": 1}
+    wells = wells or {"A/1": 2, "B/2": 1}
     root.attrs["ome"] = {
         "version": "0.5",
         "plate": {"wells": [{"path": name} for name in wells]},

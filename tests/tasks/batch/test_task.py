@@ -326,12 +326,13 @@ def test_fields_of_a_plate_are_segmented_one_by_one(
 ) -> None:
     write_a_plate(tmp_path / "p.zarr", picture())
     out = tmp_path / "out"
-    result = cytosynth.batch(tmp_path / "p.zarr", out, model=tiny_model)
+    options = {"model": tiny_model, "plates": "tiff"}
+    result = cytosynth.batch(tmp_path / "p.zarr", out, **options)
     assert _states(result) == ["done"] * 3
     assert sorted(set(result.table["series"])) == ["A/1/0", "A/1/1", "B/2/0"]
     single = cytosynth.segment(picture() + 1, tiny_model)
     np.testing.assert_array_equal(tifffile.imread(out / "p-A-1-1-labels.tif"), single.labels)
-    again = cytosynth.batch(tmp_path / "p.zarr", out, model=tiny_model, resume=True)
+    again = cytosynth.batch(tmp_path / "p.zarr", out, resume=True, **options)
     assert _states(again) == ["skipped"] * 3
 
 

@@ -270,3 +270,23 @@ def test_results_of_several_images_lie_in_one_folder(tiny_model, tiny_stainer, t
     with pytest.raises(OutputError, match="holds a segmentation"):
         stained.save(tmp_path, stem="b")
     assert len(list(tmp_path.iterdir())) == 11
+
+
+def test_what_another_machine_may_be_writing_is_left_alone(tmp_path, monkeypatch) -> None:
+    """Its locks need not reach this one; after a day, nobody writes it any more."""
+    from napari_cytosynth import files
+
+    with files.scratch_folder(tmp_path) as scratch:
+        name = scratch.name
+    monkeypatch.setattr(files.platform, "node", lambda: "another")
+    for folder in (tmp_path / name, tmp_path / f"{files._own_prefix()}left"):
+        folder.mkdir()
+    with files.hold(tmp_path):
+        assert [folder.name for folder in files.abandoned_folders(tmp_path)] == [
+            f"{files._own_prefix()}left"
+        ]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    os.utime(tmp_path / name, (1, 1))
+    with files.hold(tmp_path):
+        assert [folder.name for folder in files.abandoned_folders(tmp_path)] == [name]
+    assert not list(tmp_path.iterdir())

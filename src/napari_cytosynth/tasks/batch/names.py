@@ -14,10 +14,12 @@ from napari_cytosynth.images.files import image_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["RESERVED", "result_names", "stem_of"]
+__all__ = ["PLATES", "RESERVED", "result_names", "stem_of"]
 
 RESERVED = "batch"
 """What the names of the summary begin with, in the folder of all results."""
+PLATES = {"segment": "segmented", "stain": "stained"}
+"""How the name of a new plate ends, of each task that makes one."""
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 _OTHER_KINDS = (".czi", ".nd2", ".lif", ".npy")
 

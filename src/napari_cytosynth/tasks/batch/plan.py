@@ -14,9 +14,12 @@ from napari_cytosynth.images.reading import inspect_image
 from napari_cytosynth.outcome import explain
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.export.destination import find_destination
+from napari_cytosynth.tasks.export.records import embedded_record, family
 
 from .inputs import find_inputs
-from .names import result_names, stem_of
+from .names import PLATES, result_names, stem_of
+from .plates.index import plate_of
+from .plates.layout import is_plate, split_name
 from .records import BatchItem, BatchPlan
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ def make_plan(
     intensity: Any = None,
     recursive: bool = False,
     name_pattern: str | None = None,
+    plates: bool = False,
+    in_place: bool = False,
     progress: Progress | None = None,
 ) -> BatchPlan:
     """Find the images, look at their headers, and give each a place for its result.
@@ -67,6 +72,10 @@ def make_plan(
         Regular expression with named groups, which is looked for in the relative name of each
         file (with “/”, and behind it the series): each group is a column of the tables. Default:
         None.
+    plates
+        The results of a plate's fields are a new plate. Default: False, they are TIFFs.
+    in_place
+        Labels are added to the OME-Zarr of each image. Default: False.
     progress
         Called after each file. Default: None, silent.
 
@@ -81,11 +90,12 @@ def make_plan(
     pattern = _compiled(name_pattern)
     found = find_inputs(inputs, folder, task, recursive=recursive)
     items, more = _items(found, task, series, progress or silent)
-    named = result_names([(item.name, item.series, count) for item, count in items])
-    placed = [
-        replace(item, folder=place, stem=stem)
-        for (item, _), (place, stem) in zip(items, named, strict=True)
-    ]
+    ending = None
+    if plates and task in PLATES:
+        ending = "" if in_place else f"-{PLATES[task]}.zarr"
+    placed = _placed(items, ending, zarr=not in_place)
+    if in_place:
+        placed = [_inside_zarr(item) for item in placed]
     if task == "measure" and intensity is not None:
         placed = _with_intensity(placed, user_path(intensity))
     taken = {os.path.realpath(file.path) for file in found.files}
@@ -95,6 +105,43 @@ def make_plan(
         more += unlike
     columns = () if pattern is None else tuple(pattern.groupindex)
     return BatchPlan(folder, tuple(placed), (*found.messages, *more), columns)
+
+
+def _placed(
+    items: list[tuple[BatchItem, int]], ending: str | None, *, zarr: bool
+) -> list[BatchItem]:
+    """Give each item folder and stem of its result.
+
+    Of a field of a plate, the folder is a well in a folder of that ending; without an ending it
+    is an image like any other.
+    """
+    names: dict[Path, list[str]] = {}
+    for item, _ in items:
+        names.setdefault(item.path, []).append("" if item.series is None else str(item.series))
+    several = {} if ending is None else names
+    fields = {path for path, given in several.items() if is_plate(path, given)}
+    images = [
+        (item.name, None, 1) if item.path in fields else (item.name, item.series, count)
+        for item, count in items
+    ]
+    unlike = list(dict.fromkeys(images))
+    named = dict(zip(unlike, result_names(unlike), strict=True))
+    placed = []
+    for (item, _), image in zip(items, images, strict=True):
+        folder, stem = named[image]
+        if item.path in fields:
+            well, within = split_name(str(item.series))
+            folder, stem = folder / f"{stem}{ending}" / well, within
+        field = zarr and item.path in fields
+        placed.append(replace(item, folder=folder, stem=stem, zarr=field))
+    return placed
+
+
+def _inside_zarr(item: BatchItem) -> BatchItem:
+    """Refuse an item that no labels can be added to."""
+    if item.problem or (item.facts is not None and item.facts.place is not None):
+        return item
+    return replace(item, problem="It is no OME-Zarr: only to such can labels be added in place.")
 
 
 def _items(
@@ -203,7 +250,9 @@ def _checked(item: BatchItem, out: Path, task: str, inputs: set[str]) -> BatchIt
     """Refuse an item whose result would replace any input."""
     if item.problem:
         return item
-    destination = find_destination(out / item.folder, task, stem=item.stem)
+    destination = find_destination(out / item.folder, task, stem=item.stem, zarr=item.zarr)
+    if item.zarr and (problem := _about_plate(out / plate_of(item), task, inputs)):
+        return replace(item, problem=problem)
     for name in (*destination.names, *destination.optional, destination.record):
         if os.path.realpath(destination.folder / name) in inputs:
             problem = (
@@ -212,6 +261,19 @@ def _checked(item: BatchItem, out: Path, task: str, inputs: set[str]) -> BatchIt
             )
             return replace(item, problem=problem)
     return item
+
+
+def _about_plate(plate: Path, task: str, inputs: set[str]) -> str:
+    """Return why a new plate cannot lie there; "" if it can."""
+    if os.path.realpath(plate) in inputs:
+        return f"Its result would be the plate “{plate.name}”, which is one of the images."
+    own = embedded_record(plate)
+    if os.path.lexists(plate / "zarr.json") and (own is None or family(own) != task):
+        return (
+            f"“{plate}” is there already, and “cytosynth {task}” did not write it. Choose another "
+            "folder for the results."
+        )
+    return ""
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:

@@ -39,6 +39,9 @@ class BatchItem:
         Why it cannot be done. Default: "", it can.
     intensity
         Image in which the objects of a label image are measured. Default: None.
+    zarr
+        Whether the result is the field :attr:`stem` of a plate, in the well :attr:`folder`, and
+        no TIFFs. Default: False.
     """
 
     path: Path
@@ -50,6 +53,7 @@ class BatchItem:
     columns: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     intensity: Path | None = None
+    zarr: bool = False
 
     @property
     def title(self) -> str:

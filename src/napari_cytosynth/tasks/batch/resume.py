@@ -46,8 +46,8 @@ class EarlierResult:
 def input_state(item: BatchItem) -> dict[str, Any]:
     """Return what tells an input from an altered one: name, size and time of the last change.
 
-    Of a Zarr, those of all its files; of labels, also those of the image that they are measured
-    in.
+    Of a Zarr, those of all its files but for the labels in it; of labels, also those of the
+    image that they are measured in.
 
     Raises
     ------
@@ -68,6 +68,8 @@ def _state(path: Path) -> dict[str, Any]:
     whole, total = hashlib.sha256(), 0
     for folder, folders, names in os.walk(path):
         folders.sort()
+        if folder == str(path) and "labels" in folders:
+            folders.remove("labels")  # made from the image, perhaps by an earlier run
         for name in sorted(names):
             found = os.stat(os.path.join(folder, name))
             relative = os.path.relpath(os.path.join(folder, name), path)

@@ -6,11 +6,14 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.arguments import check_callable, check_flag, check_whole
+from napari_cytosynth.arguments import check_callable, check_choice, check_flag, check_whole
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
+from .cluster.client import outcomes_of_cluster
+from .cluster.connection import check_scheduler
 from .plan import make_plan
+from .plates.index import PlateIndex
 from .pool import outcomes_of_pool
 from .records import BatchOutcome
 from .report.page import MOST_PICTURES, by_attention
@@ -51,6 +54,9 @@ def batch(
     resume: bool = False,
     overwrite: bool = False,
     jobs: int = 1,
+    scheduler: str | None = None,
+    plates: str = "zarr",
+    in_place: bool | str = False,
     on_plan: OnPlan | None = None,
     on_start: OnStart | None = None,
     on_outcome: OnOutcome | None = None,
@@ -103,6 +109,17 @@ def batch(
     jobs
         Processes that work side by side; they share the processor's threads. In a script, put
         the call under ``if __name__ == "__main__":``. Default: 1, this process.
+    scheduler
+        Address of a Dask scheduler (``"tcp://10.0.0.1:8786"``), or its scheduler file, whose
+        workers do the work. They need this package, of the same version, and the same disk.
+        Default: None, this machine.
+    plates
+        Results of the fields of an OME-Zarr plate: ``"zarr"`` (default), a new plate
+        ``NAME-segmented.zarr`` with labels and tables; or ``"tiff"``, as of any image.
+    in_place
+        For ``"segment"`` on OME-Zarr: add the labels to the images' own groups ``labels``, under
+        the name that is given, or for True that of the model's objects. Labels that are there
+        are never replaced; `out` gets tables and records. Default: False.
     on_plan
         Called with the plan, that is all images, before anything is done. Default: None.
     on_start
@@ -129,11 +146,14 @@ def batch(
         If `out` cannot be written, or its summary would replace a file of others.
     ModelError
         If the model cannot be loaded.
+    CytosynthError
+        If the scheduler does not answer, or a worker cannot work.
     Cancelled
         From `progress`.
     """
     chosen = _settings(settings, task, model, parameters)
     jobs = check_whole(jobs, "jobs", 1, MOST_JOBS)
+    check_choice(plates, "plates", ("zarr", "tiff"))
     flags = {"recursive": recursive, "dry_run": dry_run, "resume": resume, "overwrite": overwrite}
     for name, value in flags.items():
         check_flag(value, name)
@@ -142,6 +162,11 @@ def batch(
         check_callable(function, name)
     if intensity is not None and chosen.task != "measure":
         raise InputError("Only “measure” takes intensities.")
+    added = _checked_place(in_place, chosen.task)
+    if scheduler is not None:
+        if jobs > 1:
+            raise InputError("Give either jobs or a scheduler, whose workers are the processes.")
+        scheduler = check_scheduler(scheduler)
     plan = make_plan(
         inputs,
         out,
@@ -150,12 +175,14 @@ def batch(
         intensity=intensity,
         recursive=recursive,
         name_pattern=name_pattern,
+        plates=plates == "zarr" or added is not None,
+        in_place=added is not None,
         progress=resolve_progress(progress),
     )
     if on_plan is not None:
         on_plan(plan)
-    worker = Worker(chosen, plan.out, bool(resume), bool(overwrite))
-    run = _Run(plan, worker, jobs, on_start, on_outcome, progress)
+    worker = Worker(chosen, plan.out, bool(resume), bool(overwrite), added)
+    run = _Run(plan, worker, jobs, scheduler, on_start, on_outcome, progress)
     return run.planned() if dry_run else run.execute()
 
 
@@ -167,6 +194,16 @@ def _settings(given: Any, task: str, model: Any, parameters: dict[str, Any]) -> 
     return given if isinstance(given, BatchSettings) else load_settings(given)
 
 
+def _checked_place(in_place: Any, task: str) -> str | None:
+    """Return the name of labels that are added in place, "" for the usual one; None for none."""
+    named = isinstance(in_place, str)
+    if not named and not check_flag(in_place, "in_place"):
+        return None
+    if task != "segment":
+        raise InputError("Only “segment” adds labels in place.")
+    return str(in_place) if named else ""
+
+
 class _Run:
     """One run over the items of a plan."""
 
@@ -175,14 +212,17 @@ class _Run:
         plan: BatchPlan,
         worker: Worker,
         jobs: int,
+        scheduler: str | None,
         on_start: OnStart | None,
         on_outcome: OnOutcome | None,
         progress: Progress | None,
     ) -> None:
-        self.plan, self.worker, self.jobs = plan, worker, jobs
+        self.plan, self.worker = plan, worker
+        self.jobs, self.scheduler = jobs, scheduler
         self.on_start, self.on_outcome, self.progress = on_start, on_outcome, progress
         self.outcomes: dict[int, BatchOutcome] = {}
         self.pictures = 0
+        self.index: PlateIndex | None = None
 
     def planned(self) -> BatchResult:
         for number, item in enumerate(self.plan.items):
@@ -195,6 +235,7 @@ class _Run:
         summary = Summary(self.plan, self.worker)
         summary.check()
         self.worker.load()
+        self.index = PlateIndex(self.plan.out, self.worker.settings.task, self.plan.items)
         self._resume()
         todo = [number for number in range(len(self.plan.items)) if number not in self.outcomes]
         if todo:
@@ -203,6 +244,8 @@ class _Run:
 
     def _keep(self, number: int, outcome: BatchOutcome) -> None:
         self.outcomes[number] = outcome
+        if self.index is not None and outcome.files:
+            self.index.add(outcome.item)
         if outcome.thumbnail:
             self._spare_memory()
         if self.on_outcome is not None:
@@ -260,13 +303,20 @@ class _Run:
             if done < len(items):
                 progress(done, len(items), text)
 
-        few = self.jobs == 1 or len(items) == 1
-        steps = self._one_by_one(items, report) if few else self._side_by_side(items, report)
-        with closing(steps):  # with its processes, whatever is raised here
+        # closed with its processes, whatever is raised here
+        with closing(self._steps(items, report)) as steps:
             for place, outcome in steps:
                 failed += outcome.state == "failed"
                 self._keep(todo[place], outcome)
         progress(len(items), len(items), "files")
+
+    def _steps(
+        self, items: Sequence[BatchItem], report: Callable[[int, str], None]
+    ) -> Generator[tuple[int, BatchOutcome], None, None]:
+        if self.scheduler is not None:
+            return outcomes_of_cluster(self.worker, items, self.scheduler, report, self._begin)
+        few = self.jobs == 1 or len(items) == 1
+        return self._one_by_one(items, report) if few else self._side_by_side(items, report)
 
     def _one_by_one(
         self, items: Sequence[BatchItem], report: Callable[[int, str], None]
@@ -286,6 +336,5 @@ class _Run:
         self, items: Sequence[BatchItem], report: Callable[[int, str], None]
     ) -> Generator[tuple[int, BatchOutcome], None, None]:
         jobs = min(self.jobs, len(items))
-        settings = self.worker.settings
-        worker = Worker(settings, self.worker.out, False, self.worker.overwrite)
+        worker = replace(self.worker, resume=False)
         yield from outcomes_of_pool(worker, items, jobs, report, self._begin)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.images.loaded import LoadedImage
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.segment.result import Segmentation
 
     from .records import BatchItem
     from .settings import BatchSettings
@@ -53,6 +54,8 @@ class Finished:
         See :class:`~napari_cytosynth.tasks.batch.records.BatchOutcome`.
     thumbnail
         PNG for the page.
+    segmentation
+        The result itself, where it is one. Default: None.
     """
 
     provenance: dict[str, Any]
@@ -63,6 +66,7 @@ class Finished:
     confidence: float | None = None
     doubt: str = ""
     thumbnail: bytes = field(default=b"", repr=False)
+    segmentation: Segmentation | None = None
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -146,6 +150,7 @@ def _segment(
         confidence=_mean(result.table, "confidence"),
         doubt=result.doubt,
         thumbnail=thumbnail(plane, middle_plane(result.labels, result.axes)),
+        segmentation=result,
     )
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import printable
 from napari_cytosynth.errors import Cancelled, CytosynthError
+from napari_cytosynth.images.ome_zarr import zarr_labels
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.outcome import explain
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import check_beforehand
 
 from .from_file import count_pixels
+from .plates.in_place import check_labels_free, labels_name, save_in_place
 from .records import BatchOutcome
 from .report.thumbnails import middle_plane, thumbnail
 from .resume import KEY, earlier_result, input_state
@@ -45,12 +47,16 @@ class Worker:
         Folder of all results.
     resume, overwrite
         See :func:`~napari_cytosynth.tasks.batch.task.batch`. Default: False.
+    in_place
+        Name of the labels that are added to the OME-Zarr of each image; "" for that of the
+        model's objects. Default: None, nothing is added.
     """
 
     settings: BatchSettings
     out: Path
     resume: bool = False
     overwrite: bool = False
+    in_place: str | None = None
     _loaded: Any = field(default=None, init=False, repr=False)
 
     def load(self) -> Any:
@@ -72,11 +78,19 @@ class Worker:
     def digest(self) -> str:
         """What tells the settings, with the weights, from others."""
         model = self.load()
-        return self.settings.digest("" if model is None else model.sha256)
+        known = self.settings.digest("" if model is None else model.sha256)
+        return known if self.in_place is None else f"{known} in place as {self.added}"
+
+    @property
+    def added(self) -> str:
+        """Name of the labels that are added in place."""
+        return labels_name(self.in_place or self.load().card.inference.objects)
 
     def earlier(self, item: BatchItem) -> BatchOutcome | None:
         """Return the outcome of an earlier run; None if the item is still to be done."""
         if not self.resume or item.problem:
+            return None
+        if self.in_place is not None and not (item.place / "labels" / self.added).is_dir():
             return None
         found = earlier_result(item, self.out, self.settings.task, self.digest)
         return None if found is None else self._outcome_of(item, found)
@@ -107,7 +121,9 @@ class Worker:
         sources = [item.path, *([] if item.intensity is None else [item.intensity])]
         size = 0 if item.facts is None else 4 * count_pixels(item.facts.shape, item.facts.axes)
         check_beforehand(destination, sources, size=size, overwrite=self.overwrite)
-        model = self.load()
+        model, known = self.load(), {"settings": self.digest, "input": state}
+        if self.in_place is not None:
+            check_labels_free(item.place, self.added, known)
         finished = run_task(self.settings, model, item, progress)
         outcome = BatchOutcome(
             item,
@@ -118,13 +134,18 @@ class Worker:
             doubt=finished.doubt,
             thumbnail=finished.thumbnail,
         )
-        known = {"settings": self.digest, "input": state, **outcome.facts()}
-        finished.provenance[KEY] = known
-        files = finished.save(folder, stem=item.stem, overwrite=self.overwrite)
+        finished.provenance[KEY] = known | outcome.facts()
+        if self.in_place is not None and finished.segmentation is not None:
+            found, add = finished.segmentation, self.added
+            files = save_in_place(found, item.place, add, destination, known, self.overwrite)
+        else:
+            form = {"zarr": True} if item.zarr else {}
+            files = finished.save(folder, stem=item.stem, overwrite=self.overwrite, **form)
         return replace(outcome, messages=finished.messages, files=self._names(files))
 
     def _destination(self, item: BatchItem) -> Destination:
-        which = files_to_come(self.settings)
+        which = files_to_come(self.settings) | {"zarr": item.zarr}
+        which |= {} if self.in_place is None else {"images": ()}
         return find_destination(self.out / item.folder, self.settings.task, stem=item.stem, **which)
 
     def _names(self, files: list[Path]) -> tuple[str, ...]:
@@ -172,6 +193,15 @@ class Worker:
 
     def _read(self, item: BatchItem, record: dict[str, Any], name: str) -> LoadedImage | None:
         """Return an image of a result; None if it has no such."""
+        if self.in_place is not None:
+            place = item.place / "labels" / self.added
+            return read_image(place, content="labels") if name == "labels" else None
+        if item.zarr:
+            place = self.out / item.folder / item.stem
+            if name == "labels":
+                inside = next(iter(zarr_labels(place).values()), None)
+                return None if inside is None else read_image(inside, content="labels")
+            return read_image(place) if self.settings.task == "stain" else None
         path = self.out / item.folder / f"{item.stem}-{name}.tif"
         return read_image(path, content="labels") if path.name in record["files"] else None
 

@@ -141,6 +141,7 @@ def find_destination(
     others: Sequence[str] | None = None,
     *,
     stem: str = "",
+    zarr: bool = False,
 ) -> Destination:
     """Return the files of a result.
 
@@ -161,6 +162,9 @@ def find_destination(
     stem
         What the names of all files begin with; then `path` is a folder, whatever its suffix.
         Default: "", none.
+    zarr
+        With a `stem`: the images are one OME-Zarr group of that name, such as a field of a
+        plate. Default: False, they are TIFFs.
 
     Raises
     ------
@@ -184,7 +188,7 @@ def find_destination(
                 ".tif or .zarr."
             )
         folder, stem = path, ""
-    if suffix == ".zarr" and known:
+    if known and (suffix == ".zarr" or (given and zarr)):
         _check_zarr()
         files, optional = {"": path.name}, []
     else:
@@ -339,7 +343,7 @@ def _refuse_in_the_way(destination: Destination) -> None:
         target = destination.folder / name
         if not os.path.lexists(target) or target.is_symlink():
             continue
-        if target.is_dir() != (name.lower().endswith(".zarr") and "" in destination.images):
+        if target.is_dir() != (name == destination.images.get("")):
             kind = "folder" if target.is_dir() else "file"
             raise OutputError(
                 f"“{target}” cannot be written: a {kind} of that name is in the way. Choose "
@@ -382,7 +386,7 @@ def _same_pixels(target: Path, known: list[Any]) -> bool:
 
     Of an OME-Zarr, whose listed digest covers every file in it, that is not enough.
     """
-    whole = target.suffix.lower() == ".zarr" and len(known) > 1
+    whole = target.is_dir() and len(known) > 1
     return bool(known) and not whole and stored_pixels(target) in known
 
 

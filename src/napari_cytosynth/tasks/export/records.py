@@ -130,8 +130,9 @@ def _ours(record: Any) -> dict[str, Any] | None:
 def embedded_record(path: Path) -> dict[str, Any] | None:
     """Return the record within a TIFF, an OME-Zarr or a GIF; None without one of ours."""
     readers = {".tif": _of_tiff, ".tiff": _of_tiff, ".zarr": _of_zarr, ".gif": _of_gif}
-    reader = readers.get(path.suffix.lower())
     try:
+        # a group within an OME-Zarr has no suffix
+        reader = _of_zarr if path.is_dir() else readers.get(path.suffix.lower())
         if reader is None or not (path.is_file() or path.is_dir()):  # a pipe would wait for ever
             return None
         return _ours(reader(path))
@@ -216,7 +217,7 @@ def stored_pixels(path: Path) -> Any:
             import tifffile
 
             return pixel_digest(tifffile.imread(path))
-        if path.suffix.lower() == ".zarr":
+        if path.is_dir():
             return _zarr_pixels(path)
     except Exception:  # damaged, or of a kind that another program wrote
         return None

@@ -26,6 +26,7 @@ __all__ = [
     "generation_images",
     "single_names",
     "write_generation",
+    "write_label_group",
     "write_segmentation",
     "write_staining",
     "write_tiff",
@@ -71,6 +72,30 @@ def write_segmentation(
         for name, array in (images | ({} if known is None else {"annotated": known})).items():
             _write_image(files, names[name], array, facts.axes, facts.pixel_size)
     _write_table(files, table)
+
+
+def write_label_group(
+    root: Any, labels: Any, table: pd.DataFrame, facts: ImageFacts
+) -> dict[str, str]:
+    """Write labels with their table into a group, under ``labels/NAME``.
+
+    Parameters
+    ----------
+    root
+        The group of a new OME-Zarr.
+    labels
+        Of the axes that `facts` names.
+    table
+        The objects.
+    facts
+        Axes, pixel size, and the name of the objects.
+
+    Returns
+    -------
+    dict
+        Digest of each array, by its name.
+    """
+    return _fill_labels(root, labels, facts.axes, facts.pixel_size, facts.objects, table)
 
 
 def write_staining(

@@ -282,7 +282,9 @@ class Segmentation(CorrectedPlanes):
         add = {"image": viewer.add_image, "labels": viewer.add_labels}
         return [add[kind](data, **arguments) for data, arguments, kind in self.to_layers()]
 
-    def save(self, path: str | Path, *, stem: str = "", overwrite: bool = False) -> list[Path]:
+    def save(
+        self, path: str | Path, *, stem: str = "", zarr: bool = False, overwrite: bool = False
+    ) -> list[Path]:
         """Write probability, labels, table and record; return the files.
 
         An unchanged older segmentation there is replaced as a whole; if it was of another
@@ -298,6 +300,9 @@ class Segmentation(CorrectedPlanes):
         stem
             What the names of the files in the folder begin with, for several results in one:
             ``a`` gives ``a-probability.tif``, ``a-labels.tif`` … Default: "", nothing.
+        zarr
+            With a `stem`: write the OME-Zarr group of that name instead of TIFFs, such as a
+            field of a plate. Default: False.
         overwrite
             Replace other files of these names too, and labels that were corrected by hand.
             Default: False.
@@ -308,7 +313,7 @@ class Segmentation(CorrectedPlanes):
             If it cannot be written there, or something else would be replaced.
         """
         images = ("probability", "labels", *(("annotated",) if self.corrections else ()))
-        destination = find_destination(path, "segment", images, stem=stem)
+        destination = find_destination(path, "segment", images, stem=stem, zarr=zarr)
         size = voxel_size(self.pixel_size, self.z_size)
         facts = ImageFacts(self.axes, size, objects=self.objects)
         space = 4 * math.prod(self.probability.shape)

@@ -230,6 +230,7 @@ class Staining:
         *,
         objects: StainedObjects | None = None,
         stem: str = "",
+        zarr: bool = False,
         overwrite: bool = False,
     ) -> list[Path]:
         """Write mean, uncertainty, samples (if kept), objects and record; return the files.
@@ -250,6 +251,9 @@ class Staining:
         stem
             What the names of the files in the folder begin with, for several results in one:
             ``a`` gives ``a-mean.tif``, ``a-std.tif`` … Default: "", nothing.
+        zarr
+            With a `stem`: write the OME-Zarr group of that name instead of TIFFs, such as a
+            field of a plate. Default: False.
         overwrite
             Replace other files of these names too, and those changed by hand. Default: False.
 
@@ -273,7 +277,7 @@ class Staining:
             record = record | {"objects": objects.summary}
         present = [name for name, array in arrays.items() if array is not None]
         others = None if objects is not None else ()
-        destination = find_destination(path, "stain", present, others=others, stem=stem)
+        destination = find_destination(path, "stain", present, others=others, stem=stem, zarr=zarr)
         size = sum(4 * math.prod(arrays[name].shape) for name in present)
         options: dict[str, Any] = {"size": size, "overwrite": overwrite}
         with saving(destination, record, self.source.files, **options) as files:

@@ -101,6 +101,7 @@ def _do(request: BatchRequest, sender: _Sender) -> None:
         resume=request.resume,
         overwrite=request.overwrite,
         jobs=request.jobs,
+        plates="tiff",  # which the window opens
         on_plan=sender.plan,
         on_start=sender.start,
         on_outcome=sender.outcome,
