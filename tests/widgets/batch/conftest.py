@@ -11,7 +11,7 @@ import tifffile
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.batch.plan import make_plan
-from napari_cytosynth.tasks.batch.process.messages import Ended, Finished, Planned, Started
+from napari_cytosynth.tasks.batch.process.messages import Ended, ItemFinished, Planned, Started
 from napari_cytosynth.tasks.batch.records import BatchOutcome
 from napari_cytosynth.tasks.batch.settings import BatchSettings
 
@@ -42,7 +42,7 @@ class FakeBatch:
             progress(row, len(plan.items), f"{item.title}: Running the network 1/2")
             on_event(Started(row))
             self._hold(row, len(plan.items), progress)
-            on_event(Finished(row, self._outcome(row, item, request)))
+            on_event(ItemFinished(row, self._outcome(row, item, request)))
         return Ended((plan.out / "batch-files.csv", plan.out / "batch-report.html"), ("Note.",))
 
     def _hold(self, row, total, progress):

@@ -271,7 +271,7 @@ class BatchWidget(BatchForm):
 
     def _take_events(self) -> None:
         """Show what the process has sent since."""
-        from napari_cytosynth.tasks.batch.process.messages import Finished, Planned, Started
+        from napari_cytosynth.tasks.batch.process.messages import ItemFinished, Planned, Started
 
         files = self._file_list.files
         while self._events:
@@ -280,7 +280,7 @@ class BatchWidget(BatchForm):
                 files.show(rows_of(event.plan.items))
             elif isinstance(event, Started):
                 files.update(event.row, "running")
-            elif isinstance(event, Finished):
+            elif isinstance(event, ItemFinished):
                 state: Any = event.outcome.state
                 files.update(event.row, state, event.outcome)
                 if event.row == self._file_list.chosen():

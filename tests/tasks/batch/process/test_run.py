@@ -17,7 +17,7 @@ import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.tasks.batch.process.messages import (
     BatchRequest,
-    Finished,
+    ItemFinished,
     Planned,
     Started,
 )
@@ -69,7 +69,7 @@ def test_it_does_what_one_process_does_and_tells_each_step(
             np.testing.assert_array_equal(there, tifffile.imread(tmp_path / "here" / name))
     assert isinstance(events[0], Planned)
     assert [item.title for item in events[0].plan.items] == [o.item.title for o in here.outcomes]
-    finished = {e.row: e.outcome for e in events if isinstance(e, Finished)}
+    finished = {e.row: e.outcome for e in events if isinstance(e, ItemFinished)}
     assert [finished[row].state for row in sorted(finished)] == [o.state for o in here.outcomes]
     assert [finished[row].count for row in sorted(finished)] == [o.count for o in here.outcomes]
     assert not any(outcome.thumbnail for outcome in finished.values())
@@ -86,7 +86,7 @@ def test_it_stops_within_a_second_and_goes_on_with_the_rest(request_of, many, jo
     events, stopped = [], []
 
     def stop(done, total, text):
-        finished = [event for event in events if isinstance(event, Finished)]
+        finished = [event for event in events if isinstance(event, ItemFinished)]
         if len(finished) >= 2:
             stopped.append((time.monotonic(), psutil.Process().children(recursive=True)))
             raise Cancelled("enough")
@@ -101,7 +101,7 @@ def test_it_stops_within_a_second_and_goes_on_with_the_rest(request_of, many, jo
     assert 2 <= done < 60
     again = []
     run_in_process(request_of(many), again.append, quiet)
-    states = [event.outcome.state for event in again if isinstance(event, Finished)]
+    states = [event.outcome.state for event in again if isinstance(event, ItemFinished)]
     assert states.count("skipped") == done
     assert states.count("done") == 60 - done
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".napari")]
@@ -128,7 +128,7 @@ def test_errors_are_sentences(request_of, tmp_path):
 
 def test_a_process_that_is_killed_is_told(request_of, many):
     def kill(event):
-        if isinstance(event, Finished):
+        if isinstance(event, ItemFinished):
             for child in psutil.Process().children():
                 if "process.child" in " ".join(child.cmdline()):
                     child.kill()
@@ -155,7 +155,7 @@ def test_nothing_outlives_a_first_process_that_is_killed(jobs, many, saved_model
     line = [sys.executable, "-c", SCRIPT, str(many), str(tmp_path / "out"), str(saved_model)]
     first = subprocess.Popen([*line, str(jobs)], stdout=subprocess.PIPE, text=True)
     assert first.stdout is not None
-    while "Finished(" not in first.stdout.readline():
+    while "ItemFinished(" not in first.stdout.readline():
         assert first.poll() is None
     children = psutil.Process(first.pid).children(recursive=True)
     assert len(children) >= jobs

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from napari_cytosynth.errors import Cancelled
 from napari_cytosynth.outcome import explain
 
-from .messages import Ended, Failed, Finished, Planned, Started, Working
+from .messages import Ended, Failed, ItemFinished, Planned, Started, Working
 
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.batch.records import BatchItem, BatchOutcome, BatchPlan
@@ -57,7 +57,7 @@ class _Sender:
 
     def outcome(self, outcome: BatchOutcome) -> None:
         row = self._rows[_key(outcome.item)]
-        self.send(Finished(row, replace(outcome, thumbnail=b"")))
+        self.send(ItemFinished(row, replace(outcome, thumbnail=b"")))
 
     def progress(self, done: int, total: int, text: str, /) -> None:
         if self.stop.is_set():

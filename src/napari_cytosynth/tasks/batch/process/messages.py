@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.batch.records import BatchOutcome, BatchPlan
     from napari_cytosynth.tasks.batch.settings import BatchSettings
 
-__all__ = ["BatchRequest", "Ended", "Event", "Failed", "Finished", "Planned", "Started", "Working"]
+__all__ = [
+    "BatchRequest",
+    "Ended",
+    "Event",
+    "Failed",
+    "ItemFinished",
+    "Planned",
+    "Started",
+    "Working",
+]
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Finished:
+class ItemFinished:
     """An item has its outcome, whose picture is left out."""
 
     row: int
@@ -81,4 +90,4 @@ class Failed:
     sentence: str
 
 
-Event = Planned | Started | Finished | Working | Ended | Failed
+Event = Planned | Started | ItemFinished | Working | Ended | Failed

@@ -57,7 +57,7 @@ def run_in_process(
     CytosynthError
         If the batch could not go on.
     """
-    with contextlib.closing(_Process(request)) as process:
+    with contextlib.closing(_BatchProcess(request)) as process:
         now = Working(0, 0, "Starting a process")
         while True:
             progress(now.done, now.total, now.text)
@@ -79,7 +79,7 @@ def run_in_process(
                 on_event(event)
 
 
-class _Process:
+class _BatchProcess:
     """The other process, and a thread that reads what it sends."""
 
     def __init__(self, request: BatchRequest) -> None:
