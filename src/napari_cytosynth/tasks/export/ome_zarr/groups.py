@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["create_labels_group", "describe_image", "describe_labels", "embed_in_zarr", "fill_group"]
+__all__ = [
+    "create_labels_group",
+    "describe_image",
+    "describe_labels",
+    "embed_in_zarr",
+    "fill_group",
+]
 
 VERSION = "0.5"
 

@@ -74,8 +74,8 @@ def halved(plane: npt.NDArray[Any], *, labels: bool = False) -> npt.NDArray[Any]
 
 def _mean(corners: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     kind = corners[0].dtype
-    total = sum(corner.astype(np.float64 if kind.itemsize > 4 else np.float32) for corner in corners)
-    mean = np.asarray(total) / 4
+    exact = np.float64 if kind.itemsize > 4 else np.float32
+    mean = np.asarray(sum(corner.astype(exact) for corner in corners)) / 4
     return np.rint(mean).astype(kind) if kind.kind in "iub" else mean.astype(kind)
 
 
