@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,7 +17,9 @@ from napari_cytosynth.tasks.segment.instances import LabelOptions
 from .seams import BlockObjects
 
 if TYPE_CHECKING:
-    from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings
+    import numpy.typing as npt
+
+    from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, OwnedPlane
     from napari_cytosynth.zoo.card import Confidence
 
     from .grid import Block
@@ -134,18 +136,49 @@ class FlowDecoder:
         """Return the objects in the window of a block."""
         probability = np.asarray(self.probability[block.window])
         flows = np.asarray(self.flows[(slice(None), *block.window)])
-        owned = decode_flows(probability, flows, self.settings)
-        thresholds = {self.settings.threshold, self.options.threshold}
+        # the error of an object that the window cuts is not that of the object
+        owned = decode_flows(probability, flows, replace(self.settings, error_limit=None))
+        poor = np.zeros(len(owned.facts.area), bool)
+        if self.settings.error_limit is not None:
+            poor = owned.facts.flow_error > self.settings.error_limit
+            poor &= ~self._cut(block, owned)
+        confidence = None
+        if self.calibration is not None:
+            confidence = confidence_of(owned.facts, self.calibration)
+        labels = self._labels(probability, owned, poor)
+        return BlockObjects(labels, owned.owner, owned.facts.area, confidence, poor)
+
+    def _cut(self, block: Block, owned: OwnedPlane) -> npt.NDArray[np.bool_]:
+        """Return which owners reach the end of the window where the plane goes on."""
+        cut, owner = np.zeros(len(owned.facts.area) + 1, bool), owned.owner
+        high, wide = block.window
+        rows, columns = self.probability.shape
+        for side, goes_on in (
+            (owner[0], high.start > 0),
+            (owner[-1], high.stop < rows),
+            (owner[:, 0], wide.start > 0),
+            (owner[:, -1], wide.stop < columns),
+        ):
+            cut[side] |= goes_on
+        return cut[1:]
+
+    def _labels(
+        self,
+        probability: npt.NDArray[np.floating],
+        owned: OwnedPlane,
+        poor: npt.NDArray[np.bool_],
+    ) -> npt.NDArray[np.int32]:
+        """Return the owner of each pixel that belongs to an object at the threshold."""
+        good = np.append(False, ~poor)
+        owner = owned.owner * good[owned.owner]
+        left = replace(owned, owner=owner, heights=owned.heights * good[owner])
         objects = FlowObjects(
-            probability, owned, lowest=self.settings.lowest, extra_levels=thresholds
+            probability,
+            left,
+            lowest=self.settings.lowest,
+            extra_levels={self.settings.threshold, self.options.threshold},
         )
         options = LabelOptions(self.options.threshold, fill_holes=self.options.fill_holes)
         view = objects.at(self.options.threshold, options)
         assert view.owners is not None
-        number = np.zeros(len(owned.facts.area) + 1, np.int32)
-        number[view.owners] = np.arange(1, len(view.owners) + 1)
-        confidence = None
-        if self.calibration is not None:
-            confidence = confidence_of(owned.facts, self.calibration)[view.owners - 1]
-        area = owned.facts.area[view.owners - 1]
-        return BlockObjects(view.labels, number[owned.owner], area, confidence)
+        return np.append(np.int32(0), view.owners)[view.labels]

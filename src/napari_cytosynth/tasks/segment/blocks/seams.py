@@ -42,12 +42,16 @@ class BlockObjects:
         Default: None, `labels` decide.
     confidence
         In object 1, 2, …, in [0, 1]. Default: None, unknown.
+    poor
+        Whether object 1, 2, … is none: it has no labels, but in another block that cuts it.
+        Default: None, all are objects.
     """
 
     labels: Labels
     order: Labels
     area: npt.NDArray[np.int64] | None = None
     confidence: npt.NDArray[np.float64] | None = None
+    poor: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +185,7 @@ class SeamJoiner:
             "confidence": np.full(len(there), np.nan)
             if found.confidence is None
             else found.confidence[there - 1],
+            "poor": np.zeros(len(there), bool) if found.poor is None else found.poor[there - 1],
         }
 
     def _first_pixels(self, block: Block, order: Labels, last: int) -> npt.NDArray[np.int64]:
@@ -219,10 +224,10 @@ class SeamJoiner:
         known = facts["confidence"][best][order]
         confidence = None if np.isnan(known).all() else known
         whole = Found(number, area[order], box[order], border[order], confidence)
-        return whole.kept(whole.area > 0)
+        return whole.kept((whole.area > 0) & ~facts["poor"][best][order])
 
 
-_NAMES = ("area", "first", "box", "border", "seen", "confidence")
+_NAMES = ("area", "first", "box", "border", "seen", "confidence", "poor")
 
 
 def _boxes(block: Block, labels: Labels, last: int) -> npt.NDArray[np.int64]:

@@ -9,8 +9,6 @@ import pandas as pd
 
 from napari_cytosynth.tasks.measure.table import measure, with_index
 
-from .grid import plan_blocks
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -85,10 +83,9 @@ def _parts(
     small = (high <= _SIDE) & (wide <= _SIDE)
     across = -(-shape[1] // _SIDE)
     begin = found.box[:, 0] // _SIDE * across + found.box[:, 1] // _SIDE
-    order = np.argsort(np.where(small, begin, -1), kind="stable")
-    order = order[np.count_nonzero(~small) :]
-    starts = np.searchsorted(begin[order], np.arange(len(list(plan_blocks(shape, block=_SIDE))) + 1))
-    groups = [order[start:stop] for start, stop in zip(starts, starts[1:], strict=False)]
+    order = np.flatnonzero(small)
+    order = order[np.argsort(begin[order], kind="stable")]
+    groups = np.split(order, np.flatnonzero(np.diff(begin[order])) + 1)
     alone = np.flatnonzero(~small & (high * wide <= MOST))
     for group in [*groups, *alone[:, None]]:
         if len(group):
@@ -120,9 +117,7 @@ def _measured(
     return table.drop(columns="index")
 
 
-def _areas(
-    missing: Integers, found: Found, pixel_size: tuple[float, ...] | None
-) -> pd.DataFrame:
+def _areas(missing: Integers, found: Found, pixel_size: tuple[float, ...] | None) -> pd.DataFrame:
     """Return rows of objects of which only the area is known."""
     area = found.area[missing - 1]
     rows = pd.DataFrame({"label": missing, "area_px": area})

@@ -161,7 +161,7 @@ def segment_in_blocks(
         run.set_options({name: value for name, value in given.items() if value is not None})
         run.set_resampling(resample=False)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
-        parameters = run.common_parameters(channels, False, device, precision)  # noqa: FBT003
+        parameters = run.common_parameters(channels, False, device, precision)
         parameters |= asdict(run.options) | {"planes": None}
         made = record("segment", loaded, source, parameters, {}) | {"in_blocks": True}
         needed = 8 * math.prod(reader.plane_shape)
@@ -258,9 +258,7 @@ class _BlockedRun(PlaneRun):
         doubt = self._doubt(table, found, unlike)
         return BlockedSegmentation([], table, self.options, self.messages, doubt, hidden)
 
-    def _predict(
-        self, plane: LazyPlane, probability: Any, flows: Any, progress: Progress
-    ) -> None:
+    def _predict(self, plane: LazyPlane, probability: Any, flows: Any, progress: Progress) -> None:
         """Run the network on the tiles of the plane."""
         from napari_cytosynth.inference.normalise import plane_scaling, tile_transform
 
@@ -271,12 +269,11 @@ class _BlockedRun(PlaneRun):
             for number in range(plane.shape[0])
         ]
         if all(scaling.scale == 0 for scaling in scalings):
-            self.add_messages(
-                "A plane has the same value everywhere: nothing can be found in it."
-            )
+            self.add_messages("A plane has the same value everywhere: nothing can be found in it.")
             return
         everywhere = (slice(None), slice(None))
-        arrays: dict[int, Any] = {inference.channel_of("foreground") or 0: (probability, everywhere)}
+        found = inference.channel_of("foreground") or 0
+        arrays: dict[int, Any] = {found: (probability, everywhere)}
         if flows is not None:
             for number, channel in enumerate(self.flow_channels):
                 arrays[channel] = flows, (number, *everywhere)
@@ -334,8 +331,8 @@ class _BlockedRun(PlaneRun):
         if len(table) > MOST_ROWS:
             name = out.files.destination.others[0]
             self.add_messages(
-                f"The table of {len(table):,} objects is in {name} only, not in the OME-Zarr, whose "
-                "metadata are read as a whole."
+                f"The table of {len(table):,} objects is in {name} only, not in the OME-Zarr, "
+                "whose metadata are read as a whole."
             )
 
     def _doubt(self, table: pd.DataFrame, found: Found, unlike: str) -> str:
