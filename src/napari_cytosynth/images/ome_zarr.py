@@ -74,10 +74,10 @@ def read_ome_zarr(
     place = images[names[number]]
     array, axes, scale = _array(place)
     letters = _letters(axes, array.ndim)
-    sizes = _lengths(letters, axes, scale)
+    lengths = _lengths(letters, axes, scale)
     levels = (array, *_lower_levels(place, array)) if lazy else ()
     data = array if lazy else _pixels(place, array)
-    return LoadedImage(data, letters, _pixel_size(sizes), messages, sizes.get("Z"), levels)
+    return LoadedImage(data, letters, _pixel_size(lengths), messages, lengths.get("Z"), levels)
 
 
 def zarr_images(path: Path) -> dict[str, Path]:

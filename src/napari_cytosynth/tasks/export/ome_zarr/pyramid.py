@@ -88,7 +88,8 @@ def _most_frequent(corners: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     # sorted: a pair in the middle is the only one, or part of three or four
     found = np.where(first == second, first, last)
     found = np.where(third == last, last, found)
-    return np.where(second == third, second, found)
+    frequent: npt.NDArray[Any] = np.where(second == third, second, found)
+    return frequent
 
 
 def create_levels(group: Any, shape: Sequence[int], axes: str, dtype: Any) -> list[Any]:

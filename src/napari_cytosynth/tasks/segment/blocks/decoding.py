@@ -141,25 +141,35 @@ class FlowDecoder:
         poor = np.zeros(len(owned.facts.area), bool)
         if self.settings.error_limit is not None:
             poor = owned.facts.flow_error > self.settings.error_limit
-            poor &= ~self._cut(block, owned)
+            poor &= ~self._cut(block, owned, probability)
         confidence = None
         if self.calibration is not None:
             confidence = confidence_of(owned.facts, self.calibration)
         labels = self._labels(probability, owned, poor)
         return BlockObjects(labels, owned.owner, owned.facts.area, confidence, poor)
 
-    def _cut(self, block: Block, owned: OwnedPlane) -> npt.NDArray[np.bool_]:
-        """Return which owners reach the end of the window where the plane goes on."""
-        cut, owner = np.zeros(len(owned.facts.area) + 1, bool), owned.owner
+    def _cut(
+        self, block: Block, owned: OwnedPlane, probability: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which owners reach the end of the window where the plane goes on.
+
+        Those whose error is measured on other pixels than in the whole plane: see `ObjectFacts`.
+        """
+        owner, limit = owned.owner, self.settings.threshold
+        summit = np.zeros(len(owned.facts.area) + 1, probability.dtype)
+        np.maximum.at(summit, owner[owner > 0], probability[owner > 0])
+        least = np.where(summit >= limit, limit, summit / 2)
+        cut = np.zeros(len(summit), bool)
         high, wide = block.window
         rows, columns = self.probability.shape
         for side, goes_on in (
-            (owner[0], high.start > 0),
-            (owner[-1], high.stop < rows),
-            (owner[:, 0], wide.start > 0),
-            (owner[:, -1], wide.stop < columns),
+            (np.s_[0], high.start > 0),
+            (np.s_[-1], high.stop < rows),
+            (np.s_[:, 0], wide.start > 0),
+            (np.s_[:, -1], wide.stop < columns),
         ):
-            cut[side] |= goes_on
+            if goes_on:
+                cut[owner[side][probability[side] >= least[owner[side]]]] = True
         return cut[1:]
 
     def _labels(

@@ -40,7 +40,8 @@ class LazyPlane:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the pixels."""
-        return np.dtype(self.reader.data.dtype)
+        found: np.dtype[Any] = np.dtype(self.reader.data.dtype)
+        return found
 
     def __getitem__(self, key: tuple[slice, ...]) -> npt.NDArray[Any]:
         """Return a part (C, y, x)."""
@@ -81,4 +82,5 @@ class _Channel:
         return self.plane.dtype
 
     def __getitem__(self, key: tuple[slice, ...]) -> npt.NDArray[Any]:
-        return self.plane[(slice(self.number, self.number + 1), *key)][0]
+        part: npt.NDArray[Any] = self.plane[(slice(self.number, self.number + 1), *key)][0]
+        return part
