@@ -19,6 +19,10 @@ __all__ = ["large_target", "run_in_blocks"]
 _LARGE = 4096 * 4096  # px: up to here, flows are decoded as a whole
 _HUGE = 8192 * 8192  # px: beyond, a folder gets an OME-Zarr, too
 _NAME = "segmentation.zarr"
+_OPTIONS = (
+    *("threshold", "min_size", "fill_holes", "split_touching", "drop_border", "min_confidence"),
+    *("channels", "device", "overwrite"),
+)
 
 
 def large_target(arguments: argparse.Namespace, file: LoadedImage) -> Path | None:
@@ -68,9 +72,7 @@ def run_in_blocks(
     """
     from napari_cytosynth.tasks.segment.blocks import segment_in_blocks
 
-    names = ("threshold", "min_size", "fill_holes", "split_touching", "drop_border")
-    names += ("min_confidence", "channels", "device", "overwrite")
-    options = {name: getattr(arguments, name) for name in names}
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
     if target != arguments.out:
         echo(f"The plane is too large for a TIFF: the result goes into {printable(target)}")
     result = segment_in_blocks(

@@ -51,9 +51,9 @@ class LazyPlane:
         part = PlaneReader(_Cut(self.reader.data, places), self.reader.axes, self.reader.channels)
         return part.read((0,) * len(self.reader.leading_axes))[channels]
 
-    def channel(self, number: int) -> _Channel:
+    def channel(self, number: int) -> _LazyChannel:
         """Return one channel as an array (Y, X) of the same kind."""
-        return _Channel(self, number)
+        return _LazyChannel(self, number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class _Cut:
 
 
 @dataclass(frozen=True, eq=False)
-class _Channel:
+class _LazyChannel:
     plane: LazyPlane
     number: int
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Labels = npt.NDArray[np.int32]
 
-__all__ = ["BlockObjects", "Found", "SeamJoiner"]
+__all__ = ["BlockObjects", "JoinedObjects", "SeamJoiner"]
 
 _FAR = np.iinfo(np.int64).max
 
@@ -55,7 +55,7 @@ class BlockObjects:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class JoinedObjects:
     """The objects of a plane.
 
     Attributes
@@ -79,12 +79,12 @@ class Found:
     border: npt.NDArray[np.bool_]
     confidence: npt.NDArray[np.float64] | None
 
-    def kept(self, keep: npt.NDArray[np.bool_]) -> Found:
+    def kept(self, keep: npt.NDArray[np.bool_]) -> JoinedObjects:
         """Return those objects alone, numbered anew."""
         new = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
         confidence = None if self.confidence is None else self.confidence[keep]
         parts = (self.area[keep], self.box[keep], self.border[keep], confidence)
-        return Found(new[self.number], *parts)
+        return JoinedObjects(new[self.number], *parts)
 
 
 @dataclass(eq=False)
@@ -198,7 +198,7 @@ class SeamJoiner:
         first[flat[inside]] = (y + block.rows.start) * self.shape[1] + x + block.columns.start
         return first
 
-    def result(self) -> Found:
+    def result(self) -> JoinedObjects:
         """Return the objects of the plane."""
         facts = {name: np.concatenate([part[name] for part in self._facts]) for name in _NAMES}
         pairs = np.concatenate([np.zeros((0, 2), np.int64), *self._pairs]) - 1
@@ -223,7 +223,7 @@ class SeamJoiner:
         number = np.concatenate([[0], rank[part] + 1]).astype(np.int32)
         known = facts["confidence"][best][order]
         confidence = None if np.isnan(known).all() else known
-        whole = Found(number, area[order], box[order], border[order], confidence)
+        whole = JoinedObjects(number, area[order], box[order], border[order], confidence)
         return whole.kept((whole.area > 0) & ~facts["poor"][best][order])
 
 

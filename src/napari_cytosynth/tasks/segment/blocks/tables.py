@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
 
-    from .seams import Found
+    from .seams import JoinedObjects
 
     Integers = npt.NDArray[np.integer]
 
@@ -30,7 +30,7 @@ MOST = 8 * 1024 * 1024
 def measure_blocks(
     labels: Any,
     probability: Any,
-    found: Found,
+    found: JoinedObjects,
     pixel_size: tuple[float, ...] | None,
     progress: Progress,
 ) -> tuple[pd.DataFrame, int]:
@@ -76,7 +76,7 @@ _NOTHING: tuple[Integers, tuple[int, int, int, int]] = (np.zeros(0, int), (0, 0,
 
 
 def _parts(
-    shape: tuple[int, int], found: Found
+    shape: tuple[int, int], found: JoinedObjects
 ) -> Iterator[tuple[Integers, tuple[int, int, int, int]]]:
     """Yield the objects (numbers) that are measured together, and the box around all of them."""
     high, wide = (found.box[:, 2:] - found.box[:, :2]).T
@@ -117,7 +117,9 @@ def _measured(
     return table.drop(columns="index")
 
 
-def _areas(missing: Integers, found: Found, pixel_size: tuple[float, ...] | None) -> pd.DataFrame:
+def _areas(
+    missing: Integers, found: JoinedObjects, pixel_size: tuple[float, ...] | None
+) -> pd.DataFrame:
     """Return rows of objects of which only the area is known."""
     area = found.area[missing - 1]
     rows = pd.DataFrame({"label": missing, "area_px": area})

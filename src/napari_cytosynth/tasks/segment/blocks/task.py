@@ -29,7 +29,7 @@ from .decoding import ComponentDecoder, FlowDecoder, GapDecoder
 from .files import MOST_ROWS, PlaneFiles, scratch_array
 from .grid import plan_blocks
 from .plane import LazyPlane
-from .seams import Found, SeamJoiner
+from .seams import JoinedObjects, SeamJoiner
 from .tables import measure_blocks
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ class _BlockedRun(PlaneRun):
         )
         self.add_messages(*self.predictor.messages)
 
-    def _find(self, out: PlaneFiles, flows: Any, scratch: Path, stages: _Stages) -> Found:
+    def _find(self, out: PlaneFiles, flows: Any, scratch: Path, stages: _Stages) -> JoinedObjects:
         """Find the objects of all blocks; their numbers so far are written as labels."""
         threshold = self.options.threshold
         if flows is not None:
@@ -308,7 +308,7 @@ class _BlockedRun(PlaneRun):
         decoder = ComponentDecoder(out.probability, threshold, holes)
         return _join(decoder, out.labels, stages.of("objects", (0.4, 0.8)))
 
-    def _choose(self, found: Found) -> tuple[Found, int]:
+    def _choose(self, found: JoinedObjects) -> tuple[JoinedObjects, int]:
         """Return the objects that the options keep, and how many doubtful ones these leave out."""
         keep = found.area >= max(self.options.min_size, 1)
         if self.options.drop_border:
@@ -335,7 +335,7 @@ class _BlockedRun(PlaneRun):
                 "whose metadata are read as a whole."
             )
 
-    def _doubt(self, table: pd.DataFrame, found: Found, unlike: str) -> str:
+    def _doubt(self, table: pd.DataFrame, found: JoinedObjects, unlike: str) -> str:
         """Return what is unlike the results on the validation images."""
         own = self.model.card.inference
         if own.expected is None and not unlike:
@@ -375,7 +375,7 @@ def _middle(plane: LazyPlane) -> Any:
     return plane[(slice(None), *places)]
 
 
-def _join(decoder: BlockDecoder, labels: Any, progress: Progress) -> Found:
+def _join(decoder: BlockDecoder, labels: Any, progress: Progress) -> JoinedObjects:
     """Find the objects of all blocks; write their own numbers, and return which belong together."""
     blocks = list(plan_blocks(labels.shape, decoder.margin, decoder.align))
     joiner = SeamJoiner(labels.shape, decoder.majority)
@@ -386,7 +386,7 @@ def _join(decoder: BlockDecoder, labels: Any, progress: Progress) -> Found:
     return joiner.result()
 
 
-def _number(labels: Any, found: Found, progress: Progress) -> None:
+def _number(labels: Any, found: JoinedObjects, progress: Progress) -> None:
     """Write over the numbers in blocks those of the objects of the plane."""
     blocks = list(plan_blocks(labels.shape))
     for done, block in enumerate(blocks):
