@@ -46,6 +46,41 @@ def test_every_version_gives_its_pixels_and_axes(tmp_path, version):
     assert not file.messages
 
 
+@pytest.mark.parametrize("version", ["0.1", "0.2", "0.3", "0.4", "0.5"])
+def test_every_version_is_read_when_its_pixels_are_used(tmp_path, version):
+    write(tmp_path / "x.zarr", version)
+    for chunk in (tmp_path / "x.zarr/0").rglob("*"):
+        if chunk.is_file() and not chunk.name.startswith(".z") and chunk.suffix != ".json":
+            chunk.write_bytes(b"damaged")  # whatever reads a pixel fails
+    file = read_image(tmp_path / "x.zarr", lazy=True)
+    assert isinstance(file.data, zarr.Array)
+    assert (file.data.shape, file.axes) == (IMAGE.shape, "TCZYX")
+    with pytest.raises(Exception):  # noqa: B017, PT011 - each codec has errors of its own
+        file.data[0, 0, 0, :2, :2]
+    write(tmp_path / "x.zarr", version)
+    file = read_image(tmp_path / "x.zarr", lazy=True)
+    np.testing.assert_array_equal(file.data[0, 1, 0, 2:4], IMAGE[0, 1, 0, 2:4])
+    fine, coarse = file.levels
+    assert fine is file.data
+    np.testing.assert_array_equal(coarse[...], IMAGE[..., ::2, ::2])
+    assert not read_image(tmp_path / "x.zarr").levels
+
+
+@pytest.mark.parametrize("path", ["7", "../secret", 3, "0"])
+def test_levels_that_are_none_are_left_out(tmp_path, path):
+    group = write(tmp_path / "x.zarr")
+    ome = group.attrs["ome"]
+    ome["multiscales"][0]["datasets"][1] = {"path": path}
+    group.attrs["ome"] = ome
+    assert len(read_image(tmp_path / "x.zarr", lazy=True).levels) == 1
+
+
+@pytest.mark.parametrize("form", [2, 3])
+def test_a_bare_array_has_one_level(tmp_path, form):
+    zarr.create_array(tmp_path / "a.zarr", data=IMAGE[0, 0, 0], zarr_format=form)
+    assert len(read_image(tmp_path / "a.zarr", lazy=True).levels) == 1
+
+
 @pytest.mark.parametrize(
     ("unit", "size"), [("nanometer", 0.0005), (None, None), ("parrot", None), ("inch", 12700)]
 )

@@ -192,7 +192,8 @@ def without_single_axes(file: LoadedImage) -> NDArray[Any]:
     single = [
         place for place, axis in enumerate(axes) if axis not in "YX" and file.data.shape[place] == 1
     ]
-    return np.squeeze(file.data, tuple(single))
+    plain: NDArray[Any] = np.squeeze(file.data, tuple(single))
+    return plain
 
 
 def _folders(data_dir: Path) -> str:

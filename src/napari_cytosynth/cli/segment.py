@@ -18,6 +18,7 @@ from .arguments import (
     save_result,
 )
 from .batch import add_batch_options, add_inputs, has_many, run_many
+from .segment_blocks import large_target, run_in_blocks
 
 if TYPE_CHECKING:
     import argparse
@@ -171,8 +172,14 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
     from napari_cytosynth.tasks.export.objects.exchange import check_target
     from napari_cytosynth.tasks.segment.task import segment
 
-    file = read_image(image, arguments.series)
+    file = read_image(image, arguments.series, lazy=True)
     axes = (arguments.axes or file.axes or "").upper() or None
+    if (target := large_target(arguments, file)) is not None:
+        for message in file.messages:
+            echo(message)
+        own = sizes_of(file, arguments.pixel_size, axes)
+        run_in_blocks(arguments, file_source(file, image), axes, own, target)
+        return
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[image], size=size)
     doubted = None if arguments.doubt is None else _read_doubted(arguments.doubt)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from typing import Any, Literal
 
 __all__ = ["Content", "LoadedImage"]
 
@@ -21,7 +18,7 @@ class LoadedImage:
     Attributes
     ----------
     data
-        The array, of the file's own type.
+        The array, of the file's own type; one of zarr, if it was to be read later.
     axes
         One letter for each axis: Y and X span a plane, C holds channels or colours, any other
         (T, Z, …) counts planes; None if the file has no such metadata.
@@ -31,10 +28,14 @@ class LoadedImage:
         Sentences about what was chosen, left out or could not be understood. Default: none.
     z_size_um
         Distance of planes along Z in µm. Default: None, the file has none.
+    levels
+        Arrays of zarr of an OME-Zarr that is to be read later: `data`, and its coarser copies.
+        Default: none.
     """
 
-    data: NDArray[Any]
+    data: Any
     axes: str | None
     pixel_size_um: float | tuple[float, float] | None
     messages: tuple[str, ...] = ()
     z_size_um: float | None = None
+    levels: tuple[Any, ...] = ()

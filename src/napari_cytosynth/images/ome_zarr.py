@@ -44,7 +44,9 @@ def is_zarr(path: Path) -> bool:
     )
 
 
-def read_ome_zarr(path: Path, series: int | str | None = None) -> LoadedImage:
+def read_ome_zarr(
+    path: Path, series: int | str | None = None, *, lazy: bool = False
+) -> LoadedImage:
     """Read an image of an OME-Zarr, or a bare Zarr array.
 
     Parameters
@@ -54,6 +56,8 @@ def read_ome_zarr(path: Path, series: int | str | None = None) -> LoadedImage:
     series
         Which image of a plate or of a collection: its number, counted from 0, or its name, such
         as ``A/1/0``. None (default) takes the first field of a plate, and else the largest image.
+    lazy
+        Read no pixel: the data are arrays of zarr, of all levels. Default: False.
 
     Raises
     ------
@@ -67,8 +71,13 @@ def read_ome_zarr(path: Path, series: int | str | None = None) -> LoadedImage:
         sizes = [math.prod(_array(place)[0].shape) for place in images.values()]
         default, why = sizes.index(max(sizes)), "the largest"
     number, messages = chosen_number(path.name, names, series, default, why)
-    data, axes, size, z_size = _read_image(images[names[number]])
-    return LoadedImage(data, axes, size, messages, z_size)
+    place = images[names[number]]
+    array, axes, scale = _array(place)
+    letters = _letters(axes, array.ndim)
+    lengths = _lengths(letters, axes, scale)
+    levels = (array, *_lower_levels(place, array)) if lazy else ()
+    data = array if lazy else _pixels(place, array)
+    return LoadedImage(data, letters, _pixel_size(lengths), messages, lengths.get("Z"), levels)
 
 
 def zarr_images(path: Path) -> dict[str, Path]:
@@ -260,18 +269,34 @@ def _unreadable(path: Path, reason: str) -> InputError:
 # -- pixels ----------------------------------------------------------------------------------
 
 
-def _read_image(path: Path) -> tuple[NDArray[Any], str | None, Any, float | None]:
-    array, axes, scale = _array(path)
+def _pixels(path: Path, array: Any) -> NDArray[Any]:
     # a chunk is decoded as a whole, however little of it the image shows
     most = max(array.shape, array.chunks, key=math.prod)
     check_memory(path.name, most, np.dtype(array.dtype).itemsize)
     try:
-        data = np.asarray(array[...])
+        return np.asarray(array[...])
     except Exception as error:  # each codec has errors of its own
         raise _unreadable(path, f"its pixels are damaged ({error})") from error
-    letters = _letters(axes, data.ndim)
-    sizes = _lengths(letters, axes, scale)
-    return data, letters, _pixel_size(sizes), sizes.get("Z")
+
+
+def _lower_levels(path: Path, finest: Any) -> list[Any]:
+    """Return the arrays of the coarser levels, up to the first that is not there or not coarser."""
+    import zarr
+
+    if (path / ".zarray").is_file() or _node_type(path) == "array":
+        return []
+    found = [finest]
+    for level in _attributes(path)["multiscales"][0]["datasets"][1:]:
+        try:
+            array = zarr.open_array(_inside(path, str(level.get("path"))), mode="r")
+            before = found[-1].shape
+            smaller = array.ndim == len(before) and math.prod(array.shape) < math.prod(before)
+        except Exception:  # damaged metadata, or no such array: the finest level is enough
+            break
+        if not smaller or any(a > b for a, b in zip(array.shape, before, strict=True)):
+            break
+        found.append(array)
+    return found[1:]
 
 
 def _array(path: Path) -> tuple[Any, list[Any] | None, list[float]]:

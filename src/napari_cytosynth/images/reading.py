@@ -34,6 +34,7 @@ def read_image(
     *,
     content: Content = "image",
     alone: bool = False,
+    lazy: bool = False,
 ) -> LoadedImage:
     """Read a TIFF (plain, ImageJ, OME, LSM, STK, slides), a picture, OME-Zarr, CZI or NumPy file.
 
@@ -52,6 +53,9 @@ def read_image(
     alone
         Whether only this file's own planes are read, where it is one of several of an OME-TIFF.
         Default: False.
+    lazy
+        Whether of an OME-Zarr nothing is read yet, but for its metadata: the array is one of zarr,
+        and its coarser levels come with it. Other files are read whole. Default: False.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def read_image(
     path = user_path(path)
     with _explained(path):
         if _is_zarr(path):
-            return read_ome_zarr(path, series)
+            return read_ome_zarr(path, series, lazy=lazy)
         image = _read(path, series, content, alone=alone)
     if not image.data.size:
         raise InputError(f"“{path.name}” holds no pixels.")

@@ -153,8 +153,7 @@ def find_destination(
     task
         ``segment``, ``stain``, ``generate``, ``measure`` or ``batch``.
     images
-        Names of the images that are written. Default: all that the task may write, but for
-        what only labels that were corrected by hand have beside them.
+        Names of the images that are written. Default: all but those of corrections by hand.
     singles
         Names of files of single images. Default: none.
     others

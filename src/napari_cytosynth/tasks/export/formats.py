@@ -1,8 +1,7 @@
-"""Writers of TIFF and OME-Zarr with axes, pixel size and provenance, shared by all results."""
+"""Writer of TIFF with axes, pixel size and provenance, shared by all results."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.files import replacing
-from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.tasks.common.provenance import KEY
 
-from .records import TAG, PixelDigest, as_json, pixel_digest, sealed
+from .records import TAG, as_json, pixel_digest, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SAMPLE_AXIS",
     "ImageFacts",
-    "embed_in_zarr",
-    "fill_group",
+    "axis_sizes",
     "write_tiff",
     "xml_text",
 ]
@@ -32,7 +28,6 @@ SAMPLE_AXIS = "Q"
 """Axis of the samples of one prediction, for which OME has no letter."""
 _OME_AXES = "TCZYXS"
 _NO_TEXT = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_TILE = 1024  # px, side of a chunk in a zarr array
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ def write_tiff(
     array = np.moveaxis(np.asarray(array), places, range(-len(last), 0))
     axes = "".join(axis for axis in axes if axis not in last) + last
     ome = set(axes) <= set(_OME_AXES)
-    metadata = {"axes": axes} | _metadata(_axis_sizes(axes, pixel_size), channels, description)
+    metadata = {"axes": axes} | _metadata(axis_sizes(axes, pixel_size), channels, description)
     options: dict[str, Any] = {"ome": ome, "metadata": metadata}
     if not ome and pixel_size is not None:
         per_cm = (1e4 / pixel_size[-1], 1e4 / pixel_size[-2])
@@ -128,7 +123,7 @@ def _without_samples(axes: str) -> str:
     return axes.replace("S", free)
 
 
-def _axis_sizes(axes: str, pixel_size: Sequence[float] | None) -> dict[str, float]:
+def axis_sizes(axes: str, pixel_size: Sequence[float] | None) -> dict[str, float]:
     """Return the size in µm along each of the axes that have one."""
     if pixel_size is None:
         return {}
@@ -154,57 +149,3 @@ def xml_text(text: str) -> str:
 
 def _is_xml(letter: str) -> bool:
     return letter == "\n" or (letter >= " " and not _NO_TEXT.match(letter))
-
-
-def embed_in_zarr(root: Any, provenance: dict[str, Any], pixels: dict[str, str]) -> None:
-    """Embed the record in the root group of an OME-Zarr, with the digest of each array."""
-    root.attrs[KEY] = json.loads(as_json(sealed(provenance | {"pixels": pixels})))
-
-
-def fill_group(
-    group: Any,
-    array: Any,
-    axes: str,
-    pixel_size: Sequence[float] | None,
-    name: str,
-    channels: Sequence[str] = (),
-) -> str:
-    """Write an array into an image group, plane by plane; return a digest of its pixels."""
-    sizes = list(zip(axes, array.shape, strict=True))
-    target = group.create_array(
-        "0",
-        shape=array.shape,
-        chunks=tuple(min(_TILE, size) if axis in "YX" else 1 for axis, size in sizes),
-        dtype=array.dtype,
-        dimension_names=list(axes.lower()),
-    )
-    digest = PixelDigest(array.shape)
-    for plane in np.ndindex(*(size for axis, size in sizes if axis not in "YX")):
-        where = plane_slices(axes, plane)
-        values = np.asarray(array[where])
-        target[where] = values
-        digest.add(values)
-    ome: dict[str, Any] = {"version": "0.5", "multiscales": [_multiscale(axes, pixel_size, name)]}
-    if channels:
-        ome["omero"] = {"channels": [{"label": xml_text(label)} for label in channels]}
-    group.attrs["ome"] = ome
-    return digest.text
-
-
-def _multiscale(axes: str, pixel_size: Sequence[float] | None, name: str) -> dict[str, Any]:
-    sizes = _axis_sizes(axes, pixel_size)
-    kinds = {"T": "time", "C": "channel", SAMPLE_AXIS: "sample"}
-    entries: list[dict[str, str]] = []
-    for axis in axes:
-        entry = {
-            "name": axis.lower(),
-            "type": kinds.get(axis, "space" if axis in "ZYX" else "plane"),
-        }
-        entries.append(entry | ({"unit": "micrometer"} if axis in sizes else {}))
-    scale = [float(sizes.get(axis, 1.0)) for axis in axes]
-    transforms = [{"type": "scale", "scale": scale}]
-    return {
-        "name": xml_text(name),
-        "axes": entries,
-        "datasets": [{"path": "0", "coordinateTransformations": transforms}],
-    }

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .contact_sheet import write_contact_sheet
-from .formats import SAMPLE_AXIS, embed_in_zarr, fill_group, write_tiff
+from .formats import SAMPLE_AXIS, write_tiff
 from .montage import to_bytes
-from .objects.rasters import label_properties
+from .ome_zarr.groups import create_labels_group, describe_labels, embed_in_zarr, fill_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,10 +62,11 @@ def write_segmentation(
     if "" in names:
         with _zarr_root(files) as (root, pixels):
             size = facts.pixel_size
+            pixels |= fill_group(root, probability, facts.axes, size, "probability")
             if known is not None:
                 group = root.create_group("annotated")
-                pixels["annotated/0"] = fill_group(group, known, facts.axes, size, "annotated")
-            pixels["0"] = fill_group(root, probability, facts.axes, size, "probability")
+                digests = fill_group(group, known, facts.axes, size, "annotated", labels=True)
+                pixels |= _within("annotated", digests)
             pixels |= _fill_labels(root, labels, facts.axes, size, facts.objects, table)
     else:
         images = {"probability": probability, "labels": _compact(labels)}
@@ -141,8 +142,8 @@ def write_staining(
         for name, array in present.items():
             group = root if name == "mean" else root.create_group(name)
             axes, about = _stain_axes(name, facts), descriptions[name]
-            digest = fill_group(group, array, axes, size, about, channels)
-            pixels["0" if name == "mean" else f"{name}/0"] = digest
+            digests = fill_group(group, array, axes, size, about, channels)
+            pixels |= digests if name == "mean" else _within(name, digests)
 
 
 def write_generation(
@@ -303,14 +304,14 @@ def _zarr_root(files: Saving) -> Iterator[tuple[Any, dict[str, str]]]:
 def _write_generation_zarr(files: Saving, arrays: SyntheticArrays, facts: SyntheticFacts) -> None:
     size, about = facts.pixel_size, f"{facts.title}; {facts.seeds_in_words()}"
     with _zarr_root(files) as (root, pixels):
-        pixels["0"] = fill_group(root, arrays.images, "TCYX", size, about, facts.channels)
+        pixels |= fill_group(root, arrays.images, "TCYX", size, about, facts.channels)
         if arrays.labels is not None:
             pixels |= _fill_labels(root, arrays.labels, "TYX", size, facts.objects)
         if arrays.trajectory is not None:
             states = np.asarray(np.moveaxis(arrays.trajectory, 1, 2), np.float32)
             group, about = root.create_group("trajectory"), f"{about}; Z: states"
-            digest = fill_group(group, states, "TCZYX", size, about, facts.channels)
-            pixels["trajectory/0"] = digest
+            digests = fill_group(group, states, "TCZYX", size, about, facts.channels)
+            pixels |= _within("trajectory", digests)
 
 
 def _fill_labels(
@@ -321,14 +322,12 @@ def _fill_labels(
     objects: str,
     table: pd.DataFrame | None = None,
 ) -> dict[str, str]:
-    """Write the labels as OME-Zarr has them; return the digest of their array, by its name."""
-    group = root.create_group("labels")
-    name = "".join(letter if letter.isalnum() else "_" for letter in objects)
-    group.attrs["ome"] = {"version": "0.5", "labels": [name]}
-    part: Any = group.create_group(name)
-    digest = fill_group(part, labels, axes, pixel_size, name)
-    about: dict[str, Any] = {"version": "0.5"}
-    if table is not None and (properties := label_properties(table)):
-        about["properties"] = properties
-    part.attrs["ome"] = dict(part.attrs["ome"]) | {"image-label": about}
-    return {f"labels/{name}/0": digest}
+    """Write the labels as OME-Zarr has them; return the digests of their arrays, by their names."""
+    name, group = create_labels_group(root, objects)
+    digests = fill_group(group, labels, axes, pixel_size, name.rpartition("/")[2], labels=True)
+    describe_labels(group, table)
+    return _within(name, digests)
+
+
+def _within(group: str, digests: dict[str, str]) -> dict[str, str]:
+    return {f"{group}/{name}": digest for name, digest in digests.items()}

@@ -1,0 +1,89 @@
+"""``cytosynth segment`` of an OME-Zarr with a plane too large for the memory."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from napari_cytosynth.console import echo, printable
+from napari_cytosynth.tasks.common.messages import topic_of
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from napari_cytosynth.images.loaded import LoadedImage
+
+__all__ = ["large_target", "run_in_blocks"]
+
+_LARGE = 4096 * 4096  # px: up to here, flows are decoded as a whole
+_HUGE = 8192 * 8192  # px: beyond, a folder gets an OME-Zarr, too
+_NAME = "segmentation.zarr"
+_OPTIONS = (
+    *("threshold", "min_size", "fill_holes", "split_touching", "drop_border", "min_confidence"),
+    *("channels", "device", "overwrite"),
+)
+
+
+def large_target(arguments: argparse.Namespace, file: LoadedImage) -> Path | None:
+    """Return the OME-Zarr that a plane is segmented into block by block.
+
+    Parameters
+    ----------
+    arguments
+        Those of the command.
+    file
+        The image, not read yet.
+
+    Returns
+    -------
+    Path or None
+        None for whatever is segmented as a whole: smaller planes, several of them, other files,
+        and what blocks cannot do.
+    """
+    axes = (arguments.axes or file.axes or "").upper()
+    if not file.levels or len(axes) != len(file.data.shape) or not {"Y", "X"} <= set(axes):
+        return None
+    sizes = dict(zip(axes, file.data.shape, strict=True))
+    pixels = sizes["Y"] * sizes["X"]
+    planes = math.prod(size for axis, size in sizes.items() if axis not in "CYX")
+    other = (arguments.resample, arguments.diameter, arguments.doubt, arguments.export)
+    if planes != 1 or pixels <= _LARGE or any(other):
+        return None
+    out: Path = arguments.out
+    if out.suffix.lower() == ".zarr":
+        return out
+    return out / _NAME if pixels > _HUGE and not out.suffix else None
+
+
+def run_in_blocks(
+    arguments: argparse.Namespace, source: Any, axes: str | None, pixel_size: Any, target: Path
+) -> None:
+    """Segment a plane into an OME-Zarr, block by block.
+
+    Parameters
+    ----------
+    arguments
+        Those of the command.
+    source, axes, pixel_size
+        The image, as the function takes it.
+    target
+        The OME-Zarr.
+    """
+    from napari_cytosynth.tasks.segment.blocks import segment_in_blocks
+
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    if target != arguments.out:
+        echo(f"The plane is too large for a TIFF: the result goes into {printable(target)}")
+    result = segment_in_blocks(
+        source, target, arguments.model, axes=axes, pixel_size=pixel_size, **options
+    )
+    for message in result.messages:
+        warning = topic_of(message) == "unlike training"
+        echo(f"Warning: {message}" if warning else message, error=warning)
+    left_out = f", {result.hidden} doubtful left out" if result.hidden else ""
+    echo(f"{len(result.table)} objects at a threshold of {result.options.threshold:g}{left_out}")
+    if result.doubt:
+        echo(f"Warning: {result.doubt}", error=True)
+    for path in result.files:
+        echo(printable(path))

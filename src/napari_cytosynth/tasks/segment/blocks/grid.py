@@ -1,0 +1,70 @@
+"""Blocks of a plane, each with as much around it as its objects depend on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["BLOCK", "Block", "plan_blocks"]
+
+BLOCK = 2048
+"""Side of a block in px: whole chunks of the files."""
+
+
+class Block(NamedTuple):
+    """A block of a plane.
+
+    Attributes
+    ----------
+    rows, columns
+        Its own pixels; those of all blocks together are the plane.
+    window
+        Rows and columns that are read for it.
+    """
+
+    rows: slice
+    columns: slice
+    window: tuple[slice, slice]
+
+    def inside(self, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """Return where a part of the plane lies in the window."""
+        top, left = (one.start for one in self.window)
+        return (
+            slice(rows.start - top, rows.stop - top),
+            slice(columns.start - left, columns.stop - left),
+        )
+
+    @property
+    def own(self) -> tuple[slice, slice]:
+        """Where its own pixels lie in the window."""
+        return self.inside(self.rows, self.columns)
+
+
+def plan_blocks(
+    shape: tuple[int, int], margin: int = 0, align: int = 1, block: int | None = None
+) -> Iterator[Block]:
+    """Yield the blocks of a plane, row by row.
+
+    Parameters
+    ----------
+    shape
+        Of the plane, (Y, X).
+    margin
+        Pixels around a block that are read with it. Default: 0.
+    align
+        Windows begin at multiples of this. Default: 1.
+    block
+        Side of a block in px. Default: None, 2048.
+    """
+    block = block or BLOCK
+    for top in range(0, shape[0], block):
+        rows = slice(top, min(top + block, shape[0]))
+        for left in range(0, shape[1], block):
+            columns = slice(left, min(left + block, shape[1]))
+            high, wide = (
+                slice(max(one.start - margin, 0) // align * align, min(one.stop + margin, size))
+                for one, size in zip((rows, columns), shape, strict=True)
+            )
+            yield Block(rows, columns, (high, wide))
