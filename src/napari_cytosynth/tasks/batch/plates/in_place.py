@@ -18,7 +18,8 @@ from napari_cytosynth.files import (
 )
 from napari_cytosynth.tasks.batch.resume import KEY
 from napari_cytosynth.tasks.common.layers import voxel_size
-from napari_cytosynth.tasks.export.formats import ImageFacts, embed_in_zarr
+from napari_cytosynth.tasks.export.formats import ImageFacts
+from napari_cytosynth.tasks.export.ome_zarr.groups import embed_in_zarr
 from napari_cytosynth.tasks.export.records import as_json, embedded_record
 from napari_cytosynth.tasks.export.results import write_label_group
 from napari_cytosynth.tasks.export.saving import saving
