@@ -285,10 +285,10 @@ def _measured(
     for name, layer in layers.items():
         if layer is None:
             continue
-        position = getattr(segmentation, "position", None)
-        image = layer.pixels(segmentation.probability.ndim, position)
-        # the doubts are in the table of the layer, not in its pixels
-        part = replace(layer, data=image) if name == "doubt" else image
+        part: Any = layer
+        if name == "doubt":  # which is in the table of the layer, not in its pixels
+            position = getattr(segmentation, "position", None)
+            part = replace(layer, data=layer.pixels(segmentation.probability.ndim, position))
         try:
             table = segmentation.measure(**used, **{name: part})
         except CytosynthError as error:
