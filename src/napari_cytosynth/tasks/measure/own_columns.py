@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from napari_cytosynth.metrics.partners import partners
+from napari_cytosynth.tasks.common.axes import plane_slices
 
 from .columns import is_measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["has_own_columns", "keep_own_columns"]
+__all__ = ["has_own_columns", "keep_own_columns", "labels_before"]
 
 _KEYS = ("label", "index")
 
@@ -58,6 +62,26 @@ def keep_own_columns(
         wanted["label"] = before.to_numpy()
     found = wanted.merge(old, on=on, how="left").set_axis(table.index)
     return pd.concat([table, found[own]], axis=1)
+
+
+def labels_before(labels: Any, before: Any, axes: str) -> dict[int, int]:
+    """Return the label that each object had in other labels of the same image.
+
+    That of the object whose IoU with it is at least 0.5, in most of its planes.
+
+    Parameters
+    ----------
+    labels, before
+        Labels of the same shape.
+    axes
+        Letters of their axes.
+    """
+    sizes = [size for axis, size in zip(axes, labels.shape, strict=True) if axis not in "YX"]
+    votes: Counter[tuple[int, int]] = Counter()
+    for index in np.ndindex(*sizes):
+        where = plane_slices(axes, index)
+        votes.update(partners(np.asarray(labels[where]), np.asarray(before[where])))
+    return {label: partner for (label, partner), _ in reversed(votes.most_common())}
 
 
 def _own(features: pd.DataFrame, table: Any) -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import KeptModel
 
 __all__ = [
+    "OwnColumns",
     "RelabelResult",
     "SegmentRequest",
     "SegmentRunResult",
@@ -62,6 +63,31 @@ class StainSnapshots:
 
     uncertainty: LayerSnapshot | None = None
     objects: LayerSnapshot | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class OwnColumns:
+    """Columns that the user has added to the table of a result.
+
+    Attributes
+    ----------
+    segmentation
+        The result.
+    features
+        Its table.
+    """
+
+    segmentation: Any
+    features: Any
+
+    def kept_in(self, table: Any, segmentation: Any) -> Any:
+        """Return the table of the result at another threshold with these columns."""
+        from napari_cytosynth.tasks.measure.own_columns import keep_own_columns, labels_before
+
+        axes, old = segmentation.axes, self.segmentation.labels
+        found = labels_before(segmentation.labels, old, axes)
+        before = table["label"].map(found).fillna(0).astype("int64")
+        return keep_own_columns(table, self.features, axes.lower().strip("yx"), before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,10 +254,11 @@ def relabel(
     intensity: LayerSnapshot | None,
     progress: Progress,
     stain: StainSnapshots | None = None,
+    own: OwnColumns | None = None,
 ) -> RelabelResult:
     """Label and measure the whole stack at another threshold; the network is not run."""
     update = relabel_only(segmentation, options, progress)
-    return measured(update, intensity, progress, stain)
+    return measured(update, intensity, progress, stain, own)
 
 
 def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -> RelabelResult:
@@ -246,10 +273,13 @@ def measured(
     intensity: LayerSnapshot | None,
     progress: Progress,
     stain: StainSnapshots | None = None,
+    own: OwnColumns | None = None,
 ) -> RelabelResult:
-    """Return labels that were made, with their table."""
+    """Return labels that were made, with their table and the user's own columns."""
     progress(0, 0, "Measuring the objects")
     table, messages = _measured(update.segmentation, intensity, stain)
+    if own is not None:
+        table = own.kept_in(table, update.segmentation)
     progress(0, 0, "Measured")
     return RelabelResult(update.segmentation, update.labels, table, messages)
 
