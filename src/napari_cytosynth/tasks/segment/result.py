@@ -19,6 +19,7 @@ from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.formats import ImageFacts
 from napari_cytosynth.tasks.export.results import write_segmentation
 from napari_cytosynth.tasks.export.saving import saving
+from napari_cytosynth.tasks.measure.images import channel_images
 from napari_cytosynth.tasks.measure.table import measure
 
 from .confidence import DOUBTFUL, count_doubtful
@@ -147,9 +148,8 @@ class Segmentation(SegmentedPlanes):
             If their shape or their position does not fit.
         """
         place = self.placement
-        geometry = place.geometry if self.source.geometry else {}
         table = measure(
-            Source(place.placed(self.labels), geometry=geometry),
+            self._placed_source(self.labels),
             self._placed(intensity),
             voxel_size(self.pixel_size, self.z_size if "Z" in self.axes else None),
             axes=place.layer_axes,
@@ -166,6 +166,23 @@ class Segmentation(SegmentedPlanes):
             after = list(table).index("mean_probability") + 1
             table.insert(after, "confidence", self.confidence[table["label"].to_numpy()])
         return table
+
+    def misfit(self, image: Any) -> str:
+        """Return why intensities cannot be measured in an image or a layer; empty where they can.
+
+        Nothing is read of it.
+        """
+        shape = np.broadcast_to(np.int8(0), self.probability.shape)
+        try:
+            axes = self.placement.layer_axes
+            channel_images(self._placed(image), self._placed_source(shape), axes)
+        except InputError as error:
+            return str(error)
+        return ""
+
+    def _placed_source(self, array: Any) -> Source:
+        place = self.placement
+        return Source(place.placed(array), geometry=place.geometry if self.source.geometry else {})
 
     def _placed(self, image: Any) -> Any:
         """Return arrays with the axes of the layers; layers say themselves where they lie."""

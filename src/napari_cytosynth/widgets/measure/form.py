@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, PushButton
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.parts import (
@@ -137,6 +137,7 @@ class MeasureForm(Container[Any]):
 
     def _captioned(self, caption: str, part: QWidget) -> QWidget:
         row = QWidget()
+        row.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
         label = QLabel(caption)

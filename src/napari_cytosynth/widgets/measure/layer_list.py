@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,11 @@ _ROWS = (2, 5)  # shown at least and at most
 
 class LayerList(QListWidget):
     """The image layers, of which any number may be chosen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSpacing(1)
 
     @property
     def value(self) -> list[Any]:
@@ -51,7 +56,7 @@ class LayerList(QListWidget):
     def sizeHint(self) -> QSize:
         """Return a height of a few rows."""
         rows = min(max(self.count(), _ROWS[0]), _ROWS[1])
-        height = max(self.sizeHintForRow(0), self.fontMetrics().height() + 4)
+        height = max(self.sizeHintForRow(0), self.fontMetrics().height()) + 2 * self.spacing()
         return QSize(120, rows * height + 2 * self.frameWidth())
 
     def minimumSizeHint(self) -> QSize:

@@ -163,6 +163,7 @@ class MeasureWidget(MeasureForm):
             said.append(f"“{parents.name}” has the number of objects in each.")
         if result.tracks is not None:
             self._show_tracks(result.tracks)
+            self._viewer.layers.selection.active = layer  # whose table is looked at
             said.append(f"Linked to {result.tracks.count} tracks.")
         self.status.value = " ".join([*said, *result.messages])
 

@@ -111,7 +111,7 @@ class SegmentRequest:
     resample: bool
     pixel_size: float | tuple[float, ...] | None
     visible: Plane
-    intensity: LayerSnapshot | None = None
+    intensity: tuple[LayerSnapshot, ...] = ()
     diameter: float | None = None
     """Of the objects, in px of the image."""
     stain: StainSnapshots | None = None
@@ -251,7 +251,7 @@ def _in_words_of_the_form(segmentation: Any) -> list[str]:
 def relabel(
     segmentation: Any,
     options: LabelOptions,
-    intensity: LayerSnapshot | None,
+    intensity: tuple[LayerSnapshot, ...],
     progress: Progress,
     stain: StainSnapshots | None = None,
     own: OwnColumns | None = None,
@@ -270,7 +270,7 @@ def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -
 
 def measured(
     update: RelabelResult,
-    intensity: LayerSnapshot | None,
+    intensity: tuple[LayerSnapshot, ...],
     progress: Progress,
     stain: StainSnapshots | None = None,
     own: OwnColumns | None = None,
@@ -305,14 +305,21 @@ def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) ->
 
 
 def _measured(
-    segmentation: Any, intensity: LayerSnapshot | None, stain: StainSnapshots | None
+    segmentation: Any, intensity: tuple[LayerSnapshot, ...], stain: StainSnapshots | None
 ) -> tuple[Any, list[str]]:
     """Return the table, and warnings about layers that do not fit and were not measured in."""
-    beside = {} if stain is None else {"uncertainty": stain.uncertainty, "doubt": stain.objects}
-    layers = {"intensity": intensity, **beside}
+    images, messages = _measurable(segmentation, intensity)
     used: dict[str, Any] = {}
-    messages: list[str] = []
-    for name, layer in layers.items():
+    table = segmentation.table
+    if images:
+        try:
+            table = segmentation.measure(intensity=images)
+        except CytosynthError as error:
+            messages.append(f"⚠ {error}")
+        else:
+            used["intensity"] = images
+    beside = {} if stain is None else {"uncertainty": stain.uncertainty, "doubt": stain.objects}
+    for name, layer in beside.items():
         if layer is None:
             continue
         part: Any = layer
@@ -325,7 +332,16 @@ def _measured(
             messages.append(f"⚠ “{layer.name}” {_NOT_USED[name == 'doubt']}: {error}")
         else:
             used[name] = part
-    return (table if used else segmentation.table), messages
+    return table, messages
+
+
+def _measurable(
+    segmentation: Any, layers: tuple[LayerSnapshot, ...]
+) -> tuple[list[LayerSnapshot], list[str]]:
+    """Return the layers that can be measured in, and why the others cannot."""
+    reasons = [(layer, segmentation.misfit(layer)) for layer in layers]
+    messages = [f"⚠ “{one.name}” {_NOT_USED[False]}: {reason}" for one, reason in reasons if reason]
+    return [layer for layer, reason in reasons if not reason], messages
 
 
 def seen_plane(segmentation: Any, index: Plane) -> Plane:

@@ -50,9 +50,9 @@ class LiveForm(CheckedForm):
         self._panel.settled.connect(self._relabel)
         self._viewer.dims.events.current_step.connect(self._on_plane)
 
-    def _intensity_snapshot(self) -> LayerSnapshot | None:
-        """Return the layer whose intensity is measured. Default: none."""
-        return None
+    def _intensity_snapshot(self) -> tuple[LayerSnapshot, ...]:
+        """Return the layers whose intensity is measured. Default: none."""
+        return ()
 
     def _stop_following(self) -> None:
         """Leave the last result as it is."""
@@ -100,7 +100,7 @@ class LiveForm(CheckedForm):
     def _on_labels(
         self,
         outcome: Outcome[RelabelResult],
-        intensity: LayerSnapshot | None,
+        intensity: tuple[LayerSnapshot, ...],
         own: OwnColumns | None,
     ) -> None:
         """Show the labels of a stack, then measure them."""
