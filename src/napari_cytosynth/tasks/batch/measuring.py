@@ -127,7 +127,7 @@ def measure_file(
     if size is None and image is not None:
         size = sizes_of(image, None, used)
     others = {"parents": parents, "children": children}
-    beside = {
+    beside: dict[str, Any] = {
         name: read_image(other, content="labels").data
         for name, other in others.items()
         if other is not None
@@ -155,7 +155,7 @@ def measure_file(
         "columns": {
             name: text
             for name in table.columns.drop("index")
-            if (text := describe_column(str(name), list(table)))
+            if (text := describe_column(str(name), [*map(str, table)]))
         },
     }
     return Measurement(table, record, sources, labels, image, messages, tracks)

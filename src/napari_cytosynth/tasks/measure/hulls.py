@@ -70,4 +70,4 @@ def _under_chain(region: Whole, t: Whole, x: Whole, count: int) -> Floats:
 def _integral(region: Whole, t: Whole, x: Whole, count: int) -> Floats:
     same = region[1:] == region[:-1]
     area = (t[1:] - t[:-1]) * (x[1:] + x[:-1]) / 2
-    return np.bincount(region[1:][same], area[same], minlength=count)
+    return np.bincount(region[1:][same], area[same], minlength=count).astype(np.float64)

@@ -84,7 +84,7 @@ def labels_before(labels: Any, before: Any, axes: str) -> dict[int, int]:
     return {label: partner for (label, partner), _ in reversed(votes.most_common())}
 
 
-def _own(features: pd.DataFrame, table: Any) -> list[str]:
+def _own(features: pd.DataFrame, table: Any) -> list[Any]:
     return [
         name
         for name in features

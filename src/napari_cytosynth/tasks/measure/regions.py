@@ -180,7 +180,8 @@ class Regions:
         That is the number of pixels of rectangles, rows and diagonal squares, and close
         to it for whatever else is convex.
         """
-        return hull_areas(*self._row_extremes(), len(self.ids)) + 0.5
+        region, row, low, high = self._row_extremes()
+        return hull_areas(region, row, low, high, len(self.ids)) + 0.5
 
     def _row_extremes(self) -> tuple[npt.NDArray[np.int64], ...]:
         """Return the first and last column of every row of every region, all that a hull needs."""

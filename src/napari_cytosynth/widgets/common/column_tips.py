@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtGui import QHelpEvent
 from qtpy.QtWidgets import QTableView, QToolTip
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QHeaderView
+    from qtpy.QtCore import QEvent
 
 __all__ = ["ColumnTips", "explain_columns"]
 
@@ -31,8 +32,9 @@ class ColumnTips(QObject):
 
     def __init__(self, view: QTableView) -> None:
         super().__init__(view)
-        self._header: QHeaderView = view.horizontalHeader()
-        self._header.viewport().installEventFilter(self)
+        header: Any = view.horizontalHeader()
+        header.viewport().installEventFilter(self)
+        self._header = header
 
     def text_of(self, column: int) -> str:
         """Return the explanation of a column by its place; empty where there is none."""
@@ -43,7 +45,7 @@ class ColumnTips(QObject):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Show the tooltip of the column under the pointer."""
-        if event is None or event.type() != QEvent.Type.ToolTip:
+        if not isinstance(event, QHelpEvent):
             return bool(super().eventFilter(watched, event))
         place = event.pos()
         text = self.text_of(self._header.logicalIndexAt(place))

@@ -166,13 +166,17 @@ class MeasureForm(Container[Any]):
     def _on_objects(self, *_: Any) -> None:
         layer = self._objects.value
         self._axes.reset_choices()
-        if layer is not None and self._guessed_for() is not layer:
+        if layer is not None and not self._has_axes_of(layer):
             self._guessed_for = weakref.ref(layer)
             guessed = layers.guess_layer_axes(layer)
             if guessed in self._axes.choices:
                 self._axes.value = guessed
         self.parents.reset_choices()
         self._on_axes()
+
+    def _has_axes_of(self, layer: Any) -> bool:
+        """Return whether axes were guessed, or chosen, for this layer as it is."""
+        return self._guessed_for() is layer and len(str(self._axes.value)) == layer.ndim
 
     def _on_axes(self, *_: Any) -> None:
         axes = str(self._axes.value or "")

@@ -95,7 +95,7 @@ def _with_children(request: MeasureRequest, progress: Progress) -> pd.DataFrame:
         return table
     # it was measured before: nothing but the number is new
     counts = before[keys].merge(table[[*keys, column]], on=keys, how="left")[column]
-    found = before.copy()
+    found: pd.DataFrame = before.copy()
     found[column] = counts.to_numpy()
     return found
 

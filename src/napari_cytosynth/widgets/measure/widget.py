@@ -73,6 +73,8 @@ class MeasureWidget(MeasureForm):
         )
 
     def _request(self, layer: Any) -> MeasureRequest:
+        if not self._has_axes_of(layer):  # its data have been replaced
+            self._on_objects()
         size = self._pixel_size(layer)
         snapshots = {one: LayerSnapshot.of(one) for one in self.intensity.value}
         pair = (self.ratio_of.value, self.ratio_to.value) if len(snapshots) > 1 else (None, None)
