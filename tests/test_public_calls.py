@@ -172,7 +172,15 @@ def calls(make_model, make_stainer, make_generator, tmp_path_factory) -> list[Ca
         Call(
             cytosynth.measure,
             {"labels": LABELS},
-            ("intensity", "pixel_size", "axes", "probability", "uncertainty", "doubt"),
+            (
+                *("intensity", "pixel_size", "axes", "probability", "uncertainty", "doubt"),
+                *("ratios", "neighbours", "parents", "children", "progress"),
+            ),
+        ),
+        Call(
+            cytosynth.track,
+            {"labels": LABELS},
+            ("max_distance", "pixel_size", "axes", "min_iou", "max_gap", "divisions", "progress"),
         ),
         Call(
             cytosynth.write_objects,

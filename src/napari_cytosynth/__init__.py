@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.batch.task import BatchResult, batch
     from napari_cytosynth.tasks.export.objects.exchange import read_objects, write_objects
     from napari_cytosynth.tasks.generate.task import Generation, generate, vary
+    from napari_cytosynth.tasks.link.tracking import track
+    from napari_cytosynth.tasks.link.tracks import Tracks
     from napari_cytosynth.tasks.measure.table import measure
     from napari_cytosynth.tasks.segment.task import Segmentation, segment
     from napari_cytosynth.tasks.stain.task import Staining, stain
@@ -33,6 +35,7 @@ __all__ = [
     "ModelInfo",
     "Segmentation",
     "Staining",
+    "Tracks",
     "__version__",
     "batch",
     "errors",
@@ -46,6 +49,7 @@ __all__ = [
     "save_settings",
     "segment",
     "stain",
+    "track",
     "vary",
     "write_objects",
 ]
@@ -59,6 +63,7 @@ _PUBLIC_MODULES = {
     "ModelInfo": "zoo.catalogue",
     "Segmentation": "tasks.segment.task",
     "Staining": "tasks.stain.task",
+    "Tracks": "tasks.link.tracks",
     "batch": "tasks.batch.task",
     "generate": "tasks.generate.task",
     "list_models": "zoo.catalogue",
@@ -69,6 +74,7 @@ _PUBLIC_MODULES = {
     "save_settings": "tasks.batch.settings",
     "segment": "tasks.segment.task",
     "stain": "tasks.stain.task",
+    "track": "tasks.link.tracking",
     "vary": "tasks.generate.task",
     "write_objects": "tasks.export.objects.exchange",
 }

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.images.reading import read_image
+from napari_cytosynth.tasks.common.layers import Source
 from napari_cytosynth.tasks.common.provenance import describe_source, made_now
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import saving
+from napari_cytosynth.tasks.link.tracking import track
+from napari_cytosynth.tasks.measure.columns import describe_column
 from napari_cytosynth.tasks.measure.table import measure
 
 from .from_file import file_source, sizes_of
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_cytosynth.images.loaded import LoadedImage
+    from napari_cytosynth.tasks.link.tracks import Tracks
 
 __all__ = ["Measurement", "measure_file"]
 
@@ -41,6 +45,8 @@ class Measurement:
         In what; None if in nothing.
     messages
         Notes for the user.
+    tracks
+        Of its objects through time. Default: None, they were not linked.
     """
 
     table: pd.DataFrame
@@ -49,6 +55,7 @@ class Measurement:
     labels: LoadedImage
     intensity: LoadedImage | None
     messages: list[str]
+    tracks: Tracks | None = None
 
     def save(self, path: str | Path, *, stem: str = "", overwrite: bool = False) -> list[Path]:
         """Write ``table.csv`` and ``provenance.json`` into a folder; return the files.
@@ -83,6 +90,11 @@ def measure_file(
     axes: str | None = None,
     pixel_size: Any = None,
     by_plane: bool = False,
+    parents: Path | None = None,
+    children: Path | None = None,
+    link_time: bool = False,
+    max_distance: float | None = None,
+    **more: Any,
 ) -> Measurement:
     """Measure the objects of a label image in a file.
 
@@ -91,10 +103,17 @@ def measure_file(
     path, series
         As :func:`~napari_cytosynth.images.reading.read_image` takes them.
     intensity
-        File of an image of the same shape. Default: None.
+        File of an image of the same shape, perhaps with channels. Default: None.
     axes, pixel_size, by_plane
         See :func:`~napari_cytosynth.tasks.measure.table.measure`; None (default): as the files
         say, the labels' first.
+    parents, children
+        Files of other labels of the same shape. Default: None.
+    link_time, max_distance
+        Link the objects through time, as :func:`~napari_cytosynth.tasks.link.tracking.track`
+        does. Default: no.
+    **more
+        ``ratios``, ``neighbours`` of :func:`~napari_cytosynth.tasks.measure.table.measure`.
 
     Raises
     ------
@@ -107,26 +126,50 @@ def measure_file(
     size = sizes_of(labels, pixel_size, used)
     if size is None and image is not None:
         size = sizes_of(image, None, used)
+    others = {"parents": parents, "children": children}
+    beside: dict[str, Any] = {
+        name: read_image(other, content="labels").data
+        for name, other in others.items()
+        if other is not None
+    }
     table = measure(
         labels.data,
-        None if image is None else image.data,
+        None if image is None else _with_axes(image),
         size,
         axes=used,
         by_plane=by_plane,
+        **beside,
+        **more,
     )
-    sources = [path, *([] if intensity is None else [intensity])]
+    tracks = None
+    if link_time:
+        tracks = track(labels.data, max_distance, size, axes=used)
+        table = tracks.join(table)
+    sources = [found for found in (path, intensity, *others.values()) if found is not None]
     messages = [*labels.messages, *(() if image is None else image.messages)]
-    parameters = {"axes": used, "pixel_size": size, "by_plane": by_plane}
-    record = _record(sources, labels, parameters)
-    return Measurement(table, record, sources, labels, image, messages)
+    parameters = {"axes": used, "pixel_size": size, "by_plane": by_plane, **more}
+    parameters |= {"link_time": True, "max_distance": max_distance} if link_time else {}
+    record = _record(sources, labels, parameters) | {
+        "intensity": None if intensity is None else str(intensity.absolute()),
+        **{name: str(other.absolute()) for name, other in others.items() if other is not None},
+        "columns": {
+            name: text
+            for name in table.columns.drop("index")
+            if (text := describe_column(str(name), [*map(str, table)]))
+        },
+    }
+    return Measurement(table, record, sources, labels, image, messages, tracks)
+
+
+def _with_axes(image: LoadedImage) -> Source:
+    """Return an image whose axes say which of them holds its channels."""
+    return Source(image.data, axis_labels=tuple((image.axes or "").lower()))
 
 
 def _record(sources: list[Path], labels: LoadedImage, parameters: dict[str, Any]) -> dict[str, Any]:
-    measured, *others = sources
     return {
         **made_now(),
         "task": "measure",
-        "source": describe_source(file_source(labels, measured)),
-        "intensity": str(others[0].absolute()) if others else None,
+        "source": describe_source(file_source(labels, sources[0])),
         "parameters": parameters,
     }

@@ -37,7 +37,7 @@ TASKS: dict[str, Callable[..., Any]] = {"segment": segment, "stain": stain, "mea
 """The function of each task that runs on many files."""
 _NO_SETTINGS = {
     *("model", "out", "progress", "on_start", "on_update", "enough"),
-    *("intensity", "probability", "uncertainty", "doubt"),
+    *("intensity", "probability", "uncertainty", "doubt", "parents", "children"),
 }
 """Arguments that are no plain values, or that differ from file to file."""
 _NO_MATTER = ("device", "tile_size")

@@ -1,4 +1,4 @@
-"""Linking of the objects of neighbouring planes into objects of the stack (stitching)."""
+"""Linking of objects: of neighbouring planes into objects of the stack, and through time."""
 
 from .linking import Linking, PlaneLinker
 from .overlaps import (
@@ -9,6 +9,8 @@ from .overlaps import (
     count_overlaps,
     object_areas,
 )
+from .tracking import track
+from .tracks import Tracks
 
 __all__ = [
     "MINIMUM_IOU",
@@ -16,7 +18,9 @@ __all__ = [
     "Linking",
     "PlaneLinker",
     "SharedPixels",
+    "Tracks",
     "connected_groups",
     "count_overlaps",
     "object_areas",
+    "track",
 ]

@@ -25,7 +25,7 @@ def has_doubt(source: Any) -> bool:
 
 
 def add_doubt(table: pd.DataFrame, labels: Any, axes: str, objects: Any) -> None:
-    """Add the column ``doubt`` to a table of measured objects.
+    """Add the column ``doubt`` to a table of measured objects, and intervals where there are any.
 
     Parameters
     ----------
@@ -44,20 +44,40 @@ def add_doubt(table: pd.DataFrame, labels: Any, axes: str, objects: Any) -> None
         If they are none, or of another shape.
     """
     found, planes = check_doubted(objects, labels.shape)
-    if "doubt" not in found:  # not calibrated
-        table.insert(list(table).index("label") + 1, "doubt", np.nan)
+    known = found.drop_duplicates("label").set_index("label")
+    places = [axis for axis in axes.lower() if axis not in "cyx"]
+    columns = ["doubt"] if "doubt" in known else []
+    if all(axis in table for axis in places):
+        columns += _with_intervals(known)
+    place = list(table).index("label") + 1
+    if not columns:  # not calibrated
+        table.insert(place, "doubt", np.nan)
         return
-    doubts = np.full(int(planes.max(initial=0)) + 1, np.nan)
-    known = found[found["label"] < len(doubts)]
-    doubts[known["label"].to_numpy()] = known["doubt"].to_numpy()
-    matched = _matched(labels, planes.reshape(labels.shape), axes, doubts)
-    keys = ["label", *(axis for axis in axes.lower() if axis in table)]
+    matched = _matched(labels, planes.reshape(labels.shape), axes)
+    values = known[columns].reindex(matched["partner"]).set_axis(matched.index)
     # an object in space has that of its planes, on average
-    means = matched.groupby(keys)["doubt"].mean()
-    found = table[keys].merge(means.reset_index(), on=keys, how="left")
-    # without any partner the column has no type
-    values = found["doubt"].to_numpy(np.float64)
-    table.insert(list(table).index("label") + 1, "doubt", values)
+    keys = ["label", *(axis for axis in places if axis in table)]
+    means = pd.concat([matched[keys], values], axis=1).groupby(keys)[columns].mean()
+    wanted = table[keys].merge(means.reset_index(), on=keys, how="left")
+    # without any partner a column has no type
+    doubts = wanted["doubt"].to_numpy(np.float64) if "doubt" in wanted else np.nan
+    table.insert(place, "doubt", doubts)
+    for column in columns:
+        if column not in table:
+            table[column] = wanted[column].to_numpy(np.float64)
+
+
+def _with_intervals(known: pd.DataFrame) -> list[str]:
+    """Return the numbers of a virtual stain whose intervals are known, each before its ends."""
+    ends = [name for name in known if str(name).endswith(("_low", "_high"))]
+    found: list[str] = []
+    for end in ends:
+        number = str(end).rpartition("_")[0]
+        # areas and shapes of the measured objects are their own
+        if number in known and number.startswith(("mean_", "sum_")) and number not in found:
+            found.append(number)
+        found.append(str(end))
+    return found
 
 
 def check_doubted(
@@ -103,20 +123,15 @@ def _table(objects: Any) -> pd.DataFrame | None:
     return table if isinstance(table, pd.DataFrame) and "label" in table else None
 
 
-def _matched(
-    labels: Any, found: npt.NDArray[np.integer], axes: str, doubts: npt.NDArray[np.float64]
-) -> pd.DataFrame:
-    """Return the doubt of each object in each plane that is one of those found (IoU ≥ 0.5)."""
+def _matched(labels: Any, found: npt.NDArray[np.integer], axes: str) -> pd.DataFrame:
+    """Return for each object in each plane the one of those found that it is (IoU ≥ 0.5)."""
     letters = [axis for axis in axes if axis not in "YX"]
     sizes = [size for axis, size in zip(axes, labels.shape, strict=True) if axis in letters]
-    parts = [pd.DataFrame(columns=["label", "doubt", *(axis.lower() for axis in letters)])]
+    names = [axis.lower() for axis in letters]
+    parts = [pd.DataFrame(columns=["label", "partner", *names], dtype=np.int64)]
     for index in np.ndindex(*sizes):
         where = plane_slices(axes, index)
-        pairs = partners(np.asarray(labels[where]), found[where])
-        place = dict(zip((axis.lower() for axis in letters), index, strict=True))
-        columns = {
-            "label": [own for own, _ in pairs],
-            "doubt": doubts[[partner for _, partner in pairs]],
-        }
-        parts.append(pd.DataFrame(columns | place))
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        pairs = np.array(partners(np.asarray(labels[where]), found[where]), np.int64).reshape(-1, 2)
+        columns = {"label": pairs[:, 0], "partner": pairs[:, 1]}
+        parts.append(pd.DataFrame(columns | dict(zip(names, index, strict=True))))
+    return pd.concat(parts, ignore_index=True)

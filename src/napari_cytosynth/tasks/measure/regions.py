@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .hulls import hull_areas
+from .intensities import summarise
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["Regions"]
+__all__ = ["Regions", "number_labels"]
 
 
 class Regions:
@@ -38,7 +41,7 @@ class Regions:
         # a border of background spares every neighbourhood its special cases
         self._labels = np.pad(np.asarray(labels).astype(np.int64), 1)
         y, x = np.nonzero(self._labels > 0)
-        self.ids, self._region = np.unique(self._labels[y, x], return_inverse=True)
+        self.ids, self._region = number_labels(self._labels[y, x])
         self._y, self._x = y - 1, x - 1
 
     def _total(self, values: npt.NDArray[Any] | None = None) -> Floats:
@@ -57,17 +60,11 @@ class Regions:
 
     def mean(self, image: npt.NDArray[Any]) -> Floats:
         """Return the mean of an image (Y, X) over each region."""
-        return self.sum(image) / self.area
+        return self._total(image[self._y, self._x]) / self.area
 
-    def sum(self, image: npt.NDArray[Any]) -> Floats:
-        """Return the sum of an image (Y, X) over each region."""
-        return self._total(image[self._y, self._x])
-
-    def max(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the maximum of an image (Y, X) over each region, in the image's own type."""
-        values = image[self._y, self._x]
-        order = np.lexsort((values, self._region))
-        return values[order[np.cumsum(self.area) - 1]]
+    def statistics(self, image: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Return the statistics of an image (Y, X) over each region, by their names."""
+        return summarise(self._region, image[self._y, self._x], len(self.ids))
 
     @cached_property
     def _moments(self) -> tuple[Floats, Floats, Floats]:
@@ -183,31 +180,38 @@ class Regions:
         That is the number of pixels of rectangles, rows and diagonal squares, and close
         to it for whatever else is convex.
         """
-        from scipy.spatial import ConvexHull
-
-        region, y, low, high = self._row_extremes()
-        corners = np.stack(
-            [
-                np.concatenate([y - 0.5, y + 0.5, y - 0.5, y + 0.5, y, y]),
-                np.concatenate([low, low, high, high, low - 0.5, high + 0.5]),
-            ],
-            axis=1,
-        )
-        order = np.argsort(np.tile(region, 6), kind="stable")
-        ends = np.cumsum(np.bincount(region, minlength=len(self.ids)) * 6)
-        groups = np.split(corners[order], ends[:-1]) if len(ends) else []
-        return np.array([ConvexHull(points).volume + 0.5 for points in groups], float)
+        region, row, low, high = self._row_extremes()
+        return hull_areas(region, row, low, high, len(self.ids)) + 0.5
 
     def _row_extremes(self) -> tuple[npt.NDArray[np.int64], ...]:
         """Return the first and last column of every row of every region, all that a hull needs."""
-        rows = int(self._labels.shape[0])
-        order = np.argsort(self._region * rows + self._y, kind="stable")  # columns ascend
-        key = (self._region * rows + self._y)[order]
-        first = np.flatnonzero(np.diff(key, prepend=-1))
-        last = np.append(first[1:], len(key)) - 1
-        x = self._x[order]
-        last = last[: len(first)]
-        return key[first] // rows, key[first] % rows, x[first], x[last]
+        # pixels are in raster order: within a region rows ascend, and columns within a row
+        order = np.argsort(self._region, kind="stable")
+        region, y, x = self._region[order], self._y[order], self._x[order]
+        begins = np.ones(len(order), bool)
+        begins[1:] = (y[1:] != y[:-1]) | (region[1:] != region[:-1])
+        first = np.flatnonzero(begins)
+        last = np.append(first[1:], len(order))[: len(first)] - 1
+        return region[first], y[first], x[first], x[last]
+
+
+def number_labels(
+    labels: npt.NDArray[np.integer],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the different labels, ascending, and the number of each pixel's among them.
+
+    Parameters
+    ----------
+    labels
+        (N,) above 0.
+    """
+    highest = int(labels.max(initial=0))
+    if highest > 4 * len(labels) + 1000:  # a table of all would be larger than what it is of
+        ids, numbers = np.unique(labels, return_inverse=True)
+        return ids.astype(np.int64), numbers
+    there = np.zeros(highest + 1, bool)
+    there[labels] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[labels]
 
 
 def _perimeter_weights() -> Floats:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from napari_cytosynth.arguments import check_flag
+from napari_cytosynth.arguments import check_callable, check_flag, shown, unsuitable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.memory import require_memory
-from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes, runs_along_z
+from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 
 from .doubt import add_doubt, has_doubt
-from .regions import Regions
-from .stacks import measure_run
+from .images import channel_images, labels_over, single_image
+from .intensities import intensity_column
+from .own_columns import keep_own_columns
+from .rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
+    import pandas as pd
 
-__all__ = ["measure", "with_index"]
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.layers import Source
+
+__all__ = ["check_ratios", "measure", "with_index"]
 
 BYTES_PER_PIXEL = 64  # labels, outline and coordinates, where all of a plane is objects
 
@@ -38,6 +43,11 @@ def measure(
     uncertainty: Any = None,
     doubt: Any = None,
     by_plane: bool = False,
+    ratios: Sequence[tuple[str, str]] = (),
+    neighbours: bool = False,
+    parents: Any = None,
+    children: Any = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Measure every object of a label image, in three dimensions where its axes hold Z.
 
@@ -48,7 +58,11 @@ def measure(
         label are one object, of which there is one row; along other axes (T, …) there is a row
         for each plane that a label lies in, or each run along Z.
     intensity
-        Array or layer of the same shape to measure intensities in. Default: None.
+        What to measure intensities in: an array or layer, perhaps with an axis of channels more
+        than the labels have; a list of layers; or a dict of arrays or layers by the names that
+        their channels get. Layers are measured where they lie (scale, translate, rotate): on
+        another grid than that of the labels they are interpolated linearly, and objects that
+        reach out of them have no intensities. Arrays have the shape of the labels. Default: None.
     pixel_size
         In µm: one number, those of Y and X, or those of Z, Y and X. None (default), or a missing
         Z, takes a layer's scale where its units are a length; what is unknown has no
@@ -56,7 +70,7 @@ def measure(
     axes
         Axes of `labels`, for example ``"TZYX"``; None (default) guesses (see `guess_axes`).
     probability
-        Array of the same shape for ``mean_probability``. Default: None.
+        Array or layer of the same shape for ``mean_probability``. Default: None.
     uncertainty
         Array or layer of the same shape for ``mean_uncertainty``: that of a virtual stain
         in which the objects were found. Default: None.
@@ -67,6 +81,18 @@ def measure(
         object is at least 0.5. None (default): that of `labels`, if they are such a layer.
     by_plane
         Measure areas in each plane along Z, too, in place of volumes. Default: False.
+    ratios
+        Pairs of channels, for the ratio of their means. Default: none.
+    neighbours
+        Find the next object of each, and count those that touch it. Default: False.
+    parents
+        Other labels, for the number of the one that each object lies in. Default: None.
+    children
+        Other labels, of which those that lie in each object are counted; a dict of several by
+        their names. Default: None.
+    progress
+        Called several times a plane; may raise :class:`~napari_cytosynth.errors.Cancelled`. None
+        (default): silent.
 
     Returns
     -------
@@ -94,52 +120,115 @@ def measure(
         where it is not known, and without a column where nothing is known of any. Of an object
         along Z, the mean over its planes.
 
-        ``mean_probability``, ``mean_uncertainty``; ``mean_intensity``, ``max_intensity``,
-        ``sum_intensity``. Centroids count from the centre of the first pixel.
+        ``mean_probability``, ``mean_uncertainty``; ``min_intensity``, ``max_intensity``,
+        ``mean_intensity``, ``std_intensity``, ``median_intensity``, ``sum_intensity``; of
+        several channels ``mean_DNA_intensity`` … and ``ratio_DNA_to_actin``.
+
+        ``next_label``, ``next_distance_px``, ``next_distance_um`` (between centroids),
+        ``touching``; ``parent``, ``children`` (see
+        :mod:`~napari_cytosynth.tasks.measure.neighbours`).
+
+        Columns of a layer's ``features`` that no measurement makes are kept. Centroids count from
+        the centre of the first pixel. What a column means is told by
+        :func:`~napari_cytosynth.tasks.measure.columns.describe_column`.
 
     Raises
     ------
     InputError
-        If labels are not integers or beyond 64 bits with a sign, shapes differ, the pixel size
-        is not positive or has a Z that the labels have not, or `doubt` is no such thing.
+        If labels are not integers or beyond 64 bits with a sign, shapes differ, a layer lies
+        elsewhere, the pixel size is not positive or has a Z that the labels have not, or `doubt`
+        is no such thing.
     """
     source = read_source(labels, "labels")
+    axes = _checked_axes(source, axes)
+    check_callable(progress, "progress")
+    z_size, size = known_voxel_size(source, axes, pixel_size)
+    rows = Rows(
+        reader=_LabelReader(source.data, axes),
+        size=size,
+        z_size=z_size,
+        volumes="Z" in axes and not check_flag(by_plane, "by_plane"),
+        progress=progress or silent,
+        means={
+            name: single_image(image, name, source, axes)
+            for name, image in (("probability", probability), ("uncertainty", uncertainty))
+            if image is not None
+        },
+        channels=channel_images(intensity, source, axes),
+        neighbours=check_flag(neighbours, "neighbours"),
+        parents=None if parents is None else labels_over(parents, "parents", source, axes),
+        children={
+            name: labels_over(image, "children", source, axes)
+            for name, image in _by_name(children).items()
+        },
+    )
+    ratios = check_ratios(ratios, [name for one in rows.channels for name in one.names])
+    _require_memory(rows.reader)
+    table = rows.table()
+    for first, second in ratios:
+        one, other = (table[intensity_column("mean", name)] for name in (first, second))
+        table[f"ratio_{first}_to_{second}"] = one / other.where(other != 0)
+    if doubt is not None or has_doubt(labels):
+        add_doubt(table, source.data, axes, labels if doubt is None else doubt)
+    places = [axis for axis in axes.lower() if axis not in "cyx"]
+    table = keep_own_columns(table, getattr(labels, "features", None), places)
+    return with_index(table)
+
+
+def _checked_axes(source: Source, axes: str | None) -> str:
+    """Return the axes of the labels, if these can be measured."""
     data = source.data
     if np.dtype(data.dtype).kind not in "iub":
         raise InputError("Only labels can be measured: whole numbers, 0 for the background.")
     if axes is None:
         axes = guess_axes(data.ndim, source.axis_labels, shape=data.shape)
     axes = parse_axes(axes, data.ndim)
-    volumes = "Z" in axes and not check_flag(by_plane, "by_plane")
-    z_size, size = known_voxel_size(source, axes, pixel_size)
-    readers = {
-        name: _matching_reader(other, data.shape, axes, name)
-        for name, other in (
-            ("intensity", intensity),
-            ("probability", probability),
-            ("uncertainty", uncertainty),
-        )
-        if other is not None
-    }
-    reader = _LabelReader(data, axes)
     if "C" in axes and data.shape[axes.index("C")] != 1:
         raise InputError("Labels have no channels: name their axes without C.")
+    return axes
+
+
+def _by_name(children: Any) -> dict[str, Any]:
+    if children is None:
+        return {}
+    return children if isinstance(children, dict) else {"": children}
+
+
+def _require_memory(reader: PlaneReader) -> None:
     rows, columns = reader.plane_shape
     require_memory(
         rows * columns * BYTES_PER_PIXEL,
         f"Measuring a plane of {rows} × {columns} pixels",
         "Crop the labels, or measure parts of them.",
     )
-    if volumes:
-        tables = _volume_tables(reader, readers, size, z_size)
-    else:
-        # of a stack without planes there is nothing but the columns
-        planes = reader.indices() if math.prod(reader.leading_shape) else [None]
-        tables = [_measured(reader, readers, index, size) for index in planes]
-    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
-    if doubt is not None or has_doubt(labels):
-        add_doubt(table, data, axes, labels if doubt is None else doubt)
-    return with_index(table)
+
+
+def check_ratios(ratios: Any, channels: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of channels whose ratios are wanted, if there are such channels.
+
+    Raises
+    ------
+    InputError
+        If one of them is no pair, or of a channel that is not measured.
+    """
+    allowed = 'pairs of channels, such as [("DNA", "actin")]'
+    if not isinstance(ratios, list | tuple):
+        raise unsuitable("ratios", ratios, allowed)
+    if len(ratios) == 2 and all(isinstance(name, str) for name in ratios):
+        ratios = [ratios]
+    found = []
+    for pair in ratios:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise unsuitable("ratios", ratios, allowed)
+        for name in pair:
+            if name not in channels or not name:
+                known = ", ".join(channel for channel in channels if channel) or "without names"
+                raise InputError(
+                    f"There is no channel “{shown(name)}” for a ratio: the measured channels are "
+                    f"{known}. Give several images as a dict: intensity={{'DNA': …, 'actin': …}}."
+                )
+        found.append((str(pair[0]), str(pair[1])))
+    return found
 
 
 class _LabelReader(PlaneReader):
@@ -164,104 +253,3 @@ def with_index(table: pd.DataFrame) -> pd.DataFrame:
     index[repeated] = -np.arange(1, np.count_nonzero(repeated) + 1)
     table.insert(0, "index", index)
     return table
-
-
-def _volume_tables(
-    reader: PlaneReader,
-    others: dict[str, PlaneReader],
-    size: tuple[float, ...] | None,
-    z_size: float | None,
-) -> list[pd.DataFrame]:
-    """Return the table of each run along Z; of none, that of an empty one."""
-    axes = reader.leading_axes.replace("Z", "").lower()
-    runs = runs_along_z(reader.leading_axes, reader.leading_shape) or {(0,) * len(axes): []}
-    return [
-        _table(measure_run(reader, others, planes, size, z_size), dict(zip(axes, run, strict=True)))
-        for run, planes in runs.items()
-    ]
-
-
-def _measured(
-    reader: PlaneReader,
-    others: dict[str, PlaneReader],
-    index: tuple[int, ...] | None,
-    size: tuple[float, ...] | None,
-) -> pd.DataFrame:
-    """Return the table of one plane; for None that of an empty one."""
-    if index is None:
-        index = (0,) * len(reader.leading_axes)
-        nothing = np.zeros((0, 0), int)
-        found = _measure_plane(nothing, dict.fromkeys(others, nothing), size)
-    else:
-        pixels = {name: other.read(index)[0] for name, other in others.items()}
-        found = _measure_plane(reader.read(index)[0], pixels, size)
-    return _table(found, dict(zip(reader.leading_axes.lower(), index, strict=True)))
-
-
-def _matching_reader(other: Any, shape: tuple[int, ...], axes: str, name: str) -> PlaneReader:
-    data = read_source(other, name).data
-    if np.dtype(data.dtype).kind not in "buif":
-        raise InputError(
-            f"The {name} image holds {data.dtype} values; real numbers can be measured."
-        )
-    if tuple(data.shape) != tuple(shape):
-        raise InputError(
-            f"The {name} image has the shape {tuple(data.shape)}, but the labels have "
-            f"{tuple(shape)}: choose an image of the same size."
-        )
-    return PlaneReader(data, axes)
-
-
-def _table(columns: dict[str, npt.NDArray[Any]], place: dict[str, int]) -> pd.DataFrame:
-    ids = columns.pop("label")
-    head = {"label": ids}
-    head |= {axis: np.full(len(ids), position) for axis, position in place.items()}
-    return pd.DataFrame(head | columns)
-
-
-def _measure_plane(
-    labels: npt.NDArray[np.integer],
-    pixels: dict[str, npt.NDArray[Any]],
-    pixel_size: tuple[float, ...] | None,
-) -> dict[str, npt.NDArray[Any]]:
-    regions = Regions(labels)
-    columns: dict[str, npt.NDArray[Any]] = {"label": regions.ids, "area_px": regions.area}
-    columns |= _lengths(regions, (1.0, 1.0), "px")
-    if pixel_size is not None:
-        columns["area_um2"] = regions.area * pixel_size[0] * pixel_size[1]
-        columns |= _lengths(regions, (pixel_size[0], pixel_size[1]), "um")
-    major, minor, angle = regions.ellipse(pixel_size or (1.0, 1.0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(major > 0, minor / major, 1.0)
-    columns["eccentricity"] = np.sqrt(1 - ratio**2)
-    columns["orientation_deg"] = np.rad2deg(angle)
-    columns["solidity"] = np.minimum(regions.area / regions.convex_area(), 1)
-    for name in ("probability", "uncertainty"):
-        if name in pixels:
-            columns[f"mean_{name}"] = regions.mean(pixels[name])
-    if "intensity" in pixels:
-        columns |= _intensities(regions, pixels["intensity"])
-    return columns
-
-
-def _lengths(
-    regions: Regions, size: tuple[float, float], unit: str
-) -> dict[str, npt.NDArray[np.float64]]:
-    major, minor, _ = regions.ellipse(size)
-    return {
-        f"centroid_y_{unit}": regions.centroid[0] * size[0],
-        f"centroid_x_{unit}": regions.centroid[1] * size[1],
-        f"equivalent_diameter_{unit}": np.sqrt(4 / np.pi * regions.area * size[0] * size[1]),
-        f"axis_major_{unit}": major,
-        f"axis_minor_{unit}": minor,
-        f"perimeter_{unit}": regions.perimeter(size),
-    }
-
-
-def _intensities(regions: Regions, image: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-    reduce: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]] = {
-        "mean": regions.mean,
-        "max": regions.max,
-        "sum": regions.sum,
-    }
-    return {f"{name}_intensity": function(image) for name, function in reduce.items()}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
@@ -30,7 +32,7 @@ class Volumes:
     ids
         Label of each object, ascending. All results are in this order.
     names
-        Names of the images that are measured in. Default: none.
+        Names of the images whose means are wanted. Default: none.
     sizes
         Sizes of a voxel along Z, Y and X that surfaces are wanted for. Default: 1 px.
 
@@ -40,8 +42,8 @@ class Volumes:
         Number of voxels of each object.
     surfaces
         For each of `sizes`, the area of the surface of each object (see :func:`cell_areas`).
-    totals, largest
-        Sum and maximum of each object in each image.
+    totals
+        Sum of each object in each image.
     """
 
     def __init__(
@@ -58,13 +60,15 @@ class Volumes:
         self._low: Whole = np.full((3, count), np.iinfo(np.int64).max)
         self._high: Whole = np.full((3, count), -1)
         self.totals: dict[str, Floats] = {name: np.zeros(count) for name in names}
-        self.largest: dict[str, npt.NDArray[Any]] = {}
+        self._lookup = _lookup(ids)
         self._areas = [cell_areas(size) for size in sizes]
         self._last: npt.NDArray[np.int32] | None = None
         self._z = 0
 
-    def add(self, labels: npt.NDArray[np.integer], images: dict[str, npt.NDArray[Any]]) -> None:
-        """Add the next plane.
+    def add(
+        self, labels: npt.NDArray[np.integer], images: dict[str, npt.NDArray[Any]]
+    ) -> tuple[Whole, tuple[Whole, Whole]]:
+        """Add the next plane; return the number of the object of each of its pixels, and these.
 
         Parameters
         ----------
@@ -74,17 +78,17 @@ class Volumes:
             (Y, X) to be measured in, by name.
         """
         y, x = np.nonzero(labels > 0)
-        region = np.searchsorted(self.ids, labels[y, x])
+        region = self._lookup(labels[y, x])
         self._add_positions(region, y, x)
         for name, image in images.items():
-            values = image[y, x]
-            self.totals[name] += np.bincount(region, values.astype(np.float64), len(self.ids))
-            self._raise(name, region, values)
+            values = image[y, x].astype(np.float64)
+            self.totals[name] += np.bincount(region, values, len(self.ids))
         # padded: the surface closes at the border of the image, too
         padded = np.zeros((labels.shape[0] + 2, labels.shape[1] + 2), np.int32)
         padded[y + 1, x + 1] = region + 1
         self._add_cells(padded)
         self._z += 1
+        return region, (y, x)
 
     def close(self) -> None:
         """End the run: the surfaces close behind its last plane."""
@@ -112,13 +116,6 @@ class Volumes:
             np.minimum.at(self._low[axis], region, values)
             np.maximum.at(self._high[axis], region, values)
 
-    def _raise(self, name: str, region: Whole, values: npt.NDArray[Any]) -> None:
-        """Raise the largest value of each object, in the image's own type."""
-        if name not in self.largest:
-            self.largest[name] = np.full(len(self.ids), _smallest(values.dtype), values.dtype)
-        with np.errstate(invalid="ignore"):  # NaN stays NaN
-            np.maximum.at(self.largest[name], region, values)
-
     def _add_cells(self, plane: npt.NDArray[np.int32]) -> None:
         """Add the surface between the last plane and this one."""
         below = np.zeros_like(plane) if self._last is None else self._last
@@ -141,10 +138,14 @@ class Volumes:
                 surface += np.bincount(region, areas[code], minlength=len(self.ids))
 
 
-def _smallest(dtype: np.dtype[Any]) -> Any:
-    if dtype.kind == "f":
-        return -np.inf
-    return False if dtype.kind == "b" else np.iinfo(dtype).min
+def _lookup(ids: npt.NDArray[np.integer]) -> Callable[[npt.NDArray[np.integer]], Whole]:
+    """Return the function from labels to their numbers among `ids`: a table, if that is small."""
+    highest = int(ids.max(initial=0))
+    if highest > 4 * len(ids) + 1000:
+        return lambda labels: np.searchsorted(ids, labels)
+    table = np.zeros(highest + 1, np.int64)
+    table[ids] = np.arange(len(ids))
+    return lambda labels: table[labels]
 
 
 @lru_cache(maxsize=32)

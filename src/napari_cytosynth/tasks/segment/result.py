@@ -20,6 +20,7 @@ from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.formats import ImageFacts
 from napari_cytosynth.tasks.export.results import write_segmentation
 from napari_cytosynth.tasks.export.saving import saving
+from napari_cytosynth.tasks.measure.images import channel_images
 from napari_cytosynth.tasks.measure.table import measure
 
 from .confidence import DOUBTFUL, count_doubtful
@@ -117,35 +118,43 @@ class Segmentation(CorrectedPlanes):
         return self.measure()
 
     def measure(
-        self, intensity: Any = None, uncertainty: Any = None, doubt: Any = None
+        self, intensity: Any = None, uncertainty: Any = None, doubt: Any = None, **more: Any
     ) -> pd.DataFrame:
         """Return the table, with intensities and uncertainties in the objects.
 
         Parameters
         ----------
         intensity, uncertainty
-            Arrays or layers of the shape of `probability`. Default: None. An image to measure
-            intensities in, and, where the image is a virtual stain, its uncertainty
-            (see :func:`~napari_cytosynth.tasks.measure.measure`).
+            What to measure intensities in, and, where the image is a virtual stain, its
+            uncertainty (see :func:`~napari_cytosynth.tasks.measure.measure`): layers, which are
+            measured where they lie, or arrays of the shape of `probability`. Default: None.
         doubt
             Objects of that virtual stain, or their Labels layer, for their doubt. None (default):
             :attr:`doubted`, if any.
+        **more
+            ``ratios``, ``neighbours``, ``parents``, ``children``, ``progress``: as those of
+            :func:`~napari_cytosynth.tasks.measure.measure`.
 
         Raises
         ------
         InputError
-            If their shape does not fit.
+            If their shape or their position does not fit.
         """
+        place = self.placement
         table = measure(
-            self.labels,
-            intensity,
+            self._placed_source(self.labels),
+            self._placed(intensity),
             voxel_size(self.pixel_size, self.z_size if "Z" in self.axes else None),
-            axes=self.axes,
-            probability=self.probability,
-            uncertainty=uncertainty,
+            axes=place.layer_axes,
+            probability=place.placed(self.probability),
+            uncertainty=self._placed(uncertainty),
             doubt=self.doubted if doubt is None else doubt,
             by_plane=not self.links_planes,
+            **more,
         )
+        # a single plane of a stack has leading axes in its layers only
+        leading = [axis.lower() for axis in place.layer_axes if axis not in self.axes + "C"]
+        table = table.drop(columns=leading)
         if self.confidence is not None:
             after = list(table).index("mean_probability") + 1
             table.insert(after, "confidence", self.confidence[table["label"].to_numpy()])
@@ -153,6 +162,30 @@ class Segmentation(CorrectedPlanes):
             names = self.correction_names
             table["correction"] = [names.get(label, "") for label in table["label"]]
         return table
+
+    def misfit(self, image: Any) -> str:
+        """Return why intensities cannot be measured in an image or a layer; empty where they can.
+
+        Nothing is read of it.
+        """
+        shape = np.broadcast_to(np.int8(0), self.probability.shape)
+        try:
+            axes = self.placement.layer_axes
+            channel_images(self._placed(image), self._placed_source(shape), axes)
+        except InputError as error:
+            return str(error)
+        return ""
+
+    def _placed_source(self, array: Any) -> Source:
+        place = self.placement
+        return Source(place.placed(array), geometry=place.geometry if self.source.geometry else {})
+
+    def _placed(self, image: Any) -> Any:
+        """Return arrays with the axes of the layers; layers say themselves where they lie."""
+        if isinstance(image, dict):
+            return {name: self._placed(one) for name, one in image.items()}
+        array = not hasattr(image, "scale") and getattr(image, "shape", None)
+        return self.placement.placed(image) if array == self.probability.shape else image
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.float64] | None:

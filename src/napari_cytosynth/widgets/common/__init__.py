@@ -1,1 +1,4 @@
-"""Shared parts of the dock widgets: background jobs, model choice, image form, controls."""
+"""Shared parts of the dock widgets: background jobs, model choice, image form, controls.
+
+Many files, because each holds one part that several widgets use by itself.
+"""

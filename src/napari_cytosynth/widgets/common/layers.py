@@ -107,7 +107,11 @@ def guess_layer_axes(layer: Any, channels: int = 1) -> str:
     shape = shape_of(layer)
     try:
         return guess_axes(
-            len(shape), layer.axis_labels, rgb=layer.rgb, channels=channels, shape=shape
+            len(shape),
+            layer.axis_labels,
+            rgb=getattr(layer, "rgb", False),
+            channels=channels,
+            shape=shape,
         )
     except InputError:
         return ""
@@ -128,7 +132,7 @@ def axes_choices(layer: Any, typed: str = "") -> list[tuple[str, str]]:
     if layer is None:
         return []
     shape = shape_of(layer)
-    found = possible_axes(shape, rgb=layer.rgb)
+    found = possible_axes(shape, rgb=getattr(layer, "rgb", False))
     letters = fitting_axes(layer, typed)
     if letters and letters not in found:
         found.append(letters)
@@ -255,6 +259,9 @@ def save_table(table: Any, path: str | Path) -> None:
 
 
 def show_table(viewer: Any, layer: Any) -> None:
-    """Open napari's features table on a layer."""
+    """Open napari's features table on a layer; the heads of its columns explain them."""
+    from .column_tips import explain_columns
+
     viewer.layers.selection.active = layer
-    viewer.window.add_plugin_dock_widget("napari", "Features table widget")
+    found = viewer.window.add_plugin_dock_widget("napari", "Features table widget")
+    explain_columns(found[1])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import KeptModel
 
 __all__ = [
+    "OwnColumns",
     "RelabelResult",
     "SegmentRequest",
     "SegmentRunResult",
@@ -65,6 +66,31 @@ class StainSnapshots:
 
 
 @dataclass(frozen=True, eq=False)
+class OwnColumns:
+    """Columns that the user has added to the table of a result.
+
+    Attributes
+    ----------
+    segmentation
+        The result.
+    features
+        Its table.
+    """
+
+    segmentation: Any
+    features: Any
+
+    def kept_in(self, table: Any, segmentation: Any) -> Any:
+        """Return the table of the result at another threshold with these columns."""
+        from napari_cytosynth.tasks.measure.own_columns import keep_own_columns, labels_before
+
+        axes, old = segmentation.axes, self.segmentation.labels
+        found = labels_before(segmentation.labels, old, axes)
+        before = table["label"].map(found).fillna(0).astype("int64")
+        return keep_own_columns(table, self.features, axes.lower().strip("yx"), before)
+
+
+@dataclass(frozen=True, eq=False)
 class SegmentRequest:
     """Input of a run: image, model and options, read from the widget when Run was pressed.
 
@@ -85,7 +111,7 @@ class SegmentRequest:
     resample: bool
     pixel_size: float | tuple[float, ...] | None
     visible: Plane
-    intensity: LayerSnapshot | None = None
+    intensity: tuple[LayerSnapshot, ...] = ()
     diameter: float | None = None
     """Of the objects, in px of the image."""
     stain: StainSnapshots | None = None
@@ -225,13 +251,14 @@ def _in_words_of_the_form(segmentation: Any) -> list[str]:
 def relabel(
     segmentation: Any,
     options: LabelOptions,
-    intensity: LayerSnapshot | None,
+    intensity: tuple[LayerSnapshot, ...],
     progress: Progress,
     stain: StainSnapshots | None = None,
+    own: OwnColumns | None = None,
 ) -> RelabelResult:
     """Label and measure the whole stack at another threshold; the network is not run."""
     update = relabel_only(segmentation, options, progress)
-    return measured(update, intensity, progress, stain)
+    return measured(update, intensity, progress, stain, own)
 
 
 def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -> RelabelResult:
@@ -243,13 +270,16 @@ def relabel_only(segmentation: Any, options: LabelOptions, progress: Progress) -
 
 def measured(
     update: RelabelResult,
-    intensity: LayerSnapshot | None,
+    intensity: tuple[LayerSnapshot, ...],
     progress: Progress,
     stain: StainSnapshots | None = None,
+    own: OwnColumns | None = None,
 ) -> RelabelResult:
-    """Return labels that were made, with their table."""
+    """Return labels that were made, with their table and the user's own columns."""
     progress(0, 0, "Measuring the objects")
     table, messages = _measured(update.segmentation, intensity, stain)
+    if own is not None:
+        table = own.kept_in(table, update.segmentation)
     progress(0, 0, "Measured")
     return RelabelResult(update.segmentation, update.labels, table, messages)
 
@@ -275,27 +305,43 @@ def count_stack(segmentation: Any, options: LabelOptions, progress: Progress) ->
 
 
 def _measured(
-    segmentation: Any, intensity: LayerSnapshot | None, stain: StainSnapshots | None
+    segmentation: Any, intensity: tuple[LayerSnapshot, ...], stain: StainSnapshots | None
 ) -> tuple[Any, list[str]]:
     """Return the table, and warnings about layers that do not fit and were not measured in."""
-    beside = {} if stain is None else {"uncertainty": stain.uncertainty, "doubt": stain.objects}
-    layers = {"intensity": intensity, **beside}
+    images, messages = _measurable(segmentation, intensity)
     used: dict[str, Any] = {}
-    messages: list[str] = []
-    for name, layer in layers.items():
+    table = segmentation.table
+    if images:
+        try:
+            table = segmentation.measure(intensity=images)
+        except CytosynthError as error:
+            messages.append(f"⚠ {error}")
+        else:
+            used["intensity"] = images
+    beside = {} if stain is None else {"uncertainty": stain.uncertainty, "doubt": stain.objects}
+    for name, layer in beside.items():
         if layer is None:
             continue
-        position = getattr(segmentation, "position", None)
-        image = layer.pixels(segmentation.probability.ndim, position)
-        # the doubts are in the table of the layer, not in its pixels
-        part = replace(layer, data=image) if name == "doubt" else image
+        part: Any = layer
+        if name == "doubt":  # which is in the table of the layer, not in its pixels
+            position = getattr(segmentation, "position", None)
+            part = replace(layer, data=layer.pixels(segmentation.probability.ndim, position))
         try:
             table = segmentation.measure(**used, **{name: part})
         except CytosynthError as error:
             messages.append(f"⚠ “{layer.name}” {_NOT_USED[name == 'doubt']}: {error}")
         else:
             used[name] = part
-    return (table if used else segmentation.table), messages
+    return table, messages
+
+
+def _measurable(
+    segmentation: Any, layers: tuple[LayerSnapshot, ...]
+) -> tuple[list[LayerSnapshot], list[str]]:
+    """Return the layers that can be measured in, and why the others cannot."""
+    reasons = [(layer, segmentation.misfit(layer)) for layer in layers]
+    messages = [f"⚠ “{one.name}” {_NOT_USED[False]}: {reason}" for one, reason in reasons if reason]
+    return [layer for layer, reason in reasons if not reason], messages
 
 
 def seen_plane(segmentation: Any, index: Plane) -> Plane:

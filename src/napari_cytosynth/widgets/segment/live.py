@@ -13,6 +13,7 @@ from napari_cytosynth.tasks.correct import correct_plane
 from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
+from .job import OwnColumns
 from .linked import LinkedCounts, linked_plane
 from .repaint import repaint
 
@@ -109,6 +110,7 @@ class LiveSegmentation:
         self._trees: OrderedDict[Plane, ComponentTree | FlowObjects] = OrderedDict(result.trees)
         self._area: int | None = None
         self.linked_counts = LinkedCounts()
+        self._own: OwnColumns | None = None
 
     @property
     def labels_layer(self) -> Any:
@@ -140,6 +142,16 @@ class LiveSegmentation:
         segmentation = self.segmentation
         labels = self._layers.labels.data.reshape(segmentation.probability.shape)
         return np.asarray(labels[plane_slices(segmentation.axes, self.plane())])
+
+    def own_columns(self) -> OwnColumns | None:
+        """Return what the user has added to the table, to be kept in the next one; or None."""
+        from napari_cytosynth.tasks.measure.own_columns import has_own_columns
+
+        features = self._layers.labels.features
+        if len(features) or self._own is None:  # else it is empty until it is measured
+            has = has_own_columns(features)
+            self._own = OwnColumns(self.segmentation, features.copy()) if has else None
+        return self._own
 
     def needs_tree(self) -> Plane | None:
         """Return the plane in view if its component tree is not built yet, else None."""

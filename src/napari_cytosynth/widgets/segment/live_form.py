@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.widgets.common.jobs import Outcome
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
-    from .job import RelabelResult, StackCounts
+    from .job import OwnColumns, RelabelResult, StackCounts
     from .live import LiveSegmentation, Readout
     from .panels import ThresholdPanel
 
@@ -50,9 +50,9 @@ class LiveForm(CheckedForm):
         self._panel.settled.connect(self._relabel)
         self._viewer.dims.events.current_step.connect(self._on_plane)
 
-    def _intensity_snapshot(self) -> LayerSnapshot | None:
-        """Return the layer whose intensity is measured. Default: none."""
-        return None
+    def _intensity_snapshot(self) -> tuple[LayerSnapshot, ...]:
+        """Return the layers whose intensity is measured. Default: none."""
+        return ()
 
     def _stop_following(self) -> None:
         """Leave the last result as it is."""
@@ -83,21 +83,26 @@ class LiveForm(CheckedForm):
         if live is None:
             return
         segmentation, options = live.segmentation, self._panel.label_options()
-        intensity = self._intensity_snapshot()
+        intensity, own = self._intensity_snapshot(), live.own_columns()
 
         def work(progress: Progress) -> RelabelResult:
-            return relabel(segmentation, options, intensity, progress, live.stain)
+            return relabel(segmentation, options, intensity, progress, live.stain, own)
 
         if "Z" in segmentation.axes and options.link_planes:
             # volumes take longer than labels, which are shown before
             self._updates.start(
                 lambda progress: relabel_only(segmentation, options, progress),
-                lambda outcome: self._on_labels(outcome, intensity),
+                lambda outcome: self._on_labels(outcome, intensity, own),
             )
         else:
             self._updates.start(work, self._on_update)
 
-    def _on_labels(self, outcome: Outcome[RelabelResult], intensity: LayerSnapshot | None) -> None:
+    def _on_labels(
+        self,
+        outcome: Outcome[RelabelResult],
+        intensity: tuple[LayerSnapshot, ...],
+        own: OwnColumns | None,
+    ) -> None:
         """Show the labels of a stack, then measure them."""
         self._on_update(outcome)
         live, update = self._live, outcome.value
@@ -112,7 +117,7 @@ class LiveForm(CheckedForm):
                 self._show_status(f"⚠ {table.error}")
 
         self._updates.start(
-            lambda progress: measured(update, intensity, progress, live.stain), done
+            lambda progress: measured(update, intensity, progress, live.stain, own), done
         )
 
     def _on_update(self, outcome: Outcome[RelabelResult]) -> None:

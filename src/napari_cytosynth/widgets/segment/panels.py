@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.tasks.segment.instances import LabelOptions
 
-__all__ = ["TablePanel", "ThresholdPanel"]
+__all__ = ["ALL_IMAGES", "TablePanel", "ThresholdPanel"]
+
+ALL_IMAGES = "all images"
+"""What is chosen to measure in, if that is no single layer."""
 
 _SPLIT = "Separate objects that touch."
 _JOINED_MEANWHILE = f"{_SPLIT} While you drag they stay joined; they part when you let go."
@@ -168,6 +171,12 @@ class ThresholdPanel(Container[Any]):
             self.settled.emit()
 
 
+def _with_all(layers: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Return the layers with their names; before several, the choice of all of them."""
+    named = [(str(layer.name), layer) for layer in layers]
+    return [(ALL_IMAGES, ALL_IMAGES), *named] if len(named) > 1 else named
+
+
 class TablePanel(Container[Any]):
     """Controls of the table: intensity image, display, export and script.
 
@@ -188,9 +197,10 @@ class TablePanel(Container[Any]):
         self._intensity = ComboBox(
             name="intensity",
             label="measure in",
-            choices=layers,
+            choices=lambda box: _with_all(layers(box)),
             nullable=True,
-            tooltip="Also measure the brightness of every object in this layer.",
+            tooltip="Also measure the brightness of every object in this layer, or in all images "
+            "at once, where they lie.",
         )
         narrow(self._intensity)
         texts = ("Show table", "Save CSV…", "Copy as Python")

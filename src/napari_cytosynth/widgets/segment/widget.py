@@ -21,7 +21,7 @@ from .default_model import ASK, DefaultModel
 from .job import SegmentRequest, StainSnapshots, compute
 from .live import LiveSegmentation
 from .object_size import ObjectSizePanel
-from .panels import TablePanel, ThresholdPanel
+from .panels import ALL_IMAGES, TablePanel, ThresholdPanel
 from .result_layers import ResultRegister
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class SegmentWidget(CorrectingForm):
     threshold, min_size, fill_holes, split_touching, drop_border, link_planes, min_confidence
         Options of the labels.
     intensity
-        The layer whose intensity is measured.
+        The layer whose intensity is measured, or "all images".
     status, readout
         The sentences that the user reads.
     """
@@ -283,9 +283,11 @@ class SegmentWidget(CorrectingForm):
         intensity = self._intensity_snapshot()
         return SegmentRequest(intensity=intensity, stain=stain, **common, **options)
 
-    def _intensity_snapshot(self) -> LayerSnapshot | None:
-        layer = self.intensity.value
-        return None if layer is None else LayerSnapshot.of(layer)
+    def _intensity_snapshot(self) -> tuple[LayerSnapshot, ...]:
+        chosen = self.intensity.value
+        every = chosen == ALL_IMAGES
+        layers = self._image_layers() if every else [] if chosen is None else [chosen]
+        return tuple(LayerSnapshot.of(layer) for layer in layers)
 
     def _accept(self, value: SegmentRunResult) -> None:
         self._forget_result()
