@@ -20,7 +20,7 @@ from .table import ROUNDS, medians
 
 SIZE, NAME = 512, "fluo-nuclei-unet"
 FASTEST = "bfloat16" if has_bfloat16() else "float32"
-WORK, WHY = f"{SIZE}² → labels and table, {FASTEST}", "Most of it is the network."
+WORK, WHY = f"{SIZE}² → labels and table, {FASTEST}", "Not profiled yet."
 
 
 @pytest.fixture(scope="module")

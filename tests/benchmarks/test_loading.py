@@ -150,6 +150,5 @@ def test_images_per_second_of_training_beside_those_of_the_network_alone(name, t
     table.share(
         f"training of {name}, {size}²", "forward + backward on cached tensors",
         whole / network, 0.9,
-        why=f"Loading takes {loading / taken[0]:.0%} of the time; the rest is the optimiser and "
-        "the average of the weights.", compared=f"{crops} crops each",
+        why=f"Loading takes {loading / taken[0]:.0%} of the time.", compared=f"{crops} crops each",
     )  # fmt: skip

@@ -63,14 +63,14 @@ def test_a_drag_step_is_live(size, fill_holes, table):
     count = tree.at(0.5, options).count
     work = f"threshold drag {size}²{', holes filled' if fill_holes else ''}, {count} objects"
     rival = "threshold + label + regionprops_table"
-    why = "Painting the labels that change is bound by memory."
+    why = "Not profiled yet."
     table.ratio(work, rival, theirs / ours, 20, compared="equal labels", why=why)
     table.at_most(work, "none", ours, BUDGET_MS[size], compared="equal labels", why=why)
     if size == 2048:
         work = f"run's end → live slider, {size}²{', holes filled' if fill_holes else ''}"
         table.at_most(
             work, "none", built, 1, "s", compared="equal labels",
-            why="Nearly all of it is the component tree, which is built off the GUI thread.",
+            why="That is building the component tree, in CPU time; not profiled further.",
         )  # fmt: skip
     expected = label_plane(plane, None, options)
     np.testing.assert_array_equal(tree.at(0.5, options, out=out).labels, expected)
