@@ -67,6 +67,7 @@ def test_sixteen_images_beside_diffusers(table):
     table.ratio(
         f"{COUNT} images by a DDPM, {FASTEST}, {settings.steps} steps of {settings.sampler}",
         f"diffusers' DDIM pipeline, {STEPS} steps, float32", seconds["theirs"] / seconds["ours"], 8,
-        compared=f"FD not measured; mean {means[1]:.2f} and {means[0]:.2f}, spread {stds[1]:.2f} and {stds[0]:.2f}",
+        compared=f"FD not measured; mean {means[1]:.2f} and {means[0]:.2f}, "
+        f"spread {stds[1]:.2f} and {stds[0]:.2f}",
         why="Not profiled yet.",
     )  # fmt: skip
