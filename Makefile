@@ -3,7 +3,8 @@
 # make test          run the tests (in a virtual X server where there is one to be had)
 # make test-quick    the tests without training, real weights and viewers: a minute or so
 # make lint          what continuous integration lints: ruff, types, import contracts
-# make bench         run the benchmarks, which print what they measure
+# make bench         compare speeds with rivals: one table (minutes, on a quiet machine)
+# make bench-docs    the same, and write the table into docs/how-fast.md
 # make docs          build the documentation into site/
 # make screenshots   draw the pictures in docs/images again
 # Each does its own set-up: system packages (as root on Debian or Ubuntu, else it says what
@@ -24,7 +25,7 @@ export VENV PYTHON
 HAS_DISPLAY := $(if $(filter Darwin,$(shell uname -s)),yes,$(DISPLAY)$(WAYLAND_DISPLAY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test test-quick bench lint docs screenshots
+.PHONY: help setup system demo test test-quick bench bench-docs lint docs screenshots
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -50,8 +51,13 @@ endif
 test: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest -n 2 $(ARGS)
 
+# Rivals that cannot be installed are rows that say so. One thread: times are those of the processor.
 bench: setup
-	@scripts/with-display.sh $(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@OMP_NUM_THREADS=1 scripts/with-display.sh $(BIN)/python -m pytest -q tests/benchmarks $(ARGS)
+
+bench-docs: export CYTOSYNTH_BENCHMARK_PAGE = docs/how-fast.md
+bench-docs: bench
 
 NOT_QUICK := slow or training or weights or shared_data or viewer or hub
 

@@ -99,7 +99,8 @@ class UNetEncoder(nn.Module):
 
     def encode(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return the encoder's feature maps (N, widths[level], y, x), finest level first."""
-        x = self.to_channels(x)
+        if self.to_channels.downscale_factor > 1:  # else it would copy pixel by pixel
+            x = self.to_channels(x)
         levels = []
         for level, block in enumerate(self.encoder):
             x = block(self.pool(x) if level else x)
@@ -184,8 +185,10 @@ class UNet(UNetEncoder):
             x = self.decoder[-1](self._to_last_block(x)) if self.decoder else self.encode(x)[-1]
         else:
             x = self.decoder[-1].second_half(x)  # type: ignore[operator]
-        output: torch.Tensor = self.smooth(self.to_pixels(self.head(x)))
-        return output
+        output: torch.Tensor = self.head(x)
+        if self.to_pixels.upscale_factor > 1:
+            output = self.to_pixels(output)
+        return self.smooth(output)  # type: ignore[no-any-return]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to logits (N, out_channels, Y, X)."""
