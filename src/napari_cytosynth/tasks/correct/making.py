@@ -88,9 +88,11 @@ def _label_at(labels: npt.NDArray[np.integer], point: Point) -> int:
 
 
 def _target(inside: npt.NDArray[np.bool_], probability: npt.NDArray[np.floating]) -> Target:
-    values = np.where(inside, np.nan_to_num(probability), -1)
+    top, left, bottom, right = window = window_of(inside)
+    part = inside[top:bottom, left:right]
+    values = np.where(part, np.nan_to_num(probability[top:bottom, left:right]), -1)
     y, x = np.unravel_index(int(values.argmax()), values.shape)
-    return Target((int(y), int(x)), window_of(inside), int(inside.sum()))
+    return Target((int(y) + top, int(x) + left), window, int(part.sum()))
 
 
 def _cut(

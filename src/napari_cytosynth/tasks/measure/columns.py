@@ -55,6 +55,7 @@ _GIVEN = {
     "t": "Time point, from 0",
     "z": "Plane along Z, from 0",
     "confidence": "Estimated probability that the object is right, by the segmentation model",
+    "correction": "What was done to it by hand: merged, cut, painted or accepted",
     "doubt": "Probability that the nucleus is not there in the real stain, or in another shape",
 }
 """What the table has from elsewhere: a new measurement cannot make it."""

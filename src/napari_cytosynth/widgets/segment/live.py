@@ -147,7 +147,8 @@ class LiveSegmentation:
         """Return what the user has added to the table, to be kept in the next one; or None."""
         from napari_cytosynth.tasks.measure.own_columns import has_own_columns
 
-        features = self._layers.labels.features
+        # what was corrected is known anew, and may have been taken back
+        features = self._layers.labels.features.drop(columns="correction", errors="ignore")
         if len(features) or self._own is None:  # else it is empty until it is measured
             has = has_own_columns(features)
             self._own = OwnColumns(self.segmentation, features.copy()) if has else None

@@ -73,6 +73,17 @@ def test_undo_and_redo(ran):
     assert not ran._hand.redo.enabled  # another branch
 
 
+def test_columns_of_the_user_stay_with_their_objects(ran):
+    layer = ran._live.labels_layer
+    layer.features = layer.features.assign(kind=["left", "right"])
+    ran.correct("cut", [(2, 10), (18, 10)])
+    assert ran.wait(20)
+    kinds = features(ran)["kind"]
+    assert kinds[1] == "left"
+    assert kinds[2] == "right"
+    assert kinds.isna().sum() == 1  # the new part
+
+
 def test_a_painted_object_snaps_to_what_the_network_saw(ran, blobs):
     ran.correct("paint", [(50, 5), (50, 15), (60, 15), (60, 5)])
     assert ran.wait(20)
