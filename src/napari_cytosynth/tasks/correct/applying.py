@@ -38,6 +38,13 @@ class Applied:
 
     names: dict[int, str] = field(default_factory=dict)
     open: list[Correction] = field(default_factory=list)
+    last: int = 0
+    """The highest number so far."""
+
+    def new_label(self) -> int:
+        """Return a number that no object has."""
+        self.last += 1
+        return self.last
 
 
 def apply_corrections(
@@ -62,21 +69,21 @@ def apply_corrections(
     Applied
         Numbers of new objects lie above all others; those of objects that are gone are missing.
     """
-    applied = Applied()
+    applied = Applied(last=int(labels.max(initial=0)))
     runs = list(runs_along_z(axes, labels.shape).values()) if linked else []
     for one in corrections.done:
         run = next((run for run in runs if one.plane in run), [one.plane])
         planes = [labels[plane_slices(axes, plane)] for plane in run]
         here = labels[plane_slices(axes, one.plane)]
-        _apply(one, here, planes, int(labels.max(initial=0)), applied)
+        _apply(one, here, planes, applied)
     return applied
 
 
 def correct_plane(labels: npt.NDArray[np.int32], corrections: tuple[Correction, ...]) -> Applied:
     """Correct the labels (Y, X) of one plane in place, by the corrections made in it."""
-    applied = Applied()
+    applied = Applied(last=int(labels.max(initial=0)))
     for one in corrections:
-        _apply(one, labels, [labels], int(labels.max(initial=0)), applied)
+        _apply(one, labels, [labels], applied)
     return applied
 
 
@@ -84,18 +91,18 @@ def _apply(
     one: Correction,
     here: npt.NDArray[np.int32],
     planes: list[npt.NDArray[np.int32]],
-    last: int,
     applied: Applied,
 ) -> None:
     """Do one correction: `here` is its plane, `planes` those that its objects are in."""
     if one.mask is not None:
         where, inside = one.mask.pixels()
-        here[where][inside] = last + 1
-        applied.names[last + 1] = KINDS["paint"]
+        new = applied.new_label()
+        here[where][inside] = new
+        applied.names[new] = KINDS["paint"]
         return
     found = [_find(here, target) for target in one.targets]
     if one.kind == "cut":
-        _cut(one, found, here, planes, last, applied)
+        _cut(one, found, here, planes, applied)
     elif not all(found):
         applied.open.append(one)
     elif one.kind == "accept":
@@ -150,7 +157,6 @@ def _cut(
     found: list[int],
     here: npt.NDArray[np.int32],
     planes: list[npt.NDArray[np.int32]],
-    last: int,
     applied: Applied,
 ) -> None:
     """Give the smaller part of an object a number of its own, unless the parts are apart."""
@@ -170,7 +176,8 @@ def _cut(
     if parts is None or parts[anchors[0]] == parts[anchors[1]]:
         applied.open.append(one)
         return
+    new = applied.new_label()
     for plane in planes:
         part = plane[where]
-        part[(part == whole) & (parts == parts[anchors[1]])] = last + 1
-    applied.names |= {whole: KINDS["cut"], last + 1: KINDS["cut"]}
+        part[(part == whole) & (parts == parts[anchors[1]])] = new
+    applied.names |= {whole: KINDS["cut"], new: KINDS["cut"]}
