@@ -275,8 +275,10 @@ class Segmentation(CorrectedPlanes):
     @property
     def placement(self) -> Placement:
         """Axes and geometry of the result's layers."""
+        # probabilities by themselves, without an image, lie where they are
+        source_axes = self.source_axes if self.source.data.size else self.axes
         return Placement(
-            self.source, self.source_axes, self.axes, self.position, self.channel,
+            self.source, source_axes, self.axes, self.position, self.channel,
             self.pixel_size, self.z_size,
         )  # fmt: skip
 
