@@ -28,7 +28,7 @@ EXTRAS_OF = {
     "src": ("distributed", "parquet", "readers"),
     "training": ("train", "distributed"),
     "scripts": ("train",),
-    "tests": ("train", "distributed", "parquet", "readers", "test"),
+    "tests": ("train", "distributed", "parquet", "readers", "test", "bench"),
 }
 
 # declared, but not imported: for tests by tests, all else by the product itself
@@ -114,7 +114,7 @@ def test_what_is_imported_is_declared(folder, distributions):
     missing = {
         module: path
         for module, path in _imported(folder).items()
-        if not allowed & distributions.get(module, set())
+        if not allowed & distributions.get(module, {canonicalize_name(module)})
     }
     assert not missing
 
@@ -126,12 +126,13 @@ def test_what_is_declared_is_imported_or_has_a_user(distributions):
             name
             for folder in folders
             for module in _imported(folder)
-            for name in distributions.get(module, set())
+            for name in distributions.get(module, {canonicalize_name(module)})
         }
         for folders in (("src", "training"), ("tests",))
     )
-    for_tests = _names(EXTRAS["test"])
-    others = _allowed(set(EXTRAS) - {"test"}) | _names(PROJECT["dependency-groups"]["lint"])
+    of_tests = {"test", "bench"}
+    for_tests = _names(line for extra in of_tests for line in EXTRAS[extra])
+    others = _allowed(set(EXTRAS) - of_tests) | _names(PROJECT["dependency-groups"]["lint"])
     idle = (others - product) | (for_tests - tests)
     assert idle == {*USED_BY}
 
