@@ -141,7 +141,8 @@ def test_what_is_declared_is_imported_or_has_a_user(distributions):
 def test_the_tests_use_what_make_installs():
     script = (ROOT / "scripts" / "make-venv.sh").read_text("utf-8")
     (installed,) = re.findall(r"-e '\.\[([\w,-]+)\]'", script)
-    assert {*EXTRAS_OF["tests"]} <= {*installed.split(",")}
+    # make bench installs the rivals, and without one its row says so
+    assert {*EXTRAS_OF["tests"]} - {"bench"} <= {*installed.split(",")}
 
 
 def test_imports_in_functions_and_for_types_are_seen():
