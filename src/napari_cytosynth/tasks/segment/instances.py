@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import Splitting
 
-__all__ = ["LabelOptions", "drop_labels", "foreground", "keep_objects", "label_plane", "without_labels"]
+__all__ = [
+    "LabelOptions",
+    "drop_labels",
+    "foreground",
+    "keep_objects",
+    "label_plane",
+    "without_labels",
+]
 
 _EIGHT = np.ones((3, 3), bool)
 _DISTANCE_SMOOTHING = 1.5  # px; enough to melt the ripples of a pixelated outline

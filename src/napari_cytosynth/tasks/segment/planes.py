@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import Splitting
-
     from napari_cytosynth.tasks.common.region import RegionMasks
+    from napari_cytosynth.zoo.card import Splitting
 
     from .flows.objects import FlowObjects
     from .flows.planes import OwnedPlanes
@@ -176,9 +175,7 @@ class SegmentedPlanes:
             return labels, hidden  # whole objects of the stack are left out
         return without_labels(labels, labels.ravel()[self.cut_pixels(plane)]), hidden
 
-    def _all_labels(
-        self, plane: Plane, options: LabelOptions
-    ) -> tuple[npt.NDArray[np.int32], int]:
+    def _all_labels(self, plane: Plane, options: LabelOptions) -> tuple[npt.NDArray[np.int32], int]:
         if self.owned is not None and options.split_touching:
             self.owned.check(options)
             plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)

@@ -10,7 +10,7 @@ from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import make_reader
-from napari_cytosynth.tasks.common.region import AT_BORDER, RegionMasks, find_region
+from napari_cytosynth.tasks.common.region import AT_BORDER
 from napari_cytosynth.tasks.measure.doubt import check_doubted
 
 from .instances import LabelOptions
@@ -179,11 +179,7 @@ def segment(
         run.set_resampling(resample, run.plan.factor)
         run.add_messages(*run.plan.messages)
         run.check_memory(out)
-        if region is not None:
-            found = find_region(region, source, reader.axes)
-            position = run.chosen_plane or ()
-            run.region = RegionMasks(found, reader.plane_shape, position, at_border)
-            run.add_messages(*run.region.check(run.indices))
+        run.limit_to(region, at_border)
         if doubt is not None:
             check_doubted(doubt, run.whole_shape)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
@@ -192,9 +188,7 @@ def segment(
         linked = about_depth(run, run.options, guessed=axes is None)
         run.add_messages(*linked, *about_confidence(run.options, run.owned))
         run.doubted = doubt
-        limits = {} if region is None else {"region": found.record(), "at_border": at_border}
-        common = run.common_parameters(channels, resample, device, precision)
-        return run.result(common | limits)
+        return run.result(run.common_parameters(channels, resample, device, precision))
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from napari.layers import Image, Shapes
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.layers import read_source
 from napari_cytosynth.tasks.common.provenance import as_python
+from napari_cytosynth.tasks.common.region import RegionMasks, find_region
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
-from napari_cytosynth.tasks.common.region import RegionMasks, find_region
-from napari_cytosynth.tasks.common.layers import read_source
 
 CORNERS = np.array([[60, 90], [60, 140], [100, 140], [100, 90]], float)
 

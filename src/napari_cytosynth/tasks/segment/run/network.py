@@ -14,6 +14,7 @@ from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.messages import Message
 from napari_cytosynth.tasks.common.planes import PlaneRun, engine_record, is_constant
 from napari_cytosynth.tasks.common.provenance import record
+from napari_cytosynth.tasks.common.region import RegionMasks, find_region
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.object_size.diameter import Resizing, resized
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.inference.predictor import Predictor
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.tasks.common.region import RegionMasks
     from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 
 __all__ = ["SegmentationRun"]
@@ -60,6 +60,14 @@ class SegmentationRun(PlaneRun):
     def chosen_plane(self) -> tuple[int, ...] | None:
         """Index of the only plane to run on, validated; None for all."""
         return None if self.planes is None else self.position
+
+    def limit_to(self, region: Any, at_border: str) -> None:
+        """Run only inside of a region, as `segment` takes it; None is the whole image."""
+        if region is None:
+            return
+        found, position = find_region(region, self.source, self.reader.axes), self.position
+        self.region = RegionMasks(found, self.reader.plane_shape, position, at_border)
+        self.add_messages(*self.region.check(self.indices))
 
     def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
         from napari_cytosynth.inference.predictor import Predictor
@@ -109,7 +117,11 @@ class SegmentationRun(PlaneRun):
         return temporary_array((2, *shape))
 
     def _owned_planes(self) -> OwnedPlanes:
-        from napari_cytosynth.tasks.segment.flows.decoding import LOWEST, FlowSettings, zoomed_confidence
+        from napari_cytosynth.tasks.segment.flows.decoding import (
+            LOWEST,
+            FlowSettings,
+            zoomed_confidence,
+        )
         from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 
         inference = self.model.card.inference
@@ -211,16 +223,16 @@ class SegmentationRun(PlaneRun):
         found[:, *box] = self.predictor.predict(plane[:, *box], **arguments)
         return found
 
-    def _box(
-        self, index: tuple[int, ...], shape: tuple[int, int]
-    ) -> tuple[slice, slice] | None:
+    def _box(self, index: tuple[int, ...], shape: tuple[int, int]) -> tuple[slice, slice] | None:
         """Return what the network has to see of a plane of some size; None for all of it."""
         if self.region is None:
             return None
         own = self.region.box(self.place(index))
         diameter = self.model.card.inference.diameter or 0.0
-        return None if own is None else box_around(
-            own, self.reader.plane_shape, shape, self.predictor.geometry, diameter
+        return (
+            None
+            if own is None
+            else box_around(own, self.reader.plane_shape, shape, self.predictor.geometry, diameter)
         )
 
     def _scaling(self, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, Any]:
@@ -243,6 +255,9 @@ class SegmentationRun(PlaneRun):
         parameters |= {"diameter": self.plan.diameter}
         if self.plan.seen_as_is:
             parameters |= {"resample": False}
+        if self.region is not None:
+            shapes, at_border = self.region.region.record(), self.region.at_border
+            parameters |= {"region": shapes, "at_border": at_border}
         provenance = record("segment", self.model, self.source, parameters, engine)
         if self.plan.measured is not None:
             provenance["object_size"] = self.plan.measured
