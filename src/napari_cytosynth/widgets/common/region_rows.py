@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from magicgui.widgets import ComboBox
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.common.region import Region
 
 __all__ = ["RegionRows"]
+
+AtBorder = Literal["keep", "drop", "mark"]
 
 _AT_BORDER = [("kept", "keep"), ("left out", "drop"), ("marked", "mark")]
 
@@ -60,7 +62,7 @@ class RegionRows:
     def _on_region(self, layer: Any) -> None:
         self.at_border.visible = layer is not None
 
-    def chosen(self, image: Any, axes: str) -> tuple[Region | None, str]:
+    def chosen(self, image: Any, axes: str) -> tuple[Region | None, AtBorder]:
         """Return the region as it is drawn now, and what becomes of cut objects.
 
         Parameters

@@ -65,7 +65,9 @@ class RegionMasks:
 
             found = np.zeros(self.shape, bool)
             for number in shapes:
-                found[polygon(*self.region.areas[number].outline.T, self.shape)] = True
+                rows, columns = self.region.areas[number].outline.T
+                inside = polygon(rows, columns, self.shape)  # type: ignore[no-untyped-call]
+                found[inside] = True
             self._masks[shapes] = found
         return self._masks[shapes]
 

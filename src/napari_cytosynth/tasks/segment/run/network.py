@@ -70,6 +70,7 @@ class SegmentationRun(PlaneRun):
         self.add_messages(*self.region.check(self.indices))
 
     def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
+        """Make what runs the network; the arguments are those of the predictor."""
         from napari_cytosynth.inference.predictor import Predictor
 
         self.predictor: Predictor = Predictor(
@@ -95,6 +96,7 @@ class SegmentationRun(PlaneRun):
         self.require_memory(needed, channels)
 
     def allocate(self, out: Any) -> None:
+        """Allocate the arrays of the result, but for the probability if `out` is given."""
         whole = self.whole_shape
         if out is None:
             out = np.zeros(whole, np.float32)
@@ -140,6 +142,7 @@ class SegmentationRun(PlaneRun):
         return (1.0, 1.0) if self.shape is None else (rows / self.shape[0], columns / self.shape[1])
 
     def execute(self, tick: Progress) -> None:
+        """Run the network on every plane, and find the owners of its pixels."""
         looked_at = self.indices[len(self.indices) // 2]  # the ends of a stack are out of focus
         for index, plane, report in self.iter_planes(tick):
             if index == looked_at:
@@ -250,6 +253,7 @@ class SegmentationRun(PlaneRun):
         return (None if flat else plane), tile_transform(scalings)
 
     def result(self, parameters: dict[str, Any]) -> Segmentation:
+        """Return the result; `parameters` are the arguments that all tasks share."""
         inference, engine = self.model.card.inference, engine_record(self.predictor)
         # the number, also where it was measured: a script repeats the run, not the measurement
         parameters |= {"diameter": self.plan.diameter}
