@@ -38,6 +38,7 @@ TASKS: dict[str, Callable[..., Any]] = {"segment": segment, "stain": stain, "mea
 _NO_SETTINGS = {
     *("model", "out", "progress", "on_start", "on_update", "enough"),
     *("intensity", "probability", "uncertainty", "doubt", "parents", "children"),
+    *("region", "at_border"),
 }
 """Arguments that are no plain values, or that differ from file to file."""
 _NO_MATTER = ("device", "tile_size")

@@ -22,6 +22,7 @@ _DEFAULTS: dict[str, Any] = {
     "drop_border": False,
     "link_planes": True,
     "min_confidence": 0.0,
+    "at_border": "keep",
     "resample": False,
     "keep_samples": False,
     "keep_trajectory": False,

@@ -46,6 +46,8 @@ _NUMBERS = {
     "mean_probability": "Mean probability of the model over its pixels",
     "mean_uncertainty": "Mean uncertainty (one standard deviation) of the virtual stain over its "
     "pixels",
+    "at_region_border": "Whether it touches the border of the region that was measured, which may "
+    "cut it",
     "track": "Number of the object through time; a division begins two new ones",
     "track_parent": "Track that divided into this one; 0: none",
 }

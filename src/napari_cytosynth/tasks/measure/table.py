@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_cytosynth.arguments import check_callable, check_flag, shown, unsuitable
+from napari_cytosynth.arguments import (
+    check_callable,
+    check_choice,
+    check_flag,
+    shown,
+    unsuitable,
+)
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.memory import require_memory
 from napari_cytosynth.progress import silent
-from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
+from napari_cytosynth.tasks.common.axes import guess_axes, parse_axes
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
+from napari_cytosynth.tasks.common.region import AT_BORDER, find_region
 
 from .doubt import add_doubt, has_doubt
 from .images import channel_images, labels_over, single_image
 from .intensities import intensity_column
 from .own_columns import keep_own_columns
+from .readers import LabelReader, RegionalReader, regional_reader
 from .rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
     import pandas as pd
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.axes import PlaneReader
     from napari_cytosynth.tasks.common.layers import Source
 
 __all__ = ["check_ratios", "measure", "with_index"]
@@ -47,6 +55,8 @@ def measure(
     neighbours: bool = False,
     parents: Any = None,
     children: Any = None,
+    region: Any = None,
+    at_border: Literal["keep", "drop", "mark"] = "keep",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Measure every object of a label image, in three dimensions where its axes hold Z.
@@ -90,6 +100,14 @@ def measure(
     children
         Other labels, of which those that lie in each object are counted; a dict of several by
         their names. Default: None.
+    region
+        Measure only what lies inside: a napari Shapes layer, or polygons in px of the labels (see
+        :func:`~napari_cytosynth.tasks.segment.task.segment`). Its border cuts objects: the
+        rest of their pixels counts nowhere. None (default) is the whole image.
+    at_border
+        What becomes of objects that touch the border of the region: ``"keep"`` (default) measures
+        the part inside, ``"drop"`` leaves them out, ``"mark"`` measures the part inside and adds
+        the column ``at_region_border``.
     progress
         Called several times a plane; may raise :class:`~napari_cytosynth.errors.Cancelled`. None
         (default): silent.
@@ -143,8 +161,12 @@ def measure(
     axes = _checked_axes(source, axes)
     check_callable(progress, "progress")
     z_size, size = known_voxel_size(source, axes, pixel_size)
+    reader = LabelReader(source.data, axes)
+    check_choice(at_border, "at_border", AT_BORDER)
+    if region is not None:
+        reader = regional_reader(reader, find_region(region, source, axes), at_border)
     rows = Rows(
-        reader=_LabelReader(source.data, axes),
+        reader=reader,
         size=size,
         z_size=z_size,
         volumes="Z" in axes and not check_flag(by_plane, "by_plane"),
@@ -171,6 +193,8 @@ def measure(
     if doubt is not None or has_doubt(labels):
         add_doubt(table, source.data, axes, labels if doubt is None else doubt)
     places = [axis for axis in axes.lower() if axis not in "cyx"]
+    if isinstance(reader, RegionalReader):
+        table = reader.at_border(table, volumes=rows.volumes)
     table = keep_own_columns(table, getattr(labels, "features", None), places)
     return with_index(table)
 
@@ -229,21 +253,6 @@ def check_ratios(ratios: Any, channels: Sequence[str]) -> list[tuple[str, str]]:
                 )
         found.append((str(pair[0]), str(pair[1])))
     return found
-
-
-class _LabelReader(PlaneReader):
-    """Reader of planes of labels, which refuses those that no table can hold."""
-
-    def read(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
-        """Return one plane as (1, Y, X)."""
-        plane = super().read(index)
-        if plane.dtype == np.uint64 and plane.max(initial=0) > np.iinfo(np.int64).max:
-            raise InputError(
-                "Some labels are larger than 9,223,372,036,854,775,807, more than a table can "
-                "hold. Number them anew, for example with "
-                "skimage.segmentation.relabel_sequential."
-            )
-        return plane
 
 
 def with_index(table: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import Splitting
 
-__all__ = ["LabelOptions", "drop_labels", "foreground", "keep_objects", "label_plane"]
+__all__ = [
+    "LabelOptions",
+    "drop_labels",
+    "foreground",
+    "keep_objects",
+    "label_plane",
+    "without_labels",
+]
 
 _EIGHT = np.ones((3, 3), bool)
 _DISTANCE_SMOOTHING = 1.5  # px; enough to melt the ripples of a pixelated outline
@@ -124,6 +131,32 @@ def label_plane(
     else:
         labels = ndimage.label(mask, _EIGHT, output=np.int32)[0]
     return drop_labels(labels, options.min_size, options.drop_border)
+
+
+def without_labels(
+    labels: npt.NDArray[np.int32],
+    ids: npt.NDArray[np.integer],
+    *,
+    out: npt.NDArray[np.int32] | None = None,
+) -> npt.NDArray[np.int32]:
+    """Return labels without some objects, the rest numbered without gaps.
+
+    Parameters
+    ----------
+    labels
+        (Y, X) int32, 0 is background, objects are 1 … n without gaps.
+    ids
+        Of the objects to leave out; 0 is none, and repetitions are no harm.
+    out
+        Array for the result; it may be `labels`. None (default) allocates it.
+    """
+    keep = np.ones(int(labels.max(initial=0)) + 1, bool)
+    keep[ids] = False
+    keep[0] = False
+    if out is None and keep[1:].all():
+        return labels
+    numbers = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    return np.take(numbers, labels, out=out, mode="clip")
 
 
 def drop_labels(

@@ -11,7 +11,7 @@ from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.axes import Plane, plane_slices, runs_along_z
 
 from .confidence import sure_enough
-from .instances import LabelOptions, foreground, keep_objects, label_plane
+from .instances import LabelOptions, foreground, keep_objects, label_plane, without_labels
 from .runs import count_in_runs
 from .sizes import ObjectSizes
 from .stack import StackObjects
@@ -22,13 +22,47 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.region import RegionMasks
     from napari_cytosynth.zoo.card import Splitting
 
     from .flows.objects import FlowObjects
     from .flows.planes import OwnedPlanes
-    from .tree import ComponentTree
+    from .tree import ComponentTree, TreeView
 
-__all__ = ["SegmentedPlanes"]
+__all__ = ["CutTree", "SegmentedPlanes"]
+
+
+class CutTree:
+    """Objects of a plane at all thresholds but those that the border of a region cuts.
+
+    Parameters
+    ----------
+    tree
+        Objects of the plane.
+    cut
+        Pixels (flat indices) whose objects are left out.
+    stack
+        The planes are those of a stack: while they are linked, objects are left out as a whole,
+        which is not done here.
+    """
+
+    def __init__(
+        self, tree: ComponentTree | FlowObjects, cut: npt.NDArray[np.intp], *, stack: bool
+    ) -> None:
+        self._tree, self._cut, self._stack = tree, cut, stack
+
+    def at(
+        self,
+        threshold: float,
+        options: LabelOptions | None = None,
+        *,
+        out: npt.NDArray[np.int32] | None = None,
+    ) -> TreeView:
+        """Return the objects at a threshold, as :meth:`ComponentTree.at` does."""
+        view = self._tree.at(threshold, options, out=out)
+        if self._stack and (options is None or options.link_planes):
+            return view
+        return view.without(view.labels.ravel()[self._cut])
 
 
 @dataclass(eq=False, repr=False)
@@ -45,6 +79,7 @@ class SegmentedPlanes:
     splitting: Splitting | None = None
     owned: OwnedPlanes | None = None
     model_threshold: float = 0.5
+    region: RegionMasks | None = None
     # objects of the stack, by the options that change their shape: of all thresholds
     _stacks: dict[tuple[bool, bool], StackObjects] = field(default_factory=dict)
     _sizes: dict[tuple[bool, bool], ObjectSizes] = field(default_factory=dict)
@@ -53,6 +88,13 @@ class SegmentedPlanes:
     def shape(self) -> tuple[int, ...]:
         """Shape of :attr:`probability`."""
         return tuple(self.probability.shape)
+
+    @property
+    def pixel_count(self) -> int:
+        """Number of pixels in which objects can lie: those of the region, if any."""
+        if self.region is None:
+            return int(np.prod(self.shape))
+        return sum(int(self.region.mask(plane).sum()) for plane in self.plane_indices())
 
     @property
     def links_planes(self) -> bool:
@@ -120,8 +162,20 @@ class SegmentedPlanes:
         """
         return self._label(plane, options or self.options)[0]
 
+    def cut_pixels(self, plane: Plane) -> npt.NDArray[np.intp]:
+        """Return the pixels of a plane (flat indices) whose objects are left out as cut ones."""
+        if self.region is None or not self.region.drops:
+            return np.zeros(0, np.intp)
+        return self.region.edge(plane)
+
     def _label(self, plane: Plane, options: LabelOptions) -> tuple[npt.NDArray[np.int32], int]:
         """Return the labels of a plane, and the number of objects hidden in it."""
+        labels, hidden = self._all_labels(plane, options)
+        if options.link_planes and "Z" in self.axes:
+            return labels, hidden  # whole objects of the stack are left out
+        return without_labels(labels, labels.ravel()[self.cut_pixels(plane)]), hidden
+
+    def _all_labels(self, plane: Plane, options: LabelOptions) -> tuple[npt.NDArray[np.int32], int]:
         if self.owned is not None and options.split_touching:
             self.owned.check(options)
             plane_of = self.owned.objects(plane, self.probability_plane(plane), options.threshold)
@@ -133,7 +187,7 @@ class SegmentedPlanes:
         seeds = None if seeds is None else np.asarray(seeds[where])
         return label_plane(np.asarray(self.probability[where]), seeds, options, self.splitting), 0
 
-    def tree(self, plane: Plane = ()) -> ComponentTree | FlowObjects:
+    def tree(self, plane: Plane = ()) -> ComponentTree | FlowObjects | CutTree:
         """Prepare the objects of one plane at all thresholds (a second: do it in a worker).
 
         Where touching objects are split by flows, labels are those of :meth:`label_plane`;
@@ -149,7 +203,8 @@ class SegmentedPlanes:
         else:
             tree = ComponentTree(probability, extra_levels=levels)
         tree.prepare_holes()  # here, not at the first drag with fill_holes
-        return tree
+        cut = self.cut_pixels(plane)
+        return CutTree(tree, cut, stack="Z" in self.axes) if len(cut) else tree
 
     def mean_confidence(
         self, planes: Iterable[tuple[Plane, npt.NDArray[np.integer]]], count: int

@@ -62,6 +62,8 @@ class Segmentation(CorrectedPlanes):
         Name of the objects: nuclei, mitochondria … Default: "objects".
     model_threshold
         The model's own threshold. Default: 0.5.
+    region
+        To which the result is limited; its probability is 0 outside. Default: None, the whole.
     pixel_size
         Along Y and X in µm, or None if unknown.
     z_size
@@ -158,10 +160,21 @@ class Segmentation(CorrectedPlanes):
         if self.confidence is not None:
             after = list(table).index("mean_probability") + 1
             table.insert(after, "confidence", self.confidence[table["label"].to_numpy()])
+        if self.region is not None and self.region.at_border == "mark":
+            table["at_region_border"] = table["label"].isin(self._at_region_border()).to_numpy()
         if self.corrections.done:
             names = self.correction_names
             table["correction"] = [names.get(label, "") for label in table["label"]]
         return table
+
+    def _at_region_border(self) -> npt.NDArray[np.integer]:
+        """Return the labels of objects that touch the border of the region, in any plane."""
+        assert self.region is not None
+        found = [
+            self.region.touched(plane, self.labels[plane_slices(self.axes, plane)])
+            for plane in self.plane_indices()
+        ]
+        return np.unique(np.concatenate(found))
 
     def misfit(self, image: Any) -> str:
         """Return why intensities cannot be measured in an image or a layer; empty where they can.
@@ -212,7 +225,8 @@ class Segmentation(CorrectedPlanes):
         own = replace(self, corrections=Corrections()) if self.corrections else self
         everything = own.at_threshold(min_confidence=0) if self.options.min_confidence else own
         diameter = self.base_provenance.get("parameters", {}).get("diameter")
-        return self.training.doubt(everything, everything.table, self.objects, diameter)
+        pixels = None if self.region is None else self.pixel_count
+        return self.training.doubt(everything, everything.table, self.objects, diameter, pixels)
 
     @cached_property
     def doubtful_counts(self) -> list[int] | None:

@@ -71,7 +71,14 @@ class TrainingFacts:
         """Whether there is anything to hold a result against."""
         return self.expected is not None or bool(self.unlike)
 
-    def doubt(self, result: _Result, table: Any, objects: str, diameter: float | None) -> str:
+    def doubt(
+        self,
+        result: _Result,
+        table: Any,
+        objects: str,
+        diameter: float | None,
+        pixels: int | None = None,
+    ) -> str:
         """Return :func:`check_result` of a result.
 
         Parameters
@@ -82,11 +89,13 @@ class TrainingFacts:
             Name of the objects.
         diameter
             Of the image's objects in px, if the image was resampled by it; else None.
+        pixels
+            As :func:`facts_of` takes them. Default: None.
         """
         factor = None
         if diameter and self.diameter:
             factor = fitting_diameter(self.diameter, self.expected, diameter) / diameter
-        facts = facts_of(result, table, self.pixel_size_um, factor)
+        facts = facts_of(result, table, self.pixel_size_um, factor, pixels)
         unlike = bool(self.unlike)
         return check_result(facts, self.expected, objects, self.modality, unlike=unlike)
 
@@ -122,6 +131,7 @@ def facts_of(
     table: Any,
     model_pixel_size: float | None = None,
     factor: float | None = None,
+    pixels: int | None = None,
 ) -> ResultFacts:
     """Gather the facts of a result.
 
@@ -136,9 +146,11 @@ def facts_of(
     factor
         Diameter of the model's objects over the one that was given for the image's; it takes the
         place of the pixel sizes. None (default) where none was.
+    pixels
+        Number of pixels in which objects can lie. None (default): all.
     """
     labels, own = segmentation.labels, segmentation.pixel_size
-    foreground = float(np.count_nonzero(labels)) / max(labels.size, 1)
+    foreground = float(np.count_nonzero(labels)) / max(labels.size if pixels is None else pixels, 1)
     if not len(table):
         return ResultFacts(0, foreground)
     zoom = factor or 1.0

@@ -43,6 +43,7 @@ class ObjectSizes:
     def __init__(self, stack: StackObjects, planes: LabelledPlanes, progress: Progress) -> None:
         self._stack, self._levels = stack, planes.strength_levels
         self._border = np.full(stack.count + 1, -1, np.float32)
+        self._cut = self._border.copy()  # the same at the border of a region
         parts: list[npt.NDArray[np.uint64]] = []
         self._complete = True
         for done, plane in enumerate(stack.local):
@@ -50,6 +51,8 @@ class ObjectSizes:
             numbers = np.take(stack.numbers[plane], stack.local[plane])
             probability = planes.strength_plane(plane)
             np.fmax.at(self._border, border_pixels(numbers), border_pixels(probability))
+            edge = planes.cut_pixels(plane)
+            np.fmax.at(self._cut, numbers.ravel()[edge], probability.ravel()[edge])
             inside = numbers > 0
             parts.append(_keys(numbers[inside], probability[inside]))
             if sum(map(len, parts)) > _MOST_VOXELS:
@@ -89,6 +92,7 @@ class ObjectSizes:
         if self._levels is not None and np.float32(options.threshold) not in self._levels:
             return None
         left = self.voxels(options.threshold) >= max(options.min_size, 1)
+        left &= self._cut < np.float32(options.threshold)
         if options.drop_border:
             left &= self._border < np.float32(options.threshold)
         if self._stack.confidence is not None:

@@ -66,6 +66,9 @@ class LabelledPlanes(Protocol):
     def strength_levels(self) -> npt.NDArray[np.float32] | None:
         """Thresholds that strengths tell apart; None for all of them."""
 
+    def cut_pixels(self, plane: Plane) -> npt.NDArray[np.intp]:
+        """Return the pixels of a plane (flat indices) whose objects are left out as cut ones."""
+
     def foreground_plane(
         self, plane: Plane = (), options: LabelOptions | None = None
     ) -> npt.NDArray[np.bool_]:
@@ -227,7 +230,7 @@ class StackObjects:
                 labels[where] = self.plane_at(plane, planes.foreground_plane(plane, options))
         else:
             self._grow(labels, planes, options, progress)
-        _drop(labels, places, options)
+        _drop(labels, places, options, [planes.cut_pixels(plane) for plane in self.local])
         progress(len(places), len(places), "labelling")
         return labels
 
@@ -342,20 +345,24 @@ def _most_shared(ids: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64]) -> n
 
 
 def _drop(
-    labels: npt.NDArray[np.int32], planes: list[tuple[int | slice, ...]], options: LabelOptions
+    labels: npt.NDArray[np.int32],
+    planes: list[tuple[int | slice, ...]],
+    options: LabelOptions,
+    cut_pixels: list[npt.NDArray[np.intp]],
 ) -> None:
-    """Drop small objects and those at a border of their planes, whole and in place."""
-    if options.min_size <= 1 and not options.drop_border:
+    """Drop small objects, and those at a border of their planes or of a region, whole, in place."""
+    if options.min_size <= 1 and not options.drop_border and not any(map(len, cut_pixels)):
         return
     volumes = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     cut = np.zeros(len(volumes), bool)
-    for where in planes:
+    for where, edge in zip(planes, cut_pixels, strict=True):
         areas = object_areas(labels[where])
         volumes[: len(areas)] += areas
-        cut[border_pixels(labels[where])] = True
+        cut[labels[where].ravel()[edge]] = True
+        if options.drop_border:
+            cut[border_pixels(labels[where])] = True
     keep = volumes >= max(options.min_size, 1)
-    if options.drop_border:
-        keep &= ~cut
+    keep &= ~cut
     keep_objects(labels, planes, keep)
 
 

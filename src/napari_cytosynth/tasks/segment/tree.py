@@ -9,14 +9,14 @@ the objects of the complement.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-from .instances import LabelOptions
+from .instances import LabelOptions, without_labels
 from .max_tree import MaxTreeBuilder
 
 if TYPE_CHECKING:
@@ -66,6 +66,23 @@ class TreeView:
     def total_area(self) -> int:
         """Pixels of all objects together."""
         return int(self.areas.sum())
+
+    def without(self, ids: npt.NDArray[np.integer]) -> TreeView:
+        """Return the view without some objects; its labels are those of this one, renumbered.
+
+        Parameters
+        ----------
+        ids
+            Of the objects; 0 is none.
+        """
+        keep = np.ones(self.count + 1, bool)
+        keep[ids] = False
+        if keep[1:].all():
+            return self
+        without_labels(self.labels, ids, out=self.labels)
+        owners = None if self.owners is None else self.owners[keep[1:]]
+        confidence = None if self.confidence is None else self.confidence[keep[1:]]
+        return replace(self, areas=self.areas[keep[1:]], owners=owners, confidence=confidence)
 
 
 class ComponentTree:

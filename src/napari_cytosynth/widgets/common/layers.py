@@ -24,6 +24,7 @@ __all__ = [
     "pixel_size_um",
     "plane_in_view",
     "position_in_view",
+    "region_layers",
     "save_table",
     "show_table",
     "uncertainty_layer",
@@ -84,6 +85,11 @@ def _role(layer: Any) -> Any:
 def label_layers(viewer: Any) -> list[Any]:
     """Return the labels layers of a viewer, newest first."""
     return [layer for layer in reversed(viewer.layers) if layer._type_string == "labels"]
+
+
+def region_layers(viewer: Any) -> list[Any]:
+    """Return the layers of shapes of a viewer, newest first."""
+    return [layer for layer in reversed(viewer.layers) if layer._type_string == "shapes"]
 
 
 def shape_of(layer: Any) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from napari_cytosynth.widgets.common.parts import (
     plain_label,
     size_box,
 )
+from napari_cytosynth.widgets.common.region_rows import RegionRows
 
 from .layer_list import LayerList
 
@@ -37,7 +38,7 @@ class MeasureForm(Container[Any]):
 
     Attributes
     ----------
-    objects, axes, parents, neighbours, link_time, max_distance
+    objects, axes, parents, neighbours, region, at_border, link_time, max_distance
         magicgui widgets, each with a ``value``.
     intensity
         The layers to measure in: ``value`` is a list, and takes a layer or several.
@@ -56,7 +57,7 @@ class MeasureForm(Container[Any]):
         align_captions(self)
         layout = self.native.layout()
         layout.addWidget(self._captioned("measure in", self.intensity))
-        more = [self.ratio_of, self.ratio_to, self.parents, self.neighbours]
+        more = [self.ratio_of, self.ratio_to, self.parents, self.neighbours, *self._inside.rows()]
         more += [self.link_time, self.max_distance, *self._sizes, self._button]
         self._more = Container(widgets=more, labels=True)
         self._row = Container(widgets=[self._show, self._save], layout="horizontal", labels=False)
@@ -108,6 +109,8 @@ class MeasureForm(Container[Any]):
             text="next and touching objects",
             tooltip="Find the next object of each (between centroids), and count those that touch.",
         )
+        self._inside = RegionRows(viewer)
+        self.region, self.at_border = self._inside.rows()
         self.link_time = CheckBox(
             name="link_time",
             text="link through time",

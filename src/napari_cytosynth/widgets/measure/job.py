@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari_cytosynth.errors import InputError
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.region import Region
     from napari_cytosynth.tasks.link.tracks import Tracks
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
@@ -32,6 +33,9 @@ class MeasureRequest:
     parents: LayerSnapshot | None = None
     link_time: bool = False
     max_distance: float | None = None
+    region: Region | None = None
+    """To which the measurement is limited."""
+    at_border: Literal["keep", "drop", "mark"] = "keep"
 
 
 @dataclass(eq=False)
@@ -68,6 +72,8 @@ def measure_layers(request: MeasureRequest, progress: Progress) -> MeasureResult
         ratios=[] if ratio is None else [(layer_channel(ratio[0]), layer_channel(ratio[1]))],
         neighbours=request.neighbours,
         parents=request.parents,
+        region=request.region,
+        at_border=request.at_border,
         progress=progress,
     )
     result = MeasureResult(table, messages=_remarks(table))

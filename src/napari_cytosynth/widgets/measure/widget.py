@@ -81,8 +81,10 @@ class MeasureWidget(MeasureForm):
         ratio = None if None in pair else (snapshots[pair[0]], snapshots[pair[1]])
         parents = self.parents.value
         axes = str(self._axes.value or "") or None
+        copied = LayerSnapshot.of(layer)
+        region, at_border = self._inside.chosen(copied, axes or "TZYX"[-layer.ndim :])
         return MeasureRequest(
-            labels=LayerSnapshot.of(layer),
+            labels=copied,
             intensity=list(snapshots.values()),
             axes=axes,
             size=size,
@@ -92,6 +94,8 @@ class MeasureWidget(MeasureForm):
             parents=None if parents is None else LayerSnapshot.of(parents),
             link_time=bool(self.link_time.value) and "T" in (axes or ""),
             max_distance=float(self.max_distance.value) or None,
+            region=region,
+            at_border=at_border,
         )
 
     def _doubt(self, layer: Any) -> LayerSnapshot | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.region import Region
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
@@ -118,6 +119,9 @@ class SegmentRequest:
     """Of the virtual stain that is segmented."""
     link_planes: bool = True
     min_confidence: float = 0.0
+    region: Region | None = None
+    """To which the run is limited."""
+    at_border: str = "keep"
 
 
 @dataclass(eq=False)
@@ -215,8 +219,15 @@ def compute(
         diameter=request.diameter,
         device=request.device,
         progress=progress,
+        **_limits(request),
     )
     return _prepare(request, segmentation, progress)
+
+
+def _limits(request: SegmentRequest) -> dict[str, Any]:
+    if request.region is None:
+        return {}
+    return {"region": request.region, "at_border": request.at_border}
 
 
 def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> SegmentRunResult:

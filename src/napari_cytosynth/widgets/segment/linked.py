@@ -147,6 +147,7 @@ class LinkedCounts:
         if (counts := self._counted_at(options)) is not None:
             return counts.planes[plane]
         sizes = _sizes(segmentation, options)
-        drops = options.min_size > 1 or options.drop_border
+        at_region = segmentation.region is not None and segmentation.region.drops
+        drops = options.min_size > 1 or options.drop_border or at_region
         known = not drops or (sizes is not None and sizes.alive(options) is not None)
         return shown if known else None

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.widgets.common import layers as reading
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable, size_box
+from napari_cytosynth.widgets.common.region_rows import RegionRows
 from napari_cytosynth.widgets.common.result_settings import ResultSettings
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
@@ -73,6 +74,8 @@ class SegmentWidget(CorrectingForm):
     diameter
         Typical diameter of the objects in px of the image, where the model's own is known; 0
         leaves the image as it is.
+    region, at_border
+        The Shapes layer inside of which objects count, and what becomes of cut ones.
     threshold, min_size, fill_holes, split_touching, drop_border, link_planes, min_confidence
         Options of the labels.
     intensity
@@ -151,7 +154,9 @@ class SegmentWidget(CorrectingForm):
         about = "Distance of the planes along Z, for volumes and surfaces in the table."
         self.z_size = size_box("z_size", "z step, µm", about)
         first, *rest = super()._advanced_rows()
-        return [first, self.z_size, *rest]
+        self._inside = RegionRows(self._viewer)
+        self.region, self.at_border = self._inside.rows()
+        return [*self._inside.rows(), first, self.z_size, *rest]
 
     def _on_axes(self, *_: Any) -> None:
         super()._on_axes()
@@ -215,6 +220,7 @@ class SegmentWidget(CorrectingForm):
         super().reset_choices()
         if hasattr(self, "_table"):
             self._table.reset_choices()
+            self._inside.region.reset_choices()
 
     def _on_other_model(self, *_: Any) -> None:
         self._panel.forget_choices()
@@ -280,6 +286,9 @@ class SegmentWidget(CorrectingForm):
             if known is None:
                 raise InputError(_Z_ALONE)
             common["pixel_size"] = (self.z_size.value, *known)
+        common["region"], common["at_border"] = self._inside.chosen(
+            common["image"], str(common["axes"])
+        )
         intensity = self._intensity_snapshot()
         return SegmentRequest(intensity=intensity, stain=stain, **common, **options)
 

@@ -320,3 +320,26 @@ def test_the_live_count_of_a_stack_is_the_final_one(seed, threshold, least, size
     assert known is None or known == len(before)
     same = before.set_index("label")["confidence"][table["label"]]
     np.testing.assert_array_equal(same, table["confidence"])
+
+
+def test_a_region_cuts_objects_and_leaves_no_owner_outside(model):
+    """What is known of an object, and whom its pixels belong to, is that of the whole image."""
+    labels = np.zeros((60, 90), int)
+    labels[20:40, 10:30], labels[20:40, 30:50], labels[20:40, 65:85] = 1, 2, 3
+    image = as_image(labels)
+    whole = cytosynth.segment(image, model, axes="CYX")
+    box = np.array([[10, 5], [10, 42], [50, 42], [50, 5]])
+    found = cytosynth.segment(image, model, axes="CYX", region=box, at_border="mark")
+    inside = np.zeros(labels.shape, bool)
+    inside[10:51, 5:43] = True
+    np.testing.assert_array_equal(found.labels, np.where(inside, whole.labels, 0))
+    assert found.table["at_region_border"].tolist() == [False, True]
+    np.testing.assert_allclose(found.table["confidence"], whole.table["confidence"][:2])
+    assert len(found.owned.all_confidences()) == 2
+    dropped = cytosynth.segment(image, model, axes="CYX", region=box, at_border="drop")
+    for threshold in (0.1, 0.4, 0.9):
+        other = dropped.at_threshold(threshold)
+        assert np.unique(other.labels).tolist() == [0, 1]
+        view = dropped.tree().at(threshold, other.options)
+        np.testing.assert_array_equal(view.labels, other.labels)
+        assert (view.count, len(view.confidence), len(view.owners)) == (1, 1, 1)

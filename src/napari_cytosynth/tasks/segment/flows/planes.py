@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,24 @@ class OwnedPlanes:
         where = plane_slices(self.axes, plane)
         self.owner[where], self.heights[where] = owned.owner, owned.heights
         self.facts[plane] = owned.facts
+
+    def limit(self, plane: Plane, mask: npt.NDArray[np.bool_]) -> None:
+        """Leave no pixel (Y, X) of a plane outside of a mask, and no owner without pixels.
+
+        What is known of an owner stays that of all its pixels.
+        """
+        where = plane_slices(self.axes, plane)
+        owner = np.where(mask & (self.heights[where] > 0), self.owner[where], 0)
+        kept = np.unique(owner)
+        kept = kept[kept > 0]
+        numbers = np.zeros(int(owner.max(initial=0)) + 1, np.int32)
+        numbers[kept] = np.arange(1, len(kept) + 1)
+        self.owner[where] = numbers[owner]
+        self.heights[where] *= mask
+        facts = self.facts[plane]
+        self.facts[plane] = ObjectFacts(
+            **{one.name: getattr(facts, one.name)[kept - 1] for one in fields(facts)}
+        )
 
     def check(self, options: LabelOptions) -> None:
         """Raise InputError for a threshold at which pixels have no owners."""

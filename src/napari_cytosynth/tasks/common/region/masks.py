@@ -1,0 +1,125 @@
+"""The pixels of a region in each plane of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from .shapes import Region
+
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["AT_BORDER", "RegionMasks"]
+
+AT_BORDER = ("keep", "drop", "mark")
+"""What becomes of objects at the border of a region."""
+
+
+@dataclass(eq=False)
+class RegionMasks:
+    """Which pixels lie in a region: those whose centres are in one of its shapes.
+
+    Attributes
+    ----------
+    region
+        The shapes.
+    shape
+        Rows and columns of a plane.
+    position
+        Index of the plane that ``()`` stands for, of a result of a single plane. Default: ().
+    at_border
+        "keep", "drop" or "mark". Default: "keep".
+    """
+
+    region: Region
+    shape: tuple[int, int]
+    position: tuple[int, ...] = ()
+    at_border: str = "keep"
+    # by the shapes that hold in a plane: of most stacks a single one
+    _masks: dict[tuple[int, ...], Mask] = field(default_factory=dict)
+    _edges: dict[tuple[int, ...], npt.NDArray[np.intp]] = field(default_factory=dict)
+
+    @property
+    def drops(self) -> bool:
+        """Whether objects at the border of the region are left out."""
+        return self.at_border == "drop"
+
+    def _shapes_in(self, plane: tuple[int, ...]) -> tuple[int, ...]:
+        at = plane or self.position
+        return tuple(n for n, area in enumerate(self.region.areas) if area.holds_in(at))
+
+    def mask(self, plane: tuple[int, ...] = ()) -> Mask:
+        """Return which pixels (Y, X) of a plane lie in the region."""
+        shapes = self._shapes_in(plane)
+        if shapes not in self._masks:
+            from skimage.draw import polygon
+
+            found = np.zeros(self.shape, bool)
+            for number in shapes:
+                rows, columns = self.region.areas[number].outline.T
+                inside = polygon(rows, columns, self.shape)  # type: ignore[no-untyped-call]
+                found[inside] = True
+            self._masks[shapes] = found
+        return self._masks[shapes]
+
+    def edge(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.intp]:
+        """Return the pixels of a plane (flat indices) that touch one outside of the region.
+
+        The border of the image is none of the region.
+        """
+        shapes = self._shapes_in(plane)
+        if shapes not in self._edges:
+            from scipy.ndimage import binary_erosion
+
+            mask = self.mask(plane)
+            inner = binary_erosion(mask, np.ones((3, 3)), border_value=1)
+            self._edges[shapes] = np.flatnonzero(mask & ~inner)
+        return self._edges[shapes]
+
+    def box(self, plane: tuple[int, ...] = ()) -> tuple[slice, slice] | None:
+        """Return the rows and columns around the region in a plane; None if it has no pixel."""
+        mask = self.mask(plane)
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
+            return None
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    def touched(self, plane: tuple[int, ...], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the labels (Y, X) of a plane that touch the border of the region, ascending."""
+        found = np.unique(labels.ravel()[self.edge(plane)])
+        return found[found > 0]
+
+    def check(self, planes: Iterable[tuple[int, ...]]) -> list[str]:
+        """Return what the user ought to know of the region in these planes.
+
+        Raises
+        ------
+        InputError
+            If none of their pixels lies in it.
+        """
+        listed = list(planes)
+        empty = sum(self.box(plane) is None for plane in listed)
+        called = f" “{self.region.name}”" if self.region.name else ""
+        if empty == len(listed):
+            where = "this plane of the image" if len(listed) == 1 else "the image"
+            raise InputError(
+                f"No pixel of {where} lies in the region{called}: draw its shapes over the image, "
+                "or choose no region."
+            )
+        if empty:
+            return [
+                f"The region{called} has no shape in {empty} of {len(listed)} planes: there is "
+                "nothing in these."
+            ]
+        if self.region.drawn_in_one_plane and len(listed) > 1:
+            return [f"The region{called} was drawn in one plane and holds in all {len(listed)}."]
+        return []
