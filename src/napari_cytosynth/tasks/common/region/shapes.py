@@ -57,8 +57,9 @@ class Area:
         angle = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)[:, None]
         half = (second - first) / 2, (last - first) / 2
         # an affine map makes of an ellipse in a parallelogram another one
-        around: Floats = np.cos(angle) * half[0] + np.sin(angle) * half[1]
-        return around + self.vertices.mean(axis=0)
+        outline: Floats = np.cos(angle) * half[0] + np.sin(angle) * half[1]
+        outline += self.vertices.mean(axis=0)
+        return outline
 
     def holds_in(self, plane: tuple[int, ...]) -> bool:
         """Return whether the shape counts in a plane."""
