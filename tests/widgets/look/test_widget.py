@@ -9,7 +9,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_cytosynth.widgets.common.canvas import camera_of
 
-WHITE = [1, 1, 1, 1]
+PINK = pytest.approx([1, 0.1, 0.6, 1])
 
 
 def colour(labels, label):
@@ -101,13 +101,13 @@ def test_the_selected_label_is_followed_both_ways(widget, labels, settle):
     assert not widget.selected  # napari's own first label is no choice of the user
     widget.select(4)
     assert labels.selected_label == 4
-    assert colour(labels, 4) == WHITE
+    assert colour(labels, 4) == PINK
     assert widget.row.text_of("area_px") == "400"
     assert widget.row.text_of("kind") == "b"
     labels.selected_label = 2
     assert widget.selected == {2}
     assert widget.row.text_of("confidence") == "0.5"
-    assert colour(labels, 4) != WHITE
+    assert colour(labels, 4) != PINK
     widget.select(0)
     assert widget.row.rowCount() == 0
 

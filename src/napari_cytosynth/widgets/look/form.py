@@ -83,6 +83,10 @@ class LookForm(Container[Any]):
             tooltip="Go from object to object: the least confident first (column “confidence”, "
             "or “doubt”).",
         )
+        self.plot_button = PushButton(
+            text="Plot",
+            tooltip="A histogram and a scatter of two columns; draw around points to select them.",
+        )
         self.show_button = PushButton(
             text="Show table", tooltip="napari's table, beside the viewer."
         )
@@ -96,20 +100,22 @@ class LookForm(Container[Any]):
             Container(widgets=row, layout="horizontal", labels=False)
             for row in (
                 [self.add_button, self.reset_button],
-                [self.keep_button, self.show_button],
+                [self.keep_button],
+                [self.show_button, self.plot_button],
                 [self.previous_button, self.next_button],
             )
         ]
         for part in self._rows:
             part.margins = (0, 0, 0, 0)
-        filters, keeping, walk = self._rows
+        filters, keeping, table, walk = self._rows
         layout.addWidget(filters.native)
         layout.addWidget(self.shown_count.native)
         layout.addWidget(keeping.native)
+        layout.addWidget(table.native)
         layout.addWidget(heading("Selected object"))
         layout.addWidget(walk.native)
-        layout.addWidget(self.row)
         layout.addWidget(self.status.native)
+        layout.addWidget(self.row)
         make_scrollable(self.native)
 
     def _colour_choices(self) -> list[Any]:
@@ -119,7 +125,7 @@ class LookForm(Container[Any]):
         """Let the parts be used that need a table."""
         walk = (self.previous_button, self.next_button)
         filters = (self.add_button, self.reset_button, self.keep_button)
-        for part in (self.colour_by, *filters, *walk, self.show_button):
+        for part in (self.colour_by, *filters, *walk, self.show_button, self.plot_button):
             part.enabled = enabled
 
 

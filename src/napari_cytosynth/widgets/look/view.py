@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.look.pixels import Boxes
     from napari_cytosynth.tasks.look.table import Filter, ObjectTable
 
-__all__ = ["Look", "TableView"]
+__all__ = ["LIT", "Look", "TableView"]
 
-_LIT = np.ones(4, np.float32)
-"""White: not a colour of viridis."""
+LIT = np.array([1.0, 0.1, 0.6, 1.0], np.float32)
+"""Pink: neither a colour of viridis nor the white of most images."""
 _NONE = np.zeros(4, np.float32)
 
 
@@ -93,5 +93,5 @@ class TableView:
             other, rest = other * 0, _NONE
         labels, colours = np.concatenate([labels, strangers]), np.concatenate([colours, other])
         lit = np.isin(labels, list(look.selected)) & (colours[:, 3] > 0)
-        colours = np.where(lit[:, None], _LIT, colours).astype(np.float32)
+        colours = np.where(lit[:, None], LIT, colours).astype(np.float32)
         self.colours.show(labels, colours, rest)

@@ -14,6 +14,7 @@ from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import single_shot
 
 from . import sentences
+from .colour_bar import colours_of
 from .form import LookForm
 from .keeping import Kept, KeptRequest, keep
 from .layer_colours import LayerColours
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.tasks.look.pixels import Boxes
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
+
+    from .plots import PlotPanel
 
 __all__ = ["LookWidget"]
 
@@ -51,6 +54,8 @@ class LookWidget(LookForm):
         self._watch: LayerWatch | None = None
         self._selected: frozenset[int] = frozenset()
         self._seen_label, self._by, self._closed = 0, 0, False
+        self._plots: PlotPanel | None = None
+        self._dock: Any = None
         super().__init__(napari_viewer)
         self._finder: JobRunner[Boxes] = JobRunner(self.native)
         self._writer: JobRunner[Kept] = JobRunner(self.native)
@@ -64,6 +69,7 @@ class LookWidget(LookForm):
         self.reset_button.changed.connect(lambda *_: self.reset_look())
         self.keep_button.changed.connect(lambda *_: self.keep_shown())
         self.show_button.changed.connect(lambda *_: self._show_table())
+        self.plot_button.changed.connect(lambda *_: self.show_plots())
         self.next_button.changed.connect(lambda *_: self.step(1))
         self.previous_button.changed.connect(lambda *_: self.step(-1))
         self.native_parent_changed.connect(self._on_parent)
@@ -192,6 +198,7 @@ class LookWidget(LookForm):
         look = self.look
         view.show(look)
         self.shown_count.value = sentences.about_count(view, look.filters)
+        self._show_in_plots(look)
         self.bar.setVisible(look.column is not None)
         if look.column is not None:
             values = view.table.by_label(look.column)[1]
@@ -218,16 +225,19 @@ class LookWidget(LookForm):
 
     def select(self, label: int) -> None:
         """Select an object; 0, or one that is hidden, selects none."""
-        view, layer = self._view, self._layer
+        self.select_all(frozenset([label] if label else []))
+
+    def select_all(self, labels: frozenset[int]) -> None:
+        """Select several objects; those that are hidden are left out."""
+        view, filters = self._view, self.filters.filters
         if view is None:
             return
-        filters = self.filters.filters
-        if label and filters and label not in view.shown(filters):
-            label = 0
-        self._selected = frozenset([label] if label else [])
-        if label:
-            self._seen_label = label
-            layer.selected_label = label
+        if filters:
+            labels &= set(view.shown(filters).tolist())
+        self._selected = labels
+        if len(labels) == 1:
+            (self._seen_label,) = labels
+            self._layer.selected_label = self._seen_label
         self._show_row()
         self._apply()
 
@@ -241,14 +251,18 @@ class LookWidget(LookForm):
     def _show_row(self) -> None:
         view = self._view
         if view is None or len(self._selected) != 1:
-            self.row.show_values({})
+            several = {"selected": f"{len(self._selected)} objects"}
+            self.row.show_values(several if self._selected else {})
             return
         (label,) = self._selected
         at = view.table.row_of(label)
         if at is None:
             self.row.show_values({"label": label, "row": "none: measure the labels again"})
         else:
-            self.row.show_values(view.table.table.iloc[[at]].to_dict("records")[0])
+            values = view.table.table.iloc[[at]].to_dict("records")[0]
+            wanted = ["label", self.colour_by.value, *(one.column for one in self.filters.filters)]
+            first = [name for name in (*wanted, "confidence", "doubt") if name in values]
+            self.row.show_values({name: values[name] for name in (*first, *values)})
 
     def step(self, by: int) -> None:
         """Go to the next doubtful object (1), or the previous one (-1), at its zoom."""
@@ -286,6 +300,39 @@ class LookWidget(LookForm):
             return
         look_at(self._viewer, self._layer, *place)
         self.status.value = f"{at + 1} of {len(labels)}, the most doubtful first."
+
+    # -- plots --------------------------------------------------------------------------------
+
+    def show_plots(self) -> None:
+        """Open the histogram and the scatter below the viewer."""
+        if self._plots is None:
+            try:
+                from .plots import PlotPanel
+
+                self._plots = PlotPanel()
+            except InputError as error:
+                self.status.value = f"⚠ {error}"
+                return
+            self._plots.picked.connect(self.select_all)
+            self._plots.destroyed.connect(self._forget_plots)
+        if self._plots.parent() is None:  # new, or its dock was closed
+            window = self._viewer.window
+            self._dock = window.add_dock_widget(self._plots, name="Look: plots", area="bottom")
+        self._dock.show()
+        self._apply()
+
+    def _forget_plots(self, *_: Any) -> None:
+        self._plots = None
+
+    def _show_in_plots(self, look: Look) -> None:
+        view, plots = self._view, self._plots
+        if view is None or plots is None or plots.parent() is None:
+            return
+        colours = None
+        if look.column is not None:
+            values = view.table.values(look.column)
+            colours = colours_of(values, *view.table.limits(look.column))
+        plots.show_rows(view.table, view.table.passing(look.filters), look.selected, colours)
 
     # -- results ------------------------------------------------------------------------------
 
@@ -332,3 +379,11 @@ class LookWidget(LookForm):
             self._leave()
             self._picker.close()
             self._closed = True
+            self._close_plots()
+
+    def _close_plots(self) -> None:
+        plots, self._plots, self._dock = self._plots, None, None
+        if plots is not None:
+            if plots.parent() is not None:
+                self._viewer.window.remove_dock_widget(plots)
+            plots.deleteLater()
