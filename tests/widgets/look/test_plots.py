@@ -28,7 +28,7 @@ def plots(widget, qtbot):
     found = widget._plots
     found.x.setCurrentText("area_px")
     found.y.setCurrentText("own")
-    qtbot.wait_until(lambda: found.scatter.width() > 150 and found.scatter.height() > 100)
+    qtbot.wait_until(lambda: found.scatter.width() > 150 and found.scatter.height() >= 80)
     qtbot.wait(50)
     return found
 
@@ -94,6 +94,12 @@ def test_points_have_the_colours_of_the_column(widget, plots, settle):
     settle(widget)
     colours = dict(zip(plots._points.data["data"], plots._points.data["brush"], strict=True))
     assert colours[4].color().getRgb()[:3] == pytest.approx((253, 231, 37), abs=3)
+
+
+def test_they_fit_beside_the_viewer_on_a_small_screen(viewer, plots, qtbot):
+    viewer.window._qt_window.resize(1280, 720)
+    qtbot.wait(50)
+    assert viewer.window._qt_window.height() <= 720
 
 
 def test_closing_the_widget_closes_the_plots(viewer, widget, plots):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtWidgets import QTableView
 
 from napari_cytosynth.widgets.common.canvas import camera_of
 
@@ -112,6 +113,16 @@ def test_the_selected_label_is_followed_both_ways(widget, labels, settle):
     assert widget.row.rowCount() == 0
 
 
+def test_a_row_of_napari_s_table_is_the_selected_object(viewer, widget):
+    widget.show_button.native.click()
+    tables = viewer.window._qt_window.findChildren(QTableView)
+    (view,) = (one for one in tables if one is not widget.row and one.model().rowCount() == 5)
+    view.selectRow(3)
+    assert widget.selected == {4}
+    widget.select(2)
+    assert {index.row() for index in view.selectionModel().selectedIndexes()} == {1}
+
+
 def test_what_is_hidden_is_not_selected(widget, settle):
     widget.filters.add("area_px").low.setValue(90)
     settle(widget)
@@ -139,6 +150,8 @@ def test_the_walk_begins_with_the_least_confident(viewer, widget, settle):
     widget.step(1)
     assert widget.selected == {2}
     assert widget.status.value.startswith("2 of 2")
+    widget.select(4)
+    assert widget.status.value == ""
 
 
 def test_doubt_is_walked_from_the_highest_and_without_either_a_sentence(widget, labels, settle):

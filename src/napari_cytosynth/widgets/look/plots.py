@@ -75,7 +75,7 @@ class PlotPanel(QWidget):
             choice.addWidget(part)
         choice.addWidget(about, 1)
         for plot in (self.histogram, self.scatter):
-            plot.setMinimumSize(160, 120)
+            plot.setMinimumSize(160, 80)
             plot.hideButtons()
             plots.addWidget(plot, 1)
         layout.addLayout(choice)

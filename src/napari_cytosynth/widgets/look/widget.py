@@ -234,6 +234,8 @@ class LookWidget(LookForm):
             return
         if filters:
             labels &= set(view.shown(filters).tolist())
+        if not self.status.value.startswith("⚠"):
+            self.status.value = ""  # of the walk, which is elsewhere
         self._selected = labels
         if len(labels) == 1:
             (self._seen_label,) = labels
