@@ -23,8 +23,9 @@ def inside(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
     corners
         float of shape (corners, 2).
     """
-    from skimage.measure import points_in_poly
+    from skimage import measure
 
+    points_in_poly: Any = measure.points_in_poly
     known = np.isfinite(places).all(axis=1)
     found = np.zeros(len(places), bool)
     if len(corners) > 2 and known.any():

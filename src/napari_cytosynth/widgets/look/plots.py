@@ -155,7 +155,6 @@ class PlotPanel(QWidget):
                 axis = plot.getAxis(side)
                 axis.setPen(text)
                 axis.setTextPen(text)
-            plot.setLabel("bottom", self.x.currentText())
         self.histogram.setLabel("left", "objects")
         self.scatter.setLabel("left", self.y.currentText())
         self._draw_points(x, y, lit, labels)
