@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.tasks.stain.objects.doubt import doubt_of
 from napari_cytosynth.tasks.stain.objects.task import object_stain
+from napari_cytosynth.widgets.common.canvas import look_at
 from napari_cytosynth.widgets.common.jobs import JobRunner
 
 from . import sentences
 from .outlines import OutlineLayer
 from .search import find_nuclei
-from .walk import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,7 +222,7 @@ class Doubts:
         self._at, stop = at, found.stops[at]
         if isinstance(outlines, OutlineLayer):
             outlines.mark(stop.label)
-        look_at(self._viewer, layer, stop)
+        look_at(self._viewer, layer, stop.place, stop.diameter_px)
         if self._hiding is not None:
             self._hiding.refresh()
         hidden = " · hidden now" if self._hides(stop.doubt) else ""

@@ -1,4 +1,4 @@
-"""The way from nucleus to nucleus, the most doubtful first, and the camera on each."""
+"""The way from nucleus to nucleus, the most doubtful first."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets.common.canvas import camera_of
 from napari_cytosynth.widgets.common.layers import format_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Stop", "look_at", "stops_of"]
-
-_LEAST_ON_SCREEN = 60.0
-"""Screen px that a nucleus has at least when it is looked at."""
+__all__ = ["Stop", "stops_of"]
 
 
 @dataclass(frozen=True)
@@ -94,34 +90,3 @@ def _in_words(row: pd.Series[Any], axes: str, found_again: float | None) -> str:
     parts += [size, f"brightness {format_number(row['mean_intensity'])}"]
     parts += [f"{axis.lower()} {int(row[axis.lower()])}" for axis in axes[:-2]]
     return " · ".join(parts)
-
-
-def look_at(viewer: Any, layer: Any, stop: Stop) -> None:
-    """Move planes and camera to a nucleus, and nearer where it would be too small to see.
-
-    Parameters
-    ----------
-    viewer
-        The napari viewer.
-    layer
-        A layer in whose axes the place is, wherever the user has moved it.
-    stop
-        The nucleus.
-    """
-    world = np.asarray(layer.data_to_world(stop.place), float)
-    dims, first = viewer.dims, viewer.dims.ndim - layer.ndim
-    now = np.asarray(layer.world_to_data(dims.point), float)[-layer.ndim :]
-    for axis in dims.not_displayed:
-        own = axis - first
-        # a layer that lies across several planes is seen in all of them
-        if own >= 0 and round(now[own]) != round(stop.place[own]):
-            dims.set_point(axis, world[own])
-    camera = camera_of(viewer)
-    center = list(camera.center)
-    for number, axis in enumerate(dims.displayed):
-        if axis >= first:
-            center[len(center) - len(dims.displayed) + number] = world[axis - first]
-    camera.center = tuple(center)
-    across = stop.diameter_px * float(np.abs(layer.scale[-1]))
-    if across > 0 and camera.zoom * across < _LEAST_ON_SCREEN:
-        camera.zoom = _LEAST_ON_SCREEN / across
