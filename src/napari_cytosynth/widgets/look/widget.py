@@ -61,7 +61,7 @@ class LookWidget(LookForm):
         self._writer: JobRunner[Kept] = JobRunner(self.native)
         self._picker = ObjectPicker(napari_viewer, self.select)
         self._soon = single_shot(self.native, _SOON, self._apply)
-        self._reload = single_shot(self.native, _AFTER, self._load)
+        self._reload = single_shot(self.native, _AFTER, self._read_table)
         self.objects.changed.connect(self._on_objects)
         self.colour_by.changed.connect(self.refresh)
         self.filters.changed.connect(self.refresh)
@@ -102,7 +102,7 @@ class LookWidget(LookForm):
         self._seen_label = layer.selected_label
         self._watch = LayerWatch(layer, self._reload.start, self._on_label, self._on_colours)
         self._picker.layer = layer
-        self._load()
+        self._read_table()
 
     def _leave(self) -> None:
         """Give the layer its own look back, and forget it."""
@@ -117,7 +117,7 @@ class LookWidget(LookForm):
         self.row.show_values({})
         self._show_table_of(None)
 
-    def _load(self) -> None:
+    def _read_table(self) -> None:
         """Read the table of the layer, anew where it has changed."""
         layer, old = self._layer, self._view
         if layer is None:
