@@ -113,7 +113,9 @@ def test_the_selected_label_is_followed_both_ways(widget, labels, settle):
     assert widget.row.rowCount() == 0
 
 
-def test_a_row_of_napari_s_table_is_the_selected_object(viewer, widget):
+def test_a_row_of_napari_s_table_is_the_selected_object(viewer, widget, labels, table, settle):
+    labels.features = table.assign(index=table["label"])  # by which napari finds an object's row
+    settle(widget)
     widget.show_button.native.click()
     tables = viewer.window._qt_window.findChildren(QTableView)
     (view,) = (one for one in tables if one is not widget.row and one.model().rowCount() == 5)
