@@ -26,8 +26,8 @@ def plots(widget, qtbot):
     pytest.importorskip("pyqtgraph")
     widget.plot_button.native.click()
     found = widget._plots
-    found.x.setCurrentText("area_px")
-    found.y.setCurrentText("own")
+    found.first.setCurrentText("area_px")
+    found.second.setCurrentText("own")
     qtbot.wait_until(lambda: found.scatter.width() > 150 and found.scatter.height() >= 80)
     qtbot.wait(50)
     return found

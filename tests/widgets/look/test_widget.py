@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtWidgets import QTableView
 
 from napari_cytosynth.widgets.common.canvas import camera_of
 
@@ -111,16 +110,6 @@ def test_the_selected_label_is_followed_both_ways(widget, labels, settle):
     assert colour(labels, 4) != PINK
     widget.select(0)
     assert widget.row.rowCount() == 0
-
-
-def test_a_row_of_napari_s_table_is_the_selected_object(viewer, widget):
-    widget.show_button.native.click()
-    tables = viewer.window._qt_window.findChildren(QTableView)
-    (view,) = (one for one in tables if one is not widget.row and one.model().rowCount() == 5)
-    view.selectRow(3)
-    assert widget.selected == {4}
-    widget.select(2)
-    assert {index.row() for index in view.selectionModel().selectedIndexes()} == {1}
 
 
 def test_what_is_hidden_is_not_selected(widget, settle):

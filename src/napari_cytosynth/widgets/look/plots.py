@@ -58,8 +58,8 @@ class PlotPanel(QWidget):
         self._selected: frozenset[int] = frozenset()
         self._colours: np.ndarray | None = None
         self._edges = np.zeros(0)
-        self.x, self.y = QComboBox(), QComboBox()
-        for box in (self.x, self.y):
+        self.first, self.second = QComboBox(), QComboBox()
+        for box in (self.first, self.second):
             box.setMinimumContentsLength(12)
             box.currentIndexChanged.connect(self._draw)
         self.histogram, self.scatter = (self._library.PlotWidget() for _ in range(2))
@@ -71,7 +71,7 @@ class PlotPanel(QWidget):
         layout.setContentsMargins(4, 0, 4, 4)
         about = QLabel(_HELP)
         about.setWordWrap(True)
-        for part in (QLabel("histogram of"), self.x, QLabel("against"), self.y):
+        for part in (QLabel("histogram of"), self.first, QLabel("against"), self.second):
             choice.addWidget(part)
         choice.addWidget(about, 1)
         for plot in (self.histogram, self.scatter):
@@ -83,7 +83,7 @@ class PlotPanel(QWidget):
 
     def _add_items(self) -> None:
         library = self._library
-        bars = {"x0": [], "x1": [], "height": [], "pen": None}
+        bars: dict[str, Any] = {"x0": [], "x1": [], "height": [], "pen": None}
         self._bars = library.BarGraphItem(**bars, brush=_FILL)
         self._lit_bars = library.BarGraphItem(**bars, brush=_LIT)
         self._points = library.ScatterPlotItem(size=7, pen=None)
@@ -125,7 +125,7 @@ class PlotPanel(QWidget):
 
     def _list(self, columns: list[Hashable]) -> None:
         wanted = [one for one in columns if one not in ("label", "index")] or columns
-        for place, box in enumerate((self.x, self.y)):
+        for place, box in enumerate((self.first, self.second)):
             old = self._columns[box.currentIndex()] if box.count() else None
             column = old if old in columns else wanted[min(place, len(wanted) - 1)]
             box.blockSignals(True)
@@ -143,7 +143,7 @@ class PlotPanel(QWidget):
     def _draw(self, *_: Any) -> None:
         if self._table is None:
             return
-        x, y = self._values(self.x), self._values(self.y)
+        x, y = self._values(self.first), self._values(self.second)
         labels = self._table.labels[self._rows]
         lit = np.isin(labels, list(self._selected))
         self._draw_bars(x, lit)
@@ -156,7 +156,7 @@ class PlotPanel(QWidget):
                 axis.setPen(text)
                 axis.setTextPen(text)
         self.histogram.setLabel("left", "objects")
-        self.scatter.setLabel("left", self.y.currentText())
+        self.scatter.setLabel("left", self.second.currentText())
         self._draw_points(x, y, lit, labels)
 
     def _draw_bars(self, x: np.ndarray, lit: np.ndarray) -> None:
@@ -198,7 +198,7 @@ class PlotPanel(QWidget):
         if not 0 <= number < len(self._edges) - 1:
             self.picked.emit(frozenset())
             return
-        values, last = self._values(self.x), number == len(self._edges) - 2
+        values, last = self._values(self.first), number == len(self._edges) - 2
         low, high = self._edges[number : number + 2]
         within = (values >= low) & ((values <= high) if last else (values < high))
         self._pick(within)
@@ -209,7 +209,7 @@ class PlotPanel(QWidget):
 
     def _on_lasso(self, corners: np.ndarray) -> None:
         if self._table is not None:
-            places = np.stack([self._values(self.x), self._values(self.y)], axis=1)
+            places = np.stack([self._values(self.first), self._values(self.second)], axis=1)
             self._pick(inside(places, corners))
 
     def _pick(self, within: np.ndarray) -> None:
