@@ -74,7 +74,7 @@ def test_closing_and_another_layer_give_the_colours_back(viewer, widget, labels,
     widget.objects.value = other
     assert labels.colormap is own
     assert widget.status.value == (
-        "⚠ “other” has no table yet. Measure it: Plugins › napari-cytosynth › Measure."
+        "⚠ “other” has no table yet. Measure it: Plugins > CytoSynth > Measure."
     )
     widget.objects.value = labels
     widget.colour_by.value = "area_px"

@@ -73,7 +73,7 @@ class ObjectTable:
         rows = rows.loc[:, ~rows.columns.duplicated()].reset_index(drop=True).copy()
         if not len(rows) or not len(rows.columns):
             raise InputError(
-                f"“{name}” has no table yet. Measure it: Plugins › napari-cytosynth › Measure."
+                f"“{name}” has no table yet. Measure it: Plugins > CytoSynth > Measure."
             )
         labels = _labels_of(rows, name)
         objects = labels != 0  # not the background, of which napari has a row, too
