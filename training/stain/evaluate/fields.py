@@ -10,6 +10,7 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import calibrated_sigma
 from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.common.defaults import check_task
 from napari_cytosynth.tasks.stain.plan import SamplingPlan
 from napari_cytosynth.tasks.stain.task import stain
 from napari_cytosynth.tasks.stain.units import error_curves, sigma_fits
@@ -255,10 +256,7 @@ class Stainer:
         views: int | None = None,
     ) -> None:
         inference = model.card.inference
-        if inference.task != "stain":
-            raise InputError(
-                f"The model “{model.card.name}” does not stain: it is made to {inference.task}."
-            )
+        check_task(model.card, "stain")
         self.model, self.inference = model, inference
         self.names = tuple(inference.output_channels)
         plan = SamplingPlan.of(views, samples, seed, None, False, None).completed(inference)

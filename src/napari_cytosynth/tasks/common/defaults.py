@@ -1,4 +1,4 @@
-"""Options of the labelling that a model's card gives where the user chose none.
+"""What a model's card says of a task: that it is its own, and options that the user left open.
 
 The function, the command line, the widget and the evaluation all take them from here, so that
 they find the same objects.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_cytosynth.zoo.card import Expected, Inference
+    from napari_cytosynth.zoo.card import Expected, Inference, ModelCard
 
-__all__ = ["DEFAULT_THRESHOLD", "NEAR", "card_options", "fitting_diameter"]
+__all__ = ["DEFAULT_THRESHOLD", "NEAR", "card_options", "check_task", "fitting_diameter"]
 
 DEFAULT_THRESHOLD = 0.5
 """Threshold of a model whose card has none."""
@@ -22,6 +24,19 @@ NEAR = 1.2
 """Objects within this factor of a fitting diameter are as large: no resampling."""
 
 _LARGEST = 10**7  # px, as in the card
+
+
+def check_task(card: ModelCard, task: str) -> None:
+    """Check that a model is made for a task: ``segment``, ``stain`` or ``generate``.
+
+    Raises
+    ------
+    InputError
+        If it is made for another one.
+    """
+    own = card.inference.task
+    if own != task:
+        raise InputError(f"The model “{card.name}” does not {task}: it is made to {own}.")
 
 
 def card_options(

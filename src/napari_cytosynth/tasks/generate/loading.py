@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.errors import CytosynthError, InputError
+from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.tasks.common.defaults import check_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +42,7 @@ def load_generator(
     if _is_diffusion(model):
         import_diffusers(tick)
     loaded = load_model(model, device, progress=progress)
-    task = loaded.card.inference.task
-    if task != "generate":
-        raise InputError(f"The model “{loaded.card.name}” does not generate: it is made to {task}.")
+    check_task(loaded.card, "generate")
     return loaded
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_cytosynth.arguments import check_choice, check_flag
-from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
+from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options, check_task
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import make_reader
 from napari_cytosynth.tasks.common.region import AT_BORDER
@@ -158,10 +157,7 @@ def segment(
         source = read_source(image)
         loaded = load_model(model, device, progress=progress)
         card = loaded.card
-        if card.inference.task != "segment":
-            raise InputError(
-                f"The model “{card.name}” does not segment: it is made to {card.inference.task}."
-            )
+        check_task(card, "segment")
         reader = make_reader(source, card, axes, channels)
         z_size, size = known_voxel_size(source, reader.axes, pixel_size)
         run = SegmentationRun(source, reader, loaded, size, planes, z_size=z_size)

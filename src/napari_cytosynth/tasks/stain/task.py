@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.arguments import check_callable
-from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.tasks.common.defaults import check_task
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import make_reader
 
@@ -189,11 +189,7 @@ def _load_stainer(model: str | Path | Model, device: str, progress: Progress | N
     from napari_cytosynth.zoo.loading import load_model
 
     loaded = load_model(model, device, progress=progress)
-    card = loaded.card
-    if card.inference.task != "stain":
-        raise InputError(
-            f"The model “{card.name}” does not stain: it is made to {card.inference.task}."
-        )
+    check_task(loaded.card, "stain")
     return loaded
 
 

@@ -10,20 +10,20 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.defaults import card_options
+from napari_cytosynth.tasks.common.defaults import card_options, check_task
 from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.looks import LARGEST
 from napari_cytosynth.tasks.common.messages import Message
-from napari_cytosynth.tasks.common.planes import PlaneRun, engine_record, make_reader
+from napari_cytosynth.tasks.common.planes import engine_record, make_reader
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.segment.confidence import sure_enough
-from napari_cytosynth.tasks.segment.flows.decoding import LOWEST, FlowSettings
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.output import ChannelSplit
 from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
+from napari_cytosynth.tasks.segment.run.model_run import ModelRun
 
 from .decoding import ComponentDecoder, FlowDecoder, GapDecoder
 from .files import MOST_ROWS, PlaneFiles, scratch_array
@@ -196,22 +196,15 @@ class _Stages:
 
 
 @dataclass(eq=False)
-class _BlockedRun(PlaneRun):
+class _BlockedRun(ModelRun):
     """One run over the blocks of a plane."""
-
-    options: LabelOptions = field(default_factory=lambda: LabelOptions(0.5))
 
     def set_options(self, given: dict[str, Any]) -> None:
         """Take the options, and refuse what needs a whole plane."""
         card = self.model.card
         inference = card.inference
-        if inference.task != "segment":
-            raise InputError(
-                f"The model “{card.name}” does not segment: it is made to {inference.task}."
-            )
+        check_task(card, "segment")
         self.options = LabelOptions(**(card_options(inference, self.pixel_size) | given))
-        channels = (inference.channel_of("flow-y"), inference.channel_of("flow-x"))
-        self.flow_channels = [one for one in channels if one is not None]
         self.by_flows = bool(self.flow_channels) and self.options.split_touching
         reason = ""
         if inference.normalisation.kind == "local":
@@ -223,16 +216,6 @@ class _BlockedRun(PlaneRun):
                 f"A plane cannot be segmented in blocks: {reason}. Crop the image, or take the "
                 "plane whole: with segment, on the command line with --out FOLDER."
             )
-
-    def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
-        """Prepare the network."""
-        from napari_cytosynth.inference.predictor import Predictor
-
-        channels = len(self.model.card.inference.input_channels)
-        options: dict[str, Any] = {"precision": precision, "tile_size": tile_size}
-        self.predictor: Predictor = Predictor(
-            self.model.network, channels, device=device, **options
-        )
 
     def execute(self, files: Any, tick: Progress) -> BlockedSegmentation:
         """Segment the plane into files."""
@@ -269,7 +252,7 @@ class _BlockedRun(PlaneRun):
             for number in range(plane.shape[0])
         ]
         if all(scaling.scale == 0 for scaling in scalings):
-            self.add_messages("A plane has the same value everywhere: nothing can be found in it.")
+            self.add_nothing_to_find()
             return
         everywhere = (slice(None), slice(None))
         found = inference.channel_of("foreground") or 0
@@ -290,11 +273,9 @@ class _BlockedRun(PlaneRun):
         """Find the objects of all blocks; their numbers so far are written as labels."""
         threshold = self.options.threshold
         if flows is not None:
-            inference = self.model.card.inference
-            own = card_options(inference)["threshold"]
-            settings = FlowSettings.from_card(inference, lowest=min(LOWEST, threshold, own))
+            confidence = self.model.card.inference.confidence
             decoder: BlockDecoder = FlowDecoder(
-                out.probability, flows, settings, self.options, inference.confidence
+                out.probability, flows, self.flow_settings(), self.options, confidence
             )
             return _join(decoder, out.labels, stages.of("objects", (0, 0.8)))
         holes = None

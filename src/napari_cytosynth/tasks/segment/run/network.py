@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.axes import plane_slices
-from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
+from napari_cytosynth.tasks.common.defaults import card_options
 from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.messages import Message
-from napari_cytosynth.tasks.common.planes import PlaneRun, engine_record, is_constant
+from napari_cytosynth.tasks.common.planes import engine_record, is_constant
 from napari_cytosynth.tasks.common.provenance import record
 from napari_cytosynth.tasks.common.region import RegionMasks, find_region
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
-from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.object_size.diameter import Resizing, resized
 from napari_cytosynth.tasks.segment.output import ChannelSplit, check_output, temporary_array
 from napari_cytosynth.tasks.segment.result import Segmentation
 from napari_cytosynth.tasks.segment.result_check import TrainingFacts
 
 from .box import box_around
+from .model_run import ModelRun
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_cytosynth.inference.predictor import Predictor
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 
@@ -35,10 +34,9 @@ __all__ = ["SegmentationRun"]
 
 
 @dataclass(eq=False)
-class SegmentationRun(PlaneRun):
+class SegmentationRun(ModelRun):
     """One run of a segmentation model over the planes of an image."""
 
-    options: LabelOptions = field(default_factory=lambda: LabelOptions(DEFAULT_THRESHOLD))
     plan: Resizing = field(default_factory=lambda: Resizing())
     doubted: Any = None
     """Objects of the virtual stain that the image is."""
@@ -53,8 +51,6 @@ class SegmentationRun(PlaneRun):
         self.object_channel = inference.channel_of("foreground") or 0
         names, splitting = inference.output_channels, inference.splitting
         self.seed_channel = None if splitting is None else names.index(splitting.channel)
-        found = (inference.channel_of("flow-y"), inference.channel_of("flow-x"))
-        self.flow_channels = [channel for channel in found if channel is not None]
 
     @property
     def chosen_plane(self) -> tuple[int, ...] | None:
@@ -68,18 +64,6 @@ class SegmentationRun(PlaneRun):
         found, position = find_region(region, self.source, self.reader.axes), self.position
         self.region = RegionMasks(found, self.reader.plane_shape, position, at_border)
         self.add_messages(*self.region.check(self.indices))
-
-    def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
-        """Make what runs the network; the arguments are those of the predictor."""
-        from napari_cytosynth.inference.predictor import Predictor
-
-        self.predictor: Predictor = Predictor(
-            self.model.network,
-            len(self.model.card.inference.input_channels),
-            device=device,
-            precision=precision,
-            tile_size=tile_size,
-        )
 
     def check_memory(self, out: Any) -> None:
         """Validate the output array, and refuse what the memory cannot hold."""
@@ -119,18 +103,12 @@ class SegmentationRun(PlaneRun):
         return temporary_array((2, *shape))
 
     def _owned_planes(self) -> OwnedPlanes:
-        from napari_cytosynth.tasks.segment.flows.decoding import (
-            LOWEST,
-            FlowSettings,
-            zoomed_confidence,
-        )
+        from napari_cytosynth.tasks.segment.flows.decoding import zoomed_confidence
         from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 
         inference = self.model.card.inference
         zoom = math.sqrt(math.prod(self._zoom()))
-        # planes are linked, and facts measured, at the model's own threshold
-        lowest = min(LOWEST, self.options.threshold, card_options(inference)["threshold"])
-        settings = FlowSettings.from_card(inference, zoom=zoom, lowest=lowest)
+        settings = self.flow_settings(zoom)
         owner = np.zeros(self.whole_shape, np.int32)
         heights = np.zeros(self.whole_shape, np.uint16)
         confidence = zoomed_confidence(inference.confidence, zoom)
@@ -187,8 +165,7 @@ class SegmentationRun(PlaneRun):
     ) -> None:
         scaled, transform = self._scaling(plane)
         if scaled is None:
-            # the network's response to an empty plane is no finding
-            self.add_messages("A plane has the same value everywhere: nothing can be found in it.")
+            self.add_nothing_to_find()
             target.clear()
             report(1, 1, "empty plane")
             return
