@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Source",
+    "geometry_of",
     "known_voxel_size",
     "layer_geometry",
     "micrometres",
@@ -113,19 +114,24 @@ def _is_layer(image: Any) -> bool:
 def _read_layer(layer: Any) -> Source:
     data = as_array(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     labels = tuple(str(label) for label in getattr(layer, "axis_labels", ()))
-    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-    geometry = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
-    if "affine" in geometry:
-        geometry["affine"] = _matrix(geometry["affine"])
     path = getattr(getattr(layer, "source", None), "path", None)
     return Source(
         data,
         str(layer.name),
         labels,
         bool(getattr(layer, "rgb", False)),
-        geometry,
+        geometry_of(layer),
         None if path is None else str(path),
     )
+
+
+def geometry_of(layer: Any) -> dict[str, Any]:
+    """Return where a napari layer of any kind lies, as in :class:`Source`."""
+    names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+    geometry = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
+    if "affine" in geometry:
+        geometry["affine"] = _matrix(geometry["affine"])
+    return geometry
 
 
 def layer_geometry(
@@ -172,13 +178,18 @@ def layer_geometry(
     return result
 
 
-def world_matrix(geometry: dict[str, Any]) -> npt.NDArray[np.float64]:
-    """Return the homogeneous matrix from pixels to world coordinates, in the layer's units.
+def world_matrix(
+    geometry: dict[str, Any], units: Sequence[Any] | None = None
+) -> npt.NDArray[np.float64]:
+    """Return the homogeneous matrix from pixels to world coordinates.
 
     Parameters
     ----------
     geometry
         As in :class:`Source`, not empty.
+    units
+        Those of the result, one for each axis. Default: None, the layer's own, as along an axis
+        whose units are no lengths.
     """
     scale = np.asarray(geometry["scale"], float)
     count = len(scale)
@@ -187,8 +198,15 @@ def world_matrix(geometry: dict[str, Any]) -> npt.NDArray[np.float64]:
     shear = _shear_matrix(geometry.get("shear", ()), count)
     matrix[:-1, :-1] = rotate @ shear @ np.diag(scale)
     matrix[:-1, -1] = np.asarray(geometry["translate"], float)
-    affine: npt.NDArray[np.float64] = np.asarray(geometry.get("affine", np.eye(count + 1)), float)
-    return affine @ matrix
+    affine = np.asarray(geometry.get("affine", np.eye(count + 1)), float)
+    factors = np.ones(count + 1)
+    if units is not None and "units" in geometry:
+        for number, (own, wanted) in enumerate(zip(geometry["units"], units, strict=True)):
+            lengths = micrometres(own), micrometres(wanted)
+            if lengths[0] and lengths[1]:
+                factors[number] = lengths[0] / lengths[1]
+    found: npt.NDArray[np.float64] = np.diag(factors) @ affine @ matrix
+    return found
 
 
 def physical_pixel_size(geometry: dict[str, Any], axes: Sequence[int]) -> tuple[float, ...] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.layers import layer_geometry, micrometres, world_matrix
+from napari_cytosynth.tasks.common.layers import layer_geometry, world_matrix
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -167,17 +167,11 @@ def find_alignment(
 
 def _world(layer: Source, axes: str, like: Source, like_axes: str) -> Floats:
     """Return the matrix from a layer's pixels to the units of another one, without C."""
-    keep = [number for number, axis in enumerate(axes) if axis != "C"]
-    geometry = layer_geometry(layer.geometry, keep)
-    factors = np.ones(len(keep) + 1)
-    if "units" in geometry and "units" in like.geometry:
-        wanted = [like.geometry["units"][n] for n, axis in enumerate(like_axes) if axis != "C"]
-        for number, (own, other) in enumerate(zip(geometry["units"], wanted, strict=True)):
-            lengths = micrometres(own), micrometres(other)
-            if lengths[0] and lengths[1]:
-                factors[number] = lengths[0] / lengths[1]
-    found: Floats = np.diag(factors) @ world_matrix(geometry)
-    return found
+    geometry, wanted = (
+        layer_geometry(one.geometry, [n for n, axis in enumerate(letters) if axis != "C"])
+        for one, letters in ((layer, axes), (like, like_axes))
+    )
+    return world_matrix(geometry, wanted.get("units"))
 
 
 def _check(matrix: Floats, axes: str, shape: list[int], sizes: list[int], name: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.layers import layer_geometry, micrometres, world_matrix
+from napari_cytosynth.tasks.common.layers import geometry_of, layer_geometry, world_matrix
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -197,19 +197,9 @@ def _to_pixels(layer: Any, source: Source, axes: str) -> tuple[Floats, str]:
     geometry = source.geometry
     letters = axes[: len(geometry["scale"])] if geometry else axes.replace("C", "")
     count = min(layer.ndim, len(letters))  # napari lines axes up from the last one
-    names = ("scale", "translate", "rotate", "shear", "affine", "units")
-    own = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
-    if "affine" in own:
-        own["affine"] = np.asarray(getattr(own["affine"], "affine_matrix", own["affine"]), float)
-    own = layer_geometry(own, range(layer.ndim - count, layer.ndim))
+    own = layer_geometry(geometry_of(layer), range(layer.ndim - count, layer.ndim))
     image = layer_geometry(geometry, range(len(letters) - count, len(letters)))
-    factors = np.ones(count + 1)
-    if "units" in own and "units" in image:
-        for number, units in enumerate(zip(own["units"], image["units"], strict=True)):
-            lengths = micrometres(units[0]), micrometres(units[1])
-            if lengths[0] and lengths[1]:
-                factors[number] = lengths[0] / lengths[1]
-    to_world = np.diag(factors) @ world_matrix(own)
+    to_world = world_matrix(own, image.get("units"))
     try:
         back = np.linalg.inv(world_matrix(image)) if image else np.eye(count + 1)
     except np.linalg.LinAlgError:
