@@ -20,11 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["LabelReader", "RegionalReader", "regional_reader"]
 
 
+@dataclass(frozen=True, eq=False)
 class LabelReader(PlaneReader):
     """Reader of planes of labels, which refuses those that no table can hold."""
 
+    # the last plane: shapes, neighbours, parents and the border of a region look at it in turn
+    _kept: dict[tuple[int, ...], npt.NDArray[Any]] = field(default_factory=dict, init=False)
+
     def read(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
         """Return one plane as (1, Y, X)."""
+        if index not in self._kept:
+            self._kept.clear()
+            self._kept[index] = self._checked(index)
+        return self._kept[index]
+
+    def _checked(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
         plane = super().read(index)
         if plane.dtype == np.uint64 and plane.max(initial=0) > np.iinfo(np.int64).max:
             raise InputError(
@@ -47,9 +57,8 @@ class RegionalReader(LabelReader):
 
     masks: RegionMasks = field(kw_only=True)
 
-    def read(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
-        """Return one plane as (1, Y, X)."""
-        plane = super().read(index)
+    def _checked(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
+        plane = super()._checked(index)
         found: npt.NDArray[Any] = np.where(self.masks.mask(index), plane, plane.dtype.type(0))
         return found
 
