@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.console import echo, printable
+from napari_cytosynth.console import echo
 from napari_cytosynth.errors import InputError
 
 from .arguments import (
@@ -18,7 +18,7 @@ from .arguments import (
     save_result,
 )
 from .batch import add_batch_options, add_inputs, has_many, run_many
-from .segment_blocks import large_target, run_in_blocks
+from .segment_blocks import echo_objects, large_target, run_in_blocks
 
 if TYPE_CHECKING:
     import argparse
@@ -210,13 +210,7 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
         echo(f"Warning: {text}" if warning else text, error=warning)
     written = save_result(result, arguments.out, arguments.overwrite)
     written += _export(result, arguments.export, arguments.overwrite)
-    hidden = sum(result.hidden_counts or [])
-    left_out = f", {hidden} doubtful left out" if hidden else ""
-    echo(f"{len(result.table)} objects at a threshold of {result.threshold:g}{left_out}")
-    if result.doubt:
-        echo(f"Warning: {result.doubt}", error=True)
-    for path in written:
-        echo(printable(path))
+    echo_objects(result, result.threshold, sum(result.hidden_counts or []), written)
 
 
 def _export(result: Segmentation, paths: list[Path], overwrite: bool) -> list[Path]:

@@ -10,11 +10,12 @@ from napari_cytosynth.tasks.common.messages import topic_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
     from pathlib import Path
 
     from napari_cytosynth.images.loaded import LoadedImage
 
-__all__ = ["large_target", "run_in_blocks"]
+__all__ = ["echo_objects", "large_target", "run_in_blocks"]
 
 _LARGE = 4096 * 4096  # px: up to here, flows are decoded as a whole
 _HUGE = 8192 * 8192  # px: beyond, a folder gets an OME-Zarr, too
@@ -81,9 +82,24 @@ def run_in_blocks(
     for message in result.messages:
         warning = topic_of(message) == "unlike training"
         echo(f"Warning: {message}" if warning else message, error=warning)
-    left_out = f", {result.hidden} doubtful left out" if result.hidden else ""
-    echo(f"{len(result.table)} objects at a threshold of {result.options.threshold:g}{left_out}")
+    echo_objects(result, result.options.threshold, result.hidden, result.files)
+
+
+def echo_objects(result: Any, threshold: float, hidden: int, files: Iterable[Path]) -> None:
+    """Print how many objects were found, what is to be doubted of them, and the files.
+
+    Parameters
+    ----------
+    result
+        Of a segmentation: its ``table`` and ``doubt``.
+    threshold, hidden
+        Of its objects, and the number of those left out for their low confidence.
+    files
+        Where they were written.
+    """
+    left_out = f", {hidden} doubtful left out" if hidden else ""
+    echo(f"{len(result.table)} objects at a threshold of {threshold:g}{left_out}")
     if result.doubt:
         echo(f"Warning: {result.doubt}", error=True)
-    for path in result.files:
+    for path in files:
         echo(printable(path))

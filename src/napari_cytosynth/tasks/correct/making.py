@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-from .records import KINDS, Correction, Mask, Target
+from .records import KINDS, Correction, Mask, Target, part_of, window_of
 from .strokes import inside_outline, on_line, parts_beside, snap
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["make_correction", "window_of"]
+__all__ = ["make_correction"]
 
 Point = tuple[float, float]
 
@@ -74,11 +74,6 @@ def make_correction(
     return Correction(kind, plane, targets)
 
 
-def window_of(inside: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return top, left, bottom and right (exclusive) of the pixels of a mask."""
-    return Mask.of(inside).window
-
-
 def _label_at(labels: npt.NDArray[np.integer], point: Point) -> int:
     y, x = (round(float(value)) for value in point)
     within = 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]
@@ -88,11 +83,12 @@ def _label_at(labels: npt.NDArray[np.integer], point: Point) -> int:
 
 
 def _target(inside: npt.NDArray[np.bool_], probability: npt.NDArray[np.floating]) -> Target:
-    top, left, bottom, right = window = window_of(inside)
-    part = inside[top:bottom, left:right]
-    values = np.where(part, np.nan_to_num(probability[top:bottom, left:right]), -1)
+    window = window_of(inside)
+    where = part_of(window)
+    values = np.where(inside[where], np.nan_to_num(probability[where]), -1)
     y, x = np.unravel_index(int(values.argmax()), values.shape)
-    return Target((int(y) + top, int(x) + left), window, int(part.sum()))
+    anchor = int(y) + window[0], int(x) + window[1]
+    return Target(anchor, window, int(inside[where].sum()))
 
 
 def _cut(
@@ -109,9 +105,9 @@ def _cut(
         raise InputError("The line runs through no object.")
     inside = labels == np.bincount(under).argmax()
     stroke = tuple((float(y), float(x)) for y, x in points)
-    top, left, bottom, right = window_of(inside)
-    where = np.s_[top:bottom, left:right]
-    parts = parts_beside(inside[where], [(y - top, x - left) for y, x in stroke])
+    window = window_of(inside)
+    where = part_of(window)
+    parts = parts_beside(inside[where], [(y - window[0], x - window[1]) for y, x in stroke])
     if parts is None:
         raise InputError("The line does not cut the object in two: draw it across the object.")
     targets = []

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.region import bounding_box
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
-__all__ = ["KINDS", "Correction", "Corrections", "Mask", "Target"]
+__all__ = ["KINDS", "Correction", "Corrections", "Mask", "Target", "part_of", "window_of"]
 
 KINDS = {
     "merge": "merged",
@@ -26,6 +27,20 @@ KINDS = {
 """Kinds of corrections, and what the table calls an object that underwent one."""
 
 Plane = tuple[int, ...]
+Window = tuple[int, int, int, int]
+
+
+def window_of(inside: npt.NDArray[np.bool_]) -> Window:
+    """Return top, left, bottom and right (exclusive) of the pixels of a mask that has some."""
+    box = bounding_box(inside)
+    assert box is not None
+    return box[0].start, box[1].start, box[0].stop, box[1].stop
+
+
+def part_of(window: Window) -> tuple[slice, slice]:
+    """Return the rows and columns of a window."""
+    top, left, bottom, right = window
+    return slice(top, bottom), slice(left, right)
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,7 @@ class Target:
     """
 
     anchor: tuple[int, int]
-    window: tuple[int, int, int, int]
+    window: Window
     area: int
 
 
@@ -59,26 +74,25 @@ class Mask:
         Lengths of runs of pixels outside and inside in turn, row by row, beginning outside.
     """
 
-    window: tuple[int, int, int, int]
+    window: Window
     runs: tuple[int, ...]
 
     @classmethod
     def of(cls, inside: npt.NDArray[np.bool_]) -> Mask:
         """Return the record of a mask (Y, X) that has at least one pixel."""
-        rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
-        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        flat = inside[top:bottom, left:right].ravel()
+        window = window_of(inside)
+        flat = inside[part_of(window)].ravel()
         changes = np.flatnonzero(np.diff(flat, prepend=False, append=False))
         ends = np.concatenate([[0], changes, [flat.size]])
         runs = tuple(int(length) for length in np.diff(ends))
-        return cls((int(top), int(left), int(bottom), int(right)), runs)
+        return cls(window, runs)
 
     def pixels(self) -> tuple[tuple[slice, slice], npt.NDArray[np.bool_]]:
         """Return where in a plane the window lies, and which of its pixels are inside."""
-        top, left, bottom, right = self.window
+        rows, columns = where = part_of(self.window)
         inside = np.arange(len(self.runs)) % 2 == 1
-        shape = bottom - top, right - left
-        return np.s_[top:bottom, left:right], np.repeat(inside, self.runs).reshape(shape)
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        return where, np.repeat(inside, self.runs).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -181,6 +195,6 @@ def _target(values: Mapping[str, Any]) -> Target:
     return Target((y, x), _window(values), int(values["area"]))
 
 
-def _window(values: Mapping[str, Any]) -> tuple[int, int, int, int]:
+def _window(values: Mapping[str, Any]) -> Window:
     top, left, bottom, right = map(int, values["window"])
     return top, left, bottom, right

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["camera_of", "grid_of", "look_at", "name_overlay_of"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
+__all__ = ["camera_of", "follow_click", "grid_of", "look_at", "name_overlay_of"]
+
+_STILL = 4  # px of the screen that a click may move
 _LEAST_ON_SCREEN = 60.0
 """Screen px that an object has at least when it is looked at."""
 
@@ -59,3 +63,22 @@ def look_at(viewer: Any, layer: Any, place: tuple[float, ...], diameter_px: floa
     across = diameter_px * float(np.abs(layer.scale[-1]))
     if across > 0 and camera.zoom * across < _LEAST_ON_SCREEN:
         camera.zoom = _LEAST_ON_SCREEN / across
+
+
+def follow_click(event: Any) -> Generator[None, None, bool]:
+    """Follow a press of the mouse to its release; return whether it was a click.
+
+    It is none where the pointer was moved meanwhile, which moves the view.
+
+    Parameters
+    ----------
+    event
+        Of a callback of napari's ``mouse_drag_callbacks``, which yields from this.
+    """
+    pressed = np.array(event.pos, float)
+    yield
+    while event.type == "mouse_move":
+        if np.abs(np.asarray(event.pos, float) - pressed).max() > _STILL:
+            return False
+        yield
+    return True

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from napari_cytosynth.widgets.common.canvas import follow_click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = ["ObjectPicker"]
 
-_STILL = 4  # px of the screen that a click may move
 _LOOKING = ("pan_zoom", "transform")  # modes in which a click does not draw
 
 
@@ -42,13 +41,9 @@ class ObjectPicker:
         looking = active is None or getattr(active, "mode", "pan_zoom") in _LOOKING
         if event.button != 1 or self.layer is None or not looking:
             return
-        pressed, label = np.array(event.pos, float), self._label_at(event)
-        yield
-        while event.type == "mouse_move":
-            if np.abs(np.asarray(event.pos, float) - pressed).max() > _STILL:
-                return  # the view is moved
-            yield
-        self._on_pick(label)
+        label = self._label_at(event)
+        if (yield from follow_click(event)):
+            self._on_pick(label)
 
     def _label_at(self, event: Any) -> int:
         layer = self.layer

@@ -151,7 +151,7 @@ class LiveSegmentation:
         features = self._layers.labels.features.drop(columns="correction", errors="ignore")
         if len(features) or self._own is None:  # else it is empty until it is measured
             has = has_own_columns(features)
-            self._own = OwnColumns(self.segmentation, features.copy()) if has else None
+            self._own = OwnColumns(self.segmentation, features) if has else None
         return self._own
 
     def needs_tree(self) -> Plane | None:

@@ -1,6 +1,6 @@
 """A region of interest: shapes drawn on an image, and the pixels that lie in them."""
 
-from .masks import AT_BORDER, RegionMasks
+from .masks import AT_BORDER, RegionMasks, bounding_box
 from .shapes import Region, find_region
 
-__all__ = ["AT_BORDER", "Region", "RegionMasks", "find_region"]
+__all__ = ["AT_BORDER", "Region", "RegionMasks", "bounding_box", "find_region"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["AT_BORDER", "RegionMasks"]
+__all__ = ["AT_BORDER", "RegionMasks", "bounding_box"]
 
 AT_BORDER = ("keep", "drop", "mark")
 """What becomes of objects at the border of a region."""
@@ -87,11 +87,7 @@ class RegionMasks:
 
     def box(self, plane: tuple[int, ...] = ()) -> tuple[slice, slice] | None:
         """Return the rows and columns around the region in a plane; None if it has no pixel."""
-        mask = self.mask(plane)
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if not len(rows):
-            return None
-        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        return bounding_box(self.mask(plane))
 
     def touched(self, plane: tuple[int, ...], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the labels (Y, X) of a plane that touch the border of the region, ascending."""
@@ -123,3 +119,11 @@ class RegionMasks:
         if self.region.drawn_in_one_plane and len(listed) > 1:
             return [f"The region{called} was drawn in one plane and holds in all {len(listed)}."]
         return []
+
+
+def bounding_box(mask: Mask) -> tuple[slice, slice] | None:
+    """Return the rows and columns around the pixels of a mask (Y, X); None if it has none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets.common.canvas import camera_of
+from napari_cytosynth.widgets.common.canvas import camera_of, follow_click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,6 @@ _STROKES = ("cut", "paint")
 """Tools that draw; the others click."""
 _NAME = "line of the correction"
 _COLOUR = "yellow"
-_STILL = 4  # px of the screen that a click may move
 
 
 class HandGestures:
@@ -101,13 +100,9 @@ class HandGestures:
         self._on_points(self.tool, points)
 
     def _click(self, event: Any) -> Iterator[None]:
-        pressed, begun = np.array(event.pos, float), self._point(event.position)
-        yield
-        while event.type == "mouse_move":
-            if np.abs(np.asarray(event.pos, float) - pressed).max() > _STILL:
-                return  # the view is moved
-            yield
-        self._take(begun)
+        begun = self._point(event.position)
+        if (yield from follow_click(event)):
+            self._take(begun)
 
     def _take(self, point: Point) -> None:
         """Finish a click; merging needs two."""
