@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import napari._qt.qt_main_window  # noqa: F401
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
@@ -21,6 +23,9 @@ from napari_cytosynth.tasks.segment.result import Segmentation
 from napari_cytosynth.tasks.stain.objects.doubt import doubt_of
 from napari_cytosynth.tasks.stain.objects.result import StainedObjects
 from napari_cytosynth.tasks.stain.result import Staining
+from napari_cytosynth.widgets.common.canvas import camera_of
+
+LEFT = Qt.MouseButton.LeftButton
 
 
 def record(task, source, parameters):
@@ -342,3 +347,39 @@ def tiny_folder(make_model, tmp_path):
     model = make_model(task="stain", output_channels=["DNA", "AGP"], splitting=None, threshold=None)
     save_model(tmp_path / "tiny", model.network, model.card)
     return tmp_path / "tiny"
+
+
+class Mouse:
+    """The mouse over the canvas, at places of the image."""
+
+    def __init__(self, viewer, qtbot):
+        self._viewer, self._qtbot = viewer, qtbot
+        self._canvas = viewer.window._qt_viewer.canvas.native
+
+    def at(self, y, x):
+        camera = camera_of(self._viewer)
+        offset = (np.array([y, x]) - np.array(camera.center[-2:])) * camera.zoom
+        return QPoint(round(self._canvas.width() / 2 + offset[1]),
+                      round(self._canvas.height() / 2 + offset[0]))  # fmt: skip
+
+    def click(self, y, x):
+        self._qtbot.mousePress(self._canvas, LEFT, pos=self.at(y, x))
+        self._qtbot.mouseRelease(self._canvas, LEFT, pos=self.at(y, x))
+
+    def draw(self, *places):
+        self._qtbot.mousePress(self._canvas, LEFT, pos=self.at(*places[0]))
+        for place in places[1:]:
+            self.hover(*place)
+        self._qtbot.mouseRelease(self._canvas, LEFT, pos=self.at(*places[-1]))
+
+    def hover(self, y, x):
+        self._qtbot.mouseMove(self._canvas, self.at(y, x))
+        QApplication.processEvents()  # or the next move takes its place
+
+    def key(self, *arguments):
+        self._qtbot.keyClick(self._canvas, *arguments)
+
+
+@pytest.fixture
+def mouse(viewer, qtbot):
+    return Mouse(viewer, qtbot)

@@ -20,25 +20,17 @@ def viewer(make_napari_viewer):
 
 
 @pytest.fixture
-def click(viewer, qtbot, widget):
+def click(viewer, qtbot, widget, mouse):
     """Return a function that clicks a place of the image, or drags from it to another."""
     canvas = viewer.window._qt_viewer.canvas.native
     qtbot.wait_until(lambda: canvas.width() > 100)
     viewer.reset_view()
 
-    def at(y, x):
-        camera = camera_of(viewer)
-        offset = (np.array([y, x]) - np.array(camera.center[-2:])) * camera.zoom
-        return QPoint(round(canvas.width() / 2 + offset[1]),
-                      round(canvas.height() / 2 + offset[0]))  # fmt: skip
-
     def act(place, to=None):
-        end = at(*place) if to is None else at(*to)
-        qtbot.mousePress(canvas, LEFT, pos=at(*place))
-        if to is not None:
-            qtbot.mouseMove(canvas, end)
-            QApplication.processEvents()
-        qtbot.mouseRelease(canvas, LEFT, pos=end)
+        if to is None:
+            mouse.click(*place)
+        else:
+            mouse.draw(place, to)
 
     return act
 

@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from napari_cytosynth.tasks.measure.own_columns import labels_before
-
-
-@pytest.fixture
-def widget(viewer, make_widget, blobs):
-    viewer.add_image(blobs, name="cells")
-    found = make_widget()
-    found.run()
-    assert found.wait(30)
-    return found
 
 
 def result(viewer):
     return next(layer for layer in viewer.layers if layer.name.startswith("blobs"))
 
 
-def test_they_follow_their_objects_when_numbers_change(viewer, widget):
+def test_they_follow_their_objects_when_numbers_change(viewer, ran):
     layer = result(viewer)
     before = layer.features.assign(note=[f"note {n}" for n in layer.features["label"]])
     layer.features = before
     places = before.set_index("note")[["centroid_y_px", "centroid_x_px"]]
-    widget.threshold.value = 0.2  # more objects
-    assert widget.wait(30)
+    ran.threshold.value = 0.2  # more objects
+    assert ran.wait(30)
     after = result(viewer).features
     assert len(after) > len(before)
     kept = after.dropna(subset="note").set_index("note")
     assert len(kept) == len(before)
     np.testing.assert_allclose(kept[places.columns].loc[places.index], places, atol=2)
-    widget.threshold.value = 0.5
-    assert widget.wait(30)
+    ran.threshold.value = 0.5
+    assert ran.wait(30)
     assert result(viewer).features["note"].tolist() == before["note"].tolist()
 
 
-def test_another_intensity_layer_keeps_them(viewer, widget, blobs):
+def test_another_intensity_layer_keeps_them(viewer, ran, blobs):
     layer = result(viewer)
     layer.features = layer.features.assign(note="seen")
-    widget.intensity.value = viewer.add_image(blobs * 9, name="stain")
-    assert widget.wait(30)
+    ran.intensity.value = viewer.add_image(blobs * 9, name="stain")
+    assert ran.wait(30)
     features = result(viewer).features
     assert (features["note"] == "seen").all()
     assert "median_intensity" in features

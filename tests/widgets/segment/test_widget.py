@@ -22,16 +22,6 @@ def job_threads():
     return [t for t in threading.enumerate() if t.name == "cytosynth-job"]
 
 
-@pytest.fixture
-def ran(viewer, make_widget, blobs):
-    """A widget after one run on the two-and-a-half blobs."""
-    viewer.add_image(blobs, name="cells")
-    widget = make_widget()
-    widget.run()
-    assert widget.wait(20)
-    return widget
-
-
 def test_run_adds_layers_under_the_images_name(viewer, ran):
     names = [layer.name for layer in viewer.layers]
     assert names == ["cells", "probability – cells", "blobs – cells"]

@@ -17,13 +17,6 @@ from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.export.objects.rasters import read_labels
 
 
-@pytest.fixture
-def plate(write_a_plate, picture, tmp_path):
-    path = tmp_path / "in" / "p.zarr"
-    write_a_plate(path, picture())
-    return path
-
-
 def _states(result):
     return [outcome.state for outcome in result.outcomes]
 

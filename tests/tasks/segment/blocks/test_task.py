@@ -17,7 +17,7 @@ from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.export.records import embedded_record, stored_pixels
 from napari_cytosynth.tasks.segment.blocks import files, grid, segment_in_blocks, tables
 from napari_cytosynth.tasks.segment.flows.heat import flow_field
-from napari_cytosynth.zoo.card import FlowDecoding, Normalisation
+from napari_cytosynth.zoo.card import Normalisation
 from napari_cytosynth.zoo.card.objects import Confidence, ConfidenceTerm
 
 CHANNELS = ["foreground", "flow-y", "flow-x"]
@@ -60,18 +60,10 @@ class AsItIs(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def by_flows(make_model):
-    made = make_model(
-        input_channels=["logit", "y", "x"],
-        output_channels=CHANNELS,
-        channel_roles=CHANNELS,
-        normalisation=Normalisation(kind="fixed", mean=0.0, std=1.0),
-        splitting=None,
-        threshold=0.4,
-        total_stride=1,
+def by_flows(make_flow_model):
+    made = make_flow_model(
         diameter=24.0,
         min_size=20,
-        flows=FlowDecoding(scale=5.0, error_limit=0.9),
         confidence=Confidence(
             intercept=0.5, probability=ConfidenceTerm(weight=3.0, mean=0.9, std=0.05)
         ),

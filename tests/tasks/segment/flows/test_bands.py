@@ -16,7 +16,6 @@ from napari_cytosynth.tasks.segment import output
 from napari_cytosynth.tasks.segment.flows import bands
 from napari_cytosynth.tasks.segment.flows.decoding import FlowSettings, decode_flows
 from napari_cytosynth.tasks.segment.flows.heat import flow_field
-from napari_cytosynth.zoo.card import FlowDecoding, Normalisation
 
 CHANNELS = ["foreground", "flow-y", "flow-x"]
 SIZE = 512
@@ -38,18 +37,10 @@ def cells():
 
 
 @pytest.fixture(scope="module")
-def unet_like(make_model):
+def unet_like(make_flow_model):
     """Model that adds what a random network makes of its input to the logit and flows in it."""
-    made = make_model(
-        input_channels=["logit", "y", "x"],
-        output_channels=CHANNELS,
-        channel_roles=CHANNELS,
-        normalisation=Normalisation(kind="fixed", mean=0.0, std=1.0),
-        splitting=None,
-        threshold=0.4,
-        total_stride=1,
+    made = make_flow_model(
         diameter=24.0,
-        flows=FlowDecoding(scale=5.0, error_limit=0.9),
     )
     torch.manual_seed(0)
 

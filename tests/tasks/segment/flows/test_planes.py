@@ -23,26 +23,17 @@ from napari_cytosynth.tasks.segment.flows.widest_paths import one_piece
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.result import Segmentation
 from napari_cytosynth.tasks.segment.tree import ComponentTree, ranks
-from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, FlowDecoding, Normalisation
+from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm
 
 SCALE = 5.0
 THRESHOLD = 0.4
 
 
 @pytest.fixture(scope="module")
-def model(make_model):
+def model(make_flow_model):
     """Model that hands its three input channels on: logit and flows are the image."""
-    channels = ["foreground", "flow-y", "flow-x"]
-    made = make_model(
-        input_channels=["logit", "y", "x"],
-        output_channels=channels,
-        channel_roles=channels,
-        normalisation=Normalisation(kind="fixed", mean=0.0, std=1.0),
-        splitting=None,
-        threshold=THRESHOLD,
-        total_stride=1,
+    made = make_flow_model(
         diameter=20.0,
-        flows=FlowDecoding(scale=SCALE, error_limit=0.9),
         confidence=Confidence(
             intercept=2.0, flow_error=ConfidenceTerm(weight=-3.0, mean=0.1, std=0.1)
         ),

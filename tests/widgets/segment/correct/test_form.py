@@ -11,16 +11,6 @@ import tifffile
 from napari_cytosynth.errors import InputError
 
 
-@pytest.fixture
-def ran(viewer, make_widget, blobs):
-    """A widget after one run: objects 1 and 2, and at a lower threshold a third."""
-    viewer.add_image(blobs, name="cells")
-    widget = make_widget()
-    widget.run()
-    assert widget.wait(20)
-    return widget
-
-
 def labels(widget):
     return widget._live.labels_layer.data
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import Qt
 
 from napari_cytosynth.widgets.common.canvas import camera_of
 
@@ -19,52 +17,12 @@ def viewer(make_napari_viewer):
     return viewer
 
 
-class Mouse:
-    """The mouse over the canvas, at places of the image."""
-
-    def __init__(self, viewer, qtbot):
-        self._viewer, self._qtbot = viewer, qtbot
-        self._canvas = viewer.window._qt_viewer.canvas.native
-
-    def at(self, y, x):
-        camera = camera_of(self._viewer)
-        offset = (np.array([y, x]) - np.array(camera.center[-2:])) * camera.zoom
-        return QPoint(round(self._canvas.width() / 2 + offset[1]),
-                      round(self._canvas.height() / 2 + offset[0]))  # fmt: skip
-
-    def click(self, y, x):
-        self._qtbot.mousePress(self._canvas, LEFT, pos=self.at(y, x))
-        self._qtbot.mouseRelease(self._canvas, LEFT, pos=self.at(y, x))
-
-    def draw(self, *places):
-        self._qtbot.mousePress(self._canvas, LEFT, pos=self.at(*places[0]))
-        for place in places[1:]:
-            self.hover(*place)
-        self._qtbot.mouseRelease(self._canvas, LEFT, pos=self.at(*places[-1]))
-
-    def hover(self, y, x):
-        self._qtbot.mouseMove(self._canvas, self.at(y, x))
-        QApplication.processEvents()  # or the next move takes its place
-
-    def key(self, *arguments):
-        self._qtbot.keyClick(self._canvas, *arguments)
-
-
 @pytest.fixture
-def mouse(viewer, qtbot):
-    return Mouse(viewer, qtbot)
-
-
-@pytest.fixture
-def ran(viewer, make_widget, blobs, qtbot):
-    viewer.add_image(blobs, name="cells")
-    widget = make_widget()
-    widget.run()
-    assert widget.wait(20)
+def ran(viewer, ran, qtbot):
     viewer.reset_view()
     qtbot.wait_until(lambda: viewer.window._qt_viewer.canvas.native.width() > 100)
     viewer.reset_view()
-    return widget
+    return ran
 
 
 def labels(widget):
