@@ -23,13 +23,15 @@ def viewer(make_napari_viewer):
 
 @pytest.fixture
 def plots(widget, qtbot):
-    pytest.importorskip("pyqtgraph")
+    library = pytest.importorskip("pyqtgraph")
+    library.setConfigOption("mouseRateLimit", -1)  # or moves that follow soon are left out
     widget.plot_button.native.click()
     found = widget._plots
     found.first.setCurrentText("area_px")
     found.second.setCurrentText("own")
     qtbot.wait_until(lambda: found.scatter.width() > 150 and found.scatter.height() >= 80)
-    qtbot.wait(50)
+    qtbot.wait_until(lambda: not widget._soon.isActive())
+    QApplication.processEvents()
     return found
 
 
@@ -76,7 +78,7 @@ def test_a_lasso_selects(widget, plots, qtbot):
     qtbot.mousePress(view, LEFT, pos=place(scatter, *corners[0]))
     for corner in corners[1:]:
         qtbot.mouseMove(view, place(scatter, *corner))
-        qtbot.wait(30)
+        QApplication.processEvents()
     qtbot.mouseRelease(view, LEFT, pos=place(scatter, *corners[-1]))
     assert widget.selected == {1, 2}
     assert widget.row.text_of("selected") == "2 objects"
@@ -98,7 +100,7 @@ def test_points_have_the_colours_of_the_column(widget, plots, settle):
 
 def test_they_fit_beside_the_viewer_on_a_small_screen(viewer, plots, qtbot):
     viewer.window._qt_window.resize(1280, 720)
-    qtbot.wait(50)
+    QApplication.processEvents()
     assert viewer.window._qt_window.height() <= 720
 
 
