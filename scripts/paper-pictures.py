@@ -207,14 +207,19 @@ def main() -> None:
     def take(name: str) -> None:
         QTest.qWait(500)
         screen = QApplication.primaryScreen()
-        path = options.out / f"paper-{name}.png"
-        screen.grabWindow(0).save(str(path))
+        path = options.out / (f"{name}.png" if name == "look" else f"paper-{name}.png")
+        screen.grabWindow(0, 0, 0, 1280, 720).save(str(path))
         sys.stdout.write(f"{path}\n")
 
     hand = Hand(viewer, take)
     take("opened")
     look = walk(hand, options.out / "cells.geojson")
     sys.stdout.write(f"{hand.clicks} clicks: {look.status.value}\n")
+    look.colour_by.value = "volume_um3"
+    look.plots.first.setCurrentText("volume_um3")
+    look.plots.second.setCurrentText("confidence")
+    look.select(int(look.table.model.labels[2]))
+    take("look")
     look.saving.save_figure(options.out / "paper-figure")
     look.wait(PATIENCE)
     sys.stdout.write(f"{look.status.value}\n")

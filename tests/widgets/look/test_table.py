@@ -118,6 +118,7 @@ def test_several_rows_are_picked_and_shown_as_selected(widget, shown, qtbot):
 
 
 def test_two_clicks_go_to_the_object(viewer, widget, shown, qtbot):
+    qtbot.mouseClick(shown.view.viewport(), LEFT, pos=middle(shown.view, 3))
     qtbot.mouseDClick(shown.view.viewport(), LEFT, pos=middle(shown.view, 3))
     assert widget.wait(20)
     assert widget.selected == {4}

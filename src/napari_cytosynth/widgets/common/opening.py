@@ -23,7 +23,9 @@ def open_widget(viewer: Any, title: str) -> Any:
         As in the menu, such as “Look”.
     """
     window = viewer.window
-    found = next((w for name, w in window.dock_widgets.items() if name.startswith(f"{title} (")), None)
+    found = next(
+        (w for name, w in window.dock_widgets.items() if name.startswith(f"{title} (")), None
+    )
     dock = None if found is None else found.native.parent()
     if dock is None:
         return window.add_plugin_dock_widget(_PLUGIN, title, tabify=True)[1]

@@ -127,9 +127,7 @@ class PlotPanel(QWidget):
         """The column of the histogram, and the two of the scatter."""
         if not self._columns:
             return None, None
-        first, second = (
-            self._columns[box.currentIndex()] for box in (self.first, self.second)
-        )
+        first, second = (self._columns[box.currentIndex()] for box in (self.first, self.second))
         return first, (first, second)
 
     def _list(self, columns: list[Hashable]) -> None:

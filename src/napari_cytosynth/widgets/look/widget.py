@@ -13,8 +13,8 @@ from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import single_shot
 
 from . import sentences
-from .form import LookForm
 from .docks import LookPanels
+from .form import LookForm
 from .layer_colours import LayerColours
 from .picking import ObjectPicker
 from .saving.panel import Seen

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from napari_cytosynth.arguments import check_number, check_wholes, shown
+from napari_cytosynth.arguments import check_number, check_wholes, shown, unsuitable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.layers import geometry_of, physical_pixel_size, read_source
 from napari_cytosynth.tasks.common.provenance import KEY
@@ -18,7 +19,7 @@ from .objects import ShownObjects, own_palette
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
-__all__ = ["read_images", "read_objects"]
+__all__ = ["read_columns", "read_images", "read_objects"]
 
 _REGION = "(first, last + 1) along Y and along X, such as ((0, 100), (50, 200))"
 
@@ -43,6 +44,8 @@ def read_images(image: Any, shape: tuple[int, ...]) -> list[ShownImage]:
     given = list(image) if isinstance(image, list | tuple) else [image]
     images = [ShownImage.of(one, number) for number, one in enumerate(given)]
     for one in images:
+        if np.dtype(one.data.dtype).kind not in "biuf":
+            raise InputError(f"“{one.name}” holds no real numbers: {one.data.dtype}.")
         own = tuple(one.data.shape)
         if not one.geometry and own != shape:
             raise InputError(
@@ -50,6 +53,24 @@ def read_images(image: Any, shape: tuple[int, ...]) -> list[ShownImage]:
                 "Give channels one by one, in a list."
             )
     return images
+
+
+def read_columns(value: Any, name: str, count: int) -> tuple[Hashable, ...]:
+    """Return names of columns: `count` of them, from a name or a sequence; none of None.
+
+    Raises
+    ------
+    InputError
+        If they are others.
+    """
+    try:
+        given = () if value is None else (value,) if count == 1 else tuple(value)
+        hash(given)
+    except (TypeError, ValueError):
+        given = ("",) * (count + 1)
+    if len(given) not in (0, count):
+        raise unsuitable(name, value, "the name of a column" if count == 1 else "two columns")
+    return given
 
 
 def read_objects(
@@ -80,6 +101,8 @@ def read_objects(
         raise InputError("The labels must be whole numbers in planes (Y, X): 0, 1, 2 …")
     layer = source.name is not None
     rows = getattr(labels, "features", None) if table is None and layer else table
+    if rows is not None and not isinstance(rows, pd.DataFrame):
+        raise unsuitable("table", rows, "a table of pandas")
     found = None if rows is None or not len(rows.columns) else ObjectTable.of(rows, name)
     colormap = getattr(labels, "colormap", None) if layer else None
     objects = ShownObjects(

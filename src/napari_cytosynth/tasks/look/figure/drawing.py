@@ -144,9 +144,7 @@ def draw(content: Content) -> Any:
 
 def _draw_image(figure: Any, axes: Any, content: Content, aspect: float) -> None:
     rows, columns = content.extent
-    axes.imshow(
-        content.picture, extent=(0, columns, rows, 0), interpolation="none", aspect=aspect
-    )
+    axes.imshow(content.picture, extent=(0, columns, rows, 0), interpolation="none", aspect=aspect)
     axes.add_collection(_paths(content.outlines), autolim=False)
     axes.set(xlim=(0, columns), ylim=(rows, 0), xticks=[], yticks=[])
     axes.set_title(_plain(content.title), fontsize=_SMALL, wrap=True)

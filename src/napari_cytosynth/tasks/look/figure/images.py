@@ -250,7 +250,8 @@ class _Sampler:
         places = grid.places(image)
         if np.abs(places[:-2, :2] @ np.array(grid.shape)).max(initial=0) > _TILTED:
             raise InputError(
-                f"“{image.name}” is tilted against the planes of the labels: hide it, or turn it back."
+                f"“{image.name}” is tilted against the planes of the labels: hide it, or turn it "
+                "back."
             )
         self._index = self._index_of(image, places[:-2, 2])
         self._matrix = places[-2:, :2]
@@ -264,9 +265,7 @@ class _Sampler:
             self.image = replace(image, limits=ends)
 
     @staticmethod
-    def _index_of(
-        image: ShownImage, leading: npt.NDArray[np.float64]
-    ) -> tuple[int, ...] | None:
+    def _index_of(image: ShownImage, leading: npt.NDArray[np.float64]) -> tuple[int, ...] | None:
         """Return the index of the plane; None where the image does not reach."""
         index = tuple(int(place) for place in np.floor(leading + 0.5 + _NEAR))
         sizes = image.data.shape[: len(index)]

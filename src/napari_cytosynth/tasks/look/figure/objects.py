@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outline", "ShownObjects", "outlines", "own_palette", "scale_colours"]
 
+
 @dataclass(frozen=True, eq=False)
 class ShownObjects:
     """Labels with their table, and what of it is shown.
@@ -120,9 +121,11 @@ def outlines(objects: ShownObjects, grid: Grid) -> list[Outline]:
     part = objects.data[(*grid.plane, slice(*rows), slice(*columns))]
     found = trace(np.asarray(part))
     shift = np.array([columns[0] - grid.columns[0], rows[0] - grid.rows[0]])
-    colours = objects.colours(np.array([one.label for one in found], np.int64))
+    colours = objects.colours(np.array([one.label for one in found]).astype(np.int64))
     return [
-        Outline(one.label, [[ring + shift for ring in rings] for rings in one.polygons], tuple(rgba))
+        Outline(
+            one.label, [[ring + shift for ring in rings] for rings in one.polygons], tuple(rgba)
+        )
         for one, rgba in zip(found, colours.tolist(), strict=True)
         if rgba[3] > 0
     ]

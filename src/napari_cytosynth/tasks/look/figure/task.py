@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.arguments import check_flag, check_pixel_size
+from napari_cytosynth.arguments import check_flag, check_pixel_size, shown
 from napari_cytosynth.console import shown_name
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.files import explained_errors, replacing, user_path
@@ -17,13 +16,14 @@ from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.provenance import KEY, made_now
 from napari_cytosynth.tasks.export.records import as_json, sealed
 
-from .arguments import read_images, read_objects
+from .arguments import read_columns, read_images, read_objects
 from .drawing import Content, Plots, draw, load_library
 from .images import Grid, ShownImage, blend
 from .objects import ShownObjects, outlines
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -149,11 +149,16 @@ def save_figure(
     OutputError
         If a file is there, or cannot be written.
     """
+    column, bars = (
+        next(iter(read_columns(value, name, 1)), None)
+        for value, name in ((color_by, "color_by"), (histogram, "histogram"))
+    )
     objects, grid, own_size, record = read_objects(
-        labels, table, filters, color_by, selected, (plane, region)
+        labels, table, filters, column, selected, (plane, region)
     )
     size = check_pixel_size(pixel_size) or own_size
-    plots = Plots(histogram, None if scatter is None else tuple(scatter))  # type: ignore[arg-type]
+    pair = read_columns(scatter, "scatter", 2)
+    plots = Plots(bars, (pair[0], pair[1]) if pair else None)
     images = read_images(image, objects.data.shape)
     request = FigureRequest(images, objects, grid, size, plots, record)
     return write_figure(path, request, progress, overwrite=check_flag(overwrite, "overwrite"))
@@ -212,7 +217,7 @@ def _check_columns(request: FigureRequest) -> None:
     for column in named:
         assert objects.table is not None
         if column not in objects.table.columns:
-            raise InputError(f"The table has no column “{column}” with numbers.")
+            raise InputError(f"The table has no column “{shown(column)}” with numbers.")
 
 
 def _title(request: FigureRequest) -> str:

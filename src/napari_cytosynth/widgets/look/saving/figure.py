@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["figure_request"]
 
 _TURNED = (
-    "The figure shows a plane along Y and X: roll the axes back (the dice-like button below the "
-    "list of layers)."
+    "The figure shows a plane along Y and X, and the view another one: roll the axes back, by the "
+    "cube with an arrow below the list of layers."
 )
-_OUTSIDE = "The labels are outside of the view: press the house below the list of layers."
+_OUTSIDE = (
+    "The labels are not in the view: show their layer, and press the house below the list of "
+    "layers."
+)
 
 
 def figure_request(viewer: Any, seen: Seen) -> tuple[FigureRequest, list[str]]:
@@ -71,17 +74,21 @@ def _pixels(layer: Any) -> Any:
 
 
 def _part_in_view(viewer: Any, layer: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the rows and columns of a layer that the window shows; in 3-D, all of them."""
+    """Return the rows and columns of a layer that the window shows; in 3-D, all of them.
+
+    Of a pyramid it is the tiles that napari has loaded for the view, which reach a little beyond.
+    """
     shape = layers.shape_of(layer)[-2:]
     if viewer.dims.ndisplay == 3:
         return (0, shape[0]), (0, shape[1])
-    corners = np.asarray(layer.corner_pixels, float)[:, -2:]  # of the level that is shown
-    if layer.multiscale:
-        corners = corners * np.asarray(layer.downsample_factors)[layer.data_level][-2:]
-    low = np.clip(np.floor(corners[0]), 0, shape).astype(int)
-    high = np.clip(np.ceil(corners[1]) + 1, 0, shape).astype(int)
-    if (high <= low).any():
+    first, last = np.asarray(layer.corner_pixels, float)[:, -2:]  # of the level that is shown
+    if (first >= last)[np.array(shape) > 1].any():  # nothing of it is drawn
         raise InputError(_OUTSIDE)
+    factors = np.ones(2)
+    if layer.multiscale:
+        factors = np.asarray(layer.downsample_factors)[layer.data_level][-2:]
+    low = np.clip(np.floor(first * factors), 0, shape).astype(int)
+    high = np.clip(np.ceil((last + 1) * factors), 0, shape).astype(int)
     return (int(low[0]), int(high[0])), (int(low[1]), int(high[1]))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, PushButton
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets.common.jobs import JobRunner
@@ -67,8 +67,8 @@ class SavingPanel(Container[Any]):
         )
         self.objects_button = PushButton(
             text="Save objects…",
-            tooltip="Write the objects that are shown, with their rows: GeoJSON for QuPath, regions "
-            "for ImageJ, or the table.",
+            tooltip="Write the objects that are shown, with their rows: GeoJSON for QuPath, "
+            "regions for ImageJ, or the table.",
         )
         self.figure_button = PushButton(
             text="Save figure…",
@@ -168,10 +168,24 @@ class SavingPanel(Container[Any]):
 
     def _ask(self, title: str, name: str, kinds: str) -> str:
         """Return the path that the user gives, with the ending of the kind; empty: none."""
-        path, kind = QFileDialog.getSaveFileName(self.native, title, name, kinds)
+        given, kind = QFileDialog.getSaveFileName(self.native, title, name, kinds)
         endings = kind.partition("(*")[2].rstrip(")").split(" *")
-        known = path.lower().endswith(tuple(kinds.replace(")", " ").replace("*", " ").split()))
-        return path if not path or known or len(endings) > 1 else f"{path}{endings[0]}"
+        known = tuple(kinds.replace(")", " ").replace("*", " ").split())
+        path = given
+        if given and endings[0] and given.endswith(name) and not given.endswith(tuple(endings)):
+            path = given.removesuffix(Path(name).suffix)  # another kind for the name as offered
+        if not path or path.lower().endswith(known):
+            return path
+        files = [Path(f"{path}{ending}") for ending in endings]
+        there = [file.name for file in files if file.exists()]
+        if there and not self._may_replace(title, there):  # Qt knows of the bare name alone
+            return ""
+        return path if len(endings) > 1 else str(files[0])
+
+    def _may_replace(self, title: str, names: list[str]) -> bool:
+        buttons = QMessageBox.StandardButton
+        question = f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} there. Replace?"
+        return bool(QMessageBox.question(self.native, title, question) == buttons.Yes)
 
     def _cancelled(self) -> bool:
         if self.jobs.busy:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtGui import QGuiApplication, QKeySequence, QShortcut
+from qtpy.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    Qt,
+    Signal,  # type: ignore[attr-defined]
+)
+from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QVBoxLayout, QWidget
 
 from .model import RowModel
 
 if TYPE_CHECKING:
-    from qtpy.QtCore import QModelIndex
+    from qtpy.QtCore import QModelIndex, QObject
 
     from napari_cytosynth.tasks.look.table import ObjectTable
 
@@ -50,9 +56,7 @@ class TablePanel(QWidget):
         self.model.modelAboutToBeReset.connect(self._hold)
         self.model.modelReset.connect(self._select_again)
         self._selected: frozenset[int] = frozenset()
-        copying = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), view)
-        copying.setContext(Qt.ShortcutContext.WidgetShortcut)
-        copying.activated.connect(self.copy)
+        view.installEventFilter(self)
 
     def _arrange(self) -> None:
         view, layout = self.view, QVBoxLayout(self)
@@ -102,6 +106,14 @@ class TablePanel(QWidget):
         assert selection is not None
         ranges = [(part.top(), part.bottom()) for part in selection.selection()]
         return sorted({row for top, bottom in ranges for row in range(top, bottom + 1)})
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Copy whole rows, where Qt would copy a single value."""
+        if isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Copy):
+            if event.type() == QEvent.Type.KeyPress:
+                self.copy()
+            return True
+        return bool(super().eventFilter(watched, event))
 
     def copy(self) -> None:
         """Copy the rows that are selected to the clipboard."""
