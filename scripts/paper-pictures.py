@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LEFT = Qt.MouseButton.LeftButton
-SEED, SHAPE = 2, (12, 192, 192)
-PATIENCE = 240.0  # s that a step waits for what it started
+SEED, SHAPE = 2, (8, 128, 128)
+PATIENCE = 900.0  # s that a step waits for what it started
 
 
 class Hand:

@@ -17,7 +17,7 @@ from .docks import LookPanels
 from .form import LookForm
 from .layer_colours import LayerColours
 from .picking import ObjectPicker
-from .saving.panel import Seen
+from .saving.seen import Seen
 from .view import Look, TableView
 from .watching import LayerWatch
 

@@ -14,7 +14,7 @@ from napari_cytosynth.widgets.common.snapshot import whole_data
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.look.figure.task import FigureRequest
 
-    from .panel import Seen
+    from .seen import Seen
 
 __all__ = ["figure_request"]
 

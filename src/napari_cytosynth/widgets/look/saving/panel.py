@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,38 +19,16 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
-    from napari_cytosynth.widgets.look.plots import PlotPanel
-    from napari_cytosynth.widgets.look.view import Look, TableView
 
-__all__ = ["SavingPanel", "Seen"]
+    from .seen import Seen
+
+__all__ = ["SavingPanel"]
 
 _OBJECT_KINDS = (
     "GeoJSON for QuPath (*.geojson);;Table (*.csv);;Parquet (*.parquet);;Regions for ImageJ (*.zip)"
 )
 _FIGURE_KINDS = "PNG and SVG (*.png *.svg);;PNG (*.png);;SVG (*.svg)"
 _NOTHING = "⚠ No object passes the filters: there is nothing to write."
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What is looked at.
-
-    Attributes
-    ----------
-    layer
-        Of labels.
-    view
-        It, with its table.
-    look
-        Filters, colours and selection.
-    plots
-        The plots; None while they are not shown.
-    """
-
-    layer: Any
-    view: TableView
-    look: Look
-    plots: PlotPanel | None
 
 
 class SavingPanel(Container[Any]):
