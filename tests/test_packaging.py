@@ -49,7 +49,7 @@ def test_certificates_are_checked():
 
 
 def test_the_conda_recipe_has_the_dependencies_of_the_package():
-    recipe = yaml.safe_load((ROOT / "packaging/conda/recipe.yaml").read_text("utf-8"))
+    recipe = yaml.safe_load((ROOT / "conda-recipe/recipe.yaml").read_text("utf-8"))
     expected = [Requirement(line) for line in PROJECT["dependencies"]]
     lines = {f"{CONDA_NAMES.get(r.name, r.name)} {r.specifier}" for r in expected}
     python, *others = recipe["requirements"]["run"]
