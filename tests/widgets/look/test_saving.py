@@ -143,7 +143,7 @@ def test_own_colours_are_those_of_the_layer_and_the_plane_that_of_the_view(
     assert outlines(tmp_path / "a.svg") == 1
     colour = (layer.colormap.map(np.array([2]))[0, :3] * 255).round().astype(int)
     assert "#{:02x}{:02x}{:02x}".format(*colour) in (tmp_path / "a.svg").read_text()
-    assert "plane 2 (from 0)" in texts(tmp_path / "a.svg")
+    assert "5 objects · plane 2 (from 0)" in texts(tmp_path / "a.svg")
     viewer.dims.order = (1, 0, 2)
     widget.saving.save_figure(tmp_path / "b.svg")
     assert widget.status.value.startswith("⚠ The figure shows a plane along Y and X")

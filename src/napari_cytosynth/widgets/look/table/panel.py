@@ -104,7 +104,8 @@ class TablePanel(QWidget):
         """Places of the rows that are selected, as shown, rising."""
         selection = self.view.selectionModel()
         assert selection is not None
-        ranges = [(part.top(), part.bottom()) for part in selection.selection()]
+        parts: Any = selection.selection()  # a list, of which the types know nothing
+        ranges = [(part.top(), part.bottom()) for part in parts]
         return sorted({row for top, bottom in ranges for row in range(top, bottom + 1)})
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
