@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.common.axes import PlaneReader
     from napari_cytosynth.tasks.common.layers import Source
 
-__all__ = ["check_ratios", "measure", "with_index"]
+__all__ = ["check_ratios", "checked_axes", "measure", "with_index"]
 
 BYTES_PER_PIXEL = 64  # labels, outline and coordinates, where all of a plane is objects
 
@@ -158,7 +158,7 @@ def measure(
         is no such thing.
     """
     source = read_source(labels, "labels")
-    axes = _checked_axes(source, axes)
+    axes = checked_axes(source, axes)
     check_callable(progress, "progress")
     z_size, size = known_voxel_size(source, axes, pixel_size)
     reader = LabelReader(source.data, axes)
@@ -199,8 +199,21 @@ def measure(
     return with_index(table)
 
 
-def _checked_axes(source: Source, axes: str | None) -> str:
-    """Return the axes of the labels, if these can be measured."""
+def checked_axes(source: Source, axes: str | None) -> str:
+    """Return the axes of the labels, if these can be measured.
+
+    Parameters
+    ----------
+    source
+        The labels.
+    axes
+        One letter each; None guesses.
+
+    Raises
+    ------
+    InputError
+        If they hold no whole numbers, have channels, or the axes do not fit.
+    """
     data = source.data
     if np.dtype(data.dtype).kind not in "iub":
         raise InputError("Only labels can be measured: whole numbers, 0 for the background.")
