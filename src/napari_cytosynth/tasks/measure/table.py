@@ -24,7 +24,7 @@ from .doubt import add_doubt, has_doubt
 from .images import channel_images, labels_over, single_image
 from .intensities import intensity_column
 from .own_columns import keep_own_columns
-from .readers import LabelReader, RegionalReader, regional_reader
+from .readers import LabelReader, RegionalReader, marked_when_made, regional_reader
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -195,6 +195,10 @@ def measure(
     places = [axis for axis in axes.lower() if axis not in "cyx"]
     if isinstance(reader, RegionalReader):
         table = reader.at_border(table, volumes=rows.volumes)
+    made = marked_when_made(labels, reader)
+    if made is not None:  # who measures them again measures parts, with a region or without
+        cut = made.at_border(table, volumes=rows.volumes)["at_region_border"]
+        table["at_region_border"] = cut | table.get("at_region_border", False)
     table = keep_own_columns(table, getattr(labels, "features", None), places)
     return with_index(table)
 
