@@ -64,3 +64,19 @@ def test_it_is_many_times_faster_than_one_region_after_the_other():
     np.testing.assert_allclose(table["perimeter_px"], theirs["perimeter"])
     np.testing.assert_allclose(table["mean_intensity"], theirs["intensity_mean"])
     assert ratio > 5
+
+
+def test_how_long_a_cancel_waits():
+    labels = discs(317)
+    image = np.random.default_rng(0).integers(0, 60000, labels.shape).astype(np.uint16)
+    measure(labels[:80, :80], image[:80, :80], neighbours=True)  # what is imported late
+    at = [time.process_time()]
+    table = measure(
+        labels, image, 0.5, neighbours=True,
+        progress=lambda *_: at.append(time.process_time()),
+    )  # fmt: skip
+    steps = np.diff([*at, time.process_time()])
+    print(  # noqa: T201
+        f"\n{len(table):,} objects: {sum(steps):.1f} s of CPU, the longest step {max(steps):.2f} s"
+    )
+    assert max(steps) < 1

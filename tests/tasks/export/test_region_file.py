@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import roifile
 from napari.layers import Shapes
+from napari_builtins.io import napari_write_shapes
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.region import RegionMasks
@@ -25,6 +26,13 @@ def mask_of(path, axes="YX", shape=(40, 50), plane=(), across=""):
 def feature(*rings, **plane):
     geometry = {"type": "Polygon", "coordinates": list(rings)}
     return {"type": "Feature", "geometry": geometry | ({"plane": plane} if plane else {})}
+
+
+def saved(path, shapes, kind="polygon"):
+    layer = Shapes(shapes, shape_type=kind)
+    meta = {"shape_type": list(layer.shape_type)}
+    assert napari_write_shapes(str(path), list(layer.data), meta)
+    return path
 
 
 def geojson(path, *features):
@@ -50,7 +58,7 @@ def test_regions_of_imagej(tmp_path):
         found = mask_of(tmp_path / "a.roi", axes, shape, plane)  # drawn once: in all planes
         assert found[INSIDE].all()
         assert found.sum() == 400
-    other = roifile.ImagejRoi.frompoints(points + [10, 10])
+    other = roifile.ImagejRoi.frompoints(points + 10)
     other.position = 5
     roifile.roiwrite(tmp_path / "b.zip", [box, other])
     shape = (7, 40, 50)
@@ -62,12 +70,12 @@ def test_regions_of_imagej(tmp_path):
 @pytest.mark.parametrize("kind", ["rectangle", "polygon", "ellipse"])
 def test_shapes_that_napari_saved(tmp_path, kind):
     corners = np.array([[5, 10], [5, 29], [24, 29], [24, 10]], float)
-    Shapes([corners], shape_type=kind).save(str(tmp_path / "a.csv"))
+    saved(tmp_path / "a.csv", [corners], kind)
     found = mask_of(tmp_path / "a.csv")
     assert found.any(axis=1).nonzero()[0][[0, -1]].tolist() == [5, 24]
     assert (found.sum() == 400) == (kind != "ellipse")
     assert "taken as pixels of the image" in read_region(tmp_path / "a.csv").messages[0]
-    Shapes([np.c_[np.full(4, t), corners] for t in (1, 2)]).save(str(tmp_path / "b.csv"))
+    saved(tmp_path / "b.csv", [np.c_[np.full(4, t), corners] for t in (1, 2)])
     assert not mask_of(tmp_path / "b.csv", "TYX", (5, 40, 50), (0,)).any()
     assert mask_of(tmp_path / "b.csv", "TYX", (5, 40, 50), (2,)).any()
     with pytest.raises(InputError, match="have 3 axes, but the image has only the axes YX"):
