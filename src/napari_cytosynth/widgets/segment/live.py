@@ -53,6 +53,8 @@ class Readout:
     """How many objects are hidden for their low confidence; None where none are to be."""
     trusted: bool = True
     """Whether the confidences hold: the image did not look unlike those of the training."""
+    in_region: bool = False
+    """Whether `plane_px` are those of a region alone."""
 
     def sentence(self, pixel_area: float, unit: str) -> str:
         """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'.
@@ -66,7 +68,7 @@ class Readout:
             if self.stack_threshold is not None:
                 count += f" (at {self.stack_threshold:.4g})"
         count += self._doubts()
-        where = "stack" if self.whole else "plane"
+        where = "region" if self.in_region else "stack" if self.whole else "plane"
         percent = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
         return f"{count} · {percent:.3g} % of the {where} · {format_number(size)} {unit}"
@@ -190,7 +192,7 @@ class LiveSegmentation:
             readout = _of_view(view, options, target.size)
         readout = self._corrected(plane, target, readout)
         repaint(layer)
-        return readout
+        return self._of_region(readout, plane)
 
     def _corrected(self, plane: Plane, target: np.ndarray, readout: Readout) -> Readout:
         """Correct the plane in view as the user did at other thresholds; count again."""
@@ -265,8 +267,23 @@ class LiveSegmentation:
         if self._layers.unedited:
             self._layers.labels.features = update.table
 
+    def _of_region(self, readout: Readout, plane: Plane | None) -> Readout:
+        """Return a readout whose share is that of the region, if any; of all planes for None."""
+        region = self.segmentation.region
+        if region is None:
+            return readout
+        pixels = (
+            self.segmentation.pixel_count
+            if plane is None
+            else int(np.count_nonzero(region.mask(plane)))
+        )
+        return replace(readout, plane_px=pixels, in_region=True)
+
     def readout(self) -> Readout:
         """Count the objects of the whole result."""
+        return self._of_region(self._whole_readout(), None)
+
+    def _whole_readout(self) -> Readout:
         labels = self.segmentation.labels
         if self._area is None:
             self._area = int(np.count_nonzero(labels))
