@@ -66,6 +66,15 @@ def test_flows_give_the_border_that_the_probability_does_not_have(pair):
     np.testing.assert_array_equal(snap(drawn, probability, free, gathered), gathered == 4)
 
 
+def test_flows_of_the_background_end_in_objects_too(pair):
+    probability, gathered = pair
+    basins = np.where(np.arange(60) < 30, 4, 9) * np.ones((40, 1), int)
+    drawn = np.zeros(probability.shape, bool)
+    drawn[8:32, 8:33] = True
+    free = np.ones_like(drawn)
+    np.testing.assert_array_equal(snap(drawn, probability, free, basins), gathered == 4)
+
+
 def test_both_are_painted_as_one_where_both_are_drawn_around(pair):
     probability, gathered = pair
     drawn = np.zeros(probability.shape, bool)

@@ -167,7 +167,7 @@ def snap(
     near = free & ndimage.binary_dilation(drawn, iterations=reach)
     best, overlap = _best_contour(drawn, probability, near, drawn, _LEAST_OVERLAP)
     if gathered is not None:
-        own = near & _ends_inside(gathered, drawn)
+        own = near & _ends_inside(gathered, drawn, np.nan_to_num(probability))
         best, _ = _best_contour(drawn, probability, own, best, overlap)
     return best
 
@@ -192,13 +192,19 @@ def _best_contour(
 
 
 def _ends_inside(
-    gathered: npt.NDArray[np.integer], drawn: npt.NDArray[np.bool_]
+    gathered: npt.NDArray[np.integer],
+    drawn: npt.NDArray[np.bool_],
+    probability: npt.NDArray[np.floating],
 ) -> npt.NDArray[np.bool_]:
-    """Return the pixels whose flows end where those of more than half of its pixels are drawn."""
+    """Return the pixels whose flows end where most of what ends there is drawn.
+
+    Pixels count by their probability: flows of the background end in objects, too.
+    """
     _, number = np.unique(gathered, return_inverse=True)
     number = number.reshape(gathered.shape)
-    inside = np.bincount(number[drawn], minlength=number.max() + 1)
-    own = 2 * inside > np.bincount(number.ravel())
+    count = int(number.max(initial=0)) + 1
+    inside = np.bincount(number[drawn], probability[drawn], count)
+    own = 2 * inside > np.bincount(number.ravel(), probability.ravel(), count)
     return np.asarray(own[number] & (gathered > 0))
 
 

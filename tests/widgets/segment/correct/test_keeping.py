@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QMenu, QMessageBox
 
 from napari_cytosynth.widgets.segment.correct import keeping
 
@@ -56,7 +56,11 @@ def test_those_of_an_earlier_result_are_taken_from_its_layer(viewer, ran):
     kept = ran._live.labels_layer  # before its table was made
     ran.run()
     assert ran.wait(20)
-    ran.load_corrections(kept)
+    ran._hand.load.native.click()
+    (menu,) = ran.native.findChildren(QMenu)
+    assert [action.text() for action in menu.actions()] == [f"of “{kept.name}”", "from a file…"]
+    menu.actions()[0].trigger()
+    menu.close()
     assert ran.wait(20)
     assert not labels(ran)[33, 33]
     assert ran._has_corrections(kept)

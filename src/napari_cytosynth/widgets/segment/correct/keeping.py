@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from napari_cytosynth.tasks.common.provenance import KEY
@@ -120,6 +121,7 @@ class KeepingForm(CorrectingForm):
             self.load_corrections()
             return
         menu = QMenu(self.native)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for layer in layers:
             action = menu.addAction(f"of “{layer.name}”")
             action.triggered.connect(lambda *_, layer=layer: self.load_corrections(layer))
