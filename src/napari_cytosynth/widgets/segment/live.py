@@ -111,6 +111,7 @@ class LiveSegmentation:
         self._area: int | None = None
         self.linked_counts = LinkedCounts()
         self._own: OwnColumns | None = None
+        self._rows: Any = None
 
     @property
     def labels_layer(self) -> Any:
@@ -147,12 +148,27 @@ class LiveSegmentation:
         """Return what the user has added to the table, to be kept in the next one; or None."""
         from napari_cytosynth.tasks.measure.own_columns import has_own_columns
 
+        features = self._with_rows_of_before(self._layers.labels.features)
         # what was corrected is known anew, and may have been taken back
-        features = self._layers.labels.features.drop(columns="correction", errors="ignore")
+        features = features.drop(columns="correction", errors="ignore")
         if len(features) or self._own is None:  # else it is empty until it is measured
             has = has_own_columns(features)
             self._own = OwnColumns(self.segmentation, features) if has else None
         return self._own
+
+    def _with_rows_of_before(self, features: Any) -> Any:
+        """Return a table with rows of objects that a correction took away, for its undoing."""
+        import pandas as pd
+
+        if "label" not in features or not len(features):
+            return features
+        if self._rows is not None:
+            gone = self._rows[~self._rows["label"].isin(features["label"])]
+            features = pd.concat([features, gone], ignore_index=True) if len(gone) else features
+        self._rows = features
+        if "correction" in features:  # numbers of new objects may come again for others
+            self._rows = features[~features["correction"].isin(["cut", "painted"])]
+        return features
 
     def needs_tree(self) -> Plane | None:
         """Return the plane in view if its component tree is not built yet, else None."""
@@ -263,6 +279,8 @@ class LiveSegmentation:
         layer = self._layers.writable()
         if update.segmentation.splits_by_flows != self.segmentation.splits_by_flows:
             self._trees.clear()
+        if update.segmentation.options != self.segmentation.options:
+            self._rows = None  # numbers are others
         self.segmentation = update.segmentation
         self._area = None
         shape = layer.data.shape
