@@ -93,10 +93,9 @@ def _finer_parts(
     """Return the parts of an object of few pixels, which a line of whole pixels would cover."""
     box = bounding_box(inside)
     assert box is not None
-    own, corner = inside[box], (box[0].start, box[1].start)
+    own, top, left = inside[box], box[0].start, box[1].start
     fine = np.kron(own, np.ones((_FINE, _FINE), bool))
-    points = [tuple((at - low + 0.5) * _FINE - 0.5 for at, low in zip(one, corner, strict=True))
-              for one in stroke]  # fmt: skip
+    points = [((y - top + 0.5) * _FINE - 0.5, (x - left + 0.5) * _FINE - 0.5) for y, x in stroke]
     found = _parts(fine, points)
     if found is None:
         return None

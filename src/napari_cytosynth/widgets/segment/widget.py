@@ -342,11 +342,11 @@ class SegmentWidget(KeepingForm):
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
         return (
             self._runs,
+            self._saves,  # what is loaded is then labelled
             self._updates,
             self._trees,
             self._counts,
             self._checks,
-            self._saves,
             self._default.jobs,
             self._size.jobs,
         )
