@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QMenu, QMessageBox
 
 from napari_cytosynth.widgets.segment.correct import keeping
@@ -124,21 +124,21 @@ def test_another_result_does_not_replace_them(ran, tmp_path):
     assert "corrections by hand that this result does not have" in ran.status.value
 
 
-def _close(viewer, qtbot):
+def _close(viewer):
     """Close the window as a menu does, while Qt runs; return whether it was closed."""
-    window, done = viewer.window._qt_window, []
-    QTimer.singleShot(0, lambda: done.append(window.close()))
-    qtbot.wait_until(lambda: bool(done))
+    window, loop = viewer.window._qt_window, QEventLoop()
+    QTimer.singleShot(0, lambda: (window.close(), loop.quit()))
+    loop.exec()
     return window.isHidden()
 
 
-def test_closing_asks_for_what_is_not_saved(viewer, make_napari_viewer, ran, qtbot, answers):
+def test_closing_asks_for_what_is_not_saved(viewer, ran, answers):
     given, asked = answers
     viewer.window._qt_window.show()
     ran.correct("delete", [(33, 33)])
     assert ran.wait(20)
     given.append(BUTTONS.Cancel)
-    assert not _close(viewer, qtbot)
+    assert not _close(viewer)
     assert "“blobs – cells”" in asked[0][0]
     assert asked[0][1] & BUTTONS.Save
     assert ran.unsaved == ["blobs – cells"]
@@ -147,7 +147,7 @@ def test_closing_asks_for_what_is_not_saved(viewer, make_napari_viewer, ran, qtb
     assert ran.wait(20)
 
 
-def test_saved_on_the_way_out(viewer, ran, qtbot, answers, monkeypatch, tmp_path):
+def test_saved_on_the_way_out(ran, answers, monkeypatch, tmp_path):
     given, asked = answers
     ran.correct("delete", [(33, 33)])
     assert ran.wait(20)
