@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import QEvent, QPoint, Qt
-from qtpy.QtGui import QHelpEvent
-from qtpy.QtWidgets import QApplication, QTableView, QToolTip
+from qtpy.QtCore import QPoint, Qt
 
-from napari_cytosynth.widgets.common.column_tips import ColumnTips
 from napari_cytosynth.widgets.measure import MeasureWidget
 
 
@@ -169,25 +166,21 @@ def test_time_is_linked_and_shown_as_tracks(viewer, widget, objects):
     assert "Linked to 2 tracks." in widget.status.value
 
 
-def test_the_heads_of_the_table_explain_their_columns(viewer, widget, labels, qtbot):
+def test_show_table_opens_the_table_of_the_chosen_layer(viewer, widget, labels):
     measured(widget)
     widget.show_table()
-    widget.show_table()  # once more has no second explanation
-    (view,) = (
-        found
-        for found in viewer.window._qt_window.findChildren(QTableView)
-        if found.findChild(ColumnTips) is not None
-    )
-    (tips,) = view.findChildren(ColumnTips)
-    header = view.horizontalHeader()
-    names = [tips.name_of(column) for column in range(header.count())]
-    assert tips.text_of(names.index("solidity")).startswith("Area / area of the convex hull")
-    labels.features = labels.features.assign(kind="x")
-    assert tips.text_of(header.count() - 1) == ""
-    where = QPoint(header.sectionViewportPosition(names.index("area_px")) + 5, 5)
-    event = QHelpEvent(QEvent.Type.ToolTip, where, header.mapToGlobal(where))
-    QApplication.sendEvent(header.viewport(), event)
-    assert "number of pixels" in QToolTip.text()
+    looks = [w for name, w in viewer.window.dock_widgets.items() if name.startswith("Look (")]
+    (look,) = looks
+    assert look.objects.value is labels
+    assert look.table.model.rowCount() == 2
+    other = viewer.add_labels(labels.data, name="other", features=labels.features[:1])
+    widget.objects.value = other
+    widget.show_table()  # once more opens no second one
+    assert look.objects.value is other
+    assert look.table.model.rowCount() == 1
+    assert [n for n in viewer.window.dock_widgets if n.startswith("Look (")] == [
+        "Look (napari-cytosynth)"
+    ]
 
 
 def test_a_measurement_can_be_cancelled(widget, monkeypatch):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import re
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,7 @@ TAG = 65122
 """Private TIFF tag of the record, as JSON."""
 _LARGEST = 64_000_000  # bytes of a record that is read
 _BLOCK = 1 << 20
+_DESCRIPTION = re.compile(rb"<dc:description>(.*?)</dc:description>", re.DOTALL)
 
 
 def sealed(record: dict[str, Any]) -> dict[str, Any]:
@@ -143,8 +146,11 @@ def _ours(record: Any) -> dict[str, Any] | None:
 
 
 def embedded_record(path: Path) -> dict[str, Any] | None:
-    """Return the record within a TIFF, an OME-Zarr or a GIF; None without one of ours."""
-    readers = {".tif": _of_tiff, ".tiff": _of_tiff, ".zarr": _of_zarr, ".gif": _of_gif}
+    """Return the record within a TIFF, an OME-Zarr, a GIF or a figure; None without one of ours."""
+    readers = {
+        ".tif": _of_tiff, ".tiff": _of_tiff, ".zarr": _of_zarr, ".gif": _of_gif, ".png": _of_png,
+        ".svg": _of_svg,
+    }  # fmt: skip
     try:
         # a group within an OME-Zarr has no suffix
         reader = _of_zarr if path.is_dir() else readers.get(path.suffix.lower())
@@ -171,6 +177,20 @@ def _of_gif(path: Path) -> Any:
 
     with Image.open(path) as film:
         return json.loads(bytes(film.info["comment"]).split(b"\n", 1)[1])
+
+
+def _of_png(path: Path) -> Any:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return json.loads(picture.info[KEY])
+
+
+def _of_svg(path: Path) -> Any:
+    with path.open("rb") as file:
+        head = file.read(_LARGEST)  # the record stands before the drawing
+    found = _DESCRIPTION.search(head)
+    return None if found is None else json.loads(html.unescape(found[1].decode()))
 
 
 # -- digests ----------------------------------------------------------------------------------

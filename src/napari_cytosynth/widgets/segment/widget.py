@@ -121,7 +121,7 @@ class SegmentWidget(KeepingForm):
             self._image_layers,
             (self.show_table, self.save_csv, self.copy_as_python),
             (
-                "Shape, size and position of every object, beside the viewer.",
+                "The table of the objects below the viewer, with filters, colours and plots.",
                 "Save the table to a file that spreadsheets open.",
                 "Copy a script that makes this result again.",
             ),
@@ -212,7 +212,7 @@ class SegmentWidget(KeepingForm):
         return self._for_files.apply()
 
     def show_table(self) -> None:
-        """Open napari's own table of the labels layer."""
+        """Open the table of the labels layer, with filters, colours and plots."""
         if self._live is not None:
             reading.show_table(self._viewer, self._live.labels_layer)
 
