@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_cytosynth.widgets.common.parts import plain_tooltip
 from napari_cytosynth.zoo.text import one_line
 
+from .file_order import FileOrder
 from .wording import in_the_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 
     from napari_cytosynth.tasks.batch import BatchItem, BatchOutcome
 
@@ -156,12 +159,28 @@ class FileModel(QAbstractTableModel):
 
 
 class FileList(QTableView):
-    """The table, in which one row at a time is chosen."""
+    """The table, in which one row at a time is chosen, and on which files can be dropped.
+
+    Attributes
+    ----------
+    files, order
+        All rows, and which of them are shown in which order.
+    takes_files
+        Whether files can be dropped now.
+    dropped
+        Signal with the paths of files and folders.
+    """
+
+    dropped = Signal(list)
 
     def __init__(self) -> None:
         super().__init__()
         self.files = FileModel(self)
-        self.setModel(self.files)
+        self.order = FileOrder(self.files, self)
+        self.takes_files = True
+        self.setModel(self.order)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DropOnly)
+        self.setTabKeyNavigation(False)  # the key leads to the next part of the form
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -175,9 +194,41 @@ class FileList(QTableView):
         height = self.fontMetrics().lineSpacing() + 6
         rows.setDefaultSectionSize(height)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as they are done
+        columns.setSortIndicatorClearable(True)
+        self.setSortingEnabled(True)
         self.setMinimumHeight(height * (_LEAST_ROWS + 1) + 4)
 
     def chosen(self) -> int | None:
         """Return the number of the row that is chosen; None without one."""
         index = self.currentIndex()
-        return index.row() if index.isValid() else None
+        return self.row_at(index) if index.isValid() else None
+
+    def row_at(self, index: QModelIndex) -> int:
+        """Return the number, among all rows, of one that is shown."""
+        return int(self.order.mapToSource(index).row())
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Take files of this machine."""
+        self._take(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent | None) -> None:
+        """Take files of this machine."""
+        self._take(event)
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Hand on the paths of what was dropped."""
+        if (paths := self._take(event)) and event is not None:
+            self.dropped.emit(paths)
+
+    def _take(self, event: QDropEvent | None) -> list[str]:
+        """Accept or refuse what is dragged; return the paths of files and folders."""
+        mime = None if event is None else event.mimeData()
+        urls = mime.urls() if mime is not None and self.takes_files else []
+        paths = [url.toLocalFile() for url in urls if url.isLocalFile()]
+        if event is not None and paths:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+        elif event is not None:
+            event.ignore()
+        return paths
