@@ -46,7 +46,7 @@ def test_the_objects_are_those_of_the_whole_plane(plane, model, options):
         run = prepare_run(plane, model, options, axes="YX")
         found = segment_field(run, field, silent)
         expected = whole.labels[field]
-        assert found.max() > 1, name
+        assert found.max() > 0, name
         np.testing.assert_array_equal(numbered(found), numbered(expected), err_msg=name)
 
 
@@ -66,4 +66,6 @@ def test_only_the_field_and_what_lies_around_it_is_read_in_full(plane, model):
 
     run = prepare_run(Watched(), model, {}, axes="YX")
     segment_field(run, FIELDS["corner"], silent)
-    assert max(read) < plane.size
+    intensities, *others = read
+    assert intensities == plane.size  # of a large plane, pixels here and there
+    assert max(others) < plane.size / 2

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["segment_field"]
 
+_WIDEST = 256  # px around a field that are looked at for small objects
+
 
 def segment_field(
     run: BlockedRun, field: tuple[slice, slice], progress: Progress
@@ -54,6 +56,8 @@ def segment_field(
     if run.by_flows:
         known = run.decoder(None, None)
         margin, align = known.margin, known.align
+    # what is too small, and reaches into the field, is seen whole
+    margin = max(margin, min(run.options.min_size, _WIDEST))
     window = _grown(field, shape, margin, math.lcm(stride, align))
     probability = _WindowArray.of(shape, window)
     flows = _WindowArray.of((2, *shape), window) if run.by_flows else None
@@ -66,11 +70,31 @@ def segment_field(
     found = decoder.decode(block)
     count = int(found.labels.max(initial=0))
     keep = np.bincount(found.labels.ravel(), minlength=count + 1) >= max(run.options.min_size, 1)
+    keep |= _cut(found.labels, window, shape, count)
     if found.confidence is not None:
         keep[1:] &= sure_enough(found.confidence[:count], run.options.min_confidence)
     keep[0] = False
     labels: npt.NDArray[np.int32] = (found.labels * keep[found.labels])[block.own]
     return labels
+
+
+def _cut(
+    labels: npt.NDArray[np.int32],
+    window: tuple[slice, slice],
+    shape: tuple[int, int],
+    count: int,
+) -> npt.NDArray[np.bool_]:
+    """Return which labels reach the end of a window where the plane goes on."""
+    cut = np.zeros(count + 1, bool)
+    high, wide = window
+    for side, goes_on in (
+        (labels[0], high.start > 0),
+        (labels[-1], high.stop < shape[0]),
+        (labels[:, 0], wide.start > 0),
+        (labels[:, -1], wide.stop < shape[1]),
+    ):
+        cut[side] |= goes_on
+    return cut
 
 
 def _grown(
