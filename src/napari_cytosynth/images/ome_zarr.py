@@ -109,12 +109,10 @@ def zarr_images(path: Path, unreadable: dict[str, str] | None = None) -> dict[st
 def zarr_contents(path: Path) -> ImageContents:
     """Return the images of a Zarr (all fields of a plate) without reading their pixels.
 
-    Images and wells that are listed, but missing or damaged, are named with the reason.
-
     Raises
     ------
     InputError
-        If it cannot be read as OME-Zarr, or no image in it can.
+        If it cannot be read as OME-Zarr, or no image in it can; one of several is but named.
     """
     found: list[SeriesFacts] = []
     unreadable: dict[str, str] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QModelIndex, QObject, QSortFilterProxyModel
 
 if TYPE_CHECKING:
-    from .file_list import FileModel, FileRow
+    from .file_rows import FileModel, FileRow
 
 __all__ = ["SHOWN", "FileOrder"]
 

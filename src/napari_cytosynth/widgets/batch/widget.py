@@ -15,7 +15,7 @@ from napari_cytosynth.widgets.common.parts import single_shot
 from napari_cytosynth.widgets.common.result_settings import settings_in
 
 from .choosing import ChoosingForm
-from .file_list import rows_of
+from .file_rows import rows_of
 from .inputs import find_files, saved_settings
 from .opening import OpenedLayers, load_layers
 from .wording import in_the_form
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.batch.process.messages import BatchRequest, Ended, Event
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
 
-    from .file_list import FileRow
+    from .file_rows import FileRow
 
 __all__ = ["BatchWidget"]
 
