@@ -20,7 +20,7 @@ from .arguments import (
     save_result,
 )
 from .batch import add_batch_options, add_inputs, has_many, run_many
-from .segment_blocks import echo_objects, large_target, run_in_blocks
+from .segment_blocks import echo_objects, is_shared_plane, large_target, run_in_blocks
 
 if TYPE_CHECKING:
     import argparse
@@ -150,7 +150,7 @@ def _read_doubted(folder: Path) -> Any:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment one image file, or many."""
-    if has_many(arguments):
+    if has_many(arguments) and not is_shared_plane(arguments):
         from napari_cytosynth.tasks.batch import BatchSettings
 
         _check_many(arguments)
@@ -188,6 +188,11 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
         own = sizes_of(file, arguments.pixel_size, axes)
         run_in_blocks(arguments, file_source(file, image), axes, own, target, inside)
         return
+    if is_shared_plane(arguments):
+        raise InputError(
+            "Into an OME-Zarr, a scheduler shares out the blocks of one plane of more than 4096² "
+            "pixels, and this is none. Leave --scheduler out, or give a folder as --out."
+        )
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[image], size=size)
     doubted = None if arguments.doubt is None else _read_doubted(arguments.doubt)

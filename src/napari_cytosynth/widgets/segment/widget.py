@@ -19,6 +19,7 @@ from napari_cytosynth.zoo.loading import KeptModel
 from .correct.keeping import KeepingForm
 from .correct.panel import CorrectPanel
 from .default_model import ASK, DefaultModel
+from .field import FieldLayer
 from .job import SegmentRequest, StainSnapshots, compute
 from .live import LiveSegmentation
 from .object_size import ObjectSizePanel
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.segment.instances import LabelOptions
-    from napari_cytosynth.widgets.common.jobs import JobRunner
+    from napari_cytosynth.widgets.common.jobs import JobRunner, Tick
 
     from .job import SegmentRunResult
 
@@ -96,6 +97,7 @@ class SegmentWidget(KeepingForm):
         self._segment = segment
         self._kept = KeptModel()
         self._results = ResultRegister()
+        self._field = FieldLayer(napari_viewer)
         super().__init__(napari_viewer, check_image)
         self._lay_out()
         self._begin_following()
@@ -274,7 +276,15 @@ class SegmentWidget(KeepingForm):
         self._begun_options = self._panel.label_options()
         self._begun_with = weakref.ref(self._image.value)
         self._begun_model = self._model.value
-        return lambda progress: compute(request, progress, segment, kept)
+        field = self._field.begin(self._image.value, request.axes)
+        return lambda progress: compute(request, progress, segment, kept, field)
+
+    def _on_tick(self, tick: Tick) -> None:
+        super()._on_tick(tick)
+        self._field.update()
+
+    def _reject(self) -> None:
+        self._field.end()
 
     def _request(self) -> SegmentRequest:
         common = self._common_request() | {"diameter": self._size.chosen()}
@@ -300,6 +310,7 @@ class SegmentWidget(KeepingForm):
         return tuple(LayerSnapshot.of(layer) for layer in layers)
 
     def _accept(self, value: SegmentRunResult) -> None:
+        self._field.end()
         self._forget_result()
         same_model = self._begun_model == self._model.value
         if same_model:

@@ -120,7 +120,7 @@ def test_the_file_is_valid_and_says_what_it_is(tmp_path, scene, by_flows):
 
 def test_a_large_table_is_not_in_the_metadata(tmp_path, scene, by_flows, monkeypatch):
     monkeypatch.setattr(files, "MOST_ROWS", 10)
-    monkeypatch.setattr("napari_cytosynth.tasks.segment.blocks.task.MOST_ROWS", 10)
+    monkeypatch.setattr("napari_cytosynth.tasks.segment.blocks.run.MOST_ROWS", 10)
     found = segment_in_blocks(scene, tmp_path / "x.zarr", by_flows, axes="CYX")
     about = zarr.open_group(tmp_path / "x.zarr")["labels/blobs"].attrs["ome"]["image-label"]
     assert "properties" not in about
