@@ -30,6 +30,26 @@ __all__ = ["LiveSegmentation", "Readout"]
 
 # A tree of 2048² takes some hundred megabytes: the plane in view and the one before.
 _MAX_TREES = 2
+# Up to so many pixels a plane is labelled anew, in a tenth of a second, until its tree is built.
+_LABELLED_ANEW = 2**22
+
+
+class _LabelledAnew:
+    """Objects of a plane, labelled at each threshold: they stand in for its component tree."""
+
+    def __init__(self, segmentation: Any, plane: Plane) -> None:
+        self._segmentation, self._plane = segmentation, plane
+
+    def at(
+        self, threshold: float, options: LabelOptions, *, out: np.ndarray | None = None
+    ) -> TreeView:
+        """Return the objects at a threshold, as :meth:`ComponentTree.at` does."""
+        from napari_cytosynth.tasks.link import object_areas
+        from napari_cytosynth.tasks.segment.tree import TreeView
+
+        options = replace(options, threshold=threshold, split_touching=False)
+        labels = self._segmentation.label_plane(self._plane, options)
+        return TreeView(threshold, labels, object_areas(labels)[1:])
 
 
 @dataclass(frozen=True)
@@ -170,14 +190,15 @@ class LiveSegmentation:
         """Show the plane in view at another threshold, at once.
 
         Touching objects are split here if that was done by flows; other ways take longer than
-        a frame. Until the tree of this plane is there, all foreground has the same label.
+        a frame. Until the tree of this plane is there, it is labelled anew; of a large plane,
+        and of one that is split by flows, all foreground then has the same label.
         """
         layer = self._layers.writable()
         plane = self.plane()
         segmentation = self.segmentation
         where = plane_slices(segmentation.axes, plane)
         target = layer.data.reshape(segmentation.probability.shape)[where]
-        tree = self._trees.get(plane)
+        tree = self._tree(plane)
         if self._links(options):
             readout = self._show_linked(plane, options, target)
         elif tree is None:
@@ -191,6 +212,13 @@ class LiveSegmentation:
         readout = self._corrected(plane, target, readout)
         repaint(layer)
         return readout
+
+    def _tree(self, plane: Plane) -> Any:
+        """Return the tree of a plane or what stands in for it; None if neither is there."""
+        small = self.segmentation.probability_plane(plane).size <= _LABELLED_ANEW
+        anew = small and not self.segmentation.splits_by_flows
+        stand_in = _LabelledAnew(self.segmentation, plane) if anew else None
+        return self._trees.get(plane, stand_in)
 
     def _corrected(self, plane: Plane, target: np.ndarray, readout: Readout) -> Readout:
         """Correct the plane in view as the user did at other thresholds; count again."""
@@ -227,7 +255,7 @@ class LiveSegmentation:
     def _show_linked(self, plane: Plane, options: LabelOptions, target: np.ndarray) -> Readout:
         """Write the objects of the stack into the plane in view; count both."""
         segmentation = self.segmentation
-        labels = linked_plane(segmentation, plane, options, self._trees.get(plane))
+        labels = linked_plane(segmentation, plane, options, self._tree(plane))
         run = self._run(plane)
         stack, threshold = self.linked_counts.count(segmentation, options, run)
         doubtful, hidden = self.linked_counts.doubts(segmentation, options, run)
