@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -46,4 +48,18 @@ def test_a_large_plane_shows_its_foreground(treeless, monkeypatch):
 
 
 def test_the_tree_is_built_after_the_run(ran):
+    assert ran._live.needs_tree() is None
+
+
+def test_another_run_does_not_wait_for_the_tree_of_the_one_before(ran):
+    release = threading.Event()
+    shown = ran._live
+    ran._trees.start(lambda progress: release.wait(20), lambda outcome: None)
+    try:
+        ran.run()
+        assert ran._runs.wait(20)
+        assert ran._live is not shown
+    finally:
+        release.set()
+    assert ran.wait(20)
     assert ran._live.needs_tree() is None
