@@ -10,11 +10,13 @@ from napari_cytosynth.errors import InputError
 
 from .arguments import (
     add_model_and_output,
+    add_region,
     add_segment_options,
     check_output,
     diameter,
     fraction,
     path_of,
+    region_arguments,
     save_result,
 )
 from .batch import add_batch_options, add_inputs, has_many, run_many
@@ -92,6 +94,7 @@ def add_parser(commands: Any) -> None:
         help="write the objects also for QuPath (.geojson), ImageJ (.zip), or as a table "
         "(.parquet)",
     )
+    add_region(parser)
     add_batch_options(parser)
     parser.set_defaults(run=run)
 
@@ -159,7 +162,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_many(arguments: argparse.Namespace) -> None:
     """Raise InputError for an option that means one image."""
-    given = {"--doubt": arguments.doubt is not None, "--export": bool(arguments.export)}
+    given = {
+        "--doubt": arguments.doubt is not None,
+        "--export": bool(arguments.export),
+        "--region": arguments.region is not None,
+    }
     for option, asked in given.items():
         if asked:
             raise InputError(f"{option} is for one image: leave it out, or give a single image.")
@@ -174,11 +181,12 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
 
     file = read_image(image, arguments.series, lazy=True)
     axes = (arguments.axes or file.axes or "").upper() or None
+    inside = region_arguments(arguments)
     if (target := large_target(arguments, file)) is not None:
         for message in file.messages:
             echo(message)
         own = sizes_of(file, arguments.pixel_size, axes)
-        run_in_blocks(arguments, file_source(file, image), axes, own, target)
+        run_in_blocks(arguments, file_source(file, image), axes, own, target, inside)
         return
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[image], size=size)
@@ -202,6 +210,7 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
         diameter=arguments.diameter,
         device=arguments.device,
         doubt=doubted,
+        **inside,
     )
     for message in (*file.messages, *result.messages):
         topic = topic_of(message)

@@ -58,7 +58,12 @@ def large_target(arguments: argparse.Namespace, file: LoadedImage) -> Path | Non
 
 
 def run_in_blocks(
-    arguments: argparse.Namespace, source: Any, axes: str | None, pixel_size: Any, target: Path
+    arguments: argparse.Namespace,
+    source: Any,
+    axes: str | None,
+    pixel_size: Any,
+    target: Path,
+    inside: dict[str, Any],
 ) -> None:
     """Segment a plane into an OME-Zarr, block by block.
 
@@ -70,6 +75,8 @@ def run_in_blocks(
         The image, as the function takes it.
     target
         The OME-Zarr.
+    inside
+        ``region`` and ``at_border``; empty for the whole plane.
     """
     from napari_cytosynth.tasks.segment.blocks import segment_in_blocks
 
@@ -77,7 +84,7 @@ def run_in_blocks(
     if target != arguments.out:
         echo(f"The plane is too large for a TIFF: the result goes into {printable(target)}")
     result = segment_in_blocks(
-        source, target, arguments.model, axes=axes, pixel_size=pixel_size, **options
+        source, target, arguments.model, axes=axes, pixel_size=pixel_size, **options, **inside
     )
     for message in result.messages:
         warning = topic_of(message) == "unlike training"

@@ -115,6 +115,7 @@ class Predictor:
         transform: Transform | None = None,
         activation: Activation | Sequence[Activation] = "sigmoid",
         out: Any = None,
+        wanted: Callable[[slice, slice], bool] | None = None,
         progress: Progress | None = None,
     ) -> Any:
         """Run the network on one plane.
@@ -133,6 +134,9 @@ class Predictor:
         out
             Array-like (K, Y, X) of float32 that the result is written into, tile by tile;
             None (default) allocates it.
+        wanted
+            Tells whether a tile with these rows and columns is to be run; `out` keeps what it has
+            in the others. None (default) runs all of them.
         progress
             Called before the first and after each tile; may raise
             :class:`~napari_cytosynth.errors.Cancelled`, which ends the run there.
@@ -157,7 +161,8 @@ class Predictor:
             out = np.empty((self.geometry.out_channels, *shape), np.float32)
         transform = transform or Scaling(0.0, 1.0).apply
         report = progress or silent
-        waiting = deque(plan_tiles(shape, self.geometry, self.tile_size))
+        tiles = plan_tiles(shape, self.geometry, self.tile_size)
+        waiting = deque(t for t in tiles if wanted is None or wanted(*place_of(t, shape)))
         done = 0
         report(done, len(waiting), "Running the model")
         while waiting:

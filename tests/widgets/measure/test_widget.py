@@ -124,6 +124,25 @@ def test_nuclei_in_cells_are_counted_in_both_tables(viewer, widget, labels):
     assert "parent" not in measured(widget)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_in_a_region_only_what_was_measured_is_counted(viewer, widget, labels, known):
+    nuclei = np.zeros((40, 50), int)
+    nuclei[5:8, 5:8], nuclei[22:25, 22:25], nuclei[22:25, 29:33] = 1, 2, 3
+    own = viewer.add_labels(nuclei, name="nuclei")
+    viewer.add_shapes([[[19, 19], [19, 30], [39, 30], [39, 19]]], name="part")
+    if known:
+        labels.features = pd.DataFrame({"label": [3, 5], "area_px": [36, 150]})
+    widget.objects.value, widget.parents.value = own, labels
+    widget.region.value = viewer.layers["part"]
+    assert measured(widget)["parent"].tolist() == [5, 5]
+    counts = labels.features["children_nuclei"]
+    assert np.isnan(counts.iloc[0])  # it lies outside: nothing is known of it
+    assert counts.iloc[1] == 2
+    widget.at_border.value = "drop"
+    assert measured(widget)["parent"].tolist() == [5]
+    assert labels.features["children_nuclei"].iloc[1] == 1
+
+
 def test_neighbours_are_found_if_wanted(widget):
     assert "touching" not in measured(widget)
     widget.neighbours.value = True

@@ -179,6 +179,7 @@ def test_an_error_is_a_sentence_and_the_widget_goes_on(
     assert len(viewer.layers) == 1
     network.error = None
     widget.run()
+    assert widget._bar.isVisibleTo(widget.native)  # the progress is shown again
     widget.wait(20)
     assert len(viewer.layers) == 3
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.widgets.segment import live
+from napari_cytosynth.widgets.segment.widget import SegmentWidget
 
 
 @pytest.fixture
 def treeless(viewer, make_widget, blobs, monkeypatch):
     """A widget whose run has just ended; its tree is never built."""
+    monkeypatch.setattr(SegmentWidget, "_build_tree", lambda self: None)
     widget = make_widget()
-    monkeypatch.setattr(widget, "_build_tree", lambda: None)
     viewer.add_image(blobs, name="cells")
     widget.run()
     assert widget.wait(20)

@@ -28,8 +28,10 @@ __all__ = [
     "files_of",
     "image_of",
     "is_sealed",
+    "loses_corrections",
     "pixel_digest",
     "read_record",
+    "same_pixels",
     "sealed",
     "stored_pixels",
 ]
@@ -106,6 +108,19 @@ def files_of(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _within(name: str) -> bool:
     path = PureWindowsPath(name)  # knows the separators of all systems
     return bool(name) and not path.drive and not path.root and ".." not in path.parts
+
+
+def loses_corrections(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
+    """Return whether a record holds corrections by hand, or marks, that another does not."""
+    return bool(_by_hand(before) - _by_hand(now))
+
+
+def _by_hand(record: dict[str, Any] | None) -> set[bytes]:
+    found = (record or {}).get("corrections")
+    if not isinstance(found, dict):
+        return set()
+    lists = ((key, found.get(key)) for key in ("done", "looked_at"))
+    return {as_json({key: one}) for key, many in lists if isinstance(many, list) for one in many}
 
 
 # -- reading ----------------------------------------------------------------------------------
@@ -239,3 +254,12 @@ def _zarr_pixels(path: Path) -> dict[str, str]:
                 digest.add(np.asarray(member[plane_slices(axes, plane)]))
             digests[name] = digest.text
     return digests
+
+
+def same_pixels(target: Path, known: list[Any]) -> bool:
+    """Return whether the pixels are as a record says, though the file's bytes may be others.
+
+    Of an OME-Zarr, whose listed digest covers every file in it, that is not enough.
+    """
+    whole = target.is_dir() and len(known) > 1
+    return bool(known) and not whole and stored_pixels(target) in known

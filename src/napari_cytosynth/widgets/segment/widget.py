@@ -16,7 +16,7 @@ from napari_cytosynth.widgets.common.result_settings import ResultSettings
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
 
-from .correct.form import CorrectingForm
+from .correct.keeping import KeepingForm
 from .correct.panel import CorrectPanel
 from .default_model import ASK, DefaultModel
 from .job import SegmentRequest, StainSnapshots, compute
@@ -45,9 +45,10 @@ _GIVEN = ("threshold", "min_size", "split_touching", "min_confidence")
 _BESIDE_A_STAIN = (reading.uncertainty_layer, reading.objects_layer)
 _Z_ALONE = "The z step needs the pixel size, which is unknown: enter it too, or 0 as the z step."
 _KEPT = "The labels that you edited are kept; the new ones are in a layer of their own."
+_TAKE_OVER = "“Load corrections…” takes over what you corrected."
 
 
-class SegmentWidget(CorrectingForm):
+class SegmentWidget(KeepingForm):
     """Segments an image layer and lets the labels follow a threshold.
 
     A script drives it by value: ``widget.image.value = layer``,
@@ -305,7 +306,7 @@ class SegmentWidget(CorrectingForm):
             self._default.used()
         layers = self._results.show(self._viewer, self._begun_with(), value)
         if layers.kept_edits:
-            value.messages.append(_KEPT)
+            value.messages += [_KEPT, *([_TAKE_OVER] if layers.kept_corrections else [])]
         live = self._live = LiveSegmentation(self._viewer, value, layers)
         self._show_corrections()
         changed = self._show_options(live.segmentation.options)
@@ -342,11 +343,11 @@ class SegmentWidget(CorrectingForm):
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
         return (
             self._runs,
+            self._saves,  # what is loaded is then labelled
             self._updates,
             self._trees,
             self._counts,
             self._checks,
-            self._saves,
             self._default.jobs,
             self._size.jobs,
         )
@@ -357,6 +358,7 @@ class SegmentWidget(CorrectingForm):
         self._results.prune()
         if self._live is not None and not self._live.alive:
             self._forget_result()
+        self._keep_tool()
 
     def _on_intensity(self, *_: Any) -> None:
         if self._live is not None:

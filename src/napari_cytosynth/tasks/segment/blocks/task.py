@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_cytosynth.arguments import check_choice
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.defaults import card_options, check_task
@@ -17,6 +18,7 @@ from napari_cytosynth.tasks.common.looks import LARGEST
 from napari_cytosynth.tasks.common.messages import Message
 from napari_cytosynth.tasks.common.planes import engine_record, make_reader
 from napari_cytosynth.tasks.common.provenance import record
+from napari_cytosynth.tasks.common.region import AT_BORDER, RegionMasks, find_region
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.segment.confidence import sure_enough
@@ -28,8 +30,10 @@ from napari_cytosynth.tasks.segment.run.model_run import ModelRun
 from .decoding import ComponentDecoder, FlowDecoder, GapDecoder
 from .files import MOST_ROWS, PlaneFiles, scratch_array
 from .grid import plan_blocks
+from .inside import InsidePlane, Limited
 from .plane import LazyPlane
 from .seams import JoinedObjects, SeamJoiner
+from .stages import Stages
 from .tables import measure_blocks
 
 if TYPE_CHECKING:
@@ -44,10 +48,6 @@ if TYPE_CHECKING:
     from .decoding import BlockDecoder
 
 __all__ = ["BlockedSegmentation", "segment_in_blocks"]
-
-_STAGES = {"network": 0.88, "objects": 0.06, "table": 0.03, "pyramid": 0.03}
-"""About how the time of a run is spent."""
-_UNITS = 100_000  # of progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,8 @@ def segment_in_blocks(
     device: str = "auto",
     precision: str = "auto",
     tile_size: int | None = None,
+    region: Any = None,
+    at_border: Literal["keep", "drop", "mark"] = "keep",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> BlockedSegmentation:
@@ -115,6 +117,8 @@ def segment_in_blocks(
         As ``segment`` takes them.
     channels, pixel_size, device, precision, tile_size
         As ``segment`` takes them.
+    region, at_border
+        As ``segment`` takes them: only tiles and blocks near the region are run and written.
     overwrite
         Replace what others wrote, too. Default: False.
     progress
@@ -144,6 +148,7 @@ def segment_in_blocks(
         "drop_border": drop_border,
         "min_confidence": min_confidence,
     }
+    check_choice(at_border, "at_border", AT_BORDER)
     destination = find_destination(path, "segment")
     if "" not in destination.images:
         raise InputError("A plane is segmented in blocks into an OME-Zarr: give NAME.zarr.")
@@ -160,9 +165,10 @@ def segment_in_blocks(
         run = _BlockedRun(source, reader, loaded, size, (0,) * len(reader.leading_axes))
         run.set_options({name: value for name, value in given.items() if value is not None})
         run.set_resampling(resample=False)
+        run.limit_to_blocks(region, at_border)
         run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
         parameters = run.common_parameters(channels, False, device, precision)
-        parameters |= asdict(run.options) | {"planes": None}
+        parameters |= asdict(run.options) | {"planes": None} | run.region_parameters()
         made = record("segment", loaded, source, parameters, {}) | {"in_blocks": True}
         needed = 8 * math.prod(reader.plane_shape)
         with saving(destination, made, source.files, size=needed, overwrite=overwrite) as files:
@@ -171,33 +177,19 @@ def segment_in_blocks(
         return replace(result, files=destination.files)
 
 
-class _Stages:
-    """Progress of a run of several stages, as one."""
-
-    def __init__(self, tick: Progress) -> None:
-        self._tick = tick
-
-    def of(self, stage: str, part: tuple[float, float] = (0, 1)) -> Progress:
-        """Return the callable of a stage, or of a part of it."""
-        names = list(_STAGES)
-        before = sum(_STAGES[name] for name in names[: names.index(stage)])
-        start, length = before + _STAGES[stage] * part[0], _STAGES[stage] * (part[1] - part[0])
-
-        def report(done: int, total: int, message: str, /) -> None:
-            share = start + length * done / max(total, 1)
-            # the end is that of the files
-            self._tick(min(int(_UNITS * share), _UNITS - 1), _UNITS, message)
-
-        return report
-
-    def end(self) -> None:
-        """Report that everything is done."""
-        self._tick(_UNITS, _UNITS, "done")
-
-
 @dataclass(eq=False)
 class _BlockedRun(ModelRun):
     """One run over the blocks of a plane."""
+
+    inside: InsidePlane | None = None
+
+    def limit_to_blocks(self, region: Any, at_border: str) -> None:
+        """Run only near a region, as `segment` takes it; None is the whole plane."""
+        if region is not None:
+            found = find_region(region, self.source, self.reader.axes)
+            shape, place = self.reader.plane_shape, self.position
+            self.region = RegionMasks(found, shape, place, at_border)
+            self.inside = InsidePlane.of(self.region)
 
     def set_options(self, given: dict[str, Any]) -> None:
         """Take the options, and refuse what needs a whole plane."""
@@ -219,7 +211,7 @@ class _BlockedRun(ModelRun):
 
     def execute(self, files: Any, tick: Progress) -> BlockedSegmentation:
         """Segment the plane into files."""
-        plane, stages = LazyPlane(self.reader), _Stages(tick)
+        plane, stages = LazyPlane(self.reader), Stages(tick)
         self._check_finite(plane)  # type: ignore[arg-type]  # slices are all that is taken
         unlike = unlike_training(_middle(plane), self.model.card)
         self.add_messages(*[Message(unlike, "unlike training")] * bool(unlike))
@@ -230,11 +222,16 @@ class _BlockedRun(ModelRun):
         self._predict(plane, out.probability, flows, stages.of("network"))
         files.provenance["engine"] = engine_record(self.predictor)
         found = self._find(out, flows, scratch, stages)
+        if self.inside is not None:
+            self.inside.clear(out.probability)
+            found = replace(found, cut=self.inside.cut(out.labels, found))
         found, hidden = self._choose(found)
         _number(out.labels, found, stages.of("objects", (0.8, 1)))
         size = self.pixel_size
         measured = measure_blocks(out.labels, out.probability, found, size, stages.of("table"))
         table, left = measured
+        if found.cut is not None and self.region is not None and self.region.at_border == "mark":
+            table["at_region_border"] = found.cut[table["label"].to_numpy() - 1]
         self._add_remarks(table, left, out)
         out.finish(table, size, stages.of("pyramid"))
         stages.end()
@@ -264,36 +261,50 @@ class _BlockedRun(ModelRun):
             plane,
             transform=tile_transform(scalings),
             activation=inference.activations,
+            wanted=None if self.inside is None else self.inside.near(self._reach()),
             out=ChannelSplit(arrays, (count, *plane.shape[1:]), self.check_result),
             progress=progress,
         )
         self.add_messages(*self.predictor.messages)
 
-    def _find(self, out: PlaneFiles, flows: Any, scratch: Path, stages: _Stages) -> JoinedObjects:
+    def _reach(self) -> int:
+        """Return how far around the region the network's output matters to objects in it."""
+        if not self.by_flows:
+            return 0
+        return FlowDecoder(None, None, self.flow_settings(), self.options).margin
+
+    def _find(self, out: PlaneFiles, flows: Any, scratch: Path, stages: Stages) -> JoinedObjects:
         """Find the objects of all blocks; their numbers so far are written as labels."""
-        threshold = self.options.threshold
+        threshold, inside = self.options.threshold, self.inside
+        decoder: BlockDecoder
         if flows is not None:
             confidence = self.model.card.inference.confidence
-            decoder: BlockDecoder = FlowDecoder(
-                out.probability, flows, self.flow_settings(), self.options, confidence
+            decoder = FlowDecoder(
+                *(out.probability, flows, self.flow_settings(), self.options, confidence),
+                inside=inside,
             )
-            return _join(decoder, out.labels, stages.of("objects", (0, 0.8)))
+            return _join(decoder, out.labels, stages.of("objects", (0, 0.8)), inside)
+        probability = out.probability if inside is None else Limited(out.probability, inside)
         holes = None
         if self.options.fill_holes:
             gaps = scratch_array(scratch, "gaps", out.shape, np.int32)
-            found = _join(
-                GapDecoder(out.probability, threshold), gaps, stages.of("objects", (0, 0.3))
-            )
-            _number(gaps, found.kept(~found.border), stages.of("objects", (0.3, 0.4)))
+            decoder = GapDecoder(probability, threshold, inside=inside)
+            found = _join(decoder, gaps, stages.of("objects", (0, 0.3)), inside)
+            open_ones = found.border  # to the border of the plane, or of the region
+            if inside is not None:
+                open_ones = open_ones | inside.cut(gaps, found, sides=True)
+            _number(gaps, found.kept(~open_ones), stages.of("objects", (0.3, 0.4)))
             holes = _Positive(gaps)
-        decoder = ComponentDecoder(out.probability, threshold, holes)
-        return _join(decoder, out.labels, stages.of("objects", (0.4, 0.8)))
+        decoder = ComponentDecoder(probability, threshold, holes)
+        return _join(decoder, out.labels, stages.of("objects", (0.4, 0.8)), inside)
 
     def _choose(self, found: JoinedObjects) -> tuple[JoinedObjects, int]:
         """Return the objects that the options keep, and how many doubtful ones these leave out."""
         keep = found.area >= max(self.options.min_size, 1)
         if self.options.drop_border:
             keep &= ~found.border
+        if found.cut is not None and self.region is not None and self.region.drops:
+            keep &= ~found.cut
         known = np.count_nonzero(keep)
         if found.confidence is not None:
             keep &= sure_enough(found.confidence, self.options.min_confidence)
@@ -323,7 +334,8 @@ class _BlockedRun(ModelRun):
             return ""
         shown = _Shown(self.pixel_size)
         facts = facts_of(shown, table, own.pixel_size_um)
-        covered = float(found.area.sum()) / math.prod(self.reader.plane_shape)
+        whole = math.prod(self.reader.plane_shape)
+        covered = float(found.area.sum()) / (whole if self.inside is None else self.inside.pixels())
         facts = replace(facts, foreground=covered)
         kind = own.modality or ""
         return check_result(facts, own.expected, own.objects, kind, unlike=bool(unlike))
@@ -356,12 +368,20 @@ def _middle(plane: LazyPlane) -> Any:
     return plane[(slice(None), *places)]
 
 
-def _join(decoder: BlockDecoder, labels: Any, progress: Progress) -> JoinedObjects:
-    """Find the objects of all blocks; write their own numbers, and return which belong together."""
+def _join(
+    decoder: BlockDecoder, labels: Any, progress: Progress, inside: InsidePlane | None = None
+) -> JoinedObjects:
+    """Find the objects of all blocks; write their own numbers, and return which belong together.
+
+    Blocks without a pixel of a region are passed over.
+    """
     blocks = list(plan_blocks(labels.shape, decoder.margin, decoder.align))
     joiner = SeamJoiner(labels.shape, decoder.majority)
     for done, block in enumerate(blocks):
         progress(done, len(blocks), "finding objects")
+        if inside is not None and not inside.touches((block.rows, block.columns), 1):
+            joiner.skip(block)
+            continue
         labels[block.rows, block.columns] = joiner.add(block, decoder.decode(block))
     progress(len(blocks), len(blocks), "finding objects")
     return joiner.result()
