@@ -14,6 +14,7 @@ from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 from .job import OwnColumns
+from .labelled_anew import labelled_anew
 from .linked import LinkedCounts, linked_plane, planes_corrected_elsewhere
 from .repaint import repaint
 
@@ -30,26 +31,6 @@ __all__ = ["LiveSegmentation", "Readout"]
 
 # A tree of 2048² takes some hundred megabytes: the plane in view and the one before.
 _MAX_TREES = 2
-# Up to so many pixels a plane is labelled anew, in a tenth of a second, until its tree is built.
-_LABELLED_ANEW = 2**22
-
-
-class _LabelledAnew:
-    """Objects of a plane, labelled at each threshold: they stand in for its component tree."""
-
-    def __init__(self, segmentation: Any, plane: Plane) -> None:
-        self._segmentation, self._plane = segmentation, plane
-
-    def at(
-        self, threshold: float, options: LabelOptions, *, out: np.ndarray | None = None
-    ) -> TreeView:
-        """Return the objects at a threshold, as :meth:`ComponentTree.at` does."""
-        from napari_cytosynth.tasks.link import object_areas
-        from napari_cytosynth.tasks.segment.tree import TreeView
-
-        options = replace(options, threshold=threshold, split_touching=False)
-        labels = self._segmentation.label_plane(self._plane, options)
-        return TreeView(threshold, labels, object_areas(labels)[1:])
 
 
 @dataclass(frozen=True)
@@ -233,9 +214,7 @@ class LiveSegmentation:
 
     def _tree(self, plane: Plane) -> Any:
         """Return the tree of a plane or what stands in for it; None if neither is there."""
-        small = self.segmentation.probability_plane(plane).size <= _LABELLED_ANEW
-        anew = small and not self.segmentation.splits_by_flows
-        stand_in = _LabelledAnew(self.segmentation, plane) if anew else None
+        stand_in = labelled_anew(self.segmentation, plane)
         return self._trees.get(plane, stand_in)
 
     def _corrected(
