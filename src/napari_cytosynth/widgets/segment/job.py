@@ -250,9 +250,11 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     messages += warning
     if segmentation.doubt:
         messages.append(f"⚠ {segmentation.doubt}")
-    progress(0, 0, "Preparing the threshold slider")
-    plane = seen_plane(segmentation, request.visible)
-    trees = {plane: segmentation.tree(plane)}
+    trees = {}
+    if segmentation.splits_by_flows:  # else the widget builds it, after the result is shown
+        progress(0, 0, "Preparing the threshold slider")
+        plane = seen_plane(segmentation, request.visible)
+        trees[plane] = segmentation.tree(plane)
     counts = histogram(segmentation.probability)
     prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.stain)

@@ -14,6 +14,7 @@ from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 from .job import OwnColumns
+from .labelled_anew import labelled_anew
 from .linked import LinkedCounts, linked_plane, planes_corrected_elsewhere
 from .repaint import repaint
 
@@ -188,14 +189,15 @@ class LiveSegmentation:
         """Show the plane in view at another threshold, at once.
 
         Touching objects are split here if that was done by flows; other ways take longer than
-        a frame. Until the tree of this plane is there, all foreground has the same label.
+        a frame. Until the tree of this plane is there, it is labelled anew; of a large plane,
+        and of one that is split by flows, all foreground then has the same label.
         """
         layer = self._layers.writable()
         plane = self.plane()
         segmentation = self.segmentation
         where = plane_slices(segmentation.axes, plane)
         target = layer.data.reshape(segmentation.probability.shape)[where]
-        tree = self._trees.get(plane)
+        tree = self._tree(plane)
         if self._links(options):
             readout = self._show_linked(plane, options, target)
         elif tree is None:
@@ -209,6 +211,11 @@ class LiveSegmentation:
         readout = self._corrected(plane, target, readout, options)
         repaint(layer)
         return self._of_region(readout, plane)
+
+    def _tree(self, plane: Plane) -> Any:
+        """Return the tree of a plane or what stands in for it; None if neither is there."""
+        stand_in = labelled_anew(self.segmentation, plane)
+        return self._trees.get(plane, stand_in)
 
     def _corrected(
         self, plane: Plane, target: np.ndarray, readout: Readout, options: LabelOptions
@@ -255,7 +262,7 @@ class LiveSegmentation:
     def _show_linked(self, plane: Plane, options: LabelOptions, target: np.ndarray) -> Readout:
         """Write the objects of the stack into the plane in view; count both."""
         segmentation = self.segmentation
-        labels = linked_plane(segmentation, plane, options, self._trees.get(plane))
+        labels = linked_plane(segmentation, plane, options, self._tree(plane))
         run = self._run(plane)
         stack, threshold = self.linked_counts.count(segmentation, options, run)
         doubtful, hidden = self.linked_counts.doubts(segmentation, options, run)

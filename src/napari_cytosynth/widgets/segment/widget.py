@@ -329,6 +329,7 @@ class SegmentWidget(KeepingForm):
         self._show_readout(live.readout())
         if same_model and self._begun_with() is self._image.value:
             self._size.on_result(live.labels_in_view(), self._resampled_by())
+        self._build_tree()
         if changed:
             self._on_moved()
 
