@@ -80,6 +80,7 @@ class LabelledAnew:
     ) -> TreeView:
         """Return the objects at a threshold, as :meth:`ComponentTree.at` does."""
         from napari_cytosynth.tasks.link import object_areas
+
         from .tree import TreeView
 
         options = replace(options, threshold=threshold, split_touching=False)
