@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from napari_cytosynth.widgets.segment import labelled_anew
+from napari_cytosynth.tasks.segment import planes
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
 
 
@@ -42,7 +42,7 @@ def test_labels_are_those_of_the_tree(treeless, options):
 
 
 def test_a_large_plane_shows_its_foreground(treeless, monkeypatch):
-    monkeypatch.setattr(labelled_anew, "LARGEST", 64 * 64 - 1)
+    monkeypatch.setattr(planes, "_LABELLED_ANEW", 64 * 64 - 1)
     treeless.threshold.value = 0.2
     assert treeless.readout.value.startswith("counting …")
     assert set(np.unique(treeless._live.labels_layer.data)) == {0, 1}

@@ -14,7 +14,6 @@ from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 from .job import OwnColumns
-from .labelled_anew import labelled_anew
 from .linked import LinkedCounts, linked_plane, planes_corrected_elsewhere
 from .repaint import repaint
 
@@ -214,8 +213,7 @@ class LiveSegmentation:
 
     def _tree(self, plane: Plane) -> Any:
         """Return the tree of a plane or what stands in for it; None if neither is there."""
-        stand_in = labelled_anew(self.segmentation, plane)
-        return self._trees.get(plane, stand_in)
+        return self._trees.get(plane) or self.segmentation.labelled_anew(plane)
 
     def _corrected(
         self, plane: Plane, target: np.ndarray, readout: Readout, options: LabelOptions
