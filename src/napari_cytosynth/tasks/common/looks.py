@@ -78,11 +78,11 @@ def looks(plane: Any) -> dict[str, float]:
         return {}
     found = dict(zip(PERCENTILE_LOOKS, np.percentile(pixels, PERCENTILES), strict=True))
     blurred = [ndimage.gaussian_filter(pixels, sigma) for sigma in _SCALES]
-    energy = [float((fine - coarse).var()) for fine, coarse in pairwise(blurred)]
+    bands = [float((fine - coarse).var()) for fine, coarse in pairwise(blurred)]
     # the widest blur would take a third of all the time; of every fourth pixel it is the same
     last = blurred[-1][::4, ::4]
     wider = ndimage.gaussian_filter(last, np.sqrt(3) * _SCALES[-1] / 4)  # twice as wide in all
-    energy = np.array([*energy, float((last - wider).var())])
+    energy = np.array([*bands, float((last - wider).var())])
     found["size"] = 2 ** (energy @ np.log2(_SCALES) / max(energy.sum(), 1e-12))
     dark, bright = np.percentile(blurred[0] - blurred[-1], [1.0, 99.0])
     found["asymmetry"] = (bright + dark) / max(bright - dark, 1e-12)

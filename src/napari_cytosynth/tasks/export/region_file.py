@@ -83,7 +83,8 @@ class RegionFile:
         for one in self.content.objects:
             plane = tuple(one.place.get(axis) for axis in leading)
             for rings in one.polygons:
-                first, *more = (np.asarray(ring)[:, ::-1] - 0.5 for ring in rings if len(ring))
+                drawn = (np.asarray(ring, np.float64) for ring in rings if len(ring))
+                first, *more = (ring[:, ::-1] - 0.5 for ring in drawn)
                 yield Area(first, plane, holes=tuple(more))
 
     def _saved(self, axes: str, leading: str) -> Iterator[Area]:

@@ -218,7 +218,7 @@ def _legend(content: Content) -> list[Any]:
     ]  # fmt: skip
     objects = content.objects
     name = _plain(objects.name)
-    usual = next((one.colour for one in content.outlines if one.colour != tuple(LIT)), "0.4")
+    usual: Any = next((one.colour for one in content.outlines if one.colour != tuple(LIT)), "0.4")
     plain = objects.column is None
     handles.append(Line2D([], [], color=usual if plain else "0.4", label=f"outlines: {name}"))
     if any(one.label in objects.selected for one in content.outlines):

@@ -91,7 +91,8 @@ class ShownImage:
         """Return the colours of values, RGBA in [0, 1]."""
         if self.rgb:
             dtype = np.dtype(self.data.dtype)
-            shown = np.clip(values / np.iinfo(dtype).max if dtype.kind in "iu" else values, 0, 1)
+            most = np.iinfo(dtype).max if dtype.kind in "iu" else 1
+            shown: Floats = np.clip(values / most, 0, 1).astype(np.float32)
             opaque = np.ones_like(shown[..., :1])
             return shown if shown.shape[-1] == 4 else np.concatenate([shown, opaque], axis=-1)
         low, high = self.limits or (float(np.nanmin(values)), float(np.nanmax(values)))
@@ -240,7 +241,9 @@ def _averaged(strip: Floats, factor: int) -> Floats:
     pad = [(0, -size % factor) for size in strip.shape[:2]]
     strip = np.pad(strip, [*pad, (0, 0)], mode="edge")
     height, width = strip.shape[0] // factor, strip.shape[1] // factor
-    return strip.reshape(height, factor, width, factor, 3).mean(axis=(1, 3), dtype=np.float32)
+    blocks = strip.reshape(height, factor, width, factor, 3)
+    averaged: Floats = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return averaged
 
 
 class _Sampler:

@@ -134,7 +134,8 @@ class _WindowArray:
         return (*key[:-2], *places)
 
     def __getitem__(self, key: tuple[Any, ...]) -> npt.NDArray[np.float32]:
-        return self.data[self._inside(key)]
+        part: npt.NDArray[np.float32] = self.data[self._inside(key)]
+        return part
 
     def __setitem__(self, key: tuple[Any, ...], value: npt.NDArray[np.float32]) -> None:
         self.data[self._inside(key)] = value

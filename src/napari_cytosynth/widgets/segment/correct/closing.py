@@ -6,11 +6,10 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, QThread
+from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from qtpy.QtWidgets import QWidget
 
 __all__ = ["CloseGuard"]
 
@@ -36,7 +35,7 @@ class CloseGuard(QObject):
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """Watch the window that the widget is in, and ask before it closes."""
         kind = event.type()
-        if watched is self.parent():
+        if watched is self.parent() and isinstance(watched, QWidget):
             if kind == QEvent.Type.Show:
                 self._watch_window(watched)
             return False

@@ -11,7 +11,7 @@ from napari_cytosynth.widgets.segment.live_form import LiveForm
 from .gestures import HandGestures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_cytosynth.tasks.correct import Correction, Corrections
     from napari_cytosynth.widgets.common.jobs import Outcome
@@ -34,7 +34,7 @@ class CorrectingForm(LiveForm):
 
     def _begin_correcting(self) -> None:
         """Follow the panel; the form has it by now."""
-        keys = {
+        keys: dict[str, Callable[[], Any]] = {
             "A": partial(self._on_key, "accept"),
             "R": partial(self._on_key, "delete"),
             "Control-Z": self.undo,

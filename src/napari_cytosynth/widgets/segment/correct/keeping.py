@@ -120,7 +120,7 @@ class KeepingForm(CorrectingForm):
         if not layers:
             self.load_corrections()
             return
-        menu = QMenu(self.native)
+        menu: Any = QMenu(self.native)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for layer in layers:
             action = menu.addAction(f"of “{layer.name}”")
