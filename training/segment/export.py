@@ -40,14 +40,18 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     with torch.inference_mode():
         for field in data.validation:
             output = activated(module.predict_field(field.image), module.recipe.activations)
+            probability = output.cpu().numpy()
             result.append(
-                Predictions(field.name, output.cpu().numpy(), field.maps, field.truth, field.source)
+                Predictions(
+                    field.name, probability, field.maps, field.truth, field.source, field.known
+                )
             )
     return result
 
 
-def _named_curve(predictions: list[Predictions]) -> dict[str, float]:
-    return {f"{threshold:.2f}": iou for threshold, iou in iou_curve(predictions).items()}
+def _named_curve(predictions: list[Predictions], balanced: bool) -> dict[str, float]:
+    curve = iou_curve(predictions, balanced)
+    return {f"{threshold:.2f}": iou for threshold, iou in curve.items()}
 
 
 def _chosen(
@@ -58,6 +62,8 @@ def _chosen(
 ) -> tuple[dict[str, Any], dict[str, Any], list[ConfidenceTest]]:
     """Return the card's fields on objects, how they were chosen, and tests of the confidence."""
     if kept := kept_fields(summary):
+        if summary.get("chosen_threshold"):
+            kept = kept | {"threshold": choose_threshold(predictions, recipe.balanced)}
         return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}, []
     if recipe.flow_channel is not None:
         choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)
@@ -68,7 +74,9 @@ def _chosen(
         threshold, splitting, score = choose_splitting(predictions)
         found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
         return {"threshold": threshold, "splitting": splitting}, found, []
-    threshold = choose_threshold(predictions)
+    threshold = choose_threshold(predictions, recipe.balanced)
+    if recipe.data.annotated:  # strokes have no sizes of objects
+        return {"threshold": threshold}, {"threshold": threshold}, []
     fields = {"threshold": threshold, **choose_part_sizes(predictions, threshold)}
     found = {name: fields[name] for name in ("threshold", "min_size", "diameter") if name in fields}
     return fields, found, []
@@ -102,9 +110,11 @@ def export_model(
     module.network.load_state_dict(state["average"])
     predictions = _predict(module, data)
     chosen, found, tests = _chosen(recipe, data, predictions, summary)
-    found |= {"iou": _named_curve(predictions), **summary}
+    found |= {"iou": _named_curve(predictions, recipe.balanced), **summary}
     if sources := by_source(predictions):
-        found["sources"] = {name: {"iou": _named_curve(own)} for name, own in sources.items()}
+        found["sources"] = {
+            name: {"iou": _named_curve(own, recipe.balanced)} for name, own in sources.items()
+        }
     write_json(folder.parent / CHOSEN, found)
 
     def inference(network: torch.nn.Module) -> Inference:

@@ -54,15 +54,18 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
     dict
         Empty if all validation images are left out of training. Else ``settings_from``, as on the
         card; ``settings_note``, a sentence; and ``kept_settings``, fields of the card, if those
-        of the model that it starts from can be kept.
+        of the model that it starts from can be kept. With partly known truth, ``chosen_threshold``
+        tells whether the threshold is chosen nevertheless.
 
     Raises
     ------
     ModelError
         If that model cannot be loaded.
     """
+    if recipe.data.annotated and recipe.network.start_from:
+        return _partly_known(recipe)
     seen = len(set(data.validation_names) & set(data.train_names))
-    if not seen:
+    if not recipe.trains_on_validation or not seen:
         return {}
     begins = _begins(recipe, seen, len(data.validation_names))
     source = recipe.network.start_from
@@ -79,6 +82,28 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
         "settings_note": f"{begins} as for the model that it starts from, “{card.name}”: chosen on "
         "images which that one had not seen.",
         "kept_settings": card.inference.model_dump(mode="json", include=set(KEPT)),
+    }
+
+
+def _partly_known(recipe: SegmentRecipe) -> dict[str, Any]:
+    """Return the record of a run whose strokes tell no sizes: all but the threshold is kept."""
+    assert recipe.network.start_from
+    card = load_model(recipe.network.start_from, "cpu").card
+    if reason := _obstacle(recipe, None, card.inference):
+        return _warned(
+            "All settings of objects are chosen on what is annotated, for those of the model that "
+            f"it starts from, “{card.name}”, cannot be kept: {reason}."
+        )
+    kept = card.inference.model_dump(mode="json", include=set(KEPT))
+    begins = f"Settings of objects are as for the model that it starts from, “{card.name}”"
+    if recipe.trains_on_validation:
+        note = f"{begins}. Not validated: no strokes are left out of training."
+        return {"settings_from": "start", "settings_note": note, "kept_settings": kept}
+    return {
+        "settings_from": "validation",
+        "settings_note": f"{begins}, but for the threshold.",
+        "kept_settings": kept | {"expected": None},
+        "chosen_threshold": True,
     }
 
 
@@ -112,7 +137,7 @@ def _decoder_of(settings: SegmentRecipe | Inference) -> str:
     return "seeds" if seeds else "none"
 
 
-def _obstacle(recipe: SegmentRecipe, data: SegmentationData, source: Inference) -> str:
+def _obstacle(recipe: SegmentRecipe, data: SegmentationData | None, source: Inference) -> str:
     """Return why settings of a card mean something else for the recipe's model; empty if not."""
     if source.task != "segment" or source.threshold is None:
         return "it has none"

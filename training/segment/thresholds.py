@@ -13,6 +13,8 @@ from napari_cytosynth.tasks.segment.flows.follow import find_owners
 from napari_cytosynth.tasks.segment.instances import LabelOptions, drop_labels, label_plane
 from napari_cytosynth.zoo.card import Splitting
 
+from .known import known_objects
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,6 +48,8 @@ class Predictions:
         (Y, X) instances or mask.
     source
         Name of the data folder, where there are several. Default: empty.
+    known
+        (C, Y, X), where the maps are known; None (default) for everywhere.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Predictions:
     maps: NDArray[np.float32]
     truth: NDArray[np.generic]
     source: str = ""
+    known: NDArray[np.bool_] | None = None
 
 
 def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
@@ -64,22 +69,37 @@ def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
     return found
 
 
-def iou_curve(predictions: list[Predictions]) -> dict[float, float]:
-    """Return the foreground IoU at each of :data:`THRESHOLDS`, pixels pooled over all images."""
-    intersection, union = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
+def iou_curve(predictions: list[Predictions], balanced: bool = False) -> dict[float, float]:
+    """Return the foreground IoU at each of :data:`THRESHOLDS`, known pixels pooled over images.
+
+    Parameters
+    ----------
+    predictions
+        Of all validation images.
+    balanced
+        Whether the background counts as if it had as many known pixels as the foreground.
+        Default: False.
+    """
+    right, wrong = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
+    foreground = background = 0
     for item in predictions:
-        true = item.maps[0] > 0.5
+        known = ... if item.known is None else item.known[0]
+        true, probability = item.maps[0][known] > 0.5, item.probability[0][known]
+        foreground += np.count_nonzero(true)
+        background += np.count_nonzero(~true)
         for number, threshold in enumerate(THRESHOLDS):
-            found = item.probability[0] >= threshold
-            intersection[number] += np.count_nonzero(found & true)
-            union[number] += np.count_nonzero(found | true)
-    values = np.divide(intersection, union, out=np.ones_like(union), where=union > 0)
+            found = probability >= threshold
+            right[number] += np.count_nonzero(found & true)
+            wrong[number] += np.count_nonzero(found & ~true)
+    weight = foreground / background if balanced and foreground and background else 1.0
+    union = foreground + weight * wrong
+    values = np.divide(right, union, out=np.ones_like(union), where=union > 0)
     return dict(zip(THRESHOLDS, values.tolist(), strict=True))
 
 
-def choose_threshold(predictions: list[Predictions]) -> float:
-    """Return the threshold of the highest pooled IoU."""
-    curve = iou_curve(predictions)
+def choose_threshold(predictions: list[Predictions], balanced: bool = False) -> float:
+    """Return the threshold of the highest pooled IoU, as of :func:`iou_curve`."""
+    curve = iou_curve(predictions, balanced)
     return max(curve, key=lambda threshold: curve[threshold])
 
 
@@ -97,11 +117,12 @@ def instance_score(
     for item in predictions:
         if flows is not None:
             labels = _follow(item, threshold, flows)
-            scores.append(np.mean(average_precision(item.truth, labels, at)))
-            continue
-        labels = label_plane(
-            item.probability[0], item.probability[1], options, splitting or DEFAULT
-        )
+        else:
+            labels = label_plane(
+                item.probability[0], item.probability[1], options, splitting or DEFAULT
+            )
+        if item.known is not None:
+            labels = known_objects(labels, item.known[1])
         scores.append(np.mean(average_precision(item.truth, labels, at)))
     return float(np.mean(scores))
 
