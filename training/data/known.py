@@ -75,6 +75,6 @@ def annotated_place(
     inside = np.flatnonzero(objects if rng.random() < share and objects.any() else known)
     height, width = known.shape
     y, x = divmod(int(inside[rng.integers(inside.size)]), width)
-    shift = rng.integers(-int(_JITTER * size), int(_JITTER * size) + 1, 2)
-    y, x = (int(np.clip(v, 0, n - 1)) for v, n in zip((y, x) + shift, (height, width), strict=True))
-    return y, x
+    most = int(_JITTER * size)
+    down, right = rng.integers(-most, most + 1, 2).tolist()
+    return min(max(y + down, 0), height - 1), min(max(x + right, 0), width - 1)

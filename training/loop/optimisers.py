@@ -81,5 +81,6 @@ def optimiser_config(
             "optimizer": optimiser,
             "lr_scheduler": {**config, "frequency": train.validate_every},
         }
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, make_schedule(train, total_steps, spent))
+    rate = make_schedule(train, total_steps, spent)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

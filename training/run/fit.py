@@ -36,6 +36,7 @@ from napari_cytosynth.training.loop.processes import (
     strategy,
 )
 from napari_cytosynth.training.recipe.hardware import process_count
+from napari_cytosynth.training.reports.model_export import start_note
 from napari_cytosynth.training.reports.records import read_record, results_folder
 from napari_cytosynth.training.reports.run_folder import (
     CHOSEN,
@@ -361,3 +362,5 @@ class _Round:
             summary["start_scores"], summary["best_scores"] = best.start_scores, best.best_scores
         model = self.out / self.recipe.name
         task_of(self.recipe).export(self.recipe, module, data, best.path, model, summary)
+        if (note := start_note(summary)) and self.progress is None:
+            echo(note)

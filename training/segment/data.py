@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from .recipe import DataRecipe, SegmentRecipe
 
+_CONTEXT = 160  # px around what validates, more than a network sees
+_ALIGNED = 64  # px, a multiple of the strides: windows give what the whole image does
+
 __all__ = ["ImageFiles", "SegmentationData", "find_images"]
 
 
@@ -272,10 +275,30 @@ class SegmentationData(CropData):
             if files.name in self.train_names and _anything_known(parts[0]):
                 train.append(parts[0])
             if files.name in self.validation_names and _anything_known(parts[1]):
-                validation.append(parts[1])
+                validation.append(
+                    _around_known(parts[1]) if parts[1].known is not None else parts[1]
+                )
         if self.recipe.data.annotated:
             check_split(train, validation, "images with annotated pixels")
         return train, validation
+
+
+def _around_known(field: Field) -> Field:
+    """Return the window of a field around what is known of it: the rest is not looked at."""
+    assert field.known is not None
+    places = np.nonzero(field.known.any(0))
+    if not len(places[0]):
+        return field
+    window = tuple(
+        slice(
+            max(0, int(place.min()) - _CONTEXT) // _ALIGNED * _ALIGNED, int(place.max()) + _CONTEXT
+        )
+        for place in places
+    )
+    cut = {
+        name: getattr(field, name)[(slice(None), *window)] for name in ("image", "maps", "known")
+    }
+    return replace(field, truth=field.truth[window], **cut)
 
 
 def _anything_known(field: Field) -> bool:

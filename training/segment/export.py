@@ -13,7 +13,7 @@ from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
 from .decoding import choose_decoding, choose_part_sizes
-from .kept_settings import KEPT, kept_fields
+from .kept_settings import KEPT, kept_fields, widened
 from .thresholds import (
     Predictions,
     by_source,
@@ -124,8 +124,8 @@ def export_model(
             object_channel=recipe.output_channels[0],
             channel_roles=recipe.channel_roles,
             modality=recipe.modality,
-            input_quantiles=data.quantiles,
-            input_looks=data.looks,
+            input_quantiles=widened(data.quantiles, summary, "quantiles"),
+            input_looks=widened(data.looks, summary, "looks"),
             settings_from=summary.get("settings_from", "validation"),
             **network_facts(recipe, network),
             **chosen,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .data import SegmentationData
     from .recipe import SegmentRecipe
 
-__all__ = ["KEPT", "START_ADVICE", "kept_fields", "settings_record"]
+__all__ = ["KEPT", "START_ADVICE", "kept_fields", "settings_record", "widened"]
 
 KEPT = ("threshold", "min_size", "diameter", "splitting", "flows", "confidence", "expected")
 """Fields of the card that are kept together: each was chosen with the others."""
@@ -55,7 +55,8 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
         Empty if all validation images are left out of training. Else ``settings_from``, as on the
         card; ``settings_note``, a sentence; and ``kept_settings``, fields of the card, if those
         of the model that it starts from can be kept. With partly known truth, ``chosen_threshold``
-        tells whether the threshold is chosen nevertheless.
+        tells whether the threshold is chosen nevertheless, and ``start_inputs`` holds the ranges of
+        the images of that model.
 
     Raises
     ------
@@ -95,11 +96,14 @@ def _partly_known(recipe: SegmentRecipe) -> dict[str, Any]:
             f"it starts from, “{card.name}”, cannot be kept: {reason}."
         )
     kept = card.inference.model_dump(mode="json", include=set(KEPT))
+    inputs = {"quantiles": card.inference.input_quantiles, "looks": card.inference.input_looks}
     begins = f"Settings of objects are as for the model that it starts from, “{card.name}”"
     if recipe.trains_on_validation:
         note = f"{begins}. Not validated: no strokes are left out of training."
-        return {"settings_from": "start", "settings_note": note, "kept_settings": kept}
+        record = {"settings_from": "start", "settings_note": note, "kept_settings": kept}
+        return record | {"start_inputs": inputs}
     return {
+        "start_inputs": inputs,
         "settings_from": "validation",
         "settings_note": f"{begins}, but for the threshold.",
         "kept_settings": kept | {"expected": None},
@@ -123,6 +127,27 @@ def kept_fields(summary: dict[str, Any]) -> dict[str, Any] | None:
     """
     kept: dict[str, Any] | None = summary.get("kept_settings")
     return kept
+
+
+def widened(
+    ranges: dict[str, tuple[float, float]], summary: dict[str, Any], name: str
+) -> dict[str, tuple[float, float]]:
+    """Return ranges of the training images, and of those of the model that the run starts from.
+
+    Parameters
+    ----------
+    ranges
+        What is measured -> its smallest and largest value.
+    summary
+        Of the run, with its :func:`settings_record`.
+    name
+        Entry of its ``start_inputs``.
+    """
+    before = summary.get("start_inputs", {}).get(name, {})
+    return {
+        key: (min(low, before[key][0]), max(high, before[key][1])) if key in before else (low, high)
+        for key, (low, high) in ranges.items()
+    }
 
 
 def _warned(note: str) -> dict[str, Any]:

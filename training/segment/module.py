@@ -53,9 +53,10 @@ class SegmentationModule(FieldModule):
         start = 0
         for recipe in self.recipe.data.targets:
             stop = start + recipe.channel_count
-            weight = None if known is None else known[:, start:stop]
+            own = slice(start, stop)
+            weight = None if known is None else known[:, own]
             if recipe.taught:
-                losses |= _target_losses(recipe, logits[:, start:stop], target[:, start:stop], weight)
+                losses |= _target_losses(recipe, logits[:, own], target[:, own], weight)
             start = stop
         return losses
 
@@ -90,9 +91,7 @@ class SegmentationModule(FieldModule):
         self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
         probability = activated(logits, self.recipe.activations).cpu().numpy()
         self.predictions.append(
-            Predictions(
-                field.name, probability, field.maps, field.truth, field.source, field.known
-            )
+            Predictions(field.name, probability, field.maps, field.truth, field.source, field.known)
         )
 
     def on_validation_epoch_end(self) -> None:
