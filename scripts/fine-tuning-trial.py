@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy import ndimage
 
 import napari_cytosynth as cytosynth
+from napari_cytosynth.console import echo
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.inference.normalise import normalise
 from napari_cytosynth.training.run.fit import train
@@ -124,6 +124,8 @@ def balanced_threshold(probability: np.ndarray, labels: np.ndarray) -> float:
 
 def renewed_statistics(model: object, window: np.ndarray) -> object:
     """Return the model with BatchNorm statistics of a window."""
+    import torch
+
     renewed = copy.deepcopy(model)
     for layer in renewed.network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
@@ -210,7 +212,7 @@ def trial(start: object, place: tuple, seed: int, painted: Images, sets: list[Im
         add("fine_tune, threshold 0.5", model, 0.5, seconds)
         add("fine_tune, start's threshold", model, start.card.inference.threshold, seconds)
     share = np.count_nonzero(labels) / labels.size
-    print(f"{share:.2%} of the window painted, {len(np.unique(labels)) - 2} objects", flush=True)
+    echo(f"{share:.2%} of the window painted, {len(np.unique(labels)) - 2} objects")
     return rows
 
 
@@ -229,12 +231,12 @@ def main() -> None:
             for name, *values in trial(start, place, seed, painted, sets):
                 table.setdefault(name, []).append(values)
                 shown = "  ".join(f"{value:.3f}" for value in values)
-                print(f"window {number} seed {seed}  {name:30} {shown}", flush=True)
-    print("\nmean (worst), and seconds of processor time")
+                echo(f"window {number} seed {seed}  {name:30} {shown}")
+    echo("\nmean (worst), and seconds of processor time")
     for name, rows in table.items():
         columns = np.array(rows)
         scores = [f"{column.mean():.3f} ({column.min():.3f})" for column in columns.T[:-1]]
-        print(f"{name:30} {'  '.join(scores)}  {columns[:, -1].mean():.0f} s")
+        echo(f"{name:30} {'  '.join(scores)}  {columns[:, -1].mean():.0f} s")
     if ARGUMENTS.out:
         with ARGUMENTS.out.open("w", newline="") as file:
             csv.writer(file).writerows([n, *row] for n, rows in table.items() for row in rows)

@@ -165,8 +165,6 @@ class DataRecipe(FieldDataRecipe):
         splits = [self.split, *(source.split for source in self.sources)]
         if self.annotated is None and any(split.kind == "pixels" for split in splits):
             raise ValueError("a split of kind 'pixels' needs data.annotated")
-        if self.annotated is None and not all(target.taught for target in self.targets):
-            raise ValueError("targets that are not taught need data.annotated")
         if self.sampling == "tiles" and self.annotated is not None:
             raise ValueError("data.annotated needs random crops: leave out sampling: tiles")
         return self
@@ -210,6 +208,12 @@ class SegmentRecipe(FieldRecipe):
     modality: str = Field("", description="kind of microscopy of the images: it goes on the card")
     data: DataRecipe
     network: NetworkRecipe = Field(default_factory=lambda: NetworkRecipe())
+
+    @model_validator(mode="after")
+    def _first_is_taught(self) -> SegmentRecipe:
+        if not self.data.targets[0].taught:
+            raise ValueError("the first target must be taught")
+        return self
 
     @model_validator(mode="after")
     def _one_labels_target(self) -> SegmentRecipe:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from napari_cytosynth.errors import ModelError, RecipeError
+from napari_cytosynth.training.data.image_files import image_files
 from napari_cytosynth.training.recipe.files import in_words
 from napari_cytosynth.training.recipe.settings import assign
 from napari_cytosynth.training.segment.recipe import SegmentRecipe
@@ -43,6 +44,8 @@ class TuningPlan:
         Folder of the truth.
     annotated, held_out
         Whether there are the folders of what is known, and of what of it validates. Default: False.
+    last
+        Number of the last images, which validate where all truth is known. Default: 1.
     steps
         Optimiser steps, rounded up to whole epochs. Default: 270.
     minutes
@@ -60,6 +63,7 @@ class TuningPlan:
     truth: str
     annotated: bool = False
     held_out: bool = False
+    last: int = 1
     steps: int = STEPS
     minutes: float | None = None
     seed: int = 0
@@ -90,7 +94,10 @@ def folder_plan(card: ModelCard, start: str, data_dir: Path) -> TuningPlan:
         )
     annotated = (data_dir / ANNOTATED).is_dir()
     held_out = annotated and (data_dir / HELD_OUT).is_dir()
-    return TuningPlan(start, f"{card.name}-tuned", truth, annotated, held_out)
+    images = len(image_files(data_dir / IMAGES)) if (data_dir / IMAGES).is_dir() else 0
+    return TuningPlan(
+        start, f"{card.name}-tuned", truth, annotated, held_out, last=max(1, images // 5)
+    )
 
 
 def tuning_recipe(
@@ -189,9 +196,11 @@ def _data(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
         "crops_per_epoch": _BATCH * _STEPS_OF_AN_EPOCH,
         "foreground_share": 0.5,
     }
-    if plan.annotated or len(settings["targets"]) > 1:
+    if plan.annotated:
         settings["annotated"] = ANNOTATED
         settings["split"] = {"kind": "pixels", "use_all": not plan.held_out}
+    if not plan.annotated:
+        settings["split"] = {"kind": "last", "count": plan.last}
     return settings
 
 
