@@ -76,8 +76,18 @@ def line(inside: np.ndarray, length: float, rng: np.random.Generator) -> np.ndar
     return ndimage.binary_dilation(drawn, np.ones((3, 3)))
 
 
-def strokes(mask: np.ndarray, seed: int, *, beside: bool, lines: int = 14) -> np.ndarray:
-    """Return sparse labels of a window as a user would paint them, knowing the truth."""
+def strokes(
+    mask: np.ndarray,
+    seed: int,
+    *,
+    beside: bool = False,
+    found: np.ndarray | None = None,
+    lines: int = 14,
+) -> np.ndarray:
+    """Return sparse labels of a window as a user would paint them, knowing the truth.
+
+    With what a model has `found`, every other line of background is drawn where it was wrong.
+    """
     rng = np.random.default_rng(seed)
     labels = np.zeros(mask.shape, np.int32)
     parts, count = ndimage.label(mask)
@@ -87,8 +97,10 @@ def strokes(mask: np.ndarray, seed: int, *, beside: bool, lines: int = 14) -> np
             labels[line(inside, 40, rng)] = number + 1
     far = ndimage.distance_transform_edt(~mask)
     free = far > 4
-    for _ in range(lines):
-        labels[line(free, 60, rng) & ~mask] = 1
+    wrong = free if found is None else free & ndimage.binary_opening(found & ~mask, iterations=2)
+    for number in range(lines):
+        area = wrong if number % 2 and wrong.any() else free
+        labels[line(area, 60, rng) & ~mask] = 1
     if beside:
         ring = (far > 2) & (far < 8)
         for number in range(1, count + 1):
@@ -189,7 +201,10 @@ def taught(window: np.ndarray, labels: np.ndarray, seed: int, folder: Path) -> t
 def trial(start: object, place: tuple, seed: int, painted: Images, sets: list[Images]) -> list:
     """Return the rows of one window and seed: method, IoU on each set, seconds."""
     window, mask = painted.images[0][place], painted.masks[0][place]
-    labels = strokes(mask, seed, beside=ARGUMENTS.beside)
+    found = None
+    if ARGUMENTS.correcting:
+        found = probabilities(start, [window])[0] >= start.card.inference.threshold
+    labels = strokes(mask, seed, beside=ARGUMENTS.beside, found=found)
     rows = []
 
     def add(name: str, model: object, threshold: float | None, seconds: float = 0.0) -> None:
@@ -256,6 +271,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--beside", action="store_true", help="background beside objects, too")
+    parser.add_argument(
+        "--correcting", action="store_true", help="half of the background where the model is wrong"
+    )
     parser.add_argument("--only", action="store_true", help="leave out the rivals")
     parser.add_argument("--set", nargs="+", default=[], help="settings of the recipe")
     parser.add_argument("--out", type=Path, help="CSV file of all rows")

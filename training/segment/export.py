@@ -20,6 +20,7 @@ from .thresholds import (
     choose_splitting,
     choose_threshold,
     iou_curve,
+    renewed_threshold,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def _chosen(
     """Return the card's fields on objects, how they were chosen, and tests of the confidence."""
     if kept := kept_fields(summary):
         if summary.get("chosen_threshold"):
-            kept = kept | {"threshold": choose_threshold(predictions, recipe.balanced)}
+            renewed = renewed_threshold(predictions, kept["threshold"], recipe.balanced)
+            kept = kept | {"threshold": renewed}
         return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}, []
     if recipe.flow_channel is not None:
         choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)

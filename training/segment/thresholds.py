@@ -26,9 +26,11 @@ __all__ = [
     "choose_threshold",
     "instance_score",
     "iou_curve",
+    "renewed_threshold",
 ]
 
 THRESHOLDS = (0.01, 0.02, 0.05, *np.round(np.arange(0.1, 0.95, 0.05), 2).tolist(), 0.95)
+_SLACK = 0.02  # of the IoU: a few strokes tell no less
 DEFAULT = Splitting(channel="distance", seed_threshold=0.5, smoothing=1.0)
 
 
@@ -69,7 +71,9 @@ def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
     return found
 
 
-def iou_curve(predictions: list[Predictions], balanced: bool = False) -> dict[float, float]:
+def iou_curve(
+    predictions: list[Predictions], balanced: bool = False, prevalence: float = 0.5
+) -> dict[float, float]:
     """Return the foreground IoU at each of :data:`THRESHOLDS`, known pixels pooled over images.
 
     Parameters
@@ -77,8 +81,10 @@ def iou_curve(predictions: list[Predictions], balanced: bool = False) -> dict[fl
     predictions
         Of all validation images.
     balanced
-        Whether the background counts as if it had as many known pixels as the foreground.
-        Default: False.
+        Whether the background counts as if it had its part of the known pixels, however many it
+        has. Default: False.
+    prevalence
+        The part of the foreground then, within 0 to 1. Default: a half.
     """
     right, wrong = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
     foreground = background = 0
@@ -91,7 +97,9 @@ def iou_curve(predictions: list[Predictions], balanced: bool = False) -> dict[fl
             found = probability >= threshold
             right[number] += np.count_nonzero(found & true)
             wrong[number] += np.count_nonzero(found & ~true)
-    weight = foreground / background if balanced and foreground and background else 1.0
+    weight = 1.0
+    if balanced and foreground and background:
+        weight = foreground / background * (1 / prevalence - 1)
     union = foreground + weight * wrong
     values = np.divide(right, union, out=np.ones_like(union), where=union > 0)
     return dict(zip(THRESHOLDS, values.tolist(), strict=True))
@@ -101,6 +109,31 @@ def choose_threshold(predictions: list[Predictions], balanced: bool = False) -> 
     """Return the threshold of the highest pooled IoU, as of :func:`iou_curve`."""
     curve = iou_curve(predictions, balanced)
     return max(curve, key=lambda threshold: curve[threshold])
+
+
+def renewed_threshold(predictions: list[Predictions], start: float, balanced: bool) -> float:
+    """Return a threshold near that of a model that training started from.
+
+    Parameters
+    ----------
+    predictions
+        Of all validation images, of which little may be known.
+    start
+        The threshold of the model before.
+    balanced
+        Whether known pixels tell nothing of how much foreground there is: it is then taken as in
+        the predictions.
+
+    Returns
+    -------
+    float
+        `start` if it is about as good as any, else the nearest that is.
+    """
+    found = np.mean([np.mean(item.probability[0] >= start) for item in predictions])
+    curve = iou_curve(predictions, balanced, float(np.clip(found, 0.01, 0.5)))
+    good = [each for each in curve if curve[each] >= max(curve.values()) - _SLACK]
+    nearest = min(curve, key=lambda each: abs(each - start))
+    return start if nearest in good else min(good, key=lambda each: abs(each - start))
 
 
 def instance_score(
