@@ -91,8 +91,8 @@ def iou_curve(
     for item in predictions:
         known = ... if item.known is None else item.known[0]
         true, probability = item.maps[0][known] > 0.5, item.probability[0][known]
-        foreground += np.count_nonzero(true)
-        background += np.count_nonzero(~true)
+        foreground += int(np.count_nonzero(true))
+        background += int(np.count_nonzero(~true))
         for number, threshold in enumerate(THRESHOLDS):
             found = probability >= threshold
             right[number] += np.count_nonzero(found & true)

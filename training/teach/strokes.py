@@ -103,7 +103,7 @@ def _drawn(units: list[T], rng: np.random.Generator) -> list[T]:
 def _units(plane: AnnotatedPlane, *, instances: bool) -> _Strokes:
     objects = plane.objects.astype(np.int64)
     if not instances:
-        objects = label(objects, connectivity=2, background=0).astype(np.int64)
+        objects = label(objects, connectivity=2).astype(np.int64)  # type: ignore[no-untyped-call]
     names = np.unique(objects[objects > 0]).tolist()
     strokes, count = ndimage.label((plane.annotated > 0) & (objects == 0), _NEIGHBOURS)
     lonely = _lonely(strokes, count, objects)

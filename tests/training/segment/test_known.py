@@ -11,7 +11,12 @@ from napari_cytosynth.training.segment.data import SegmentationData
 from napari_cytosynth.training.segment.known import known_channels, known_objects
 from napari_cytosynth.training.segment.module import SegmentationModule
 from napari_cytosynth.training.segment.recipe import SegmentRecipe
-from napari_cytosynth.training.segment.thresholds import Predictions, choose_threshold, iou_curve
+from napari_cytosynth.training.segment.thresholds import (
+    Predictions,
+    choose_threshold,
+    iou_curve,
+    renewed_threshold,
+)
 
 
 def _recipe(make_recipe, kind="labels", decoder="flows", **data):
@@ -138,6 +143,15 @@ def test_balanced_scores_do_not_depend_on_how_much_background_is_painted():
         iou_curve([half], balanced=True)[0.5]
     )
     assert iou_curve([item])[0.5] != pytest.approx(iou_curve([half])[0.5])
+
+
+def test_a_threshold_stays_unless_another_one_is_clearly_better():
+    everywhere = np.ones((1, 20, 20), bool)
+    first = everywhere.copy()
+    first[0, 10:] = False  # right between 0.3 and 0.45 only
+    assert renewed_threshold([_prediction(first)], 0.42, True) == 0.42
+    assert renewed_threshold([_prediction(first)], 0.9, True) == pytest.approx(0.45)
+    assert renewed_threshold([_prediction(first)], 0.1, True) == pytest.approx(0.35)
 
 
 def test_objects_are_known_by_their_pixels():

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
+from napari_cytosynth.training.run.fit import train
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 
@@ -23,6 +26,13 @@ def mask_model(make_model):
         min_size=3,
         example_size=(32, 32),
     )
+
+
+@pytest.fixture(scope="session")
+def beginner(make_recipe, nuclei_folder, tmp_path_factory) -> Path:
+    """The folder of a model of masks that has learned for a moment only."""
+    recipe = make_recipe(max_epochs=2)
+    return train(recipe, nuclei_folder, tmp_path_factory.mktemp("beginner") / "run")
 
 
 @pytest.fixture
