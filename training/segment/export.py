@@ -50,8 +50,8 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     return result
 
 
-def _named_curve(predictions: list[Predictions], balanced: bool) -> dict[str, float]:
-    curve = iou_curve(predictions, balanced)
+def _named_curve(predictions: list[Predictions], prevalence: float | None) -> dict[str, float]:
+    curve = iou_curve(predictions, prevalence)
     return {f"{threshold:.2f}": iou for threshold, iou in curve.items()}
 
 
@@ -64,7 +64,7 @@ def _chosen(
     """Return the card's fields on objects, how they were chosen, and tests of the confidence."""
     if kept := kept_fields(summary):
         if summary.get("chosen_threshold"):
-            renewed = renewed_threshold(predictions, kept["threshold"], recipe.balanced)
+            renewed = renewed_threshold(predictions, kept["threshold"], recipe.prevalence)
             kept = kept | {"threshold": renewed}
         return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}, []
     if recipe.flow_channel is not None:
@@ -76,7 +76,7 @@ def _chosen(
         threshold, splitting, score = choose_splitting(predictions)
         found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
         return {"threshold": threshold, "splitting": splitting}, found, []
-    threshold = choose_threshold(predictions, recipe.balanced)
+    threshold = choose_threshold(predictions, recipe.prevalence)
     if recipe.data.annotated:  # strokes have no sizes of objects
         return {"threshold": threshold}, {"threshold": threshold}, []
     fields = {"threshold": threshold, **choose_part_sizes(predictions, threshold)}
@@ -112,10 +112,10 @@ def export_model(
     module.network.load_state_dict(state["average"])
     predictions = _predict(module, data)
     chosen, found, tests = _chosen(recipe, data, predictions, summary)
-    found |= {"iou": _named_curve(predictions, recipe.balanced), **summary}
+    found |= {"iou": _named_curve(predictions, recipe.prevalence), **summary}
     if sources := by_source(predictions):
         found["sources"] = {
-            name: {"iou": _named_curve(own, recipe.balanced)} for name, own in sources.items()
+            name: {"iou": _named_curve(own, recipe.prevalence)} for name, own in sources.items()
         }
     write_json(folder.parent / CHOSEN, found)
 

@@ -106,7 +106,7 @@ def _partly_known(recipe: SegmentRecipe) -> dict[str, Any]:
         "start_inputs": inputs,
         "settings_from": "validation",
         "settings_note": f"{begins}, but for the threshold.",
-        "kept_settings": kept | {"expected": None},
+        "kept_settings": kept,
         "chosen_threshold": True,
     }
 

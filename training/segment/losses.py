@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
-__all__ = ["balanced_weight", "bce_soft_iou", "distance_loss", "flow_loss", "soft_iou_loss"]
+__all__ = [
+    "balanced_weight",
+    "bce_soft_iou",
+    "distance_loss",
+    "flow_loss",
+    "prior_shift",
+    "soft_iou_loss",
+]
 
 FLOW_SCALE = 5.0
 """Length of the vectors that a network learns to return, as in the original."""
@@ -39,6 +48,20 @@ def balanced_weight(target: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     if not (foreground and background):
         return known
     return count / 2 * (inside / foreground + outside / background)
+
+
+def prior_shift(prevalence: float) -> float:
+    """Return what is added to logits in a loss that gives foreground and background half each.
+
+    Menon et al. 2021, "Long-tail learning via logit adjustment". Without it, a network would learn
+    that half of all pixels are foreground.
+
+    Parameters
+    ----------
+    prevalence
+        Part of all pixels that is foreground.
+    """
+    return math.log((1 - prevalence) / prevalence)
 
 
 def soft_iou_loss(

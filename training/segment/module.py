@@ -9,7 +9,7 @@ import torch
 from napari_cytosynth.inference.predictor import activated
 from napari_cytosynth.training.loop.module import FieldModule
 
-from .losses import balanced_weight, bce_soft_iou, distance_loss, flow_loss
+from .losses import balanced_weight, bce_soft_iou, distance_loss, flow_loss, prior_shift
 from .thresholds import Predictions, by_source, instance_score, iou_curve
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class SegmentationModule(FieldModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log IoU, and for instances AP@0.5, over all validation images and those of a source."""
-        curve = iou_curve(self.predictions, self.recipe.balanced)
+        curve = iou_curve(self.predictions, self.recipe.prevalence)
         self.log("validation/iou", max(curve.values()), prog_bar=True)
         self.log("validation/score", self._score(self.predictions), prog_bar=True, sync_dist=True)
         for source, own in by_source(self.predictions).items():
@@ -106,7 +106,7 @@ class SegmentationModule(FieldModule):
     def _score(self, predictions: list[Predictions]) -> float:
         if self.recipe.instances:
             return instance_score(predictions, 0.5, None, flows=self.recipe.flow_channel)
-        return max(iou_curve(predictions, self.recipe.balanced).values())
+        return max(iou_curve(predictions, self.recipe.prevalence).values())
 
 
 def _target_losses(
@@ -117,7 +117,8 @@ def _target_losses(
     if recipe.balance:
         of_mask = torch.ones_like(target[:, 0]) if of_mask is None else of_mask
         of_mask = balanced_weight(target[:, 0], of_mask)
-    mask = bce_soft_iou(logits[:, 0], target[:, 0], recipe.pos_weight, of_mask)
+    shift = prior_shift(recipe.prevalence) if recipe.balance else 0.0
+    mask = bce_soft_iou(logits[:, 0] + shift, target[:, 0], recipe.pos_weight, of_mask)
     losses = {recipe.name: recipe.weight * mask}
     of_shape = None if known is None else known[:, 1:]
     if recipe.kind == "labels" and recipe.decoder == "flows":

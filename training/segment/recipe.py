@@ -54,8 +54,15 @@ class TargetRecipe(SettingsBlock):
     )
     balance: bool = Field(
         False,
-        description="foreground and background weigh the same in the loss and the scores, however "
-        "many pixels of each are known",
+        description="foreground and background weigh the same in the loss, and in the scores as "
+        "prevalence says, however many pixels of each are known",
+    )
+    prevalence: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="with balance: the part of whole images that is foreground, to which outputs "
+        "are calibrated",
     )
     weight: float = Field(1.0, gt=0, description="weight of the channel in the loss")
     pos_weight: float = Field(1.0, gt=0, description="weight of foreground pixels in the BCE")
@@ -228,9 +235,10 @@ class SegmentRecipe(FieldRecipe):
         return "masks"
 
     @property
-    def balanced(self) -> bool:
-        """Whether both classes of the first target weigh the same, whatever their pixels."""
-        return self.data.targets[0].balance
+    def prevalence(self) -> float | None:
+        """Part of the foreground of the first target; None: as that of the known pixels."""
+        first = self.data.targets[0]
+        return first.prevalence if first.balance else None
 
     @property
     def trains_on_validation(self) -> bool:

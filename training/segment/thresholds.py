@@ -72,7 +72,7 @@ def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
 
 
 def iou_curve(
-    predictions: list[Predictions], balanced: bool = False, prevalence: float = 0.5
+    predictions: list[Predictions], prevalence: float | None = None
 ) -> dict[float, float]:
     """Return the foreground IoU at each of :data:`THRESHOLDS`, known pixels pooled over images.
 
@@ -80,11 +80,9 @@ def iou_curve(
     ----------
     predictions
         Of all validation images.
-    balanced
-        Whether the background counts as if it had its part of the known pixels, however many it
-        has. Default: False.
     prevalence
-        The part of the foreground then, within 0 to 1. Default: a half.
+        Part of the pixels that the foreground counts as, however many of them are known. None
+        (default): that of the known ones.
     """
     right, wrong = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
     foreground = background = 0
@@ -98,20 +96,22 @@ def iou_curve(
             right[number] += np.count_nonzero(found & true)
             wrong[number] += np.count_nonzero(found & ~true)
     weight = 1.0
-    if balanced and foreground and background:
+    if prevalence is not None and foreground and background:
         weight = foreground / background * (1 / prevalence - 1)
     union = foreground + weight * wrong
     values = np.divide(right, union, out=np.ones_like(union), where=union > 0)
     return dict(zip(THRESHOLDS, values.tolist(), strict=True))
 
 
-def choose_threshold(predictions: list[Predictions], balanced: bool = False) -> float:
+def choose_threshold(predictions: list[Predictions], prevalence: float | None = None) -> float:
     """Return the threshold of the highest pooled IoU, as of :func:`iou_curve`."""
-    curve = iou_curve(predictions, balanced)
+    curve = iou_curve(predictions, prevalence)
     return max(curve, key=lambda threshold: curve[threshold])
 
 
-def renewed_threshold(predictions: list[Predictions], start: float, balanced: bool) -> float:
+def renewed_threshold(
+    predictions: list[Predictions], start: float, prevalence: float | None
+) -> float:
     """Return a threshold near that of a model that training started from.
 
     Parameters
@@ -120,17 +120,15 @@ def renewed_threshold(predictions: list[Predictions], start: float, balanced: bo
         Of all validation images, of which little may be known.
     start
         The threshold of the model before.
-    balanced
-        Whether known pixels tell nothing of how much foreground there is: it is then taken as in
-        the predictions.
+    prevalence
+        As of :func:`iou_curve`.
 
     Returns
     -------
     float
         `start` if it is about as good as any, else the nearest that is.
     """
-    found = np.mean([np.mean(item.probability[0] >= start) for item in predictions])
-    curve = iou_curve(predictions, balanced, float(np.clip(found, 0.01, 0.5)))
+    curve = iou_curve(predictions, prevalence)
     good = [each for each in curve if curve[each] >= max(curve.values()) - _SLACK]
     nearest = min(curve, key=lambda each: abs(each - start))
     return start if nearest in good else min(good, key=lambda each: abs(each - start))

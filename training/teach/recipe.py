@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from napari_cytosynth.errors import ModelError, RecipeError
 from napari_cytosynth.training.data.image_files import image_files
-from napari_cytosynth.training.recipe.files import in_words
+from napari_cytosynth.training.recipe.files import in_words, list_recipes, read_tree
 from napari_cytosynth.training.recipe.settings import assign
 from napari_cytosynth.training.segment.recipe import SegmentRecipe
 
@@ -21,13 +21,27 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import Inference, ModelCard
 
-__all__ = ["TuningPlan", "folder_plan", "truth_folder", "tuning_recipe"]
+__all__ = ["TuningPlan", "expected_prevalence", "folder_plan", "truth_folder", "tuning_recipe"]
 
 STEPS = 270
 _STEPS_OF_AN_EPOCH = 30
 _BATCH = 4
 _LARGEST_CROP = 256
 _ENDLESS = 10_000  # epochs: the time ends it
+# of models whose recipe does not ship: a single window is learned by heart in a minute
+_AUGMENT = {
+    "scale": [0.7, 1.3],
+    "elastic": 6.0,
+    "gamma": 0.5,
+    "contrast": 0.3,
+    "brightness": 0.15,
+    "noise": 0.1,
+    "blur": 1.5,
+    "curve": 0.4,
+    "shading": 0.3,
+    "coarsen": 0.7,
+    "sharpen": 0.7,
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,8 @@ class TuningPlan:
         Folder of the truth.
     annotated, held_out
         Whether there are the folders of what is known, and of what of it validates. Default: False.
+    prevalence
+        Part of the pixels of whole images that is foreground, as far as known. Default: a half.
     last
         Number of the last images, which validate where all truth is known. Default: 1.
     steps
@@ -63,6 +79,7 @@ class TuningPlan:
     truth: str
     annotated: bool = False
     held_out: bool = False
+    prevalence: float = 0.5
     last: int = 1
     steps: int = STEPS
     minutes: float | None = None
@@ -95,9 +112,17 @@ def folder_plan(card: ModelCard, start: str, data_dir: Path) -> TuningPlan:
     annotated = (data_dir / ANNOTATED).is_dir()
     held_out = annotated and (data_dir / HELD_OUT).is_dir()
     images = len(image_files(data_dir / IMAGES)) if (data_dir / IMAGES).is_dir() else 0
-    return TuningPlan(
-        start, f"{card.name}-tuned", truth, annotated, held_out, last=max(1, images // 5)
-    )
+    name, prevalence = f"{card.name}-tuned", expected_prevalence(card)
+    last = max(1, images // 5)
+    return TuningPlan(start, name, truth, annotated, held_out, prevalence, last)
+
+
+def expected_prevalence(card: ModelCard) -> float:
+    """Return the part of an image that is foreground by a model's card; a half if unknown."""
+    expected = card.inference.expected
+    if expected is None or expected.foreground is None:
+        return 0.5
+    return min(max(expected.foreground[1], 0.01), 0.5)
 
 
 def tuning_recipe(
@@ -173,7 +198,9 @@ def _object_channel(inference: Inference) -> str:
 
 def _targets(inference: Inference, plan: TuningPlan) -> list[dict[str, Any]]:
     """Return the target of the objects, and those of channels that nothing is known of."""
-    target = {"folder": plan.truth, "name": _object_channel(inference), "balance": plan.annotated}
+    target = {"folder": plan.truth, "name": _object_channel(inference)}
+    if plan.annotated:
+        target |= {"balance": True, "prevalence": plan.prevalence}
     if inference.separates_objects:
         target |= {"kind": "labels", "decoder": "flows" if inference.flows else "distance"}
     others = [
@@ -195,6 +222,7 @@ def _data(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
         "crop_size": max(size, stride),
         "crops_per_epoch": _BATCH * _STEPS_OF_AN_EPOCH,
         "foreground_share": 0.5,
+        "augment": _augment(card),
     }
     if plan.annotated:
         settings["annotated"] = ANNOTATED
@@ -204,19 +232,26 @@ def _data(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
     return settings
 
 
+def _augment(card: ModelCard) -> dict[str, Any]:
+    """Return how crops are changed: as for the model, where its recipe ships."""
+    name = card.training.recipe
+    shipped = read_tree(name)["data"].get("augment") if name in list_recipes() else None
+    return dict(shipped or _AUGMENT)
+
+
 def _training(plan: TuningPlan) -> dict[str, Any]:
     epochs = -(-plan.steps // _STEPS_OF_AN_EPOCH)
     return {
         "max_epochs": _ENDLESS if plan.minutes else epochs,
         "minutes": plan.minutes,
         "batch_size": _BATCH,
-        "learning_rate": 5e-4,
+        "learning_rate": 1e-4,
         "optimiser": "adamw",
         "weight_decay": 0.0,
         "scheduler": "cosine",
         "warmup_steps": 10,
         "ema": 0.97,
-        "keep": 0.01,
+        "keep": 1.0,
         "freeze_statistics": False,
         "validate_start": plan.held_out or not plan.annotated,
         "precision": "auto",

@@ -154,7 +154,7 @@ def prepare(
     """
     from .material import write_material
     from .pairs import read_pairs
-    from .recipe import STEPS, TuningPlan, truth_folder, tuning_recipe
+    from .recipe import STEPS, TuningPlan, expected_prevalence, truth_folder, tuning_recipe
     from .strokes import hold_out
 
     sparse = check_flag(sparse, "sparse")
@@ -173,6 +173,7 @@ def prepare(
         truth=truth_folder(card),
         annotated=True,
         held_out=bool(held_out.masks),
+        prevalence=expected_prevalence(card),
         steps=steps or STEPS,
         minutes=minutes,
         seed=seed,

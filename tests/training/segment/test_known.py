@@ -139,8 +139,8 @@ def test_balanced_scores_do_not_depend_on_how_much_background_is_painted():
     fewer = known.copy()
     fewer[0, ::2, 10:] = False  # half of the background of each kind
     half = _prediction(fewer)
-    assert iou_curve([item], balanced=True)[0.5] == pytest.approx(
-        iou_curve([half], balanced=True)[0.5]
+    assert iou_curve([item], prevalence=0.5)[0.5] == pytest.approx(
+        iou_curve([half], prevalence=0.5)[0.5]
     )
     assert iou_curve([item])[0.5] != pytest.approx(iou_curve([half])[0.5])
 
@@ -149,9 +149,9 @@ def test_a_threshold_stays_unless_another_one_is_clearly_better():
     everywhere = np.ones((1, 20, 20), bool)
     first = everywhere.copy()
     first[0, 10:] = False  # right between 0.3 and 0.45 only
-    assert renewed_threshold([_prediction(first)], 0.42, True) == 0.42
-    assert renewed_threshold([_prediction(first)], 0.9, True) == pytest.approx(0.45)
-    assert renewed_threshold([_prediction(first)], 0.1, True) == pytest.approx(0.35)
+    assert renewed_threshold([_prediction(first)], 0.42, 0.5) == 0.42
+    assert renewed_threshold([_prediction(first)], 0.9, 0.5) == pytest.approx(0.45)
+    assert renewed_threshold([_prediction(first)], 0.1, 0.5) == pytest.approx(0.35)
 
 
 def test_objects_are_known_by_their_pixels():
