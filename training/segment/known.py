@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .recipe import TargetRecipe
 
-    T = TypeVar("T", bound=np.integer)
+    T = TypeVar("T", bound=np.generic)
 
 __all__ = ["CLASS_ONLY", "are_known", "known_channels", "known_objects"]
 
@@ -46,7 +46,7 @@ def known_channels(
 
 
 def are_known(
-    labels: NDArray[np.integer], known: NDArray[np.bool_], least: float = 0.5
+    labels: NDArray[np.generic], known: NDArray[np.bool_], least: float = 0.5
 ) -> NDArray[np.bool_]:
     """Return whether at least a part of each object's pixels is known.
 
@@ -75,4 +75,6 @@ def are_known(
 def known_objects(labels: NDArray[T], known: NDArray[np.bool_], least: float = 0.5) -> NDArray[T]:
     """Return (Y, X) labels without the objects of which less than a part is known."""
     kept = are_known(labels, known, least)
-    return np.where(kept[labels.astype(np.int64)], labels, labels.dtype.type(0))
+    known_ones = labels.copy()
+    known_ones[~kept[labels.astype(np.int64)]] = 0
+    return known_ones

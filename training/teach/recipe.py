@@ -198,7 +198,7 @@ def _object_channel(inference: Inference) -> str:
 
 def _targets(inference: Inference, plan: TuningPlan) -> list[dict[str, Any]]:
     """Return the target of the objects, and those of channels that nothing is known of."""
-    target = {"folder": plan.truth, "name": _object_channel(inference)}
+    target: dict[str, Any] = {"folder": plan.truth, "name": _object_channel(inference)}
     if plan.annotated:
         target |= {"balance": True, "prevalence": plan.prevalence}
     if inference.separates_objects:
@@ -245,7 +245,7 @@ def _training(plan: TuningPlan) -> dict[str, Any]:
         "max_epochs": _ENDLESS if plan.minutes else epochs,
         "minutes": plan.minutes,
         "batch_size": _BATCH,
-        "learning_rate": 1e-4,
+        "learning_rate": 2e-4,
         "optimiser": "adamw",
         "weight_decay": 0.0,
         "scheduler": "cosine",
