@@ -18,8 +18,8 @@ import csv
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 from scipy import ndimage
@@ -32,6 +32,7 @@ from napari_cytosynth.training.run.fit import train
 from napari_cytosynth.training.teach.task import prepare
 
 SIDE = 512
+FOREST = "sklearn.ensemble:RandomForestClassifier"  # of a package that no extra installs
 CANDIDATES = np.round(np.arange(0.05, 1.0, 0.05), 2)
 
 
@@ -160,15 +161,13 @@ def forest(window: np.ndarray, labels: np.ndarray, sets: list[Images], seed: int
     """Return the IoU of a random forest on filter responses, on a tenth of the pixels."""
     from skimage.feature import multiscale_basic_features
 
-    ensemble = import_module("sklearn.ensemble")  # not among the packages of any extra
-
     def features(image: np.ndarray) -> np.ndarray:
         plane = normalise(
             image[None], cytosynth.load_model(ARGUMENTS.model).card.inference.normalisation
         )
         return multiscale_basic_features(plane[0], sigma_min=1, sigma_max=16)
 
-    trees = ensemble.RandomForestClassifier(
+    trees = resolve_name(FOREST)(
         100, max_depth=12, class_weight="balanced", n_jobs=1, random_state=seed
     )
     trees.fit(features(window)[labels > 0], labels[labels > 0] > 1)
