@@ -16,6 +16,7 @@ OUT ?= demo-output
 ARGS ?=
 
 SEGMENT_PICTURES := segment touching-high-threshold stack stack-volume doubt-hidden
+PAPER_PICTURES := look paper-segment paper-table paper-filter paper-plot paper-figure
 GENERATORS := nuclei-vae nuclei-wgan nuclei-ddpm cellpainting-ddpm histology-ddpm em-pairs-ddpm em-ldm
 
 BIN := $(VENV)/bin
@@ -85,10 +86,12 @@ screenshots: setup
 			--out "$(OUT)/$$model" && \
 		cp "$(OUT)/$$model/contact-sheet.png" "$(OUT)/generated-$$model.png" || exit 1; \
 	done
+	scripts/with-display.sh $(BIN)/python scripts/paper-pictures.py "$(OUT)"
 	cp "$(OUT)/nuclei.png" "$(OUT)/segment.png"
 	cp "$(OUT)/generate-grid.png" "$(OUT)/generate.png"
 	cp "$(OUT)/phantoms/evaluation/overview.png" "$(OUT)/stain-phantom.png"
 	cd "$(OUT)" && "$(abspath $(BIN))/python" "$(CURDIR)/scripts/shrink-pictures.py" \
 		"$(CURDIR)/docs/images" $(SEGMENT_PICTURES:%=%.png) \
+		$(PAPER_PICTURES:%=%.png) \
 		stain.png stain-trust.png stain-second-opinion.png stain-phantom.png generate.png \
 		$(GENERATORS:%=generated-%.png)

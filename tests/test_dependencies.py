@@ -40,7 +40,7 @@ USED_BY = {
     "mkdocs-material": "the theme in mkdocs.yml",
     "mkdocstrings": "the plugin in mkdocs.yml that writes the reference",
     "mypy": ".ci/run checks the types",
-    "npe2": "napari finds the plugin through it; .ci/run validates napari.yaml",
+    "npe2": "napari finds the plugin through it; .ci/run validates napari.json",
     "pandas-stubs": "types for mypy",
     "pre-commit": ".pre-commit-config.yaml",
     "pytest-qt": "its fixture qtbot, in tests/widgets",

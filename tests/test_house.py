@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # the extras that make and .ci/run install
 INSTALLED = ("train", "distributed", "parquet", "readers", "test", "docs")
+TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 PAGES = sorted(p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md"))
 
 requires_checkout = pytest.mark.skipif(
@@ -50,7 +51,7 @@ def test_the_pages_were_found():
 
 
 @requires_checkout
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{page}" for page in PAGES)])
+@pytest.mark.parametrize("page", [*TOP, *(f"docs/{page}" for page in PAGES)])
 def test_links_between_pages_lead_somewhere(page):
     text = (ROOT / page).read_text("utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)", text):

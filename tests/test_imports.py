@@ -15,7 +15,7 @@ import napari_cytosynth
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(napari_cytosynth.__file__).parent
-MANIFEST = PluginManifest.from_file(PACKAGE / "napari.yaml")
+MANIFEST = PluginManifest.from_file(PACKAGE / "napari.json")
 
 
 def _modules(folder: str) -> list[str]:
@@ -57,7 +57,7 @@ def test_every_contribution_uses_a_command_that_exists():
 
 def test_the_link_at_the_top_is_the_manifest_in_the_package():
     link = ROOT / "napari.yaml"
-    assert link.resolve() == (ROOT / "src" / "napari_cytosynth" / "napari.yaml").resolve()
+    assert link.resolve() == (ROOT / "src" / "napari_cytosynth" / "napari.json").resolve()
 
 
 def test_every_public_name_resolves():

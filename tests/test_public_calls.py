@@ -188,6 +188,21 @@ def calls(make_model, make_stainer, make_generator, tmp_path_factory) -> list[Ca
             ("table", "axes", "pixel_size", "nuclei", "class_column", "object_type", "provenance"),
         ),
         Call(
+            cytosynth.save_figure,
+            {"path": folder / "a.svg", "image": None, "labels": LABELS, "overwrite": True, **quiet},
+            (
+                "table",
+                "filters",
+                "color_by",
+                "selected",
+                "histogram",
+                "scatter",
+                "plane",
+                "region",
+                "pixel_size",
+            ),
+        ),
+        Call(
             cytosynth.read_objects,
             {"path": objects, "like": LABELS, **quiet},
             ("shape", "axes"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.generate.task import Generation, generate, vary
     from napari_cytosynth.tasks.link.tracking import track
     from napari_cytosynth.tasks.link.tracks import Tracks
+    from napari_cytosynth.tasks.look.figure.task import save_figure
     from napari_cytosynth.tasks.measure.table import measure
     from napari_cytosynth.tasks.segment.task import Segmentation, segment
     from napari_cytosynth.tasks.stain.task import Staining, stain
@@ -48,6 +49,7 @@ __all__ = [
     "measure",
     "phantoms",
     "read_objects",
+    "save_figure",
     "save_settings",
     "segment",
     "stain",
@@ -74,6 +76,7 @@ _PUBLIC_MODULES = {
     "load_settings": "tasks.batch.settings",
     "measure": "tasks.measure.table",
     "read_objects": "tasks.export.objects.exchange",
+    "save_figure": "tasks.look.figure.task",
     "save_settings": "tasks.batch.settings",
     "segment": "tasks.segment.task",
     "stain": "tasks.stain.task",

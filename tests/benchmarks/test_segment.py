@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_cytosynth.inference import batchnorm_folding
 from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.inference.precision import has_bfloat16
 from napari_cytosynth.inference.predictor import Predictor
@@ -102,6 +103,22 @@ def test_a_plane_beside_a_sliding_window(size, model, table):
             limit=f"{seconds['whole'] / least:.1f} ×", compared=f"float32 to {error:.0e}",
             why="Convolutions take 80 to 88 %, ReLUs 6 to 11, copies and poolings the rest.",
         )  # fmt: skip
+
+
+def test_relus_in_convolutions(model, table, monkeypatch):
+    """Convolutions that apply the ReLUs after them, beside ReLUs that run on their own."""
+    plane = image(SIZES["768 × 1024"])
+    fused = Predictor(model.network, 1, device="cpu", precision=FASTEST)
+    monkeypatch.setattr(batchnorm_folding, "fuse_relus", lambda network, pairs: None)
+    plain = Predictor(model.network, 1, device="cpu", precision=FASTEST)
+    tasks = {"plain": lambda: plain.predict(plane), "fused": lambda: fused.predict(plane)}
+    seconds, results = medians(tasks, 2 * ROUNDS)
+    error = np.abs(results["fused"] - results["plain"]).max()
+    assert error <= (1e-4 if FASTEST == "float32" else 0.02)
+    table.ratio(
+        f"ReLUs in convolutions, 768 × 1024, {FASTEST}", "ReLUs on their own",
+        seconds["plain"] / seconds["fused"], compared=f"probabilities to {error:.0e}",
+    )  # fmt: skip
 
 
 def test_measuring_the_geometry(table):

@@ -16,7 +16,7 @@ from napari_cytosynth.tasks.segment.instances import LabelOptions, label_plane
 from napari_cytosynth.tasks.segment.tree import ComponentTree
 
 BUDGET_MS = {2048: 16, 4096: 40}
-CELL = {2048: 14.5, 4096: 29}  # px, for about 2,000 objects
+CELL = {2048: 6.2, 4096: 12.4}  # px, for about 2,000 objects
 THRESHOLDS = (0.01, 0.03, 0.05, 0.2, 0.5, 0.8, 0.95)
 
 
@@ -58,6 +58,9 @@ def test_a_drag_step_is_live(size, fill_holes, table):
         labels = label(ndimage.binary_fill_holes(mask) if fill_holes else mask)
         regionprops_table(labels, properties=("label", "area"))
 
+    start = time.process_time()
+    anew_labels = label_plane(plane, None, options)  # what the slider does until the tree is there
+    first_step = time.process_time() - start
     ours = milliseconds(lambda threshold: tree.at(threshold, options, out=out))
     theirs = milliseconds(anew)
     count = tree.at(0.5, options).count
@@ -69,8 +72,7 @@ def test_a_drag_step_is_live(size, fill_holes, table):
     if size == 2048:
         work = f"run's end → live slider, {size}²{', holes filled' if fill_holes else ''}"
         table.at_most(
-            work, "none", built, 1, "s", compared="equal labels",
-            why="That is building the component tree, in CPU time; not profiled further.",
+            work, "none", first_step, 1, "s",
+            compared=f"equal labels; the tree is built in the background, in {built:.1f} s",
         )  # fmt: skip
-    expected = label_plane(plane, None, options)
-    np.testing.assert_array_equal(tree.at(0.5, options, out=out).labels, expected)
+    np.testing.assert_array_equal(tree.at(0.5, options, out=out).labels, anew_labels)

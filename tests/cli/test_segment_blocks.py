@@ -72,3 +72,26 @@ def test_what_blocks_cannot_do_is_done_as_a_whole(arguments, tmp_path, capsys):
     assert main([*arguments, str(tmp_path / "b.tif")]) == 0
     assert not in_blocks(tmp_path / "b-provenance.json")
     capsys.readouterr()
+
+
+def test_a_scheduler_shares_out_the_blocks_of_one_plane(arguments, tmp_path, monkeypatch, capsys):
+    from napari_cytosynth.tasks.batch.cluster import blocks
+
+    def in_turn(worker, items, scheduler, report, begin=None):
+        assert scheduler == "tcp://x"
+        for number, item in enumerate(items):
+            yield number, worker.do(item, lambda *_: None)
+
+    monkeypatch.setattr(blocks, "check_scheduler", lambda scheduler: scheduler)
+    monkeypatch.setattr(blocks, "outcomes_of_cluster", in_turn)
+    line = [*arguments, str(tmp_path / "x.zarr"), "--scheduler", "tcp://x", "--resume"]
+    assert main(line) == 1
+    assert "Leave --scheduler out, or give a folder" in capsys.readouterr().err
+    monkeypatch.setattr(segment_blocks, "_LARGE", 1000)
+    assert main(line) == 0
+    assert in_blocks(tmp_path / "x-provenance.json")
+    assert main([*arguments, str(tmp_path / "one.zarr")]) == 0
+    one, two = (
+        read_image(tmp_path / name / "labels/blobs").data for name in ("x.zarr", "one.zarr")
+    )
+    np.testing.assert_array_equal(one, two)

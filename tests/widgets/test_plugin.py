@@ -15,7 +15,7 @@ import napari_cytosynth
 from napari_cytosynth.errors import InputError, NetworkError
 from napari_cytosynth.widgets import samples
 
-MANIFEST = Path(napari_cytosynth.__file__).with_name("napari.yaml")
+MANIFEST = Path(napari_cytosynth.__file__).with_name("napari.json")
 
 
 def test_the_manifest_offers_the_widgets_and_their_menus():

@@ -19,6 +19,7 @@ __all__ = [
     "add_model",
     "add_model_and_output",
     "add_overwrite",
+    "add_region",
     "add_segment_options",
     "add_voxel_size",
     "at_least_one",
@@ -30,6 +31,7 @@ __all__ = [
     "path_of",
     "pixel_size",
     "positive",
+    "region_arguments",
     "save_result",
     "whole",
 ]
@@ -213,6 +215,43 @@ def add_device(group: Any) -> None:
         default="auto",
         help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)",
     )
+
+
+def add_region(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the shapes that limit a task to a part of the image."""
+    group = parser.add_argument_group("only a part of the image")
+    group.add_argument(
+        "--region",
+        type=path_of,
+        metavar="SHAPES",
+        help="only what lies inside of these shapes counts: GeoJSON (QuPath), .roi or .zip "
+        "(ImageJ), or the .csv that napari saves of a Shapes layer; for a single image",
+    )
+    group.add_argument(
+        "--at-border",
+        choices=("keep", "drop", "mark"),
+        default="keep",
+        help="objects that touch the border of the region: keep their part inside, drop them, or "
+        "mark them in the table (default: %(default)s)",
+    )
+
+
+def region_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return ``region`` and ``at_border`` of a task, and print what is to be known of the file.
+
+    Raises
+    ------
+    InputError
+        If the file holds no region.
+    """
+    if arguments.region is None:
+        return {}
+    from napari_cytosynth.tasks.export.region_file import read_region
+
+    found = read_region(arguments.region)
+    for message in found.messages:
+        echo(message)
+    return {"region": found, "at_border": arguments.at_border}
 
 
 def add_model_and_output(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 
-from .arguments import add_overwrite, add_voxel_size, path_of, positive, save_result
+from .arguments import (
+    add_overwrite,
+    add_region,
+    add_voxel_size,
+    path_of,
+    positive,
+    region_arguments,
+    save_result,
+)
 from .batch import add_batch_options, add_inputs, has_many, run_many
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ def add_parser(commands: Any) -> None:
     )
     add_voxel_size(parser)
     _add_more(parser)
+    add_region(parser)
     add_batch_options(parser)
     parser.set_defaults(run=run)
 
@@ -118,15 +127,17 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = {name: getattr(arguments, name) for name in _SETTINGS}
     alone = {name: getattr(arguments, name) for name in _OF_ONE}
     if has_many(arguments):
-        if any(alone.values()):
+        if any(alone.values()) or arguments.region is not None:
             raise InputError(
-                "--parents, --children and --track are for one label image: give a single file."
+                "--parents, --children, --track and --region are for one label image: give a "
+                "single file."
             )
         settings = BatchSettings("measure", None, chosen)
         return run_many(arguments, settings, intensity=arguments.intensity)
     only = arguments.inputs[0]
+    inside = region_arguments(arguments)
     found = measure_file(
-        only, series=arguments.series, intensity=arguments.intensity, **chosen, **alone
+        only, series=arguments.series, intensity=arguments.intensity, **chosen, **alone, **inside
     )
     for message in found.messages:
         echo(message)

@@ -10,15 +10,17 @@ from napari_cytosynth.errors import InputError
 
 from .arguments import (
     add_model_and_output,
+    add_region,
     add_segment_options,
     check_output,
     diameter,
     fraction,
     path_of,
+    region_arguments,
     save_result,
 )
 from .batch import add_batch_options, add_inputs, has_many, run_many
-from .segment_blocks import echo_objects, large_target, run_in_blocks
+from .segment_blocks import echo_objects, is_shared_plane, large_target, run_in_blocks
 
 if TYPE_CHECKING:
     import argparse
@@ -92,6 +94,7 @@ def add_parser(commands: Any) -> None:
         help="write the objects also for QuPath (.geojson), ImageJ (.zip), or as a table "
         "(.parquet)",
     )
+    add_region(parser)
     add_batch_options(parser)
     parser.set_defaults(run=run)
 
@@ -147,7 +150,7 @@ def _read_doubted(folder: Path) -> Any:
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment one image file, or many."""
-    if has_many(arguments):
+    if has_many(arguments) and not is_shared_plane(arguments):
         from napari_cytosynth.tasks.batch import BatchSettings
 
         _check_many(arguments)
@@ -159,7 +162,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_many(arguments: argparse.Namespace) -> None:
     """Raise InputError for an option that means one image."""
-    given = {"--doubt": arguments.doubt is not None, "--export": bool(arguments.export)}
+    given = {
+        "--doubt": arguments.doubt is not None,
+        "--export": bool(arguments.export),
+        "--region": arguments.region is not None,
+    }
     for option, asked in given.items():
         if asked:
             raise InputError(f"{option} is for one image: leave it out, or give a single image.")
@@ -174,12 +181,18 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
 
     file = read_image(image, arguments.series, lazy=True)
     axes = (arguments.axes or file.axes or "").upper() or None
+    inside = region_arguments(arguments)
     if (target := large_target(arguments, file)) is not None:
         for message in file.messages:
             echo(message)
         own = sizes_of(file, arguments.pixel_size, axes)
-        run_in_blocks(arguments, file_source(file, image), axes, own, target)
+        run_in_blocks(arguments, file_source(file, image), axes, own, target, inside)
         return
+    if is_shared_plane(arguments):
+        raise InputError(
+            "Into an OME-Zarr, a scheduler shares out the blocks of one plane of more than 4096² "
+            "pixels, and this is none. Leave --scheduler out, or give a folder as --out."
+        )
     size = 4 * count_pixels(file.data.shape, axes)
     check_output(arguments, "segment", sources=[image], size=size)
     doubted = None if arguments.doubt is None else _read_doubted(arguments.doubt)
@@ -202,6 +215,7 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
         diameter=arguments.diameter,
         device=arguments.device,
         doubt=doubted,
+        **inside,
     )
     for message in (*file.messages, *result.messages):
         topic = topic_of(message)

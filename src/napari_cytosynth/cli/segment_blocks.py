@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.messages import topic_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.images.loaded import LoadedImage
 
-__all__ = ["echo_objects", "large_target", "run_in_blocks"]
+__all__ = ["echo_objects", "is_shared_plane", "large_target", "run_in_blocks"]
 
 _LARGE = 4096 * 4096  # px: up to here, flows are decoded as a whole
 _HUGE = 8192 * 8192  # px: beyond, a folder gets an OME-Zarr, too
@@ -24,6 +25,18 @@ _OPTIONS = (
     *("threshold", "min_size", "fill_holes", "split_touching", "drop_border", "min_confidence"),
     *("channels", "device", "overwrite"),
 )
+
+
+def is_shared_plane(arguments: argparse.Namespace) -> bool:
+    """Return whether the line asks to share one image out to the workers of a scheduler."""
+    from napari_cytosynth.images.ome_zarr import is_zarr
+
+    options = (arguments.recursive, arguments.dry_run)
+    given = ("jobs", "plates", "in_place", "name_pattern")
+    if any(options) or any(getattr(arguments, name) is not None for name in given):
+        return False
+    one = len(arguments.inputs) == 1 and is_zarr(arguments.inputs[0])
+    return one and arguments.scheduler is not None and arguments.out.suffix.lower() == ".zarr"
 
 
 def large_target(arguments: argparse.Namespace, file: LoadedImage) -> Path | None:
@@ -58,7 +71,12 @@ def large_target(arguments: argparse.Namespace, file: LoadedImage) -> Path | Non
 
 
 def run_in_blocks(
-    arguments: argparse.Namespace, source: Any, axes: str | None, pixel_size: Any, target: Path
+    arguments: argparse.Namespace,
+    source: Any,
+    axes: str | None,
+    pixel_size: Any,
+    target: Path,
+    inside: dict[str, Any],
 ) -> None:
     """Segment a plane into an OME-Zarr, block by block.
 
@@ -70,15 +88,30 @@ def run_in_blocks(
         The image, as the function takes it.
     target
         The OME-Zarr.
+    inside
+        ``region`` and ``at_border``; empty for the whole plane.
     """
+    from napari_cytosynth.tasks.batch import BatchSettings
+    from napari_cytosynth.tasks.batch.cluster.blocks import segment_on_cluster
     from napari_cytosynth.tasks.segment.blocks import segment_in_blocks
 
-    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    options: dict[str, Any] = {name: getattr(arguments, name) for name in _OPTIONS}
     if target != arguments.out:
         echo(f"The plane is too large for a TIFF: the result goes into {printable(target)}")
-    result = segment_in_blocks(
-        source, target, arguments.model, axes=axes, pixel_size=pixel_size, **options
-    )
+    options |= {"axes": axes, "pixel_size": pixel_size, **inside}
+    if is_shared_plane(arguments):
+        if inside:
+            raise InputError(
+                "A region is for a run on this computer: leave --region or --scheduler out."
+            )
+        overwrite = options.pop("overwrite")
+        settings = BatchSettings("segment", arguments.model, options)
+        result = segment_on_cluster(
+            arguments.inputs[0], target, settings, arguments.scheduler,
+            series=arguments.series, overwrite=overwrite,
+        )  # fmt: skip
+    else:
+        result = segment_in_blocks(source, target, arguments.model, **options)
     for message in result.messages:
         warning = topic_of(message) == "unlike training"
         echo(f"Warning: {message}" if warning else message, error=warning)

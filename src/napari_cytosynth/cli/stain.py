@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
+from napari_cytosynth.errors import InputError
 
 from .arguments import (
     add_model_and_output,
     add_pixel_size_and_device,
+    add_region,
     check_output,
+    region_arguments,
     save_result,
     whole,
 )
@@ -97,6 +100,7 @@ def add_parser(commands: Any) -> None:
         "from 0, in the order of its channels (default: chosen by their contrast)",
     )
     add_pixel_size_and_device(group)
+    add_region(parser)
     add_batch_options(parser)
     parser.set_defaults(run=run)
 
@@ -112,6 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
     if has_many(arguments):
         from napari_cytosynth.tasks.batch import BatchSettings
 
+        if arguments.region is not None:
+            raise InputError("--region is for one image: leave it out, or give a single image.")
         chosen = {name: getattr(arguments, name) for name in SETTINGS}
         return run_many(arguments, BatchSettings("stain", arguments.model, chosen))
     _run_one(arguments, arguments.inputs[0])
@@ -126,6 +132,7 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
     from napari_cytosynth.tasks.stain.task import stain
     from napari_cytosynth.zoo.loading import load_model
 
+    inside = region_arguments(arguments)
     file = read_image(image, arguments.series)
     axes = (arguments.axes or file.axes or "").upper() or None
     size = arguments.pixel_size or file.pixel_size_um
@@ -163,6 +170,7 @@ def _run_one(arguments: argparse.Namespace, image: Path) -> None:
         resample=arguments.resample,
         focal_planes=arguments.focal_planes,
         device=arguments.device,
+        **inside,
     )
     for message in (*file.messages, *result.messages):
         echo(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ class ImageContents:
         The images, in the order of the file.
     others
         Further files of the same OME-TIFF. Default: none.
+    unreadable
+        Why an image, or a well of a plate, cannot be read while others can, by its name.
+        Default: none.
     """
 
     series: tuple[SeriesFacts, ...]
     others: tuple[Path, ...] = ()
+    unreadable: dict[str, str] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from .facts import ImageContents, SeriesFacts
 from .limits import check_memory
 from .loaded import LoadedImage
 from .series import chosen_number
+from .units import axis_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +31,6 @@ __all__ = ["is_zarr", "read_ome_zarr", "zarr_contents", "zarr_images", "zarr_lab
 
 _MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
-_UM = {
-    "angstrom": 1e-4, "picometer": 1e-6, "nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3,
-    "centimeter": 1e4, "decimeter": 1e5, "meter": 1e6, "inch": 25400.0,
-    "nm": 1e-3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, "mm": 1e3,
-}  # fmt: skip
 
 
 def is_zarr(path: Path) -> bool:
@@ -74,31 +70,32 @@ def read_ome_zarr(
     place = images[names[number]]
     array, axes, scale = _array(place)
     letters = _letters(axes, array.ndim)
-    lengths = _lengths(letters, axes, scale)
+    lengths = axis_lengths(letters, axes, scale)
     levels = (array, *_lower_levels(place, array)) if lazy else ()
     data = array if lazy else _pixels(place, array)
     return LoadedImage(data, letters, _pixel_size(lengths), messages, lengths.get("Z"), levels)
 
 
-def zarr_images(path: Path) -> dict[str, Path]:
+def zarr_images(path: Path, unreadable: dict[str, str] | None = None) -> dict[str, Path]:
     """Return the images inside a Zarr by name: those of a plate, a collection or of its labels.
 
     Parameters
     ----------
     path
         The Zarr; if it is an image itself, it is the only one, and its name is empty.
+    unreadable
+        Takes wells that cannot be read, with the reason. Default: None, these are an error.
 
     Raises
     ------
     InputError
         If it is no OME-Zarr, or names what is not inside it.
     """
-    if (path / ".zarray").is_file() or _node_type(path) == "array":
-        return {"": path}
-    attributes = _attributes(path)
+    bare = (path / ".zarray").is_file() or _node_type(path) == "array"
+    attributes = {} if bare else _attributes(path)
     if "plate" in attributes:
-        return _plate(path, attributes)
-    if "multiscales" in attributes:
+        return _plate(path, attributes, unreadable)
+    if bare or "multiscales" in attributes:
         return {"": path}
     if "well" in attributes:
         return {field: _inside(path, field) for field in _fields(path, attributes)}
@@ -115,15 +112,24 @@ def zarr_contents(path: Path) -> ImageContents:
     Raises
     ------
     InputError
-        If it cannot be read as OME-Zarr, or is damaged.
+        If it cannot be read as OME-Zarr, or no image in it can; one of several is but named.
     """
-    return ImageContents(tuple(_facts(name, place) for name, place in zarr_images(path).items()))
+    found: list[SeriesFacts] = []
+    unreadable: dict[str, str] = {}
+    for name, place in zarr_images(path, unreadable).items():
+        try:
+            found.append(_facts(name, place))
+        except InputError as error:
+            unreadable[name] = str(error)
+    if not found:
+        raise InputError(next(iter(unreadable.values())))
+    return ImageContents(tuple(found), unreadable=unreadable)
 
 
 def _facts(name: str, place: Path) -> SeriesFacts:
     array, axes, scale = _array(place)
     letters = _letters(axes, array.ndim)
-    sizes = _lengths(letters, axes, scale)
+    sizes = axis_lengths(letters, axes, scale)
     return SeriesFacts(
         shape=tuple(array.shape),
         dtype=str(np.dtype(array.dtype)),
@@ -155,17 +161,23 @@ def zarr_labels(path: Path) -> dict[str, Path]:
 # -- what lies where -------------------------------------------------------------------------
 
 
-def _plate(path: Path, attributes: dict[str, Any]) -> dict[str, Path]:
+def _plate(path: Path, attributes: dict[str, Any], unreadable: Any) -> dict[str, Path]:
     plate = attributes["plate"]
     if not isinstance(plate, dict) or not isinstance(plate.get("wells"), list):
         raise _unreadable(path, "its plate lists no wells")
+    found = dict[str, Path]()
     wells = [well.get("path") if isinstance(well, dict) else None for well in plate["wells"]]
-    found = {}
     for well in _strings(path, wells):
-        place = _inside(path, well)
-        for field in _fields(place, _attributes(place)):
-            found[f"{well}/{field}"] = _inside(path, f"{well}/{field}")
-    if not found:
+        place = _inside(path, well)  # what leads out of the plate is no missing well
+        try:
+            fields = _fields(place, _attributes(place))
+        except InputError as error:
+            if unreadable is None:
+                raise
+            unreadable[well] = str(error)
+            continue
+        found |= {f"{well}/{field}": _inside(path, f"{well}/{field}") for field in fields}
+    if not found and not unreadable:
         raise _unreadable(path, "its plate has no images")
     return dict(sorted(found.items()))
 
@@ -377,17 +389,6 @@ def _letters(axes: Iterable[Any] | None, count: int) -> str | None:
     sound = letters.isascii() and letters.isalpha() and len(set(letters)) == count
     ordered = "Y" in letters and "X" in letters[letters.index("Y") :] if letters else False
     return letters if sound and ordered else None
-
-
-def _lengths(letters: str | None, axes: list[Any] | None, scale: list[float]) -> dict[str, float]:
-    """Return the size in µm along each axis that has one."""
-    if letters is None or axes is None or len(scale) != len(letters):
-        return {}
-    found = {
-        letter: size * _UM.get(str(axis.unit or ""), 0)
-        for letter, axis, size in zip(letters, axes, scale, strict=True)
-    }
-    return {letter: size for letter, size in found.items() if math.isfinite(size) and size > 0}
 
 
 def _pixel_size(sizes: dict[str, float]) -> float | tuple[float, float] | None:

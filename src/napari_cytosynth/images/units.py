@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["PixelSize", "pixel_size", "unit_in_um"]
+__all__ = ["PixelSize", "axis_lengths", "pixel_size", "unit_in_um"]
 
 _UNITS_IN_UM = {
     **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "\\u00B5m", "\\u03BCm"), 1.0),
@@ -17,7 +17,7 @@ _UNITS_IN_UM = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e6),
     **dict.fromkeys(("Å", "Å", "angstrom", "angstroms"), 1e-4),
     **dict.fromkeys(("in", "inch", "inches"), 25_400.0),
-    **{"pm": 1e-6, "dm": 1e5},
+    **{"pm": 1e-6, "picometer": 1e-6, "dm": 1e5, "decimeter": 1e5},
 }
 
 
@@ -46,6 +46,29 @@ def unit_in_um(unit: object) -> float | None:
     found = _UNITS_IN_UM.get(text)
     # short units differ by their capitals: Mm is no mm
     return _UNITS_IN_UM.get(text.lower()) if found is None and len(text) > 4 else found
+
+
+def axis_lengths(
+    letters: str | None, axes: list[Any] | None, scale: list[float]
+) -> dict[str, float]:
+    """Return the size of a pixel in µm along each axis of an OME-Zarr that has one.
+
+    Parameters
+    ----------
+    letters
+        One letter for each axis; None if these are not known.
+    axes
+        With a ``unit`` each; None if these are not known.
+    scale
+        In the units of the axes.
+    """
+    if letters is None or axes is None or len(scale) != len(letters):
+        return {}
+    found = {
+        letter: size * (unit_in_um(axis.unit) or 0)
+        for letter, axis, size in zip(letters, axes, scale, strict=True)
+    }
+    return {letter: size for letter, size in found.items() if math.isfinite(size) and size > 0}
 
 
 def pixel_size(

@@ -1,7 +1,7 @@
-"""Folding BatchNorm into the convolution before it, on a copy of the network.
+"""Folding BatchNorm and ReLU into the convolution before them, on a copy of the network.
 
 In evaluation mode BatchNorm is an affine map with fixed numbers; multiplied into the
-convolution's weights it costs nothing.
+convolution's weights it costs nothing. Of the ReLU see :mod:`.relu_fusion`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_weights
 
+from .relu_fusion import fuse_relus
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,7 @@ Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
 def folded_copy(network: nn.Module, example: torch.Tensor) -> nn.Module:
-    """Return a copy in evaluation mode, without the BatchNorms that can be folded away.
+    """Return a copy in evaluation mode, without the BatchNorms and ReLUs that can be folded away.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ def folded_copy(network: nn.Module, example: torch.Tensor) -> nn.Module:
         Not changed.
     example
         An input (N, C, Y, X) in float32 on the CPU. The network is run on it to see which
-        BatchNorm follows which convolution (tracing by torch.fx would do, but is not safe
+        BatchNorm or ReLU follows which convolution (tracing by torch.fx would do, but is not safe
         while another thread runs a network), and to check the folded copy: should it give
         anything else, for example because a convolution's result is also used elsewhere, the
         copy is returned unfolded.
@@ -38,18 +40,19 @@ def folded_copy(network: nn.Module, example: torch.Tensor) -> nn.Module:
     plain = copy.deepcopy(network).to("cpu", torch.float32).eval()
     folded = copy.deepcopy(plain)
     with torch.inference_mode():
-        pairs, expected = _find_pairs(folded, example)
+        pairs, expected = _find_pairs(folded, example, nn.BatchNorm2d)
     with torch.no_grad():
         _fold(folded, pairs)
     with torch.inference_mode():
+        fuse_relus(folded, _find_pairs(folded, example, nn.ReLU)[0])
         difference = (folded(example) - expected).abs().max()
     return folded if difference <= 1e-4 * expected.abs().max() else plain
 
 
 def _find_pairs(
-    network: nn.Module, example: torch.Tensor
+    network: nn.Module, example: torch.Tensor, follower: type[nn.BatchNorm2d | nn.ReLU]
 ) -> tuple[list[tuple[Convolution, str]], torch.Tensor]:
-    """Return the convolutions with the name of the BatchNorm they feed, and the output."""
+    """Return the convolutions with the name of the `follower` they feed, and the output."""
     results: list[tuple[Convolution, torch.Tensor]] = []
     pairs: list[tuple[Convolution, str]] = []
     names = {part: name for name, part in network.named_modules()}
@@ -65,7 +68,7 @@ def _find_pairs(
     for part in network.modules():
         if isinstance(part, Convolution):
             hooks.append(part.register_forward_hook(note))
-        elif isinstance(part, nn.BatchNorm2d) and part.track_running_stats:
+        elif isinstance(part, follower) and getattr(part, "track_running_stats", True):
             hooks.append(part.register_forward_pre_hook(match))
     try:
         output = network(example)
@@ -76,7 +79,7 @@ def _find_pairs(
 
 
 def _only_once(pairs: Sequence[tuple[Convolution, str]]) -> list[tuple[Convolution, str]]:
-    """Drop pairs whose convolution or BatchNorm is used more than once."""
+    """Drop pairs of which either part is used more than once."""
     sources, targets = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return [
         (source, target)

@@ -17,7 +17,7 @@ from .device import choose_device, exact_float32, free_memory, unless_out_of_mem
 from .geometry import network_geometry, round_up
 from .normalise import Scaling
 from .precision import choose_format, prepare
-from .tiling import core_of, place_of, plan_tiles, read_tile, split_tile
+from .tiling import Span, Tile, core_of, place_of, plan_tiles, read_tile, split_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Activation
 
     from .geometry import Geometry
-    from .tiling import Tile
 
     Transform = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -115,6 +114,8 @@ class Predictor:
         transform: Transform | None = None,
         activation: Activation | Sequence[Activation] = "sigmoid",
         out: Any = None,
+        wanted: Callable[[slice, slice], bool] | None = None,
+        part: tuple[slice, slice] | None = None,
         progress: Progress | None = None,
     ) -> Any:
         """Run the network on one plane.
@@ -133,6 +134,12 @@ class Predictor:
         out
             Array-like (K, Y, X) of float32 that the result is written into, tile by tile;
             None (default) allocates it.
+        wanted
+            Tells whether a tile with these rows and columns is to be run; `out` keeps what it has
+            in the others. None (default) runs all of them.
+        part
+            Rows and columns of the only part that is written; they begin at multiples of the
+            network's stride, and end there or with the plane. Default: None, all.
         progress
             Called before the first and after each tile; may raise
             :class:`~napari_cytosynth.errors.Cancelled`, which ends the run there.
@@ -157,7 +164,8 @@ class Predictor:
             out = np.empty((self.geometry.out_channels, *shape), np.float32)
         transform = transform or Scaling(0.0, 1.0).apply
         report = progress or silent
-        waiting = deque(plan_tiles(shape, self.geometry, self.tile_size))
+        tiles = self._plan(shape, part)
+        waiting = deque(t for t in tiles if wanted is None or wanted(*place_of(t, shape)))
         done = 0
         report(done, len(waiting), "Running the model")
         while waiting:
@@ -169,6 +177,16 @@ class Predictor:
             done += 1
             report(done, done + len(waiting), f"Tile {done} of {done + len(waiting)}")
         return out
+
+    def _plan(self, shape: tuple[int, int], part: tuple[slice, slice] | None) -> list[Tile]:
+        """Return the tiles of a plane, or of a part of it."""
+        if part is None:
+            return plan_tiles(shape, self.geometry, self.tile_size)
+        stride = self.geometry.stride
+        rows, columns = (Span(one.start, round_up(one.stop, stride)) for one in part)
+        if rows.start % stride or columns.start % stride:
+            raise InputError(f"A part of a plane must begin at a multiple of {stride} pixels.")
+        return split_tile(Tile(rows, columns), shape, self.geometry, self.tile_size)
 
     def _measure(self, network: nn.Module, in_channels: int) -> Geometry:
         """Return the geometry of the network, which decides on the tiles."""

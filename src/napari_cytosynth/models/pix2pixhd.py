@@ -50,9 +50,10 @@ class _Stage(nn.Module):
         super().__init__()
         self.conv = convolution
         self.norm = _norm(norm, channels)
+        self.relu = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = torch.relu(self.norm(self.conv(x)))
+        y: torch.Tensor = self.relu(self.norm(self.conv(x)))
         return y
 
 
@@ -116,13 +117,14 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
         self.norm1 = _norm(norm, channels)
+        self.relu = nn.ReLU()
         self.dropout = nn.Identity() if dropout is None else nn.Dropout2d(dropout)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
         self.norm2 = _norm(norm, channels)
 
     def first_half(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, Y, X) to the input of the dropout."""
-        y: torch.Tensor = torch.relu(self.norm1(self.conv1(x)))
+        y: torch.Tensor = self.relu(self.norm1(self.conv1(x)))
         return y
 
     def second_half(self, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:

@@ -29,17 +29,19 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(out_channels)
+        self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(out_channels)
+        self.relu2 = nn.ReLU()
         self.dropout = nn.Dropout2d(dropout) if dropout else nn.Identity()
 
     def first_half(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to the input of the dropout."""
-        return torch.relu(self.norm1(self.conv1(x)))
+        return self.relu1(self.norm1(self.conv1(x)))  # type: ignore[no-any-return]
 
     def second_half(self, hidden: torch.Tensor) -> torch.Tensor:
         """Complete the block from :meth:`first_half`."""
-        return torch.relu(self.norm2(self.conv2(self.dropout(hidden))))
+        return self.relu2(self.norm2(self.conv2(self.dropout(hidden))))  # type: ignore[no-any-return]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to (N, out_channels, Y, X)."""

@@ -90,7 +90,10 @@ def test_a_task_has_a_model_or_none() -> None:
         ("- 1", "they need “task”"),
         ("task: [", "no YAML"),
         ("task: segment\nmodel: m\nthreshold: 1", "no “threshold” beside"),
-        ("task: segment\nmodel: m\nversion: 2", "newer version"),
+        (
+            "task: segment\nmodel: m\nversion: 2",
+            "of version 2, and this napari-cytosynth knows version 1",
+        ),
         ("task: segment\nmodel: m\nparameters: [1]", "no names"),
         ("task: segment\nmodel: m\nparameters: {treshold: 1}", "Did you mean"),
         ("task: !!python/object/apply:os.system [x]", "no YAML"),

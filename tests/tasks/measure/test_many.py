@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -28,6 +29,22 @@ def test_forty_thousand_objects_take_a_second_or_two(many):
     assert os.times().user - start < 4  # one hull after the other: twice as long alone
     assert len(table) == 40000
     assert table["solidity"].nunique() == 1
+
+
+def test_a_hundred_thousand_objects_stop_within_a_second():
+    y, x = np.mgrid[:8, :8]
+    disc = ((y - 3.5) ** 2 + (x - 3.5) ** 2 <= 9.5).astype(int)
+    labels = np.kron(np.arange(1, 317**2 + 1).reshape(317, 317), disc)
+    image = np.random.default_rng(0).random(labels.shape).astype(np.float32)
+    at = [time.process_time()]
+
+    def progress(done, total, message):
+        at.append(time.process_time())
+
+    table = measure(labels, image, 0.5, neighbours=True, progress=progress)
+    assert len(table) > 100_000
+    # whenever Cancel is pressed: no longer than until the next call, or to the end
+    assert max(np.diff([*at, time.process_time()])) < 1
 
 
 @pytest.mark.parametrize("after", [1, 3, 5])

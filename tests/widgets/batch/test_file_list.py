@@ -8,7 +8,8 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_cytosynth.tasks.batch.records import BatchItem, BatchOutcome
-from napari_cytosynth.widgets.batch.file_list import FileList, FileRow, rows_of
+from napari_cytosynth.widgets.batch.file_list import FileList
+from napari_cytosynth.widgets.batch.file_rows import FileRow, rows_of
 
 ITEM = BatchItem(Path("/in/a.tif"), "a.tif", 1)
 

@@ -240,7 +240,7 @@ def test_a_closed_dock_stops_its_run(filled, batch, viewer, dock):
 
 
 def test_ten_thousand_files_are_listed_at_once(filled, images):
-    from napari_cytosynth.widgets.batch.file_list import FileRow
+    from napari_cytosynth.widgets.batch.file_rows import FileRow
 
     item = filled.rows[1].item
     rows = [FileRow(item) for _ in range(10_000)]

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 import weakref
 
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QWidget
 
 from napari_cytosynth.errors import InputError
@@ -50,6 +52,20 @@ def test_errors_are_values(runner, error, sentence):
     assert runner.wait(10)
     assert sentence in seen[0].error
     assert seen[0].value is None
+
+
+def test_a_warning_of_a_job_reaches_napari_and_stops_nothing(runner, viewer):
+    def work(progress):
+        warnings.warn("an odd pixel", UserWarning, stacklevel=1)
+        return 42
+
+    seen = []
+    with warnings.catch_warnings(), notification_manager:
+        warnings.simplefilter("always")
+        runner.start(work, lambda out: seen.append(out.value))
+        assert runner.wait(10)
+    assert seen == [42]
+    assert "an odd pixel" in [record.message for record in notification_manager.records]
 
 
 def test_cancel_stops_at_the_next_report(runner):

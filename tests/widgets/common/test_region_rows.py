@@ -1,4 +1,4 @@
-"""“only inside” in Segment and Measure, in a real window."""
+"""“only inside” in Segment, Stain and Measure, in a real window."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ def test_segment_runs_only_inside_and_follows_the_slider_there(viewer, segment, 
     assert run(segment).startswith("Done")
     found = segment.segmentation
     assert not found.probability[~inside()].any()
+    share = 100 * np.count_nonzero(found.labels) / inside().sum()
+    assert f"{share:.3g} % of the region" in segment.readout.value
     labels = viewer.layers[-1]
     assert labels.features["at_region_border"].any()
     assert found.provenance["parameters"]["region"]["name"] == "edge"
@@ -121,3 +123,44 @@ def test_measure_counts_only_inside(viewer, shapes, dock):
     assert "at_region_border" not in labels.features
     widget.region.value = viewer.add_shapes(name="nothing", ndim=2)
     assert "is empty" in run(widget)
+
+
+@pytest.fixture
+def stain(viewer, shapes, image, dock, tiny_stainer, tmp_path):
+    from napari_cytosynth.widgets.stain.widget import StainWidget
+
+    folder = save_model(tmp_path / "stainer", tiny_stainer.network, tiny_stainer.card)
+    widget = StainWidget(viewer)
+    dock(widget, "Stain")
+    widget.image.value, widget.model.value, widget.device.value = image, folder, "cpu"
+    widget.samples.value = 2
+    return widget
+
+
+def test_a_stain_is_nan_outside_and_the_layer_may_go_meanwhile(viewer, stain, shapes):
+    assert stain.at_border.native.isHidden()
+    stain.region.value = shapes
+    assert not stain.at_border.native.isHidden()
+    stain.run()
+    viewer.layers.remove(shapes)
+    assert stain.wait(120)
+    assert stain.status.value.startswith("Done")
+    for stained in (
+        viewer.layers["DNA · virtual · noise"],
+        viewer.layers["DNA σ · virtual · noise"],
+    ):
+        np.testing.assert_array_equal(np.isfinite(stained.data), inside())
+        assert np.isfinite(stained.contrast_limits).all()
+    assert stain.staining.provenance["parameters"]["region"]["name"] == "edge"
+    assert stain.region.value is None
+    stain.run()  # of the whole image, in the same layers
+    assert stain.wait(120)
+    assert np.isfinite(viewer.layers["DNA · virtual · noise"].data).all()
+
+
+def test_a_bad_region_is_explained_before_a_stain_runs(viewer, stain):
+    stain.region.value = viewer.add_shapes(name="empty")
+    stain.run()
+    assert stain.wait(120)
+    assert "“empty” is empty" in stain.status.value
+    assert len(viewer.layers) == 3

@@ -26,7 +26,7 @@ def plots(widget, qtbot):
     library = pytest.importorskip("pyqtgraph")
     library.setConfigOption("mouseRateLimit", -1)  # or moves that follow soon are left out
     widget.plot_button.native.click()
-    found = widget._plots
+    found = widget.plots
     found.first.setCurrentText("area_px")
     found.second.setCurrentText("own")
     qtbot.wait_until(lambda: found.scatter.width() > 150 and found.scatter.height() >= 80)

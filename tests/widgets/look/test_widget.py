@@ -158,7 +158,7 @@ def test_what_passes_becomes_a_layer_with_its_rows(viewer, widget, labels, pixel
     labels.scale = (2, 3)
     widget.filters.add("area_px").low.setValue(90)
     settle(widget)
-    widget.keep_button.native.click()
+    widget.saving.keep_button.native.click()
     assert widget.wait(20)
     new = viewer.layers["cells kept"]
     assert np.array_equal(new.data, np.where(np.isin(pixels, [1, 2, 4]), pixels, 0))
@@ -171,7 +171,7 @@ def test_what_passes_becomes_a_layer_with_its_rows(viewer, widget, labels, pixel
     assert widget.objects.value is labels
     assert widget.status.value == "“cells kept” holds 3 objects with their rows."
     widget.filters.rows[0].histogram.set_range(500, 600)
-    widget.keep_button.native.click()
+    widget.saving.keep_button.native.click()
     assert widget.status.value == "⚠ No object passes the filters: there is nothing to write."
 
 
@@ -184,8 +184,8 @@ def test_without_a_layer_it_says_so_and_a_deleted_one_keeps_its_look(
     viewer.layers.remove(labels)
     assert widget.status.value.startswith("⚠ There is no labels layer")
     assert labels.colormap is own
-    assert not widget.keep_button.enabled
-    widget.keep_shown()
+    assert not widget.saving.keep_button.enabled
+    widget.saving.keep_shown()
     widget.step(1)
     widget.select(4)
     viewer.layers.append(labels)
@@ -269,7 +269,7 @@ def test_a_pyramid_is_looked_at(viewer, make_look, pixels, table, settle):
     assert camera_of(viewer).center[-2:] == (49.5, 19.5)
     widget.filters.add("confidence").high.setValue(0.5)
     settle(widget)
-    widget.keep_button.native.click()
+    widget.saving.keep_button.native.click()
     assert widget.wait(20)
     assert set(np.unique(viewer.layers[-1].data)) == {0, 2, 4}
     assert layer.multiscale

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import QEvent, QPoint, Qt
-from qtpy.QtGui import QHelpEvent
-from qtpy.QtWidgets import QApplication, QTableView, QToolTip
+from qtpy.QtCore import QPoint, Qt
 
-from napari_cytosynth.widgets.common.column_tips import ColumnTips
 from napari_cytosynth.widgets.measure import MeasureWidget
 
 
@@ -124,6 +121,25 @@ def test_nuclei_in_cells_are_counted_in_both_tables(viewer, widget, labels):
     assert "parent" not in measured(widget)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_in_a_region_only_what_was_measured_is_counted(viewer, widget, labels, known):
+    nuclei = np.zeros((40, 50), int)
+    nuclei[5:8, 5:8], nuclei[22:25, 22:25], nuclei[22:25, 29:33] = 1, 2, 3
+    own = viewer.add_labels(nuclei, name="nuclei")
+    viewer.add_shapes([[[19, 19], [19, 30], [39, 30], [39, 19]]], name="part")
+    if known:
+        labels.features = pd.DataFrame({"label": [3, 5], "area_px": [36, 150]})
+    widget.objects.value, widget.parents.value = own, labels
+    widget.region.value = viewer.layers["part"]
+    assert measured(widget)["parent"].tolist() == [5, 5]
+    counts = labels.features["children_nuclei"]
+    assert np.isnan(counts.iloc[0])  # it lies outside: nothing is known of it
+    assert counts.iloc[1] == 2
+    widget.at_border.value = "drop"
+    assert measured(widget)["parent"].tolist() == [5]
+    assert labels.features["children_nuclei"].iloc[1] == 1
+
+
 def test_neighbours_are_found_if_wanted(widget):
     assert "touching" not in measured(widget)
     widget.neighbours.value = True
@@ -150,25 +166,21 @@ def test_time_is_linked_and_shown_as_tracks(viewer, widget, objects):
     assert "Linked to 2 tracks." in widget.status.value
 
 
-def test_the_heads_of_the_table_explain_their_columns(viewer, widget, labels, qtbot):
+def test_show_table_opens_the_table_of_the_chosen_layer(viewer, widget, labels):
     measured(widget)
     widget.show_table()
-    widget.show_table()  # once more has no second explanation
-    (view,) = (
-        found
-        for found in viewer.window._qt_window.findChildren(QTableView)
-        if found.findChild(ColumnTips) is not None
-    )
-    (tips,) = view.findChildren(ColumnTips)
-    header = view.horizontalHeader()
-    names = [tips.name_of(column) for column in range(header.count())]
-    assert tips.text_of(names.index("solidity")).startswith("Area / area of the convex hull")
-    labels.features = labels.features.assign(kind="x")
-    assert tips.text_of(header.count() - 1) == ""
-    where = QPoint(header.sectionViewportPosition(names.index("area_px")) + 5, 5)
-    event = QHelpEvent(QEvent.Type.ToolTip, where, header.mapToGlobal(where))
-    QApplication.sendEvent(header.viewport(), event)
-    assert "number of pixels" in QToolTip.text()
+    looks = [w for name, w in viewer.window.dock_widgets.items() if name.startswith("Look (")]
+    (look,) = looks
+    assert look.objects.value is labels
+    assert look.table.model.rowCount() == 2
+    other = viewer.add_labels(labels.data, name="other", features=labels.features[:1])
+    widget.objects.value = other
+    widget.show_table()  # once more opens no second one
+    assert look.objects.value is other
+    assert look.table.model.rowCount() == 1
+    assert [n for n in viewer.window.dock_widgets if n.startswith("Look (")] == [
+        "Look (napari-cytosynth)"
+    ]
 
 
 def test_a_measurement_can_be_cancelled(widget, monkeypatch):

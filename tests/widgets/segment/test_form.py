@@ -10,6 +10,21 @@ def labels_of(viewer):
     return next(layer for layer in viewer.layers if layer._type_string == "labels")
 
 
+def test_the_box_of_images_follows_the_viewer(viewer, make_widget, blobs):
+    def shown():
+        box = widget.image.native
+        return [box.itemText(row) for row in range(box.count())]
+
+    widget = make_widget()
+    assert shown() == []
+    layer = viewer.add_image(blobs, name="cells")
+    assert shown() == ["cells"]
+    layer.name = "renamed"
+    assert shown() == ["renamed"]
+    viewer.layers.remove(layer)
+    assert shown() == []
+
+
 @pytest.mark.parametrize(("name", "value"), [("min_size", 101), ("threshold", 0.95)])
 def test_what_is_set_during_a_run_holds_for_its_result(
     viewer, make_widget, blobs, network, name, value

@@ -117,7 +117,7 @@ def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, mak
     assert "of the plane" in widget.readout.value
     viewer.dims.set_current_step(0, 2)  # no tree for this plane yet
     widget.threshold.value = 0.25
-    assert widget.readout.value.startswith("counting … in this plane · ")
+    assert widget.readout.value.startswith("3 in this plane · counting … in the stack · ")
     assert np.count_nonzero(labels_of(viewer)[0].data[2]) == 300
     widget.wait(20)
     assert counts() == [3, 3, 3]
@@ -179,6 +179,7 @@ def test_an_error_is_a_sentence_and_the_widget_goes_on(
     assert len(viewer.layers) == 1
     network.error = None
     widget.run()
+    assert widget._bar.isVisibleTo(widget.native)  # the progress is shown again
     widget.wait(20)
     assert len(viewer.layers) == 3
 

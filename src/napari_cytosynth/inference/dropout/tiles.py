@@ -69,6 +69,11 @@ class SplitPredictor(Predictor):
             self.tile_size = round_up(2**30, self.geometry.stride)
             self.messages.append(WHOLE_PLANE_ONLY)
 
+    @property
+    def needs_whole_plane(self) -> bool:
+        """Whether each pixel of the network's output depends on the whole plane."""
+        return self._whole_only
+
     def _measure(self, network: nn.Module, in_channels: int) -> Geometry:
         if not any(_sees_whole_plane(part) for part in network.modules()):
             try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.common.layers import Source
 from napari_cytosynth.tasks.common.provenance import describe_source, made_now
+from napari_cytosynth.tasks.common.region import find_region
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.link.tracking import track
 from napari_cytosynth.tasks.measure.columns import describe_column
-from napari_cytosynth.tasks.measure.table import measure
+from napari_cytosynth.tasks.measure.table import checked_axes, measure
 
 from .from_file import file_source, sizes_of
 
@@ -94,6 +95,8 @@ def measure_file(
     children: Path | None = None,
     link_time: bool = False,
     max_distance: float | None = None,
+    region: Any = None,
+    at_border: Literal["keep", "drop", "mark"] = "keep",
     **more: Any,
 ) -> Measurement:
     """Measure the objects of a label image in a file.
@@ -112,6 +115,8 @@ def measure_file(
     link_time, max_distance
         Link the objects through time, as :func:`~napari_cytosynth.tasks.link.tracking.track`
         does. Default: no.
+    region, at_border
+        See :func:`~napari_cytosynth.tasks.measure.table.measure`. Default: None, all of it.
     **more
         ``ratios``, ``neighbours`` of :func:`~napari_cytosynth.tasks.measure.table.measure`.
 
@@ -126,18 +131,22 @@ def measure_file(
     size = sizes_of(labels, pixel_size, used)
     if size is None and image is not None:
         size = sizes_of(image, None, used)
+    source = Source(labels.data)
     others = {"parents": parents, "children": children}
     beside: dict[str, Any] = {
         name: read_image(other, content="labels").data
         for name, other in others.items()
         if other is not None
     }
+    inside = None if region is None else find_region(region, source, checked_axes(source, used))
     table = measure(
         labels.data,
         None if image is None else _with_axes(image),
         size,
         axes=used,
         by_plane=by_plane,
+        region=inside,
+        at_border=at_border,
         **beside,
         **more,
     )
@@ -148,6 +157,8 @@ def measure_file(
     sources = [found for found in (path, intensity, *others.values()) if found is not None]
     messages = [*labels.messages, *(() if image is None else image.messages)]
     parameters = {"axes": used, "pixel_size": size, "by_plane": by_plane, **more}
+    if inside is not None:
+        parameters |= {"region": inside.record(), "at_border": at_border}
     parameters |= {"link_time": True, "max_distance": max_distance} if link_time else {}
     record = _record(sources, labels, parameters) | {
         "intensity": None if intensity is None else str(intensity.absolute()),

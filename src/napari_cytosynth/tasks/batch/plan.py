@@ -117,6 +117,8 @@ def _placed(
     """
     names: dict[Path, list[str]] = {}
     for item, _ in items:
+        if item.problem:
+            continue
         names.setdefault(item.path, []).append("" if item.series is None else str(item.series))
     several = {} if ending is None else names
     fields = {path for path, given in several.items() if is_plate(path, given)}
@@ -129,10 +131,10 @@ def _placed(
     placed = []
     for (item, _), image in zip(items, images, strict=True):
         folder, stem = named[image]
-        if item.path in fields:
+        if item.path in fields and not item.problem:
             well, within = split_name(str(item.series))
             folder, stem = folder / f"{stem}{ending}" / well, within
-        field = zarr and item.path in fields
+        field = zarr and item.path in fields and not item.problem
         placed.append(replace(item, folder=folder, stem=stem, zarr=field))
     return placed
 
@@ -170,6 +172,9 @@ def _items(
             facts = kept
         count = len(contents.series)
         items += [(BatchItem(file.path, name, one.series, one), count) for one in facts]
+        if series is None:
+            missing = contents.unreadable.items()
+            items += [(BatchItem(file.path, name, at, problem=why), count) for at, why in missing]
     progress(len(found.files), len(found.files), "looking at the files")
     return _not_empty(items, no_labels), _about_left_out(beside, no_labels)
 

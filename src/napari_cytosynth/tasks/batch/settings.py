@@ -282,8 +282,12 @@ def _checked(content: Any) -> BatchSettings:
     unknown = set(map(str, content)) - {"version", "task", "model", "weights", "parameters"}
     if unknown:
         raise InputError(f"there is no “{sorted(unknown)[0]}” beside task, model and parameters.")
-    if content.get("version", _VERSION) != _VERSION:
-        raise InputError("a newer version of napari-cytosynth wrote them: update it.")
+    version = content.get("version", _VERSION)
+    if str(version) != str(_VERSION):
+        raise InputError(
+            f"they are of version {shown(version)}, and this napari-cytosynth knows version "
+            f"{_VERSION}: update it, or save the settings again."
+        )
     parameters = content.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise InputError("“parameters” holds no names with values.")

@@ -77,10 +77,14 @@ def looks(plane: Any) -> dict[str, float]:
     if pixels is None:
         return {}
     found = dict(zip(PERCENTILE_LOOKS, np.percentile(pixels, PERCENTILES), strict=True))
-    blurred = [ndimage.gaussian_filter(pixels, sigma) for sigma in (*_SCALES, 2 * _SCALES[-1])]
-    energy = np.array([float((fine - coarse).var()) for fine, coarse in pairwise(blurred)])
+    blurred = [ndimage.gaussian_filter(pixels, sigma) for sigma in _SCALES]
+    bands = [float((fine - coarse).var()) for fine, coarse in pairwise(blurred)]
+    # the widest blur would take a third of all the time; of every fourth pixel it is the same
+    last = blurred[-1][::4, ::4]
+    wider = ndimage.gaussian_filter(last, np.sqrt(3) * _SCALES[-1] / 4)  # twice as wide in all
+    energy = np.array([*bands, float((last - wider).var())])
     found["size"] = 2 ** (energy @ np.log2(_SCALES) / max(energy.sum(), 1e-12))
-    dark, bright = np.percentile(blurred[0] - blurred[-2], [1.0, 99.0])
+    dark, bright = np.percentile(blurred[0] - blurred[-1], [1.0, 99.0])
     found["asymmetry"] = (bright + dark) / max(bright - dark, 1e-12)
     found["fine_asymmetry"] = _fine_asymmetry(seen)
     slopes = np.hypot(*np.gradient(blurred[0])) if min(pixels.shape) > 1 else np.zeros(1)
@@ -100,7 +104,7 @@ def _fine_asymmetry(plane: npt.NDArray[Any]) -> float:
     details -= details.mean()
     spread = float(details.std())
     least = 1e-9 * max(float(np.abs(values).max()), 1e-300)
-    return float(np.cbrt((details**3).mean())) / spread if spread > least else 0.0
+    return float(np.cbrt((details * details * details).mean())) / spread if spread > least else 0.0
 
 
 def middle(plane: npt.NDArray[Any], sides: tuple[int, int] = LARGEST) -> npt.NDArray[Any]:

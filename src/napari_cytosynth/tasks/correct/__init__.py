@@ -1,7 +1,7 @@
 """Corrections by hand: merge, cut, delete, paint and accept objects, at every threshold."""
 
 from .annotating import annotated_pixels
-from .applying import Applied, apply_corrections, correct_plane
+from .applying import Applied, apply_corrections, correct_plane, correct_run
 from .making import make_correction
 from .records import Correction, Corrections, Mask, Target
 
@@ -14,5 +14,6 @@ __all__ = [
     "annotated_pixels",
     "apply_corrections",
     "correct_plane",
+    "correct_run",
     "make_correction",
 ]

@@ -13,11 +13,15 @@ from .records import KINDS
 from .strokes import parts_beside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import numpy.typing as npt
+
+    from napari_cytosynth.tasks.common.axes import Plane
 
     from .records import Correction, Corrections, Target
 
-__all__ = ["Applied", "apply_corrections", "correct_plane"]
+__all__ = ["Applied", "apply_corrections", "correct_plane", "correct_run"]
 
 _GROWN = 2.0  # area by which an object may differ and still be the one that was corrected
 _STEP = 16  # px by which a window is widened in which an object does not fit
@@ -79,11 +83,31 @@ def apply_corrections(
     return applied
 
 
-def correct_plane(labels: npt.NDArray[np.int32], corrections: tuple[Correction, ...]) -> Applied:
+def correct_plane(labels: npt.NDArray[np.int32], corrections: Iterable[Correction]) -> Applied:
     """Correct the labels (Y, X) of one plane in place, by the corrections made in it."""
     applied = Applied(last=int(labels.max(initial=0)))
     for one in corrections:
         _apply(one, labels, [labels], applied)
+    return applied
+
+
+def correct_run(
+    labels: Mapping[Plane, npt.NDArray[np.int32]], corrections: Iterable[Correction]
+) -> Applied:
+    """Correct some planes (Y, X) of a linked run in place, by the corrections made in them.
+
+    Parameters
+    ----------
+    labels
+        Of each plane, by its index; an object has its number in all of them.
+    corrections
+        Those that were made in other planes are left out.
+    """
+    planes = list(labels.values())
+    applied = Applied(last=max((int(plane.max(initial=0)) for plane in planes), default=0))
+    for one in corrections:
+        if one.plane in labels:
+            _apply(one, labels[one.plane], planes, applied)
     return applied
 
 

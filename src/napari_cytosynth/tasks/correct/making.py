@@ -36,6 +36,9 @@ def make_correction(
     labels: npt.NDArray[np.integer],
     probability: npt.NDArray[np.floating],
     plane: tuple[int, ...] = (),
+    *,
+    gathered: npt.NDArray[np.integer] | None = None,
+    region: npt.NDArray[np.bool_] | None = None,
 ) -> Correction:
     """Return the correction that points in a plane of labels ask for.
 
@@ -44,13 +47,17 @@ def make_correction(
     kind
         ``merge`` (a point in each object), ``cut`` (vertices of a line across an object),
         ``delete`` and ``accept`` (a point in it), ``paint`` (vertices of an outline, which
-        snaps to a contour of the probability where one fits).
+        snaps to the flows or to a contour of the probability where one fits).
     points
         (y, x) in px of the plane.
     labels, probability
         (Y, X), as they are shown.
     plane
         Index of the plane into the axes before Y and X. Default: there are none.
+    gathered
+        (Y, X), a number for each place where flows end, and 0. Default: None, there are no flows.
+    region
+        (Y, X), where objects can be. Default: None, everywhere.
 
     Raises
     ------
@@ -66,7 +73,8 @@ def make_correction(
     if kind == "cut":
         return _cut(points, labels, probability, plane)
     if kind == "paint":
-        return _painted(points, labels, probability, plane)
+        free = labels == 0 if region is None else (labels == 0) & region
+        return _painted(points, free, probability, gathered, plane)
     found = [_label_at(labels, point) for point in points]
     if kind == "merge" and len(set(found)) < 2:
         raise InputError("Both points lie in the same object.")
@@ -120,18 +128,21 @@ def _cut(
 
 def _painted(
     points: Sequence[Point],
-    labels: npt.NDArray[np.integer],
+    free: npt.NDArray[np.bool_],
     probability: npt.NDArray[np.floating],
+    gathered: npt.NDArray[np.integer] | None,
     plane: tuple[int, ...],
 ) -> Correction:
-    shape = labels.shape[0], labels.shape[1]
-    drawn = inside_outline(points, shape)
-    free = labels == 0
+    drawn = inside_outline(points, (free.shape[0], free.shape[1]))
     if not (drawn & free).any():
-        raise InputError("The outline encloses no free pixel: draw it around a missing object.")
+        raise InputError(
+            "The outline encloses no free pixel: draw it around a missing object, inside of the "
+            "region if there is one."
+        )
     top, left, bottom, right = window_of(drawn)
     margin = 3 + int(_MARGIN * max(bottom - top, right - left))
     where = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
-    painted = np.zeros(shape, bool)
-    painted[where] = snap(drawn[where], probability[where], free[where])
+    painted = np.zeros(free.shape, bool)
+    ends = None if gathered is None else gathered[where]
+    painted[where] = snap(drawn[where], probability[where], free[where], ends)
     return Correction("paint", plane, (), (), Mask.of(painted))

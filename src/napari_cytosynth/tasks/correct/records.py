@@ -142,6 +142,12 @@ class Corrections:
         """Return these and one more."""
         return replace(self, done=(*self.done, correction))
 
+    def join(self, others: Corrections) -> Corrections:
+        """Return these, and those of others that are not among them."""
+        known = set(self.done)
+        new = tuple(one for one in others.done if one not in known)
+        return Corrections((*self.done, *new), self.looked_at | others.looked_at)
+
     def mark(self, plane: Plane, *, seen: bool = True) -> Corrections:
         """Return these with a plane marked as looked at, or no longer."""
         planes = self.looked_at | {plane} if seen else self.looked_at - {plane}

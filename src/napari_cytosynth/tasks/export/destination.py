@@ -19,8 +19,9 @@ from .records import (
     files_of,
     image_of,
     is_sealed,
+    loses_corrections,
     read_record,
-    stored_pixels,
+    same_pixels,
 )
 
 if TYPE_CHECKING:
@@ -223,6 +224,7 @@ def check_destination(
     *,
     size: int = 0,
     overwrite: bool = False,
+    provenance: dict[str, Any] | None = None,
 ) -> Earlier:
     """Check, without writing anything, that a result may go where it is to go.
 
@@ -237,6 +239,9 @@ def check_destination(
     overwrite
         Replace files that another task, another program or a person wrote, and results that
         were corrected by hand. Default: False, only unchanged results of the same task.
+    provenance
+        Record of the result, which may replace corrections by hand that it has itself. Default:
+        None, it has none.
 
     Returns
     -------
@@ -260,6 +265,10 @@ def check_destination(
         _refuse_in_the_way(destination)
         if not overwrite:
             _refuse_another_task(destination, record)
+            if loses_corrections(record, provenance):
+                _refuse(
+                    destination.path, "holds corrections by hand that this result does not have"
+                )
             for name in (*destination.names, *stale):
                 _refuse_others(destination, name, listed.get(name))
         check_space(destination.path, size)
@@ -376,17 +385,8 @@ def _refuse_others(destination: Destination, name: str, listed: dict[str, Any] |
         _refuse(target, f"is part of {_described(own)}")
     if own is None and listed is None:
         _refuse(target, "is there already, and napari-cytosynth did not write it")
-    if not _same_pixels(target, known):
+    if not same_pixels(target, known):
         _refuse(target, "was changed after it was written, perhaps corrected by hand")
-
-
-def _same_pixels(target: Path, known: list[Any]) -> bool:
-    """Return whether the pixels are as a record says, though the file's bytes may be others.
-
-    Of an OME-Zarr, whose listed digest covers every file in it, that is not enough.
-    """
-    whole = target.is_dir() and len(known) > 1
-    return bool(known) and not whole and stored_pixels(target) in known
 
 
 def _described(record: dict[str, Any]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import re
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +30,10 @@ __all__ = [
     "files_of",
     "image_of",
     "is_sealed",
+    "loses_corrections",
     "pixel_digest",
     "read_record",
+    "same_pixels",
     "sealed",
     "stored_pixels",
 ]
@@ -38,6 +42,7 @@ TAG = 65122
 """Private TIFF tag of the record, as JSON."""
 _LARGEST = 64_000_000  # bytes of a record that is read
 _BLOCK = 1 << 20
+_DESCRIPTION = re.compile(rb"<dc:description>(.*?)</dc:description>", re.DOTALL)
 
 
 def sealed(record: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +113,19 @@ def _within(name: str) -> bool:
     return bool(name) and not path.drive and not path.root and ".." not in path.parts
 
 
+def loses_corrections(before: dict[str, Any] | None, now: dict[str, Any] | None) -> bool:
+    """Return whether a record holds corrections by hand, or marks, that another does not."""
+    return bool(_by_hand(before) - _by_hand(now))
+
+
+def _by_hand(record: dict[str, Any] | None) -> set[bytes]:
+    found = (record or {}).get("corrections")
+    if not isinstance(found, dict):
+        return set()
+    lists = ((key, found.get(key)) for key in ("done", "looked_at"))
+    return {as_json({key: one}) for key, many in lists if isinstance(many, list) for one in many}
+
+
 # -- reading ----------------------------------------------------------------------------------
 
 
@@ -128,8 +146,11 @@ def _ours(record: Any) -> dict[str, Any] | None:
 
 
 def embedded_record(path: Path) -> dict[str, Any] | None:
-    """Return the record within a TIFF, an OME-Zarr or a GIF; None without one of ours."""
-    readers = {".tif": _of_tiff, ".tiff": _of_tiff, ".zarr": _of_zarr, ".gif": _of_gif}
+    """Return the record within a TIFF, an OME-Zarr, a GIF or a figure; None without one of ours."""
+    readers = {
+        ".tif": _of_tiff, ".tiff": _of_tiff, ".zarr": _of_zarr, ".gif": _of_gif, ".png": _of_png,
+        ".svg": _of_svg,
+    }  # fmt: skip
     try:
         # a group within an OME-Zarr has no suffix
         reader = _of_zarr if path.is_dir() else readers.get(path.suffix.lower())
@@ -156,6 +177,20 @@ def _of_gif(path: Path) -> Any:
 
     with Image.open(path) as film:
         return json.loads(bytes(film.info["comment"]).split(b"\n", 1)[1])
+
+
+def _of_png(path: Path) -> Any:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return json.loads(picture.info[KEY])
+
+
+def _of_svg(path: Path) -> Any:
+    with path.open("rb") as file:
+        head = file.read(_LARGEST)  # the record stands before the drawing
+    found = _DESCRIPTION.search(head)
+    return None if found is None else json.loads(html.unescape(found[1].decode()))
 
 
 # -- digests ----------------------------------------------------------------------------------
@@ -239,3 +274,12 @@ def _zarr_pixels(path: Path) -> dict[str, str]:
                 digest.add(np.asarray(member[plane_slices(axes, plane)]))
             digests[name] = digest.text
     return digests
+
+
+def same_pixels(target: Path, known: list[Any]) -> bool:
+    """Return whether the pixels are as a record says, though the file's bytes may be others.
+
+    Of an OME-Zarr, whose listed digest covers every file in it, that is not enough.
+    """
+    whole = target.is_dir() and len(known) > 1
+    return bool(known) and not whole and stored_pixels(target) in known

@@ -101,8 +101,8 @@ def saving(
         If the result may not or cannot be written there.
     """
     sources = list(sources)
-    options: dict[str, Any] = {"size": size, "overwrite": overwrite}
     provenance = {"task": destination.task} | provenance
+    options: dict[str, Any] = {"size": size, "overwrite": overwrite, "provenance": provenance}
     folder = destination.folder
     check_beforehand(destination, sources, **options)
     with explained_errors(destination.path), _made(folder), scratch_folder(folder) as scratch:
@@ -111,7 +111,8 @@ def saving(
         yield files
         with hold(folder):
             # once more: another process may have written meanwhile
-            earlier = check_destination(destination, sources, overwrite=overwrite)
+            options.pop("size")
+            earlier = check_destination(destination, sources, **options)
             files.write_record(_still_there(folder, earlier.kept))
             _Commit(scratch, folder).run(destination, earlier.stale)
         files.messages += _about_replacing(destination, earlier, provenance)
@@ -123,12 +124,13 @@ def check_beforehand(
     *,
     size: int = 0,
     overwrite: bool = False,
+    provenance: dict[str, Any] | None = None,
 ) -> None:
     """Check that a result can be written, before it is made; finish what a kill interrupted.
 
     Parameters
     ----------
-    destination, sources, size, overwrite
+    destination, sources, size, overwrite, provenance
         As :func:`~napari_cytosynth.tasks.export.destination.check_destination` takes them.
 
     Raises
@@ -136,7 +138,7 @@ def check_beforehand(
     OutputError
         If it may not or cannot be written there.
     """
-    options: dict[str, Any] = {"size": size, "overwrite": overwrite}
+    options: dict[str, Any] = {"size": size, "overwrite": overwrite, "provenance": provenance}
     folder = destination.folder
     with explained_errors(destination.path):
         if not folder.is_dir():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["LEVELS", "levels_of"]
+__all__ = ["LEVELS", "LIT", "UNKNOWN", "levels_of"]
 
 LEVELS = 128
 """Steps of the scale: more are not told apart, and 8-bit textures hold no more than 255."""
+LIT = np.array([1.0, 0.1, 0.6, 1.0], np.float32)
+"""Of what is selected. Pink: neither a colour of viridis nor the white of most images."""
+UNKNOWN = np.array([0.5, 0.5, 0.5, 1.0], np.float32)
+"""Of objects without a value: grey."""
 
 
 def levels_of(values: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +10,23 @@ import pandas as pd
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.axes import PlaneReader
-from napari_cytosynth.tasks.common.region import RegionMasks
+from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.tasks.common.region import Region, RegionMasks
+
+from .images import labels_over
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_cytosynth.tasks.common.region import Region
+    from napari_cytosynth.tasks.common.layers import Source
 
-__all__ = ["LabelReader", "RegionalReader", "regional_reader"]
+__all__ = [
+    "LabelReader",
+    "RegionalReader",
+    "labels_in_region",
+    "marked_when_made",
+    "regional_reader",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +67,11 @@ class RegionalReader(LabelReader):
     masks: RegionMasks = field(kw_only=True)
 
     def _checked(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
-        plane = super()._checked(index)
-        found: npt.NDArray[Any] = np.where(self.masks.mask(index), plane, plane.dtype.type(0))
+        return self.limited(index, super()._checked(index))
+
+    def limited(self, index: tuple[int, ...], other: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a plane (Y, X) of other labels that are 0 outside of the region."""
+        found: npt.NDArray[Any] = np.where(self.masks.mask(index), other, other.dtype.type(0))
         return found
 
     def at_border(self, table: pd.DataFrame, *, volumes: bool) -> pd.DataFrame:
@@ -87,6 +99,36 @@ class RegionalReader(LabelReader):
         return table.assign(at_region_border=marked)
 
 
+def marked_when_made(labels: Any, reader: LabelReader) -> RegionalReader | None:
+    """Return a reader of the region whose border cut labels when they were made, and marked them.
+
+    Parameters
+    ----------
+    labels
+        What is measured: a layer's record tells.
+    reader
+        Its reader.
+
+    Returns
+    -------
+    RegionalReader or None
+        None of labels that were made without a region, or whose cut objects are not marked.
+    """
+    record = getattr(labels, "metadata", {}).get(KEY, {})
+    made = record.get("parameters", {})
+    if made.get("at_border") != "mark" or not made.get("region"):
+        return None
+    try:
+        region = Region.from_record(made["region"])
+    except InputError:  # a record that someone has changed
+        return None
+    if made.get("planes") is not None:  # of a single plane, which has no index here
+        held = [area for area in region.areas if area.holds_in(tuple(made["planes"]))]
+        region = Region(tuple(replace(area, plane=()) for area in held), region.name)
+    masks = RegionMasks(region, reader.plane_shape, at_border="mark")
+    return RegionalReader(reader.data, reader.axes, masks=masks)
+
+
 def regional_reader(reader: LabelReader, region: Region, at_border: str) -> RegionalReader:
     """Return a reader of the labels in a region.
 
@@ -98,3 +140,32 @@ def regional_reader(reader: LabelReader, region: Region, at_border: str) -> Regi
     masks = RegionMasks(region, reader.plane_shape, at_border=at_border)
     masks.check(reader.indices())
     return RegionalReader(reader.data, reader.axes, masks=masks)
+
+
+def labels_in_region(other: Any, labels: Source, axes: str, region: Region) -> pd.DataFrame:
+    """Return which other labels have a pixel in a region.
+
+    Parameters
+    ----------
+    other
+        Array or layer of labels; a layer counts where it lies.
+    labels, axes
+        The objects in whose pixels the region is, and the letters of their axes.
+    region
+        The region.
+
+    Returns
+    -------
+    DataFrame
+        ``label``, and the place along each axis that counts planes (``t``, ``z`` …), with a row for
+        each plane that one is in.
+    """
+    reader = regional_reader(LabelReader(labels.data, axes), region, "keep")
+    over = labels_over(other, "parents", labels, axes)
+    letters, parts = reader.leading_axes.lower(), []
+    for index in reader.indices():
+        plane = np.nan_to_num(over.read(index)[0]).astype(np.int64)
+        here = np.unique(reader.limited(index, plane))
+        table = pd.DataFrame({"label": here[here > 0]})
+        parts.append(table.assign(**dict(zip(letters, index, strict=True))))
+    return pd.concat(parts, ignore_index=True)

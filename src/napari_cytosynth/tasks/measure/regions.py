@@ -58,6 +58,18 @@ class Regions:
         """Mean row and mean column of each region."""
         return self._total(self._y) / self.area, self._total(self._x) / self.area
 
+    def find_area(self) -> None:
+        """Find areas and centroids now, and not when they are used: progress is told in between."""
+        _ = self.centroid
+
+    def find_moments(self) -> None:
+        """Find the second moments now."""
+        _ = self._moments
+
+    def find_perimeter(self) -> None:
+        """Find the length of the outlines now."""
+        _ = self._perimeter
+
     def mean(self, image: npt.NDArray[Any]) -> Floats:
         """Return the mean of an image (Y, X) over each region."""
         return self._total(image[self._y, self._x]) / self.area

@@ -13,6 +13,7 @@ from napari_cytosynth.tasks.common.axes import PlaneReader, runs_along_z
 
 from .intensities import intensity_column
 from .neighbours import Contacts, next_objects, related
+from .readers import RegionalReader
 from .regions import Regions
 from .stacks import measure_run
 
@@ -95,6 +96,10 @@ class Rows:
         nothing = np.zeros((0, 0), np.int64)
         labels = nothing if index is None else self.reader.read(index)[0]
         regions = Regions(labels)
+        self._tick(0)
+        for step in (regions.find_area, regions.find_moments, regions.find_perimeter):
+            step()
+            self._tick(0)
         columns = _shape(regions, self.size)
         self._tick()
         columns["solidity"] = np.minimum(regions.area / regions.convex_area(), 1)
@@ -152,12 +157,30 @@ class Rows:
         """Yield planes of objects and of what they may lie in, of which the labels are one."""
         nothing = np.zeros((0, 0), np.int64)
         yield nothing, nothing  # without any plane there is a table, too
+        left_out = nothing if inside else self._cut(other, planes)
         for plane in planes:
-            own, under = self.reader.read(plane)[0], other.read(plane)[0]
-            if under.dtype.kind == "f":  # outside of it there is nothing
-                under = np.nan_to_num(under).astype(np.int64)
+            own, under = self.reader.read(plane)[0], _whole_numbers(other.read(plane)[0])
+            if isinstance(self.reader, RegionalReader) and not inside:
+                # what lies outside of the region is no child of what lies in it
+                under = self.reader.limited(plane, under)
+                under = np.where(np.isin(under, left_out), 0, under) if left_out.size else under
             yield (own, under) if inside else (under, own)
             self._tick(0)
+
+    def _cut(self, other: MeasuredImage, planes: list[Plane]) -> npt.NDArray[np.int64]:
+        """Return which other labels are left out, as the border of the region cuts them."""
+        reader, found = self.reader, [np.zeros(0, np.int64)]
+        if isinstance(reader, RegionalReader) and reader.masks.drops:
+            found += [
+                reader.masks.touched(plane, _whole_numbers(other.read(plane)[0]))
+                for plane in planes
+            ]
+        return np.unique(np.concatenate(found))
+
+
+def _whole_numbers(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return labels that were looked up on another grid: outside of it there is nothing."""
+    return np.nan_to_num(labels).astype(np.int64) if labels.dtype.kind == "f" else labels
 
 
 def _rows(columns: Columns, letters: str, place: tuple[int, ...]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from .doubt import add_doubt, has_doubt
 from .images import channel_images, labels_over, single_image
 from .intensities import intensity_column
 from .own_columns import keep_own_columns
-from .readers import LabelReader, RegionalReader, regional_reader
+from .readers import LabelReader, RegionalReader, marked_when_made, regional_reader
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.common.axes import PlaneReader
     from napari_cytosynth.tasks.common.layers import Source
 
-__all__ = ["check_ratios", "measure", "with_index"]
+__all__ = ["check_ratios", "checked_axes", "measure", "with_index"]
 
 BYTES_PER_PIXEL = 64  # labels, outline and coordinates, where all of a plane is objects
 
@@ -158,7 +158,7 @@ def measure(
         is no such thing.
     """
     source = read_source(labels, "labels")
-    axes = _checked_axes(source, axes)
+    axes = checked_axes(source, axes)
     check_callable(progress, "progress")
     z_size, size = known_voxel_size(source, axes, pixel_size)
     reader = LabelReader(source.data, axes)
@@ -195,12 +195,29 @@ def measure(
     places = [axis for axis in axes.lower() if axis not in "cyx"]
     if isinstance(reader, RegionalReader):
         table = reader.at_border(table, volumes=rows.volumes)
+    made = marked_when_made(labels, reader)
+    if made is not None:  # who measures them again measures parts, with a region or without
+        cut = made.at_border(table, volumes=rows.volumes)["at_region_border"]
+        table["at_region_border"] = cut | table.get("at_region_border", False)
     table = keep_own_columns(table, getattr(labels, "features", None), places)
     return with_index(table)
 
 
-def _checked_axes(source: Source, axes: str | None) -> str:
-    """Return the axes of the labels, if these can be measured."""
+def checked_axes(source: Source, axes: str | None) -> str:
+    """Return the axes of the labels, if these can be measured.
+
+    Parameters
+    ----------
+    source
+        The labels.
+    axes
+        One letter each; None guesses.
+
+    Raises
+    ------
+    InputError
+        If they hold no whole numbers, have channels, or the axes do not fit.
+    """
     data = source.data
     if np.dtype(data.dtype).kind not in "iub":
         raise InputError("Only labels can be measured: whole numbers, 0 for the background.")

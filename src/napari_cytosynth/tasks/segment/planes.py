@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from .flows.planes import OwnedPlanes
     from .tree import ComponentTree, TreeView
 
-__all__ = ["CutTree", "SegmentedPlanes"]
+__all__ = ["CutTree", "LabelledAnew", "SegmentedPlanes"]
+
+
+# Up to so many pixels a plane is labelled in a tenth of a second.
+_LABELLED_ANEW = 2**22
 
 
 class CutTree:
@@ -63,6 +67,25 @@ class CutTree:
         if self._stack and (options is None or options.link_planes):
             return view
         return view.without(view.labels.ravel()[self._cut])
+
+
+class LabelledAnew:
+    """Objects of a plane, labelled at each threshold: they stand in for its component tree."""
+
+    def __init__(self, segmentation: SegmentedPlanes, plane: Plane) -> None:
+        self._segmentation, self._plane = segmentation, plane
+
+    def at(
+        self, threshold: float, options: LabelOptions, *, out: npt.NDArray[np.int32] | None = None
+    ) -> TreeView:
+        """Return the objects at a threshold, as :meth:`ComponentTree.at` does."""
+        from napari_cytosynth.tasks.link import object_areas
+
+        from .tree import TreeView
+
+        options = replace(options, threshold=threshold, split_touching=False)
+        labels = self._segmentation.label_plane(self._plane, options)
+        return TreeView(threshold, labels, object_areas(labels)[1:])
 
 
 @dataclass(eq=False, repr=False)
@@ -205,6 +228,14 @@ class SegmentedPlanes:
         tree.prepare_holes()  # here, not at the first drag with fill_holes
         cut = self.cut_pixels(plane)
         return CutTree(tree, cut, stack="Z" in self.axes) if len(cut) else tree
+
+    def labelled_anew(self, plane: Plane = ()) -> LabelledAnew | None:
+        """Return what stands in for :meth:`tree` until that is prepared.
+
+        None for a plane that is too large, or whose touching objects are split by flows.
+        """
+        small = self.probability_plane(plane).size <= _LABELLED_ANEW
+        return LabelledAnew(self, plane) if small and not self.splits_by_flows else None
 
     def mean_confidence(
         self, planes: Iterable[tuple[Plane, npt.NDArray[np.integer]]], count: int

@@ -23,8 +23,8 @@ from napari_cytosynth.tasks.export.saving import saving
 from napari_cytosynth.tasks.measure.images import channel_images
 from napari_cytosynth.tasks.measure.table import measure
 
+from .by_hand import CorrectedPlanes
 from .confidence import DOUBTFUL, count_doubtful
-from .corrected import CorrectedPlanes
 from .result_check import TrainingFacts
 from .runs import count_in_runs
 
@@ -89,12 +89,8 @@ class Segmentation(CorrectedPlanes):
     objects: str = "objects"
     pixel_size: tuple[float, ...] | None = None
     z_size: float | None = None
-    source: Source = field(default_factory=lambda: Source(np.zeros((0, 0))))
     source_axes: str = "YX"
-    position: tuple[int, ...] | None = None
     channel: int = 0
-    messages: list[str] = field(default_factory=list)
-    base_provenance: dict[str, Any] = field(default_factory=dict)
     training: TrainingFacts = field(default_factory=TrainingFacts)
     doubted: Any = None
 
@@ -106,13 +102,6 @@ class Segmentation(CorrectedPlanes):
     def threshold(self) -> float:
         """Threshold of :attr:`labels`."""
         return self.options.threshold
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """Provenance record of this result, of plain values."""
-        parameters = self.base_provenance.get("parameters", {}) | asdict(self.options)
-        by_hand = {"corrections": self.corrections.record()} if self.corrections else {}
-        return self.base_provenance | {"parameters": parameters} | by_hand
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -367,7 +356,7 @@ class Segmentation(CorrectedPlanes):
         facts = ImageFacts(self.axes, size, objects=self.objects)
         space = 4 * math.prod(self.probability.shape)
         options: dict[str, Any] = {"size": space, "overwrite": overwrite}
-        with saving(destination, self.provenance, self.source.files, **options) as files:
+        with saving(destination, self.provenance_to_save(), self.source.files, **options) as files:
             known = self.annotated if self.corrections else None
             write_segmentation(files, self.probability, self.labels, self.table, facts, known)
         self.messages.extend(files.messages)

@@ -87,9 +87,11 @@ def compare(
     virtual = staining.mean[number]
     found = real_on_grid(staining, real, geometry)
     measured = found.pixels
-    known = np.isfinite(measured)
+    known = np.isfinite(measured) & np.isfinite(virtual)  # that is NaN outside of a region
     values = measured[known]
     span = float(np.ptp(values)) if values.size else 0.0
+    if not values.size:
+        raise InputError("The real image does not reach into the region that was stained.")
     if span == 0:
         raise InputError("The real image has the same value everywhere: nothing can be compared.")
     return Comparison(
@@ -140,13 +142,14 @@ def _similarity(
     """Return the mean structural similarity of the planes, where both lie; NaN without room."""
     found, sides = [], virtual.shape[-2:]
     for one, other in zip(virtual.reshape(-1, *sides), measured.reshape(-1, *sides), strict=True):
-        known = np.isfinite(other)
+        known = np.isfinite(other) & np.isfinite(one)
         rows, columns = (np.flatnonzero(known.any(axis=axis)) for axis in (1, 0))
         # the window of the structural similarity is 11 px wide
         box = tuple(slice(at[0], at[-1] + 1) for at in (rows, columns) if at.size)
         if not box or min(one[box].shape) <= 11:
             continue
-        found.append(ssim(one[box], np.where(known, other, one)[box], data_range=span))
+        own = np.where(np.isfinite(one), one, 0)  # NaN outside of a region
+        found.append(ssim(own[box], np.where(known, other, own)[box], data_range=span))
     return float(np.mean(found)) if found else float("nan")
 
 

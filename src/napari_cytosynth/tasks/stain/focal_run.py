@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.focal_reader import FocalPlaneReader, choice_messages
-from napari_cytosynth.tasks.common.planes import PlaneRun
+from napari_cytosynth.tasks.common.region import RegionalRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def choose_at(
 
 
 @dataclass(eq=False)
-class FocalRun(PlaneRun):
+class FocalRun(RegionalRun):
     """A run over the planes of an image, or over groups of focal planes along Z."""
 
     given: tuple[int, ...] | None = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.region import RegionMasks
 
     from .objects.result import StainedObjects
     from .objects.source import StainRun
@@ -91,6 +92,9 @@ class Staining:
         Warnings and notes of the run, for the user.
     provenance
         Provenance record of this result, of plain values.
+    region
+        To which the result is limited: outside, `mean`, `std` and all others are NaN. Default:
+        None, the whole image.
     run
         The run that made it, whose network :meth:`objects` uses again; None of a result that
         was made otherwise.
@@ -117,6 +121,7 @@ class Staining:
     focal_planes: tuple[tuple[int, ...], ...] = ()
     messages: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    region: RegionMasks | None = None
     run: StainRun | None = None
 
     def __repr__(self) -> str:

@@ -13,9 +13,10 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.axes import plane_slices
 from napari_cytosynth.tasks.common.planes import engine_record, is_constant
 from napari_cytosynth.tasks.common.provenance import record
-from napari_cytosynth.tasks.common.resample import back_to, to_shape
+from napari_cytosynth.tasks.common.resample import to_shape
 
 from .focal_run import FocalRun
+from .part import PartOfPlane
 from .passes import Passes
 from .plan import SamplingPlan
 from .result import Staining
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["StainingRun"]
 
 PATCHED_PIXELS = 9 * 64 * 64
+NUCLEUS = 40.0  # px: as far beside a region nuclei are seen whole
 
 
 @dataclass(eq=False)
@@ -84,6 +86,7 @@ class StainingRun(FocalRun):
         arrays = 1 + self.has_uncertainty + spreads + (plan.samples if plan.keep_samples else 0)
         needed = 4 * arrays * len(self.units.names) * math.prod(self.whole_shape)
         plane = 4 * channels * math.prod(self.shape or self.reader.plane_shape)
+        needed += 0 if self.region is None else 4 * len(self.units.names) * self._seen_pixels()
         if plan.views > 1:
             needed += 4 * plane
         if plan.keep_samples:  # those of a plane too, before they are in the stain's units
@@ -110,9 +113,32 @@ class StainingRun(FocalRun):
         self.samples: Floats | None = None
         if count and self.plan.keep_samples:
             self.samples = np.zeros((count, *shape), np.float32)
+        # of what the network saw beside the region, too: objects are separated with it
+        self.beside: dict[tuple[int, ...], Floats] = {}
+        for array in (self.mean, self.std, self.view_std, self.sample_std, self.samples):
+            self._blank_outside(array)
         self.counts: list[int] = []
         self.view_counts: list[int] = []
         self.cut_short = False
+
+    def _blank_outside(self, array: Floats | None) -> None:
+        """Fill an array with NaN outside of the region: a stain of 0 there would mean dark."""
+        if array is None or self.region is None:
+            return
+        for place in map(self.place, self.indices):
+            plane = array[(..., *plane_slices(self.axes, place))]  # a view
+            plane[..., ~self.region.mask(place)] = np.nan
+
+    def _seen_pixels(self) -> int:
+        return sum(self.part(index).pixels for index in self.indices if not self.misses(index))
+
+    def part(self, index: tuple[int, ...]) -> PartOfPlane:
+        """Return the part of a plane that the network has to see."""
+        own, place = self.reader.plane_shape, self.place(index)
+        box = None
+        if self.region is not None and not self.sampler.needs_whole_plane:
+            box = self.box_in(index, self.shape or own, self.sampler.geometry, NUCLEUS)
+        return PartOfPlane(place, own, self.shape, box, self.region)
 
     def execute(
         self, tick: Progress, on_update: OnUpdate | None, enough: Callable[[], bool] | None
@@ -120,6 +146,9 @@ class StainingRun(FocalRun):
         """Stain all planes."""
         passes = Passes(self.sampler, self.plan)
         for index, plane, report in self.iter_planes(tick):
+            if self.misses(index):
+                report(1, 1, "no region here")
+                continue
             if is_constant(plane):
                 # the network's response to an empty plane is no prediction
                 self.add_messages(
@@ -132,8 +161,10 @@ class StainingRun(FocalRun):
                 )
                 report(1, 1, "empty plane")
                 continue
-            drawn = passes.run(self.scaled(plane), self._update(index, on_update), enough, report)
-            self._keep(self.place(index), drawn)
+            part = self.part(index)
+            seen, update = part.cut(self.scaled(plane)), self._update(part, on_update)
+            drawn = passes.run(seen, update, enough, report)
+            self._keep(part, drawn)
             self.counts.append(drawn.samples)
             self.view_counts.append(drawn.views)
             if drawn.stopped:
@@ -149,7 +180,7 @@ class StainingRun(FocalRun):
         scaled = self.normalised(plane)
         return scaled if self.shape is None else to_shape(scaled, self.shape)
 
-    def _update(self, index: tuple[int, ...], on_update: OnUpdate | None) -> OnPasses | None:
+    def _update(self, part: PartOfPlane, on_update: OnUpdate | None) -> OnPasses | None:
         """Return the callable that shows a plane after each pass, in the image's grid and units."""
         if on_update is None:
             return None
@@ -158,36 +189,21 @@ class StainingRun(FocalRun):
             self.check_result(so_far.mean)
             sigma = self.units.sigma(so_far)
             on_update(
-                self.place(index),
+                part.place,
                 count,
-                self._on_grid(self.units.mean(so_far.mean)),
-                None if sigma is None else self._on_grid(sigma),
+                part.on_grid(self.units.mean(so_far.mean)),
+                None if sigma is None else part.on_grid(sigma),
             )
 
         return update
 
-    def _on_grid(self, values: Floats) -> Floats:
-        """Return a result (C, Y, X) on the image's own grid."""
-        return values if self.shape is None else back_to(values, self.reader.plane_shape)
-
-    def to_network_grid(self, plane: Floats) -> Floats:
-        """Return a plane (Y, X) of the result on the network's grid."""
-        return plane if self.shape is None else to_shape(plane[None], self.shape)[0]
-
-    def on_grid_labels(self, labels: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Return labels (Y, X) on the image's own grid: each pixel takes the nearest one's."""
-        if self.shape is None:
-            return labels
-        rows, columns = (
-            np.minimum(((np.arange(size) + 0.5) * n / size).astype(int), n - 1)
-            for size, n in zip(self.reader.plane_shape, labels.shape, strict=True)
-        )
-        return labels[np.ix_(rows, columns)]
-
-    def _keep(self, place: tuple[int, ...], drawn: Drawn) -> None:
-        where = (slice(None), *plane_slices(self.axes, place))
+    def _keep(self, part: PartOfPlane, drawn: Drawn) -> None:
+        where = (slice(None), *plane_slices(self.axes, part.place))
         self.check_result(drawn.mean)
-        self.mean[where] = self._on_grid(self.units.mean(drawn.mean))
+        mean = self.units.mean(drawn.mean)
+        self.mean[where] = part.on_grid(mean)
+        if self.region is not None:
+            self.beside[part.place] = mean
         kept = (
             (self.std, self.units.sigma(drawn)),
             (self.view_std, self.units.spread(drawn.view_std)),
@@ -195,10 +211,25 @@ class StainingRun(FocalRun):
         )
         for whole, values in kept:
             if whole is not None and values is not None:
-                whole[where] = self._on_grid(values)
+                whole[where] = part.on_grid(values)
         if self.samples is not None and drawn.kept is not None:
             for number, sample in enumerate(drawn.kept):
-                self.samples[(number, *where)] = self._on_grid(self.units.mean(sample))
+                self.samples[(number, *where)] = part.on_grid(self.units.mean(sample))
+
+    def stains_seen(self, part: PartOfPlane, mean: Floats) -> Floats:
+        """Return the stains (C, y, x) of a part on the network's grid.
+
+        Parameters
+        ----------
+        part
+            Of a plane.
+        mean
+            (C, …): those of the result.
+        """
+        if part.place in self.beside:
+            return part.as_shown(self.beside[part.place])
+        plane = mean[(slice(None), *plane_slices(self.axes, part.place))]
+        return plane if self.shape is None else to_shape(plane, self.shape)
 
     def _warnings(self) -> list[str]:
         """Return warnings about the uncertainty and the number of samples."""
@@ -251,6 +282,7 @@ class StainingRun(FocalRun):
             "keep_samples": plan.keep_samples,
             "inject_dropout": plan.injected,
             **self.focal_parameters(),
+            **self.region_parameters(),
         }
         engine = engine_record(self.sampler) | {"samples": sorted(set(self.counts))}
         # an empty plane has no samples
@@ -270,6 +302,7 @@ class StainingRun(FocalRun):
             display_range=self.units.display_range,
             provenance=record("stain", self.model, self.source, own | parameters, engine)
             | self.focal_record(),
+            region=self.region,
             run=self,
             **self.placement_arguments(),
         )

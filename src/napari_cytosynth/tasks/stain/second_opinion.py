@@ -178,6 +178,12 @@ def _check(first: Any, second: Any) -> tuple[str, ...]:
         )
     if first.axes != second.axes or first.mean.shape[1:] != second.mean.shape[1:]:
         raise InputError("The two results are not of the same image: their shapes differ.")
+    regions = [one.region and one.region.region.record() for one in (first, second)]
+    if regions[0] != regions[1]:
+        raise InputError(
+            "The two results are not of the same region: stain the image with both models inside "
+            "of the same shapes."
+        )
     return names
 
 
@@ -198,6 +204,8 @@ def _real_iou(
 ) -> npt.NDArray[np.float64]:
     """Return the highest IoU of each listed object with one of the real stain."""
     labels = _real_objects(found[0], real)
+    # outside of a region there are no objects of the stain
+    labels = np.where(np.isnan(found[0].staining.mean[0]), 0, labels)
     ious: dict[tuple[str, int], float] = {}
     for image, own in zip(("first", "second"), found, strict=True):
         ids = np.unique(own.labels[own.labels > 0]).tolist()
@@ -253,7 +261,9 @@ def _usual(
     level: npt.NDArray[np.float32], difference: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """Return how much the two usually differ at each pixel's brightness, in this image."""
-    if difference.size < _LEAST_PIXELS or not difference.any():
+    known = np.isfinite(difference)  # not outside of a region
+    own = difference[known]
+    if own.size < _LEAST_PIXELS or not own.any():
         tiny = np.finfo(np.float32).tiny
-        return np.full(difference.shape, max(float(np.abs(difference).max(initial=0)), tiny))
-    return fit_error_curve(difference, level).sigma(level)
+        return np.full(difference.shape, max(float(np.abs(own).max(initial=0)), tiny))
+    return fit_error_curve(own, level[known]).sigma(np.where(known, level, 0))

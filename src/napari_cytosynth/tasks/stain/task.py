@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from napari_cytosynth.arguments import check_callable
+from napari_cytosynth.arguments import check_callable, check_choice
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.defaults import check_task
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.planes import make_reader
+from napari_cytosynth.tasks.common.region import AT_BORDER
 
 from .focal_run import choose_at
 from .plan import SamplingPlan
@@ -55,6 +56,8 @@ def stain(
     device: str = "auto",
     precision: str = "auto",
     tile_size: int | None = None,
+    region: Any = None,
+    at_border: Literal["keep", "drop", "mark"] = "keep",
     on_start: Callable[[Staining], None] | None = None,
     on_update: OnUpdate | None = None,
     enough: Callable[[], bool] | None = None,
@@ -129,8 +132,19 @@ def stain(
     device, precision, tile_size
         See :class:`~napari_cytosynth.inference.dropout.sampler.Sampler`. Default:
         ``"auto"``, ``"auto"`` and None.
+    region
+        Only what lies inside is stained: a napari Shapes layer or polygons, as
+        :func:`~napari_cytosynth.tasks.segment.task.segment` takes them. The network runs on the
+        box around the region and what it sees beside it; brightness is scaled by the whole
+        plane. Outside, all values are NaN: nothing is known there. None (default) is the
+        whole image.
+    at_border
+        What becomes of :meth:`Staining.objects` that touch the border of the region: ``"keep"``
+        (default) keeps the part inside, ``"drop"`` leaves them out, ``"mark"`` keeps the part
+        inside, and the table has the column ``at_region_border``.
     on_start
-        Called once before the first sample with the result, still empty (all 0). Default: None.
+        Called once before the first sample with the result, still empty (all 0, and NaN outside
+        of a region). Default: None.
     on_update
         Called after each view and sample with the plane's index (``()`` with `planes`), the
         number of both so far, and mean and std (C, Y, X) of that plane as the final ones will
@@ -163,6 +177,7 @@ def stain(
     plan = SamplingPlan.of(views, samples, seed, tolerance, keep_samples, inject_dropout)
     for name, function in (("on_start", on_start), ("on_update", on_update), ("enough", enough)):
         check_callable(function, name)
+    check_choice(at_border, "at_border", AT_BORDER)
     with cancellable(resolve_progress(progress)) as tick:
         source = read_source(image)
         loaded = _load_stainer(model, device, progress)
@@ -174,9 +189,10 @@ def stain(
         run.select_stains(stains)
         run.move_to_front(first_plane)
         run.set_resampling(resample)
+        run.limit_to(region, at_border)
+        run.make_sampler(device if device != "auto" else loaded.device, precision, tile_size)
         run.check_memory()
         run.choose_focal_planes(focal_planes, tick)
-        run.make_sampler(device if device != "auto" else loaded.device, precision, tile_size)
         run.allocate()
         given = run.common_parameters(channels, resample, device, precision)
         if on_start is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, Container, LineEdit, PushButton, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
 from qtpy.QtWidgets import QFileDialog, QProgressBar
 from superqt import QCollapsible
 
@@ -19,6 +19,7 @@ from napari_cytosynth.widgets.common.parts import (
 from napari_cytosynth.widgets.common.remembered import recall, remember
 
 from .file_list import FileList
+from .file_order import SHOWN
 from .inputs import OF_AN_IMAGE, BatchInputs
 from .wording import AGAIN, DEEPER, REPLACE, describe_settings
 
@@ -42,6 +43,8 @@ class BatchForm(Container[Any]):
     ----------
     own_facts, recursive, out, jobs, name_pattern, again, overwrite
         magicgui widgets, each with a ``value``.
+    shown, find
+        Which images are listed: those of some states, with some text in their name.
     status, detail, summary
         The sentences that the user reads: on the run, on the chosen file, and where table and
         page lie.
@@ -78,6 +81,7 @@ class BatchForm(Container[Any]):
         self._pick = (
             PushButton(text="Files…", tooltip="Choose images."),
             PushButton(text="Folder…", tooltip="Choose a folder of images."),
+            PushButton(text="Clear", tooltip="Choose none."),
         )
         self._recursive = CheckBox(text=DEEPER, tooltip="Look in folders of folders, too.")
         self._chosen = plain_label("chosen")
@@ -95,6 +99,12 @@ class BatchForm(Container[Any]):
         self._status, self._detail = plain_label("status"), plain_label("detail")
         self._summary = plain_label("summary", visible=False)
         self._file_list = FileList()
+        self._shown = ComboBox(
+            choices=SHOWN, tooltip="Which images are listed. “To be looked at”: doubtful or failed."
+        )
+        self._find = LineEdit(tooltip="List only images with this text in their name.")
+        self._find.native.setPlaceholderText("part of the name")
+        self._find.native.setClearButtonEnabled(True)
         self._show_page = PushButton(text="Open page", tooltip="Pictures, the doubtful first.")
         self._show_folder = PushButton(text="Open folder", tooltip="The folder of the results.")
 
@@ -130,6 +140,7 @@ class BatchForm(Container[Any]):
             heading("Images"), self._row(*self._pick, self._recursive), self._chosen.native,
             self._row(self._out, self._browse, labels=True), self._button.native,
             Messages(self._bar, self._status.native),
+            self._row(self._shown, self._find),
             self._file_list, self._detail.native, self._summary.native,
             self._row(self._show_page, self._show_folder), advanced,
         ):  # fmt: skip
@@ -182,6 +193,16 @@ class BatchForm(Container[Any]):
         return self._overwrite
 
     @property
+    def shown(self) -> Any:
+        """Which states are listed, of :data:`~.file_order.SHOWN`."""
+        return self._shown
+
+    @property
+    def find(self) -> Any:
+        """Text that the names of the listed images hold."""
+        return self._find
+
+    @property
     def status(self) -> Any:
         """The sentence on the run."""
         return self._status
@@ -229,11 +250,11 @@ class BatchForm(Container[Any]):
     def _show_inputs(self) -> None:
         names = self._inputs
         if not names:
-            self._chosen.value = "None yet."
+            self._chosen.value = "None yet. Files and folders can be dropped on the list, too."
         elif len(names) == 1:
             self._chosen.value = names[0]
         else:
-            self._chosen.value = f"{len(names):,} files, the first {names[0]}"
+            self._chosen.value = f"{len(names):,} files or folders, the first {names[0]}"
 
     # -- dialogs ----------------------------------------------------------------------------------
 

@@ -14,14 +14,14 @@ from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import single_shot
 from napari_cytosynth.widgets.common.result_settings import settings_in
 
-from .file_list import rows_of
-from .form import BatchForm
+from .choosing import ChoosingForm
+from .file_rows import rows_of
 from .inputs import find_files, saved_settings
 from .opening import OpenedLayers, load_layers
 from .wording import in_the_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     import napari.viewer
     from qtpy.QtCore import QModelIndex
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.batch.process.messages import BatchRequest, Ended, Event
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
 
-    from .file_list import FileRow
+    from .file_rows import FileRow
 
 __all__ = ["BatchWidget"]
 
@@ -42,7 +42,7 @@ _STOPPED_ANEW = "Stopped. What is done stays."
 _KEPT = " Labels that you edited stay open; save them to keep the changes."
 
 
-class BatchWidget(BatchForm):
+class BatchWidget(ChoosingForm):
     """Does with many files what was done with one image, in a process of its own.
 
     A script drives it by value: ``widget.take_from("Segment")``, or
@@ -86,12 +86,7 @@ class BatchWidget(BatchForm):
         segment.changed.connect(lambda *_: self.take_from("Segment"))
         stain.changed.connect(lambda *_: self.take_from("Stain"))
         file.changed.connect(lambda *_: self.load_settings())
-        files, folder = self._pick
-        files.changed.connect(lambda *_: self.choose_files())
-        folder.changed.connect(lambda *_: self.choose_folder())
-        self._browse.changed.connect(lambda *_: self.choose_out())
-        for part in (self._recursive, self._out, self._pattern):
-            part.changed.connect(self._on_choice)
+        self._begin_choosing()
         self._button.changed.connect(self._on_button)
         self._show_page.changed.connect(lambda *_: self._open_outside("report.html"))
         self._show_folder.changed.connect(lambda *_: self._open_outside(""))
@@ -146,33 +141,7 @@ class BatchWidget(BatchForm):
         elif outcome.error:
             self._show_error(outcome.error)
 
-    # -- files ---------------------------------------------------------------------------------
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Files, folders, OME-Zarr plates and patterns of names."""
-        return self._inputs
-
-    @inputs.setter
-    def inputs(self, names: Iterable[str | Path]) -> None:
-        self._inputs = tuple(map(str, [names] if isinstance(names, str | Path) else names))
-        self._show_inputs()
-        self._on_choice()
-
-    def choose_files(self) -> None:
-        """Ask for image files."""
-        if names := self._ask_files():
-            self.inputs = names
-
-    def choose_folder(self) -> None:
-        """Ask for a folder of images."""
-        if folder := self._ask_folder("Folder of images"):
-            self.inputs = [folder]
-
-    def choose_out(self) -> None:
-        """Ask for the folder of the results."""
-        if folder := self._ask_folder("Folder for the results"):
-            self._out.value = folder
+    # -- the list ----------------------------------------------------------------------------------
 
     def _on_choice(self, *_: Any) -> None:
         if not self._runs.busy:
@@ -183,7 +152,13 @@ class BatchWidget(BatchForm):
         """List the files that are chosen, in the background."""
         self._look_soon.stop()
         inputs = self._chosen_inputs()
-        if self._runs.busy or not inputs.inputs:
+        if self._runs.busy:
+            return
+        if not inputs.inputs:
+            self._looks.forget()
+            if self.rows:
+                self._file_list.files.show([])
+                self._status.value = ""
             return
         self._looks.start(lambda progress: find_files(inputs, progress), self._on_found)
 
@@ -315,6 +290,7 @@ class BatchWidget(BatchForm):
         parts: tuple[Any, ...] = (*self._sources, *self._pick, self._browse)
         for part in (*parts, self._out, self._recursive):
             part.enabled = not running
+        self._file_list.takes_files = not running
         self._bar.setRange(0, 0)
         self._bar.setVisible(running)
 
@@ -342,8 +318,8 @@ class BatchWidget(BatchForm):
                 QDesktopServices.openUrl(QUrl.fromLocalFile(str(place)))
                 return
 
-    def _on_row(self, index: QModelIndex, *_: Any) -> None:
-        self._show_detail(index.row() if index.isValid() else None)
+    def _on_row(self, *_: Any) -> None:
+        self._show_detail(self._file_list.chosen())
 
     def _show_detail(self, number: int | None) -> None:
         rows = self._file_list.files.rows
@@ -355,7 +331,7 @@ class BatchWidget(BatchForm):
         self._detail.value = f"{row.item.title}: {sentence}"
 
     def _on_clicked(self, index: QModelIndex) -> None:
-        self.open_row(index.row())
+        self.open_row(self._file_list.row_at(index))
 
     def open_row(self, number: int) -> None:
         """Open image and result of a row as layers, in place of those opened before."""

@@ -265,9 +265,7 @@ def save_table(table: Any, path: str | Path) -> None:
 
 
 def show_table(viewer: Any, layer: Any) -> None:
-    """Open napari's features table on a layer; the heads of its columns explain them."""
-    from .column_tips import explain_columns
+    """Open the table of a layer, and the Look widget with its filters, colours and plots."""
+    from .opening import open_widget
 
-    viewer.layers.selection.active = layer
-    found = viewer.window.add_plugin_dock_widget("napari", "Features table widget")
-    explain_columns(found[1])
+    open_widget(viewer, "Look").show_table(layer)

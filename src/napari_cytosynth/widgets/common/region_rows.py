@@ -62,13 +62,15 @@ class RegionRows:
     def _on_region(self, layer: Any) -> None:
         self.at_border.visible = layer is not None
 
-    def chosen(self, image: Any, axes: str) -> tuple[Region | None, AtBorder]:
+    def chosen(self, image: Any, axes: str, across: str = "") -> tuple[Region | None, AtBorder]:
         """Return the region as it is drawn now, and what becomes of cut objects.
 
         Parameters
         ----------
         image, axes
             The layer that the shapes lie on, and the letters of its axes.
+        across
+            Letters of axes all along which the shapes hold. Default: none.
 
         Raises
         ------
@@ -81,4 +83,5 @@ class RegionRows:
         from napari_cytosynth.tasks.common.region import find_region
 
         # later edits of the layer, and its removal, do not matter to the run
-        return find_region(self.region.value, read_source(image), axes), self.at_border.value
+        found = find_region(self.region.value, read_source(image), axes, across)
+        return found, self.at_border.value

@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import CytosynthError, InputError
 
+from .opening import open_widget
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["ResultSettings", "settings_in"]
 
 _NO_RESULT = "There is no result yet: press Run first."
-_PLUGIN = "napari-cytosynth"
 _open: weakref.WeakSet[ResultSettings] = weakref.WeakSet()
 
 
@@ -114,7 +115,7 @@ class ResultSettings(Container[Any]):
         """Hand the settings to the Batch widget, which is opened if needed; return that."""
         try:
             settings = self.settings()
-            _, batch = self.viewer.window.add_plugin_dock_widget(_PLUGIN, "Batch", tabify=True)
+            batch = open_widget(self.viewer, "Batch")
             batch.take_settings(settings, self.title)
         except CytosynthError as error:
             self._show(f"⚠ {error}")

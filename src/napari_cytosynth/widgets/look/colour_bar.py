@@ -9,13 +9,11 @@ from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPalette
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_cytosynth.tasks.look.colours import LEVELS, levels_of
+from napari_cytosynth.tasks.look.colours import LEVELS, UNKNOWN, levels_of
 from napari_cytosynth.widgets.common.layers import format_number
 
-__all__ = ["UNKNOWN", "ColourBar", "colours_of", "scale_of_colours"]
+__all__ = ["ColourBar", "colours_of", "scale_of_colours"]
 
-UNKNOWN = np.array([0.5, 0.5, 0.5, 1.0], np.float32)
-"""Grey: of objects without a value."""
 _BAR, _TEXT = 14, 16  # px
 
 

@@ -19,6 +19,7 @@ from napari_cytosynth.widgets.common.parts import (
 
 from .colour_bar import ColourBar
 from .filters import FilterList
+from .saving.panel import SavingPanel
 
 __all__ = ["LookForm", "RowView"]
 
@@ -57,6 +58,7 @@ class LookForm(Container[Any]):
             narrow(box)
         self.filters, self.bar, self.row = FilterList(), ColourBar(), RowView()
         self.bar.hide()
+        self.saving = SavingPanel()
         self._make_buttons()
         self.status = plain_label("status")
         super().__init__(widgets=[self.objects, self.colour_by], labels=True)
@@ -71,10 +73,6 @@ class LookForm(Container[Any]):
             text="Reset",
             tooltip="Remove all filters and colours: the layer looks as before.",
         )
-        self.keep_button = PushButton(
-            text="Keep as new layer",
-            tooltip="Write the objects that are shown into a new labels layer, with their rows.",
-        )
         self.previous_button = PushButton(
             text="◀ Previous", tooltip="The more doubtful object before."
         )
@@ -88,7 +86,7 @@ class LookForm(Container[Any]):
             tooltip="A histogram and a scatter of two columns; draw around points to select them.",
         )
         self.show_button = PushButton(
-            text="Show table", tooltip="napari's table, beside the viewer."
+            text="Show table", tooltip="The rows of the objects that are shown, below the viewer."
         )
 
     def _arrange(self) -> None:
@@ -100,18 +98,18 @@ class LookForm(Container[Any]):
             Container(widgets=row, layout="horizontal", labels=False)
             for row in (
                 [self.add_button, self.reset_button],
-                [self.keep_button],
                 [self.show_button, self.plot_button],
                 [self.previous_button, self.next_button],
             )
         ]
         for part in self._rows:
             part.margins = (0, 0, 0, 0)
-        filters, keeping, table, walk = self._rows
+        filters, table, walk = self._rows
         layout.addWidget(filters.native)
         layout.addWidget(self.shown_count.native)
-        layout.addWidget(keeping.native)
         layout.addWidget(table.native)
+        layout.addWidget(heading("Take along"))
+        layout.addWidget(self.saving.native)
         layout.addWidget(heading("Selected object"))
         layout.addWidget(walk.native)
         layout.addWidget(self.status.native)
@@ -124,9 +122,10 @@ class LookForm(Container[Any]):
     def enable(self, enabled: bool) -> None:
         """Let the parts be used that need a table."""
         walk = (self.previous_button, self.next_button)
-        filters = (self.add_button, self.reset_button, self.keep_button)
+        filters = (self.add_button, self.reset_button)
         for part in (self.colour_by, *filters, *walk, self.show_button, self.plot_button):
             part.enabled = enabled
+        self.saving.enable(enabled)
 
 
 class RowView(QTableWidget):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 __all__ = ["LayerColours"]
 
+_LARGEST = 2**28  # number of a label: its table of colours takes as many bytes
 _NOTHING = np.zeros(4, np.float32)
 
 
@@ -54,13 +56,11 @@ class LayerColours:
         other
             RGBA of objects that are not among them. Default: they are not seen.
         """
-        from napari.utils.colormaps import DirectLabelColormap
-
         layer = self.layer
         if not self.active:
             self._own = layer.colormap
         background = self._own.background_value
-        colormap = DirectLabelColormap(
+        colormap = _direct_colormap()(
             color_dict={None: other, background: _NOTHING}, background_value=background
         )
         # not through the check of napari, which takes 0.4 s for 10,000 colours
@@ -87,3 +87,30 @@ class LayerColours:
     def _take_selection(self, colormap: Any) -> None:
         colormap.use_selection = self.layer.show_selected_label
         colormap.selection = self.layer.selected_label
+
+
+@cache
+def _direct_colormap() -> Any:
+    """Return napari's colormap of single labels, for numbers above 65,536 too.
+
+    Without numba, napari 0.9 refuses these where it draws, and the window freezes; a table of
+    numbers up to the largest is all that it takes.
+    """
+    from napari.utils.colormaps import DirectLabelColormap
+
+    class ManyLabels(DirectLabelColormap):  # type: ignore[misc]
+        """Colours of single labels."""
+
+        @cached_property
+        def _array_map(self) -> np.ndarray:
+            numbers: Any = self._values_mapping_to_minimum_values_set()[0]
+            known = {label: value for label, value in numbers.items() if label is not None}
+            if not known or min(known) < 0 or max(known) > _LARGEST:
+                return np.asarray(super()._array_map)
+            count = self._num_unique_colors + 2
+            dtype = np.float32 if count > 2**16 else np.min_scalar_type(count)  # of textures
+            found = np.zeros(max(known) + 2, dtype)  # 0: of a label that is not known
+            found[np.fromiter(known, np.int64)] = np.fromiter(known.values(), np.int64)
+            return found
+
+    return ManyLabels

@@ -69,13 +69,12 @@ class PlotPanel(QWidget):
     def _arrange(self) -> None:
         layout, choice, plots = QVBoxLayout(self), QHBoxLayout(), QHBoxLayout()
         layout.setContentsMargins(4, 0, 4, 4)
-        about = QLabel(_HELP)
-        about.setWordWrap(True)
         for part in (QLabel("histogram of"), self.first, QLabel("against"), self.second):
             choice.addWidget(part)
-        choice.addWidget(about, 1)
+        choice.addStretch()
         for plot in (self.histogram, self.scatter):
-            plot.setMinimumSize(160, 80)
+            plot.setMinimumSize(160, 100)
+            plot.setToolTip(_HELP)
             plot.hideButtons()
             plots.addWidget(plot, 1)
         layout.addLayout(choice)
@@ -122,6 +121,14 @@ class PlotPanel(QWidget):
         self._table, self._rows = table, np.flatnonzero(passing)
         self._selected, self._colours = selected, colours
         self._draw()
+
+    @property
+    def columns(self) -> tuple[Hashable, tuple[Hashable, Hashable] | None]:
+        """The column of the histogram, and the two of the scatter."""
+        if not self._columns:
+            return None, None
+        first, second = (self._columns[box.currentIndex()] for box in (self.first, self.second))
+        return first, (first, second)
 
     def _list(self, columns: list[Hashable]) -> None:
         wanted = [one for one in columns if one not in ("label", "index")] or columns

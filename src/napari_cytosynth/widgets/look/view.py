@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .colour_bar import UNKNOWN, colours_of
+from napari_cytosynth.tasks.look.colours import LIT, UNKNOWN
+
+from .colour_bar import colours_of
 from .layer_colours import LayerColours
 
 if TYPE_CHECKING:
@@ -16,10 +18,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.look.pixels import Boxes
     from napari_cytosynth.tasks.look.table import Filter, ObjectTable
 
-__all__ = ["LIT", "Look", "TableView"]
+__all__ = ["Look", "TableView"]
 
-LIT = np.array([1.0, 0.1, 0.6, 1.0], np.float32)
-"""Pink: neither a colour of viridis nor the white of most images."""
 _NONE = np.zeros(4, np.float32)
 
 

@@ -8,27 +8,29 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.look.table import ObjectTable
-from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.canvas import look_at
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import single_shot
 
 from . import sentences
-from .colour_bar import colours_of
+from .docks import LookPanels
 from .form import LookForm
-from .keeping import Kept, KeptRequest, keep
 from .layer_colours import LayerColours
 from .picking import ObjectPicker
+from .saving.seen import Seen
 from .view import Look, TableView
 from .watching import LayerWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari.viewer
 
     from napari_cytosynth.tasks.look.pixels import Boxes
-    from napari_cytosynth.widgets.common.jobs import Outcome, Tick
+    from napari_cytosynth.widgets.common.jobs import Outcome
 
     from .plots import PlotPanel
+    from .table.panel import TablePanel
 
 __all__ = ["LookWidget"]
 
@@ -53,12 +55,12 @@ class LookWidget(LookForm):
         self._view: TableView | None = None
         self._watch: LayerWatch | None = None
         self._selected: frozenset[int] = frozenset()
-        self._seen_label, self._by, self._closed = 0, 0, False
-        self._plots: PlotPanel | None = None
-        self._dock: Any = None
+        self._seen_label, self._closed = 0, False
+        self._then: Callable[[], None] | None = None
         super().__init__(napari_viewer)
+        self._panels = LookPanels(napari_viewer, self.select_all, self.go_to)
         self._finder: JobRunner[Boxes] = JobRunner(self.native)
-        self._writer: JobRunner[Kept] = JobRunner(self.native)
+        self.saving.follow(napari_viewer, self._seen, self._show_status)
         self._picker = ObjectPicker(napari_viewer, self.select)
         self._soon = single_shot(self.native, _SOON, self._apply)
         self._reload = single_shot(self.native, _AFTER, self._read_table)
@@ -67,8 +69,7 @@ class LookWidget(LookForm):
         self.filters.changed.connect(self.refresh)
         self.add_button.changed.connect(lambda *_: self.filters.add())
         self.reset_button.changed.connect(lambda *_: self.reset_look())
-        self.keep_button.changed.connect(lambda *_: self.keep_shown())
-        self.show_button.changed.connect(lambda *_: self._show_table())
+        self.show_button.changed.connect(lambda *_: self.show_table())
         self.plot_button.changed.connect(lambda *_: self.show_plots())
         self.next_button.changed.connect(lambda *_: self.step(1))
         self.previous_button.changed.connect(lambda *_: self.step(-1))
@@ -113,9 +114,10 @@ class LookWidget(LookForm):
             self._view.colours.restore()
         self.filters.clear()
         self._picker.layer = self._layer = self._view = self._watch = None
-        self._selected, self._by = frozenset(), 0
+        self._selected, self._then = frozenset(), None
         self.row.show_values({})
         self._show_table_of(None)
+        self._panels.show(self._view, self.look)
 
     def _read_table(self) -> None:
         """Read the table of the layer, anew where it has changed."""
@@ -129,6 +131,7 @@ class LookWidget(LookForm):
             colours.restore()
             self._view = None
             self._show_table_of(None)
+            self._panels.show(self._view, self.look)
             self.enable(False)
             self.shown_count.value, self.status.value = "", f"⚠ {error}"
             return
@@ -164,8 +167,8 @@ class LookWidget(LookForm):
         self._finder.start(work, self._on_found)
 
     def _on_found(self, outcome: Outcome[Boxes]) -> None:
-        view, by = self._view, self._by
-        self._by = 0
+        view, then = self._view, self._then
+        self._then = None
         if view is None:
             return
         if outcome.value is None:
@@ -176,8 +179,8 @@ class LookWidget(LookForm):
         if said := sentences.about_difference(view, filtered=bool(self.filters.filters)):
             self.status.value = said
             self._apply()
-        if by:
-            self.step(by)
+        if then is not None:
+            then()
 
     # -- filters and colours ------------------------------------------------------------------
 
@@ -198,7 +201,7 @@ class LookWidget(LookForm):
         look = self.look
         view.show(look)
         self.shown_count.value = sentences.about_count(view, look.filters)
-        self._show_in_plots(look)
+        self._panels.show(self._view, self.look)
         self.bar.setVisible(look.column is not None)
         if look.column is not None:
             values = view.table.by_label(look.column)[1]
@@ -276,9 +279,7 @@ class LookWidget(LookForm):
         except InputError as error:
             self.status.value = f"⚠ {error}"
             return
-        if view.boxes is None:
-            self._by, self.status.value = by, "Finding the objects …"
-            self._find()
+        if self._must_find(lambda: self.step(by)):
             return
         passing = view.table.passing(self.filters.filters)
         labels = list(dict.fromkeys(view.table.labels[order[passing[order]]].tolist()))
@@ -294,98 +295,88 @@ class LookWidget(LookForm):
             self.status.value = f"That was the {end} of {len(labels)} objects."
             return
         self.select(labels[at])
-        place = view.boxes.place(labels[at])
-        if place is None:
-            self.status.value = (
-                f"⚠ Object {labels[at]} has a row, but is not in the labels any more."
-            )
-            return
-        look_at(self._viewer, self._layer, *place)
-        self.status.value = f"{at + 1} of {len(labels)}, the most doubtful first."
+        if self._look_at(labels[at]):
+            self.status.value = f"{at + 1} of {len(labels)}, the most doubtful first."
 
-    # -- plots --------------------------------------------------------------------------------
+    def go_to(self, label: int) -> None:
+        """Select an object and move planes and camera to it."""
+        self.select(label)
+        if self._view is not None and not self._must_find(lambda: self.go_to(label)):
+            self._look_at(label)
+
+    def _must_find(self, then: Callable[[], None]) -> bool:
+        """Return whether the objects are yet to be found, after which `then` is called."""
+        assert self._view is not None
+        if self._view.boxes is not None:
+            return False
+        self._then, self.status.value = then, "Finding the objects …"
+        self._find()
+        return True
+
+    def _look_at(self, label: int) -> bool:
+        assert self._view is not None
+        assert self._view.boxes is not None
+        place = self._view.boxes.place(label)
+        if place is None:
+            self.status.value = f"⚠ Object {label} has a row, but is not in the labels any more."
+            return False
+        look_at(self._viewer, self._layer, *place)
+        return True
+
+    # -- table and plots ----------------------------------------------------------------------
+
+    @property
+    def table(self) -> TablePanel | None:
+        """The table of the objects; None while it is not shown."""
+        return self._panels.table.shown
+
+    @property
+    def plots(self) -> PlotPanel | None:
+        """The plots; None while they are not shown."""
+        return self._panels.plots.shown
+
+    def show_table(self, layer: Any = None) -> None:
+        """Open the table below the viewer.
+
+        Parameters
+        ----------
+        layer
+            Labels to look at. Default: None, those that are chosen.
+        """
+        if layer is not None:
+            self.objects.value = layer
+        self._panels.table.open()
+        self._apply()
 
     def show_plots(self) -> None:
         """Open the histogram and the scatter below the viewer."""
-        if self._plots is None:
-            try:
-                from .plots import PlotPanel
-
-                self._plots = PlotPanel()
-            except InputError as error:
-                self.status.value = f"⚠ {error}"
-                return
-            self._plots.picked.connect(self.select_all)
-            self._plots.destroyed.connect(self._forget_plots)
-        if self._plots.parent() is None:  # new, or its dock was closed
-            window = self._viewer.window
-            self._dock = window.add_dock_widget(self._plots, name="Look: plots", area="bottom")
-        self._dock.show()
-        self._apply()
-
-    def _forget_plots(self, *_: Any) -> None:
-        self._plots = None
-
-    def _show_in_plots(self, look: Look) -> None:
-        view, plots = self._view, self._plots
-        if view is None or plots is None or plots.parent() is None:
-            return
-        colours = None
-        if look.column is not None:
-            values = view.table.values(look.column)
-            colours = colours_of(values, *view.table.limits(look.column))
-        plots.show_rows(view.table, view.table.passing(look.filters), look.selected, colours)
+        try:
+            self._panels.plots.open()
+        except InputError as error:
+            self.status.value = f"⚠ {error}"
+        else:
+            self._apply()
 
     # -- results ------------------------------------------------------------------------------
 
-    def keep_shown(self) -> None:
-        """Write the objects that are shown into a new labels layer; pressed again, cancel."""
-        view = self._view
-        if self._writer.busy:
-            self._writer.cancel()
-            return
-        if view is None:
-            return
-        filters = self.filters.filters
-        if not len(view.shown(filters)):
-            self.status.value = "⚠ No object passes the filters: there is nothing to write."
-            return
-        request = KeptRequest.of(self._layer, view.table, filters)
-        self.keep_button.text = "Cancel"
-        self._writer.start(lambda progress: keep(request, progress), self._on_kept, self._on_tick)
+    def _seen(self) -> Seen | None:
+        """Return what is to be written, as it is now."""
+        if self._view is None:
+            return None
+        return Seen(self._layer, self._view, self.look, self.plots)
 
-    def _on_tick(self, tick: Tick) -> None:
-        self.status.value = f"{tick.message} … {100 * tick.done / max(tick.total, 1):.0f} %"
-
-    def _on_kept(self, outcome: Outcome[Kept]) -> None:
-        self.keep_button.text = "Keep as new layer"
-        kept = outcome.value
-        if kept is None:
-            self.status.value = "Stopped." if outcome.stopped else f"⚠ {outcome.error}"
-            return
-        layer = self._viewer.add_labels(kept.data, **kept.attributes)
-        self.status.value = f"“{layer.name}” holds {kept.count} objects with their rows."
+    def _show_status(self, sentence: str) -> None:
+        self.status.value = sentence
 
     def wait(self, timeout: float = 60.0) -> bool:
         """Process events until nothing is under way; return False after `timeout` seconds."""
-        return self._finder.wait(timeout) and self._writer.wait(timeout)
-
-    def _show_table(self) -> None:
-        if self._layer is not None:
-            layers.show_table(self._viewer, self._layer)
+        return self._finder.wait(timeout) and self.saving.jobs.wait(timeout)
 
     def _on_parent(self, _: Any = None) -> None:
         if self.native.parent() is None:
             self._finder.close()
-            self._writer.close()
+            self.saving.jobs.close()
             self._leave()
             self._picker.close()
             self._closed = True
-            self._close_plots()
-
-    def _close_plots(self) -> None:
-        plots, self._plots, self._dock = self._plots, None, None
-        if plots is not None:
-            if plots.parent() is not None:
-                self._viewer.window.remove_dock_widget(plots)
-            plots.deleteLater()
+            self._panels.close()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from napari_cytosynth.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
     from napari_cytosynth.progress import Progress
@@ -78,15 +81,20 @@ def measure_layers(request: MeasureRequest, progress: Progress) -> MeasureResult
     )
     result = MeasureResult(table, messages=_remarks(table))
     if request.parents is not None:
-        result.parents = _with_children(request, progress)
+        result.parents = _with_children(request, table, progress)
     if request.link_time:
         result.tracks = _tracks(request, progress)
         result.table = result.tracks.join(table)
     return result
 
 
-def _with_children(request: MeasureRequest, progress: Progress) -> pd.DataFrame:
-    """Return the table of the parents with the number of objects in each."""
+def _with_children(
+    request: MeasureRequest, measured: pd.DataFrame, progress: Progress
+) -> pd.DataFrame:
+    """Return the table of the parents with the number of measured objects in each.
+
+    Of parents that lie outside of a region nothing is known: they have no number.
+    """
     from napari_cytosynth.tasks.measure.images import layer_channel
     from napari_cytosynth.tasks.measure.table import measure
 
@@ -95,6 +103,8 @@ def _with_children(request: MeasureRequest, progress: Progress) -> pd.DataFrame:
     name = layer_channel(request.labels)
     axes = request.axes if parents.ndim == request.labels.ndim else None
     table = measure(parents, axes=axes, children={name: request.labels}, progress=progress)
+    if request.region is not None:
+        table[f"children_{name}"] = _counts_inside(request, table, measured)
     before, column = parents.features, f"children_{name}"
     keys = [key for key in ("label", "t", "z") if key in table]
     if before is None or not set(keys) <= set(before):
@@ -104,6 +114,29 @@ def _with_children(request: MeasureRequest, progress: Progress) -> pd.DataFrame:
     found: pd.DataFrame = before.copy()
     found[column] = counts.to_numpy()
     return found
+
+
+def _counts_inside(
+    request: MeasureRequest, table: pd.DataFrame, measured: pd.DataFrame
+) -> npt.NDArray[np.float64]:
+    """Return how many of the measured objects lie in each parent; NaN outside of the region."""
+    import pandas as pd
+
+    from napari_cytosynth.tasks.common.layers import read_source
+    from napari_cytosynth.tasks.measure.readers import labels_in_region
+    from napari_cytosynth.tasks.measure.table import checked_axes
+
+    assert request.region is not None
+    source = read_source(request.labels, "labels")
+    axes = checked_axes(source, request.axes)
+    seen = labels_in_region(request.parents, source, axes, request.region)
+    keys = [key for key in seen if key in table and key in measured]
+    inside = pd.MultiIndex.from_frame(seen[keys].drop_duplicates())
+    own = measured.drop(columns="label").rename(columns={"parent": "label"})
+    counts = own.groupby(keys).size()
+    rows = pd.MultiIndex.from_frame(table[keys])
+    found = counts.reindex(rows if len(keys) > 1 else table["label"], fill_value=0).to_numpy()
+    return np.where(rows.isin(inside), found, np.nan)
 
 
 def _tracks(request: MeasureRequest, progress: Progress) -> Tracks:

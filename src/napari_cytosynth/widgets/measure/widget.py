@@ -30,7 +30,7 @@ __all__ = ["MeasureWidget"]
 class MeasureWidget(MeasureForm):
     """Measures every object of a labels layer: shape, position, intensities, neighbours, tracks.
 
-    The table goes into the layer's ``features``, where napari's own table, its status
+    The table goes into the layer's ``features``, where the Look widget, napari's status
     bar and other plugins find it; columns of the user stay in it.
 
     Parameters
@@ -116,7 +116,7 @@ class MeasureWidget(MeasureForm):
         return self._jobs.wait(timeout)
 
     def show_table(self, *_: Any) -> None:
-        """Open napari's own table of the chosen layer."""
+        """Open the table of the chosen layer, with filters, colours and plots."""
         if self._objects.value is not None:
             layers.show_table(self._viewer, self._objects.value)
 

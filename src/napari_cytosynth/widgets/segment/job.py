@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
 
+from .field.job import preview_field
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.tree import ComponentTree
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
     from napari_cytosynth.zoo.loading import KeptModel
+
+    from .field.job import FieldRequest
 
 __all__ = [
     "OwnColumns",
@@ -175,6 +179,7 @@ def compute(
     progress: Progress,
     segment: Callable[..., Any] | None,
     kept: KeptModel,
+    field: FieldRequest | None = None,
 ) -> SegmentRunResult:
     """Run the model, measure the objects and prepare the threshold slider.
 
@@ -189,6 +194,8 @@ def compute(
         :func:`napari_cytosynth.segment`, given the loaded model.
     kept
         Keeps the model from one run to the next.
+    field
+        What is in view of a large image, and is shown first. Default: None.
 
     Raises
     ------
@@ -201,6 +208,8 @@ def compute(
     loaded = None
     if segment is None:
         loaded = kept.load(request.model, request.device, progress=progress)
+        if field is not None:
+            preview_field(request, field, loaded, progress)
     segmentation = (segment or run_network)(
         request.image,
         loaded or request.model,
@@ -241,9 +250,11 @@ def _prepare(request: SegmentRequest, segmentation: Any, progress: Progress) -> 
     messages += warning
     if segmentation.doubt:
         messages.append(f"⚠ {segmentation.doubt}")
-    progress(0, 0, "Preparing the threshold slider")
-    plane = seen_plane(segmentation, request.visible)
-    trees = {plane: segmentation.tree(plane)}
+    trees = {}
+    if segmentation.splits_by_flows:  # else the widget builds it, after the result is shown
+        progress(0, 0, "Preparing the threshold slider")
+        plane = seen_plane(segmentation, request.visible)
+        trees[plane] = segmentation.tree(plane)
     counts = histogram(segmentation.probability)
     prepare_counts(segmentation, progress)
     return SegmentRunResult(segmentation, layers, trees, counts, messages, request.stain)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from .job import Plane, StackCounts
 
-__all__ = ["LinkedCounts", "linked_plane"]
+__all__ = ["LinkedCounts", "linked_plane", "planes_corrected_elsewhere"]
+
+_AT_ONCE = 12  # planes that are labelled within a frame
 
 
 def linked_plane(
@@ -60,6 +62,23 @@ def linked_plane(
     return (
         kept if confidence is None else _only(kept, sure_enough(confidence, options.min_confidence))
     )
+
+
+def planes_corrected_elsewhere(
+    segmentation: Any, plane: Plane, run: list[Plane], options: LabelOptions
+) -> dict[Plane, np.ndarray]:
+    """Return the labels (Y, X) of the other planes of a run in which the user corrected objects.
+
+    They are known at once from the model's threshold on, and are left out below it; of many
+    planes, those of the last corrections are returned.
+    """
+    made = reversed([one.plane for one in segmentation.corrections.done])
+    others = [one for one in dict.fromkeys(made) if one in run and one != plane][:_AT_ONCE]
+    sizes = _sizes(segmentation, options)
+    if sizes is None or options.threshold < sizes.stack.threshold:
+        return {}
+    found = {one: linked_plane(segmentation, one, options, None) for one in others}
+    return {one: labels for one, labels in found.items() if labels is not None}
 
 
 def _only(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -118,6 +137,9 @@ class LinkedCounts:
         self, segmentation: Any, options: LabelOptions, run: int
     ) -> tuple[int | None, float | None]:
         """Return the number of objects of a run; and the threshold, if it is for another one."""
+        if segmentation.corrections.done:  # of which the objects that were linked know nothing
+            known = self._counted_at(options)
+            return (None if known is None else known.runs[run]), None
         sizes = _sizes(segmentation, options)
         count = None if sizes is None else sizes.count(options, run)
         if count is not None or self._counted is None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.axes import plane_slices, runs_along_z
-from napari_cytosynth.tasks.correct import correct_plane
+from napari_cytosynth.tasks.correct import correct_plane, correct_run
 from napari_cytosynth.tasks.segment.confidence import count_doubtful
 from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 from .job import OwnColumns
-from .linked import LinkedCounts, linked_plane
+from .linked import LinkedCounts, linked_plane, planes_corrected_elsewhere
 from .repaint import repaint
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Readout:
     """How many objects are hidden for their low confidence; None where none are to be."""
     trusted: bool = True
     """Whether the confidences hold: the image did not look unlike those of the training."""
+    in_region: bool = False
+    """Whether `plane_px` are those of a region alone."""
 
     def sentence(self, pixel_area: float, unit: str) -> str:
         """Return a line such as '212 objects · 34 % of the plane · 4 567 µm²'.
@@ -66,7 +68,7 @@ class Readout:
             if self.stack_threshold is not None:
                 count += f" (at {self.stack_threshold:.4g})"
         count += self._doubts()
-        where = "stack" if self.whole else "plane"
+        where = "region" if self.in_region else "stack" if self.whole else "plane"
         percent = 100 * self.area_px / max(self.plane_px, 1)
         size = self.area_px * pixel_area
         return f"{count} · {percent:.3g} % of the {where} · {format_number(size)} {unit}"
@@ -111,6 +113,7 @@ class LiveSegmentation:
         self._area: int | None = None
         self.linked_counts = LinkedCounts()
         self._own: OwnColumns | None = None
+        self._rows: Any = None
 
     @property
     def labels_layer(self) -> Any:
@@ -147,12 +150,27 @@ class LiveSegmentation:
         """Return what the user has added to the table, to be kept in the next one; or None."""
         from napari_cytosynth.tasks.measure.own_columns import has_own_columns
 
+        features = self._with_rows_of_before(self._layers.labels.features)
         # what was corrected is known anew, and may have been taken back
-        features = self._layers.labels.features.drop(columns="correction", errors="ignore")
+        features = features.drop(columns="correction", errors="ignore")
         if len(features) or self._own is None:  # else it is empty until it is measured
             has = has_own_columns(features)
             self._own = OwnColumns(self.segmentation, features) if has else None
         return self._own
+
+    def _with_rows_of_before(self, features: Any) -> Any:
+        """Return a table with rows of objects that a correction took away, for its undoing."""
+        import pandas as pd
+
+        if "label" not in features or not len(features):
+            return features
+        if self._rows is not None:
+            gone = self._rows[~self._rows["label"].isin(features["label"])]
+            features = pd.concat([features, gone], ignore_index=True) if len(gone) else features
+        self._rows = features
+        if "correction" in features:  # numbers of new objects may come again for others
+            self._rows = features[~features["correction"].isin(["cut", "painted"])]
+        return features
 
     def needs_tree(self) -> Plane | None:
         """Return the plane in view if its component tree is not built yet, else None."""
@@ -170,14 +188,15 @@ class LiveSegmentation:
         """Show the plane in view at another threshold, at once.
 
         Touching objects are split here if that was done by flows; other ways take longer than
-        a frame. Until the tree of this plane is there, all foreground has the same label.
+        a frame. Until the tree of this plane is there, it is labelled anew; of a large plane,
+        and of one that is split by flows, all foreground then has the same label.
         """
         layer = self._layers.writable()
         plane = self.plane()
         segmentation = self.segmentation
         where = plane_slices(segmentation.axes, plane)
         target = layer.data.reshape(segmentation.probability.shape)[where]
-        tree = self._trees.get(plane)
+        tree = self._tree(plane)
         if self._links(options):
             readout = self._show_linked(plane, options, target)
         elif tree is None:
@@ -188,16 +207,26 @@ class LiveSegmentation:
             if view.labels is not target:
                 target[...] = view.labels
             readout = _of_view(view, options, target.size)
-        readout = self._corrected(plane, target, readout)
+        readout = self._corrected(plane, target, readout, options)
         repaint(layer)
-        return readout
+        return self._of_region(readout, plane)
 
-    def _corrected(self, plane: Plane, target: np.ndarray, readout: Readout) -> Readout:
+    def _tree(self, plane: Plane) -> Any:
+        """Return the tree of a plane or what stands in for it; None if neither is there."""
+        return self._trees.get(plane) or self.segmentation.labelled_anew(plane)
+
+    def _corrected(
+        self, plane: Plane, target: np.ndarray, readout: Readout, options: LabelOptions
+    ) -> Readout:
         """Correct the plane in view as the user did at other thresholds; count again."""
-        made = self.segmentation.corrections.in_plane(plane)
+        corrections, planes = self.segmentation.corrections, {plane: target}
+        if self._links(options) and corrections.done:
+            run = self._runs()[self._run(plane)]
+            planes |= planes_corrected_elsewhere(self.segmentation, plane, run, options)
+        made = [one for one in corrections.done if one.plane in planes]
         if not made:
             return readout
-        correct_plane(target, made)
+        correct_run(planes, made) if readout.linked else correct_plane(target, made)
         shown = _plane_readout(target)
         count = None if readout.count is None else shown.count
         return replace(readout, count=count, area_px=shown.area_px)
@@ -206,9 +235,13 @@ class LiveSegmentation:
         """Keep other corrections by hand; one more is done in the plane in view, at once."""
         self.segmentation = self.segmentation.corrected(corrections)
         self._layers.corrected = bool(corrections)
+        self.linked_counts = LinkedCounts()
+        layer = self._layers.labels
+        if self._layers.unedited:  # so that another run, or another session, finds them there
+            layer.metadata = {**layer.metadata, "napari-cytosynth": self.segmentation.provenance}
         if one is not None:
             correct_plane(self.labels_in_view(), (one,))
-            repaint(self._layers.labels)
+            repaint(layer)
 
     @property
     def corrections_without_effect(self) -> int:
@@ -227,7 +260,7 @@ class LiveSegmentation:
     def _show_linked(self, plane: Plane, options: LabelOptions, target: np.ndarray) -> Readout:
         """Write the objects of the stack into the plane in view; count both."""
         segmentation = self.segmentation
-        labels = linked_plane(segmentation, plane, options, self._trees.get(plane))
+        labels = linked_plane(segmentation, plane, options, self._tree(plane))
         run = self._run(plane)
         stack, threshold = self.linked_counts.count(segmentation, options, run)
         doubtful, hidden = self.linked_counts.doubts(segmentation, options, run)
@@ -241,16 +274,20 @@ class LiveSegmentation:
         found = replace(found, linked=True, stack=stack, stack_threshold=threshold)
         return replace(found, doubtful=doubtful, hidden=hidden if options.min_confidence else None)
 
+    def _runs(self) -> list[list[Plane]]:
+        return list(runs_along_z(self.segmentation.axes, self.segmentation.shape).values())
+
     def _run(self, plane: Plane) -> int:
         """Return the number of the run along Z that a plane is in."""
-        runs = runs_along_z(self.segmentation.axes, self.segmentation.shape).values()
-        return next(number for number, run in enumerate(runs) if plane in run)
+        return next(number for number, run in enumerate(self._runs()) if plane in run)
 
     def apply(self, update: RelabelResult) -> Readout:
         """Show the whole stack as relabelled in the background."""
         layer = self._layers.writable()
         if update.segmentation.splits_by_flows != self.segmentation.splits_by_flows:
             self._trees.clear()
+        if update.segmentation.options != self.segmentation.options:
+            self._rows = None  # numbers are others
         self.segmentation = update.segmentation
         self._area = None
         shape = layer.data.shape
@@ -265,8 +302,23 @@ class LiveSegmentation:
         if self._layers.unedited:
             self._layers.labels.features = update.table
 
+    def _of_region(self, readout: Readout, plane: Plane | None) -> Readout:
+        """Return a readout whose share is that of the region, if any; of all planes for None."""
+        region = self.segmentation.region
+        if region is None:
+            return readout
+        pixels = (
+            self.segmentation.pixel_count
+            if plane is None
+            else int(np.count_nonzero(region.mask(plane)))
+        )
+        return replace(readout, plane_px=pixels, in_region=True)
+
     def readout(self) -> Readout:
         """Count the objects of the whole result."""
+        return self._of_region(self._whole_readout(), None)
+
+    def _whole_readout(self) -> Readout:
         labels = self.segmentation.labels
         if self._area is None:
             self._area = int(np.count_nonzero(labels))

@@ -139,7 +139,8 @@ class LiveForm(CheckedForm):
     def _build_tree(self) -> None:
         live = self._live
         plane = None if live is None else live.needs_tree()
-        if live is None or plane is None or self._trees.busy:
+        building = self._trees.busy and not self._trees.cancelling  # else it is of a former result
+        if live is None or plane is None or building:
             return
         segmentation = live.segmentation
 

@@ -38,7 +38,7 @@ class ResultLayers:
         self._remember(result)
         self.probability = self._add_probability(result)
         self.labels = self._add_labels(result.layers[1][0], result.layers[1][1])
-        self.kept_edits = False
+        self.kept_edits = self.kept_corrections = False
         self.corrected = False
         """Whether the user corrected objects by hand, so that another run keeps these labels."""
 
@@ -66,6 +66,7 @@ class ResultLayers:
         (probability, attributes, _), (labels, label_attributes, _) = result.layers[:2]
         by_hand = self._edited() or self.corrected
         self.kept_edits = self.labels in self._viewer.layers and by_hand
+        self.kept_corrections = self.kept_edits and self.corrected
         self.corrected = False
         old_names = self._names
         if self.probability in self._viewer.layers:

@@ -16,9 +16,10 @@ from napari_cytosynth.widgets.common.result_settings import ResultSettings
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 from napari_cytosynth.zoo.loading import KeptModel
 
-from .correct.form import CorrectingForm
+from .correct.keeping import KeepingForm
 from .correct.panel import CorrectPanel
 from .default_model import ASK, DefaultModel
+from .field import FieldLayer
 from .job import SegmentRequest, StainSnapshots, compute
 from .live import LiveSegmentation
 from .object_size import ObjectSizePanel
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.segment.instances import LabelOptions
-    from napari_cytosynth.widgets.common.jobs import JobRunner
+    from napari_cytosynth.widgets.common.jobs import JobRunner, Tick
 
     from .job import SegmentRunResult
 
@@ -45,9 +46,10 @@ _GIVEN = ("threshold", "min_size", "split_touching", "min_confidence")
 _BESIDE_A_STAIN = (reading.uncertainty_layer, reading.objects_layer)
 _Z_ALONE = "The z step needs the pixel size, which is unknown: enter it too, or 0 as the z step."
 _KEPT = "The labels that you edited are kept; the new ones are in a layer of their own."
+_TAKE_OVER = "“Load corrections…” takes over what you corrected."
 
 
-class SegmentWidget(CorrectingForm):
+class SegmentWidget(KeepingForm):
     """Segments an image layer and lets the labels follow a threshold.
 
     A script drives it by value: ``widget.image.value = layer``,
@@ -95,6 +97,7 @@ class SegmentWidget(CorrectingForm):
         self._segment = segment
         self._kept = KeptModel()
         self._results = ResultRegister()
+        self._field = FieldLayer(napari_viewer)
         super().__init__(napari_viewer, check_image)
         self._lay_out()
         self._begin_following()
@@ -120,7 +123,7 @@ class SegmentWidget(CorrectingForm):
             self._image_layers,
             (self.show_table, self.save_csv, self.copy_as_python),
             (
-                "Shape, size and position of every object, beside the viewer.",
+                "The table of the objects below the viewer, with filters, colours and plots.",
                 "Save the table to a file that spreadsheets open.",
                 "Copy a script that makes this result again.",
             ),
@@ -211,7 +214,7 @@ class SegmentWidget(CorrectingForm):
         return self._for_files.apply()
 
     def show_table(self) -> None:
-        """Open napari's own table of the labels layer."""
+        """Open the table of the labels layer, with filters, colours and plots."""
         if self._live is not None:
             reading.show_table(self._viewer, self._live.labels_layer)
 
@@ -273,7 +276,15 @@ class SegmentWidget(CorrectingForm):
         self._begun_options = self._panel.label_options()
         self._begun_with = weakref.ref(self._image.value)
         self._begun_model = self._model.value
-        return lambda progress: compute(request, progress, segment, kept)
+        field = self._field.begin(self._image.value, request.axes)
+        return lambda progress: compute(request, progress, segment, kept, field)
+
+    def _on_tick(self, tick: Tick) -> None:
+        super()._on_tick(tick)
+        self._field.update()
+
+    def _reject(self) -> None:
+        self._field.end()
 
     def _request(self) -> SegmentRequest:
         common = self._common_request() | {"diameter": self._size.chosen()}
@@ -299,13 +310,14 @@ class SegmentWidget(CorrectingForm):
         return tuple(LayerSnapshot.of(layer) for layer in layers)
 
     def _accept(self, value: SegmentRunResult) -> None:
+        self._field.end()
         self._forget_result()
         same_model = self._begun_model == self._model.value
         if same_model:
             self._default.used()
         layers = self._results.show(self._viewer, self._begun_with(), value)
         if layers.kept_edits:
-            value.messages.append(_KEPT)
+            value.messages += [_KEPT, *([_TAKE_OVER] if layers.kept_corrections else [])]
         live = self._live = LiveSegmentation(self._viewer, value, layers)
         self._show_corrections()
         changed = self._show_options(live.segmentation.options)
@@ -317,6 +329,7 @@ class SegmentWidget(CorrectingForm):
         self._show_readout(live.readout())
         if same_model and self._begun_with() is self._image.value:
             self._size.on_result(live.labels_in_view(), self._resampled_by())
+        self._build_tree()
         if changed:
             self._on_moved()
 
@@ -341,11 +354,11 @@ class SegmentWidget(CorrectingForm):
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
         return (
             self._runs,
+            self._saves,  # what is loaded is then labelled
             self._updates,
             self._trees,
             self._counts,
             self._checks,
-            self._saves,
             self._default.jobs,
             self._size.jobs,
         )
@@ -356,6 +369,7 @@ class SegmentWidget(CorrectingForm):
         self._results.prune()
         if self._live is not None and not self._live.alive:
             self._forget_result()
+        self._keep_tool()
 
     def _on_intensity(self, *_: Any) -> None:
         if self._live is not None:

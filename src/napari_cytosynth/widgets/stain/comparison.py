@@ -179,7 +179,7 @@ def _difference(
     starts = {axis: float(first) for axis, (first, _) in enumerate(found)}
     place = place_of(attributes) if place is None else place
     return (
-        np.nan_to_num(values[box]),
+        values[box],  # NaN, which napari leaves transparent, where one of them is not known
         {
             **layer_geometry(place, range(values.ndim), starts),
             "name": f"{stain} difference · virtual − {real}",

@@ -11,6 +11,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets.common import layers
 from napari_cytosynth.widgets.common.checked_form import CheckedForm
 from napari_cytosynth.widgets.common.jobs import JobRunner
+from napari_cytosynth.widgets.common.region_rows import RegionRows
 
 from .focal_planes import FocalPlanesRow, find_focal_planes, stack_depth, without_z
 from .remarks import CardRemarks
@@ -118,7 +119,9 @@ class StainForm(CheckedForm):
             "share of channels at random. Such an uncertainty is not calibrated. 0: do not.",
         )
         own = [self.seed, self.tolerance, self.inject_dropout, self.keep_samples]
-        return [*own, *super()._advanced_rows()]
+        self._inside = RegionRows(self._viewer)
+        self.region, self.at_border = self._inside.rows()
+        return [*self._inside.rows(), *own, *super()._advanced_rows()]
 
     def _layout_stains(self) -> None:
         view = self._stains.native
@@ -238,7 +241,10 @@ class StainForm(CheckedForm):
             for name in ("planes", "visible"):
                 index = request[name] and without_z(request[name], request["axes"])
                 request[name] = index or (None if name == "planes" else ())
-        return request | {"focal_planes": self._focal.chosen if self._depth() else None}
+        request["focal_planes"] = self._focal.chosen if self._depth() else None
+        across = "Z" if self._depth() else ""
+        region, at_border = self._inside.chosen(request["image"], str(request["axes"]), across)
+        return request | {"region": region, "at_border": at_border}
 
     # -- enough -------------------------------------------------------------------------------
 

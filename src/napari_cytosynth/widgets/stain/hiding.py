@@ -108,11 +108,15 @@ class SpreadRule:
         self._cached: tuple[Section, Floats] | None = None
         some = slice(None, None, max(1, mean.size // _MAX_RANKED))
         levels = mean.reshape(-1)[some]
-        ranked = excess(levels, spread.reshape(-1)[some])
+        known = np.isfinite(levels)  # not outside of a region
+        levels = levels[known]
+        ranked = excess(levels, spread.reshape(-1)[some][known])
         if value_range is not None:
             low, high = value_range
             stained = ranked[levels - low > _FAINT * (high - low)]
             ranked = stained if stained.size else ranked
+        if not ranked.size:
+            ranked = np.zeros(1, np.float32)
         self._ranks = np.quantile(ranked, np.linspace(0, 1, _RANKS))
 
     def limit(self, fraction: float) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.region import Region
     from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
@@ -61,12 +62,16 @@ class StainRequest:
     keep_samples: bool
     inject_dropout: float | None
     focal_planes: tuple[int, ...] | None = None
+    region: Region | None = None
+    """To which the run is limited."""
+    at_border: str = "keep"
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of :func:`napari_cytosynth.stain`."""
         names = (
             "views", "samples", "seed", "stains", "tolerance", "keep_samples", "inject_dropout",
             "axes", "channels", "pixel_size", "resample", "planes", "device", "focal_planes",
+            "region", "at_border",
         )  # fmt: skip
         first = None if self.planes is not None else self.visible or None
         return {name: getattr(self, name) for name in names} | {"first_plane": first}

@@ -82,7 +82,7 @@ class LiveStain:
         self._begin(preview.layers)
         for key, (data, attributes, _) in preview.layers.items():
             if key not in self._used:
-                self._open(key, data.shape, attributes)
+                self._open(key, data, attributes)
         for key, plane in preview.planes.items():
             layer = self._used[key]
             if layer in self._viewer.layers and not self.layers.was_edited(key):
@@ -108,11 +108,11 @@ class LiveStain:
             names = list(dict.fromkeys(stain for stain, _ in layers))
             self._view.attach(self.layers, self._source(), names)
 
-    def _open(self, key: Key, shape: tuple[int, ...], attributes: dict[str, Any]) -> None:
+    def _open(self, key: Key, data: Any, attributes: dict[str, Any]) -> None:
         """Take the layer of an earlier run, or a new one."""
-        layer = self.layers.writable(key, shape)
+        layer = self.layers.writable(key, np.shape(data))
         if layer is None:
-            self._add(key, np.zeros(shape, np.float32), attributes)
+            self._add(key, np.array(data, np.float32), attributes)  # NaN outside of a region
             return
         self._used[key], self._before[key] = layer, layer.data
         # the earlier result stays in view until its planes are replaced

@@ -72,7 +72,7 @@ class StainWidget(StainForm):
     focal_planes
         For a model of several focal planes: ``focal_planes.chosen`` are the planes of a stack
         that it takes, None for an automatic choice.
-    seed, tolerance, keep_samples, inject_dropout, device, pixel_size
+    region, at_border, seed, tolerance, keep_samples, inject_dropout, device, pixel_size
         The same, folded under “Advanced”.
     ticks
         Tick boxes of what is visible: ``ticks.stains["DNA"]``, ``ticks.sigma``, ``ticks.source``
@@ -164,6 +164,7 @@ class StainWidget(StainForm):
         super().reset_choices()
         if hasattr(self, "_panel"):
             self._panel.reset_choices()
+            self._inside.region.reset_choices()
 
     # -- for scripts ----------------------------------------------------------------------
 

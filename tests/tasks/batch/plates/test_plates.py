@@ -79,6 +79,29 @@ def test_a_field_that_fails_is_not_listed(plate, tiny_model, tmp_path) -> None:
     assert list(zarr_images(tmp_path / "out/p-segmented.zarr")) == ["A/1/0", "B/2/0"]
 
 
+def test_a_missing_field_or_well_fails_alone(plate, tiny_model, write_a_plate, picture, tmp_path):
+    import shutil
+
+    write_a_plate(plate, picture(), {"A/1": 2, "A/2": 1, "B/2": 1})
+    shutil.rmtree(plate / "A/1/1")
+    shutil.rmtree(plate / "A/2")
+    out = tmp_path / "out"
+    result = cytosynth.batch(plate, out, model=tiny_model)
+    assert [(outcome.item.title, outcome.state) for outcome in result.outcomes] == [
+        ("p.zarr [A/1/0]", "done"),
+        ("p.zarr [B/2/0]", "done"),
+        ("p.zarr [A/2]", "failed"),
+        ("p.zarr [A/1/1]", "failed"),
+    ]
+    assert all("cannot be read as OME-Zarr" in one.sentence for one in result.failures)
+    made = out / "p-segmented.zarr"
+    assert list(zarr_images(made)) == ["A/1/0", "B/2/0"]
+    write_a_plate(plate, picture(), {"A/1": 2, "A/2": 1, "B/2": 1})
+    again = cytosynth.batch(plate, out, model=tiny_model, resume=True)
+    assert sorted(_states(again)) == ["done", "done", "done", "done"]  # the files are others
+    assert list(zarr_images(made)) == ["A/1/0", "A/1/1", "A/2/0", "B/2/0"]
+
+
 def test_the_names_and_acquisitions_of_the_source_are_kept(plate, tiny_model, tmp_path) -> None:
     root = zarr.open_group(plate)
     rows, columns = [{"name": n} for n in "ABC"], [{"name": str(n)} for n in range(1, 4)]

@@ -111,6 +111,14 @@ def test_a_note_that_is_too_long_is_left_out(tmp_path):
     assert found.table.iloc[0, -1] == 899
 
 
+def test_a_long_record_of_corrections_does_not_take_the_shape_with_it(tmp_path):
+    record = {"task": "segment", "corrections": {"done": [{"runs": [1] * 70_000}]}}
+    write_objects(tmp_path / "a.zip", np.eye(3, dtype=int), provenance=record)
+    found = read_objects(tmp_path / "a.zip")  # without an image beside it
+    assert found.labels.shape == (3, 3)
+    assert found.provenance == {}
+
+
 def test_without_roifile(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "roifile", None)
     with pytest.raises(OutputError, match="pip install roifile"):

@@ -15,73 +15,11 @@ import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import Cancelled, InputError, OutputError
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.export.records import embedded_record, stored_pixels
-from napari_cytosynth.tasks.segment.blocks import files, grid, segment_in_blocks, tables
+from napari_cytosynth.tasks.segment.blocks import files, segment_in_blocks, tables
 from napari_cytosynth.tasks.segment.flows.heat import flow_field
 from napari_cytosynth.zoo.card import Normalisation
-from napari_cytosynth.zoo.card.objects import Confidence, ConfidenceTerm
 
-CHANNELS = ["foreground", "flow-y", "flow-x"]
 SHAPE = (600, 520)
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(grid, "BLOCK", 128)
-    monkeypatch.setattr(tables, "_SIDE", 64)
-
-
-@pytest.fixture(scope="module")
-def scene():
-    """Round cells, some with holes, as logit and flows; a few of them touch."""
-    random = np.random.default_rng(3)
-    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    labels = np.zeros(SHAPE, np.int32)
-    for number in range(1, 160):
-        y, x = random.uniform(0, SHAPE[0]), random.uniform(0, SHAPE[1])
-        away = (rows - y) ** 2 + (columns - x) ** 2
-        labels[away <= random.uniform(6, 20) ** 2] = number
-        if number % 5 == 0:
-            labels[away <= 4] = 0
-    logit = np.where(labels > 0, 4.0, -11.0) + random.normal(size=SHAPE)
-    flows = 5 * flow_field(labels) + random.normal(size=(2, *SHAPE))
-    return np.stack([logit, *flows]).astype(np.float32)
-
-
-class AsItIs(torch.nn.Module):
-    """A network of 3 × 3 px that adds a little of the neighbourhood to its input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.near = torch.nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return image + 0.3 * self.near(image)
-
-
-@pytest.fixture(scope="module")
-def by_flows(make_flow_model):
-    made = make_flow_model(
-        diameter=24.0,
-        min_size=20,
-        confidence=Confidence(
-            intercept=0.5, probability=ConfidenceTerm(weight=3.0, mean=0.9, std=0.05)
-        ),
-    )
-    return replace(made, network=AsItIs(3).eval())
-
-
-@pytest.fixture(scope="module")
-def by_components(make_model):
-    made = make_model(
-        input_channels=["logit"],
-        output_channels=["foreground"],
-        normalisation=Normalisation(kind="percentile"),
-        splitting=None,
-        threshold=0.5,
-        total_stride=1,
-    )
-    return replace(made, network=AsItIs(1).eval())
 
 
 def both(image, model, path, **options):
@@ -182,7 +120,7 @@ def test_the_file_is_valid_and_says_what_it_is(tmp_path, scene, by_flows):
 
 def test_a_large_table_is_not_in_the_metadata(tmp_path, scene, by_flows, monkeypatch):
     monkeypatch.setattr(files, "MOST_ROWS", 10)
-    monkeypatch.setattr("napari_cytosynth.tasks.segment.blocks.task.MOST_ROWS", 10)
+    monkeypatch.setattr("napari_cytosynth.tasks.segment.blocks.run.MOST_ROWS", 10)
     found = segment_in_blocks(scene, tmp_path / "x.zarr", by_flows, axes="CYX")
     about = zarr.open_group(tmp_path / "x.zarr")["labels/blobs"].attrs["ome"]["image-label"]
     assert "properties" not in about

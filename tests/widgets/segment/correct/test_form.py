@@ -74,6 +74,80 @@ def test_columns_of_the_user_stay_with_their_objects(ran):
     assert kinds.isna().sum() == 1  # the new part
 
 
+@pytest.mark.parametrize(
+    ("kind", "points"), [("delete", [(33, 33)]), ("merge", [(7, 7), (33, 33)])]
+)
+def test_columns_of_the_user_come_back_with_an_object(ran, kind, points):
+    layer = ran._live.labels_layer
+    layer.features = layer.features.assign(kind=["left", "right"])
+    ran.correct(kind, points)
+    assert ran.wait(20)
+    assert features(ran)["kind"].tolist() == ["left"]
+    ran.undo()
+    assert ran.wait(20)
+    assert features(ran)["kind"].tolist() == ["left", "right"]
+
+
+def test_a_new_object_has_no_columns_of_one_that_was_taken_back(ran):
+    ran.correct("cut", [(2, 10), (18, 10)])
+    assert ran.wait(20)
+    layer = ran._live.labels_layer
+    layer.features = layer.features.assign(kind=["a", "b", "c"])
+    ran.undo()
+    assert ran.wait(20)
+    ran.correct("paint", [(50, 5), (50, 15), (60, 15), (60, 5)])
+    assert ran.wait(20)
+    assert features(ran)["kind"].isna().tolist() == [False, False, True]
+
+
+def test_undo_and_redo_end_at_the_first_and_the_last(ran):
+    before = labels(ran).copy()
+    ran.correct("delete", [(33, 33)])
+    for _ in range(3):
+        ran.undo()
+    assert ran.wait(20)
+    assert np.array_equal(labels(ran), before)
+    for _ in range(3):
+        ran.redo()
+    assert ran.wait(20)
+    assert not labels(ran)[33, 33]
+    assert ran._hand.sentence.value == "1 correction"
+
+
+def test_a_linked_stack_is_corrected_while_the_slider_moves(viewer, make_widget, blobs):
+    stack = np.stack([blobs, blobs, blobs])
+    viewer.add_image(stack, name="stack", axis_labels=("z", "y", "x"))
+    widget = make_widget()
+    widget.axes.value = "ZYX"
+    widget.run()
+    assert widget.wait(20)
+    viewer.dims.set_point(0, 0)
+    widget.correct("delete", [(7, 7)])
+    assert widget.wait(20)
+    assert not labels(widget)[:, 7, 7].any()
+    viewer.dims.set_point(0, 2)  # the object was deleted in another plane
+    widget.threshold.value = 0.6
+    assert not labels(widget)[2, 7, 7]
+    assert labels(widget)[2, 33, 33]
+    assert "1 in this plane · 1 in the stack" in _settled(widget)
+
+
+def _settled(widget):
+    """The sentence once all is counted; before, it does not claim a number of the stack."""
+    assert "2 in the stack" not in widget.readout.value
+    assert widget.wait(20)
+    return widget.readout.value
+
+
+def test_an_object_is_painted_and_cut_at_the_corner_of_the_image(ran):
+    ran.correct("paint", [(-3, 59), (-3, 66), (4, 66), (4, 59)])
+    assert ran.wait(20)
+    assert labels(ran)[0, 63]
+    ran.correct("cut", [(-3, 61), (8, 61)])
+    assert ran.wait(20)
+    assert labels(ran)[0, 59] != labels(ran)[0, 63] > 0
+
+
 def test_a_painted_object_snaps_to_what_the_network_saw(ran, blobs):
     ran.correct("paint", [(50, 5), (50, 15), (60, 15), (60, 5)])
     assert ran.wait(20)

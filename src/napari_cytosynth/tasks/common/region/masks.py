@@ -9,6 +9,8 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
+from .fill import fill_polygon
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -61,15 +63,18 @@ class RegionMasks:
         """Return which pixels (Y, X) of a plane lie in the region."""
         shapes = self._shapes_in(plane)
         if shapes not in self._masks:
-            from skimage.draw import polygon
-
-            found = np.zeros(self.shape, bool)
-            for number in shapes:
-                rows, columns = self.region.areas[number].outline.T
-                inside = polygon(rows, columns, self.shape)  # type: ignore[no-untyped-call]
-                found[inside] = True
-            self._masks[shapes] = found
+            self._masks[shapes] = self.part(
+                plane, (slice(0, self.shape[0]), slice(0, self.shape[1]))
+            )
         return self._masks[shapes]
+
+    def part(self, plane: tuple[int, ...], window: tuple[slice, slice]) -> Mask:
+        """Return which pixels of a part of a plane, rows and columns, lie in the region."""
+        rows, columns = window
+        found = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+        for number in self._shapes_in(plane):
+            fill_polygon(found, self.region.areas[number].rings, (rows.start, columns.start))
+        return found
 
     def edge(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.intp]:
         """Return the pixels of a plane (flat indices) that touch one outside of the region.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.layers import geometry_of, layer_geometry, world_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from napari_cytosynth.tasks.common.layers import Source
@@ -42,11 +44,15 @@ class Area:
         of that axis. Empty (default): it holds in all planes.
     ellipse
         Default: False, a polygon.
+    holes
+        Further rings (N, 2) of a polygon: what lies in an even number of rings is outside.
+        Default: none.
     """
 
     vertices: Floats
     plane: tuple[int | None, ...] = ()
     ellipse: bool = False
+    holes: tuple[Floats, ...] = ()
 
     @property
     def outline(self) -> Floats:
@@ -60,6 +66,11 @@ class Area:
         outline: Floats = np.cos(angle) * half[0] + np.sin(angle) * half[1]
         outline += self.vertices.mean(axis=0)
         return outline
+
+    @property
+    def rings(self) -> tuple[Floats, ...]:
+        """The outline, and those of the holes."""
+        return self.outline, *self.holes
 
     def holds_in(self, plane: tuple[int, ...]) -> bool:
         """Return whether the shape counts in a plane."""
@@ -84,6 +95,24 @@ class Region:
     name: str = ""
     drawn_in_one_plane: bool = False
 
+    @classmethod
+    def of(cls, areas: Sequence[Area], name: str = "") -> Region:
+        """Return the region of shapes, which hold in all planes if they are all of a single one.
+
+        Who draws once on a stack means all of it, as in ImageJ.
+
+        Parameters
+        ----------
+        areas
+            One at least.
+        name
+            Of where they are from. Default: "".
+        """
+        single = len({area.plane for area in areas}) == 1 and areas[0].plane != ()
+        if single:
+            areas = [replace(area, plane=()) for area in areas]
+        return cls(tuple(areas), name, single)
+
     def record(self) -> dict[str, Any]:
         """Return plain values, which :meth:`from_record` and ``region=`` take."""
         return {
@@ -95,6 +124,7 @@ class Region:
                     "plane": list(area.plane),
                     "vertices": np.round(area.vertices, 3).tolist(),
                 }
+                | ({"holes": [np.round(h, 3).tolist() for h in area.holes]} if area.holes else {})
                 for area in self.areas
             ],
         }
@@ -114,6 +144,7 @@ class Region:
                     np.asarray(one["vertices"], float).reshape(-1, 2),
                     tuple(None if at is None else int(at) for at in one["plane"]),
                     one["type"] == "ellipse",
+                    tuple(np.asarray(ring, float).reshape(-1, 2) for ring in one.get("holes", ())),
                 )
                 for one in record["shapes"]
             )
@@ -122,7 +153,7 @@ class Region:
             raise InputError(_ARGUMENT) from error
 
 
-def find_region(region: Any, source: Source, axes: str) -> Region:
+def find_region(region: Any, source: Source, axes: str, across: str = "") -> Region:
     """Return a region in the pixels of an image.
 
     Parameters
@@ -131,9 +162,12 @@ def find_region(region: Any, source: Source, axes: str) -> Region:
         A napari Shapes layer (rectangles, polygons, ellipses), which counts where napari shows it:
         scale, translate, rotate, shear, affine and units of both layers do; polygons as arrays
         (N, 2), or (N, D) with the place in the axes that count planes, in px of the image; a
-        :class:`Region` or its record.
+        :class:`Region` or its record; or what :func:`read_region` of
+        :mod:`~napari_cytosynth.tasks.export.region_file` returns.
     source, axes
         The image, and the letters of its axes.
+    across
+        Letters of axes all along which every shape holds, wherever it was drawn. Default: none.
 
     Raises
     ------
@@ -144,18 +178,21 @@ def find_region(region: Any, source: Source, axes: str) -> Region:
         return region
     if isinstance(region, dict):
         return Region.from_record(region)
+    if hasattr(region, "in_pixels_of"):
+        found: Region = region.in_pixels_of(axes, source.shape, across)
+        return found
     kind = getattr(region, "_type_string", None)
     if kind is None:
-        return _from_arrays(region, axes)
+        return _from_arrays(region, axes, across)
     if kind != "shapes":
         raise InputError(
             f"The layer “{region.name}” holds {kind}, which have no area: choose a Shapes layer "
             "with rectangles, polygons or ellipses as the region."
         )
-    return _from_layer(region, source, axes)
+    return _from_layer(region, source, axes, across)
 
 
-def _from_arrays(region: Any, axes: str) -> Region:
+def _from_arrays(region: Any, axes: str, across: str) -> Region:
     many = isinstance(region, list | tuple) and len(region) > 0 and np.ndim(region[0]) == 2
     try:
         polygons = [np.asarray(one, float) for one in (region if many else [region])]
@@ -167,10 +204,10 @@ def _from_arrays(region: Any, axes: str) -> Region:
         if not fits or not np.isfinite(one).all():
             raise InputError(_ARGUMENT)
     placed = [(one, letters[-one.shape[1] :], False) for one in polygons]
-    return _collected(placed, axes, "")
+    return _collected(placed, _counted(axes, across), "")
 
 
-def _from_layer(layer: Any, source: Source, axes: str) -> Region:
+def _from_layer(layer: Any, source: Source, axes: str, across: str) -> Region:
     name = str(layer.name)
     if not len(layer.data):
         raise InputError(
@@ -189,7 +226,7 @@ def _from_layer(layer: Any, source: Source, axes: str) -> Region:
         points = np.asarray(vertices, float)[:, -len(letters) :]
         pixels = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
         placed.append((pixels, letters, kind == "ellipse"))
-    return _collected(placed, axes, name)
+    return _collected(placed, _counted(axes, across), name)
 
 
 def _to_pixels(layer: Any, source: Source, axes: str) -> tuple[Floats, str]:
@@ -207,20 +244,20 @@ def _to_pixels(layer: Any, source: Source, axes: str) -> tuple[Floats, str]:
     return back @ to_world, letters[-count:]
 
 
-def _collected(placed: list[tuple[Floats, str, bool]], axes: str, name: str) -> Region:
+def _counted(axes: str, across: str) -> str:
+    """Return the axes in whose planes shapes have a place."""
+    return "".join(axis for axis in axes if axis not in "CYX" + across)
+
+
+def _collected(placed: list[tuple[Floats, str, bool]], leading: str, name: str) -> Region:
     """Return the region of shapes with the letters of their coordinates."""
-    leading = [axis for axis in axes if axis not in "CYX"]
     areas = []
     for pixels, letters, ellipse in placed:
         plane = tuple(_place(pixels, letters, axis, name) for axis in leading)
         yx = [letters.index("Y"), letters.index("X")]
         placed_there = any(at is not None for at in plane)
         areas.append(Area(pixels[:, yx], plane if placed_there else (), ellipse))
-    # who draws once on a stack means all of it, as in ImageJ
-    single = len({area.plane for area in areas}) == 1 and areas[0].plane != ()
-    if single:
-        areas = [Area(area.vertices, (), area.ellipse) for area in areas]
-    return Region(tuple(areas), name, single)
+    return Region.of(areas, name)
 
 
 def _place(pixels: Floats, letters: str, axis: str, name: str) -> int | None:

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 
     from .model import Colours, FileContent, Prepared
 
-__all__ = ["READABLE", "TABLES", "WRITABLE", "check_target", "read_objects", "write_objects"]
+__all__ = [
+    "READABLE",
+    "TABLES",
+    "WRITABLE",
+    "check_target",
+    "kind_of",
+    "read_objects",
+    "read_outlines",
+    "write_objects",
+]
 
 WRITABLE = {
     ".geojson": "GeoJSON, for QuPath",
@@ -231,7 +240,7 @@ def read_objects(
             return _with_labels(file, like, axes)
         if kind_of(file) in (".tif", ".tiff", ".zarr"):
             return read_labels(file)
-        content = _read(file)
+        content = read_outlines(file)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"“{shown_name(file)}” cannot be read: {reason}.") from error
@@ -243,7 +252,14 @@ def read_objects(
     return found
 
 
-def _read(file: Path) -> FileContent:
+def read_outlines(file: Path) -> FileContent:
+    """Return the outlines of a file of GeoJSON or of ImageJ's regions.
+
+    Raises
+    ------
+    InputError
+        If it holds none, or is damaged or too large.
+    """
     if kind_of(file) == ".geojson" or (file.suffix.lower() == ".zip" and _packs_geojson(file)):
         return read_geojson(file)
     return read_rois(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,14 +90,20 @@ def write_rois(
             region = writer.region(one)
             name = zipfile.ZipInfo(f"{region.name}.roi")  # of no date: the same file each time
             packed.writestr(name, region.tobytes(), zipfile.ZIP_DEFLATED)
-        note = _note(objects)
-        if len(note) <= _LARGEST_NOTE:
-            packed.comment = note
+        packed.comment = _note(objects)
 
 
 def _note(objects: Prepared) -> bytes:
-    """Return the description as a comment; ImageJ and other readers pass it over."""
-    return NOTE.encode() + json.dumps(objects.description.as_dict(), default=str).encode()
+    """Return the description as a comment; ImageJ and other readers pass it over.
+
+    Of one that is too long for a comment, without the provenance, or nothing.
+    """
+    whole = objects.description
+    for about in (whole, replace(whole, provenance={})):
+        note = NOTE.encode() + json.dumps(about.as_dict(), default=str).encode()
+        if len(note) <= _LARGEST_NOTE:
+            return note
+    return b""
 
 
 class _RegionWriter:

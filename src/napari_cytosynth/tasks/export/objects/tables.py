@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["read_table", "unit_of", "write_csv", "write_parquet"]
 
 _UNITS = {"px": "px", "um": "µm", "um2": "µm²", "um3": "µm³", "deg": "°"}
+_MARKS = "correction"
 _UNIT = re.compile(f"_({'|'.join(_UNITS)})$")
 
 
@@ -85,6 +86,8 @@ def read_table(path: Path) -> tuple[pd.DataFrame, Description]:
             table = pd.read_csv(path, keep_default_na=False, na_values=[""])
         except (ValueError, UnicodeError) as error:  # pandas' own errors are ValueErrors
             raise InputError(f"“{path.name}” is no table: {str(error)[:200]}.") from error
+        if _MARKS in table:  # empty for objects that were not corrected, which is not unknown
+            table[_MARKS] = table[_MARKS].astype(object).where(table[_MARKS].notna(), "")
     if "label" not in table:
         raise InputError(
             f"“{path.name}” has no column “label” that says which row is of which object."

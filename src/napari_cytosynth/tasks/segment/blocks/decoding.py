@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Confidence
 
     from .grid import Block
+    from .inside import InsidePlane
 
 __all__ = ["BlockDecoder", "ComponentDecoder", "FlowDecoder", "GapDecoder"]
 
@@ -93,11 +94,14 @@ class GapDecoder:
     margin: int = 1
     align: int = 1
     majority: bool = False
+    inside: InsidePlane | None = None
 
     def decode(self, block: Block) -> BlockObjects:
-        """Return the gaps (connected over sides) in the window of a block."""
-        mask = np.asarray(self.probability[block.window]) >= self.threshold
-        labels = ndimage.label(~mask, output=np.int32)[0]
+        """Return the gaps (connected over sides) in the window of a block; of a region inside."""
+        gaps = np.asarray(self.probability[block.window]) < self.threshold
+        if self.inside is not None:
+            gaps &= self.inside.mask(block.window)
+        labels = ndimage.label(gaps, output=np.int32)[0]
         return BlockObjects(labels, labels)
 
 
@@ -118,6 +122,9 @@ class FlowDecoder:
         Threshold and ``fill_holes`` apply.
     calibration
         How confidences follow. Default: None, unknown.
+    inside
+        To which the objects are limited, once they are found with what lies around it. Default:
+        None, the whole plane.
     """
 
     probability: Any
@@ -126,6 +133,7 @@ class FlowDecoder:
     options: LabelOptions
     calibration: Confidence | None = None
     majority: bool = True
+    inside: InsidePlane | None = None
 
     def __post_init__(self) -> None:
         self.margin = math.ceil(_DIAMETERS * self.settings.diameter)
@@ -145,8 +153,13 @@ class FlowDecoder:
         confidence = None
         if self.calibration is not None:
             confidence = confidence_of(owned.facts, self.calibration)
+        order = owned.owner  # the first pixel of an object may lie outside of the region
+        if self.inside is not None:
+            mask = self.inside.mask(block.window)
+            probability = probability * mask
+            owned = replace(owned, owner=owned.owner * mask, heights=owned.heights * mask)
         labels = self._labels(probability, owned, poor)
-        return BlockObjects(labels, owned.owner, owned.facts.area, confidence, poor)
+        return BlockObjects(labels, order, owned.facts.area, confidence, poor)
 
     def _cut(
         self, block: Block, owned: OwnedPlane, probability: npt.NDArray[np.floating]

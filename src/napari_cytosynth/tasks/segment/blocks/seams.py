@@ -71,6 +71,8 @@ class JoinedObjects:
         Whether each has a pixel at the border of the plane.
     confidence
         In each, in [0, 1]; None where unknown.
+    cut
+        Whether each touches the border of a region. Default: None, there is no region.
     """
 
     number: Labels
@@ -78,12 +80,14 @@ class JoinedObjects:
     box: npt.NDArray[np.int64]
     border: npt.NDArray[np.bool_]
     confidence: npt.NDArray[np.float64] | None
+    cut: npt.NDArray[np.bool_] | None = None
 
     def kept(self, keep: npt.NDArray[np.bool_]) -> JoinedObjects:
         """Return those objects alone, numbered anew."""
         new = np.concatenate([[0], np.where(keep, np.cumsum(keep), 0)]).astype(np.int32)
         confidence = None if self.confidence is None else self.confidence[keep]
-        parts = (self.area[keep], self.box[keep], self.border[keep], confidence)
+        cut = None if self.cut is None else self.cut[keep]
+        parts = (self.area[keep], self.box[keep], self.border[keep], confidence, cut)
         return JoinedObjects(new[self.number], *parts)
 
 
@@ -123,6 +127,15 @@ class SeamJoiner:
         own: Labels = number[found.labels[block.own]]
         return own
 
+    def skip(self, block: Block) -> None:
+        """Pass over a block without objects."""
+        self._above.pop(block.columns.start, None)
+        self._left.pop(block.rows.start, None)
+
+    def _meet(self, one: Labels | None, other: Labels) -> None:
+        if one is not None:  # of a block that was skipped
+            self._pairs.append(self._matches(one, other))
+
     def _grown(self, block: Block) -> tuple[slice, slice]:
         """Return rows and columns of a block with one pixel around it."""
         rows, columns = (
@@ -136,10 +149,10 @@ class SeamJoiner:
         upper, left = block.rows.start, block.columns.start
         if upper:
             strip = ids[block.inside(slice(upper - 1, upper + 1), columns)]
-            self._pairs.append(self._matches(self._above.pop(left), strip))
+            self._meet(self._above.pop(left, None), strip)
         if left:
             strip = ids[block.inside(rows, slice(left - 1, left + 1))]
-            self._pairs.append(self._matches(self._left.pop(upper), strip))
+            self._meet(self._left.pop(upper, None), strip)
         lower, right = block.rows.stop, block.columns.stop
         if lower < self.shape[0]:
             strip = ids[block.inside(slice(lower - 1, lower + 1), columns)]

@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
+from napari_cytosynth.arguments import check_choice
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.defaults import card_options, check_task
-from napari_cytosynth.tasks.common.input_check import unlike_training
-from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
-from napari_cytosynth.tasks.common.looks import LARGEST
-from napari_cytosynth.tasks.common.messages import Message
-from napari_cytosynth.tasks.common.planes import engine_record, make_reader
 from napari_cytosynth.tasks.common.provenance import record
+from napari_cytosynth.tasks.common.region import AT_BORDER
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import saving
-from napari_cytosynth.tasks.segment.confidence import sure_enough
-from napari_cytosynth.tasks.segment.instances import LabelOptions
-from napari_cytosynth.tasks.segment.output import ChannelSplit
-from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
-from napari_cytosynth.tasks.segment.run.model_run import ModelRun
 
-from .decoding import ComponentDecoder, FlowDecoder, GapDecoder
-from .files import MOST_ROWS, PlaneFiles, scratch_array
-from .grid import plan_blocks
-from .plane import LazyPlane
-from .seams import JoinedObjects, SeamJoiner
-from .tables import measure_blocks
+from .run import BlockedSegmentation, prepare_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import pandas as pd
-
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.export.destination import Destination
     from napari_cytosynth.zoo.loading import Model
 
-    from .decoding import BlockDecoder
+    from .run import BlockedRun
+    from .staged import StagedBlocks
 
-__all__ = ["BlockedSegmentation", "segment_in_blocks"]
-
-_STAGES = {"network": 0.88, "objects": 0.06, "table": 0.03, "pyramid": 0.03}
-"""About how the time of a run is spent."""
-_UNITS = 100_000  # of progress
-
-
-@dataclass(frozen=True, eq=False)
-class BlockedSegmentation:
-    """What was written of a plane.
-
-    Attributes
-    ----------
-    files
-        The OME-Zarr with probability and labels, the table and the record.
-    table
-        Table of every object's shape, size and position.
-    options
-        Threshold, minimum size and further options.
-    messages
-        Warnings and notes for the user.
-    doubt
-        Sentence where image or result are unlike those of the training; else empty.
-    hidden
-        Number of objects that ``min_confidence`` left out.
-    """
-
-    files: list[Path]
-    table: pd.DataFrame
-    options: LabelOptions
-    messages: list[str]
-    doubt: str = ""
-    hidden: int = 0
+__all__ = ["BlockedSegmentation", "blocks_destination", "segment_in_blocks", "write_blocks"]
 
 
 def segment_in_blocks(
@@ -95,6 +46,8 @@ def segment_in_blocks(
     device: str = "auto",
     precision: str = "auto",
     tile_size: int | None = None,
+    region: Any = None,
+    at_border: Literal["keep", "drop", "mark"] = "keep",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> BlockedSegmentation:
@@ -115,6 +68,8 @@ def segment_in_blocks(
         As ``segment`` takes them.
     channels, pixel_size, device, precision, tile_size
         As ``segment`` takes them.
+    region, at_border
+        As ``segment`` takes them: only tiles and blocks near the region are run and written.
     overwrite
         Replace what others wrote, too. Default: False.
     progress
@@ -144,233 +99,66 @@ def segment_in_blocks(
         "drop_border": drop_border,
         "min_confidence": min_confidence,
     }
+    check_choice(at_border, "at_border", AT_BORDER)
+    destination = blocks_destination(path)
+    with cancellable(resolve_progress(progress)) as tick:
+        loaded = load_model(model, device, progress=progress)
+        run = prepare_run(
+            image,
+            loaded,
+            given,
+            axes=axes,
+            channels=channels,
+            pixel_size=pixel_size,
+            device=device,
+            precision=precision,
+            tile_size=tile_size,
+            region=region,
+            at_border=at_border,
+        )
+        asked = run.common_parameters(channels, False, device, precision)
+        return write_blocks(run, destination, asked, tick, overwrite=overwrite)
+
+
+def blocks_destination(path: str | Path) -> Destination:
+    """Return where a plane is segmented into; raise InputError unless it is an OME-Zarr."""
     destination = find_destination(path, "segment")
     if "" not in destination.images:
         raise InputError("A plane is segmented in blocks into an OME-Zarr: give NAME.zarr.")
-    with cancellable(resolve_progress(progress)) as tick:
-        source = read_source(image)
-        loaded = load_model(model, device, progress=progress)
-        reader = make_reader(source, loaded.card, axes, channels)
-        if math.prod(reader.leading_shape) != 1:
-            raise InputError(
-                f"The image has {math.prod(reader.leading_shape)} planes: one plane is segmented "
-                "in blocks. Choose one, or use segment."
-            )
-        size = known_voxel_size(source, reader.axes, pixel_size)[1]
-        run = _BlockedRun(source, reader, loaded, size, (0,) * len(reader.leading_axes))
-        run.set_options({name: value for name, value in given.items() if value is not None})
-        run.set_resampling(resample=False)
-        run.make_predictor(device if device != "auto" else loaded.device, precision, tile_size)
-        parameters = run.common_parameters(channels, False, device, precision)
-        parameters |= asdict(run.options) | {"planes": None}
-        made = record("segment", loaded, source, parameters, {}) | {"in_blocks": True}
-        needed = 8 * math.prod(reader.plane_shape)
-        with saving(destination, made, source.files, size=needed, overwrite=overwrite) as files:
-            result = run.execute(files, tick)
-        run.add_messages(*files.messages)
-        return replace(result, files=destination.files)
+    return destination
 
 
-class _Stages:
-    """Progress of a run of several stages, as one."""
+def write_blocks(
+    run: BlockedRun,
+    destination: Destination,
+    asked: dict[str, Any],
+    tick: Progress,
+    *,
+    overwrite: bool = False,
+    staged: StagedBlocks | None = None,
+) -> BlockedSegmentation:
+    """Do a run, and put its files in place as a whole.
 
-    def __init__(self, tick: Progress) -> None:
-        self._tick = tick
-
-    def of(self, stage: str, part: tuple[float, float] = (0, 1)) -> Progress:
-        """Return the callable of a stage, or of a part of it."""
-        names = list(_STAGES)
-        before = sum(_STAGES[name] for name in names[: names.index(stage)])
-        start, length = before + _STAGES[stage] * part[0], _STAGES[stage] * (part[1] - part[0])
-
-        def report(done: int, total: int, message: str, /) -> None:
-            share = start + length * done / max(total, 1)
-            # the end is that of the files
-            self._tick(min(int(_UNITS * share), _UNITS - 1), _UNITS, message)
-
-        return report
-
-    def end(self) -> None:
-        """Report that everything is done."""
-        self._tick(_UNITS, _UNITS, "done")
-
-
-@dataclass(eq=False)
-class _BlockedRun(ModelRun):
-    """One run over the blocks of a plane."""
-
-    def set_options(self, given: dict[str, Any]) -> None:
-        """Take the options, and refuse what needs a whole plane."""
-        card = self.model.card
-        inference = card.inference
-        check_task(card, "segment")
-        self.options = LabelOptions(**(card_options(inference, self.pixel_size) | given))
-        self.by_flows = bool(self.flow_channels) and self.options.split_touching
-        reason = ""
-        if inference.normalisation.kind == "local":
-            reason = f"the model “{card.name}” scales each pixel by its surroundings"
-        elif self.options.split_touching and not self.flow_channels:
-            reason = "without flows, touching objects are split by their shape (split_touching)"
-        if reason:
-            raise InputError(
-                f"A plane cannot be segmented in blocks: {reason}. Crop the image, or take the "
-                "plane whole: with segment, on the command line with --out FOLDER."
-            )
-
-    def execute(self, files: Any, tick: Progress) -> BlockedSegmentation:
-        """Segment the plane into files."""
-        plane, stages = LazyPlane(self.reader), _Stages(tick)
-        self._check_finite(plane)  # type: ignore[arg-type]  # slices are all that is taken
-        unlike = unlike_training(_middle(plane), self.model.card)
-        self.add_messages(*[Message(unlike, "unlike training")] * bool(unlike))
-        shape = self.reader.plane_shape
-        out = PlaneFiles(files, self.model.card.inference.objects, shape)
-        scratch = files.folder.parent
-        flows = scratch_array(scratch, "flows", (2, *shape), np.float32) if self.by_flows else None
-        self._predict(plane, out.probability, flows, stages.of("network"))
-        files.provenance["engine"] = engine_record(self.predictor)
-        found = self._find(out, flows, scratch, stages)
-        found, hidden = self._choose(found)
-        _number(out.labels, found, stages.of("objects", (0.8, 1)))
-        size = self.pixel_size
-        measured = measure_blocks(out.labels, out.probability, found, size, stages.of("table"))
-        table, left = measured
-        self._add_remarks(table, left, out)
-        out.finish(table, size, stages.of("pyramid"))
-        stages.end()
-        doubt = self._doubt(table, found, unlike)
-        return BlockedSegmentation([], table, self.options, self.messages, doubt, hidden)
-
-    def _predict(self, plane: LazyPlane, probability: Any, flows: Any, progress: Progress) -> None:
-        """Run the network on the tiles of the plane."""
-        from napari_cytosynth.inference.normalise import plane_scaling, tile_transform
-
-        inference = self.model.card.inference
-        count = len(inference.output_channels)
-        scalings = [
-            plane_scaling(plane.channel(number), inference.normalisation)
-            for number in range(plane.shape[0])
-        ]
-        if all(scaling.scale == 0 for scaling in scalings):
-            self.add_nothing_to_find()
-            return
-        everywhere = (slice(None), slice(None))
-        found = inference.channel_of("foreground") or 0
-        arrays: dict[int, Any] = {found: (probability, everywhere)}
-        if flows is not None:
-            for number, channel in enumerate(self.flow_channels):
-                arrays[channel] = flows, (number, *everywhere)
-        self.predictor.predict(
-            plane,
-            transform=tile_transform(scalings),
-            activation=inference.activations,
-            out=ChannelSplit(arrays, (count, *plane.shape[1:]), self.check_result),
-            progress=progress,
-        )
-        self.add_messages(*self.predictor.messages)
-
-    def _find(self, out: PlaneFiles, flows: Any, scratch: Path, stages: _Stages) -> JoinedObjects:
-        """Find the objects of all blocks; their numbers so far are written as labels."""
-        threshold = self.options.threshold
-        if flows is not None:
-            confidence = self.model.card.inference.confidence
-            decoder: BlockDecoder = FlowDecoder(
-                out.probability, flows, self.flow_settings(), self.options, confidence
-            )
-            return _join(decoder, out.labels, stages.of("objects", (0, 0.8)))
-        holes = None
-        if self.options.fill_holes:
-            gaps = scratch_array(scratch, "gaps", out.shape, np.int32)
-            found = _join(
-                GapDecoder(out.probability, threshold), gaps, stages.of("objects", (0, 0.3))
-            )
-            _number(gaps, found.kept(~found.border), stages.of("objects", (0.3, 0.4)))
-            holes = _Positive(gaps)
-        decoder = ComponentDecoder(out.probability, threshold, holes)
-        return _join(decoder, out.labels, stages.of("objects", (0.4, 0.8)))
-
-    def _choose(self, found: JoinedObjects) -> tuple[JoinedObjects, int]:
-        """Return the objects that the options keep, and how many doubtful ones these leave out."""
-        keep = found.area >= max(self.options.min_size, 1)
-        if self.options.drop_border:
-            keep &= ~found.border
-        known = np.count_nonzero(keep)
-        if found.confidence is not None:
-            keep &= sure_enough(found.confidence, self.options.min_confidence)
-        elif self.options.min_confidence:
-            self.add_messages(
-                "This result has no confidence in its objects: min_confidence hides none."
-            )
-        return found.kept(keep), int(known - np.count_nonzero(keep))
-
-    def _add_remarks(self, table: pd.DataFrame, left: int, out: PlaneFiles) -> None:
-        if left:
-            self.add_messages(
-                f"{left} object{'s are' if left > 1 else ' is'} too large to be measured in "
-                "parts: the table has only the area."
-            )
-        if len(table) > MOST_ROWS:
-            name = out.files.destination.others[0]
-            self.add_messages(
-                f"The table of {len(table):,} objects is in {name} only, not in the OME-Zarr, "
-                "whose metadata are read as a whole."
-            )
-
-    def _doubt(self, table: pd.DataFrame, found: JoinedObjects, unlike: str) -> str:
-        """Return what is unlike the results on the validation images."""
-        own = self.model.card.inference
-        if own.expected is None and not unlike:
-            return ""
-        shown = _Shown(self.pixel_size)
-        facts = facts_of(shown, table, own.pixel_size_um)
-        covered = float(found.area.sum()) / math.prod(self.reader.plane_shape)
-        facts = replace(facts, foreground=covered)
-        kind = own.modality or ""
-        return check_result(facts, own.expected, own.objects, kind, unlike=bool(unlike))
-
-
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """A result of which only the pixel size is looked at."""
-
-    pixel_size: tuple[float, ...] | None
-    labels: Any = field(default_factory=lambda: np.zeros(1, np.int32))
-
-
-@dataclass(frozen=True, eq=False)
-class _Positive:
-    """The positive pixels of an array."""
-
-    array: Any
-
-    def __getitem__(self, key: Any) -> Any:
-        return np.asarray(self.array[key]) > 0
-
-
-def _middle(plane: LazyPlane) -> Any:
-    """Return the pixels that the looks of a plane are judged by."""
-    places = [
-        slice(max(0, own - side) // 2, max(0, own - side) // 2 + side)
-        for own, side in zip(plane.shape[1:], LARGEST, strict=True)
-    ]
-    return plane[(slice(None), *places)]
-
-
-def _join(decoder: BlockDecoder, labels: Any, progress: Progress) -> JoinedObjects:
-    """Find the objects of all blocks; write their own numbers, and return which belong together."""
-    blocks = list(plan_blocks(labels.shape, decoder.margin, decoder.align))
-    joiner = SeamJoiner(labels.shape, decoder.majority)
-    for done, block in enumerate(blocks):
-        progress(done, len(blocks), "finding objects")
-        labels[block.rows, block.columns] = joiner.add(block, decoder.decode(block))
-    progress(len(blocks), len(blocks), "finding objects")
-    return joiner.result()
-
-
-def _number(labels: Any, found: JoinedObjects, progress: Progress) -> None:
-    """Write over the numbers in blocks those of the objects of the plane."""
-    blocks = list(plan_blocks(labels.shape))
-    for done, block in enumerate(blocks):
-        progress(done, len(blocks), "numbering objects")
-        where = block.rows, block.columns
-        labels[where] = found.number[np.asarray(labels[where])]
+    Parameters
+    ----------
+    run
+        The run.
+    destination
+        Names of the files.
+    asked
+        Parameters for the record of the result.
+    tick
+        Called between tiles and blocks.
+    overwrite
+        Replace what others wrote, too. Default: False.
+    staged
+        Blocks that are done already, and are only joined. Default: None.
+    """
+    parameters = asked | asdict(run.options) | {"planes": None} | run.region_parameters()
+    made = record("segment", run.model, run.source, parameters, {}) | {"in_blocks": True}
+    rows, columns = run.reader.plane_shape
+    size, sources = 8 * rows * columns, run.source.files
+    with saving(destination, made, sources, size=size, overwrite=overwrite) as files:
+        result = run.execute(files, tick, staged)
+    run.add_messages(*files.messages)
+    return replace(result, files=destination.files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import Confidence, Inference
 
     from .bands import Window
+
+    Rejected = tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]
 
 __all__ = [
     "LOWEST",
@@ -114,6 +116,10 @@ class ObjectFacts:
     flow_error: npt.NDArray[np.float64]
 
 
+def _nothing() -> Rejected:
+    return np.zeros(0, np.intp), np.zeros(0, np.int32)
+
+
 @dataclass(frozen=True, eq=False)
 class OwnedPlane:
     """Owners of the pixels of one plane.
@@ -128,12 +134,18 @@ class OwnedPlane:
         (Y, X) uint16: the number of `levels` at which a pixel belongs to its owner.
     levels
         Thresholds, ascending (see :func:`levels_of`).
+    rejected
+        Pixels (flat indices), and owners, of what was gathered by flows and is no object, for
+        example for its flow error. Default: none.
     """
 
     owner: npt.NDArray[np.int32]
     facts: ObjectFacts
     heights: npt.NDArray[np.uint16]
     levels: npt.NDArray[np.float32]
+    rejected: Rejected = field(
+        default_factory=lambda: (np.zeros(0, np.intp), np.zeros(0, np.int32))
+    )
 
 
 def levels_of(settings: FlowSettings, *extra: float) -> npt.NDArray[np.float32]:
@@ -208,10 +220,15 @@ def _without_poor(plane: OwnedPlane, settings: FlowSettings, rows: int) -> Owned
     if kept.all():
         return plane
     new = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.int32)
+    pixels, owners = [], []
     for band in bands(plane.owner.shape[0], rows):
-        plane.owner[band] = np.take(new, plane.owner[band])
+        old = plane.owner[band].copy()
+        plane.owner[band] = np.take(new, old)
+        gone = np.flatnonzero((old > 0) & (plane.owner[band] == 0))
+        pixels.append(gone + band.start * old.shape[1])
+        owners.append(old.ravel()[gone])
     left = ObjectFacts(facts.area[kept], facts.mean_probability[kept], facts.flow_error[kept])
-    return replace(plane, facts=left)
+    return replace(plane, facts=left, rejected=(np.concatenate(pixels), np.concatenate(owners)))
 
 
 def _heights(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.zoo.card import Confidence
 
+    from .decoding import Rejected
+
 __all__ = ["OwnedPlanes"]
 
 _MOST_KEPT = 2  # objects of planes, ready for any threshold: about 20 bytes for each pixel
@@ -57,6 +59,9 @@ class OwnedPlanes:
         How the confidence in an object follows from what is known of it. Default: None, unknown.
     facts
         Of the owners of each plane, by its index into the leading axes.
+    rejected
+        Of each plane: pixels and owners of what is no object, as of
+        :class:`~.decoding.OwnedPlane`.
     """
 
     owner: npt.NDArray[np.int32]
@@ -65,6 +70,7 @@ class OwnedPlanes:
     settings: FlowSettings
     calibration: Confidence | None = None
     facts: dict[Plane, ObjectFacts] = field(default_factory=dict)
+    rejected: dict[Plane, Rejected] = field(default_factory=dict)
     _ready: OrderedDict[Plane, FlowObjects] = field(default_factory=OrderedDict)
     # heights of planes whose holes are filled, once they were asked for: 2 bytes for each pixel
     _filled: dict[Plane, npt.NDArray[np.uint16]] = field(default_factory=dict)
@@ -92,7 +98,21 @@ class OwnedPlanes:
         owned = decode_flows(probability, flows, self.settings)
         where = plane_slices(self.axes, plane)
         self.owner[where], self.heights[where] = owned.owner, owned.heights
-        self.facts[plane] = owned.facts
+        self.facts[plane], self.rejected[plane] = owned.facts, owned.rejected
+
+    def gathered(self, plane: Plane) -> npt.NDArray[np.int32]:
+        """Return (Y, X) where the flows of the pixels of a plane end, objects or not; 0: nowhere.
+
+        Parameters
+        ----------
+        plane
+            Its index into the leading axes.
+        """
+        found = self.owner[plane_slices(self.axes, plane)].copy()
+        if plane in self.rejected:
+            pixels, owners = self.rejected[plane]
+            found.ravel()[pixels] = owners + found.max(initial=0)
+        return found
 
     def limit(self, plane: Plane, mask: npt.NDArray[np.bool_]) -> None:
         """Leave no pixel (Y, X) of a plane outside of a mask, and no owner without pixels.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.tasks.common.defaults import DEFAULT_THRESHOLD, card_options
-from napari_cytosynth.tasks.common.planes import PlaneRun
+from napari_cytosynth.tasks.common.region import RegionalRun
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["ModelRun"]
 
 
 @dataclass(eq=False)
-class ModelRun(PlaneRun):
+class ModelRun(RegionalRun):
     """A run of a segmentation model."""
 
     options: LabelOptions = field(default_factory=lambda: LabelOptions(DEFAULT_THRESHOLD))

@@ -14,20 +14,19 @@ from napari_cytosynth.tasks.common.input_check import unlike_training
 from napari_cytosynth.tasks.common.messages import Message
 from napari_cytosynth.tasks.common.planes import engine_record, is_constant
 from napari_cytosynth.tasks.common.provenance import record
-from napari_cytosynth.tasks.common.region import RegionMasks, find_region
 from napari_cytosynth.tasks.common.resample import back_to, to_shape
 from napari_cytosynth.tasks.segment.object_size.diameter import Resizing, resized
 from napari_cytosynth.tasks.segment.output import ChannelSplit, check_output, temporary_array
 from napari_cytosynth.tasks.segment.result import Segmentation
 from napari_cytosynth.tasks.segment.result_check import TrainingFacts
 
-from .box import box_around
 from .model_run import ModelRun
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.region import RegionMasks
     from napari_cytosynth.tasks.segment.flows.planes import OwnedPlanes
 
 __all__ = ["SegmentationRun"]
@@ -42,8 +41,6 @@ class SegmentationRun(ModelRun):
     """Objects of the virtual stain that the image is."""
     unlike: str = ""
     """In what the image looks unlike the model's training images."""
-    region: RegionMasks | None = None
-    """To which the result is limited."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,14 +53,6 @@ class SegmentationRun(ModelRun):
     def chosen_plane(self) -> tuple[int, ...] | None:
         """Index of the only plane to run on, validated; None for all."""
         return None if self.planes is None else self.position
-
-    def limit_to(self, region: Any, at_border: str) -> None:
-        """Run only inside of a region, as `segment` takes it; None is the whole image."""
-        if region is None:
-            return
-        found, position = find_region(region, self.source, self.reader.axes), self.position
-        self.region = RegionMasks(found, self.reader.plane_shape, position, at_border)
-        self.add_messages(*self.region.check(self.indices))
 
     def check_memory(self, out: Any) -> None:
         """Validate the output array, and refuse what the memory cannot hold."""
@@ -173,11 +162,11 @@ class SegmentationRun(ModelRun):
         arguments: dict[str, Any] = {"activation": activations, "progress": report}
         if self.region is not None:
             target.clear()
-            if self.region.box(self.place(index)) is None:
+            if self.misses(index):
                 report(1, 1, "no region here")
                 return
         if self.shape is None:
-            box = self._box(index, self.reader.plane_shape)
+            box = self.box_in(index, self.reader.plane_shape, self.predictor.geometry)
             if box is None:
                 self.predictor.predict(scaled, transform=transform, out=target, **arguments)
             else:
@@ -194,7 +183,7 @@ class SegmentationRun(ModelRun):
     ) -> npt.NDArray[np.float32]:
         """Return the network's output (K, Y, X) of a plane that was resampled for it."""
         shape = (plane.shape[1], plane.shape[2])
-        box = self._box(index, shape)
+        box = self.box_in(index, shape, self.predictor.geometry)
         found: npt.NDArray[np.float32]
         if box is None:
             found = self.predictor.predict(plane, **arguments)
@@ -202,18 +191,6 @@ class SegmentationRun(ModelRun):
         found = np.zeros((len(self.model.card.inference.output_channels), *shape), np.float32)
         found[:, *box] = self.predictor.predict(plane[:, *box], **arguments)
         return found
-
-    def _box(self, index: tuple[int, ...], shape: tuple[int, int]) -> tuple[slice, slice] | None:
-        """Return what the network has to see of a plane of some size; None for all of it."""
-        if self.region is None:
-            return None
-        own = self.region.box(self.place(index))
-        diameter = self.model.card.inference.diameter or 0.0
-        return (
-            None
-            if own is None
-            else box_around(own, self.reader.plane_shape, shape, self.predictor.geometry, diameter)
-        )
 
     def _scaling(self, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, Any]:
         """Return the plane and the transform of its tiles; None for a plane without contrast.
@@ -236,9 +213,7 @@ class SegmentationRun(ModelRun):
         parameters |= {"diameter": self.plan.diameter}
         if self.plan.seen_as_is:
             parameters |= {"resample": False}
-        if self.region is not None:
-            shapes, at_border = self.region.region.record(), self.region.at_border
-            parameters |= {"region": shapes, "at_border": at_border}
+        parameters |= self.region_parameters()
         provenance = record("segment", self.model, self.source, parameters, engine)
         if self.plan.measured is not None:
             provenance["object_size"] = self.plan.measured

@@ -11,6 +11,7 @@ from napari_cytosynth.tasks.common.planes import is_constant
 
 from .doubt import doubts, number_fit
 from .features import FEATURES, object_features
+from .inside import objects_inside
 from .numbers import measured_numbers
 from .passes import see_plane, steps_of_plane
 
@@ -67,24 +68,24 @@ def search(
     index_of = run.model.card.inference.output_channels.index(stain)
     steps, found, count = steps_of_plane(), [], 0
     for number, index in enumerate(run.indices):
-        plane = run.reader.read(index)
-        if is_constant(plane):
+        if run.misses(index) or is_constant(plane := run.reader.read(index)):
             continue
         done = iter(range(number * steps + 1, (number + 1) * steps + 1))
 
         def step(message: str, done: Any = done) -> None:
             tick(next(done), steps * len(run.indices), message)
 
-        where = plane_slices(run.axes, run.place(index))
-        stains = {
-            name: run.to_network_grid(mean[where])
-            for name, mean in zip(staining.channels, staining.mean, strict=True)
-        }
-        seen = see_plane(run, run.scaled(plane), stains[stain], index_of, segmenter, step)
-        columns = object_features(seen)
-        columns |= _known(seen.labels, stains, columns, block, pixels_per(run))
-        labels[where] = _renumbered(run.on_grid_labels(seen.labels), count)
-        count += len(seen.confidence)
+        part = run.part(index)
+        own = run.stains_seen(part, staining.mean)
+        stains = dict(zip(staining.channels, own, strict=True))
+        scaled = part.cut(run.scaled(plane))
+        seen = see_plane(run, scaled, stains[stain], index_of, segmenter, step)
+        inside = objects_inside(part, seen.labels)
+        columns = {name: values[inside.kept] for name, values in object_features(seen).items()}
+        columns |= _known(inside.labels, stains, columns, block, pixels_per(run))
+        columns |= inside.columns(columns)
+        labels[plane_slices(run.axes, part.place)] = _renumbered(inside.on_grid, count)
+        count += len(inside.kept)
         found.append(columns)
     names = list(found[0]) if found else list(FEATURES)
     return labels, {

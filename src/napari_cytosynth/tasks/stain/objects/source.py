@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.common.axes import PlaneReader
     from napari_cytosynth.tasks.common.layers import Source
     from napari_cytosynth.tasks.common.placement import Placement
+    from napari_cytosynth.tasks.common.region import RegionMasks
+    from napari_cytosynth.tasks.stain.part import PartOfPlane
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = ["StainRun", "VirtualStain"]
@@ -37,11 +39,14 @@ class StainRun(Protocol):
     def scaled(self, plane: NDArray[Any], /) -> NDArray[np.float32]:
         """Return a plane (C, Y, X) as the network sees it."""
 
-    def to_network_grid(self, plane: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Return a plane (Y, X) of the result on the network's grid."""
+    def misses(self, index: tuple[int, ...], /) -> bool:
+        """Return whether a plane has no pixel in the region that limits the run."""
 
-    def on_grid_labels(self, labels: NDArray[np.int32], /) -> NDArray[np.int32]:
-        """Return labels (Y, X) on the image's own grid."""
+    def part(self, index: tuple[int, ...], /) -> PartOfPlane:
+        """Return the part of a plane that the network has to see."""
+
+    def stains_seen(self, part: PartOfPlane, mean: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Return the stains (C, y, x) of a part on the network's grid."""
 
 
 class VirtualStain(Protocol):
@@ -54,6 +59,7 @@ class VirtualStain(Protocol):
     z_size: float | None
     source: Source
     provenance: dict[str, Any]
+    region: RegionMasks | None
     run: StainRun | None
 
     @property

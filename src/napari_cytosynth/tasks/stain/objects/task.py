@@ -12,6 +12,7 @@ from napari_cytosynth.tasks.measure.table import measure
 
 from .doubt import doubt_of
 from .features import FEATURES
+from .inside import CUT
 from .passes import ObjectFinder
 from .result import StainedObjects
 from .search import plain_search, search
@@ -36,6 +37,10 @@ NUMBERS = ("area_px", "eccentricity")
 _UNKNOWN = (
     "It is not known which of these objects are doubtful: the model's card has no such "
     "calibration for this stain."
+)
+_OF_THE_PART = (
+    "Background and doubt of these objects were judged by the part of the image around the region: "
+    "in a small one they may differ from those of the whole image."
 )
 _NO_NETWORK = (
     "It is not known which of these objects are doubtful: that needs the network of the run, "
@@ -132,6 +137,8 @@ def _as_result(
     }
     features = {key: columns[key] for key in FEATURES if key in columns}
     numbers = {key: columns[key] for key in columns if key in NUMBERS or _of_stain(key)}
+    if staining.region is not None:
+        messages.append(_OF_THE_PART)
     return StainedObjects(labels, table, name, features, numbers, block, staining, messages, record)
 
 
@@ -152,6 +159,8 @@ def _table(
     for column in ("confidence", "doubt"):
         if column in columns:
             table.insert(place, column, columns[column][rows])
+    if staining.region is not None and staining.region.at_border == "mark":
+        table[CUT] = columns[CUT][rows].astype(bool) if len(rows) else False
     for column in columns:
         if _of_stain(column) or column.endswith((" low", " high")):
             table[column.replace(" ", "_")] = columns[column][rows]

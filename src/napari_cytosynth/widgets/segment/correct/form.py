@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog
-
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.segment.live_form import LiveForm
 
 from .gestures import HandGestures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from napari_cytosynth.tasks.correct import Correction, Corrections
     from napari_cytosynth.widgets.common.jobs import Outcome
@@ -37,15 +34,21 @@ class CorrectingForm(LiveForm):
 
     def _begin_correcting(self) -> None:
         """Follow the panel; the form has it by now."""
-        self._saves: JobRunner[list[Path]] = JobRunner(self.native)
-        self._gestures = HandGestures(self._viewer, self._on_gesture, self._on_first)
+        keys: dict[str, Callable[[], Any]] = {
+            "A": partial(self._on_key, "accept"),
+            "R": partial(self._on_key, "delete"),
+            "Control-Z": self.undo,
+            "Control-Shift-Z": self.redo,
+        }
+        self._gestures = HandGestures(
+            self._viewer, self._on_gesture, self._on_first, self._refuse, keys
+        )
         self._undone: list[Corrections] = []
         self._before: list[Corrections] = []
         self._hand.chosen.connect(self._on_tool)
         self._hand.undo.changed.connect(lambda *_: self.undo())
         self._hand.redo.changed.connect(lambda *_: self.redo())
         self._hand.looked_at.changed.connect(self._on_looked_at)
-        self._hand.save.changed.connect(lambda *_: self.save_corrected())
         self._show_corrections()
 
     # -- for scripts ----------------------------------------------------------------
@@ -66,19 +69,14 @@ class CorrectingForm(LiveForm):
         InputError
             If there is no result, no such object, or the line cuts none.
         """
-        from napari_cytosynth.tasks.correct import make_correction
-
         live = self._live
         if live is None:
             raise InputError("There is nothing to correct: press Run first.")
         if not live.unedited:
             raise InputError(_EDITED)
-        plane = live.plane()
-        probability = live.segmentation.probability_plane(plane)
-        one = make_correction(kind, list(points), live.labels_in_view(), probability, plane)
-        self._before.append(live.segmentation.corrections)
-        self._undone.clear()
-        self._use(live.segmentation.corrections.add(one), one)
+        shown = live.labels_in_view()
+        one = live.segmentation.correction(kind, list(points), live.plane(), shown)
+        self._take(live.segmentation.corrections.add(one), one)
 
     def undo(self) -> None:
         """Take back the last correction."""
@@ -92,53 +90,40 @@ class CorrectingForm(LiveForm):
             self._before.append(self._live.segmentation.corrections)
             self._use(self._undone.pop())
 
-    def save_corrected(self, path: str | Path | None = None) -> None:
-        """Save the corrected result into a folder; without one, ask for it."""
-        if self._live is None:
-            return
-        if path is None:
-            title = "Folder for the corrected labels"
-            path = QFileDialog.getExistingDirectory(self.native, title)
-            if not path:
-                return
-        segmentation, folder = self._live.segmentation, path
-
-        def done(outcome: Outcome[list[Path]]) -> None:
-            if outcome.value is not None:
-                self._show_status(f"Saved {len(outcome.value)} files in {folder}")
-            elif outcome.error:
-                self._show_status(f"⚠ {outcome.error}")
-
-        self._saves.start(lambda progress: segmentation.save(folder), done)
-
     # -- gestures ---------------------------------------------------------------------
 
-    def _on_first(self) -> None:
-        self._show_status("Now click the other object.")
+    def _on_first(self, again: bool) -> None:
+        why = "Both objects have to be in the same plane. " if again else ""
+        self._show_status(f"{why}Now click the other object.")
+
+    def _refuse(self, reason: str) -> None:
+        self._show_status(f"⚠ {reason}")
 
     def _on_gesture(self, tool: str, points: list[tuple[float, float]]) -> None:
         try:
             self.correct(tool, points)
         except InputError as error:
-            self._show_status(f"⚠ {error}")
+            self._refuse(str(error))
 
     def _on_tool(self, tool: str) -> None:
         live = self._live
-        if live is None:
+        if live is None or not tool:
             self._gestures.put_away()
+        elif live.unedited:
+            self._gestures.choose(tool, live.labels_layer)
+        else:
+            self._refuse(_EDITED)
+            self._hand.put_away()
+
+    def _keep_tool(self) -> None:
+        """Keep the tool for the labels that are shown now, which may be a new layer."""
+        live, tool = self._live, self._hand.tool
+        if live is None or not tool:
             return
-        layer = live.labels_layer
-        self._gestures.choose(tool, layer)
-        if not tool:
-            return
-        keys = {
-            "A": lambda *_: self._on_key("accept"),
-            "R": lambda *_: self._on_key("delete"),
-            "Control-Z": lambda *_: self.undo(),
-            "Control-Shift-Z": lambda *_: self.redo(),
-        }
-        for key, action in keys.items():
-            layer.bind_key(key, action, overwrite=True)
+        if live.labels_layer not in self._viewer.layers:
+            self._hand.put_away()  # the user deleted them
+        elif live.labels_layer is not self._gestures.layer:
+            self._on_tool(tool)
 
     def _on_key(self, kind: str) -> None:
         point = self._gestures.point_under_cursor()
@@ -148,11 +133,16 @@ class CorrectingForm(LiveForm):
     def _on_looked_at(self, seen: bool) -> None:
         live = self._live
         if live is not None:
-            self._before.append(live.segmentation.corrections)
-            self._undone.clear()
-            self._use(live.segmentation.corrections.mark(live.plane(), seen=seen))
+            self._take(live.segmentation.corrections.mark(live.plane(), seen=seen))
 
     # -- what is shown ------------------------------------------------------------------
+
+    def _take(self, corrections: Corrections, one: Correction | None = None) -> None:
+        """Take other corrections, which can be taken back."""
+        assert self._live is not None
+        self._before.append(self._live.segmentation.corrections)
+        self._undone.clear()
+        self._use(corrections, one)
 
     def _use(self, corrections: Corrections, one: Correction | None = None) -> None:
         """Take other corrections: one more of them is shown at once, all of them soon."""
@@ -162,8 +152,13 @@ class CorrectingForm(LiveForm):
         self._show_corrections()
         self._relabel()
 
+    def _on_moved(self) -> None:
+        super()._on_moved()
+        self._keep_tool()
+
     def _on_update(self, outcome: Outcome[RelabelResult]) -> None:
         super()._on_update(outcome)
+        self._keep_tool()
         self._show_corrections()
 
     def _on_plane(self, *_: Any) -> None:

@@ -18,7 +18,7 @@ TOOLS = {
     "cut": ("Cut", "Draw a line across an object: it becomes two."),
     "delete": ("Delete", "Click an object that is none. Key R: the one under the pointer."),
     "paint": ("Paint", "Draw around a missing object. Its outline snaps to the model's "
-              "probability, where that has a contour which fits."),
+              "flows or probability, where one of them has a contour which fits."),
     "accept": ("Accept", "Click an object that is right. Key A: the one under the pointer."),
 }  # fmt: skip
 _NOTHING = "Choose a tool, then click or draw on the objects. Corrections hold at every threshold."
@@ -49,12 +49,15 @@ class CorrectPanel(Container[Any]):
         )
         self.save = PushButton(name="save", text="Save corrected…", tooltip="Labels, table, and "
                                "what is known of them: in a new folder.")  # fmt: skip
+        self.load = PushButton(name="load", text="Load corrections…", tooltip="Those that were "
+                               "saved of this image, or of an earlier result that is "
+                               "shown.")  # fmt: skip
         self.sentence = plain_label("sentence")
         self.sentence.value = _NOTHING
         first, second = list(self.tools.values())[:3], list(self.tools.values())[3:]
-        rows = (first, [*second, self.undo, self.redo])
+        rows = (first, [*second, self.undo, self.redo], [self.save, self.load])
         self._rows = [Container(widgets=row, layout="horizontal", labels=False) for row in rows]
-        parts = [*self._rows, self.sentence, self.looked_at, self.save]
+        parts = [*self._rows[:2], self.sentence, self.looked_at, self._rows[2]]
         super().__init__(widgets=parts, labels=False)
         for part in (self, *self._rows):
             part.margins = (0, 0, 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_cytosynth.inference.geometry import Geometry
-from napari_cytosynth.tasks.segment.run.box import box_around
+from napari_cytosynth.tasks.common.region.box import box_around
 
 GEOMETRY = Geometry(radius=10, stride=8, halo=16, out_channels=1, values_per_pixel=1)
 
@@ -16,5 +16,6 @@ def test_the_margin_is_added_on_the_grid_of_the_stride():
 
 
 def test_a_resampled_plane_has_another_grid():
+    # 50 is no multiple of the stride: of flipped views the grid begins at the other end
     found = box_around((slice(50, 60), slice(0, 10)), (200, 100), (400, 50), GEOMETRY)
-    assert found == (slice(72, 144), slice(0, 32))
+    assert found == (slice(72, 144), slice(0, 34))

@@ -31,7 +31,8 @@ def box_around(
     shape
         Shape of the plane as the network sees it: the result is of this one.
     geometry
-        Of the network: its halo is added, and the part begins on the grid of its stride.
+        Of the network: its halo is added, and the part begins and ends on the grids of its stride
+        that begin at either end of the plane: views of it are flipped.
     diameter
         Of the objects, in px of the network: as much is added, too, so that objects at the
         border of the box are separated as whole ones. Default: 0.
@@ -40,8 +41,18 @@ def box_around(
     found = []
     for part, size, seen in zip(box, plane, shape, strict=True):
         zoom, stride = seen / size, geometry.stride
-        # on the grid of the stride: from there the halo suffices
-        first = math.floor((part.start * zoom - margin) / stride) * stride - geometry.halo
-        last = math.ceil((part.stop * zoom + margin) / stride) * stride + geometry.halo
-        found.append(slice(max(first, 0), min(last, seen)))
+        low, high = part.start * zoom - margin, part.stop * zoom + margin
+        # on the grid of the stride, from either end: from there the halo suffices
+        start = min(_down(low, stride), seen - _up(seen - low, stride)) - geometry.halo
+        stop = max(_up(high, stride), seen - _down(seen - high, stride)) + geometry.halo
+        beyond = _down(seen - stop, stride)
+        found.append(slice(max(_down(start, stride), 0), seen - max(beyond, 0)))
     return found[0], found[1]
+
+
+def _down(value: float, step: int) -> int:
+    return math.floor(value / step) * step
+
+
+def _up(value: float, step: int) -> int:
+    return math.ceil(value / step) * step

@@ -1,0 +1,153 @@
+"""The images of the list with the state of each, as a table whose rows are painted when seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+
+from napari_cytosynth.widgets.common.parts import plain_tooltip
+from napari_cytosynth.zoo.text import one_line
+
+from .wording import in_the_form
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_cytosynth.tasks.batch import BatchItem, BatchOutcome
+
+__all__ = ["FileModel", "FileRow", "rows_of"]
+
+RowState = Literal["waiting", "running", "done", "skipped", "failed"]
+_HEADERS = ("file", "state")
+_LONGEST = 200  # characters of a name
+_TOP = QModelIndex()
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One image of the list.
+
+    Attributes
+    ----------
+    item
+        What is read, and where its result goes.
+    state
+        ``waiting``, ``running``, ``done``, ``skipped`` (done by an earlier run) or ``failed``.
+    outcome
+        What became of it. Default: None, nothing yet.
+    """
+
+    item: BatchItem
+    state: RowState = "waiting"
+    outcome: BatchOutcome | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a result."""
+        return self.state in ("done", "skipped")
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the result is to be looked at."""
+        return self.finished and self.outcome is not None and bool(self.outcome.doubt)
+
+    @property
+    def summary(self) -> str:
+        """State in a few words, the number of objects first."""
+        if not self.finished or self.outcome is None:
+            return f"✗ failed: {self.sentence}" if self.state == "failed" else self.state
+        count = self.outcome.count
+        earlier = self.state == "skipped"
+        words = [] if count is None else [f"{count:,} object{'s' * (count != 1)}"]
+        words += ["doubtful"] if self.doubtful else []
+        words += ["done earlier"] if earlier else ["done"] if count is None else []
+        return f"{'⚠' if self.doubtful else '✓'} {', '.join(words)}"
+
+    @property
+    def sentence(self) -> str:
+        """Everything that the user ought to know of it."""
+        if self.outcome is None:
+            return self.item.problem
+        outcome = self.outcome
+        texts = (outcome.doubt, outcome.sentence, *outcome.messages)
+        return in_the_form(" ".join(dict.fromkeys(text for text in texts if text)))
+
+
+def rows_of(items: Sequence[BatchItem]) -> list[FileRow]:
+    """Return the rows of a plan; what cannot be read has failed already."""
+    return [FileRow(item, "failed" if item.problem else "waiting") for item in items]
+
+
+class FileModel(QAbstractTableModel):
+    """The rows, with file and state as columns."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.rows: list[FileRow] = []
+
+    def show(self, rows: list[FileRow]) -> None:
+        """Replace all rows."""
+        self.beginResetModel()
+        self.rows = rows
+        self.endResetModel()
+
+    def update(self, number: int, state: RowState, outcome: BatchOutcome | None = None) -> None:
+        """Give a row another state."""
+        self.rows[number] = replace(self.rows[number], state=state, outcome=outcome)
+        self.dataChanged.emit(self.index(number, 0), self.index(number, 1))
+
+    def stop(self) -> None:
+        """Let what is running wait again, as its process has ended."""
+        for number, row in enumerate(self.rows):
+            if row.state == "running":
+                self.update(number, "waiting")
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows are in each state, and how many results are doubtful."""
+        states = ("waiting", "running", "done", "skipped", "failed")
+        counts = dict.fromkeys((*states, "doubtful"), 0)
+        for row in self.rows:
+            counts[row.state] += 1
+            counts["doubtful"] += row.doubtful
+        return counts
+
+    def sentence(self) -> str:
+        """Return how many images there are in each state."""
+        counts, total = self.counts(), len(self.rows)
+        words = {
+            "done": "done", "skipped": "done earlier", "doubtful": "doubtful", "failed": "failed",
+            "waiting": "waiting",
+        }  # fmt: skip
+        parts = [f"{counts[state]:,} {word}" for state, word in words.items() if counts[state]]
+        return f"{total:,} image{'s' * (total != 1)}: {', '.join(parts)}."
+
+    def rowCount(self, parent: QModelIndex = _TOP) -> int:
+        """Return the number of images."""
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: QModelIndex = _TOP) -> int:
+        """Return 2: file and state."""
+        return 0 if parent.isValid() else len(_HEADERS)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Return the title of a column."""
+        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
+            return _HEADERS[section]
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return the text, or the tooltip, of a cell."""
+        if not index.isValid():
+            return None
+        row = self.rows[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            text = row.item.title if index.column() == 0 else row.summary
+            return one_line(text, _LONGEST)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            tip = "Click to open image and result." if row.finished else ""
+            return plain_tooltip("\n".join(t for t in (str(row.item.path), row.sentence, tip) if t))
+        return None
