@@ -84,3 +84,22 @@ def test_a_damaged_record_does_not_matter(nuclei):
     layer = marked_layer(nuclei)
     layer.metadata[KEY]["parameters"]["region"] = {"shapes": "none"}
     assert isinstance(cytosynth.measure(layer), pd.DataFrame)
+
+
+@pytest.mark.parametrize("by_plane", [False, True])
+def test_planes_without_the_region_cut_the_objects_of_a_stack(by_plane):
+    stack = np.zeros((4, 40, 50), int)
+    stack[:, 5:9, 5:9], stack[0, 20:24, 5:9] = 1, 2
+    drawn = [np.c_[np.full(4, z), LEFT] for z in (0, 1)]
+    marked, whole = (
+        cytosynth.measure(
+            stack, axes="ZYX", region=drawn, at_border=word, by_plane=by_plane, children=stack
+        )
+        for word in ("mark", "drop")
+    )
+    if by_plane:
+        assert not marked["at_region_border"].any()
+        assert whole["label"].tolist() == [1, 2, 1]
+    else:
+        assert marked["at_region_border"].tolist() == [True, False]
+        assert whole[["label", "volume_px", "children"]].to_numpy().tolist() == [[2, 16, 1]]

@@ -129,3 +129,23 @@ def test_a_polygon_of_two_corners_holds_nothing_and_nan_lies_nowhere():
     square = np.array([[0, 0], [0, 2], [2, 2], [2, 0.0]])
     assert inside(places, square).tolist() == [True, False, False]
     assert not inside(places, square[:2]).any()
+
+
+@pytest.mark.parametrize("themes", [("light", "dark"), ("dark", "light")])
+def test_the_plots_follow_the_theme(viewer, widget, plots, themes, qtbot):
+    for theme in themes:
+        viewer.theme = theme
+        QApplication.processEvents()
+        own = plots.palette().color(plots.backgroundRole())
+        assert (own.lightness() > 128) == (theme == "light")
+        for plot in (plots.histogram, plots.scatter):
+            assert plot.backgroundBrush().color() == own
+            text = plot.getAxis("left").textPen().color()
+            assert abs(text.lightness() - own.lightness()) > 100
+
+
+def test_a_window_of_720_pixels_has_room_for_table_and_plots(viewer, widget, plots):
+    widget.show_table()
+    QApplication.processEvents()
+    assert viewer.window._qt_window.minimumSizeHint().height() <= 720
+    assert viewer.window._qt_window.height() <= 720

@@ -74,6 +74,12 @@ class RegionalReader(LabelReader):
         found: npt.NDArray[Any] = np.where(self.masks.mask(index), other, other.dtype.type(0))
         return found
 
+    @property
+    def along_z(self) -> tuple[int, int] | None:
+        """The place of Z in the index of a plane, and its number of planes; None without it."""
+        place = self.leading_axes.find("Z")
+        return None if place < 0 else (place, self.leading_shape[place])
+
     def at_border(self, table: pd.DataFrame, *, volumes: bool) -> pd.DataFrame:
         """Return the table as its objects at the border are to be treated: all, without, marked.
 
@@ -87,9 +93,9 @@ class RegionalReader(LabelReader):
         if self.masks.at_border == "keep":
             return table
         letters = [axis.lower() for axis in self.leading_axes]
-        parts = []
+        parts, along = [], self.along_z if volumes else None
         for index in self.indices():
-            touched = pd.DataFrame({"label": self.masks.touched(index, self.read(index)[0])})
+            touched = pd.DataFrame({"label": self.masks.touched(index, self.read(index)[0], along)})
             parts.append(touched.assign(**dict(zip(letters, index, strict=True))))
         keys = ["label", *(axis for axis in letters if axis != "z" or not volumes)]
         cut = pd.MultiIndex.from_frame(pd.concat(parts)[keys])

@@ -171,8 +171,9 @@ class Rows:
         """Return which other labels are left out, as the border of the region cuts them."""
         reader, found = self.reader, [np.zeros(0, np.int64)]
         if isinstance(reader, RegionalReader) and reader.masks.drops:
+            along = reader.along_z if self.volumes else None
             found += [
-                reader.masks.touched(plane, _whole_numbers(other.read(plane)[0]))
+                reader.masks.touched(plane, _whole_numbers(other.read(plane)[0]), along)
                 for plane in planes
             ]
         return np.unique(np.concatenate(found))

@@ -185,11 +185,25 @@ class SegmentedPlanes:
         """
         return self._label(plane, options or self.options)[0]
 
-    def cut_pixels(self, plane: Plane) -> npt.NDArray[np.intp]:
-        """Return the pixels of a plane (flat indices) whose objects are left out as cut ones."""
+    def cut_pixels(self, plane: Plane, *, linked: bool = False) -> npt.NDArray[np.intp]:
+        """Return the pixels of a plane (flat indices) whose objects are left out as cut ones.
+
+        Parameters
+        ----------
+        plane
+            Index of the plane.
+        linked
+            Objects go on along Z: planes without the region cut them, too. Default: False.
+        """
         if self.region is None or not self.region.drops:
             return np.zeros(0, np.intp)
-        return self.region.edge(plane)
+        return self.region.edge(plane, self.along_z if linked else None)
+
+    @property
+    def along_z(self) -> tuple[int, int] | None:
+        """The place of Z in the index of a plane, and its number of planes; None without it."""
+        place = self.axes.find("Z")
+        return None if place < 0 else (place, self.probability.shape[place])
 
     def _label(self, plane: Plane, options: LabelOptions) -> tuple[npt.NDArray[np.int32], int]:
         """Return the labels of a plane, and the number of objects hidden in it."""

@@ -159,8 +159,9 @@ class Segmentation(CorrectedPlanes):
     def _at_region_border(self) -> npt.NDArray[np.integer]:
         """Return the labels of objects that touch the border of the region, in any plane."""
         assert self.region is not None
+        along = self.along_z if self.links_planes else None
         found = [
-            self.region.touched(plane, self.labels[plane_slices(self.axes, plane)])
+            self.region.touched(plane, self.labels[plane_slices(self.axes, plane)], along)
             for plane in self.plane_indices()
         ]
         return np.unique(np.concatenate(found))

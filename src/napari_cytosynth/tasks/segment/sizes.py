@@ -51,7 +51,7 @@ class ObjectSizes:
             numbers = np.take(stack.numbers[plane], stack.local[plane])
             probability = planes.strength_plane(plane)
             np.fmax.at(self._border, border_pixels(numbers), border_pixels(probability))
-            edge = planes.cut_pixels(plane)
+            edge = planes.cut_pixels(plane, linked=True)
             np.fmax.at(self._cut, numbers.ravel()[edge], probability.ravel()[edge])
             inside = numbers > 0
             parts.append(_keys(numbers[inside], probability[inside]))

@@ -66,7 +66,7 @@ class LabelledPlanes(Protocol):
     def strength_levels(self) -> npt.NDArray[np.float32] | None:
         """Thresholds that strengths tell apart; None for all of them."""
 
-    def cut_pixels(self, plane: Plane) -> npt.NDArray[np.intp]:
+    def cut_pixels(self, plane: Plane, *, linked: bool = False) -> npt.NDArray[np.intp]:
         """Return the pixels of a plane (flat indices) whose objects are left out as cut ones."""
 
     def foreground_plane(
@@ -230,7 +230,7 @@ class StackObjects:
                 labels[where] = self.plane_at(plane, planes.foreground_plane(plane, options))
         else:
             self._grow(labels, planes, options, progress)
-        _drop(labels, places, options, [planes.cut_pixels(plane) for plane in self.local])
+        _drop(labels, places, options, [planes.cut_pixels(at, linked=True) for at in self.local])
         progress(len(places), len(places), "labelling")
         return labels
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cytosynth.errors import InputError
@@ -73,7 +73,7 @@ class PlotPanel(QWidget):
             choice.addWidget(part)
         choice.addStretch()
         for plot in (self.histogram, self.scatter):
-            plot.setMinimumSize(160, 100)
+            plot.setMinimumSize(160, 82)  # with what napari needs, 720 px are enough
             plot.setToolTip(_HELP)
             plot.hideButtons()
             plots.addWidget(plot, 1)
@@ -154,6 +154,12 @@ class PlotPanel(QWidget):
         labels = self._table.labels[self._rows]
         lit = np.isin(labels, list(self._selected))
         self._draw_bars(x, lit)
+        self._match_theme()
+        self.histogram.setLabel("left", "objects")
+        self.scatter.setLabel("left", self.second.currentText())
+        self._draw_points(x, y, lit, labels)
+
+    def _match_theme(self) -> None:
         text = self.palette().color(self.foregroundRole())
         background = self.palette().color(self.backgroundRole())
         for plot in (self.histogram, self.scatter):
@@ -162,9 +168,12 @@ class PlotPanel(QWidget):
                 axis = plot.getAxis(side)
                 axis.setPen(text)
                 axis.setTextPen(text)
-        self.histogram.setLabel("left", "objects")
-        self.scatter.setLabel("left", self.second.currentText())
-        self._draw_points(x, y, lit, labels)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Take the colours of another theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange and self._table:
+            self._match_theme()
 
     def _draw_bars(self, x: np.ndarray, lit: np.ndarray) -> None:
         known = x[np.isfinite(x)]

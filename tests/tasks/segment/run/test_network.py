@@ -155,3 +155,27 @@ def test_in_a_stack_whole_objects_are_dropped(threshold):
         assert sizes.count(result.options) == 1
     marked = segmented("mark", stack, "ZYX").at_threshold(threshold)
     assert marked.table["at_region_border"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("link_planes", [True, False])
+def test_planes_without_the_region_cut_the_objects_of_a_stack(link_planes):
+    stack = np.zeros((4, 60, 80), np.float32)
+    stack[:, 20:30, 20:30] = stack[0, 20:30, 35:45] = 0.9
+    drawn = [np.c_[np.full(4, z), SQUARE] for z in (0, 1)]
+    region = find_region(drawn, read_source(stack), "ZYX")
+    tables = {}
+    for word in ("keep", "drop", "mark"):
+        masks = RegionMasks(region, (60, 80), at_border=word)
+        inside = stack * np.stack([masks.mask((z,)) for z in range(4)])
+        options = LabelOptions(0.5, link_planes=link_planes)
+        result = Segmentation(inside, "ZYX", options, region=masks, source_axes="ZYX")
+        tables[word] = result.table
+        if link_planes:
+            assert result.object_sizes().count(options) == len(result.table)
+    if link_planes:  # the first goes on below the region, the second does not
+        assert tables["keep"]["volume_px"].tolist() == [200, 100]
+        assert tables["drop"]["volume_px"].tolist() == [100]
+        assert tables["mark"]["at_region_border"].tolist() == [True, False]
+    else:
+        assert len(tables["drop"]) == 3
+        assert not tables["mark"]["at_region_border"].any()

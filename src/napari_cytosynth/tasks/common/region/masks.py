@@ -48,7 +48,7 @@ class RegionMasks:
     at_border: str = "keep"
     # by the shapes that hold in a plane: of most stacks a single one
     _masks: dict[tuple[int, ...], Mask] = field(default_factory=dict)
-    _edges: dict[tuple[int, ...], npt.NDArray[np.intp]] = field(default_factory=dict)
+    _edges: dict[tuple[tuple[int, ...], ...], npt.NDArray[np.intp]] = field(default_factory=dict)
 
     @property
     def drops(self) -> bool:
@@ -76,27 +76,58 @@ class RegionMasks:
             fill_polygon(found, self.region.areas[number].rings, (rows.start, columns.start))
         return found
 
-    def edge(self, plane: tuple[int, ...] = ()) -> npt.NDArray[np.intp]:
+    def edge(
+        self, plane: tuple[int, ...] = (), along: tuple[int, int] | None = None
+    ) -> npt.NDArray[np.intp]:
         """Return the pixels of a plane (flat indices) that touch one outside of the region.
 
         The border of the image is none of the region.
+
+        Parameters
+        ----------
+        plane
+            Index of the plane. Default: ().
+        along
+            Where objects go on through planes: the place of that axis in `plane`, and its number
+            of planes. A pixel outside may then lie in the plane before or after, too. Default:
+            None, each plane for itself.
         """
-        shapes = self._shapes_in(plane)
+        beside = {} if along is None else self._planes_beside(plane, *along)
+        shapes = (self._shapes_in(plane), *beside)
         if shapes not in self._edges:
             from scipy.ndimage import binary_erosion
 
             mask = self.mask(plane)
             inner = binary_erosion(mask, np.ones((3, 3)), border_value=1)
+            for other in beside.values():
+                inner &= self.mask(other)
             self._edges[shapes] = np.flatnonzero(mask & ~inner)
         return self._edges[shapes]
+
+    def _planes_beside(
+        self, plane: tuple[int, ...], axis: int, count: int
+    ) -> dict[tuple[int, ...], tuple[int, ...]]:
+        """Return the planes before and after one where other shapes hold, by these shapes."""
+        steps = (at for at in (plane[axis] - 1, plane[axis] + 1) if 0 <= at < count)
+        planes = [(*plane[:axis], at, *plane[axis + 1 :]) for at in steps]
+        own = self._shapes_in(plane)
+        return {self._shapes_in(at): at for at in planes if self._shapes_in(at) != own}
 
     def box(self, plane: tuple[int, ...] = ()) -> tuple[slice, slice] | None:
         """Return the rows and columns around the region in a plane; None if it has no pixel."""
         return bounding_box(self.mask(plane))
 
-    def touched(self, plane: tuple[int, ...], labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the labels (Y, X) of a plane that touch the border of the region, ascending."""
-        found = np.unique(labels.ravel()[self.edge(plane)])
+    def touched(
+        self,
+        plane: tuple[int, ...],
+        labels: npt.NDArray[Any],
+        along: tuple[int, int] | None = None,
+    ) -> npt.NDArray[Any]:
+        """Return the labels (Y, X) of a plane that touch the border of the region, ascending.
+
+        `along` is as for :meth:`edge`.
+        """
+        found = np.unique(labels.ravel()[self.edge(plane, along)])
         return found[found > 0]
 
     def check(self, planes: Iterable[tuple[int, ...]]) -> list[str]:

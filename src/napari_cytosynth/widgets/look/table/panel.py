@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TablePanel"]
 
-_ROW_HEIGHT, _HEIGHT = 22, 130  # px, of a row and of the table at least
+_ROW_HEIGHT, _HEIGHT = 22, 112  # px, of a row and of the table at least
 _MEASURED = 100  # rows by which the width of a column is chosen
 _FLAG = QItemSelectionModel.SelectionFlag
 _WHOLE_ROWS = _FLAG.ClearAndSelect | _FLAG.Rows
