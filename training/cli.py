@@ -30,6 +30,7 @@ def make_parser() -> CommandParser:
         prog="cytosynth train",
         description="Train a model from a recipe and a folder of data.",
         examples=[
+            "cytosynth train --from em-mitochondria-unet --data-dir MY-IMAGES --out runs/mine",
             "cytosynth phantoms --out phantoms/train --count 12 --seed 1",
             "cytosynth phantoms --out phantoms/val --count 2 --seed 2",
             "cytosynth train phantom-phase-unet --data-dir phantoms --check",
@@ -40,7 +41,17 @@ def make_parser() -> CommandParser:
     parser.add_argument(
         "recipe",
         metavar="NAME-OR-RECIPE",
-        help=f"a shipped recipe ({', '.join(list_recipes())}) or a YAML file",
+        nargs="?",
+        help=f"a shipped recipe ({', '.join(list_recipes())}) or a YAML file; with --from it may "
+        "be left out",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="start from the weights of a model (short for --set network.start_from=MODEL); "
+        "without a recipe, fine-tune it as its card says on the folders image, labels or mask and, "
+        "where only a part of it is known, annotated",
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of images and truth")
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME)")
@@ -72,8 +83,29 @@ def make_parser() -> CommandParser:
     return parser
 
 
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    """Return the recipe of the arguments: read, or made from the card of the model to start from.
+
+    Raises
+    ------
+    RecipeError
+        If neither is named, or a setting is unknown or impossible.
+    """
+    start = arguments.start
+    if arguments.recipe is not None:
+        own = [f"network.start_from={start}"] if start else []
+        return load_recipe(arguments.recipe, [*own, *arguments.set])
+    if not start:
+        raise RecipeError("Name a recipe, or with --from a model to fine-tune.")
+    from napari_cytosynth.training.teach.recipe import folder_plan, tuning_recipe
+    from napari_cytosynth.zoo.loading import load_model
+
+    card = load_model(start, "cpu").card
+    return tuning_recipe(card, folder_plan(card, start, arguments.data_dir), arguments.set)
+
+
 def _train(arguments: argparse.Namespace) -> str:
-    recipe = load_recipe(arguments.recipe, arguments.set)
+    recipe = _recipe(arguments)
     job = from_arguments(arguments, recipe.name)
     if job is not None:
         if arguments.dry_run:
@@ -141,7 +173,7 @@ def _check(recipe: Recipe, data_dir: Path) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.check:
-            return _check(load_recipe(arguments.recipe, arguments.set), arguments.data_dir)
+            return _check(_recipe(arguments), arguments.data_dir)
         message = _train(arguments)
     except Cancelled as stopped:
         echo(f"\n{stopped}", error=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.measure.table import measure
     from napari_cytosynth.tasks.segment.task import Segmentation, segment
     from napari_cytosynth.tasks.stain.task import Staining, stain
+    from napari_cytosynth.training.teach.task import fine_tune
     from napari_cytosynth.zoo.catalogue import ModelInfo, list_models
     from napari_cytosynth.zoo.loading import Model, load_model
 
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "batch",
     "errors",
+    "fine_tune",
     "generate",
     "list_models",
     "load_model",
@@ -67,6 +69,7 @@ _PUBLIC_MODULES = {
     "Staining": "tasks.stain.task",
     "Tracks": "tasks.link.tracks",
     "batch": "tasks.batch.task",
+    "fine_tune": "training.teach.task",
     "generate": "tasks.generate.task",
     "list_models": "zoo.catalogue",
     "load_model": "zoo.loading",

@@ -45,7 +45,7 @@ def _report_counts(layout: DataLayout, report: Findings) -> None:
             "The split leaves no image to train on. Change data.split (or data.parts) in the "
             "recipe, or add images."
         )
-    if layout.items and not counts["validation"]:
+    if layout.items and not counts["validation"] and not layout.pixels_validate:
         # a split by hash may leave none of few images; of a shipped recipe no file can be edited
         report.errors.append(
             "The split leaves no image to validate with. Add images, or choose some by name: "

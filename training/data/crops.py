@@ -16,6 +16,7 @@ from napari_cytosynth.errors import RecipeError
 from napari_cytosynth.training.recipe.hardware import loading_workers, on_gpu
 
 from .augmentation import cut, jitter, magnified, warp_crop
+from .known import annotated_place, known_maps, settle_known
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -56,6 +57,8 @@ class Field:
         Name of the data folder, where there are several. Default: empty.
     magnify
         Magnification of its crops, times that of the augmentation. Default: 1.
+    known
+        (C, Y, X), where each map is known; None (default) for everywhere.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Field:
     truth: NDArray[np.generic]
     source: str = ""
     magnify: float = 1.0
+    known: NDArray[np.bool_] | None = None
 
 
 def fingerprint(pairs: list[tuple[Path, list[Path]]], names: Sequence[str] = ()) -> str:
@@ -135,7 +139,8 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     Parameters
     ----------
     fields
-        Training images of the same channels.
+        Training images of the same channels. Where one is only partly known, so are all, and the
+        targets of a crop are as :func:`.settle_known` gives them.
     recipe
         How crops are cut and changed.
     seed
@@ -163,7 +168,8 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.planes = planes or Planes()
         self.inputs = len(fields[0].image)
         self.vectors = None if vectors is None else self.inputs + vectors
-        self.stacks = [np.concatenate([field.image, field.maps]) for field in fields]
+        self.partial = any(field.known is not None for field in fields)
+        self.stacks = [np.concatenate([field.image, self._truth(field)]) for field in fields]
         self.probabilities = _probabilities(fields, shares or {})
         augment = recipe.augment
         self.augments = [augment and magnified(augment, field.magnify) for field in fields]
@@ -183,12 +189,21 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         """Return the number of crops in one epoch."""
         return len(self.tiles) if self.recipe.sampling == "tiles" else self.recipe.crops_per_epoch
 
+    def _truth(self, field: Field) -> NDArray[np.float32]:
+        if not self.partial:
+            return field.maps
+        return known_maps(field.maps, field.known)
+
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
         if self.recipe.sampling == "tiles":
             number, y, x = self.tiles[index]
             return number, (y, x)
         number = int(rng.choice(len(self.stacks), p=self.probabilities))
         stack = self.stacks[number]
+        if self.partial:
+            size, share = self.recipe.crop_size, self.recipe.foreground_share
+            level = self.recipe.foreground_level
+            return number, annotated_place(stack[self.inputs :], size, share, level, rng)
         if rng.random() < self.recipe.foreground_share:
             inside = np.flatnonzero(stack[self.inputs] > self.recipe.foreground_level)
             if inside.size:
@@ -203,15 +218,25 @@ class CropDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         size, augment = self.recipe.crop_size, self.augments[number]
         if augment is None:
             crop = torch.from_numpy(cut(self.stacks[number], centre, size, self.vectors))
-            return self.planes.draw(crop[: self.inputs], rng), crop[self.inputs :]
+            return self.planes.draw(crop[: self.inputs], rng), self._target(crop)
         crop = warp_crop(self.stacks[number], centre, size, augment, rng, self.vectors)
         image = self.planes.draw(crop[: self.inputs], rng)
-        return jitter(image, augment, rng), crop[self.inputs :]
+        return jitter(image, augment, rng), self._target(crop)
+
+    def _target(self, crop: torch.Tensor) -> torch.Tensor:
+        target = crop[self.inputs :]
+        return settle_known(target) if self.partial else target
+
+
+def _known_area(field: Field) -> int:
+    if field.known is None:
+        return int(field.image[0].size)
+    return int(np.count_nonzero(field.known.any(0)))
 
 
 def _probabilities(fields: list[Field], shares: Mapping[str, float]) -> NDArray[np.float64]:
-    """Return the probability of each field to be cropped: by area, or by its source's share."""
-    areas = np.array([field.image[0].size for field in fields], float)
+    """Return the probability of each field to be cropped: by known area, or its source's share."""
+    areas = np.array([_known_area(field) for field in fields], float)
     weights: NDArray[np.float64] = areas / areas.sum()
     if not shares:
         return weights

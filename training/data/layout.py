@@ -107,6 +107,8 @@ class DataLayout:
         Whether intensities are divided by their local mean. Default: False.
     messages
         What the reader of image files said about those that were read so far.
+    pixels_validate
+        Whether a part of the pixels of training images validates. Default: False.
     split_by_name
         Settings that choose validation images by name, with ``{}`` for a name.
     """
@@ -121,6 +123,7 @@ class DataLayout:
     fixed_scaling: bool = False
     local_scaling: bool = False
     messages: list[str] = field(default_factory=list)
+    pixels_validate: bool = False
     split_by_name: str = "data.split.kind=names 'data.split.validation=[{}]'"
 
     def part(self, part: str) -> list[Item]:

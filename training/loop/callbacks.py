@@ -44,16 +44,18 @@ class Clock(Callback):
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._begun = 0.0
+        self._begun: float | None = None
+
+    def now(self) -> float:
+        """Return the seconds up to this moment."""
+        return self.seconds + (0.0 if self._begun is None else time.monotonic() - self._begun)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start counting."""
         self._begun = time.monotonic()
 
     def _count(self) -> None:
-        now = time.monotonic()
-        self.seconds += now - self._begun
-        self._begun = now
+        self.seconds, self._begun = self.now(), time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the duration of the epoch."""
@@ -182,6 +184,16 @@ class RevertToBest(Callback):
         learning rate is halved; 0 (default): never.
     stop_after
         Validations without improvement before training stops; 0 (default): never.
+
+    Attributes
+    ----------
+    epoch
+        The best one, from 0; -1: none, or the weights that training began with.
+    start_scores, best_scores
+        Everything measured in the validation of the first weights, if there was one before
+        training, and in the best one: name -> value.
+    broken
+        Whether the latest validation found values that are no numbers.
     """
 
     def __init__(
@@ -200,10 +212,11 @@ class RevertToBest(Callback):
         self.best: float | None = None
         self.epoch = -1
         self.waited = self.reverts = 0
+        self.broken = False
+        self.start_scores: dict[str, float] = {}
+        self.best_scores: dict[str, float] = {}
 
     def _better(self, value: float) -> bool:
-        if not math.isfinite(value):
-            return False
         return self.best is None or (value > self.best if self.maximise else value < self.best)
 
     @property
@@ -221,11 +234,17 @@ class RevertToBest(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare, write, revert or stop."""
-        if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
+        if self.monitor not in trainer.callback_metrics:
             return
         value = float(trainer.callback_metrics[self.monitor])
-        if self._better(value) and self.average.is_finite():
-            self.best, self.epoch, self.waited = value, trainer.current_epoch, 0
+        first = trainer.sanity_checking  # the weights that training begins with
+        scores = _validation_scores(trainer)
+        if first:
+            self.start_scores = scores
+        self.broken = not (math.isfinite(value) and self.average.is_finite())
+        if not self.broken and self._better(value):
+            self.best, self.waited, self.best_scores = value, 0, scores
+            self.epoch = -1 if first else trainer.current_epoch
             state = {"average": self.average.average, "trained": _copy(pl_module)}
             if trainer.is_global_zero:
                 save_atomically(state, self.path)
@@ -251,10 +270,19 @@ class RevertToBest(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that a resumed run needs."""
-        keys = ("best", "epoch", "waited", "reverts")
+        keys = ("best", "epoch", "waited", "reverts", "start_scores", "best_scores")
         return {key: getattr(self, key) for key in keys}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the counters of an interrupted run."""
         for key, value in state_dict.items():
             setattr(self, key, value)
+
+
+def _validation_scores(trainer: Trainer) -> dict[str, float]:
+    start = "validation/"
+    return {
+        name.removeprefix(start): float(value)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(start)
+    }

@@ -59,9 +59,12 @@ class NetworkModule(LightningModule):
     ----------
     shares_draws
         Whether all processes draw the same random numbers, of which each takes its part.
+    spent
+        Returns the part of a limited time that is over, from 0 to 1; None (default): no limit.
     """
 
     shares_draws = False
+    spent: Callable[[], float] | None = None
 
     def __init__(self, recipe: Recipe, total_steps: int) -> None:
         super().__init__()
@@ -95,7 +98,9 @@ class NetworkModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return optimiser and learning-rate schedule of the recipe."""
-        return optimiser_config(self.network.parameters(), self.recipe.train, self.total_steps)
+        return optimiser_config(
+            self.network.parameters(), self.recipe.train, self.total_steps, self.spent
+        )
 
 
 class FieldModule(NetworkModule):

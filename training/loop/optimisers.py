@@ -37,21 +37,38 @@ def make_optimiser(
     return optimiser
 
 
-def make_schedule(train: TrainRecipe, total_steps: int) -> Callable[[int], float]:
-    """Return the factor of the learning rate at each optimiser step."""
+def make_schedule(
+    train: TrainRecipe, total_steps: int, spent: Callable[[], float] | None = None
+) -> Callable[[int], float]:
+    """Return the factor of the learning rate at each optimiser step.
+
+    Parameters
+    ----------
+    train
+        Training block of the recipe.
+    total_steps
+        Optimiser steps of the whole run.
+    spent
+        Returns the part of a limited time that is over, from 0 to 1. Default: None, no limit.
+    """
 
     def rate(step: int) -> float:
         warm = min(1.0, (step + 1) / max(train.warmup_steps, 1))
         if train.scheduler == "constant":
             return warm
         done = min(step / max(total_steps, 1), 1.0)
+        if spent is not None:
+            done = max(done, spent())
         return warm * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * done)))
 
     return rate
 
 
 def optimiser_config(
-    parameters: Iterable[torch.nn.Parameter], train: TrainRecipe, total_steps: int
+    parameters: Iterable[torch.nn.Parameter],
+    train: TrainRecipe,
+    total_steps: int,
+    spent: Callable[[], float] | None = None,
 ) -> Any:
     """Return optimiser and schedule as of Lightning's ``configure_optimizers``."""
     optimiser = make_optimiser(parameters, train)
@@ -64,5 +81,6 @@ def optimiser_config(
             "optimizer": optimiser,
             "lr_scheduler": {**config, "frequency": train.validate_every},
         }
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, make_schedule(train, total_steps))
+    rate = make_schedule(train, total_steps, spent)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -96,6 +96,26 @@ class TrainRecipe(SettingsBlock):
         0, ge=0, description="validations without improvement before stopping; 0: off"
     )
     validate_every: int = Field(1, ge=1, description="epochs between validations")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="end after this time of training and validation, to which the schedule is "
+        "fitted; null: max_epochs alone",
+    )
+    keep: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the squared distance from the weights that training begins with "
+        "(L2-SP, Li et al. 2018); 0: off",
+    )
+    freeze_statistics: bool = Field(
+        False, description="BatchNorm layers keep the statistics that training begins with"
+    )
+    validate_start: bool = Field(
+        False,
+        description="validate the weights that training begins with, too, and keep them if no "
+        "epoch is better",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32", description="auto: bfloat16 where the hardware computes in it, else float32"
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.recipe.base import FieldRecipe, Recipe
     from napari_cytosynth.zoo.card import ConfidenceTest
 
-__all__ = ["network_facts", "save_trained"]
+__all__ = ["network_facts", "save_trained", "start_note"]
 
 
 def _hardware(precision: str) -> str:
@@ -53,6 +53,31 @@ def network_facts(recipe: FieldRecipe, network: torch.nn.Module) -> dict[str, An
     }
 
 
+def start_note(summary: dict[str, Any]) -> str:
+    """Return a sentence on how a model compares with the one that it started from; may be empty.
+
+    Parameters
+    ----------
+    summary
+        Of the run, as of :func:`save_trained`; with ``start_scores`` and ``best_scores`` if the
+        weights that it began with were validated, too.
+    """
+    before, after = summary.get("start_scores"), summary.get("best_scores")
+    if not before or not after:
+        return ""
+    if summary["best_epoch"] < 0:
+        return (
+            "Nothing that was learned is better on the held out images or strokes than the model "
+            "that the training started from: the weights are those of that model."
+        )
+    measured = ", ".join(
+        f"{name} {before[name]:.3f} → {after[name]:.3f}"
+        for name in sorted(before)
+        if name in after and " " not in name
+    )
+    return f"On what was held out of training, before → after: {measured}."
+
+
 def _training_record(recipe: Recipe, summary: dict[str, Any]) -> Training:
     """Return the card's block on the training run."""
     minutes = summary["seconds"] / 60
@@ -64,7 +89,7 @@ def _training_record(recipe: Recipe, summary: dict[str, Any]) -> Training:
         duration=f"{minutes:.0f} min, {summary['steps']} optimiser steps",
         recipe=recipe.name if recipe.name in list_recipes() else "",
         started_from=summary["started_from"],
-        remarks=recipe.card.remarks,
+        remarks=" ".join(filter(None, [recipe.card.remarks, start_note(summary)])),
     )
 
 

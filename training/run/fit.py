@@ -23,6 +23,8 @@ from napari_cytosynth.training.loop.callbacks import (
     RevertToBest,
 )
 from napari_cytosynth.training.loop.checkpoints import AtomicCheckpoints
+from napari_cytosynth.training.loop.limits import ReportedProgress, TimeLimit
+from napari_cytosynth.training.loop.nearness import FrozenStatistics, KeptNearStart
 from napari_cytosynth.training.loop.precision import describe_precision, run_precision
 from napari_cytosynth.training.loop.processes import (
     FirstWrites,
@@ -34,6 +36,7 @@ from napari_cytosynth.training.loop.processes import (
     strategy,
 )
 from napari_cytosynth.training.recipe.hardware import process_count
+from napari_cytosynth.training.reports.model_export import start_note
 from napari_cytosynth.training.reports.records import read_record, results_folder
 from napari_cytosynth.training.reports.run_folder import (
     CHOSEN,
@@ -50,6 +53,7 @@ from .preflight import begun_last, check_begin, folders_before, parts
 from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
 
 if TYPE_CHECKING:
+    from napari_cytosynth.progress import Progress
     from napari_cytosynth.training.data.crops import EpochData
     from napari_cytosynth.training.loop.module import NetworkModule
     from napari_cytosynth.training.recipe.base import Recipe
@@ -86,8 +90,14 @@ def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest,
         save_on_train_epoch_end=True,
     )
     clock = Clock()
-    seed, bar = EpochSeed(train.seed), ProgressBar(refresh_rate=5)
-    return [seed, average, clock, best, last, bar], best, clock
+    found: list[Callback] = [EpochSeed(train.seed), average, clock]
+    if train.minutes:
+        found.append(TimeLimit(train.minutes, clock))
+    if train.keep:
+        found.append(KeptNearStart(train.keep))
+    if train.freeze_statistics:
+        found.append(FrozenStatistics())
+    return [*found, best, last], best, clock
 
 
 def _trainer(
@@ -105,13 +115,14 @@ def _trainer(
         accumulate_grad_batches=1 if manual else train.accumulate,
         gradient_clip_val=None if manual else train.gradient_clip or None,
         check_val_every_n_epoch=train.validate_every,
-        num_sanity_val_steps=0,
+        num_sanity_val_steps=-1 if train.validate_start else 0,
         **strategy(train, manual=manual),
         callbacks=callbacks,
         plugins=[AtomicCheckpoints()],
         logger=[TensorBoardLogger(out, name="", version="tensorboard"), CSVLogger(out, name="csv")],
         log_every_n_steps=10,
         enable_model_summary=False,
+        enable_progress_bar=any(isinstance(each, ProgressBar) for each in callbacks),
         default_root_dir=out,
     )
 
@@ -142,6 +153,7 @@ def train(
     *,
     resume: bool | Literal["auto"] = False,
     stop_at_epoch: int | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Train, select checkpoint and thresholds on validation data, and export.
 
@@ -160,6 +172,9 @@ def train(
     stop_at_epoch
         End the last round here as an interruption would, without a model; its schedule stays that
         of the whole. None (default) for no end.
+    progress
+        Called after every batch; raising `Cancelled` from it stops the run, which can be resumed.
+        None (default): a bar in the console.
 
     Returns
     -------
@@ -183,14 +198,20 @@ def train(
         return out / recipe.name
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if process_count(recipe.train) > 1:
-        return _train_all(recipe, data_dir, out, stop_at_epoch)
+        return _train_all(recipe, data_dir, out, stop_at_epoch, progress)
     with results_folder(out):
         pass
     with hold_lock(out / LOCK, f"Another process trains in {out}: choose another --out."):
-        return _train_all(recipe, data_dir, out, stop_at_epoch)
+        return _train_all(recipe, data_dir, out, stop_at_epoch, progress)
 
 
-def _train_all(recipe: Recipe, data_dir: Path, out: Path, stop_at_epoch: int | None) -> Path:
+def _train_all(
+    recipe: Recipe,
+    data_dir: Path,
+    out: Path,
+    stop_at_epoch: int | None,
+    progress: Progress | None,
+) -> Path:
     """Train the remaining stages and rounds."""
     if is_first():
         before = folders_before(recipe, out, len(recipe.rounds) + 1)
@@ -200,10 +221,11 @@ def _train_all(recipe: Recipe, data_dir: Path, out: Path, stop_at_epoch: int | N
     for number, earlier in enumerate(earlier_rounds(recipe), 1):
         folder = round_folder(out, number)
         if number >= begun and not is_done(earlier, folder):
-            _Round(starting_from(earlier, number, out), data_dir, folder, out, number).finish()
+            start = starting_from(earlier, number, out)
+            _Round(start, data_dir, folder, out, number, progress=progress).finish()
     number = len(recipe.rounds) + 1
     last = starting_from(recipe, number, out)
-    return _Round(last, data_dir, out, out, number, recipe).finish(stop_at_epoch)
+    return _Round(last, data_dir, out, out, number, recipe, progress).finish(stop_at_epoch)
 
 
 def check_start(
@@ -224,7 +246,7 @@ def check_start(
 
 
 def _check_reached(best: RevertToBest) -> None:
-    if best.best is not None:
+    if best.best is not None and not (best.broken and best.epoch < 0):
         return
     if best.waited:
         raise RecipeError(
@@ -251,6 +273,7 @@ class _Round:
     whole_out: Path
     number: int
     whole: Recipe | None = None
+    progress: Progress | None = None
 
     @cached_property
     def precision(self) -> str:
@@ -304,7 +327,12 @@ class _Round:
         facts = partial(facts, precision=self.precision, before=before)
         callbacks.append(FirstWrites(facts))
         callbacks += task_of(recipe).callbacks(recipe, data, module)
-        return callbacks, best, clock
+        limit = next((each for each in callbacks if isinstance(each, TimeLimit)), None)
+        module.spent = None if limit is None else limit.spent
+        bar = ProgressBar(refresh_rate=5)
+        steps = _steps(recipe, data)
+        report = self.progress and ReportedProgress(self.progress, steps, limit)
+        return [*callbacks, report or bar], best, clock
 
     def _before(self, data: EpochData) -> dict[str, Any]:
         """Return steps and seconds of earlier rounds, the source model, and what is kept of it."""
@@ -330,5 +358,9 @@ class _Round:
             "best_epoch": best.epoch,
             "precision": self.precision,
         }
+        if best.start_scores:
+            summary["start_scores"], summary["best_scores"] = best.start_scores, best.best_scores
         model = self.out / self.recipe.name
         task_of(self.recipe).export(self.recipe, module, data, best.path, model, summary)
+        if (note := start_note(summary)) and self.progress is None:
+            echo(note)

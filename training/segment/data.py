@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.data.splits import check_split
 from napari_cytosynth.training.data.wording import nothing_marked
 
+from .known import known_channels, known_objects
 from .sources import DataSource, sources_of, split_stems
 from .targets import equivalent_diameters, target_maps
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from napari_cytosynth.images.loaded import Content
 
     from .recipe import DataRecipe, SegmentRecipe
+
+_CONTEXT = 160  # px around what validates, more than a network sees
+_ALIGNED = 64  # px, a multiple of the strides: windows give what the whole image does
 
 __all__ = ["ImageFiles", "SegmentationData", "find_images"]
 
@@ -42,15 +46,25 @@ class ImageFiles:
     image
         File of the image.
     truths
-        File of each target.
+        File of each target; the image where the target is not taught.
     source
         The data folder that they lie in.
+    annotated, held_out
+        Files of the masks of what is known, and of what of it validates; None (default) without.
     """
 
     name: str
     image: Path
     truths: list[Path]
     source: DataSource
+    annotated: Path | None = None
+    held_out: Path | None = None
+
+    @property
+    def all_truths(self) -> list[Path]:
+        """Files of the truth and of what is known of it."""
+        masks = [path for path in (self.annotated, self.held_out) if path is not None]
+        return [*(path for path in self.truths if path != self.image), *masks]
 
 
 def _read_grey(path: Path, content: Content = "image") -> NDArray[np.generic]:
@@ -96,8 +110,16 @@ def find_images(data_dir: Path, source: DataSource, recipe: DataRecipe) -> dict[
     if not images:
         raise RecipeError(f"No TIFF or PNG images in {place / source.images}.")
     targets = zip(source.truths, recipe.targets, strict=True)
-    truths = [_index(place / folder, target.name) for folder, target in targets]
-    missing = sorted({stem for found in truths for stem in images if stem not in found})
+    truths = [
+        _index(place / folder, target.name) if target.taught else images
+        for folder, target in targets
+    ]
+    masks = [
+        None if folder is None else _index(place / folder, folder)
+        for folder in (source.annotated, source.held_out)
+    ]
+    folders = [*truths, *(found for found in masks if found is not None)]
+    missing = sorted({stem for found in folders for stem in images if stem not in found})
     if missing:
         where = f" in “{source.name}”" if source.name else ""
         raise RecipeError(
@@ -105,27 +127,66 @@ def find_images(data_dir: Path, source: DataSource, recipe: DataRecipe) -> dict[
             f"for example “{missing[0]}”."
         )
     return {
-        stem: ImageFiles(source.image(stem), path, [found[stem] for found in truths], source)
+        stem: ImageFiles(
+            source.image(stem),
+            path,
+            [found[stem] for found in truths],
+            source,
+            *(None if found is None else found[stem] for found in masks),
+        )
         for stem, path in images.items()
     }
+
+
+def _same_shape(image: Path, path: Path, plane: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if plane.shape != shape:
+        raise RecipeError(f"{image.name} is {shape} but its truth {path} is {plane.shape}.")
 
 
 def _load(files: ImageFiles, recipe: DataRecipe) -> Field:
     image, truths = files.image, files.truths
     raw = _read_grey(image)
-    kinds = [target.kind for target in recipe.targets]
-    read = [_read_grey(path, kind) for path, kind in zip(truths, kinds, strict=True)]
-    for path, truth in zip(truths, read, strict=True):
-        if truth.shape != raw.shape:
-            raise RecipeError(f"{image.name} is {raw.shape} but its truth {path} is {truth.shape}.")
-    for path, truth, target in zip(truths, read, recipe.targets, strict=True):
+    read = []
+    for path, target in zip(truths, recipe.targets, strict=True):
+        truth = _read_grey(path, target.kind) if target.taught else np.zeros(raw.shape, np.uint8)
+        _same_shape(image, path, truth, raw.shape)
         if wrong := check_truth(truth, labels=target.kind == "labels"):
             raise RecipeError(f"“{path}” cannot be learned from: {wrong}.")
+        read.append(truth)
     if recipe.targets[0].kind == "labels":
         read[0] = object_numbers(read[0])
     plane = normalise(raw[None], recipe.normalisation)
     maps, source = target_maps(read, recipe.targets), files.source
-    return Field(files.name, plane, maps, read[0], source.name, source.magnify)
+    known = _known(files, recipe, raw.shape) if recipe.annotated else None
+    return Field(files.name, plane, maps, read[0], source.name, source.magnify, known)
+
+
+def _known(files: ImageFiles, recipe: DataRecipe, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return what is known of the truth of an image, (C, Y, X)."""
+    if files.annotated is None:
+        return known_channels(np.ones(shape, np.uint8), recipe.targets)
+    annotated = _read_grey(files.annotated, "labels")
+    _same_shape(files.image, files.annotated, annotated, shape)
+    return known_channels(annotated, recipe.targets)
+
+
+def _parts(field: Field, files: ImageFiles, *, instances: bool) -> tuple[Field, Field]:
+    """Return a partly known field with what trains, and with what validates."""
+    assert field.known is not None
+    if files.held_out is None:  # of a source that only trains, or everything does both
+        held = np.full(field.truth.shape, files.source.split.use_all)
+        return field, _validating(field, held, instances=instances)
+    held = _read_grey(files.held_out, "labels") != 0
+    _same_shape(files.image, files.held_out, held, field.truth.shape)
+    return replace(field, known=field.known & ~held), _validating(field, held, instances=instances)
+
+
+def _validating(field: Field, held: NDArray[np.bool_], *, instances: bool) -> Field:
+    """Return a field of which only held out pixels are known, and objects wholly in them."""
+    assert field.known is not None
+    known = field.known & held
+    truth = known_objects(field.truth, known[1], 1.0) if instances else field.truth
+    return replace(field, known=known, truth=truth)
 
 
 class SegmentationData(CropData):
@@ -156,13 +217,14 @@ class SegmentationData(CropData):
         for source in sources_of(recipe.data):
             found = find_images(Path(data_dir), source, recipe.data)
             parts = split_stems(list(found), source.split, source.name)
+            by_pixels = source.split.kind == "pixels"
             self.files |= {files.name: files for files in found.values()}
             self.train_names += map(source.image, parts.train)
             validates += map(source.image, parts.validation)
             self.test_names += map(source.image, parts.test)
-            if source.split.use_all:
+            if source.split.use_all and not by_pixels:
                 again += sorted(map(source.image, parts.validation))
-        self.pairs = [(files.image, files.truths) for files in self.files.values()]
+        self.pairs = [(files.image, files.all_truths) for files in self.files.values()]
         self.validation_names = set(validates)
         check_split(self.train_names, self.validation_names)
         self.train_names += again
@@ -190,20 +252,68 @@ class SegmentationData(CropData):
         """Read the training and validation images into memory, once."""
         if self.dataset is not None:
             return
-        data, names = self.recipe.data, {*self.train_names, *self.validation_names}
-        fields = [_load(files, data) for files in self.files.values() if files.name in names]
-        train = [field for field in fields if field.name in set(self.train_names)]
+        data = self.recipe.data
+        train, self.validation = self._fields()
         _check_marked(train, self.recipe)
         if self.recipe.flow_channel is not None:
             sizes = [equivalent_diameters(field.truth) for field in train]
             self.diameter = float(np.median(np.concatenate(sizes)))
-        self.validation = [field for field in fields if field.name in self.validation_names]
         shares = {each.name: each.share for each in sources_of(data) if each.share is not None}
         flows = self.recipe.flow_channel
         self.dataset = CropDataset(train, data, self.recipe.train.seed, shares, flows)
 
+    def _fields(self) -> tuple[list[Field], list[Field]]:
+        """Read the fields that train, and those that validate."""
+        train, validation, names = [], [], {*self.train_names, *self.validation_names}
+        for files in self.files.values():
+            if files.name not in names:
+                continue
+            field = _load(files, self.recipe.data)
+            parts = (field, field)
+            if files.source.split.kind == "pixels":
+                parts = _parts(field, files, instances=self.recipe.instances)
+            if files.name in self.train_names and _anything_known(parts[0]):
+                train.append(parts[0])
+            if files.name in self.validation_names and _anything_known(parts[1]):
+                validation.append(
+                    _around_known(parts[1]) if parts[1].known is not None else parts[1]
+                )
+        if self.recipe.data.annotated:
+            check_split(train, validation, "images with annotated pixels")
+        return train, validation
+
+
+def _around_known(field: Field) -> Field:
+    """Return the window of a field around what is known of it: the rest is not looked at."""
+    assert field.known is not None
+    places = np.nonzero(field.known.any(0))
+    if not len(places[0]):
+        return field
+    window = tuple(
+        slice(
+            max(0, int(place.min()) - _CONTEXT) // _ALIGNED * _ALIGNED, int(place.max()) + _CONTEXT
+        )
+        for place in places
+    )
+    cut = {
+        name: getattr(field, name)[(slice(None), *window)] for name in ("image", "maps", "known")
+    }
+    return replace(field, truth=field.truth[window], **cut)
+
+
+def _anything_known(field: Field) -> bool:
+    return field.known is None or bool(field.known.any())
+
 
 def _check_marked(fields: list[Field], recipe: SegmentRecipe) -> None:
     for channel, name in enumerate(recipe.output_channels):
-        if not any(field.maps[channel].any() for field in fields):
+        if recipe.taught_channels[channel] and not any(_marked(f, channel) for f in fields):
             raise RecipeError(nothing_marked(name))
+
+
+def _marked(field: Field, channel: int) -> bool:
+    """Return whether a map is anything but zero, or its outlines are not known, only strokes."""
+    if field.known is None:
+        return bool(field.maps[channel].any())
+    known = field.known[channel]
+    return bool(field.maps[channel][known].any()) or (channel > 0 and not known.all())

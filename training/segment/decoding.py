@@ -18,6 +18,7 @@ from napari_cytosynth.zoo.card import Confidence, ConfidenceTerm, Expected, Flow
 
 from .evaluate.confidence import ConfidenceScores, confidence_scores
 from .evaluate.report import SMALLEST
+from .known import are_known, known_objects
 from .losses import FLOW_SCALE
 from .targets import equivalent_diameters
 
@@ -132,23 +133,26 @@ def _decoded(item: Predictions, channel: int, settings: FlowSettings) -> FlowObj
     return FlowObjects.from_flows(item.probability[0], flows, settings, extra_levels=THRESHOLDS)
 
 
-def _score_at(planes: Sequence[FlowObjects], truths: Sequence[Any], threshold: float) -> float:
+def _score_at(
+    planes: Sequence[FlowObjects], predictions: Sequence[Predictions], threshold: float
+) -> float:
     """Return the pooled score of all objects that are not tiny."""
     iou, true = [], 0
-    for plane, truth in zip(planes, truths, strict=True):
+    for plane, item in zip(planes, predictions, strict=True):
+        truth, known = item.truth, item.known
         areas = np.bincount(truth.ravel())[1:]
         areas = areas[areas > 0]
         true += len(areas)
         smallest = int(0.05 * np.median(areas)) if len(areas) else 0
-        iou.append(best_iou(truth, plane.at(threshold, LabelOptions(threshold, smallest)).labels))
+        labels = plane.at(threshold, LabelOptions(threshold, smallest)).labels
+        iou.append(best_iou(truth, labels if known is None else known_objects(labels, known[1])))
     return _precision(np.concatenate(iou), sum(map(len, iou)) + true)
 
 
 def _choose_threshold(predictions: Sequence[Predictions], channel: int, diameter: float) -> float:
     settings = FlowSettings(0.5, diameter, FLOW_SCALE)
     planes = [_decoded(item, channel, settings) for item in predictions]
-    truths = [item.truth for item in predictions]
-    scores = {t: _score_at(planes, truths, t) for t in THRESHOLDS}
+    scores = {t: _score_at(planes, predictions, t) for t in THRESHOLDS}
     good = [t for t in THRESHOLDS if scores[t] >= max(scores.values()) - _SLACK]
     return min(good, key=lambda threshold: abs(threshold - 0.5))
 
@@ -183,13 +187,14 @@ def _found_in(item: Predictions, number: int, channel: int, settings: FlowSettin
     plane = _decoded(item, channel, settings)
     view = plane.at(settings.threshold)
     assert view.owners is not None
-    owners = view.owners - 1
+    kept = slice(None) if item.known is None else are_known(view.labels, item.known[1])[1:]
+    owners = view.owners[kept] - 1
     return FoundObjects(
-        view.areas,
+        view.areas[kept],
         plane.facts.flow_error[owners],
         plane.facts.mean_probability[owners],
-        best_iou(item.truth, view.labels),
-        np.full(view.count, number),
+        best_iou(item.truth, view.labels)[kept],
+        np.full(view.count, number)[kept],
         len(equivalent_diameters(item.truth)),
     )
 

@@ -13,13 +13,14 @@ from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
 from .decoding import choose_decoding, choose_part_sizes
-from .kept_settings import KEPT, kept_fields
+from .kept_settings import KEPT, kept_fields, widened
 from .thresholds import (
     Predictions,
     by_source,
     choose_splitting,
     choose_threshold,
     iou_curve,
+    renewed_threshold,
 )
 
 if TYPE_CHECKING:
@@ -40,14 +41,18 @@ def _predict(module: SegmentationModule, data: SegmentationData) -> list[Predict
     with torch.inference_mode():
         for field in data.validation:
             output = activated(module.predict_field(field.image), module.recipe.activations)
+            probability = output.cpu().numpy()
             result.append(
-                Predictions(field.name, output.cpu().numpy(), field.maps, field.truth, field.source)
+                Predictions(
+                    field.name, probability, field.maps, field.truth, field.source, field.known
+                )
             )
     return result
 
 
-def _named_curve(predictions: list[Predictions]) -> dict[str, float]:
-    return {f"{threshold:.2f}": iou for threshold, iou in iou_curve(predictions).items()}
+def _named_curve(predictions: list[Predictions], prevalence: float | None) -> dict[str, float]:
+    curve = iou_curve(predictions, prevalence)
+    return {f"{threshold:.2f}": iou for threshold, iou in curve.items()}
 
 
 def _chosen(
@@ -58,6 +63,9 @@ def _chosen(
 ) -> tuple[dict[str, Any], dict[str, Any], list[ConfidenceTest]]:
     """Return the card's fields on objects, how they were chosen, and tests of the confidence."""
     if kept := kept_fields(summary):
+        if summary.get("chosen_threshold"):
+            renewed = renewed_threshold(predictions, kept["threshold"], recipe.prevalence)
+            kept = kept | {"threshold": renewed}
         return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}, []
     if recipe.flow_channel is not None:
         choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)
@@ -68,7 +76,9 @@ def _chosen(
         threshold, splitting, score = choose_splitting(predictions)
         found = {"threshold": threshold, **splitting.model_dump(), "ap_50_75": score}
         return {"threshold": threshold, "splitting": splitting}, found, []
-    threshold = choose_threshold(predictions)
+    threshold = choose_threshold(predictions, recipe.prevalence)
+    if recipe.data.annotated:  # strokes have no sizes of objects
+        return {"threshold": threshold}, {"threshold": threshold}, []
     fields = {"threshold": threshold, **choose_part_sizes(predictions, threshold)}
     found = {name: fields[name] for name in ("threshold", "min_size", "diameter") if name in fields}
     return fields, found, []
@@ -102,9 +112,11 @@ def export_model(
     module.network.load_state_dict(state["average"])
     predictions = _predict(module, data)
     chosen, found, tests = _chosen(recipe, data, predictions, summary)
-    found |= {"iou": _named_curve(predictions), **summary}
+    found |= {"iou": _named_curve(predictions, recipe.prevalence), **summary}
     if sources := by_source(predictions):
-        found["sources"] = {name: {"iou": _named_curve(own)} for name, own in sources.items()}
+        found["sources"] = {
+            name: {"iou": _named_curve(own, recipe.prevalence)} for name, own in sources.items()
+        }
     write_json(folder.parent / CHOSEN, found)
 
     def inference(network: torch.nn.Module) -> Inference:
@@ -114,8 +126,8 @@ def export_model(
             object_channel=recipe.output_channels[0],
             channel_roles=recipe.channel_roles,
             modality=recipe.modality,
-            input_quantiles=data.quantiles,
-            input_looks=data.looks,
+            input_quantiles=widened(data.quantiles, summary, "quantiles"),
+            input_looks=widened(data.looks, summary, "looks"),
             settings_from=summary.get("settings_from", "validation"),
             **network_facts(recipe, network),
             **chosen,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .data import SegmentationData
     from .recipe import SegmentRecipe
 
-__all__ = ["KEPT", "START_ADVICE", "kept_fields", "settings_record"]
+__all__ = ["KEPT", "START_ADVICE", "kept_fields", "settings_record", "widened"]
 
 KEPT = ("threshold", "min_size", "diameter", "splitting", "flows", "confidence", "expected")
 """Fields of the card that are kept together: each was chosen with the others."""
@@ -54,15 +54,19 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
     dict
         Empty if all validation images are left out of training. Else ``settings_from``, as on the
         card; ``settings_note``, a sentence; and ``kept_settings``, fields of the card, if those
-        of the model that it starts from can be kept.
+        of the model that it starts from can be kept. With partly known truth, ``chosen_threshold``
+        tells whether the threshold is chosen nevertheless, and ``start_inputs`` holds the ranges of
+        the images of that model.
 
     Raises
     ------
     ModelError
         If that model cannot be loaded.
     """
+    if recipe.data.annotated and recipe.network.start_from:
+        return _partly_known(recipe)
     seen = len(set(data.validation_names) & set(data.train_names))
-    if not seen:
+    if not recipe.trains_on_validation or not seen:
         return {}
     begins = _begins(recipe, seen, len(data.validation_names))
     source = recipe.network.start_from
@@ -79,6 +83,31 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
         "settings_note": f"{begins} as for the model that it starts from, “{card.name}”: chosen on "
         "images which that one had not seen.",
         "kept_settings": card.inference.model_dump(mode="json", include=set(KEPT)),
+    }
+
+
+def _partly_known(recipe: SegmentRecipe) -> dict[str, Any]:
+    """Return the record of a run whose strokes tell no sizes: all but the threshold is kept."""
+    assert recipe.network.start_from
+    card = load_model(recipe.network.start_from, "cpu").card
+    if reason := _obstacle(recipe, None, card.inference):
+        return _warned(
+            "All settings of objects are chosen on what is annotated, for those of the model that "
+            f"it starts from, “{card.name}”, cannot be kept: {reason}."
+        )
+    kept = card.inference.model_dump(mode="json", include=set(KEPT))
+    inputs = {"quantiles": card.inference.input_quantiles, "looks": card.inference.input_looks}
+    begins = f"Settings of objects are as for the model that it starts from, “{card.name}”"
+    if recipe.trains_on_validation:
+        note = f"{begins}. Not validated: no strokes are left out of training."
+        record = {"settings_from": "start", "settings_note": note, "kept_settings": kept}
+        return record | {"start_inputs": inputs}
+    return {
+        "start_inputs": inputs,
+        "settings_from": "validation",
+        "settings_note": f"{begins}, but for the threshold.",
+        "kept_settings": kept,
+        "chosen_threshold": True,
     }
 
 
@@ -100,6 +129,27 @@ def kept_fields(summary: dict[str, Any]) -> dict[str, Any] | None:
     return kept
 
 
+def widened(
+    ranges: dict[str, tuple[float, float]], summary: dict[str, Any], name: str
+) -> dict[str, tuple[float, float]]:
+    """Return ranges of the training images, and of those of the model that the run starts from.
+
+    Parameters
+    ----------
+    ranges
+        What is measured -> its smallest and largest value.
+    summary
+        Of the run, with its :func:`settings_record`.
+    name
+        Entry of its ``start_inputs``.
+    """
+    before = summary.get("start_inputs", {}).get(name, {})
+    return {
+        key: (min(low, before[key][0]), max(high, before[key][1])) if key in before else (low, high)
+        for key, (low, high) in ranges.items()
+    }
+
+
 def _warned(note: str) -> dict[str, Any]:
     return {"settings_from": "training", "settings_note": f"Warning: {note}"}
 
@@ -112,7 +162,7 @@ def _decoder_of(settings: SegmentRecipe | Inference) -> str:
     return "seeds" if seeds else "none"
 
 
-def _obstacle(recipe: SegmentRecipe, data: SegmentationData, source: Inference) -> str:
+def _obstacle(recipe: SegmentRecipe, data: SegmentationData | None, source: Inference) -> str:
     """Return why settings of a card mean something else for the recipe's model; empty if not."""
     if source.task != "segment" or source.threshold is None:
         return "it has none"

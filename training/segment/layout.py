@@ -51,7 +51,8 @@ def segment_layout(plan: SegmentRecipe, data_dir: Path, report: Findings) -> Dat
         If a folder is missing, or holds no images.
     """
     recipe = plan.data
-    masks = [MaskKind(each.name, each.kind == "labels", each.invert) for each in recipe.targets]
+    taught = [target for target in recipe.targets if target.taught]
+    masks = [MaskKind(each.name, each.kind == "labels", each.invert) for each in taught]
     local = recipe.normalisation.kind == "local"
     layout = DataLayout(recipe.crop_size, masks=masks, local_scaling=local)
     for source in sources_of(recipe):
@@ -71,21 +72,27 @@ def _add_source(
     source: DataSource, recipe: DataRecipe, data_dir: Path, layout: DataLayout, report: Findings
 ) -> None:
     place = source.place(data_dir)
+    layout.pixels_validate |= source.split.kind == "pixels"
     folder = find_folder(place, source.images)
     images = image_files(folder)
     if not images:
         raise RecipeError(f"No TIFF or PNG images in {folder}.")
     report_unread(folder, SUFFIXES, report)
     names, truths = list(images), []
-    for target, name in zip(recipe.targets, source.truths, strict=True):
+    taught = [pair for pair in zip(recipe.targets, source.truths, strict=True) if pair[0].taught]
+    for target, name in taught:
         truths.append(truth_files(find_folder(place, name), target.name))
         within = f"{source.name}/{name}" if source.name else name
         found = matched(images, truths[-1], within, "a mask", report)
         names = [name for name in names if name in found]
+    for folder_name in filter(None, (source.annotated, source.held_out)):
+        known = image_files(find_folder(place, folder_name))
+        found = matched(images, known, folder_name, "a mask of what is known", report)
+        names = [name for name in names if name in found]
     train, validation = try_split(partial(_halves, source), names, source.split, report)
-    kinds = [target.kind for target in recipe.targets]
+    kinds = [target.kind for target, _ in taught]
     for name in names:
-        part = "validation" if name in validation else "train" if name in train else "test"
+        part = "train" if name in train else "validation" if name in validation else "test"
         reads = tuple(
             partial(read_plane, found[name], kind, layout.messages)
             for found, kind in zip(truths, kinds, strict=True)

@@ -9,11 +9,11 @@ import torch
 from napari_cytosynth.inference.predictor import activated
 from napari_cytosynth.training.loop.module import FieldModule
 
-from .losses import bce_soft_iou, distance_loss, flow_loss
+from .losses import balanced_weight, bce_soft_iou, distance_loss, flow_loss, prior_shift
 from .thresholds import Predictions, by_source, instance_score, iou_curve
 
 if TYPE_CHECKING:
-    from .recipe import SegmentRecipe
+    from .recipe import SegmentRecipe, TargetRecipe
 
 __all__ = ["SegmentationModule"]
 
@@ -37,31 +37,42 @@ class SegmentationModule(FieldModule):
         super().__init__(recipe, total_steps)
         self.predictions: list[Predictions] = []
 
-    def channel_losses(self, logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the weighted loss of every named output channel."""
+    def channel_losses(
+        self, logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return the weighted loss of every named output channel that is taught.
+
+        Parameters
+        ----------
+        logits, target
+            (N, C, Y, X).
+        known
+            (N, C, Y, X), 1 where the target is known, else 0; None (default) for everywhere.
+        """
         losses: dict[str, torch.Tensor] = {}
-        channel = 0
+        start = 0
         for recipe in self.recipe.data.targets:
-            mask = bce_soft_iou(logits[:, channel], target[:, channel], recipe.pos_weight)
-            losses[recipe.name] = recipe.weight * mask
-            channel += 1
-            if recipe.kind == "labels" and recipe.decoder == "flows":
-                losses["flows"] = flow_loss(
-                    logits[:, channel : channel + 2], target[:, channel : channel + 2]
-                )
-                channel += 2
-            elif recipe.kind == "labels":
-                losses["distance"] = distance_loss(logits[:, channel], target[:, channel])
-                channel += 1
+            stop = start + recipe.channel_count
+            own = slice(start, stop)
+            weight = None if known is None else known[:, own]
+            if recipe.taught:
+                losses |= _target_losses(recipe, logits[:, own], target[:, own], weight)
+            start = stop
         return losses
+
+    def _total(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Return the loss of crops whose truth may hold what is known of it, too; log its parts."""
+        partial = truth.shape[1] > logits.shape[1]
+        target, known = truth.chunk(2, 1) if partial else (truth, None)
+        losses = self.channel_losses(logits, target, known)
+        if len(losses) > 1 and self.training:
+            self.log_dict({f"train/{name}": value for name, value in losses.items()})
+        return torch.stack(list(losses.values())).sum()
 
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
         """Return the loss of one batch of crops."""
-        image, target = batch
-        losses = self.channel_losses(self(image), target)
-        total = torch.stack(list(losses.values())).sum()
-        if len(losses) > 1:
-            self.log_dict({f"train/{name}": value for name, value in losses.items()})
+        image, truth = batch
+        total = self._total(self(image), truth)
         self.log("train/loss", total, prog_bar=True, on_step=True, on_epoch=False)
         return total
 
@@ -73,18 +84,19 @@ class SegmentationModule(FieldModule):
         """Validate on one whole image with the averaged weights."""
         field = self.validation_field(index)
         logits = self.predict_field(field.image)
-        target = torch.from_numpy(field.maps).to(self.device)
-        losses = self.channel_losses(logits[None], target[None])
-        total = torch.stack(list(losses.values())).sum()
+        target = [torch.from_numpy(field.maps)]
+        if field.known is not None:
+            target.append(torch.from_numpy(field.known).float())
+        total = self._total(logits[None], torch.cat(target)[None].to(self.device))
         self.log("validation/loss", total, batch_size=1, prog_bar=True, sync_dist=True)
         probability = activated(logits, self.recipe.activations).cpu().numpy()
         self.predictions.append(
-            Predictions(field.name, probability, field.maps, field.truth, field.source)
+            Predictions(field.name, probability, field.maps, field.truth, field.source, field.known)
         )
 
     def on_validation_epoch_end(self) -> None:
         """Log IoU, and for instances AP@0.5, over all validation images and those of a source."""
-        curve = iou_curve(self.predictions)
+        curve = iou_curve(self.predictions, self.recipe.prevalence)
         self.log("validation/iou", max(curve.values()), prog_bar=True)
         self.log("validation/score", self._score(self.predictions), prog_bar=True, sync_dist=True)
         for source, own in by_source(self.predictions).items():
@@ -94,4 +106,23 @@ class SegmentationModule(FieldModule):
     def _score(self, predictions: list[Predictions]) -> float:
         if self.recipe.instances:
             return instance_score(predictions, 0.5, None, flows=self.recipe.flow_channel)
-        return max(iou_curve(predictions).values())
+        return max(iou_curve(predictions, self.recipe.prevalence).values())
+
+
+def _target_losses(
+    recipe: TargetRecipe, logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor | None
+) -> dict[str, torch.Tensor]:
+    """Return the losses of the channels of one target."""
+    of_mask = None if known is None else known[:, 0]
+    if recipe.balance:
+        of_mask = torch.ones_like(target[:, 0]) if of_mask is None else of_mask
+        of_mask = balanced_weight(target[:, 0], of_mask)
+    shift = prior_shift(recipe.prevalence) if recipe.balance else 0.0
+    mask = bce_soft_iou(logits[:, 0] + shift, target[:, 0], recipe.pos_weight, of_mask)
+    losses = {recipe.name: recipe.weight * mask}
+    of_shape = None if known is None else known[:, 1:]
+    if recipe.kind == "labels" and recipe.decoder == "flows":
+        losses["flows"] = flow_loss(logits[:, 1:], target[:, 1:], weight=of_shape)
+    elif recipe.kind == "labels":
+        losses["distance"] = distance_loss(logits[:, 1:], target[:, 1:], of_shape)
+    return losses

@@ -47,17 +47,46 @@ class TargetRecipe(SettingsBlock):
         "deeper, as the inside of dark cells that were painted over with their membranes, counts "
         "as not masked; null: everything masked counts",
     )
+    taught: bool = Field(
+        True,
+        description="false: nothing is known of this target, and its folder is not read; its "
+        "channel stays close to that of the model to start from",
+    )
+    balance: bool = Field(
+        False,
+        description="foreground and background weigh the same in the loss, and in the scores as "
+        "prevalence says, however many pixels of each are known",
+    )
+    prevalence: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="with balance: the part of whole images that is foreground, to which outputs "
+        "are calibrated",
+    )
     weight: float = Field(1.0, gt=0, description="weight of the channel in the loss")
     pos_weight: float = Field(1.0, gt=0, description="weight of foreground pixels in the BCE")
+
+    @property
+    def channel_count(self) -> int:
+        """Number of output channels that it is turned into."""
+        if self.kind == "mask":
+            return 1
+        return 3 if self.decoder == "flows" else 2
 
 
 class SplitRecipe(SettingsBlock):
     """Split into training and validation; neighbours in a stack must fall on the same side."""
 
-    kind: Literal["names", "hash", "last"] = Field(
+    kind: Literal["names", "hash", "last", "pixels"] = Field(
         "hash",
         description="names: the stems listed; hash: by a hash of the file name (a tenth "
-        "validates, two tenths are left out for testing); last: the last `count` images",
+        "validates, two tenths are left out for testing); last: the last `count` images; pixels: "
+        "every image trains, but for the annotated pixels of the masks in `held_out`, which "
+        "validate",
+    )
+    held_out: str = Field(
+        "held-out", description="kind 'pixels': folder of these masks beside the truth"
     )
     validation: list[str] = Field(default_factory=list, description="stems that validate")
     test: list[str] = Field(
@@ -100,6 +129,11 @@ class SourceRecipe(SettingsBlock):
         description="its part of the random crops, in relation to the other sources'; null for "
         "all sources: by the pixels of their training images",
     )
+    fully_annotated: bool = Field(
+        False,
+        description="every pixel of its truth is known: it needs no folder data.annotated, and "
+        "only trains with a split of kind 'pixels'",
+    )
     magnify: float = Field(
         1.0,
         gt=0,
@@ -120,12 +154,27 @@ class DataRecipe(FieldDataRecipe):
 
     images: str = Field("image", description="folder of the images")
     targets: list[TargetRecipe] = Field(min_length=1, description="the truth")
+    annotated: _Folder | None = Field(
+        None,
+        description="folder of masks beside the truth that tell what is known: 0 nothing, 2 the "
+        "foreground or background of this pixel but not the outline of its object, else all of "
+        "it; what is unknown counts neither in the loss nor in validation. null: all is known",
+    )
     split: SplitRecipe = Field(default_factory=lambda: SplitRecipe())
     sources: list[SourceRecipe] = Field(
         default_factory=list,
         description="data folders to learn from together, each with a split of its own; empty: "
         "--data-dir itself, split by data.split",
     )
+
+    @model_validator(mode="after")
+    def _known_pixels_agree(self) -> DataRecipe:
+        splits = [self.split, *(source.split for source in self.sources)]
+        if self.annotated is None and any(split.kind == "pixels" for split in splits):
+            raise ValueError("a split of kind 'pixels' needs data.annotated")
+        if self.sampling == "tiles" and self.annotated is not None:
+            raise ValueError("data.annotated needs random crops: leave out sampling: tiles")
+        return self
 
     @model_validator(mode="after")
     def _sources_agree(self) -> DataRecipe:
@@ -168,6 +217,12 @@ class SegmentRecipe(FieldRecipe):
     network: NetworkRecipe = Field(default_factory=lambda: NetworkRecipe())
 
     @model_validator(mode="after")
+    def _first_is_taught(self) -> SegmentRecipe:
+        if not self.data.targets[0].taught:
+            raise ValueError("the first target must be taught")
+        return self
+
+    @model_validator(mode="after")
     def _one_labels_target(self) -> SegmentRecipe:
         kinds = [target.kind for target in self.data.targets]
         if kinds.count("labels") > 1 or ("labels" in kinds and kinds[0] != "labels"):
@@ -178,6 +233,12 @@ class SegmentRecipe(FieldRecipe):
     def objective_name(self) -> str:
         """Name of the only objective, ``masks``: masks, and distances of labels."""
         return "masks"
+
+    @property
+    def prevalence(self) -> float | None:
+        """Part of the foreground of the first target; None: as that of the known pixels."""
+        first = self.data.targets[0]
+        return first.prevalence if first.balance else None
 
     @property
     def trains_on_validation(self) -> bool:
@@ -199,6 +260,11 @@ class SegmentRecipe(FieldRecipe):
             if target.kind == "labels":
                 names += ["flow-y", "flow-x"] if target.decoder == "flows" else ["distance"]
         return names
+
+    @property
+    def taught_channels(self) -> list[bool]:
+        """Whether each output channel is learned from truth."""
+        return [t.taught for t in self.data.targets for _ in range(t.channel_count)]
 
     @property
     def channel_roles(self) -> list[ChannelRole]:

@@ -33,6 +33,8 @@ class DataSource:
         Folder of each target inside it.
     split
         Split of its images.
+    annotated
+        Folder inside it of the masks of what is known; None (default): all of its truth is.
     share
         Its part of the random crops, in relation to the others; None (default): by pixels.
     magnify
@@ -43,8 +45,15 @@ class DataSource:
     images: str
     truths: tuple[str, ...]
     split: SplitRecipe
+    annotated: str | None = None
     share: float | None = None
     magnify: float = 1.0
+
+    @property
+    def held_out(self) -> str | None:
+        """Folder inside it of the masks of what validates; None if whole images do."""
+        by_pixels = self.annotated and self.split.kind == "pixels" and not self.split.use_all
+        return self.split.held_out if by_pixels else None
 
     def place(self, data_dir: Path) -> Path:
         """Return the folder of the source.
@@ -72,7 +81,10 @@ class DataSource:
 
 @dataclass(frozen=True)
 class Parts:
-    """Stems of the training, validation and test images of one source, in their order."""
+    """Stems of the training, validation and test images of one source, in their order.
+
+    With a split by pixels, the same images train and validate.
+    """
 
     train: list[str]
     validation: list[str]
@@ -83,13 +95,14 @@ def sources_of(recipe: DataRecipe) -> list[DataSource]:
     """Return the data folders of a recipe; without ``sources`` it is the data folder itself."""
     folders = [target.folder for target in recipe.targets]
     if not recipe.sources:
-        return [DataSource("", recipe.images, tuple(folders), recipe.split)]
+        return [DataSource("", recipe.images, tuple(folders), recipe.split, recipe.annotated)]
     return [
         DataSource(
             PurePath(source.folder).as_posix(),
             source.images or recipe.images,
             tuple(source.truths.get(folder, folder) for folder in folders),
             source.split,
+            None if source.fully_annotated else recipe.annotated,
             source.share,
             source.magnify,
         )
@@ -135,6 +148,8 @@ def split_stems(stems: list[str], split: SplitRecipe, source: str = "") -> Parts
         test |= {stem for stem in rest if digits[stem] == "test"}
     elif split.kind == "last":
         validates = set(rest[-split.count :])
+    elif split.kind == "pixels":
+        return Parts(rest, rest, [stem for stem in stems if stem in test])
     else:
         validates = _known(split.validation, stems, "Validation", source)
     return Parts(

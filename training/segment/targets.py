@@ -51,7 +51,7 @@ def target_maps(
     Parameters
     ----------
     truths
-        One (Y, X) mask or label image for each target.
+        One (Y, X) mask or label image for each target; any where it is not taught.
     targets
         Recipe of each target.
 
@@ -64,6 +64,9 @@ def target_maps(
     maps: list[NDArray[np.float32]] = []
     for truth, target in zip(truths, targets, strict=True):
         inside = truth != 0 if target.depth is None else _rim(truth != 0, target.depth)
+        if not target.taught:
+            maps += [np.zeros(truth.shape, np.float32)] * target.channel_count
+            continue
         maps.append((~inside if target.invert else inside).astype(np.float32))
         if target.kind == "labels":
             labels = object_numbers(truth).astype(np.int64)

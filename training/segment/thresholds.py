@@ -13,6 +13,8 @@ from napari_cytosynth.tasks.segment.flows.follow import find_owners
 from napari_cytosynth.tasks.segment.instances import LabelOptions, drop_labels, label_plane
 from napari_cytosynth.zoo.card import Splitting
 
+from .known import known_objects
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -24,9 +26,11 @@ __all__ = [
     "choose_threshold",
     "instance_score",
     "iou_curve",
+    "renewed_threshold",
 ]
 
 THRESHOLDS = (0.01, 0.02, 0.05, *np.round(np.arange(0.1, 0.95, 0.05), 2).tolist(), 0.95)
+_SLACK = 0.02  # of the IoU: a few strokes tell no less
 DEFAULT = Splitting(channel="distance", seed_threshold=0.5, smoothing=1.0)
 
 
@@ -46,6 +50,8 @@ class Predictions:
         (Y, X) instances or mask.
     source
         Name of the data folder, where there are several. Default: empty.
+    known
+        (C, Y, X), where the maps are known; None (default) for everywhere.
     """
 
     name: str
@@ -53,6 +59,7 @@ class Predictions:
     maps: NDArray[np.float32]
     truth: NDArray[np.generic]
     source: str = ""
+    known: NDArray[np.bool_] | None = None
 
 
 def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
@@ -64,23 +71,67 @@ def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
     return found
 
 
-def iou_curve(predictions: list[Predictions]) -> dict[float, float]:
-    """Return the foreground IoU at each of :data:`THRESHOLDS`, pixels pooled over all images."""
-    intersection, union = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
+def iou_curve(
+    predictions: list[Predictions], prevalence: float | None = None
+) -> dict[float, float]:
+    """Return the foreground IoU at each of :data:`THRESHOLDS`, known pixels pooled over images.
+
+    Parameters
+    ----------
+    predictions
+        Of all validation images.
+    prevalence
+        Part of the pixels that the foreground counts as, however many of them are known. None
+        (default): that of the known ones.
+    """
+    right, wrong = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
+    foreground = background = 0
     for item in predictions:
-        true = item.maps[0] > 0.5
+        known = ... if item.known is None else item.known[0]
+        true, probability = item.maps[0][known] > 0.5, item.probability[0][known]
+        foreground += int(np.count_nonzero(true))
+        background += int(np.count_nonzero(~true))
         for number, threshold in enumerate(THRESHOLDS):
-            found = item.probability[0] >= threshold
-            intersection[number] += np.count_nonzero(found & true)
-            union[number] += np.count_nonzero(found | true)
-    values = np.divide(intersection, union, out=np.ones_like(union), where=union > 0)
+            found = probability >= threshold
+            right[number] += np.count_nonzero(found & true)
+            wrong[number] += np.count_nonzero(found & ~true)
+    weight = 1.0
+    if prevalence is not None and foreground and background:
+        weight = foreground / background * (1 / prevalence - 1)
+    union = foreground + weight * wrong
+    values = np.divide(right, union, out=np.ones_like(union), where=union > 0)
     return dict(zip(THRESHOLDS, values.tolist(), strict=True))
 
 
-def choose_threshold(predictions: list[Predictions]) -> float:
-    """Return the threshold of the highest pooled IoU."""
-    curve = iou_curve(predictions)
+def choose_threshold(predictions: list[Predictions], prevalence: float | None = None) -> float:
+    """Return the threshold of the highest pooled IoU, as of :func:`iou_curve`."""
+    curve = iou_curve(predictions, prevalence)
     return max(curve, key=lambda threshold: curve[threshold])
+
+
+def renewed_threshold(
+    predictions: list[Predictions], start: float, prevalence: float | None
+) -> float:
+    """Return a threshold near that of a model that training started from.
+
+    Parameters
+    ----------
+    predictions
+        Of all validation images, of which little may be known.
+    start
+        The threshold of the model before.
+    prevalence
+        As of :func:`iou_curve`.
+
+    Returns
+    -------
+    float
+        `start` if it is about as good as any, else the nearest that is.
+    """
+    curve = iou_curve(predictions, prevalence)
+    good = [each for each in curve if curve[each] >= max(curve.values()) - _SLACK]
+    nearest = min(curve, key=lambda each: abs(each - start))
+    return start if nearest in good else min(good, key=lambda each: abs(each - start))
 
 
 def instance_score(
@@ -97,11 +148,12 @@ def instance_score(
     for item in predictions:
         if flows is not None:
             labels = _follow(item, threshold, flows)
-            scores.append(np.mean(average_precision(item.truth, labels, at)))
-            continue
-        labels = label_plane(
-            item.probability[0], item.probability[1], options, splitting or DEFAULT
-        )
+        else:
+            labels = label_plane(
+                item.probability[0], item.probability[1], options, splitting or DEFAULT
+            )
+        if item.known is not None:
+            labels = known_objects(labels, item.known[1])
         scores.append(np.mean(average_precision(item.truth, labels, at)))
     return float(np.mean(scores))
 

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from napari_cytosynth.metrics.pixel import iou
-from napari_cytosynth.training.segment.losses import bce_soft_iou, distance_loss, soft_iou_loss
+from napari_cytosynth.training.segment.losses import (
+    balanced_weight,
+    bce_soft_iou,
+    distance_loss,
+    flow_loss,
+    prior_shift,
+    soft_iou_loss,
+)
 
 
 def test_soft_iou_of_hard_masks_is_the_jaccard_index_not_dice():
@@ -33,3 +40,31 @@ def test_distance_loss_is_least_at_the_target():
     right = distance_loss(torch.logit(target), target)
     wrong = distance_loss(torch.logit(target) + 0.5, target)
     assert right < wrong
+
+
+def test_painted_foreground_does_not_teach_that_half_of_all_pixels_are_foreground():
+    """Where an image tells nothing, the output is the prevalence, whatever was painted."""
+    target = torch.zeros(1, 10, 10)
+    target[:, :3] = 1
+    weight = balanced_weight(target, torch.ones_like(target))
+    assert float(weight[target > 0].sum()) == pytest.approx(float(weight[target == 0].sum()))
+    logit = torch.zeros(1, 1, 1, requires_grad=True)
+    optimiser = torch.optim.Adam([logit], lr=0.1)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    for _ in range(200):
+        optimiser.zero_grad()
+        shifted = logit.expand_as(target) + prior_shift(0.1)
+        (bce(shifted, target, reduction="none") * weight).mean().backward()
+        optimiser.step()
+    assert float(torch.sigmoid(logit.detach())) == pytest.approx(0.1, abs=0.01)
+
+
+def test_weights_of_known_pixels_alone_count():
+    logits, target = torch.randn(1, 8, 8), torch.rand(1, 8, 8).round()
+    known = torch.zeros(1, 8, 8)
+    known[:, :4] = 1
+    for loss in (bce_soft_iou, distance_loss):
+        whole = loss(logits[:, :4], target[:, :4])
+        assert torch.allclose(loss(logits, target, weight=known), whole)
+    whole = flow_loss(logits[:, :4], target[:, :4])
+    assert torch.allclose(flow_loss(logits, target, weight=known), whole)
