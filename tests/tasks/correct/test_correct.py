@@ -169,6 +169,8 @@ def test_in_planes_that_are_not_linked_the_others_stay(apart):
         ("merge", [(30, 15), (31, 16)], "in the same object"),
         ("cut", [(2, 2), (4, 80)], "through no object"),
         ("cut", [(30, 15)], "Draw a line"),
+        ("accept", [(float("nan"), 15)], "two numbers"),
+        ("cut", [(30, 15, 0), (30, 20, 0)], "two numbers"),
         ("paint", [(30, 15), (30, 16)], "Draw around"),
         ("paint", [(29, 44), (29, 46), (31, 46), (31, 44)], "no free pixel"),
         ("spill", [(1, 1)], "There is no correction"),

@@ -70,6 +70,8 @@ def make_correction(
     least, sentence = _NEEDS[kind]
     if len(points) < least:
         raise InputError(sentence)
+    if np.ndim(points) != 2 or np.shape(points)[1] != 2 or not np.isfinite(points).all():
+        raise InputError("A point is two numbers: the row and the column of a pixel.")
     if kind == "cut":
         return _cut(points, labels, probability, plane)
     if kind == "paint":

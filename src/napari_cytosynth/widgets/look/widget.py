@@ -17,7 +17,7 @@ from .docks import LookPanels
 from .form import LookForm
 from .layer_colours import LayerColours
 from .picking import ObjectPicker
-from .saving.seen import Seen
+from .saving.seen import ViewedObjects
 from .view import Look, TableView
 from .watching import LayerWatch
 
@@ -359,11 +359,11 @@ class LookWidget(LookForm):
 
     # -- results ------------------------------------------------------------------------------
 
-    def _seen(self) -> Seen | None:
+    def _seen(self) -> ViewedObjects | None:
         """Return what is to be written, as it is now."""
         if self._view is None:
             return None
-        return Seen(self._layer, self._view, self.look, self.plots)
+        return ViewedObjects(self._layer, self._view, self.look, self.plots)
 
     def _show_status(self, sentence: str) -> None:
         self.status.value = sentence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.tasks.segment.instances import LabelOptions
 
-__all__ = ["ALL_IMAGES", "TablePanel", "ThresholdPanel"]
+__all__ = ["ALL_IMAGES", "TableFields", "ThresholdPanel"]
 
 ALL_IMAGES = "all images"
 """What is chosen to measure in, if that is no single layer."""
@@ -177,7 +177,7 @@ def _with_all(layers: Sequence[Any]) -> list[tuple[str, Any]]:
     return [(ALL_IMAGES, ALL_IMAGES), *named] if len(named) > 1 else named
 
 
-class TablePanel(Container[Any]):
+class TableFields(Container[Any]):
     """Controls of the table: intensity image, display, export and script.
 
     Parameters

@@ -23,7 +23,7 @@ from .field import FieldLayer
 from .job import SegmentRequest, StainSnapshots, compute
 from .live import LiveSegmentation
 from .object_size import ObjectSizePanel
-from .panels import ALL_IMAGES, TablePanel, ThresholdPanel
+from .panels import ALL_IMAGES, TableFields, ThresholdPanel
 from .result_layers import ResultRegister
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class SegmentWidget(KeepingForm):
         self._hand = CorrectPanel()
         self._size = ObjectSizePanel(self._common_request)
         self.diameter = self._size.diameter
-        self._table = TablePanel(
+        self._table = TableFields(
             self._image_layers,
             (self.show_table, self.save_csv, self.copy_as_python),
             (

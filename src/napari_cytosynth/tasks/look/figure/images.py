@@ -208,7 +208,7 @@ def blend(images: Sequence[ShownImage], grid: Grid, largest: int, progress: Prog
     factor = math.ceil(max(height, width) / largest)
     step = max(_STRIP // max(width * factor, 1), 1) * factor
     found = []
-    samplers = [_Sampler(image, grid) for image in images]
+    samplers = [_PixelSampler(image, grid) for image in images]
     for start in range(0, height, step):
         progress(start, height, "Drawing the image")
         rows = range(start, min(start + step, height))
@@ -246,7 +246,7 @@ def _averaged(strip: Floats, factor: int) -> Floats:
     return averaged
 
 
-class _Sampler:
+class _PixelSampler:
     """Reads the values of one image at the pixels of a grid."""
 
     def __init__(self, image: ShownImage, grid: Grid) -> None:

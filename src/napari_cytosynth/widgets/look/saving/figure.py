@@ -14,7 +14,7 @@ from napari_cytosynth.widgets.common.snapshot import whole_data
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.look.figure.task import FigureRequest
 
-    from .seen import Seen
+    from .seen import ViewedObjects
 
 __all__ = ["figure_request"]
 
@@ -28,7 +28,7 @@ _OUTSIDE = (
 )
 
 
-def figure_request(viewer: Any, seen: Seen) -> tuple[FigureRequest, list[str]]:
+def figure_request(viewer: Any, seen: ViewedObjects) -> tuple[FigureRequest, list[str]]:
     """Take what is in the view: the plane, the part of it, visible images and the look.
 
     Returns

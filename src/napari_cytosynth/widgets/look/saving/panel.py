@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
 
-    from .seen import Seen
+    from .seen import ViewedObjects
 
 __all__ = ["SavingPanel"]
 
@@ -64,7 +64,7 @@ class SavingPanel(Container[Any]):
         self.figure_button.changed.connect(lambda *_: self.save_figure())
 
     def follow(
-        self, viewer: Any, seen: Callable[[], Seen | None], show: Callable[[str], None]
+        self, viewer: Any, seen: Callable[[], ViewedObjects | None], show: Callable[[str], None]
     ) -> None:
         """Begin to work for a widget.
 

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from napari_cytosynth.widgets.look.plots import PlotPanel
     from napari_cytosynth.widgets.look.view import Look, TableView
 
-__all__ = ["Seen"]
+__all__ = ["ViewedObjects"]
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ViewedObjects:
     """What is looked at.
 
     Attributes
