@@ -81,3 +81,10 @@ def test_a_file_without_shapes_is_explained(saved_model, image, tmp_path, capsys
     line = ["segment", str(image), "--model", str(saved_model), "--region", str(path)]
     assert main([*line, "--out", str(tmp_path / "out")]) != 0
     assert "There is no shape with an area in “none.geojson”" in capsys.readouterr().err
+
+
+def test_a_border_without_a_region_is_explained(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "labels.tif", np.ones((8, 8), np.uint16))
+    line = ["measure", str(tmp_path / "labels.tif"), "--at-border", "drop"]
+    assert main([*line, "--out", str(tmp_path / "out")]) != 0
+    assert "give --region" in capsys.readouterr().err

@@ -230,9 +230,8 @@ def add_region(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--at-border",
         choices=("keep", "drop", "mark"),
-        default="keep",
         help="objects that touch the border of the region: keep their part inside, drop them, or "
-        "mark them in the table (default: %(default)s)",
+        "mark them in the table (default: keep)",
     )
 
 
@@ -242,16 +241,18 @@ def region_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file holds no region.
+        If the file holds no region, or something is said of the border of none.
     """
     if arguments.region is None:
+        if arguments.at_border is not None:
+            raise InputError("--at-border is about the border of a region: give --region, too.")
         return {}
     from napari_cytosynth.tasks.export.region_file import read_region
 
     found = read_region(arguments.region)
     for message in found.messages:
         echo(message)
-    return {"region": found, "at_border": arguments.at_border}
+    return {"region": found, "at_border": arguments.at_border or "keep"}
 
 
 def add_model_and_output(parser: argparse.ArgumentParser) -> None:

@@ -44,6 +44,7 @@ def ticked(widget):
 def test_after_a_run_the_first_stain_is_alone_on_black(viewer, cells, widget):
     other = viewer.add_image(cells.data, name="other")
     labels = viewer.add_labels(np.zeros((64, 64), int), name="masks")
+    viewer.add_shapes([[0, 0], [40, 40]], name="region", face_color="white")  # would be added
     widget.image.value = cells
     widget.run()
     assert widget.wait(20)
@@ -51,7 +52,7 @@ def test_after_a_run_the_first_stain_is_alone_on_black(viewer, cells, widget):
     assert (other.visible, labels.visible) == (False, True)
     assert ticked(widget) == {"DNA"}
     assert viewer.layers.selection.active == viewer.layers[DNA]
-    assert [layer.colormap.name for layer in viewer.layers][3:5] == ["cyan", "magenta"]
+    assert [layer.colormap.name for layer in list(viewer.layers)[4:6]] == ["cyan", "magenta"]
 
 
 def test_tick_boxes_change_the_layer_list(viewer, ran):

@@ -207,10 +207,14 @@ class StainView:
         return self._picked if self._picked in self._names else next(iter(self._names), "")
 
     def _show_result_only(self) -> None:
-        """Show what the user wants of the result, and no other image."""
+        """Show what the user wants of the result, and no other image.
+
+        Shapes are hidden, too: a region filled with white would be added to the stain.
+        """
         own = self._there()
         keys = {layer: key for key, layer in own.items()}
-        images = [layer for layer in self._viewer.layers if layer._type_string == "image"]
+        kinds = ("image", "shapes")
+        images = [layer for layer in self._viewer.layers if layer._type_string in kinds]
         source = self.source
         self._set(
             (
