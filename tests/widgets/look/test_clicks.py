@@ -56,6 +56,7 @@ def test_from_a_stack_to_table_plot_and_geojson(make_napari_viewer, steps, dialo
     assert 0 < shown < every
     assert look.plots.isVisible()
     assert len(look.plots._points.data) == shown
-    saved = json.loads((tmp_path / "cells.geojson").read_text("utf-8"))
+    (file,) = tmp_path.glob("*.geojson")  # under the name that is offered
+    saved = json.loads(file.read_text("utf-8"))
     labels = {one["properties"]["metadata"]["label"] for one in saved["features"]}
     assert len(labels) == shown

@@ -49,7 +49,7 @@ def test_a_run_without_changes_is_labelled_once(viewer, make_widget, blobs):
     widget.min_size.value = 50
     widget.run()
     assert widget._runs.wait(20)
-    assert not widget.busy
+    assert not widget._updates.busy
 
 
 def test_the_z_step_of_another_image_is_forgotten(viewer, make_widget, blobs):
