@@ -67,7 +67,8 @@ def ms_ssim(
         Range of the intensities. Default: 1.
     stride
         Distance in px of the places where the similarity is taken, at each scale: with 2 a
-        quarter of them, at half the cost. Default: 1, all.
+        quarter of them, at a third of the cost. The finest scale, which has most pixels and the
+        least weight, is then taken at every fourth. Default: 1, all.
     """
     room = min(first.shape[-2:])
     scales = max(1, sum(room // 2**level >= _TAPS for level in range(len(_WEIGHTS))))
@@ -78,7 +79,8 @@ def ms_ssim(
     for level in range(scales):
         if level:
             first, second = (functional.avg_pool2d(x, 2) for x in (first, second))
-        both, structure = _scale(first, second, data_range, stride)
+        step = stride if level else stride**2
+        both, structure = _scale(first, second, data_range, step)
         term = both if level == scales - 1 else structure
         # a negative correlation to a fractional power is not a number
         result = result * term.clamp(min=1e-4) ** weights[level]

@@ -54,8 +54,9 @@ class Binomial(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, Y, X) to the same shape."""
         x = nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
-        for _ in range(2):  # twice (1, 1) / 2
-            x = nn.functional.avg_pool2d(x, 2, stride=1)
+        for _ in range(2):  # twice (1, 1) / 2; sums are four times as fast as avg_pool2d
+            x = x[..., :-1, :] + x[..., 1:, :]
+            x = (x[..., :-1] + x[..., 1:]) * 0.25
         return x
 
 
