@@ -136,7 +136,8 @@ def predict_views(
     statistics: RunningStatistics | None = None
     for seen in iter_views(predict, plane, views, progress or silent):
         statistics = statistics or RunningStatistics(seen.shape, torch.device("cpu"))
-        statistics.add(torch.from_numpy(seen))
+        # mirrored, a side of one pixel keeps a negative stride, which torch refuses
+        statistics.add(torch.from_numpy(seen.copy()))
         if on_view is not None:
             on_view(statistics.count, statistics.mean, statistics.std)
         if enough is not None and enough():
