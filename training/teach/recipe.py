@@ -227,7 +227,7 @@ def _data(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
     if plan.annotated:
         settings["annotated"] = ANNOTATED
         settings["split"] = {"kind": "pixels", "use_all": not plan.held_out}
-    if not plan.annotated:
+    else:
         settings["split"] = {"kind": "last", "count": plan.last}
     return settings
 

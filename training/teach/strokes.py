@@ -108,7 +108,7 @@ def _units(plane: AnnotatedPlane, *, instances: bool) -> _Strokes:
     strokes, count = ndimage.label((plane.annotated > 0) & (objects == 0), _NEIGHBOURS)
     lonely = _lonely(strokes, count, objects)
     if not names:
-        return _Strokes(np.where(strokes > 0, strokes, 0), [], list(range(1, count + 1)))
+        return _Strokes(strokes, [], list(range(1, count + 1)))
     if len(lonely) < FEWEST:  # shared out among the objects
         lonely = []
     first = int(objects.max()) + 1

@@ -91,8 +91,6 @@ def run_in_blocks(
     inside
         ``region`` and ``at_border``; empty for the whole plane.
     """
-    from napari_cytosynth.tasks.batch import BatchSettings
-    from napari_cytosynth.tasks.batch.cluster.blocks import segment_on_cluster
     from napari_cytosynth.tasks.segment.blocks import segment_in_blocks
 
     options: dict[str, Any] = {name: getattr(arguments, name) for name in _OPTIONS}
@@ -104,6 +102,9 @@ def run_in_blocks(
             raise InputError(
                 "A region is for a run on this computer: leave --region or --scheduler out."
             )
+        from napari_cytosynth.tasks.batch import BatchSettings
+        from napari_cytosynth.tasks.batch.cluster.blocks import segment_on_cluster
+
         overwrite = options.pop("overwrite")
         settings = BatchSettings("segment", arguments.model, options)
         result = segment_on_cluster(

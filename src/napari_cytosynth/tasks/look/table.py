@@ -36,6 +36,10 @@ class Filter:
     low: float
     high: float
 
+    def record(self) -> dict[str, Any]:
+        """Return plain values, for a provenance record."""
+        return {"column": str(self.column), "between": [self.low, self.high]}
+
 
 @dataclass(frozen=True, eq=False)
 class ObjectTable:

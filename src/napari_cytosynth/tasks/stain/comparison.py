@@ -16,6 +16,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics.image import psnr, ssim
 from napari_cytosynth.metrics.pixel import pcc
 from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.region import bounding_box
 
 from .overlap import GridImage, onto_grid
 from .result import Staining
@@ -143,10 +144,9 @@ def _similarity(
     found, sides = [], virtual.shape[-2:]
     for one, other in zip(virtual.reshape(-1, *sides), measured.reshape(-1, *sides), strict=True):
         known = np.isfinite(other) & np.isfinite(one)
-        rows, columns = (np.flatnonzero(known.any(axis=axis)) for axis in (1, 0))
+        box = bounding_box(known)
         # the window of the structural similarity is 11 px wide
-        box = tuple(slice(at[0], at[-1] + 1) for at in (rows, columns) if at.size)
-        if not box or min(one[box].shape) <= 11:
+        if box is None or min(one[box].shape) <= 11:
             continue
         own = np.where(np.isfinite(one), one, 0)  # NaN outside of a region
         found.append(ssim(own[box], np.where(known, other, own)[box], data_range=span))

@@ -201,7 +201,7 @@ class LookWidget(LookForm):
         look = self.look
         view.show(look)
         self.shown_count.value = sentences.about_count(view, look.filters)
-        self._panels.show(self._view, self.look)
+        self._panels.show(view, look)
         self.bar.setVisible(look.column is not None)
         if look.column is not None:
             values = view.table.by_label(look.column)[1]

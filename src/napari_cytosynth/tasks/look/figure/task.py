@@ -235,7 +235,7 @@ def _title(request: FigureRequest) -> str:
 
 def _record(request: FigureRequest) -> dict[str, Any]:
     objects, grid = request.objects, request.grid
-    filters = [{"column": str(f.column), "between": [f.low, f.high]} for f in objects.filters]
+    filters = [one.record() for one in objects.filters]
     return {
         **made_now(),
         "task": "figure",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BLOCK", "Block", "plan_blocks"]
+__all__ = ["BLOCK", "Block", "grown", "plan_blocks"]
 
 BLOCK = 2048
 """Side of a block in px: whole chunks of the files."""
@@ -42,6 +42,20 @@ class Block(NamedTuple):
         return self.inside(self.rows, self.columns)
 
 
+def grown(
+    window: tuple[slice, slice], shape: tuple[int, int], margin: int, align: int = 1
+) -> tuple[slice, slice]:
+    """Return rows and columns with a margin around them, within a plane of a shape.
+
+    They begin at multiples of `align`. Default: 1.
+    """
+    high, wide = (
+        slice(max(one.start - margin, 0) // align * align, min(one.stop + margin, size))
+        for one, size in zip(window, shape, strict=True)
+    )
+    return high, wide
+
+
 def plan_blocks(
     shape: tuple[int, int], margin: int = 0, align: int = 1, block: int | None = None
 ) -> Iterator[Block]:
@@ -63,8 +77,4 @@ def plan_blocks(
         rows = slice(top, min(top + block, shape[0]))
         for left in range(0, shape[1], block):
             columns = slice(left, min(left + block, shape[1]))
-            high, wide = (
-                slice(max(one.start - margin, 0) // align * align, min(one.stop + margin, size))
-                for one, size in zip((rows, columns), shape, strict=True)
-            )
-            yield Block(rows, columns, (high, wide))
+            yield Block(rows, columns, grown((rows, columns), shape, margin, align))

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
 
-from .grid import plan_blocks
+from .grid import grown, plan_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,12 +70,11 @@ class InsidePlane:
 
     def touches(self, window: Window, margin: int = 0) -> bool:
         """Return whether there is any of it in a window, or as near to it."""
-        grown = _grown(window, margin, self._shape)
-        return bool(self.mask(grown).any())
+        return bool(self.mask(grown(window, self._shape, margin)).any())
 
     def pixels(self) -> int:
         """Return their number."""
-        blocks = (block for block in plan_blocks(self._shape) if self.touches(_own(block)))
+        blocks = plan_blocks(self._shape)
         return sum(int(np.count_nonzero(self.mask(_own(block)))) for block in blocks)
 
     def edge(self, window: Window, *, sides: bool = False) -> Mask:
@@ -90,12 +89,12 @@ class InsidePlane:
         sides
             Touch with a side, not with a corner only. Default: False.
         """
-        grown = _grown(window, 1, self._shape)
-        mask = self.mask(grown)
+        around = grown(window, self._shape, 1)
+        mask = self.mask(around)
         inner = ndimage.binary_erosion(mask, None if sides else _EIGHT, border_value=1)
         own = tuple(
             slice(one.start - wide.start, one.stop - wide.start)
-            for one, wide in zip(window, grown, strict=True)
+            for one, wide in zip(window, around, strict=True)
         )
         found: Mask = (mask & ~inner)[own]
         return found
@@ -114,9 +113,9 @@ class InsidePlane:
         """
         touched = np.zeros(len(found.area) + 1, bool)
         for block in plan_blocks(labels.shape):
-            if self.touches(_own(block)):
-                here = np.asarray(labels[_own(block)])
-                own = np.unique(here[self.edge(_own(block), sides=sides)])
+            edge = self.edge(_own(block), sides=sides)
+            if edge.any():
+                own = np.unique(np.asarray(labels[_own(block)])[edge])
                 touched[found.number[own]] = True
         return touched[1:]
 
@@ -162,11 +161,3 @@ class Limited:
 
 def _own(block: Block) -> Window:
     return block.rows, block.columns
-
-
-def _grown(window: Window, margin: int, shape: tuple[int, int]) -> Window:
-    rows, columns = (
-        slice(max(one.start - margin, 0), min(one.stop + margin, size))
-        for one, size in zip(window, shape, strict=True)
-    )
-    return rows, columns

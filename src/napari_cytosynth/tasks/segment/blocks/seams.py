@@ -14,6 +14,8 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .grid import grown
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -114,7 +116,7 @@ class SeamJoiner:
 
     def add(self, block: Block, found: BlockObjects) -> Labels:
         """Add the objects of a block; return its own pixels (Y, X) with their numbers so far."""
-        ring = block.inside(*self._grown(block))
+        ring = block.inside(*grown((block.rows, block.columns), self.shape, 1))
         # also of those that have no label here: the first pixel of an object may be one of these
         all_of = np.where(found.order > 0, found.order, found.labels)
         there = np.unique(all_of[ring])
@@ -136,16 +138,8 @@ class SeamJoiner:
         if one is not None:  # of a block that was skipped
             self._pairs.append(self._matches(one, other))
 
-    def _grown(self, block: Block) -> tuple[slice, slice]:
-        """Return rows and columns of a block with one pixel around it."""
-        rows, columns = (
-            slice(max(one.start - 1, 0), min(one.stop + 1, size))
-            for one, size in zip((block.rows, block.columns), self.shape, strict=True)
-        )
-        return rows, columns
-
     def _join(self, block: Block, ids: Labels) -> None:
-        rows, columns = self._grown(block)
+        rows, columns = grown((block.rows, block.columns), self.shape, 1)
         upper, left = block.rows.start, block.columns.start
         if upper:
             strip = ids[block.inside(slice(upper - 1, upper + 1), columns)]

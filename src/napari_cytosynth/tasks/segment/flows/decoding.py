@@ -143,9 +143,7 @@ class OwnedPlane:
     facts: ObjectFacts
     heights: npt.NDArray[np.uint16]
     levels: npt.NDArray[np.float32]
-    rejected: Rejected = field(
-        default_factory=lambda: (np.zeros(0, np.intp), np.zeros(0, np.int32))
-    )
+    rejected: Rejected = field(default_factory=_nothing)
 
 
 def levels_of(settings: FlowSettings, *extra: float) -> npt.NDArray[np.float32]:

@@ -84,7 +84,7 @@ def keep(request: KeptRequest, progress: Progress) -> Kept:
 def record_of(request: KeptRequest) -> dict[str, Any]:
     """Return the provenance of the objects that pass, with that of the layer."""
     source = request.source
-    filters = [{"column": str(f.column), "between": [f.low, f.high]} for f in request.filters]
+    filters = [one.record() for one in request.filters]
     record = {"task": "look", "source": {"layer": source.name}, "filters": filters}
     return record | ({"labels": own} if (own := source.metadata.get(KEY)) else {})
 

@@ -106,7 +106,7 @@ class SavingPanel(Container[Any]):
             count = write(request, path, progress)
             return f"Saved {count} object{'s' * (count != 1)} to {path}"
 
-        self._start(self.objects_button, work, self._on_saved)
+        self._start(self.objects_button, work, self._show)
 
     def save_figure(self, path: str | Path | None = None) -> None:
         """Write what is in the view as a figure; without a path, ask for one.
@@ -132,7 +132,7 @@ class SavingPanel(Container[Any]):
             files = " and ".join(str(file) for file in written.files)
             return " ".join([f"Saved {files}.", *written.messages, *left_out])
 
-        self._start(self.figure_button, work, self._on_saved)
+        self._start(self.figure_button, work, self._show)
 
     def _request(self) -> KeptRequest | None:
         seen = self._seen()
@@ -190,9 +190,6 @@ class SavingPanel(Container[Any]):
     def _on_kept(self, kept: Kept) -> None:
         layer = self._viewer.add_labels(kept.data, **kept.attributes)
         self._show(f"“{layer.name}” holds {kept.count} objects with their rows.")
-
-    def _on_saved(self, sentence: str) -> None:
-        self._show(sentence)
 
 
 def _file_name(layer: str) -> str:
