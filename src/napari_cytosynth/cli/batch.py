@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
-from napari_cytosynth.errors import Cancelled
+from napari_cytosynth.errors import Cancelled, InputError
 
 from .arguments import at_least_one, path_of
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.images.facts import SeriesFacts
     from napari_cytosynth.tasks.batch import BatchOutcome, BatchResult, BatchSettings
 
-__all__ = ["add_batch_options", "add_inputs", "has_many", "run_many"]
+__all__ = ["add_batch_options", "add_inputs", "check_single", "has_many", "run_many"]
 
 _MOST_LISTED = 1000
 _UM = "µm"
@@ -111,6 +111,19 @@ def has_many(arguments: argparse.Namespace) -> bool:
         return only.is_dir() or any(letter in str(only) for letter in "*?[")
     except OSError:
         return False  # the reader says what is wrong with it
+
+
+def check_single(given: dict[str, bool]) -> None:
+    """Raise InputError for an option that means one image, where there are many.
+
+    Parameters
+    ----------
+    given
+        Whether each such option was given, by its name.
+    """
+    for option, asked in given.items():
+        if asked:
+            raise InputError(f"{option} is for one image: leave it out, or give a single image.")
 
 
 def run_many(

@@ -19,7 +19,7 @@ from .arguments import (
     region_arguments,
     save_result,
 )
-from .batch import add_batch_options, add_inputs, has_many, run_many
+from .batch import add_batch_options, add_inputs, check_single, has_many, run_many
 from .segment_blocks import echo_objects, is_shared_plane, large_target, run_in_blocks
 
 if TYPE_CHECKING:
@@ -153,23 +153,17 @@ def run(arguments: argparse.Namespace) -> int:
     if has_many(arguments) and not is_shared_plane(arguments):
         from napari_cytosynth.tasks.batch import BatchSettings
 
-        _check_many(arguments)
+        check_single(
+            {
+                "--doubt": arguments.doubt is not None,
+                "--export": bool(arguments.export),
+                "--region": arguments.region is not None,
+            }
+        )
         chosen = {name: getattr(arguments, name) for name in SETTINGS}
         return run_many(arguments, BatchSettings("segment", arguments.model, chosen))
     _run_one(arguments, arguments.inputs[0])
     return 0
-
-
-def _check_many(arguments: argparse.Namespace) -> None:
-    """Raise InputError for an option that means one image."""
-    given = {
-        "--doubt": arguments.doubt is not None,
-        "--export": bool(arguments.export),
-        "--region": arguments.region is not None,
-    }
-    for option, asked in given.items():
-        if asked:
-            raise InputError(f"{option} is for one image: leave it out, or give a single image.")
 
 
 def _run_one(arguments: argparse.Namespace, image: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
-from napari_cytosynth.errors import InputError
 
 from .arguments import (
     add_model_and_output,
@@ -16,7 +15,7 @@ from .arguments import (
     save_result,
     whole,
 )
-from .batch import add_batch_options, add_inputs, has_many, run_many
+from .batch import add_batch_options, add_inputs, check_single, has_many, run_many
 
 if TYPE_CHECKING:
     import argparse
@@ -116,8 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     if has_many(arguments):
         from napari_cytosynth.tasks.batch import BatchSettings
 
-        if arguments.region is not None:
-            raise InputError("--region is for one image: leave it out, or give a single image.")
+        check_single({"--region": arguments.region is not None})
         chosen = {name: getattr(arguments, name) for name in SETTINGS}
         return run_many(arguments, BatchSettings("stain", arguments.model, chosen))
     _run_one(arguments, arguments.inputs[0])

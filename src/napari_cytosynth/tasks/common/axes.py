@@ -28,6 +28,7 @@ __all__ = [
     "doubt_about",
     "guess_axes",
     "parse_axes",
+    "place_of_z",
     "plane_slices",
     "possible_axes",
     "runs_along_z",
@@ -290,6 +291,18 @@ class PlaneReader:
             return plane[np.newaxis]
         plane = np.moveaxis(plane, left.index("C"), 0)
         return plane if self.channels is None else plane[list(self.channels)]
+
+
+def place_of_z(axes: str, shape: Sequence[int]) -> tuple[int, int] | None:
+    """Return the place of Z in the index of a plane, and its number of planes; None without it.
+
+    Parameters
+    ----------
+    axes, shape
+        Of the leading axes at least, which count planes.
+    """
+    place = axes.find("Z")
+    return None if place < 0 else (place, shape[place])
 
 
 def runs_along_z(axes: str, shape: Sequence[int]) -> dict[Plane, list[Plane]]:

@@ -12,7 +12,7 @@ from napari_cytosynth.console import shown_name
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.files import user_path
 from napari_cytosynth.tasks.common.region import Region
-from napari_cytosynth.tasks.common.region.shapes import Area
+from napari_cytosynth.tasks.common.region.shapes import Area, collected, counted_axes
 
 from .objects.exchange import kind_of, read_outlines
 
@@ -64,31 +64,27 @@ class RegionFile:
         InputError
             If the shapes have more axes than the image.
         """
-        leading = "".join(axis for axis in axes if axis not in "CYX")
-        areas = self._outlined(axes, shape) if self.content else self._saved(axes, leading)
-        counted = [n for n, axis in enumerate(leading) if axis not in across]
-        found = []
-        for area in areas:
-            plane = tuple(area.plane[n] for n in counted) if area.plane else ()
-            known = any(at is not None for at in plane)
-            found.append(Area(area.vertices, plane if known else (), area.ellipse, area.holes))
-        return Region.of(found, self.name)
+        counted = counted_axes(axes, across)
+        if self.content is None:
+            return collected(list(self._saved(axes)), counted, self.name)
+        return Region.of(list(self._outlined(axes, shape, counted)), self.name)
 
-    def _outlined(self, axes: str, shape: Sequence[int]) -> Iterator[Area]:
+    def _outlined(self, axes: str, shape: Sequence[int], counted: str) -> Iterator[Area]:
         """Yield the outlines of a file of objects."""
         assert self.content is not None
         sizes = dict(zip(axes.lower(), shape, strict=True))
         leading = {axis: size for axis, size in sizes.items() if axis not in "cyx"}
         self.content.place({"z": 0, "t": 0} | leading if len(leading) > 1 else leading)
         for one in self.content.objects:
-            plane = tuple(one.place.get(axis) for axis in leading)
+            plane = tuple(one.place.get(axis) for axis in counted.lower())
+            known = any(at is not None for at in plane)
             for rings in one.polygons:
                 drawn = (np.asarray(ring, np.float64) for ring in rings if len(ring))
                 first, *more = (ring[:, ::-1] - 0.5 for ring in drawn)
-                yield Area(first, plane, holes=tuple(more))
+                yield Area(first, plane if known else (), holes=tuple(more))
 
-    def _saved(self, axes: str, leading: str) -> Iterator[Area]:
-        """Yield the shapes that napari saved."""
+    def _saved(self, axes: str) -> Iterator[tuple[Any, str, bool]]:
+        """Yield the shapes that napari saved, with the letters of their coordinates."""
         for kind, vertices in self.shapes:
             count = vertices.shape[1]
             letters = axes if count == len(axes) else axes.replace("C", "")[-count:]
@@ -97,12 +93,7 @@ class RegionFile:
                     f"The shapes of “{self.name}” have {count} axes, but the image has only the "
                     f"axes {axes}: draw them on this image, or on one plane."
                 )
-            plane = [
-                round(float(vertices[:, letters.index(axis)].mean())) if axis in letters else None
-                for axis in leading
-            ]
-            yx = [letters.index("Y"), letters.index("X")]
-            yield Area(vertices[:, yx], tuple(plane), kind == "ellipse")
+            yield vertices, letters, kind == "ellipse"
 
 
 def read_region(path: Any) -> RegionFile:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.axes import PlaneReader
+from napari_cytosynth.tasks.common.axes import PlaneReader, place_of_z
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.common.region import Region, RegionMasks
 
@@ -77,8 +77,7 @@ class RegionalReader(LabelReader):
     @property
     def along_z(self) -> tuple[int, int] | None:
         """The place of Z in the index of a plane, and its number of planes; None without it."""
-        place = self.leading_axes.find("Z")
-        return None if place < 0 else (place, self.leading_shape[place])
+        return place_of_z(self.leading_axes, self.leading_shape)
 
     def at_border(self, table: pd.DataFrame, *, volumes: bool) -> pd.DataFrame:
         """Return the table as its objects at the border are to be treated: all, without, marked.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.progress import silent
-from napari_cytosynth.tasks.common.axes import Plane, plane_slices, runs_along_z
+from napari_cytosynth.tasks.common.axes import Plane, place_of_z, plane_slices, runs_along_z
 
 from .confidence import sure_enough
 from .instances import LabelOptions, foreground, keep_objects, label_plane, without_labels
@@ -202,8 +202,7 @@ class SegmentedPlanes:
     @property
     def along_z(self) -> tuple[int, int] | None:
         """The place of Z in the index of a plane, and its number of planes; None without it."""
-        place = self.axes.find("Z")
-        return None if place < 0 else (place, self.probability.shape[place])
+        return place_of_z(self.axes, self.probability.shape)
 
     def _label(self, plane: Plane, options: LabelOptions) -> tuple[npt.NDArray[np.int32], int]:
         """Return the labels of a plane, and the number of objects hidden in it."""

@@ -11,7 +11,7 @@ import numpy as np
 from napari_cytosynth.tasks.common.axes import plane_slices, runs_along_z
 from napari_cytosynth.tasks.correct import correct_plane, correct_run
 from napari_cytosynth.tasks.segment.confidence import count_doubtful
-from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
+from napari_cytosynth.widgets.common.layers import KEY, format_number, plane_in_view
 
 from .job import OwnColumns
 from .linked import LinkedCounts, linked_plane, planes_corrected_elsewhere
@@ -238,7 +238,7 @@ class LiveSegmentation:
         self.linked_counts = LinkedCounts()
         layer = self._layers.labels
         if self._layers.unedited:  # so that another run, or another session, finds them there
-            layer.metadata = {**layer.metadata, "napari-cytosynth": self.segmentation.provenance}
+            layer.metadata = {**layer.metadata, KEY: self.segmentation.provenance}
         if one is not None:
             correct_plane(self.labels_in_view(), (one,))
             repaint(layer)
@@ -294,7 +294,7 @@ class LiveSegmentation:
         self._layers.write(update.labels.reshape(shape))
         # none rather than those of other objects, until they are measured
         layer.features = {} if update.table is None else update.table
-        layer.metadata = {**layer.metadata, "napari-cytosynth": update.segmentation.provenance}
+        layer.metadata = {**layer.metadata, KEY: update.segmentation.provenance}
         return self.readout()
 
     def apply_table(self, update: RelabelResult) -> None:

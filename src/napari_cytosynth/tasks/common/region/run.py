@@ -34,7 +34,11 @@ class RegionalRun(PlaneRun):
         across = "" if "Z" in self.reader.leading_axes else "Z"
         found = find_region(region, self.source, self.reader.axes, across)
         self.region = RegionMasks(found, self.reader.plane_shape, self.position, at_border)
-        self.add_messages(*self.region.check(self.indices))
+        self.check_region(self.region)
+
+    def check_region(self, region: RegionMasks) -> None:
+        """Check that the region has pixels in the planes of the run."""
+        self.add_messages(*region.check(self.indices))
 
     def misses(self, index: tuple[int, ...]) -> bool:
         """Return whether a plane has no pixel in the region."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["Area", "Region", "find_region"]
+__all__ = ["Area", "Region", "collected", "counted_axes", "find_region"]
 
 _FLAT = ("line", "path")
 _CORNERS = 256  # of the polygon in place of an ellipse: its area is right to 0.01 %
@@ -204,7 +204,7 @@ def _from_arrays(region: Any, axes: str, across: str) -> Region:
         if not fits or not np.isfinite(one).all():
             raise InputError(_ARGUMENT)
     placed = [(one, letters[-one.shape[1] :], False) for one in polygons]
-    return _collected(placed, _counted(axes, across), "")
+    return collected(placed, counted_axes(axes, across), "")
 
 
 def _from_layer(layer: Any, source: Source, axes: str, across: str) -> Region:
@@ -226,7 +226,7 @@ def _from_layer(layer: Any, source: Source, axes: str, across: str) -> Region:
         points = np.asarray(vertices, float)[:, -len(letters) :]
         pixels = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
         placed.append((pixels, letters, kind == "ellipse"))
-    return _collected(placed, _counted(axes, across), name)
+    return collected(placed, counted_axes(axes, across), name)
 
 
 def _to_pixels(layer: Any, source: Source, axes: str) -> tuple[Floats, str]:
@@ -244,13 +244,24 @@ def _to_pixels(layer: Any, source: Source, axes: str) -> tuple[Floats, str]:
     return back @ to_world, letters[-count:]
 
 
-def _counted(axes: str, across: str) -> str:
+def counted_axes(axes: str, across: str) -> str:
     """Return the axes in whose planes shapes have a place."""
     return "".join(axis for axis in axes if axis not in "CYX" + across)
 
 
-def _collected(placed: list[tuple[Floats, str, bool]], leading: str, name: str) -> Region:
-    """Return the region of shapes with the letters of their coordinates."""
+def collected(placed: list[tuple[Floats, str, bool]], leading: str, name: str) -> Region:
+    """Return the region of shapes.
+
+    Parameters
+    ----------
+    placed
+        Of each shape: its vertices (N, D) in px of the image, the letters of their coordinates,
+        and whether it is an ellipse.
+    leading
+        Axes in whose planes shapes have a place.
+    name
+        Of where they are from.
+    """
     areas = []
     for pixels, letters, ellipse in placed:
         plane = tuple(_place(pixels, letters, axis, name) for axis in leading)

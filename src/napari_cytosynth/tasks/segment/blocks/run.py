@@ -15,7 +15,6 @@ from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source
 from napari_cytosynth.tasks.common.looks import LARGEST
 from napari_cytosynth.tasks.common.messages import Message
 from napari_cytosynth.tasks.common.planes import engine_record, make_reader
-from napari_cytosynth.tasks.common.region import RegionMasks, find_region
 from napari_cytosynth.tasks.segment.confidence import sure_enough
 from napari_cytosynth.tasks.segment.instances import LabelOptions
 from napari_cytosynth.tasks.segment.output import ChannelSplit
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.inference.normalise import Scaling
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.common.region import RegionMasks
     from napari_cytosynth.zoo.loading import Model
 
     from .decoding import BlockDecoder
@@ -118,7 +118,7 @@ def prepare_run(
     run = BlockedRun(source, reader, model, size, (0,) * len(reader.leading_axes))
     run.set_options({name: value for name, value in given.items() if value is not None})
     run.set_resampling(resample=False)
-    run.limit_to_blocks(region, at_border)
+    run.limit_to(region, at_border)
     run.make_predictor(device if device != "auto" else model.device, precision, tile_size)
     return run
 
@@ -129,13 +129,9 @@ class BlockedRun(ModelRun):
 
     inside: InsidePlane | None = None
 
-    def limit_to_blocks(self, region: Any, at_border: str) -> None:
-        """Run only near a region, as `segment` takes it; None is the whole plane."""
-        if region is not None:
-            found = find_region(region, self.source, self.reader.axes)
-            shape, place = self.reader.plane_shape, self.position
-            self.region = RegionMasks(found, shape, place, at_border)
-            self.inside = InsidePlane.of(self.region)
+    def check_region(self, region: RegionMasks) -> None:
+        """Run only near the region, whose whole mask is never made."""
+        self.inside = InsidePlane.of(region)
 
     def set_options(self, given: dict[str, Any]) -> None:
         """Take the options, and refuse what needs a whole plane."""
