@@ -27,7 +27,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_tutorial_runs_as_it_stands_but_for_shorter_trainings(page, tmp_path, monkeypatch) -> None:
+def test_a_tutorial_runs_but_for_a_shorter_training(page, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for kind, text in blocks(page):
         if kind == "python":
