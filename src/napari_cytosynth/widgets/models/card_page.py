@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CardPage"]
 
-_SIZE = (640, 620)  # px: less than a small screen
+_SIZE = (760, 620)  # px: less than a small screen
 
 
 class CardPage(QDialog):

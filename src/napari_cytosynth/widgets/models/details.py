@@ -10,11 +10,13 @@ from napari_cytosynth.zoo.text import one_line
 from .rows import TASKS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_cytosynth.zoo.card import ModelCard
 
     from .rows import ModelRow
 
-__all__ = ["card_of", "details_of", "page_of"]
+__all__ = ["card_of", "details_of", "page_of", "picture_of"]
 
 _MOST_FIGURES = 3
 _LONGEST = 400  # characters of the remarks; the card has all of them
@@ -39,8 +41,16 @@ def page_of(row: ModelRow) -> str:
     card = card_of(row)
     if card is None:
         return ""
-    page = render_readme(card, None if row.origin == "own" else row.source)
+    page = render_readme(card, row.source)
     return page.partition("\n---\n\n")[2]  # without what is for the Hub
+
+
+def picture_of(row: ModelRow | None) -> Path | None:
+    """Return the file of a small picture; None without one. Those of strangers are not opened."""
+    if row is None or row.origin != "bundled" or row.path is None:
+        return None
+    path = row.path / "picture.jpg"
+    return path if path.is_file() else None
 
 
 def details_of(row: ModelRow) -> str:
@@ -66,6 +76,8 @@ def _use(card: ModelCard) -> str:
     channels = ", ".join(map(one_line, inference.output_channels[:8]))
     does = TASKS[inference.task].capitalize()
     what = f"{does}: {channels}" if inference.task in ("stain", "generate") else does
+    if inference.task == "encode":
+        what = "Describes images by features, to compare sets of them"
     size = inference.pixel_size_um
     return f"{what}; trained at {size:.3g} µm per pixel" if size else what
 

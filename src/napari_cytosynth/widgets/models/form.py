@@ -6,7 +6,7 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
 from qtpy.QtCore import QSortFilterProxyModel, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QProgressBar, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QProgressBar, QTableView
 
 from napari_cytosynth.widgets.common.messages import Messages
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable, plain_label
@@ -21,7 +21,7 @@ _SHOWN = (
     ("that segment", "segment"),
     ("that stain", "stain"),
     ("that generate", "generate"),
-    ("that describe images", "encode"),
+    ("that give features", "encode"),
 )
 
 
@@ -56,10 +56,12 @@ class ModelsForm(Container[Any]):
         )
         self._table = ModelTable(self.native)
         self._order = _Narrowed(self._table)
-        self._list = _ModelList(self._order)
+        self._model_list = _ModelList(self._order)
 
     def _make_actions(self) -> None:
         self._details = plain_label("details")
+        self._picture = QLabel()
+        self._picture.setVisible(False)
         self._details.native.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -94,9 +96,9 @@ class ModelsForm(Container[Any]):
             self._row(self._shown, self._find),
             self._row(self._search, add, self._cancel_button),
             Messages(self._bar, self._status.native),
-            self._list,
+            self._model_list,
             self._row(star, card, fetch), self._row(copy, remove),
-            heading("About the model"), self._details.native,
+            heading("About the model"), self._picture, self._details.native,
         ):  # fmt: skip
             layout.addWidget(part)
         make_scrollable(self.native)
@@ -137,7 +139,7 @@ class ModelsForm(Container[Any]):
     @property
     def chosen(self) -> ModelRow | None:
         """The model that is chosen in the list; None without one."""
-        index = self._list.currentIndex()
+        index = self._model_list.currentIndex()
         if not index.isValid():
             return None
         return self._table.rows[self._order.mapToSource(index).row()]
@@ -147,10 +149,10 @@ class ModelsForm(Container[Any]):
         for number, row in enumerate(self._table.rows):
             index = self._order.mapFromSource(self._table.index(number, 0))
             if row.source == source and index.isValid():
-                self._list.setCurrentIndex(index)
+                self._model_list.setCurrentIndex(index)
                 return
-        self._list.clearSelection()
-        self._list.setCurrentIndex(self._order.index(-1, 0))
+        self._model_list.clearSelection()
+        self._model_list.setCurrentIndex(self._order.index(-1, 0))
 
 
 class _Narrowed(QSortFilterProxyModel):

@@ -23,11 +23,11 @@ TASKS = {
     "segment": "segments",
     "stain": "stains",
     "generate": "generates",
-    "encode": "describes images",
+    "encode": "features",
 }
 """Task -> what a model of it does, in a word."""
 
-PLACES = {"bundled": "in the package", "own": "yours", "hub": "downloaded", "": "on the Hub"}
+PLACES = {"bundled": "package", "own": "yours", "hub": "downloaded", "": "Hub"}
 """Origin -> where a model is, in a few words."""
 
 _HEADERS = ("model", "does", "where")
@@ -87,7 +87,7 @@ class ModelRow:
     @property
     def place(self) -> str:
         """Where it is, in a few words."""
-        return PLACES[self.origin] + (", newer one there" if self.outdated else "")
+        return PLACES[self.origin] + (", newer: Hub" if self.outdated else "")
 
 
 def rows_of(

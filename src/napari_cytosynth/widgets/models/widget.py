@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_cytosynth.errors import CytosynthError
@@ -16,7 +17,7 @@ from napari_cytosynth.widgets.common.remembered import recall, remember
 
 from . import work
 from .card_page import CardPage
-from .details import details_of, page_of
+from .details import details_of, page_of, picture_of
 from .form import ModelsForm
 from .rows import rows_of
 
@@ -72,10 +73,10 @@ class ModelsWidget(ModelsForm):
         self._cancel_button.changed.connect(lambda *_: self.cancel())
         for part in (self._shown, self._find):
             part.changed.connect(self._narrow)
-        choice = self._list.selectionModel()
+        choice = self._model_list.selectionModel()
         assert choice is not None
         choice.currentRowChanged.connect(self._show_chosen)
-        self._list.doubleClicked.connect(self._on_double_click)
+        self._model_list.doubleClicked.connect(self._on_double_click)
         self.native_parent_changed.connect(self._on_parent)
 
     # -- the list -----------------------------------------------------------------------------
@@ -114,6 +115,9 @@ class ModelsWidget(ModelsForm):
     def _show_chosen(self, *_: Any) -> None:
         row = self.chosen
         self._details.value = "Choose a model in the list." if row is None else details_of(row)
+        picture = picture_of(row)
+        self._picture.setPixmap(QPixmap() if picture is None else QPixmap(str(picture)))
+        self._picture.setVisible(picture is not None)
         here = row is not None and bool(row.origin)
         verb = row is not None and row.task in ("segment", "stain", "generate")
         new = row is not None and not row.problem and (not here or row.outdated)
