@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from napari_cytosynth.zoo.collection.searching import Found, HubModel
+    from napari_cytosynth.zoo.collection.searching import HubListing, HubModel
 
 __all__ = ["add_parsers", "columns"]
 
@@ -119,7 +119,7 @@ def _row(model: HubModel, here: bool) -> tuple[str, ...]:
     return name, card.inference.task, size, words, one_line(card.title, 200)
 
 
-def _newer(found: Found, here: dict[str, str | None]) -> Iterator[str]:
+def _newer(found: HubListing, here: dict[str, str | None]) -> Iterator[str]:
     for repository, newest in found.newest.items():
         if here.get(repository) not in (None, newest):
             yield (

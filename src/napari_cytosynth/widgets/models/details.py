@@ -101,7 +101,11 @@ def _size(row: ModelRow) -> str:
 
 def _where(row: ModelRow) -> str:
     if row.origin == "bundled":
-        return "comes with the package"
+        from napari_cytosynth.zoo.catalogue import find_entry
+
+        entry = find_entry(row.source)
+        published = entry is not None and entry.revision is not None
+        return "comes with the package" + ("" if published else "; not on the Hub yet")
     if row.path is not None:
         return str(row.path)
     return "on the Hugging Face Hub, not on this computer"

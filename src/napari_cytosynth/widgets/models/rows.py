@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.catalogue import ModelInfo
-    from napari_cytosynth.zoo.collection.searching import Found, HubModel
+    from napari_cytosynth.zoo.collection.searching import HubListing, HubModel
 
 __all__ = ["PLACES", "TASKS", "ModelRow", "ModelTable", "rows_of"]
 
@@ -91,7 +91,7 @@ class ModelRow:
 
 
 def rows_of(
-    infos: list[ModelInfo], stars: dict[str, str], found: Found | None, kept: dict[str, int]
+    infos: list[ModelInfo], stars: dict[str, str], found: HubListing | None, kept: dict[str, int]
 ) -> list[ModelRow]:
     """Return the rows of the models here, then those of the Hub that are not here.
 

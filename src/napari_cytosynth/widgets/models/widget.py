@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.jobs import Outcome, Tick
-    from napari_cytosynth.zoo.collection.searching import Found
+    from napari_cytosynth.zoo.collection.searching import HubListing
 
     from .rows import ModelRow
     from .work import Done, Here
@@ -53,7 +53,7 @@ class ModelsWidget(ModelsForm):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self._viewer = napari_viewer
-        self._found: Found | None = None
+        self._found: HubListing | None = None
         follow_napari()
         super().__init__()
         self._jobs: JobRunner[Done] = JobRunner(self.native)
@@ -65,7 +65,7 @@ class ModelsWidget(ModelsForm):
     def _connect(self) -> None:
         slots = {
             "star": self.star, "card": self.open_card, "fetch": self.fetch, "copy": self.copy,
-            "remove": self.remove, "add": self.add,
+            "remove": self.delete, "add": self.add,
         }  # fmt: skip
         for name, slot in slots.items():
             self._actions[name].changed.connect(lambda *_, slot=slot: slot())
@@ -186,7 +186,7 @@ class ModelsWidget(ModelsForm):
         if folder:
             self._start(f"Adding {Path(folder).name}", partial(work.add, Path(folder)))
 
-    def remove(self) -> None:
+    def delete(self) -> None:
         """Delete the chosen model from this computer, after asking."""
         row = self.chosen
         if row is not None and self._confirm(row):

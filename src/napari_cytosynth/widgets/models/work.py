@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.catalogue import ModelInfo
-    from napari_cytosynth.zoo.collection.searching import Found
+    from napari_cytosynth.zoo.collection.searching import HubListing
 
     from .rows import ModelRow
 
@@ -56,7 +56,7 @@ class Done:
 
     sentence: str
     source: str | None = None
-    found: Found | None = None
+    found: HubListing | None = None
 
 
 def amount(done: int, total: int) -> str:
@@ -66,7 +66,7 @@ def amount(done: int, total: int) -> str:
     return f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
 
 
-def look_here(found: Found | None) -> Here:
+def look_here(found: HubListing | None) -> Here:
     """List the models on this computer.
 
     Parameters

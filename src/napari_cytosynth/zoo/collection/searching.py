@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_cytosynth.arguments import check_choice
 from napari_cytosynth.errors import Cancelled, CytosynthError, ModelError
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.zoo.card import ModelCard
 
-__all__ = ["Found", "HubModel", "search_hub"]
+__all__ = ["HubListing", "HubModel", "search_hub"]
+
+T = TypeVar("T")
 
 MOST = 200
 """Most models of one search."""
@@ -51,7 +54,7 @@ class HubModel:
 
 
 @dataclass(frozen=True)
-class Found:
+class HubListing:
     """Result of `search_hub`."""
 
     models: tuple[HubModel, ...]
@@ -62,7 +65,7 @@ class Found:
 
 def search_hub(
     text: str = "", *, task: str | None = None, progress: Progress | None = None
-) -> Found:
+) -> HubListing:
     """Ask the Hub for models with the tag ``napari-cytosynth``; nothing of them is kept.
 
     Parameters
@@ -85,20 +88,20 @@ def search_hub(
     if task is not None:
         check_choice(task, "task", ("segment", "stain", "generate", "encode"))
     check_online("The Hub cannot be searched")
-    search = _Search(text, task)
+    search = _HubSearch(text, task)
     return search.run(resolve_progress(progress))
 
 
-class _Search:
+class _HubSearch:
     """A search in a thread of its own, so that Cancel never waits for the network."""
 
     def __init__(self, text: str, task: str | None) -> None:
         self._text, self._task = text.strip(), task
         self._done, self._total = 0, 0
         self._stop = threading.Event()
-        self._outcome: Found | CytosynthError | None = None
+        self._outcome: HubListing | CytosynthError | None = None
 
-    def run(self, progress: Progress) -> Found:
+    def run(self, progress: Progress) -> HubListing:
         thread = threading.Thread(target=self._work, name=_MESSAGE, daemon=True)
         thread.start()
         try:
@@ -108,7 +111,7 @@ class _Search:
                 progress(min(self._done, total - 1), total, _MESSAGE)
         finally:
             self._stop.set()
-        if not isinstance(self._outcome, Found):
+        if not isinstance(self._outcome, HubListing):
             assert self._outcome is not None
             raise self._outcome
         progress(1, 1, _MESSAGE)
@@ -122,7 +125,7 @@ class _Search:
         except BaseException as error:
             self._outcome = explain(error, "the list of models")
 
-    def _ask(self) -> Found:
+    def _ask(self) -> HubListing:
         from huggingface_hub import HfApi, constants, get_session
 
         # Asked first, without the client's many retries: no network is known within seconds.
@@ -138,19 +141,17 @@ class _Search:
         newest = {model.id: model.sha for model in listed if model.sha}
         others = [repository for repository in here if repository not in newest]
         self._total = len(listed) + len(others)
-        models = [found for model in listed if (found := self._look_at(model))]
+        asked = [partial(_look_at, str(model.id), str(model.sha or "main")) for model in listed]
+        models = [self._step(ask) for ask in asked]
         for repository in others:
-            newest[repository] = self._step(lambda r=repository: _newest(api, r)) or ""
-        return Found(tuple(models), {name: newest[name] for name in here if newest[name]})
+            newest[repository] = self._step(partial(_newest, api, repository)) or ""
+        return HubListing(tuple(models), {name: newest[name] for name in here if newest[name]})
 
-    def _step(self, ask: Callable[[], Any]) -> Any:
+    def _step(self, ask: Callable[[], T]) -> T:
         if self._stop.is_set():
             raise Cancelled("Stopped.")
         self._done += 1
         return ask()
-
-    def _look_at(self, model: Any) -> HubModel | None:
-        return self._step(lambda: _look_at(str(model.id), str(model.sha or "main")))
 
 
 def _is_ours(folder: Path) -> bool:
