@@ -65,6 +65,14 @@ def test_a_star_is_what_the_widget_begins_with(models, qtbot, viewer, dock, netw
     assert "em-cells-unet" in shown(models)
 
 
+def test_a_default_that_is_not_here_is_named(models):
+    change_settings(models={"stain": "my-lab/gone"})
+    models.status.value = ""
+    models.refresh()
+    models.wait(30)
+    assert "Stain's default, “my-lab/gone”, is not on this computer." in models.status.value
+
+
 class AnyForm(ModelForm):
     _task = "generate"
 

@@ -76,7 +76,9 @@ def look_here(found: HubListing | None) -> Here:
     """
     from napari_cytosynth.zoo.catalogue import list_models
     from napari_cytosynth.zoo.collection.stars import starred
+    from napari_cytosynth.zoo.opening import existing_path
     from napari_cytosynth.zoo.settings import offline_reason
+    from napari_cytosynth.zoo.text import one_line
     from napari_cytosynth.zoo.transfer.partial import kept_bytes
 
     infos = list_models()
@@ -85,10 +87,15 @@ def look_here(found: HubListing | None) -> Here:
     count = len(infos)
     bundled = sum(info.origin == "bundled" for info in infos)
     parts = [f"{count} models on this computer, {total:.0f} MB; {bundled} come with the package."]
+    stars, sources = starred(), {info.source for info in infos}
+    for verb, model in stars.items():
+        if model not in sources and existing_path(model) is None:
+            shown = one_line(model, 100)
+            parts.append(f"{verb.capitalize()}'s default, “{shown}”, is not on this computer.")
     reason = offline_reason()
     if reason:
         parts.append(f"Offline: {reason} forbids the network.")
-    return Here(infos, starred(), kept, " ".join(parts))
+    return Here(infos, stars, kept, " ".join(parts))
 
 
 def change_star(row: ModelRow) -> str:

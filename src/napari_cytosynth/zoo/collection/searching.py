@@ -18,7 +18,7 @@ from napari_cytosynth.zoo.model_page import HUB_TAG
 from napari_cytosynth.zoo.opening import LARGEST_CARD
 from napari_cytosynth.zoo.settings import check_online
 from napari_cytosynth.zoo.transfer.answers import check_answer, checked_answers
-from napari_cytosynth.zoo.transfer.errors import explain
+from napari_cytosynth.zoo.transfer.errors import explain, explain_search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +123,7 @@ class _HubSearch:
         except CytosynthError as error:
             self._outcome = error
         except BaseException as error:
-            self._outcome = explain(error, "the list of models")
+            self._outcome = explain_search(error)
 
     def _ask(self) -> HubListing:
         from huggingface_hub import HfApi, constants, get_session
