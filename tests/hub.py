@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
-        if organisation == "stuck" and len(content) > 10_000 and not self.server.released.is_set():
+        if organisation == "stuck" and len(content) > 100_000 and not self.server.released.is_set():
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()
             self.server.released.wait(30)
