@@ -18,13 +18,14 @@ def test_nothing_is_asked_before_the_button_and_then_models_are_found(hub_client
     models.search()
     assert models.wait(30)
     assert models.status.value == "The Hub has 2 models for this plugin."
-    models.choose("org/tiny")
+    assert models.chosen.source == "org/tiny"  # the first that is not here
     assert "not on this computer" in models.details.value
     assert "A tiny random network" in models.details.value
     models.fetch()
     assert models.wait(30)
     assert models.status.value == "org/tiny is on this computer now."
     assert models.chosen.place == "downloaded"
+    assert "Revision: 0123456789, the newest" in models.details.value
     assert not models._actions["fetch"].enabled
 
 

@@ -107,7 +107,8 @@ def _where(row: ModelRow) -> str:
         published = entry is not None and entry.revision is not None
         return "comes with the package" + ("" if published else "; not on the Hub yet")
     if row.path is not None:
-        return str(row.path)
+        cached = row.origin == "hub"  # below is a folder for each revision
+        return str(row.path.parent.parent if cached else row.path)
     return "on the Hugging Face Hub, not on this computer"
 
 

@@ -106,7 +106,8 @@ def rows_of(
     kept
         Repository -> bytes of a download that was stopped.
     """
-    newest = {} if found is None else found.newest
+    listed = {} if found is None else {model.source: model.revision for model in found.models}
+    newest = listed | ({} if found is None else found.newest)
     rows = [
         ModelRow(
             source=info.source,

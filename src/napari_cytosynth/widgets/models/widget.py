@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.model_form import ModelForm
+from napari_cytosynth.widgets.common.parts import plain_tooltip
 from napari_cytosynth.widgets.common.preferences import follow_napari
 from napari_cytosynth.widgets.common.remembered import recall, remember
 
@@ -115,6 +116,7 @@ class ModelsWidget(ModelsForm):
     def _show_chosen(self, *_: Any) -> None:
         row = self.chosen
         self._details.value = "Choose a model in the list." if row is None else details_of(row)
+        self._details.native.setToolTip("" if row is None else plain_tooltip(str(row.path or "")))
         picture = picture_of(row)
         self._picture.setPixmap(QPixmap() if picture is None else QPixmap(str(picture)))
         self._picture.setVisible(picture is not None)
@@ -236,9 +238,15 @@ class ModelsWidget(ModelsForm):
             return
         self._found = done.found if done.found is not None else self._found
         self._show_status(done.sentence)
-        self.refresh(done.source)
+        self.refresh(done.source or self._first_new(done))
         if done.source is not None:
             self._tell_others()
+
+    def _first_new(self, done: Done) -> str | None:
+        """Return the first model that a search found, for which the list may have to scroll."""
+        here = {row.source for row in self.rows if row.origin}
+        found = () if done.found is None or self.chosen is not None else done.found.models
+        return next((model.source for model in found if model.source not in here), None)
 
     def _tell_others(self) -> None:
         """Let the other widgets of the viewer list their models again."""
