@@ -187,11 +187,13 @@ def remove(repository: str) -> int:
         If the cache cannot be changed.
     """
     from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
+    from huggingface_hub.errors import CacheNotFound, HFValidationError
 
-    half = drop_partials(repository)
     try:
+        half = drop_partials(repository)
         cache = scan_cache_dir()
+    except HFValidationError as error:
+        raise explain(error, repository) from error
     except CacheNotFound as error:
         raise _nothing_cached(repository) from error
     repos = [r for r in cache.repos if r.repo_id == repository and r.repo_type == "model"]

@@ -7,6 +7,7 @@ import pytest
 from napari_cytosynth.errors import (
     Cancelled,
     CorruptWeightsError,
+    CytosynthError,
     InputError,
     ModelNotFoundError,
     OutputError,
@@ -120,3 +121,11 @@ def test_a_star_is_of_the_models_verb_and_goes_with_the_model(tiny):
 def test_bundled_models_cannot_be_removed():
     with pytest.raises(InputError, match="comes with the package"):
         remove_model("nuclei-vae")
+
+
+@pytest.mark.parametrize("source", [None, 3, b"tiny", "\0", "", "~nobody-of-this-name/x", "a\nb"])
+@pytest.mark.parametrize("ask", [star, remove_model, add_model, lambda s: copy_model(s, "x")])
+def test_what_names_no_model_is_a_sentence(ask, source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CytosynthError):
+        ask(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from napari_cytosynth.arguments import check_path
 from napari_cytosynth.errors import InputError, ModelNotFoundError
 from napari_cytosynth.files import explained_errors, scratch_folder
 from napari_cytosynth.zoo import hub
@@ -51,8 +52,8 @@ def folder_of(source: str | os.PathLike[str]) -> Path:
     ModelNotFoundError
         If it is not on this machine.
     """
-    text = str(source)
-    folder = existing_path(source) or bundled_folder(text) or own_folder(text)
+    text = check_path(source, "model")
+    folder = existing_path(text) or bundled_folder(text) or own_folder(text)
     if folder is None:
         folder = hub.cached(*split_source(text))
     if folder is None:
@@ -83,6 +84,7 @@ def remove_model(source: str) -> int:
     OutputError
         If it cannot be deleted.
     """
+    source = check_path(source, "model")
     if bundled_folder(source) is not None:
         raise InputError(f"“{source}” comes with the package and cannot be removed.")
     own = own_folder(source)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_cytosynth.arguments import check_choice
+from napari_cytosynth.arguments import check_choice, check_text
 from napari_cytosynth.errors import Cancelled, CytosynthError, ModelError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.zoo.hub import cached_snapshots
@@ -85,6 +85,7 @@ def search_hub(
     InputError
         If `task` is none of the four.
     """
+    check_text(text, "text", "a part of a model's name")
     if task is not None:
         check_choice(task, "task", ("segment", "stain", "generate", "encode"))
     check_online("The Hub cannot be searched")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.arguments import check_choice
+from napari_cytosynth.arguments import check_choice, check_path
 from napari_cytosynth.errors import InputError, ModelNotFoundError
 from napari_cytosynth.zoo.catalogue import list_models
 from napari_cytosynth.zoo.model_files import read_card
@@ -35,7 +35,7 @@ def star(source: str | os.PathLike[str]) -> str:
     OutputError
         If the settings cannot be written.
     """
-    source = str(source)
+    source = check_path(source, "model")
     infos = {info.source: info.task for info in list_models()}
     task = infos.get(source)
     if task is None:
