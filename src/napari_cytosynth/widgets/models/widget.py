@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.model_form import ModelForm
 from napari_cytosynth.widgets.common.parts import plain_tooltip
@@ -141,17 +140,8 @@ class ModelsWidget(ModelsForm):
     def star(self) -> None:
         """Make the chosen model the default of its verb, or take that back."""
         row = self.chosen
-        if row is None:
-            self._show_status("Choose a model in the list first.")
-            return
-        try:
-            sentence = work.change_star(row)
-        except CytosynthError as error:
-            self._show_status(f"⚠ {error}")
-            return
-        follow_napari()
-        self._show_status(sentence)
-        self.refresh()
+        if row is not None:
+            self._start("Changing the default", partial(work.change_star, row))
 
     def open_card(self) -> CardPage | None:
         """Show the whole page of the chosen model in a window of its own."""
@@ -236,6 +226,7 @@ class ModelsWidget(ModelsForm):
             self._show_status(_STOPPED if outcome.stopped else f"⚠ {outcome.error}")
             self.refresh()
             return
+        follow_napari()  # it shows the stars, too
         self._found = done.found if done.found is not None else self._found
         self._show_status(done.sentence)
         self.refresh(done.source or self._first_new(done))

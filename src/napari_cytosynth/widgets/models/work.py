@@ -98,16 +98,16 @@ def look_here(found: HubListing | None) -> Here:
     return Here(infos, stars, kept, " ".join(parts))
 
 
-def change_star(row: ModelRow) -> str:
-    """Make a model the default of its verb, or take that back; return the sentence."""
+def change_star(row: ModelRow, _: Progress) -> Done:
+    """Make a model the default of its verb, or take that back."""
     from napari_cytosynth.zoo.collection.stars import star, unstar
 
     verb = row.task.capitalize()
     if row.starred:
         unstar(row.task)
-        return f"{verb} has no default model any more."
+        return Done(f"{verb} has no default model any more.")
     star(row.source)
-    return f"{verb} begins with {row.name} when it is opened."
+    return Done(f"{verb} begins with {row.name} when it is opened.")
 
 
 def search(text: str, progress: Progress) -> Done:
