@@ -186,12 +186,12 @@ def remove(repository: str) -> int:
     OutputError
         If the cache cannot be changed.
     """
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound, HFValidationError
 
     try:
         half = drop_partials(repository)
-        cache = scan_cache_dir()
+        cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except HFValidationError as error:
         raise explain(error, repository) from error
     except CacheNotFound as error:

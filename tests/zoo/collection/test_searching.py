@@ -90,6 +90,9 @@ def test_what_half_arrived_can_be_removed(hub_client, tmp_path):
     assert kept_bytes("org/tiny") == 4
     assert remove_model("org/tiny") == 4
     assert kept_bytes("org/tiny") == 0
+    hub.fetch("org/tiny")
+    assert remove_model("org/tiny") > 4
+    assert hub.cached("org/tiny") is None
 
 
 @pytest.mark.parametrize("by", ["preferences", "CYTOSYNTH_OFFLINE", "HF_HUB_OFFLINE"])
