@@ -1,4 +1,4 @@
-"""``cytosynth models``: list, show, fetch, remove, publish and convert models."""
+"""``cytosynth models``: list, show, fetch, remove, publish and convert models; see `collection`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
-from napari_cytosynth.errors import InputError, ModelNotFoundError
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
+
+from . import collection
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -30,7 +31,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "models",
         examples=["cytosynth models list", "cytosynth models show fluo-nuclei-unet"],
-        help="list, show, fetch, remove and publish models",
+        help="list, show, fetch, star, copy, add, remove and publish models",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     add = actions.add_parser(
@@ -54,14 +55,16 @@ def add_parser(commands: Any) -> None:
         help="download a model for later use",
     )
     add.add_argument("model", help="a catalogue name or org/name[@revision] of the Hub")
+    add.add_argument("--newest", action="store_true", help="also if an older copy is here")
     add.set_defaults(run=fetch)
     add = actions.add_parser(
         "remove",
         examples=["cytosynth models remove my-lab/my-cells"],
-        help="delete the downloaded copies of a model",
+        help="delete a model that was downloaded or added",
     )
-    add.add_argument("model", help="a catalogue name or org/name of the Hub")
+    add.add_argument("model", help="org/name of the Hub, or the name of a model of yours")
     add.set_defaults(run=remove)
+    collection.add_parsers(actions)
     add = actions.add_parser(
         "publish",
         examples=["cytosynth models publish runs/my-cells/my-cells my-lab/my-cells --dry-run"],
@@ -107,13 +110,16 @@ def add_parser(commands: Any) -> None:
 def list_them(arguments: argparse.Namespace) -> None:
     """Print one line for each model."""
     from napari_cytosynth.zoo.catalogue import list_models
+    from napari_cytosynth.zoo.collection.stars import starred
     from napari_cytosynth.zoo.text import one_line
 
+    stars = starred()
     rows = [
         tuple(
             one_line(cell)
             for cell in (
-                *(info.source, info.task, f"{info.size_bytes / 1e6:.1f} MB"),
+                info.source + " ★" * (stars.get(info.task) == info.source),
+                *(info.task, f"{info.size_bytes / 1e6:.1f} MB"),
                 *(info.licence, info.title),
             )
         )
@@ -122,57 +128,23 @@ def list_them(arguments: argparse.Namespace) -> None:
     if not rows:
         echo("There are no models on this machine.")
         return
-    for line in _columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
-        echo(line)
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-
-
-def _split(source: str) -> tuple[str, str | None]:
-    """Return repository and revision of a catalogue name or ``org/name[@revision]``."""
-    from napari_cytosynth.zoo.catalogue import find_entry
-
-    name, _, revision = source.partition("@")
-    entry = find_entry(name)
-    if entry is not None:
-        return entry.repository, revision or entry.revision
-    if name.count("/") != 1:
-        raise ModelNotFoundError(
-            f"“{source}” is neither a model of the catalogue nor org/name of the Hub; "
-            "“cytosynth models list” shows the models on this machine."
-        )
-    return name, revision or None
-
-
-def _card(source: str) -> ModelCard:
-    from napari_cytosynth.zoo import hub
-    from napari_cytosynth.zoo.catalogue import bundled_folder
-    from napari_cytosynth.zoo.model_files import read_card
-    from napari_cytosynth.zoo.opening import existing_path
-
-    folder = existing_path(source) or bundled_folder(source)
-    if folder is None:
-        folder = hub.cached(*_split(source))
-    if folder is None:
-        raise ModelNotFoundError(
-            f"“{source}” is not on this machine; “cytosynth models fetch {source}” downloads it."
-        )
-    return read_card(folder)
+    for line in collection.columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
+        echo(printable(line))
 
 
 def show(arguments: argparse.Namespace) -> None:
     """Print the card of one model."""
+    from napari_cytosynth.zoo.collection.licences import licence_in_words
+    from napari_cytosynth.zoo.collection.places import folder_of
+    from napari_cytosynth.zoo.model_files import read_card
     from napari_cytosynth.zoo.text import one_line
 
-    card = _card(arguments.model)
+    card = read_card(folder_of(arguments.model))
     if arguments.json:
         echo(_json(card))
         return
     echo(one_line(f"{card.name}: {card.title}" if card.title else card.name))
+    echo(f"May be used: {licence_in_words(card.licence, card.training.data_licence)}")
     for part in (card, card.inference, card.training):
         _print_fields(part)
     if card.metrics:
@@ -214,19 +186,27 @@ def fetch(arguments: argparse.Namespace) -> None:
     """Download one model."""
     from napari_cytosynth.zoo import hub
     from napari_cytosynth.zoo.catalogue import bundled_folder
+    from napari_cytosynth.zoo.collection.places import split_source
 
     if bundled_folder(arguments.model) is not None:
         echo(f"{arguments.model} comes with this package; there is nothing to download.")
         return
-    echo(printable(hub.fetch(*_split(arguments.model), resolve_progress(None))))
+    repository, revision = split_source(arguments.model)
+    if arguments.newest and revision is not None:
+        raise InputError("--newest takes org/name without a revision, which is always the same.")
+    progress = resolve_progress(None)
+    if arguments.newest:
+        echo(printable(hub.update(repository, progress)))
+    else:
+        echo(printable(hub.fetch(repository, revision, progress)))
 
 
 def remove(arguments: argparse.Namespace) -> None:
-    """Delete the cached copies of one model."""
-    from napari_cytosynth.zoo import hub
+    """Delete one model that was downloaded or added."""
+    from napari_cytosynth.zoo.collection.places import remove_model
 
-    repository, _ = _split(arguments.model)
-    echo(f"Removed {repository}: {hub.remove(repository) / 1e6:.1f} MB are free again.")
+    freed = remove_model(arguments.model)
+    echo(f"Removed {printable(arguments.model)}: {freed / 1e6:.1f} MB are free again.")
 
 
 def publish(arguments: argparse.Namespace) -> None:

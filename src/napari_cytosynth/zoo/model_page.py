@@ -13,7 +13,10 @@ from .text import for_code, for_markdown, for_table_cell
 if TYPE_CHECKING:
     from .card import Inference, Metric, ModelCard, Normalisation
 
-__all__ = ["render_readme"]
+__all__ = ["HUB_TAG", "render_readme"]
+
+HUB_TAG = "napari-cytosynth"
+"""Tag of every model on the Hub that this package can use."""
 
 _PIPELINES = {
     "segment": "image-segmentation",
@@ -75,7 +78,9 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
         use, input and output, test figures with their commands, training, limits,
         licences, citations. The same card always gives the same text.
     """
-    front = yaml.safe_dump(_front_matter(card), sort_keys=False, allow_unicode=True, width=1000)
+    front = yaml.safe_dump(
+        _front_matter(card, place), sort_keys=False, allow_unicode=True, width=1000
+    )
     sections = [
         f"# {card.name}",
         for_markdown(card.title),
@@ -92,11 +97,14 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
     return f"---\n{front}---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
 
 
-def _front_matter(card: ModelCard) -> dict[str, Any]:
+def _front_matter(card: ModelCard, place: str | None) -> dict[str, Any]:
+    found_by = {HUB_TAG} if place and "/" in place else set()
     front = _licence_tags(card.licence) | {
         "library_name": "napari-cytosynth",
         "pipeline_tag": _PIPELINES[card.inference.task],
-        "tags": sorted({"napari", "microscopy", "biology", card.inference.task, *card.tags}),
+        "tags": sorted(
+            {"napari", "microscopy", "biology", card.inference.task, *card.tags} | found_by
+        ),
         "datasets": [_slug(name) for name in card.training.datasets],
         "metrics": sorted({_slug(metric.name) for metric in card.metrics}),
     }
