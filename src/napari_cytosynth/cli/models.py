@@ -78,16 +78,28 @@ def add_parser(commands: Any) -> None:
         examples=[
             "cytosynth models convert latest_net_G.pth --as Pix2PixHD --out their-stainer --set "
             "input_channels=brightfield output_channels=nuclei normalisation=zscore",
+            "cytosynth models convert CP_20240101_mine --as Cellpose --out my-cells --set "
+            "input_channels=image",
         ],
         help="turn weights that another program wrote into a model",
-        description="Turn a .pth file of a pix2pixHD generator or a U-Net into a model folder. "
-        "The file is opened in a process of its own by a reader that runs no code of it. What the "
-        "weights do not record is given with --set: at least input_channels, output_channels and "
-        "normalisation.",
+        description="Turn a model of Cellpose 1 to 3, or a .pth file of a pix2pixHD generator or a "
+        "U-Net, into a model folder. The file is opened in a process of its own by a reader that "
+        "runs no code of it. What the weights do not record is given with --set: at least "
+        "input_channels, output_channels and normalisation, of a model of Cellpose at most "
+        "input_channels.",
     )
-    add.add_argument("file", type=Path, metavar="FILE", help="the weights: .pth, .pt, .safetensors")
     add.add_argument(
-        "--as", dest="architecture", required=True, choices=("Pix2PixHD", "UNet"), help="network"
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="the weights: .pth, .pt, .safetensors, or a model of Cellpose",
+    )
+    add.add_argument(
+        "--as",
+        dest="architecture",
+        required=True,
+        choices=("Cellpose", "Pix2PixHD", "UNet"),
+        help="network",
     )
     add.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the model (default: ./NAME)"
@@ -255,7 +267,7 @@ def convert(arguments: argparse.Namespace) -> None:
     settings = {key: value for key, _, value in pairs}
     done = converting.convert(arguments.file, arguments.architecture, arguments.out, settings)
     inference = done.card.inference
-    if inference.norm == "batch":  # other norms see the whole image
+    if inference.norm == "batch" and not inference.receptive_radius:  # others see the whole image
         radius = network_geometry(done.network, len(inference.input_channels)).radius
         inference = inference.model_copy(update={"receptive_radius": radius})
         update_card(done.folder, done.card.model_copy(update={"inference": inference}))

@@ -13,8 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from napari_cytosynth.errors import (
     CorruptWeightsError,
     InputError,
@@ -23,12 +21,13 @@ from napari_cytosynth.errors import (
     OutputError,
 )
 from napari_cytosynth.models import build_network
-from napari_cytosynth.zoo.card import Inference, ModelCard, Training
-from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, save_model
+from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, save_model
 from napari_cytosynth.zoo.text import one_line
 from napari_cytosynth.zoo.weights import fill_network, read_tensors
 
-from .foreign import LAYOUTS, NetworkLayout, Shapes, listed, match_names
+from .card import make_card, warnings_of
+from .cellpose import cellpose, only_for_cellpose, read_facts
+from .foreign import NetworkLayout, Shapes, listed, match_names, pix2pixhd, unet
 from .settings import ConvertSettings, read_settings
 from .worker import time_limit
 
@@ -38,7 +37,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["Converted", "convert"]
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["LAYOUTS", "Converted", "convert"]
+
+LAYOUTS = {"Cellpose": cellpose, "Pix2PixHD": pix2pixhd, "UNet": unet}
+"""What ``--as`` takes -> the function that reads such a network's layout."""
 
 Tensors = dict[str, "torch.Tensor"]
 
@@ -90,13 +94,15 @@ def convert(
     source
         The file, such as ``latest_net_G.pth``.
     architecture
-        ``Pix2PixHD`` (NVIDIA's layout, with or without local enhancer) or ``UNet``.
+        ``Cellpose`` (a model of its versions 1 to 3), ``Pix2PixHD`` (NVIDIA's layout, with or
+        without local enhancer) or ``UNet``.
     folder
         Folder to write, which must not hold a model yet; None (default): one of the model's
         name in the current folder.
     settings
         Facts missing in the weights: ``input_channels``, ``output_channels`` and
-        ``normalisation`` must be there; see :class:`ConvertSettings` for the others.
+        ``normalisation`` must be there, but of Cellpose's; see :class:`ConvertSettings` for the
+        others.
 
     Returns
     -------
@@ -134,13 +140,20 @@ def convert(
         raise OutputError(f"“{target}” holds a model already; choose another folder with --out.")
     tensors, messages = _read_elsewhere(path, chosen.leave_out)
     layout = _read_layout(architecture, _shapes(tensors), chosen)
+    facts = None
+    if architecture == "Cellpose":
+        facts = read_facts(path.name, tensors, chosen)
+        tensors, chosen = facts.tensors, facts.settings
+        layout.arguments["in_channels"] = len(chosen.input_channels)
+    else:
+        only_for_cellpose(chosen)
     arguments = layout.arguments
     names = match_names(layout, _expected(layout), _shapes(tensors))
     chosen.check_against(arguments["in_channels"], arguments["out_channels"])
-    card = _card(name, path, layout, chosen)
+    card = make_card(name, path, layout, chosen, facts)
     network = fill_network(card, _state(layout, names, tensors), path)
     save_model(target, network, card, dtype=torch.float32)
-    return Converted(target, card, network, (*messages, *_warnings(layout, chosen)))
+    return Converted(target, card, network, (*messages, *warnings_of(layout, chosen, facts)))
 
 
 def _read_elsewhere(path: Path, unwanted: list[str]) -> tuple[Tensors, list[str]]:
@@ -256,6 +269,8 @@ def _read_layout(architecture: str, shapes: Shapes, chosen: ConvertSettings) -> 
     """Read the layout from the tensors and complete it with the user's settings."""
     layout = LAYOUTS[architecture](shapes)
     arguments = layout.arguments
+    if architecture == "Cellpose":
+        return layout
     if architecture == "UNet":
         if layout.modules and chosen.dropout:
             raise _no_dropout()
@@ -297,85 +312,3 @@ def _state(layout: NetworkLayout, names: dict[str, str], tensors: Tensors) -> Te
     counters = (name for name in _expected(layout) if name not in names)
     state = {name: torch.zeros((), dtype=torch.int64) for name in counters}
     return state | {ours: tensors[theirs] for ours, theirs in names.items()}
-
-
-def _card(name: str, path: Path, layout: NetworkLayout, chosen: ConvertSettings) -> ModelCard:
-    """Build the card from layout and settings.
-
-    Raises
-    ------
-    InputError
-        If the settings contradict each other.
-    """
-    task = chosen.task or ("segment" if layout.architecture == "UNet" else "stain")
-    bounded = bool(layout.arguments.get("tanh"))
-    file = one_line(path.name, 200)
-    origin = f"Converted from “{file}” ({layout.title}, SHA-256 {file_sha256(path)})."
-    try:
-        return ModelCard(
-            name=name,
-            title=chosen.title,
-            architecture=layout.architecture,
-            arguments=layout.arguments,
-            licence=chosen.licence,
-            inference=Inference(
-                task=task,
-                input_channels=chosen.input_channels,
-                output_channels=chosen.output_channels,
-                pixel_size_um=chosen.pixel_size_um,
-                normalisation=chosen.card_normalisation(),
-                activation="sigmoid" if task == "segment" else "linear",
-                output_range=(-1.0, 1.0) if bounded else (0.0, 1.0),
-                total_stride=_stride(layout),
-                norm=layout.arguments.get("norm", "batch"),
-                dropout=chosen.dropout,
-                threshold=_threshold(task, chosen),
-                objects=chosen.objects,
-                modality=chosen.modality,
-                output_scaling=chosen.output_scaling(),
-                output_unit=chosen.output_unit,
-            ),
-            training=Training(remarks=" ".join([origin, *_warnings(layout, chosen)])),
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the settings"
-        raise InputError(f"The settings make no card: {place}: {first['msg']}.") from error
-
-
-def _threshold(task: str, chosen: ConvertSettings) -> float | None:
-    return 0.5 if task == "segment" and chosen.threshold is None else chosen.threshold
-
-
-def _stride(layout: NetworkLayout) -> int:
-    import torch
-
-    with torch.device("meta"):
-        network = build_network(layout.architecture, layout.arguments)
-    return int(getattr(network, "total_stride", 1))
-
-
-def _warnings(layout: NetworkLayout, chosen: ConvertSettings) -> list[str]:
-    """Return sentences on the limits of the converted model, for card and user."""
-    if layout.architecture == "UNet":
-        return []
-    warnings = []
-    if chosen.dropout:
-        warnings.append(
-            "It was trained with a dropout of single values; here whole channels are dropped with "
-            "the same probability, so its uncertainty is uncalibrated until it is fitted: "
-            "cytosynth evaluate stain --calibrate."
-        )
-    else:
-        warnings.append(
-            "Its training used no dropout, as far as is known: an uncertainty from it is dropout "
-            "injection, uncalibrated."
-        )
-    if layout.arguments["norm"] == "instance":
-        warnings.append(
-            "Its instance normalisation looks at the whole image: no tiles, and a crop gives "
-            "another result than the whole."
-        )
-    if not chosen.scale and not chosen.offset:
-        warnings.append("Its output is left as the network gives it, without a unit.")
-    return warnings
