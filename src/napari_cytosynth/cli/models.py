@@ -1,4 +1,4 @@
-"""``cytosynth models``: list, show, fetch, remove, publish and convert models."""
+"""``cytosynth models``: list, show, fetch, remove, publish, convert and export models."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def add_parser(commands: Any) -> None:
         "--as",
         dest="architecture",
         required=True,
-        choices=("Cellpose", "Pix2PixHD", "UNet"),
+        choices=("Cellpose", "Pix2PixHD", "UNet", "bioimageio"),
         help="network",
     )
     add.add_argument(
@@ -114,6 +114,25 @@ def add_parser(commands: Any) -> None:
         "normalisation=fixed mean=0.5 std=0.5 dropout=0.2",
     )
     add.set_defaults(run=convert)
+    _add_export(actions)
+
+
+def _add_export(actions: Any) -> None:
+    add = actions.add_parser(
+        "export",
+        examples=["cytosynth models export --bioimageio fluo-nuclei-unet nuclei.zip"],
+        help="write a model as a package for other programs",
+        description="Write a model that segments or stains as a package of the BioImage.IO model "
+        "zoo: weights, the network's source, and an example with its result.",
+    )
+    add.add_argument("model", help=MODEL_HELP)
+    add.add_argument("out", type=Path, metavar="OUT.zip", help="the package")
+    add.add_argument(
+        "--bioimageio", action="store_true", required=True, help="in the format of BioImage.IO 0.5"
+    )
+    add.add_argument("--author", nargs="+", default=[], metavar="NAME", help="who made the model")
+    add.add_argument("--overwrite", action="store_true", help="replace the package")
+    add.set_defaults(run=export)
 
 
 def list_them(arguments: argparse.Namespace) -> None:
@@ -274,3 +293,15 @@ def convert(arguments: argparse.Namespace) -> None:
     for message in done.messages:
         echo(message)
     echo(f"{done.card.architecture} in {done.folder}")
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write one model as a package."""
+    from napari_cytosynth.tasks.export.model_package import export_bioimageio
+
+    messages = export_bioimageio(
+        arguments.model, arguments.out, authors=arguments.author, overwrite=arguments.overwrite
+    )
+    for message in messages:
+        echo(message)
+    echo(printable(arguments.out))

@@ -21,6 +21,7 @@ from napari_cytosynth.errors import (
     OutputError,
 )
 from napari_cytosynth.models import build_network
+from napari_cytosynth.zoo.bioimageio.package import is_package, open_package
 from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, save_model
 from napari_cytosynth.zoo.text import one_line
 from napari_cytosynth.zoo.weights import fill_network, read_tensors
@@ -37,12 +38,16 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from napari_cytosynth.zoo.bioimageio.package import Package
     from napari_cytosynth.zoo.card import ModelCard
 
-__all__ = ["LAYOUTS", "Converted", "convert"]
+__all__ = ["LAYOUTS", "PACKAGE", "Converted", "convert"]
 
 LAYOUTS = {"Cellpose": cellpose, "Pix2PixHD": pix2pixhd, "UNet": unet}
 """What ``--as`` takes -> the function that reads such a network's layout."""
+
+PACKAGE = "bioimageio"
+"""What ``--as`` takes for a package of BioImage.IO that this program wrote."""
 
 Tensors = dict[str, "torch.Tensor"]
 
@@ -92,10 +97,11 @@ def convert(
     Parameters
     ----------
     source
-        The file, such as ``latest_net_G.pth``.
+        The file, such as ``latest_net_G.pth``, or a package of BioImage.IO that holds it.
     architecture
         ``Cellpose`` (a model of its versions 1 to 3), ``Pix2PixHD`` (NVIDIA's layout, with or
-        without local enhancer) or ``UNet``.
+        without local enhancer) or ``UNet``; ``bioimageio`` for a package that this program
+        wrote, whose card says everything.
     folder
         Folder to write, which must not hold a model yet; None (default): one of the model's
         name in the current folder.
@@ -127,18 +133,18 @@ def convert(
     import torch
 
     path = Path(source)
-    if architecture not in LAYOUTS:
-        raise InputError(
-            f"Weights cannot be converted to “{architecture}”, only to {' or '.join(LAYOUTS)}."
-        )
+    if architecture not in (PACKAGE, *LAYOUTS):
+        known = " or ".join((PACKAGE, *LAYOUTS))
+        raise InputError(f"Weights cannot be converted to “{architecture}”, only to {known}.")
     chosen = read_settings(settings or {})
     if not path.is_file():
         raise ModelNotFoundError(f"There is no weights file “{path}”.")
+    package = open_package(path) if architecture == PACKAGE or is_package(path) else None
+    if architecture == PACKAGE and package is not None:
+        return _unpacked(package, folder, chosen)
     name = chosen.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
-    target = Path(name if folder is None else folder)
-    if (target / CARD_FILE).exists() or (target / WEIGHTS_FILE).exists():
-        raise OutputError(f"“{target}” holds a model already; choose another folder with --out.")
-    tensors, messages = _read_elsewhere(path, chosen.leave_out)
+    target = _new_folder(name, folder)
+    tensors, messages = _read(path, package, chosen.leave_out)
     layout = _read_layout(architecture, _shapes(tensors), chosen)
     facts = None
     if architecture == "Cellpose":
@@ -154,6 +160,41 @@ def convert(
     network = fill_network(card, _state(layout, names, tensors), path)
     save_model(target, network, card, dtype=torch.float32)
     return Converted(target, card, network, (*messages, *warnings_of(layout, chosen, facts)))
+
+
+def _unpacked(
+    package: Package, folder: str | os.PathLike[str] | None, chosen: ConvertSettings
+) -> Converted:
+    """Return the model of a package that this program wrote, as its card says."""
+    import torch
+
+    if strange := chosen.given() - {"name"}:
+        raise InputError(
+            f"A package says all by itself: it takes no setting {', '.join(sorted(strange))}."
+        )
+    card = package.card()
+    if chosen.name:
+        card = card.model_copy(update={"name": chosen.name})
+    target = _new_folder(card.name, folder)
+    tensors, _ = _read(package.path, package, [])
+    network = fill_network(card, tensors, package.path)
+    save_model(target, network, card, dtype=torch.float32)
+    return Converted(target, card, network, ())
+
+
+def _new_folder(name: str, folder: str | os.PathLike[str] | None) -> Path:
+    target = Path(name if folder is None else folder)
+    if (target / CARD_FILE).exists() or (target / WEIGHTS_FILE).exists():
+        raise OutputError(f"“{target}” holds a model already; choose another folder with --out.")
+    return target
+
+
+def _read(path: Path, package: Package | None, unwanted: list[str]) -> tuple[Tensors, list[str]]:
+    """Read the tensors of a file, or of the weights in a package."""
+    if package is None:
+        return _read_elsewhere(path, unwanted)
+    with TemporaryDirectory() as scratch:
+        return _read_elsewhere(package.extract_weights(Path(scratch)), unwanted)
 
 
 def _read_elsewhere(path: Path, unwanted: list[str]) -> tuple[Tensors, list[str]]:
