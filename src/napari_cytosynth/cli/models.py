@@ -73,6 +73,11 @@ def add_parser(commands: Any) -> None:
         "--dry-run", action="store_true", help="only check and list what would be uploaded"
     )
     add.set_defaults(run=publish)
+    _add_convert(actions)
+    _add_export(actions)
+
+
+def _add_convert(actions: Any) -> None:
     add = actions.add_parser(
         "convert",
         examples=[
@@ -114,7 +119,6 @@ def add_parser(commands: Any) -> None:
         "normalisation=fixed mean=0.5 std=0.5 dropout=0.2",
     )
     add.set_defaults(run=convert)
-    _add_export(actions)
 
 
 def _add_export(actions: Any) -> None:

@@ -158,7 +158,7 @@ class WindowedPredictor(Predictor):
         axes = (_Axis.of(shape[0], self.tile_size), _Axis.of(shape[1], self.tile_size))
         cells = _wanted_cells(axes, part, wanted)
         windows = _windows(axes, cells)
-        run = _Run(self, plane, transform or Scaling(0.0, 1.0).apply, axes, windows)
+        run = _WindowSums(self, plane, transform or Scaling(0.0, 1.0).apply, axes, windows)
         report = progress or silent
         done, total = 0, sum(map(len, windows))
         report(done, total, "Running the model")
@@ -175,7 +175,7 @@ class WindowedPredictor(Predictor):
 
     def _write(
         self,
-        run: _Run,
+        run: _WindowSums,
         cell: tuple[int, int],
         out: Any,
         activations: Sequence[str],
@@ -213,7 +213,7 @@ class WindowedPredictor(Predictor):
         self._at_once //= 2
 
 
-class _Run:
+class _WindowSums:
     """Weighted sums of the windows of a plane, of one row of windows at a time."""
 
     def __init__(

@@ -120,15 +120,15 @@ class CPnet(nn.Module):
             raise ValueError(f"in_channels must lie in 1 to {channels}")
         self.total_stride = 2 ** (len(widths) - 1)
         self.missing = channels - in_channels
-        self.downsample, self.upsample = nn.Module(), nn.Module()
-        self.downsample.down, self.upsample.up = nn.Sequential(), nn.Sequential()
+        self.downsample = nn.ModuleDict({"down": nn.Sequential()})
+        self.upsample = nn.ModuleDict({"up": nn.Sequential()})
         pairs = zip([channels, *widths[:-1]], widths, strict=True)
         for level, (finer, own) in enumerate(pairs):
-            self.downsample.down.add_module(f"res_down_{level}", _Down(finer, own, kernel))
+            self.downsample["down"].add_module(f"res_down_{level}", _Down(finer, own, kernel))
         for level, own in enumerate(widths):
             coarser = widths[min(level + 1, len(widths) - 1)]
             block = _Up(coarser, own, widths[-1], kernel)
-            self.upsample.up.add_module(f"res_up_{level}", block)
+            self.upsample["up"].add_module(f"res_up_{level}", block)
         self.pool = nn.MaxPool2d(2)
         self.output = _norm_conv(widths[0], out_channels, 1)
 
@@ -137,7 +137,7 @@ class CPnet(nn.Module):
         if self.missing:
             x = nn.functional.pad(x, (0, 0, 0, 0, 0, self.missing))
         levels: list[torch.Tensor] = []
-        for block in self.downsample.down:  # type: ignore[union-attr]
+        for block in self.downsample["down"].children():
             levels.append(block(self.pool(levels[-1]) if levels else x))
         return levels
 
@@ -146,10 +146,9 @@ class CPnet(nn.Module):
         levels = self.encode(x)
         style = levels[-1].mean(dim=(2, 3))
         style = style / style.square().sum(dim=1, keepdim=True).sqrt()
-        x = levels[-1]
+        x, blocks = levels[-1], list(self.upsample["up"].children())
         for level in reversed(range(len(levels))):
-            block = self.upsample.up[level]  # type: ignore[index]
-            x = block(x, levels[level], style)
+            x = blocks[level](x, levels[level], style)
             if level:
                 x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
         output: torch.Tensor = self.output(x)

@@ -21,6 +21,8 @@ from napari_cytosynth.zoo.convert import conversion, convert
 from napari_cytosynth.zoo.convert.worker import extract
 from napari_cytosynth.zoo.loading import load_model
 
+VALIDATOR = "bioimageio.core"  # of no extra: its versions ask for exact ones of others
+
 
 @pytest.fixture(scope="module")
 def model(make_model):
@@ -97,7 +99,7 @@ def test_the_network_in_the_package_gives_the_result_in_it(package):
 @pytest.mark.filterwarnings("ignore", "ignore::pytest.PytestUnraisableExceptionWarning")  # theirs
 @pytest.mark.parametrize("kind", ["flows", "cellpose"])
 def test_it_is_valid_and_runs_elsewhere(package, cellpose_model, kind, tmp_path):
-    core = pytest.importorskip("bioimageio.core", reason="bioimageio.core is not installed")
+    core = pytest.importorskip(VALIDATOR, reason=f"{VALIDATOR} is not installed")
     if kind == "cellpose":
         package = tmp_path / "cellpose.zip"
         messages = export_bioimageio(cellpose_model, package)

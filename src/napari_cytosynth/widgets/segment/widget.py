@@ -339,7 +339,8 @@ class SegmentWidget(KeepingForm):
         card, found = self._model.card(), self.segmentation
         usual = found.provenance["parameters"].get("diameter")  # where none was chosen
         if usual and card is not None and card.inference.diameter:
-            return fitting_diameter(card.inference.diameter, card.inference.expected, usual) / usual
+            own = card.inference
+            return float(fitting_diameter(own.diameter or usual, own.expected, usual) / usual)
         wanted = None if card is None else card.inference.pixel_size_um
         if not found.provenance["parameters"].get("resample") or None in (wanted, found.pixel_size):
             return 1.0
