@@ -134,8 +134,10 @@ def convert(
 
     path = Path(source)
     if architecture not in (PACKAGE, *LAYOUTS):
-        known = " or ".join((PACKAGE, *LAYOUTS))
-        raise InputError(f"Weights cannot be converted to “{architecture}”, only to {known}.")
+        raise InputError(
+            f"Weights cannot be converted to “{architecture}”, only to {', '.join(LAYOUTS)} or "
+            f"{PACKAGE}."
+        )
     chosen = read_settings(settings or {})
     if not path.is_file():
         raise ModelNotFoundError(f"There is no weights file “{path}”.")
