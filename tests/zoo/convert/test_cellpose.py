@@ -35,7 +35,7 @@ def test_a_file_of_cellpose_needs_no_settings(converted, cellpose_state, tmp_pat
     assert (inference.threshold, inference.min_size) == (0.5, 15)
     scaling = inference.normalisation
     assert (scaling.kind, scaling.low, scaling.high) == ("percentile", 1, 99)
-    assert "which were converted" in model.card.licence
+    assert "licence of the original weights applies" in model.card.licence
     page = render_readme(model.card)
     for text in ("Converted from “CP_mine” (Cellpose 1 to 3", "54 px are resampled to 30 px"):
         assert text in page

@@ -232,7 +232,7 @@ def _completed(
         "input_channels": inputs,
         "output_channels": _OUTPUTS,
         "task": "segment",
-        "licence": settings.licence or "that of the original weights, which were converted",
+        "licence": settings.licence or "converted; the licence of the original weights applies",
     }
     if settings.normalisation is None:
         changes["normalisation"] = "percentile"
