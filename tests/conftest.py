@@ -365,6 +365,9 @@ def _load(name: str) -> ModuleType:
 
 _hub = _load("hub")
 model_folder, hub_server, hub_client = _hub.model_folder, _hub.hub_server, _hub.hub_client
+_cpnet = _load("cpnet")
+make_cpnet, cellpose_state = _cpnet.make_cpnet, _cpnet.cellpose_state
+cellpose_model = _cpnet.cellpose_model
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``cytosynth models``: list, show, fetch, remove, publish and convert models; see `collection`."""
+"""``cytosynth models``: list, show, fetch, remove, publish, convert, export; see `collection`."""
 
 from __future__ import annotations
 
@@ -76,21 +76,38 @@ def add_parser(commands: Any) -> None:
         "--dry-run", action="store_true", help="only check and list what would be uploaded"
     )
     add.set_defaults(run=publish)
+    _add_convert(actions)
+    _add_export(actions)
+
+
+def _add_convert(actions: Any) -> None:
     add = actions.add_parser(
         "convert",
         examples=[
             "cytosynth models convert latest_net_G.pth --as Pix2PixHD --out their-stainer --set "
             "input_channels=brightfield output_channels=nuclei normalisation=zscore",
+            "cytosynth models convert CP_20240101_mine --as Cellpose --out my-cells --set "
+            "input_channels=image",
         ],
         help="turn weights that another program wrote into a model",
-        description="Turn a .pth file of a pix2pixHD generator or a U-Net into a model folder. "
-        "The file is opened in a process of its own by a reader that runs no code of it. What the "
-        "weights do not record is given with --set: at least input_channels, output_channels and "
-        "normalisation.",
+        description="Turn a model of Cellpose 1 to 3, or a .pth file of a pix2pixHD generator or a "
+        "U-Net, into a model folder. The file is opened in a process of its own by a reader that "
+        "runs no code of it. What the weights do not record is given with --set: at least "
+        "input_channels, output_channels and normalisation, of a model of Cellpose at most "
+        "input_channels.",
     )
-    add.add_argument("file", type=Path, metavar="FILE", help="the weights: .pth, .pt, .safetensors")
     add.add_argument(
-        "--as", dest="architecture", required=True, choices=("Pix2PixHD", "UNet"), help="network"
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="the weights: .pth, .pt, .safetensors, or a model of Cellpose",
+    )
+    add.add_argument(
+        "--as",
+        dest="architecture",
+        required=True,
+        choices=("Cellpose", "Pix2PixHD", "UNet", "bioimageio"),
+        help="network",
     )
     add.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the model (default: ./NAME)"
@@ -105,6 +122,24 @@ def add_parser(commands: Any) -> None:
         "normalisation=fixed mean=0.5 std=0.5 dropout=0.2",
     )
     add.set_defaults(run=convert)
+
+
+def _add_export(actions: Any) -> None:
+    add = actions.add_parser(
+        "export",
+        examples=["cytosynth models export --bioimageio fluo-nuclei-unet nuclei.zip"],
+        help="write a model as a package for other programs",
+        description="Write a model that segments or stains as a package of the BioImage.IO model "
+        "zoo: weights, the network's source, and an example with its result.",
+    )
+    add.add_argument("model", help=MODEL_HELP)
+    add.add_argument("out", type=Path, metavar="OUT.zip", help="the package")
+    add.add_argument(
+        "--bioimageio", action="store_true", required=True, help="in the format of BioImage.IO 0.5"
+    )
+    add.add_argument("--author", nargs="+", default=[], metavar="NAME", help="who made the model")
+    add.add_argument("--overwrite", action="store_true", help="replace the package")
+    add.set_defaults(run=export)
 
 
 def list_them(arguments: argparse.Namespace) -> None:
@@ -235,10 +270,22 @@ def convert(arguments: argparse.Namespace) -> None:
     settings = {key: value for key, _, value in pairs}
     done = converting.convert(arguments.file, arguments.architecture, arguments.out, settings)
     inference = done.card.inference
-    if inference.norm == "batch":  # other norms see the whole image
+    if inference.norm == "batch" and not inference.receptive_radius:  # others see the whole image
         radius = network_geometry(done.network, len(inference.input_channels)).radius
         inference = inference.model_copy(update={"receptive_radius": radius})
         update_card(done.folder, done.card.model_copy(update={"inference": inference}))
     for message in done.messages:
         echo(message)
     echo(f"{done.card.architecture} in {done.folder}")
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write one model as a package."""
+    from napari_cytosynth.tasks.export.model_package import export_bioimageio
+
+    messages = export_bioimageio(
+        arguments.model, arguments.out, authors=arguments.author, overwrite=arguments.overwrite
+    )
+    for message in messages:
+        echo(message)
+    echo(printable(arguments.out))

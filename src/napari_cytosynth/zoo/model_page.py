@@ -48,6 +48,7 @@ _CHOSEN = {
     "validation": "chosen on validation data",
     "start": "chosen for the model that it began with",
     "training": "chosen on training data",
+    "given": "chosen on no images",
 }
 _SETTINGS = {
     "validation": "",
@@ -55,6 +56,7 @@ _SETTINGS = {
     "it began with, on images which that one had not trained on; this one may have.",
     "training": "Threshold, smallest object, confidence and the like were chosen on images that it "
     "was trained on, and may be worse than they look.",
+    "given": "Threshold, smallest object and the like are usual ones, chosen on no images.",
 }
 _IMPORTS = {"encode": "from napari_cytosynth.tasks.features import load_features"}
 _LIBRARY = "import napari_cytosynth as cytosynth"
@@ -174,6 +176,7 @@ def _input_and_output(inference: Inference) -> str:
         (f"Threshold ({chosen})", _number(inference.threshold)),
         (f"Smallest object ({chosen})", _pixels(inference.min_size, inference)),
         ("Typical diameter of an object", _pixels(inference.diameter, inference)),
+        ("… before the images were resampled", _number(inference.image_diameter)),
         ("Touching objects", _splitting(inference)),
         ("Classes", ", ".join(inference.classes) or None),
         ("Receptive radius", _radius(inference)),
