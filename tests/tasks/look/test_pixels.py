@@ -39,6 +39,17 @@ def test_some_objects_are_kept(shape):
     assert np.array_equal(kept, np.where((labels == 2) | (labels == 5), labels, 0))
 
 
+def test_objects_are_kept_in_some_planes_alone():
+    labels = np.ones((2, 3, 4, 5), int)
+    labels[..., 2:] = 7
+    places = np.array([[0, 1], [1, 2], [1, 2]])
+    kept = keep_objects(labels, np.array([1, 1, 7]), quiet, places)
+    expected = np.zeros_like(labels)
+    expected[0, 1, :, :2] = 1
+    expected[1, 2] = labels[1, 2]
+    assert np.array_equal(kept, expected)
+
+
 def test_keeping_can_be_stopped():
     def stop(*_):
         raise Cancelled("Stopped.")
