@@ -27,6 +27,10 @@ def test_boxes(large, dtype):
     assert boxes.place(large + 1) is None
 
 
+def test_numbers_need_no_memory():
+    assert find_boxes(np.array([[0, 2**62]]), quiet).labels.tolist() == [2**62]
+
+
 def test_an_image_without_objects_has_no_boxes():
     assert find_boxes(np.zeros((4, 4), int), quiet).place(1) is None
 

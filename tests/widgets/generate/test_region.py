@@ -32,6 +32,7 @@ def test_images_lie_in_the_shapes_as_they_were_at_the_start(
     layer = viewer.layers["synthetic fake – DNA"]
     np.testing.assert_allclose(layer.translate, (0, 10, 20))
     np.testing.assert_allclose(layer.scale, (1, 0.5, 0.5))
+    assert layer.blending == "translucent_no_depth"  # opaque would be black outside
     assert fake.runs[0]["region"].region.name == "part"
     assert widget.region.value is None
     assert widget.image_size.enabled

@@ -53,13 +53,14 @@ def find_boxes(data: Any, progress: Progress) -> Boxes:
     progress(0, 1, "Finding the objects")
     pixels = np.asarray(data)
     largest = int(pixels.max(initial=0))
-    numbers = np.arange(1, largest + 1)
     if largest > pixels.size or pixels.min(initial=0) < 0:  # a list up to the largest would be long
         every, inverse = np.unique(pixels, return_inverse=True)
         numbers = every[every != 0].astype(np.int64)
         rank = np.zeros(len(every), np.int64)
         rank[every != 0] = np.arange(1, len(numbers) + 1)
         pixels = rank[inverse].reshape(pixels.shape)
+    else:
+        numbers = np.arange(1, largest + 1)
     found = ndimage.find_objects(pixels.astype(np.int64, copy=False))
     progress(1, 1, "Finding the objects")
     there = [(label, box) for label, box in zip(numbers, found, strict=True) if box is not None]
