@@ -46,7 +46,7 @@ def test_images_fill_the_box_in_the_models_pixels_and_come_back(make_generator, 
         assert attributes["name"].startswith("synthetic")
         assert attributes["scale"][-2:] == (0.5, 0.5)
         assert attributes["translate"][-2:] == (110, 20)
-        assert attributes["units"][-2:] == ("um", "um")
+        assert attributes["units"][-2:] == ("micrometer", "micrometer")
     result.save(tmp_path / "out")
     np.testing.assert_array_equal(
         np.isnan(tifffile.imread(tmp_path / "out" / "images.tif")[0]), ~inside
@@ -82,7 +82,7 @@ def test_a_turned_layer_counts_where_it_is_seen():
     ("pixel_size", "place", "scale", "said"),
     [
         (0.5, {}, (1, 1), "no unit of length, the model's pixels are 0.5 µm"),
-        (None, {"scale": (250, 250), "units": ("nm", "nm")}, (0.25, 0.25), "0.25 × 0.25 µm"),
+        (None, {"scale": (250, 250), "units": ("nm", "nm")}, (250, 250), "0.25 × 0.25 µm"),
     ],
 )
 def test_unknown_lengths_are_said(pixel_size, place, scale, said):
@@ -90,6 +90,14 @@ def test_unknown_lengths_are_said(pixel_size, place, scale, said):
     assert part.size == (7, 11)
     assert part.scale == pytest.approx(scale)
     assert said in " ".join(part.messages)
+
+
+def test_the_units_of_the_shapes_are_those_of_the_images():
+    """napari shows numbers alone where the units of some axis differ between layers."""
+    part = find_part(shapes(BOX, scale=(500, 500), units=("nm", "nm")), card_of(0.25))
+    assert part.place["scale"] == (250, 250)
+    assert part.place["translate"] == (5000, 10000)
+    assert part.place["units"] == ("nanometer", "nanometer")
 
 
 def test_shapes_of_several_planes_are_one_region():
@@ -128,6 +136,7 @@ def test_marked_objects_stand_in_the_table_and_the_layer(make_generator):
         (BOX / 1e3 + 0.1, "diffusion", "No pixel"),
         (BOX * np.inf, "diffusion", "region"),
         (shapes(np.insert(BOX, 0, [0, 0, 5, 5], axis=1)), "diffusion", "tilted"),
+        (shapes(np.insert(BOX, 0, 1, axis=1), rotate=(0, 20, 0)), "diffusion", "tilted"),
         (shapes(), "diffusion", "is empty"),
         ({"scale": [0, 1], "units": ["um", "um"]}, "diffusion", "not above 0"),
     ],

@@ -190,3 +190,6 @@ def test_labels_below_0_are_explained():
     labels = np.array([[0, 1, -1]])
     with pytest.raises(InputError, match="Some labels are below 0"):
         measure(labels)
+    for name in ("parents", "children"):
+        with pytest.raises(InputError, match="parents, children"):
+            measure(abs(labels), **{name: labels})

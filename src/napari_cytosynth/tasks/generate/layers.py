@@ -175,7 +175,7 @@ class SyntheticLayers:
 
     def _marks(self) -> dict[str, Any]:
         """Return features of the labels: which touch the border of the region, if asked."""
-        if self.marked_labels is None:
+        if self.marked_labels is None or self.labels is None:
             return {}
         import pandas as pd
 

@@ -20,6 +20,8 @@ from napari_cytosynth.tasks.common.layers import (
 from napari_cytosynth.tasks.common.region import AT_BORDER, Region, RegionMasks, find_region
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from napari_cytosynth.zoo.card import Inference
@@ -166,23 +168,32 @@ def _grid(
         return known or (1.0, 1.0), _alike("um" if known else "pixel"), [text]
     messages = _flat(region)
     geometry = layer_geometry(geometry_of(region), (region.ndim - 2, region.ndim - 1))
-    lengths = all(micrometres(unit) for unit in geometry.get("units", ("pixel",)))
-    if known and lengths:
-        return known, _alike("um"), messages
-    matrix = world_matrix(geometry, ("um", "um") if lengths else None)
-    edges = np.linalg.norm(matrix[:-1, :-1], axis=0)
+    first, second = (str(unit) for unit in geometry.get("units", ("pixel",) * 2))
+    lengths = micrometres(first), micrometres(second)
+    if known and lengths[0] and lengths[1]:
+        # in the units of the layer: napari ignores units where those of other axes differ
+        return (known[0] / lengths[0], known[1] / lengths[1]), (first, second), messages
+    edges = np.linalg.norm(world_matrix(geometry)[:-1, :-1], axis=0)
     if not (np.isfinite(edges).all() and edges.all()):
         raise InputError(f"The Shapes layer “{region.name}” has a scale of 0: correct it.")
-    scale, unit = (float(edges[0]), float(edges[1])), "um" if lengths else "pixel"
+    scale = float(edges[0]), float(edges[1])
     who = (
         f"The Shapes layer “{region.name}” has no unit of length, the model's pixels are "
         f"{pixel_size:g} µm"
         if known
         else "The model does not know how large its pixels are"
     )
-    shown = f"{scale[0]:g} × {scale[1]:g} {'µm' if lengths else 'of its units'}"
+    shown = _in_words(scale, (first, second)) or f"{scale[0]:g} × {scale[1]:g} of its units"
     messages.append(f"{who}: each was laid on a pixel of the Shapes layer ({shown}).")
-    return scale, _alike(unit), messages
+    return scale, (first, second), messages
+
+
+def _in_words(sides: Sequence[float], units: tuple[str, str]) -> str:
+    """Return two sides in µm as text; empty where their units are no lengths."""
+    lengths = [micrometres(unit) for unit in units]
+    if not (lengths[0] and lengths[1]):
+        return ""
+    return f"{sides[0] * lengths[0]:g} × {sides[1] * lengths[1]:g} µm"
 
 
 def _alike(unit: str) -> tuple[str, str]:
@@ -203,10 +214,12 @@ def _recorded(record: dict[str, Any]) -> tuple[tuple[float, float], tuple[str, s
 def _flat(layer: Any) -> list[str]:
     """Check that no shape is tilted; return what is to be said of shapes in several planes."""
     above = [np.asarray(one, float)[:, :-2] for one in layer.data]
-    if any(np.ptp(one, axis=0).max(initial=0) > _TILT for one in above):
+    matrix, plane = world_matrix(geometry_of(layer))[:-1, :-1], layer.ndim - 2
+    turned = np.any(matrix[plane:, :plane]) or np.any(matrix[:plane, plane:])
+    if turned or any(np.ptp(one, axis=0).max(initial=0) > _TILT for one in above):
         raise InputError(
-            f"A shape of “{layer.name}” is tilted against the planes (it spans several): a "
-            "synthetic image is flat. Draw it in one plane."
+            f"A shape of “{layer.name}” is tilted against the planes: a synthetic image is flat. "
+            "Draw it in one plane, in a layer that is not turned against the planes."
         )
     planes = {tuple(np.rint(one.mean(axis=0))) for one in above}
     if len(planes) < 2:
@@ -238,7 +251,8 @@ def _check_size(
     if generation is None or "diffusion" in generation.family or size == native:
         return
     sides = [one * step for one, step in zip(native, scale, strict=True)]
-    what = f" ({sides[0]:g} × {sides[1]:g} µm)" if units[0] == "um" else ""
+    words = _in_words(sides, units)
+    what = f" ({words})" if words else ""
     raise InputError(
         f"The box around the region has {pixels} of the model, but this one only makes images of "
         f"{native[0]} × {native[1]}{what}: choose a diffusion model (ddpm or "

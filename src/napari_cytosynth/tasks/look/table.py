@@ -75,7 +75,9 @@ class ObjectTable:
         """
         rows = pd.DataFrame(table)
         rows = rows.loc[:, ~rows.columns.duplicated()].reset_index(drop=True).copy()
-        if not len(rows) or not len(rows.columns):
+        if len(rows.columns) and not len(rows):
+            raise InputError(f"The table of “{name}” has no rows: it is one of no objects.")
+        if not len(rows.columns):
             raise InputError(
                 f"“{name}” has no table yet. Measure it: Plugins > CytoSynth > Measure."
             )
