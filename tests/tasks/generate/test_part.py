@@ -136,7 +136,6 @@ def test_marked_objects_stand_in_the_table_and_the_layer(make_generator):
         (BOX / 1e3 + 0.1, "diffusion", "No pixel"),
         (BOX * np.inf, "diffusion", "region"),
         (shapes(np.insert(BOX, 0, [0, 0, 5, 5], axis=1)), "diffusion", "tilted"),
-        (shapes(np.insert(BOX, 0, 1, axis=1), rotate=(0, 20, 0)), "diffusion", "tilted"),
         (shapes(), "diffusion", "is empty"),
         ({"scale": [0, 1], "units": ["um", "um"]}, "diffusion", "not above 0"),
     ],
@@ -144,6 +143,13 @@ def test_marked_objects_stand_in_the_table_and_the_layer(make_generator):
 def test_what_cannot_be_filled_is_explained(region, family, sentence):
     with pytest.raises(InputError, match=sentence.replace("(", r"\(").replace(")", r"\)")):
         find_part(region, card_of(family=family))
+
+
+def test_a_layer_that_is_turned_out_of_the_planes_is_refused():
+    with pytest.warns(UserWarning, match="Non-orthogonal"):  # by napari
+        drawn = shapes(np.insert(BOX, 0, 1, axis=1), rotate=(0, 20, 0))
+    with pytest.raises(InputError, match="tilted"):
+        find_part(drawn, card_of())
 
 
 def test_a_size_beside_a_region_is_refused(make_generator, tmp_path):
