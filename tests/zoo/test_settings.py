@@ -58,3 +58,8 @@ def test_where_nothing_can_be_written_it_holds_until_the_end(own_home):
     change_settings(device="cpu")
     assert user_settings() == UserSettings(device="cpu", offline=True)
     assert home() == own_home
+
+
+def test_a_home_of_an_unknown_user_stops_nothing(monkeypatch):
+    monkeypatch.setenv("CYTOSYNTH_HOME", "~nobody-of-this-name/x")
+    assert user_settings() == UserSettings()

@@ -207,7 +207,9 @@ def _own_models() -> list[ModelInfo]:
         except ModelError as error:
             _warn_once(folder.name, error)
             continue
-        found.append(_info(card, folder.name, folder.name, folder, "own"))
+        # its name alone would be taken for the bundled model
+        source = str(folder) if bundled_folder(folder.name) else folder.name
+        found.append(_info(card, folder.name, source, folder, "own"))
     return found
 
 

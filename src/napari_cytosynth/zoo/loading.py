@@ -13,7 +13,7 @@ from . import hub
 from .catalogue import CatalogueEntry, bundled_folder, check_pin, find_entry, unknown_name
 from .model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, load_network, weights_file
 from .opening import existing_path
-from .own import own_folder
+from .own import holds_model, own_folder
 from .text import one_line
 from .transfer.verified import check_verified
 
@@ -175,24 +175,18 @@ def _locate(source: str, progress: Progress | None) -> _Place:
     path = existing_path(source)
     name, _, revision = source.partition("@")
     entry = find_entry(name)
-    if path is not None and (_holds_model(path) or entry is None):
+    own = own_folder(source)
+    if path is not None and (holds_model(path) or (entry is None and own is None)):
         return _Place(path, "path")
-    if _looks_like_path(source):
-        raise ModelNotFoundError(f"There is no model at “{one_line(path or source, 300)}”.")
     if entry is not None:
         return _known(entry, revision or entry.revision, progress)
-    own = own_folder(source)
     if own is not None:
         return _Place(own, "path")
+    if _looks_like_path(source):
+        raise ModelNotFoundError(f"There is no model at “{one_line(path or source, 300)}”.")
     if name.count("/") != 1:
         raise unknown_name(source)
     return _on_hub(name, revision or None, None, progress)
-
-
-def _holds_model(path: Path) -> bool:
-    """Return whether a path is a model, not just a folder of the same name."""
-    inside = (path / WEIGHTS_FILE, path / CARD_FILE)
-    return not path.is_dir() or any(existing_path(file) is not None for file in inside)
 
 
 def _looks_like_path(source: str) -> bool:

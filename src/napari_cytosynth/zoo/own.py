@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .card.record import is_name
+from .model_files import CARD_FILE, WEIGHTS_FILE
 from .opening import existing_path
 from .settings import home
-from .weights import WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["models_folder", "own_folder", "own_folders"]
+__all__ = ["holds_model", "models_folder", "own_folder", "own_folders"]
+
+
+def holds_model(path: Path) -> bool:
+    """Return whether a path is a model, not just a file or folder of a model's name."""
+    if not path.is_dir():
+        return path.suffix.lower() == ".safetensors"
+    return any(existing_path(path / file) is not None for file in (WEIGHTS_FILE, CARD_FILE))
 
 
 def models_folder() -> Path:

@@ -61,7 +61,7 @@ def home() -> Path:
     """Return the folder of settings and own models, which need not exist."""
     given = os.environ.get(HOME, "").strip()
     if given:
-        return Path(given).expanduser()
+        return Path(os.path.expanduser(given))  # with an unknown user it stays as it is
     import platformdirs
 
     return Path(platformdirs.user_data_dir("napari-cytosynth", appauthor=False))

@@ -64,3 +64,12 @@ def test_the_box_and_the_form_show_the_tags_of_a_title_as_text(qapp, monkeypatch
     form = ModelForm(None)
     form._on_model()
     assert form._model.tooltip.startswith("<qt>&lt;img")
+
+
+def test_two_models_of_one_name_are_two_rows(qapp):
+    facts = {"name": "cells", "title": "", "licence": "", "pixel_size_um": None, "metrics": []}
+    infos = [SimpleNamespace(**facts, source=s, path=s, size_bytes=1) for s in ("cells", "a/cells")]
+    box = ModelChoice(lambda task: infos)
+    for source in ("cells", "a/cells"):
+        box.value = source
+        assert box.value == box.native.currentText() == source

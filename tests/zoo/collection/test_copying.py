@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from napari_cytosynth.errors import (
@@ -91,9 +93,49 @@ def test_names_that_are_taken(tiny, make_model, tmp_path):
     second = save_model(tmp_path / "second", other.network, other.card)
     assert add_model(second).name == "tiny-2"
     assert own() == ["tiny", "tiny-2"]
-    for name, says in (("fluo-nuclei-unet", "another model"), ("../up", "cannot be the name")):
+    for name, says in (("fluo-nuclei-unet", "another"), ("../up", "cannot"), ("-x", "cannot")):
         with pytest.raises(InputError, match=says):
             add_model(second, name=name)
+
+
+def test_a_corrected_card_is_not_taken_for_the_model_that_is_here(tiny, tmp_path):
+    add_model(tiny)
+    card = tiny / "config.json"
+    card.write_text(card.read_text().replace("A tiny random network", "Of 0.5 µm, not 5"), "utf-8")
+    assert add_model(tiny).name == "tiny-2"
+    assert load_model("tiny-2").card != load_model("tiny").card
+
+
+def test_an_own_model_of_a_bundled_name_is_known_by_its_path(tiny, own_home):
+    shutil.copytree(tiny, own_home / "models" / "em-cells-unet")  # from before it was bundled
+    (source,) = own()
+    star(source)
+    assert load_model(starred()["segment"]).card.name == "tiny"
+    assert load_model("em-cells-unet").card.name == "em-cells-unet"
+    assert remove_model(source) > 0
+    assert own() == []
+    assert starred() == {}
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_lies_in_the_current_folder_hides_no_own_model(tiny, tmp_path, monkeypatch, folder):
+    add_model(tiny)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    other = tmp_path / "work" / "tiny"  # the weights that it was converted from, or images
+    other.mkdir() if folder else other.write_bytes(b"of another program")
+    assert load_model("tiny").card.name == "tiny"
+    assert copy_model("tiny", tmp_path / "stick").name == "tiny"
+    assert remove_model("tiny") > 0
+
+
+def test_a_linked_model_is_removed_and_what_it_points_to_stays(tiny, own_home):
+    add_model(tiny)
+    link = own_home / "models" / "linked"
+    link.symlink_to(tiny, target_is_directory=True)
+    assert remove_model("linked") == 0
+    assert own() == ["tiny"]
+    assert load_model(tiny).card.name == "tiny"
 
 
 def test_what_is_no_model_is_not_added(tmp_path):

@@ -52,13 +52,15 @@ def _is_diffusion(model: str | Path | Model) -> bool:
     from napari_cytosynth.zoo.loading import Model
     from napari_cytosynth.zoo.model_files import read_card
     from napari_cytosynth.zoo.opening import existing_path
+    from napari_cytosynth.zoo.own import own_folder
 
     card: ModelCard | None
     if isinstance(model, Model):
         card = model.card
     else:
+        name = str(model)
         try:
-            folder = existing_path(model) or bundled_folder(str(model))
+            folder = existing_path(model) or bundled_folder(name) or own_folder(name)
             card = read_card(folder) if folder else None
         except (CytosynthError, TypeError):  # loading it names what is wrong
             return False

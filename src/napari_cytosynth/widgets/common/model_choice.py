@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
@@ -164,7 +165,8 @@ class ModelChoice(ComboBox):
     def _model_choices(self, _: Any = None) -> list[tuple[str, str]]:
         infos = self._known = self._models() if self._known is None else self._known
         self._infos = {info.source: info for info in infos}
-        rows = [(info.name, info.source) for info in infos]
+        names = Counter(info.name for info in infos)  # a row stands for the model of its text
+        rows = [(i.name if names[i.name] == 1 else i.source, i.source) for i in infos]
         rows += [(_short(text), text) for text in self._extra if text not in self._infos]
         return [*([(CHOOSE, CHOOSE)] if self._ask else []), *rows, (OTHER, OTHER)]
 

@@ -22,6 +22,7 @@ from napari_cytosynth.zoo.model_files import (
 from napari_cytosynth.zoo.model_page import render_readme
 from napari_cytosynth.zoo.opening import open_regular, read_limited
 from napari_cytosynth.zoo.own import models_folder, own_folder
+from napari_cytosynth.zoo.text import one_line
 
 from .places import folder_of
 
@@ -116,7 +117,7 @@ def add_model(
     _, card = load_network(path)  # whatever is wrong with it is said now
     wanted = card.name if name is None else name
     same = own_folder(wanted) or bundled_folder(wanted)
-    if same is not None and file_sha256(same / WEIGHTS_FILE) == file_sha256(weights_file(path)):
+    if same is not None and _are_alike(same, path):
         return Added(wanted, f"“{wanted}” is here already.")
     free = _free_name(wanted, name is not None)
     _copy(path, models_folder() / free, progress)
@@ -125,9 +126,18 @@ def add_model(
     return Added(free, f"Added “{free}”.")
 
 
+def _are_alike(one: Path, other: Path) -> bool:
+    """Return whether weights and cards are the same; a card may have been corrected."""
+    weights = [file_sha256(weights_file(path)) for path in (one, other)]
+    return weights[0] == weights[1] and read_card(one) == read_card(other)
+
+
 def _free_name(wanted: str, strict: bool) -> str:
-    if not is_name(wanted):
-        raise InputError(f"“{wanted}” cannot be the name of a model: use letters, digits, . _ -")
+    if not is_name(wanted) or wanted[0] in "-.":  # an option, a hidden folder
+        raise InputError(
+            f"“{one_line(wanted, 100)}” cannot be the name of a model: use letters, digits, . _ - "
+            "and begin with none of . and -"
+        )
     if _is_free(wanted):
         return wanted
     if strict:

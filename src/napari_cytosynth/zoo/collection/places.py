@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.arguments import check_path
@@ -11,7 +12,7 @@ from napari_cytosynth.files import explained_errors, scratch_folder
 from napari_cytosynth.zoo import hub
 from napari_cytosynth.zoo.catalogue import bundled_folder, find_entry
 from napari_cytosynth.zoo.opening import existing_path
-from napari_cytosynth.zoo.own import own_folder
+from napari_cytosynth.zoo.own import holds_model, models_folder, own_folder
 from napari_cytosynth.zoo.settings import user_settings
 from napari_cytosynth.zoo.text import one_line
 
@@ -19,7 +20,6 @@ from .stars import unstar
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
 
 __all__ = ["folder_of", "remove_model", "split_source"]
 
@@ -53,7 +53,9 @@ def folder_of(source: str | os.PathLike[str]) -> Path:
         If it is not on this machine.
     """
     text = check_path(source, "model")
-    folder = existing_path(text) or bundled_folder(text) or own_folder(text)
+    path, folder = existing_path(text), bundled_folder(text) or own_folder(text)
+    if path is not None and (folder is None or holds_model(path)):
+        folder = path
     if folder is None:
         folder = hub.cached(*split_source(text))
     if folder is None:
@@ -72,8 +74,8 @@ def remove_model(source: str) -> int:
     Parameters
     ----------
     source
-        Name of an own model, or ``organisation/name`` of the Hub, of which every
-        downloaded revision goes.
+        Name of an own model, or its path as `list_models` gives it, or ``organisation/name``
+        of the Hub, of which every downloaded revision goes.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def remove_model(source: str) -> int:
     source = check_path(source, "model")
     if bundled_folder(source) is not None:
         raise InputError(f"“{source}” comes with the package and cannot be removed.")
-    own = own_folder(source)
+    own = own_folder(source) or _own_at(source)
     freed = hub.remove(split_source(source)[0]) if own is None else _delete(own)
     gone = source.partition("@")[0]
     for verb, model in user_settings().models.items():
@@ -96,7 +98,17 @@ def remove_model(source: str) -> int:
     return freed
 
 
+def _own_at(source: str) -> Path | None:
+    """Return the folder of an own model that is known by its path; None for another path."""
+    path = Path(source)
+    return own_folder(path.name) if path.parent == models_folder() else None
+
+
 def _delete(folder: Path) -> int:
+    if folder.is_symlink():  # what it points to is not ours
+        with explained_errors(folder):
+            folder.unlink()
+        return 0
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     with explained_errors(folder), scratch_folder(folder.parent) as scratch:
         folder.rename(scratch / folder.name)  # at once: no half model is left
