@@ -159,13 +159,26 @@ def test_what_cannot_be_read_is_refused(package, tmp_path):
     refused("TorchScript is a program", rdf=record_with(package, weights=script))
     refused("TorchScript is a program", rdf=record_with(package, weights=script, config={}))
     refused("does not describe a model", rdf=record_with(package, type="dataset"))
-    refused("its record cannot be read", rdf=b"a: [")
+    for value in (b"[", b"2020-13-45", b"!!bool no-such", b"!!int ''", b"9" * 5000):
+        refused("its record cannot be read", rdf=b"a: " + value)
     refused(r"references \(\*name\)", rdf=b"a: &a [1]\nb: *a")
     refused("no package of BioImage.IO", rdf=None)
     text = tmp_path / "text.zip"
     text.write_text("no archive")
     with pytest.raises(ModelError, match=r"no package of BioImage\.IO"):
         convert(text, "bioimageio", tmp_path / "o")
+
+
+@pytest.mark.parametrize(("at", "value"), [(8, 1), (10, 99)])  # encrypted; packed unknown-wise
+def test_an_archive_that_is_not_unpacked_is_refused(package, tmp_path, at, value):
+    archive = bytearray(package.read_bytes())
+    start = archive.find(b"PK\x01\x02")
+    while start >= 0:
+        archive[start + at] = value
+        start = archive.find(b"PK\x01\x02", start + 4)
+    (tmp_path / "p.zip").write_bytes(archive)
+    with pytest.raises(ModelError, match="its record cannot be read"):
+        convert(tmp_path / "p.zip", "bioimageio", tmp_path / "o")
 
 
 def test_what_the_format_has_no_words_for_is_refused(make_model, make_stainer, tmp_path):

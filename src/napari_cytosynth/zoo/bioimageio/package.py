@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
@@ -115,7 +116,7 @@ class Package:
                 found = _copy(source, target, info.file_size)
         except KeyError as error:
             raise _damaged(self.path, f"“{one_line(name, 100)}” is missing") from error
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise _damaged(self.path, one_line(error, 200)) from error
         if found != str(entry.get("sha256", found)).lower():
             raise _damaged(self.path, "the SHA-256 of its weights is not the one that it says")
@@ -149,11 +150,11 @@ def open_package(path: Path) -> Package:
             name = _record_name(archive) or ""
             with archive.open(name) as file:
                 text = file.read(_LARGEST_RECORD + 1)
-        if len(text) > _LARGEST_RECORD:
-            raise _damaged(path, "its record is larger than 4 MB")
-        record = yaml.load(text, _PlainLoader)
-    except (OSError, yaml.YAMLError, UnicodeError, RecursionError, zipfile.BadZipFile) as error:
+        record = yaml.load(text, _PlainLoader) if len(text) <= _LARGEST_RECORD else None
+    except Exception as error:  # a record makes the readers fail in every way there is
         raise _damaged(path, f"its record cannot be read: {one_line(error, 200)}") from error
+    if len(text) > _LARGEST_RECORD:
+        raise _damaged(path, "its record is larger than 4 MB")
     if not isinstance(record, dict) or record.get("type") != "model":
         raise ModelError(f"The package “{path.name}” does not describe a model.")
     return Package(path, record, PurePosixPath(name).parent)
