@@ -301,3 +301,10 @@ def test_folder_that_cannot_be_written(tmp_path: Path, network: torch.nn.Module)
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OutputError, match="cannot be saved"):
         save_model(tmp_path / "file" / "model", network, make_card())
+
+
+def test_weights_that_cannot_be_written_leave_no_card(tiny_model, tmp_path):
+    (tmp_path / "model.safetensors").mkdir()  # in place of a full disk
+    with pytest.raises(OutputError):
+        save_model(tmp_path, tiny_model.network, tiny_model.card)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]

@@ -226,8 +226,8 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> N
     weights = save(tensors, metadata={"card": text})
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / WEIGHTS_FILE, weights)  # a full disk leaves no card of others
         replace_file(folder / CARD_FILE, text.encode() + b"\n")
-        replace_file(folder / WEIGHTS_FILE, weights)
         page = render_readme(card, _bundled_name(folder, card))
         replace_file(folder / README_FILE, page.encode())
     except OSError as error:
