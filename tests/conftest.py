@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 # No measuring of bfloat16 into the user's cache; the same numbers on every machine.
 os.environ.setdefault("CYTOSYNTH_PRECISION", "float32")
+# nothing of the user's own models: a folder that is not there
+os.environ["CYTOSYNTH_HOME"] = str(Path(__file__).with_name("no-own-models"))
 
 
 HERE = Path(__file__).parent

@@ -13,6 +13,7 @@ from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundErro
 from .bundled import bundled_folder, read_index, write_index
 from .hub import Snapshot, cached_snapshots
 from .model_files import WEIGHTS_FILE, file_sha256, read_card
+from .own import own_model_folders
 from .text import one_line
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def pin(name: str, *, revision: str | None = None) -> CatalogueEntry:
 
 
 def list_models(task: str | None = None) -> list[ModelInfo]:
-    """List the models on this machine: the bundled ones, then the downloaded ones.
+    """List the models on this machine: the bundled ones, your own, then the downloaded ones.
 
     Parameters
     ----------
@@ -161,7 +162,8 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
     Returns
     -------
     list of ModelInfo
-        Sorted by name, bundled models first. Neither torch nor the network is used.
+        Sorted by name, bundled models first, then those that the Train widget has kept. Neither
+        torch nor the network is used.
 
     Raises
     ------
@@ -170,7 +172,7 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
     """
     if task is not None:
         check_choice(task, "task", ("segment", "stain", "generate", "encode"))
-    models = _bundled_models() + _cached_models()
+    models = _bundled_models() + _own_models() + _cached_models()
     return [model for model in models if task in (None, model.task)]
 
 
@@ -189,7 +191,17 @@ def _bundled_models() -> list[ModelInfo]:
     return found
 
 
-def _warn_once(name: str, error: ModelError) -> None:
+def _own_models() -> list[ModelInfo]:
+    found = []
+    for folder in own_model_folders():
+        try:
+            found.append(_info(read_card(folder), folder.name, str(folder), folder))
+        except (ModelError, OSError) as error:
+            _warn_once(str(folder), error)
+    return found
+
+
+def _warn_once(name: str, error: Exception) -> None:
     if name not in _warned:
         _warned.add(name)
         _LOG.warning("The model “%s” is left out of the list: %s", name, error)
