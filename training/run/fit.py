@@ -103,7 +103,13 @@ def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest,
 
 
 def _trainer(
-    recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int, precision: str
+    recipe: Recipe,
+    out: Path,
+    callbacks: list[Callback],
+    epochs: int,
+    precision: str,
+    *,
+    begins: bool,
 ) -> Trainer:
     train = recipe.train
     manual = recipe.two_optimisers  # which the module steps itself
@@ -117,7 +123,8 @@ def _trainer(
         accumulate_grad_batches=1 if manual else train.accumulate,
         gradient_clip_val=None if manual else train.gradient_clip or None,
         check_val_every_n_epoch=train.validate_every,
-        num_sanity_val_steps=-1 if train.validate_start else 0,
+        # Lightning does it after an interruption, too: the start would be what was learned by then
+        num_sanity_val_steps=-1 if train.validate_start and begins else 0,
         **strategy(train, manual=manual),
         callbacks=callbacks,
         plugins=[AtomicCheckpoints()],
@@ -307,7 +314,9 @@ class _Round:
             echo(note)
         callbacks, best, clock = self._callbacks(data, module, before)
         epochs = stop_at_epoch or self.recipe.train.max_epochs
-        trainer = _trainer(self.recipe, self.out, callbacks, epochs, self.precision)
+        trainer = _trainer(
+            self.recipe, self.out, callbacks, epochs, self.precision, begins=not resume
+        )
         with interruptible(), warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.files import explained_errors, replace_file
-from napari_cytosynth.training.reports.records import CHOSEN, LAST, RECIPE
+from napari_cytosynth.training.reports.records import CHOSEN, LAST, LOCK, RECIPE
 from napari_cytosynth.zoo.card.record import LONGEST_NAME
 from napari_cytosynth.zoo.own import data_folder, own_models_folder
 
@@ -64,10 +64,24 @@ class OwnRun:
         Raises
         ------
         OutputError
-            If it cannot be deleted.
+            If it cannot be deleted, or is being trained in another window.
         """
+        self._check_idle()
         with explained_errors(self.folder):
             shutil.rmtree(self.folder)
+
+    def _check_idle(self) -> None:
+        if not (self.folder / LOCK).exists():
+            return
+        from filelock import FileLock, Timeout
+
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                return
+        except Timeout as error:
+            raise OutputError(
+                f"“{self.name}” is being trained by another process: stop it there first."
+            ) from error
 
 
 def _runs_folder() -> Path:

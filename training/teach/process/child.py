@@ -14,6 +14,8 @@ from .messages import Tuned
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lightning import Callback
+
     from napari_cytosynth.training.teach.task import PreparedTuning
 
     from .messages import TuningRequest
@@ -82,8 +84,6 @@ def tune(request: TuningRequest, sender: Sender) -> None:
     from napari_cytosynth.training.loop.processes import hold_lock
     from napari_cytosynth.training.run.fit import train
 
-    from .curves import Curves
-
     def progress(done: int, total: int, text: str, /) -> None:
         sender.progress(done, total, text)
         if sender.enough.is_set():
@@ -99,9 +99,21 @@ def tune(request: TuningRequest, sender: Sender) -> None:
             run.out,
             resume="auto",
             progress=progress,
-            callbacks=[Curves(sender.send)],
+            callbacks=_callbacks(request, sender),
         )
     sender.send(_tuned(run.out, model))
+
+
+def _callbacks(request: TuningRequest, sender: Sender) -> list[Callback]:
+    from napari_cytosynth.zoo.loading import load_model
+
+    from .curves import Curves
+    from .preview import Preview
+
+    curves = Curves(sender.send)
+    if request.window is None:
+        return [curves]
+    return [Preview(load_model(request.model, "cpu"), request.window, sender.send), curves]
 
 
 def _tuned(out: Path, model: Path) -> Tuned:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.tasks.common.process.messages import Failed, Final, Working
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_cytosynth.training.teach.pairs import AnnotatedPlane
 
-__all__ = ["Event", "Failed", "Learned", "Scored", "Tuned", "TuningRequest", "Working"]
+__all__ = ["Event", "Failed", "Learned", "Scored", "Seen", "Tuned", "TuningRequest", "Working"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,8 @@ class TuningRequest:
         Folder of images and truth, as ``cytosynth train --from`` takes it. Default: None.
     minutes, steps, seed
         See :func:`~napari_cytosynth.fine_tune`.
+    window
+        (Y, X) pixels in which the network shows what it finds meanwhile. Default: None.
     """
 
     model: str
@@ -43,6 +48,7 @@ class TuningRequest:
     minutes: float | None = None
     steps: int | None = None
     seed: int = 0
+    window: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,5 +100,12 @@ class Tuned(Final):
         return self.best_epoch >= 0
 
 
-Event = Learned | Scored
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the network finds now in the window of a preview: (Y, X), 255 for certain."""
+
+    probability: NDArray[np.uint8]
+
+
+Event = Learned | Scored | Seen
 """What comes between progress and the end."""

@@ -11,12 +11,12 @@ from napari_cytosynth.tasks.common.layers import layer_geometry
 if TYPE_CHECKING:
     from .job import TrainResult
 
-__all__ = ["Comparison"]
+__all__ = ["ModelComparison"]
 
 _APART = 1.03  # widths of the image
 
 
-class Comparison:
+class ModelComparison:
     """Layers of a comparison: the start model on the image, the new one to the right of it.
 
     Parameters

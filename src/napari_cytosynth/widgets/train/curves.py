@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.teach.process.messages import Event
 
-__all__ = ["Curves"]
+__all__ = ["CurvePanel"]
 
 _HEIGHT, _LEAST_WIDTH = 130, 120  # px
 _LOSS, _SCORE = (240, 161, 60), (90, 170, 240)
 
 
-class Curves(QWidget):
+class CurvePanel(QWidget):
     """Two small plots; without the library that draws them, the last numbers as text.
 
     Attributes
@@ -89,15 +89,16 @@ class Curves(QWidget):
         """Show nothing."""
         self.losses, self.scores = [], []
         self._draw()
+        match_theme(self, self._plots)
 
     def add(self, events: Iterable[Event]) -> None:
         """Add what a training has sent."""
-        from napari_cytosynth.training.teach.process.messages import Learned
+        from napari_cytosynth.training.teach.process.messages import Learned, Scored
 
         for event in events:
             if isinstance(event, Learned):
                 self.losses.append((event.step, event.loss))
-            elif "score" in event.scores:
+            elif isinstance(event, Scored) and "score" in event.scores:
                 self.scores.append((event.step, event.scores["score"]))
         self._draw()
 
@@ -111,7 +112,6 @@ class Curves(QWidget):
         self._start.setVisible(begun)
         if begun:
             self._start.setValue(self.scores[0][1])
-        match_theme(self, self._plots)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Take the colours of another theme."""

@@ -14,7 +14,7 @@ from napari_cytosynth.outcome import TRAIN_EXTRA
 from napari_cytosynth.widgets.common.parts import make_scrollable, plain_label
 from napari_cytosynth.widgets.common.run_widget import RunWidget
 
-from .curves import Curves
+from .curves import CurvePanel
 from .folder_panel import FolderPanel
 from .job import TrainOrder
 from .material import copy_pairs
@@ -45,6 +45,7 @@ class TrainForm(RunWidget):
     """
 
     _task = "segment"
+    _begins_without_model = True
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
@@ -85,7 +86,6 @@ class TrainForm(RunWidget):
         self._sparse = CheckBox(
             name="sparse",
             text="sparse strokes: 0 unpainted, 1 background, 2… objects",
-            label=" ",
             value=True,
             tooltip="Without it everything is outlined: 0 is background, 1… are objects. Of labels "
             "that were corrected in Segment, what was corrected, accepted or looked at counts.",
@@ -133,7 +133,7 @@ class TrainForm(RunWidget):
             labels=False,
         )
         self._buttons.margins = (0, 0, 0, 0)
-        self.curves = Curves()
+        self.curves = CurvePanel()
         for part in (self._buttons.native, self._messages, self.curves, self._advanced):
             layout.addWidget(part)
         make_scrollable(self.native)
@@ -195,11 +195,12 @@ class TrainForm(RunWidget):
         layers = self._kind.value == LAYERS
         sparse = bool(self._sparse.value)
         steps = int(self.steps.value)
+        pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse)) if layers else ()
         return TrainOrder(
             model,
             card,
             self.new_name.value.strip() or f"{card.name if card else Path(model).name}-tuned",
-            tuple(copy_pairs(self._pairs.value, sparse=sparse)) if layers else (),
+            pairs,
             sparse,
             None if layers else self._chosen_folder(),
             None if steps else float(self.minutes.value),

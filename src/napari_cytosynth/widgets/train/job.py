@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.outcome import TRAIN_EXTRA, explain
 from napari_cytosynth.tasks.common.layers import Source
 
 from .material import annotated_planes
+from .preview import preview_window
 
 if TYPE_CHECKING:
     import threading
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import ModelCard
 
     from .material import PairCopy
+    from .preview import PreviewWindow
 
 __all__ = ["TrainOrder", "TrainResult", "check_folder", "train"]
 
+_BY_COMMAND = "Lower train.learning_rate, and look for broken images with --check."
+_BY_FORM = "Look for broken pixels in the images, paint more, or start from another model."
 _AXES = "ABDEFGHIJKLM"  # of positions, whatever they are
 
 
@@ -89,7 +93,7 @@ class TrainResult:
 def train(
     order: TrainOrder,
     tune: Callable[..., Tuned],
-    on_run: Callable[[OwnRun], None],
+    on_begin: Callable[[tuple[OwnRun, PreviewWindow | None]], None],
     on_event: Callable[[Event], None],
     enough: threading.Event,
     progress: Progress,
@@ -102,8 +106,8 @@ def train(
         The order.
     tune
         Does the training: :func:`~napari_cytosynth.training.teach.process.run.tune_in_process`.
-    on_run
-        Called with the training once it has its folder.
+    on_begin
+        Called with the training once it has its folder, and the window of its preview.
     on_event
         Called with losses and scores.
     enough
@@ -131,7 +135,8 @@ def train(
     except ImportError as error:
         raise CytosynthError(explain(error, TRAIN_EXTRA)) from error
     run = order.resume or begin_run(order.name, order.model, order.data_dir)
-    on_run(run)
+    window = preview_window(order.pairs)
+    on_begin((run, window))
     request = TuningRequest(
         run.model,
         run.folder,
@@ -141,8 +146,14 @@ def train(
         order.minutes,
         order.steps,
         order.seed,
+        None if window is None else window.pixels,
     )
-    tuned = tune(request, on_event, progress, enough)
+    try:
+        tuned = tune(request, on_event, progress, enough)
+    except Cancelled:
+        raise
+    except CytosynthError as error:
+        raise CytosynthError(str(error).replace(_BY_COMMAND, _BY_FORM)) from error
     # the start model under another name needs no comparison
     return _compared(order, run, tuned, progress) if tuned.better else TrainResult(run, tuned)
 
@@ -157,7 +168,9 @@ def _compared(order: TrainOrder, run: OwnRun, tuned: Tuned, progress: Progress) 
             segment(image, model=model, device="cpu", progress=progress, **options)
             for model in (run.model, tuned.model)
         ]
-    except CytosynthError as error:
+    except Cancelled:
+        raise
+    except (CytosynthError, OSError) as error:  # the model is none the worse for it
         return TrainResult(run, tuned, messages=[f"They could not be compared: {error}"])
     return TrainResult(run, tuned, *found)
 
@@ -175,7 +188,7 @@ def _image(order: TrainOrder, run: OwnRun) -> tuple[Any, dict[str, Any]]:
     from napari_cytosynth.training.teach.material import FOLDER, IMAGES
 
     files = image_files((run.data_dir or run.folder / FOLDER) / IMAGES)
-    data = np.squeeze(np.asarray(read_image(files[0]).data))
+    data = np.squeeze(np.asarray(read_image(next(iter(files.values()))).data))
     return Source(data, run.name), {"axes": "YX"}
 
 

@@ -12,6 +12,7 @@ from napari_cytosynth.widgets.common.parts import single_shot
 
 from .form import TrainForm
 from .job import TrainOrder, TrainResult, train
+from .preview import PreviewLayer, PreviewWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["RunningForm", "time_left"]
 
 _TAKE_MS = 250
+_WORDS = 0.25  # s between two sentences
 
 
 class RunningForm(TrainForm):
@@ -50,7 +52,9 @@ class RunningForm(TrainForm):
         self._found: TrainResult | None = None
         self._order_used = TrainOrder()
         self._ending: Literal["pause", "cancel"] = "pause"
+        self._next_words = 0.0
         self._ticks: deque[tuple[float, int]] = deque(maxlen=200)
+        self._preview = PreviewLayer(viewer)
         super().__init__(viewer)
         self._take_soon = single_shot(self.native, _TAKE_MS, self._take_events)
         self._pause.changed.connect(lambda *_: self._on_pause())
@@ -132,7 +136,7 @@ class RunningForm(TrainForm):
 
     def _training(self, order: TrainOrder) -> Callable[[Progress], TrainResult]:
         events, enough, given = self._events, self._enough, self._tune
-        known: list[OwnRun] = []
+        known: list[tuple[OwnRun, PreviewWindow | None]] = []
         self._known = known  # filled by the job
 
         def work(progress: Progress) -> TrainResult:
@@ -164,10 +168,15 @@ class RunningForm(TrainForm):
         self._bar.setRange(0, max(tick.total, 0))
         self._bar.setValue(tick.done)
         trains = tick.total > 0 and tick.message in ("training", "validation")
+        now = time.monotonic()
+        if trains:
+            self._ticks.append((now, tick.done))
+        if trains and now < self._next_words:  # a new text makes the layout of the form anew
+            return
+        self._next_words = now + _WORDS if trains else 0.0
         self._stop.enabled = trains and not self._enough.is_set() and not self._runs.cancelling
         words = [f"{tick.message[:1].upper()}{tick.message[1:]} …"] if tick.message else []
         if trains:
-            self._ticks.append((time.monotonic(), tick.done))
             words.append(time_left(self._ticks, tick.total))
         if self._enough.is_set() and trains:
             words = ["Stopping after a last validation …"]
@@ -179,17 +188,26 @@ class RunningForm(TrainForm):
         while self._events:
             found.append(self._events.popleft())
         if found:
+            from napari_cytosynth.training.teach.process.messages import Seen
+
             self.curves.add(found)
+            self._preview.begin(self._known[0][1])
+            seen = [event for event in found if isinstance(event, Seen)]
+            for event in seen[-1:]:
+                self._preview.show(event.probability)
         if self._runs.busy:
             self._take_soon.start()
 
     def _on_result(self, outcome: Outcome[TrainResult]) -> None:
         self._take_soon.stop()
         self._take_events()
-        self._run = self._known[0] if self._known else self._run
+        self._preview.remove()
+        self._run = self._known[0][0] if self._known else self._run
         self._show_running(False)
         if outcome.value is not None:
             self._show_result(outcome.value)
+            if not outcome.value.tuned.better and self._discard(self._run):
+                self._run = self._found = None  # a copy of the start model
         elif outcome.stopped:
             self._show_stopped()
         else:
@@ -214,12 +232,15 @@ class RunningForm(TrainForm):
             self._run = None
         return self._run is not None
 
-    def _discard(self, run: OwnRun | None) -> None:
+    def _discard(self, run: OwnRun | None) -> bool:
+        """Delete a training; return whether it is gone."""
         if run is not None and run.folder.exists():
             try:
                 run.discard()
             except CytosynthError as error:
                 self._show_status(f"⚠ {error}")
+                return False
+        return True
 
     def _show_running(self, running: bool) -> None:
         self._bar.setRange(0, 0)
@@ -263,10 +284,9 @@ class RunningForm(TrainForm):
         """Delete the training that is over, or that Resume would go on with."""
         run = self._run
         if run is not None and not self._runs.busy:
-            self._run = None
             self._clear_result()
             self._show_status(f"“{run.name}” is deleted.")
-            self._discard(run)
+            self._run = None if self._discard(run) else run
             self._show_waiting()
 
 

@@ -11,7 +11,7 @@ from napari_cytosynth.widgets.common.closing import CloseGuard
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.opening import open_widget
 
-from .comparison import Comparison
+from .comparison import ModelComparison
 from .job import check_folder
 from .running import RunningForm
 from .wording import describe
@@ -62,7 +62,7 @@ class TrainWidget(RunningForm):
         napari_viewer: napari.viewer.Viewer,
         tune: Callable[..., Tuned] | None = None,
     ) -> None:
-        self._comparison = Comparison(napari_viewer)
+        self._comparison = ModelComparison(napari_viewer)
         super().__init__(napari_viewer, tune)
         self._checks: JobRunner[list[tuple[str, str]]] = JobRunner(self.native)
         self._folder.chosen.connect(self.check)
