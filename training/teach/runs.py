@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.errors import InputError, OutputError, RecipeError
 from napari_cytosynth.files import explained_errors, replace_file
 from napari_cytosynth.training.reports.records import CHOSEN, LAST, LOCK, RECIPE
 from napari_cytosynth.zoo.card.record import LONGEST_NAME
@@ -19,8 +19,22 @@ from .recipe import plain_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["OwnRun", "begin_run", "free_name", "keep_model", "lock_file", "waiting_runs"]
+__all__ = [
+    "BUSY",
+    "OwnRun",
+    "begin_run",
+    "check_alone",
+    "free_name",
+    "keep_model",
+    "lock_file",
+    "waiting_runs",
+]
 
+BUSY = (
+    "Another training is under way on this machine, and a second one would make both slow: wait "
+    "for it, or stop it."
+)
+"""Sentence for a second training."""
 _SESSION = "session.json"
 _LONGEST = LONGEST_NAME - 4  # with a number behind it
 
@@ -71,17 +85,35 @@ class OwnRun:
             shutil.rmtree(self.folder)
 
     def _check_idle(self) -> None:
-        if not (self.folder / LOCK).exists():
-            return
-        from filelock import FileLock, Timeout
-
-        try:
-            with FileLock(self.folder / LOCK, timeout=0):
-                return
-        except Timeout as error:
+        if _is_held(self.folder / LOCK):
             raise OutputError(
                 f"“{self.name}” is being trained by another process: stop it there first."
-            ) from error
+            )
+
+
+def _is_held(lock: Path) -> bool:
+    """Return whether a process holds a file lock."""
+    if not lock.exists():
+        return False
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def check_alone() -> None:
+    """Check that no training of the widget is under way, in any window.
+
+    Raises
+    ------
+    RecipeError
+        If one is.
+    """
+    if _is_held(lock_file()):
+        raise RecipeError(BUSY)
 
 
 def _runs_folder() -> Path:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from filelock import FileLock
 
 import napari_cytosynth as cytosynth
-from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.errors import CytosynthError, RecipeError
 from napari_cytosynth.training.teach.pairs import read_pairs
-from napari_cytosynth.training.teach.process.messages import Learned, Scored, Seen, TuningRequest
+from napari_cytosynth.training.teach.process.child import tune
+from napari_cytosynth.training.teach.process.messages import (
+    Learned,
+    Previewed,
+    Scored,
+    TuningRequest,
+)
 from napari_cytosynth.training.teach.process.run import tune_in_process
 
 # each process imports torch anew
@@ -43,16 +50,16 @@ def test_a_killed_training_goes_on_and_ends_early_with_its_best(request_of):
 
     with pytest.raises(CytosynthError, match=r"ended without a word.*Resume"):
         tune_in_process(request_of, kill, quiet)
-    assert {type(event) for event in events} == {Learned, Scored, Seen}
+    assert {type(event) for event in events} == {Learned, Scored, Previewed}
     (window, *_), (start, *_) = (
-        [event for event in events if isinstance(event, kind)] for kind in (Seen, Scored)
+        [event for event in events if isinstance(event, kind)] for kind in (Previewed, Scored)
     )
     assert window.probability.shape == request_of.window.shape
     assert start.step == 0
     again = []
 
     def stop(event):
-        again.extend([] if isinstance(event, Seen) else [event])
+        again.extend([] if isinstance(event, Previewed) else [event])
         enough.set()
 
     tuned = tune_in_process(request_of, stop, quiet, enough)
@@ -65,9 +72,6 @@ def test_a_killed_training_goes_on_and_ends_early_with_its_best(request_of):
 
 def test_a_second_training_is_refused(request_of):
     request_of.lock.parent.mkdir()
-    with (
-        FileLock(request_of.lock),
-        pytest.raises(CytosynthError, match="Another training is under way on this machine"),
-    ):
-        tune_in_process(request_of, lambda event: None, quiet)
+    with FileLock(request_of.lock), pytest.raises(RecipeError, match="Another training"):
+        tune(request_of, SimpleNamespace(send=None, progress=quiet))
     assert not request_of.out.exists()

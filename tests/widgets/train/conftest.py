@@ -13,7 +13,7 @@ import torch
 
 from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
 from napari_cytosynth.training.teach.process.child import tune
-from napari_cytosynth.training.teach.process.messages import Learned, Scored, Seen, Tuned
+from napari_cytosynth.training.teach.process.messages import Learned, Previewed, Scored, Tuned
 from napari_cytosynth.zoo.model_files import save_model
 
 
@@ -36,7 +36,7 @@ class FakeTuning:
         on_event(Learned(10, 0.5))
         on_event(Scored(30, {"score": 0.6}))
         if request.window is not None:
-            on_event(Seen(np.full(request.window.shape, 200, np.uint8)))
+            on_event(Previewed(np.full(request.window.shape, 200, np.uint8)))
         for _ in range(2000):
             progress(30, 120, "training")
             if self.gate.is_set() or enough.is_set():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from qtpy.QtWidgets import QMessageBox
 
 from napari_cytosynth.errors import CytosynthError
@@ -92,15 +93,20 @@ def test_closing_napari_asks_and_the_next_session_goes_on(
     assert later.result.after is not None
 
 
-def test_what_brings_nothing_leaves_nothing(running, tuning):
+def test_what_brings_nothing_leaves_nothing(running, tuning, home):
     running._cancel.native.click()
     assert running.wait(20)
     assert "nothing is kept" in running.status.value
+    with FileLock(home / "training" / ".lock"):
+        running.run()
+        assert running.wait(20)
+    assert "Another training is under way on this machine" in running.status.value
     tuning.gate.set()
-    tuning.error = CytosynthError("Another training is under way on this machine.")
+    tuning.error = CytosynthError("“mine” cannot be written: there is no space left.")
     running.run()
     assert running.wait(20)
-    assert "Another training" in running.status.value
+    assert "no space left" in running.status.value
+    assert len(tuning.requests) == 2
     for request in tuning.requests:
         assert not request.out.exists()
     assert enabled(running) == ["Train"]

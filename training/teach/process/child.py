@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "tune"]
 
-_BUSY = (
-    "Another training is under way on this machine, and a second one would make both slow: wait "
-    "for it, or stop it."
-)
-
 
 def _prepared(request: TuningRequest) -> PreparedTuning:
     """Return a run that goes on, or one that begins."""
@@ -83,6 +78,7 @@ def tune(request: TuningRequest, sender: Sender) -> None:
     from napari_cytosynth.training.loop.limits import EndEarly
     from napari_cytosynth.training.loop.processes import hold_lock
     from napari_cytosynth.training.run.fit import train
+    from napari_cytosynth.training.teach.runs import BUSY
 
     def progress(done: int, total: int, text: str, /) -> None:
         sender.progress(done, total, text)
@@ -91,7 +87,7 @@ def tune(request: TuningRequest, sender: Sender) -> None:
 
     with explained_errors(request.lock.parent):
         request.lock.parent.mkdir(parents=True, exist_ok=True)
-    with hold_lock(request.lock, _BUSY), explained_errors(request.out):
+    with hold_lock(request.lock, BUSY), explained_errors(request.out):
         run = _prepared(request)
         model = train(
             run.recipe,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.teach.pairs import AnnotatedPlane
 
-__all__ = ["Event", "Failed", "Learned", "Scored", "Seen", "Tuned", "TuningRequest", "Working"]
+__all__ = ["Event", "Failed", "Learned", "Previewed", "Scored", "Tuned", "TuningRequest", "Working"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +101,11 @@ class Tuned(Final):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Previewed:
     """What the network finds now in the window of a preview: (Y, X), 255 for certain."""
 
     probability: NDArray[np.uint8]
 
 
-Event = Learned | Scored | Seen
+Event = Learned | Scored | Previewed
 """What comes between progress and the end."""

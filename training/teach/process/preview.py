@@ -13,7 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.segment import segment
 
-from .messages import Seen
+from .messages import Previewed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +38,12 @@ class Preview(Callback):
     window
         (Y, X) pixels of an image.
     send
-        Called with a :class:`~.messages.Seen`.
+        Called with a :class:`~.messages.Previewed`.
     """
 
-    def __init__(self, model: Model, window: NDArray[Any], send: Callable[[Seen], None]) -> None:
+    def __init__(
+        self, model: Model, window: NDArray[Any], send: Callable[[Previewed], None]
+    ) -> None:
         self._model, self._window, self._send = model, window, send
         self._quick = True
 
@@ -53,5 +55,5 @@ class Preview(Callback):
         network: Any = deepcopy(pl_module.network).float().cpu().eval()
         model = replace(self._model, network=network)
         found = segment(self._window, model=model, device="cpu", axes="YX", progress=silent)
-        self._send(Seen(np.round(255 * np.asarray(found.probability)).astype(np.uint8)))
+        self._send(Previewed(np.round(255 * np.asarray(found.probability)).astype(np.uint8)))
         self._quick = time.monotonic() - begun < _LONGEST

@@ -34,7 +34,9 @@ class FolderPanel(Container[Any]):
         self.path = LineEdit(tooltip="Folder with “image”, and “mask” or “labels”.")
         self.path.native.setPlaceholderText("folder with image, and mask or labels")
         self.browse = PushButton(text="Choose…")
-        self._row = Container(widgets=[self.path, self.browse], layout="horizontal", labels=False)
+        self._row: Container[Any] = Container(
+            widgets=[self.path, self.browse], layout="horizontal", labels=False
+        )
         self._row.margins = (0, 0, 0, 0)
         super().__init__(widgets=[self._row], labels=False)
         self.margins = (0, 0, 0, 0)

@@ -123,8 +123,9 @@ def train(
     try:
         from napari_cytosynth.training.teach.process.messages import TuningRequest
         from napari_cytosynth.training.teach.recipe import check_kind
-        from napari_cytosynth.training.teach.runs import begin_run, lock_file
+        from napari_cytosynth.training.teach.runs import begin_run, check_alone, lock_file
 
+        check_alone()
         progress(0, 0, "Looking at what is painted")
         planes: tuple[Any, ...] = ()
         if order.resume is None:

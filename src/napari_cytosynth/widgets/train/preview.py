@@ -58,7 +58,7 @@ def preview_window(pairs: Sequence[PairCopy]) -> PreviewWindow | None:
         for middle, size in zip(painted.mean(axis=0), plane.shape, strict=True)
     ]
     where = tuple(slice(start, start + _SIDE) for start in corner)
-    index = dict(enumerate((*place, *corner)))
+    index = {axis: float(at) for axis, at in enumerate((*place, *corner))}
     geometry = layer_geometry(geometry_of(image), range(image.ndim), index)
     return PreviewWindow(np.array(plane[where]), image.name, geometry)
 

@@ -188,11 +188,11 @@ class RunningForm(TrainForm):
         while self._events:
             found.append(self._events.popleft())
         if found:
-            from napari_cytosynth.training.teach.process.messages import Seen
+            from napari_cytosynth.training.teach.process.messages import Previewed
 
             self.curves.add(found)
             self._preview.begin(self._known[0][1])
-            seen = [event for event in found if isinstance(event, Seen)]
+            seen = [event for event in found if isinstance(event, Previewed)]
             for event in seen[-1:]:
                 self._preview.show(event.probability)
         if self._runs.busy:
