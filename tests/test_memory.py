@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,3 +42,31 @@ def test_a_limit_of_a_container_counts(tmp_path, monkeypatch):
     assert memory.available_memory() <= 120_000
     (tmp_path / "memory.max").write_text("max")
     assert memory.available_memory() > 120_000
+
+
+HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+COUNT = """
+import resource, sys
+import napari_cytosynth, torch
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.zeros(8)
+before = faults()
+torch.ones(2**26)
+print(faults() - before)
+"""
+
+
+@pytest.mark.skipif(
+    not HUGE.exists() or "[never]" in HUGE.read_text(), reason="Linux gives no huge pages here"
+)
+def test_large_results_are_not_asked_for_page_by_page():
+    pages = 4 * 2**26 // 4096
+    environment = {k: v for k, v in os.environ.items() if k != "THP_MEM_ALLOC_ENABLE"}
+    result = subprocess.run(
+        [sys.executable, "-c", COUNT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(result.stdout) < pages / 2

@@ -6,6 +6,7 @@ nor Qt.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.teach.task import fine_tune
     from napari_cytosynth.zoo.catalogue import ModelInfo, list_models
     from napari_cytosynth.zoo.loading import Model, load_model
+
+# Read by torch at its first allocation: large results come in pages of 2 MB where Linux lets a
+# program ask for them, else a fifth of a large plane's time is spent on pages of 4 kB.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 __all__ = [
     "BatchResult",

@@ -131,6 +131,19 @@ def test_a_smooth_network_is_the_same_one_without_its_checkerboard(dtype):
     )
 
 
+def test_each_smoothing_takes_a_pattern_of_four_pixels_to_a_quarter():
+    steps = torch.tensor([1.0, 0, -1, 0]).repeat(4)
+    board = steps[:, None] * steps[None]
+    with torch.inference_mode():
+        once, twice = (
+            UNet(1, 1, widths=(4,), stem=2, smooth=times).smooth(board[None, None])
+            for times in (1, 2)
+        )
+    inner = slice(2, -2)
+    torch.testing.assert_close(once[0, 0, inner, inner], board[inner, inner] / 4)
+    torch.testing.assert_close(twice[0, 0, inner, inner], board[inner, inner] / 16)
+
+
 def test_a_smooth_network_has_nothing_at_the_nyquist_frequency():
     smooth = UNet(1, 1, widths=(4,), stem=2, smooth=True).eval()
     board = (torch.arange(16)[:, None] + torch.arange(16)[None]) % 2

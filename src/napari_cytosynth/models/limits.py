@@ -36,6 +36,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "out_channels": (0, 1024),
     "patch": (0, 32),
     "size": (0, 8192),
+    "smooth": (0, 16),
     "stem": (0, 32),
     "time_widths": (0, 65536),
     "width": (0, 8192),

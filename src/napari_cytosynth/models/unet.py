@@ -140,8 +140,10 @@ class UNet(UNetEncoder):
         ``last`` block of the decoder, where many samples cost little more than one.
         Default: ``"coarsest"``.
     smooth
-        Whether the output is blurred by a binomial filter, (1, 2, 1) / 4 along Y and X. That has
-        a zero at the Nyquist frequency, where a stem of 2 leaves a checkerboard. Default: False.
+        How often the output is blurred by a binomial filter, (1, 2, 1) / 4 along Y and X. That has
+        a zero at the Nyquist frequency, where a stem of 2 leaves a checkerboard, and each time takes
+        what the layer before it leaves, of a period of 4 px along both axes, to a quarter.
+        Default: 0.
 
     Notes
     -----
@@ -158,7 +160,7 @@ class UNet(UNetEncoder):
         stem: int = 1,
         dropout: float = 0.0,
         dropout_at: Literal["coarsest", "last"] = "coarsest",
-        smooth: bool = False,
+        smooth: int = 0,
     ) -> None:
         if dropout_at not in ("coarsest", "last"):
             raise ValueError(f"dropout_at must be coarsest or last, not {dropout_at}")
@@ -174,7 +176,7 @@ class UNet(UNetEncoder):
         )
         self.head = nn.Conv2d(widths[0], out_channels * stem**2, 1)
         self.to_pixels = nn.PixelShuffle(stem)
-        self.smooth = Binomial() if smooth else nn.Identity()
+        self.smooth = nn.Sequential(*(Binomial() for _ in range(smooth)))
 
     def before_dropout(self, x: torch.Tensor) -> tuple[torch.Tensor]:
         """Compute the features before the dropout of the last block, shared by all samples."""
@@ -191,7 +193,8 @@ class UNet(UNetEncoder):
         output: torch.Tensor = self.head(x)
         if self.to_pixels.upscale_factor > 1:
             output = self.to_pixels(output)
-        return self.smooth(output)  # type: ignore[no-any-return]
+        smoothed: torch.Tensor = self.smooth(output)
+        return smoothed
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to logits (N, out_channels, Y, X)."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from glob import glob
 
 import numpy as np
 import pytest
@@ -223,10 +224,12 @@ def test_a_client_that_is_killed_leaves_whole_fields_and_no_task(
     plate, out = tmp_path / "p.zarr", tmp_path / "out"
     write_a_plate(plate, picture(), {"A/1": 40})
     given = [plate, out, saved_model, cluster.scheduler_address]
-    client = subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, given)])
-    _await(lambda: list(out.rglob("*-provenance.json")))
-    client.kill()
-    client.wait(60)
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, given)]) as client:
+        try:
+            # glob, unlike Path.rglob, does not mind folders that vanish meanwhile
+            _await(lambda: glob(f"{out}/**/*-provenance.json", recursive=True))
+        finally:
+            client.kill()
     _await(lambda: not dask.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks)))
     _await(
         lambda: not any(dask.run(lambda dask_worker: dask_worker.state.executing_count).values())

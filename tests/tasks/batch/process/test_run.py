@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -132,8 +133,9 @@ def test_a_process_that_is_killed_is_told(request_of, many):
     def kill(event):
         if isinstance(event, ItemFinished):
             for child in psutil.Process().children():
-                if "process.child" in " ".join(child.cmdline()):
-                    child.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended
+                    if "process.child" in " ".join(child.cmdline()):
+                        child.kill()
 
     with pytest.raises(CytosynthError, match="ended without a word"):
         run_in_process(request_of(many), kill, quiet)
