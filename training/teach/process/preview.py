@@ -52,7 +52,8 @@ class Preview(Callback):
         if not self._quick:
             return
         begun = time.monotonic()
-        network: Any = deepcopy(pl_module.network).float().cpu().eval()
+        network: Any = deepcopy(pl_module.network)
+        network.float().cpu().eval()
         model = replace(self._model, network=network)
         found = segment(self._window, model=model, device="cpu", axes="YX", progress=silent)
         self._send(Previewed(np.round(255 * np.asarray(found.probability)).astype(np.uint8)))

@@ -165,15 +165,15 @@ def _compared(order: TrainOrder, run: OwnRun, tuned: Tuned, progress: Progress) 
 
     try:
         image, options = _image(order, run)
-        found = [
+        before, after = (
             segment(image, model=model, device="cpu", progress=progress, **options)
             for model in (run.model, tuned.model)
-        ]
+        )
     except Cancelled:
         raise
     except (CytosynthError, OSError) as error:  # the model is none the worse for it
         return TrainResult(run, tuned, messages=[f"They could not be compared: {error}"])
-    return TrainResult(run, tuned, *found)
+    return TrainResult(run, tuned, before, after)
 
 
 def _image(order: TrainOrder, run: OwnRun) -> tuple[Any, dict[str, Any]]:

@@ -140,9 +140,9 @@ class RunningForm(TrainForm):
         self._known = known  # filled by the job
 
         def work(progress: Progress) -> TrainResult:
-            tune = given
-            if tune is None:
-                from napari_cytosynth.training.teach.process.run import tune_in_process as tune
+            from napari_cytosynth.training.teach.process.run import tune_in_process
+
+            tune = tune_in_process if given is None else given
             return train(order, tune, known.append, events.append, enough, progress)
 
         return work
