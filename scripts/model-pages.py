@@ -63,8 +63,9 @@ def _overview() -> str:
     rows = [
         "# The bundled models",
         "",
-        "The pages are the models' own cards: what a model was trained on, how good it is on images",
-        "that it never saw, where it fails, under which licence, and the commands that measure it again.",
+        "The pages are the models' own cards: what a model was trained on, how good it is on",
+        "images that it never saw, where it fails, under which licence, and the commands that",
+        "measure it again.",
         "",
         "| model | for | licence of the weights | size |",
         "|---|---|---|---|",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +14,16 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import Model
 
 torch.set_num_threads(1)
 # No measuring of bfloat16 into the user's cache; the same numbers on every machine.
 os.environ.setdefault("CYTOSYNTH_PRECISION", "float32")
-# nothing of the user's own models: a folder that is not there
-os.environ["CYTOSYNTH_HOME"] = str(Path(__file__).with_name("no-own-models"))
+# Nothing of the user's own models and settings; tests that write have a folder of their own.
+os.environ["CYTOSYNTH_HOME"] = str(Path(tempfile.gettempdir()) / f"cytosynth-none-{os.getpid()}")
 
 
 HERE = Path(__file__).parent
@@ -347,3 +351,27 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real images are not there: {folder}")
     return folder
+
+
+def _load(name: str) -> ModuleType:
+    """Load a file of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"tests_{name}", HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_hub = _load("hub")
+model_folder, hub_server, hub_client = _hub.model_folder, _hub.hub_server, _hub.hub_client
+_cpnet = _load("cpnet")
+make_cpnet, cellpose_state = _cpnet.make_cpnet, _cpnet.cellpose_state
+cellpose_model = _cpnet.cellpose_model
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the test's own for settings and own models."""
+    monkeypatch.setenv("CYTOSYNTH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"

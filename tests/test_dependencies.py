@@ -27,7 +27,7 @@ OWN = {"napari_cytosynth", "tests"}
 EXTRAS_OF = {
     "src": ("distributed", "parquet", "plots", "readers"),
     "training": ("train", "distributed"),
-    "scripts": ("train",),
+    "scripts": ("train", "docs"),
     "tests": ("train", "distributed", "parquet", "plots", "readers", "test", "bench"),
 }
 

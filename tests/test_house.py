@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -64,3 +65,26 @@ def test_every_page_is_in_the_menu():
     menu = (ROOT / "mkdocs.yml").read_text("utf-8")
     for page in PAGES:
         assert f": {page}" in menu
+
+
+def _tracked() -> list[tuple[str, str]]:
+    """Return the mode and the name of every file of the repository, as git knows them."""
+    listed = subprocess.run(
+        ["git", "-c", "core.quotepath=off", "ls-files", "-s", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rows = [row.split(maxsplit=3) for row in listed.stdout.split("\0") if row]
+    return [(mode, name) for mode, _, _, name in rows]
+
+
+@requires_checkout
+def test_no_file_was_left_by_a_test_and_no_link_leads_out():
+    tracked = _tracked()
+    if not tracked:
+        pytest.skip("not a clone")
+    assert not [name for _, name in tracked if not re.fullmatch(r"[\w./-]+", name, re.ASCII)]
+    links = [name for mode, name in tracked if mode == "120000"]
+    assert all((ROOT / name).resolve().is_relative_to(ROOT) for name in links)

@@ -254,6 +254,12 @@ def calls(make_model, make_stainer, make_generator, tmp_path_factory) -> list[Ca
     ]
 
 
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any text may be taken for a path, and some are written to."""
+    monkeypatch.chdir(tmp_path)
+
+
 def _sentence(function: Callable[..., Any], arguments: dict[str, Any]) -> str:
     """Return what the user reads, in one line: nothing after a result."""
     try:

@@ -1,4 +1,4 @@
-"""The tutorials of the documentation do what they say, line by line, in a fresh folder."""
+"""The tutorials of the documentation run, line by line, in a fresh folder."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_tutorial_runs_as_it_stands(page, tmp_path, monkeypatch) -> None:
+def test_a_tutorial_runs_but_for_a_shorter_training(page, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     for kind, text in blocks(page):
         if kind == "python":
-            exec(compile(text, page, "exec"), {})
+            exec(compile(text.replace("steps=60", "steps=2"), page, "exec"), {})
             continue
         for line in text.splitlines():
             program, *arguments = shlex.split(line)

@@ -105,3 +105,23 @@ def test_a_failed_command_leaves_no_empty_folder(tiny_generator, tmp_path, capsy
     assert generate(tiny_generator("classes"), out, "--class", "malignant") != 0
     assert "malignant" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_shapes_of_a_file_are_filled(tiny_generator, tmp_path, capsys):
+    ring = [[10, 20], [50, 20], [50, 60], [10, 20]]
+    path = tmp_path / "part.geojson"
+    path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    model, out = tiny_generator("pairs"), tmp_path / "out"
+    options = ["--region", str(path), "--at-border", "drop", "--count", "1"]
+    assert generate(model, out, *options) == 0
+    pixels = tifffile.imread(out / "images.tif")
+    assert pixels.shape == (40, 40)
+    assert np.isnan(pixels[39, 0])
+    assert np.isfinite(pixels[0, 39])
+    parameters = json.loads((out / "provenance.json").read_text())["parameters"]
+    assert parameters["region"]["name"] == "part.geojson"
+    assert parameters["at_border"] == "drop"
+    assert "taken as pixels of the synthetic images, which are 0.5 µm" in capsys.readouterr().out
+    assert generate(model, tmp_path / "more", *options, "--separate") != 0
+    assert "empty outside of the region" in capsys.readouterr().err
+    assert not (tmp_path / "more").exists()

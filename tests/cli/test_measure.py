@@ -73,3 +73,9 @@ def test_what_is_for_one_image_is_refused_for_many(files, capsys):
     line = ["measure", folder / "nuclei.tif", folder / "cells.tif", "--track", "--out", folder]
     assert main([str(part) for part in line]) == 1
     assert "give a single file" in capsys.readouterr().err
+
+
+def test_labels_below_0_are_explained(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "labels.tif", np.full((8, 8), -1, np.int16))
+    assert main(["measure", str(tmp_path / "labels.tif"), "--out", str(tmp_path / "out")]) == 1
+    assert "Some labels are below 0" in capsys.readouterr().err

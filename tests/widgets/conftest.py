@@ -267,14 +267,16 @@ def network():
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path, monkeypatch):
-    """A folder of settings of the test's own: nothing of the user's is read or written."""
+    """Folders of settings of the test's own: nothing of the user's is read or written."""
     from qtpy.QtCore import QSettings
 
-    from napari_cytosynth.widgets.common import remembered
+    from napari_cytosynth.widgets.common import preferences, remembered
 
     file = str(tmp_path / "widgets.ini")
     make = lambda: QSettings(file, QSettings.Format.IniFormat)  # noqa: E731
     monkeypatch.setattr(remembered, "_settings", make)
+    monkeypatch.setattr(preferences, "_page", lambda: None)
+    monkeypatch.setenv("CYTOSYNTH_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def test_damage_on_the_way_is_not_kept(run: Any) -> None:
 
 
 @pytest.mark.parametrize("moment", ["connecting", "between bytes"])
-def test_cancel_stops_within_a_second_and_keeps_nothing(
+def test_cancel_stops_within_a_second_and_keeps_nothing_that_could_be_used(
     run: Any, hub_server: Any, moment: str
 ) -> None:
     answer = run(f"""
@@ -320,7 +320,7 @@ def test_publish_uploads_the_three_files(run: Any, hub_server: Any, model_folder
     ("environment", "error", "says"),
     [
         ({"HF_TOKEN": "hf_unknown"}, "GatedRepositoryError", "does not know who you are"),
-        ({"HF_HUB_OFFLINE": "1"}, "NetworkError", "uploaded while HF_HUB_OFFLINE is set"),
+        ({"HF_HUB_OFFLINE": "1"}, "NetworkError", "cannot be uploaded: HF_HUB_OFFLINE forbids"),
         ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "NetworkError", "could not be uploaded to"),
     ],
 )

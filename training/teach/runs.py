@@ -12,7 +12,8 @@ from napari_cytosynth.errors import InputError, OutputError, RecipeError
 from napari_cytosynth.files import explained_errors, replace_file
 from napari_cytosynth.training.reports.records import CHOSEN, LAST, LOCK, RECIPE
 from napari_cytosynth.zoo.card.record import LONGEST_NAME
-from napari_cytosynth.zoo.own import data_folder, own_models_folder
+from napari_cytosynth.zoo.own import models_folder
+from napari_cytosynth.zoo.settings import home
 
 from .recipe import plain_name
 
@@ -117,7 +118,7 @@ def check_alone() -> None:
 
 
 def _runs_folder() -> Path:
-    return data_folder() / "training"
+    return home() / "training"
 
 
 def lock_file() -> Path:
@@ -129,7 +130,7 @@ def free_name(wanted: str) -> str:
     """Return a name for a model that no other one has, as like the wanted one as possible."""
     plain = plain_name(wanted)[:_LONGEST]
     name, number = plain, 1
-    while any((place / name).exists() for place in (own_models_folder(), _runs_folder())):
+    while any((place / name).exists() for place in (models_folder(), _runs_folder())):
         number += 1
         name = f"{plain}-{number}"
     return name
@@ -199,7 +200,7 @@ def keep_model(run: OwnRun, model: Path) -> Path:
     """
     if not model.is_dir():
         raise InputError(f"The model is no longer in “{model}”.")
-    place = own_models_folder() / run.name
+    place = models_folder() / run.name
     if place.exists():
         raise OutputError(f"There is a model in “{place}” already: move it away first.")
     with explained_errors(place):

@@ -217,15 +217,27 @@ def add_device(group: Any) -> None:
     )
 
 
-def add_region(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the shapes that limit a task to a part of the image."""
-    group = parser.add_argument_group("only a part of the image")
+def add_region(
+    parser: argparse.ArgumentParser,
+    title: str = "only a part of the image",
+    about: str = "only what lies inside of these shapes counts, for a single image",
+) -> None:
+    """Add the options of the shapes that limit a task to a part of the image.
+
+    Parameters
+    ----------
+    parser
+        Of the command.
+    title, about
+        Of the group, and what the shapes do.
+    """
+    group = parser.add_argument_group(title)
     group.add_argument(
         "--region",
         type=path_of,
         metavar="SHAPES",
-        help="only what lies inside of these shapes counts: GeoJSON (QuPath), .roi or .zip "
-        "(ImageJ), or the .csv that napari saves of a Shapes layer; for a single image",
+        help=f"{about}: GeoJSON (QuPath), .roi or .zip (ImageJ), or the .csv that napari saves of "
+        "a Shapes layer",
     )
     group.add_argument(
         "--at-border",

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 
-from .arguments import FILE_SUFFIXES, add_device, add_model, check_output, save_result
+from .arguments import (
+    FILE_SUFFIXES,
+    add_device,
+    add_model,
+    add_region,
+    check_output,
+    region_arguments,
+    save_result,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from napari_cytosynth.tasks.generate.part import Part
     from napari_cytosynth.tasks.generate.result import Generation
     from napari_cytosynth.zoo.loading import Model
 
@@ -55,6 +64,11 @@ def add_parser(commands: Any) -> None:
         help="write the way from noise to image too, as trajectory.tif and trajectory.gif",
     )
     add_device(group)
+    add_region(
+        parser,
+        "only inside of shapes",
+        "images as large as the box around these shapes, in px of the model, and empty outside",
+    )
     parser.set_defaults(run=run)
 
 
@@ -111,8 +125,10 @@ def run(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.model, arguments.device)
     walks = arguments.vary is not None
     film = _film(arguments) if walks or arguments.trajectory else None
-    _check_room(arguments, model, film)
-    result = _make(arguments, model)
+    part = _part(arguments, model)
+    sides = arguments.size or ((16,) if part is None else part.size)
+    _check_room(arguments, model, film, sides)
+    result = _make(arguments, model, part)
     for message in result.messages:
         echo(message)
     try:
@@ -136,7 +152,21 @@ def _film(arguments: argparse.Namespace) -> Path:
     return out.with_name(f"{out.stem}-{name}") if beside else out / name
 
 
-def _check_room(arguments: argparse.Namespace, model: Model, film: Path | None) -> None:
+def _part(arguments: argparse.Namespace, model: Model) -> Part | None:
+    """Return the part of the world that the images are to fill, if shapes were given."""
+    from napari_cytosynth.tasks.generate.part import find_part
+
+    part = find_part(
+        inference=model.card.inference, **(region_arguments(arguments) or {"region": None})
+    )
+    if part is not None and arguments.separate:
+        part.require_whole("files to train on")
+    return part
+
+
+def _check_room(
+    arguments: argparse.Namespace, model: Model, film: Path | None, sides: Sequence[int]
+) -> None:
     """Check that the files of this model can be written, and that there is space for them."""
     from napari_cytosynth.tasks.export.destination import refuse_foreign_file
 
@@ -147,12 +177,11 @@ def _check_room(arguments: argparse.Namespace, model: Model, film: Path | None) 
     images = ("images", *(("masks", "labels") if masks else ()))
     images += ("trajectory",) if arguments.trajectory and arguments.vary is None else ()
     count, channels = arguments.count or 9, len(inference.output_channels) - masks
-    sides = arguments.size or (16,)
     size = 4 * count * channels * sides[0] * sides[-1]
     check_output(arguments, "generate", images=images, size=size)
 
 
-def _make(arguments: argparse.Namespace, model: Any) -> Generation:
+def _make(arguments: argparse.Namespace, model: Any, part: Part | None) -> Generation:
     from napari_cytosynth.tasks.generate.task import SamplingOptions, sample
 
     walks, size, label = arguments.vary is not None, arguments.size, arguments.label
@@ -169,7 +198,7 @@ def _make(arguments: argparse.Namespace, model: Any) -> Generation:
         guidance=arguments.guidance,
         keep_trajectory=arguments.trajectory,
     )
-    return sample(model, options, device=arguments.device)
+    return sample(model, options, region=part, device=arguments.device)
 
 
 def _print_nearest(result: Generation, model: Any, device: str) -> None:

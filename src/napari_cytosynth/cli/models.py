@@ -1,4 +1,4 @@
-"""``cytosynth models``: list, show, fetch, remove, publish and convert models."""
+"""``cytosynth models``: list, show, fetch, remove, publish, convert, export; see `collection`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
-from napari_cytosynth.errors import InputError, ModelNotFoundError
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
+
+from . import collection
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -30,7 +31,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "models",
         examples=["cytosynth models list", "cytosynth models show fluo-nuclei-unet"],
-        help="list, show, fetch, remove and publish models",
+        help="list, show, fetch, star, copy, add, remove and publish models",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     add = actions.add_parser(
@@ -54,14 +55,16 @@ def add_parser(commands: Any) -> None:
         help="download a model for later use",
     )
     add.add_argument("model", help="a catalogue name or org/name[@revision] of the Hub")
+    add.add_argument("--newest", action="store_true", help="also if an older copy is here")
     add.set_defaults(run=fetch)
     add = actions.add_parser(
         "remove",
         examples=["cytosynth models remove my-lab/my-cells"],
-        help="delete the downloaded copies of a model",
+        help="delete a model that was downloaded or added",
     )
-    add.add_argument("model", help="a catalogue name or org/name of the Hub")
+    add.add_argument("model", help="org/name of the Hub, or the name of a model of yours")
     add.set_defaults(run=remove)
+    collection.add_parsers(actions)
     add = actions.add_parser(
         "publish",
         examples=["cytosynth models publish runs/my-cells/my-cells my-lab/my-cells --dry-run"],
@@ -73,21 +76,38 @@ def add_parser(commands: Any) -> None:
         "--dry-run", action="store_true", help="only check and list what would be uploaded"
     )
     add.set_defaults(run=publish)
+    _add_convert(actions)
+    _add_export(actions)
+
+
+def _add_convert(actions: Any) -> None:
     add = actions.add_parser(
         "convert",
         examples=[
             "cytosynth models convert latest_net_G.pth --as Pix2PixHD --out their-stainer --set "
             "input_channels=brightfield output_channels=nuclei normalisation=zscore",
+            "cytosynth models convert CP_20240101_mine --as Cellpose --out my-cells --set "
+            "input_channels=image",
         ],
         help="turn weights that another program wrote into a model",
-        description="Turn a .pth file of a pix2pixHD generator or a U-Net into a model folder. "
-        "The file is opened in a process of its own by a reader that runs no code of it. What the "
-        "weights do not record is given with --set: at least input_channels, output_channels and "
-        "normalisation.",
+        description="Turn a model of Cellpose 1 to 3, or a .pth file of a pix2pixHD generator or a "
+        "U-Net, into a model folder. The file is opened in a process of its own by a reader that "
+        "runs no code of it. What the weights do not record is given with --set: at least "
+        "input_channels, output_channels and normalisation, of a model of Cellpose at most "
+        "input_channels.",
     )
-    add.add_argument("file", type=Path, metavar="FILE", help="the weights: .pth, .pt, .safetensors")
     add.add_argument(
-        "--as", dest="architecture", required=True, choices=("Pix2PixHD", "UNet"), help="network"
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="the weights: .pth, .pt, .safetensors, or a model of Cellpose",
+    )
+    add.add_argument(
+        "--as",
+        dest="architecture",
+        required=True,
+        choices=("Cellpose", "Pix2PixHD", "UNet", "bioimageio"),
+        help="network",
     )
     add.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the model (default: ./NAME)"
@@ -104,16 +124,37 @@ def add_parser(commands: Any) -> None:
     add.set_defaults(run=convert)
 
 
+def _add_export(actions: Any) -> None:
+    add = actions.add_parser(
+        "export",
+        examples=["cytosynth models export --bioimageio fluo-nuclei-unet nuclei.zip"],
+        help="write a model as a package for other programs",
+        description="Write a model that segments or stains as a package of the BioImage.IO model "
+        "zoo: weights, the network's source, and an example with its result.",
+    )
+    add.add_argument("model", help=MODEL_HELP)
+    add.add_argument("out", type=Path, metavar="OUT.zip", help="the package")
+    add.add_argument(
+        "--bioimageio", action="store_true", required=True, help="in the format of BioImage.IO 0.5"
+    )
+    add.add_argument("--author", nargs="+", default=[], metavar="NAME", help="who made the model")
+    add.add_argument("--overwrite", action="store_true", help="replace the package")
+    add.set_defaults(run=export)
+
+
 def list_them(arguments: argparse.Namespace) -> None:
     """Print one line for each model."""
     from napari_cytosynth.zoo.catalogue import list_models
+    from napari_cytosynth.zoo.collection.stars import starred
     from napari_cytosynth.zoo.text import one_line
 
+    stars = starred()
     rows = [
         tuple(
             one_line(cell)
             for cell in (
-                *(info.source, info.task, f"{info.size_bytes / 1e6:.1f} MB"),
+                info.source + " ★" * (stars.get(info.task) == info.source),
+                *(info.task, f"{info.size_bytes / 1e6:.1f} MB"),
                 *(info.licence, info.title),
             )
         )
@@ -122,57 +163,23 @@ def list_them(arguments: argparse.Namespace) -> None:
     if not rows:
         echo("There are no models on this machine.")
         return
-    for line in _columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
-        echo(line)
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-
-
-def _split(source: str) -> tuple[str, str | None]:
-    """Return repository and revision of a catalogue name or ``org/name[@revision]``."""
-    from napari_cytosynth.zoo.catalogue import find_entry
-
-    name, _, revision = source.partition("@")
-    entry = find_entry(name)
-    if entry is not None:
-        return entry.repository, revision or entry.revision
-    if name.count("/") != 1:
-        raise ModelNotFoundError(
-            f"“{source}” is neither a model of the catalogue nor org/name of the Hub; "
-            "“cytosynth models list” shows the models on this machine."
-        )
-    return name, revision or None
-
-
-def _card(source: str) -> ModelCard:
-    from napari_cytosynth.zoo import hub
-    from napari_cytosynth.zoo.catalogue import bundled_folder
-    from napari_cytosynth.zoo.model_files import read_card
-    from napari_cytosynth.zoo.opening import existing_path
-
-    folder = existing_path(source) or bundled_folder(source)
-    if folder is None:
-        folder = hub.cached(*_split(source))
-    if folder is None:
-        raise ModelNotFoundError(
-            f"“{source}” is not on this machine; “cytosynth models fetch {source}” downloads it."
-        )
-    return read_card(folder)
+    for line in collection.columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
+        echo(printable(line))
 
 
 def show(arguments: argparse.Namespace) -> None:
     """Print the card of one model."""
+    from napari_cytosynth.zoo.collection.licences import licence_in_words
+    from napari_cytosynth.zoo.collection.places import folder_of
+    from napari_cytosynth.zoo.model_files import read_card
     from napari_cytosynth.zoo.text import one_line
 
-    card = _card(arguments.model)
+    card = read_card(folder_of(arguments.model))
     if arguments.json:
         echo(_json(card))
         return
     echo(one_line(f"{card.name}: {card.title}" if card.title else card.name))
+    echo(f"May be used: {licence_in_words(card.licence, card.training.data_licence)}")
     for part in (card, card.inference, card.training):
         _print_fields(part)
     if card.metrics:
@@ -214,19 +221,27 @@ def fetch(arguments: argparse.Namespace) -> None:
     """Download one model."""
     from napari_cytosynth.zoo import hub
     from napari_cytosynth.zoo.catalogue import bundled_folder
+    from napari_cytosynth.zoo.collection.places import split_source
 
     if bundled_folder(arguments.model) is not None:
         echo(f"{arguments.model} comes with this package; there is nothing to download.")
         return
-    echo(printable(hub.fetch(*_split(arguments.model), resolve_progress(None))))
+    repository, revision = split_source(arguments.model)
+    if arguments.newest and revision is not None:
+        raise InputError("--newest takes org/name without a revision, which is always the same.")
+    progress = resolve_progress(None)
+    if arguments.newest:
+        echo(printable(hub.update(repository, progress)))
+    else:
+        echo(printable(hub.fetch(repository, revision, progress)))
 
 
 def remove(arguments: argparse.Namespace) -> None:
-    """Delete the cached copies of one model."""
-    from napari_cytosynth.zoo import hub
+    """Delete one model that was downloaded or added."""
+    from napari_cytosynth.zoo.collection.places import remove_model
 
-    repository, _ = _split(arguments.model)
-    echo(f"Removed {repository}: {hub.remove(repository) / 1e6:.1f} MB are free again.")
+    freed = remove_model(arguments.model)
+    echo(f"Removed {printable(arguments.model)}: {freed / 1e6:.1f} MB are free again.")
 
 
 def publish(arguments: argparse.Namespace) -> None:
@@ -255,10 +270,22 @@ def convert(arguments: argparse.Namespace) -> None:
     settings = {key: value for key, _, value in pairs}
     done = converting.convert(arguments.file, arguments.architecture, arguments.out, settings)
     inference = done.card.inference
-    if inference.norm == "batch":  # other norms see the whole image
+    if inference.norm == "batch" and not inference.receptive_radius:  # others see the whole image
         radius = network_geometry(done.network, len(inference.input_channels)).radius
         inference = inference.model_copy(update={"receptive_radius": radius})
         update_card(done.folder, done.card.model_copy(update={"inference": inference}))
     for message in done.messages:
         echo(message)
     echo(f"{done.card.architecture} in {done.folder}")
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write one model as a package."""
+    from napari_cytosynth.tasks.export.model_package import export_bioimageio
+
+    messages = export_bioimageio(
+        arguments.model, arguments.out, authors=arguments.author, overwrite=arguments.overwrite
+    )
+    for message in messages:
+        echo(message)
+    echo(printable(arguments.out))

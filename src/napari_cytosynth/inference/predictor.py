@@ -234,11 +234,15 @@ class Predictor:
     def _read(self, plane: Any, tile: Tile, transform: Transform) -> NDArray[np.float32]:
         """Return the scaled pixels (C, y, x) of a tile with its halo."""
         pixels = read_tile(plane, tile, self.geometry, transform)
+        self.check_channels(pixels)
+        return pixels
+
+    def check_channels(self, pixels: NDArray[Any]) -> None:
+        """Raise InputError unless pixels (C, y, x) have as many channels as the network."""
         if len(pixels) != self.in_channels:
             raise InputError(
                 f"The model needs {self.in_channels} channels, the image has {len(pixels)}."
             )
-        return pixels
 
     def _to_device(self, pixels: NDArray[np.float32]) -> torch.Tensor:
         """Return pixels (C, y, x) as a batch of one in the network's own format."""

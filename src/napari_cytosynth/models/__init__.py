@@ -22,6 +22,7 @@ __all__ = ["ARCHITECTURES", "argument_names", "build_network", "check_network"]
 ARCHITECTURES: dict[str, str] = {
     "Autoencoder": "napari_cytosynth.models.latent:Autoencoder",
     "BetaVAE": "napari_cytosynth.models.beta_vae:BetaVAE",
+    "CPnet": "napari_cytosynth.models.cpnet:CPnet",
     "DiffusionUNet": "napari_cytosynth.models.diffusion_unet:DiffusionUNet",
     "LatentDiffusion": "napari_cytosynth.models.latent:LatentDiffusion",
     "Pix2PixHD": "napari_cytosynth.models.pix2pixhd:Pix2PixHD",

@@ -141,9 +141,8 @@ class UNet(UNetEncoder):
         Default: ``"coarsest"``.
     smooth
         How often the output is blurred by a binomial filter, (1, 2, 1) / 4 along Y and X. That has
-        a zero at the Nyquist frequency, where a stem of 2 leaves a checkerboard, and each time takes
-        what the layer before it leaves, of a period of 4 px along both axes, to a quarter.
-        Default: 0.
+        a zero at the Nyquist frequency, where a stem of 2 leaves a checkerboard, and takes what the
+        layer before it leaves, of a period of 4 px along both axes, to a quarter. Default: 0.
 
     Notes
     -----

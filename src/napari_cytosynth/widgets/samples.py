@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from napari_cytosynth.errors import InputError, NetworkError
 from napari_cytosynth.tasks.common.colours import usual_colour
+from napari_cytosynth.widgets.common.preferences import follow_napari
+from napari_cytosynth.zoo.settings import check_online
 
 if TYPE_CHECKING:
     from napari_cytosynth.phantoms.simulate import StainedCells
@@ -237,12 +239,14 @@ def _download(sample: dict[str, Any], channel: str) -> str:
         f"https://raw.githubusercontent.com/{sample['repository']}/{sample['commit']}/"
         f"{quote(file['path'])}"
     )
+    folder = pooch.os_cache("napari-cytosynth") / "samples"
+    name = f"{sample['key']}-{channel}{Path(file['path']).suffix}"
+    if not (folder / name).is_file():
+        follow_napari()
+        check_online(f"The sample '{sample['title']}' cannot be downloaded", hub=False)
     try:
         path: str = pooch.retrieve(
-            url,
-            known_hash=f"sha256:{file['sha256']}",
-            fname=f"{sample['key']}-{channel}{Path(file['path']).suffix}",
-            path=pooch.os_cache("napari-cytosynth") / "samples",
+            url, known_hash=f"sha256:{file['sha256']}", fname=name, path=folder
         )
     except (OSError, ValueError) as error:
         raise NetworkError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from napari_cytosynth.arguments import check_choice
 from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundError
@@ -13,7 +13,7 @@ from napari_cytosynth.errors import ChecksumError, ModelError, ModelNotFoundErro
 from .bundled import bundled_folder, read_index, write_index
 from .hub import Snapshot, cached_snapshots
 from .model_files import WEIGHTS_FILE, file_sha256, read_card
-from .own import own_model_folders
+from .own import own_folders
 from .text import one_line
 
 if TYPE_CHECKING:
@@ -78,6 +78,14 @@ class ModelInfo:
     """Pixel size of the training images in µm; None if unknown."""
     path: Path
     """Folder on this machine."""
+    origin: Literal["bundled", "own", "hub"] = "bundled"
+    """Where it comes from: this package, a folder that was added, or the Hub."""
+    revision: str | None = None
+    """Commit of the Hub repository, for one that was downloaded."""
+    data_licence: str = ""
+    """Licence or terms of the training data."""
+    remarks: str = ""
+    """What a user should know about the limits."""
 
 
 def read_catalogue() -> tuple[CatalogueEntry, ...]:
@@ -152,7 +160,7 @@ def pin(name: str, *, revision: str | None = None) -> CatalogueEntry:
 
 
 def list_models(task: str | None = None) -> list[ModelInfo]:
-    """List the models on this machine: the bundled ones, your own, then the downloaded ones.
+    """List the models on this machine: the bundled, the added, then the downloaded ones.
 
     Parameters
     ----------
@@ -162,8 +170,7 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
     Returns
     -------
     list of ModelInfo
-        Sorted by name, bundled models first, then those that the Train widget has kept. Neither
-        torch nor the network is used.
+        Each of the three kinds sorted by name. Neither torch nor the network is used.
 
     Raises
     ------
@@ -192,16 +199,19 @@ def _bundled_models() -> list[ModelInfo]:
 
 
 def _own_models() -> list[ModelInfo]:
+    """Return the models that were added from a folder."""
     found = []
-    for folder in own_model_folders():
+    for folder in own_folders():
         try:
-            found.append(_info(read_card(folder), folder.name, str(folder), folder))
-        except (ModelError, OSError) as error:
-            _warn_once(str(folder), error)
+            card = read_card(folder)
+        except ModelError as error:
+            _warn_once(folder.name, error)
+            continue
+        found.append(_info(card, folder.name, folder.name, folder, "own"))
     return found
 
 
-def _warn_once(name: str, error: Exception) -> None:
+def _warn_once(name: str, error: ModelError) -> None:
     if name not in _warned:
         _warned.add(name)
         _LOG.warning("The model “%s” is left out of the list: %s", name, error)
@@ -219,7 +229,8 @@ def _cached_models() -> list[ModelInfo]:
         except ModelError:  # another program's model
             continue
         name = entry.name if entry else card.name
-        found.append(_info(card, name, _cached_source(snapshot, entry), snapshot.folder))
+        source = _cached_source(snapshot, entry)
+        found.append(_info(card, name, source, snapshot.folder, "hub", snapshot.revision))
     return sorted(found, key=lambda model: (model.name, model.source))
 
 
@@ -231,7 +242,14 @@ def _cached_source(snapshot: Snapshot, entry: CatalogueEntry | None) -> str:
     return f"{snapshot.repository}@{snapshot.revision}"
 
 
-def _info(card: ModelCard, name: str, source: str, folder: Path) -> ModelInfo:
+def _info(
+    card: ModelCard,
+    name: str,
+    source: str,
+    folder: Path,
+    origin: Literal["bundled", "own", "hub"] = "bundled",
+    revision: str | None = None,
+) -> ModelInfo:
     return ModelInfo(
         name=name,
         task=card.inference.task,
@@ -243,6 +261,10 @@ def _info(card: ModelCard, name: str, source: str, folder: Path) -> ModelInfo:
         metrics=tuple(card.metrics),
         pixel_size_um=card.inference.pixel_size_um,
         path=folder,
+        origin=origin,
+        revision=revision,
+        data_licence=card.training.data_licence,
+        remarks=card.training.remarks,
     )
 
 

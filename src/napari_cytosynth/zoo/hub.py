@@ -2,7 +2,8 @@
 
 The client's variables work as everywhere: ``HF_HOME``, ``HF_HUB_OFFLINE``,
 ``HF_ENDPOINT``, ``HF_TOKEN`` and the proxies. The network is touched only by `fetch`,
-only when no copy is in the cache, and by `publish`.
+only when no copy is in the cache, by `update` and by `publish`. What forbids the network
+(`settings.offline_reason`) forbids it to all of them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from napari_cytosynth.progress import resolve_progress
 
 from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, load_network
 from .model_page import render_readme
+from .settings import check_online
 from .text import one_line
 from .transfer.download import Download
 from .transfer.errors import explain, explain_upload, no_repository
+from .transfer.partial import drop_partials
 from .transfer.verified import is_verified
 
 if TYPE_CHECKING:
@@ -27,7 +30,16 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
 
-__all__ = ["Publication", "Snapshot", "cached", "cached_snapshots", "fetch", "publish", "remove"]
+__all__ = [
+    "Publication",
+    "Snapshot",
+    "cached",
+    "cached_snapshots",
+    "fetch",
+    "publish",
+    "remove",
+    "update",
+]
 
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _REPOSITORY = re.compile(r"models--([^/]+?)--([^/]+)")
@@ -104,7 +116,8 @@ def fetch(repository: str, revision: str | None = None, progress: Progress | Non
         Commit, branch or tag; None (default) for the main branch.
     progress
         Called about ten times a second with the bytes received and their total. If it
-        raises `Cancelled`, this returns at once, and nothing half-finished is kept.
+        raises `Cancelled`, this returns at once; what has arrived of the weights is kept
+        aside, and the next call goes on from there.
 
     Raises
     ------
@@ -122,6 +135,29 @@ def fetch(repository: str, revision: str | None = None, progress: Progress | Non
     found = cached(repository, revision)
     if found is not None:
         return found
+    return _download(repository, revision, progress, "is not on this machine")
+
+
+def update(repository: str, progress: Progress | None = None) -> Path:
+    """Download the newest commit of a repository's main branch, also over a cached one.
+
+    Parameters
+    ----------
+    repository, progress
+        See `fetch`, which never does this by itself; so are the errors.
+
+    Returns
+    -------
+    Path
+        The folder. The older commit stays in the cache until `remove`.
+    """
+    return _download(repository, None, progress, "cannot be fetched anew")
+
+
+def _download(
+    repository: str, revision: str | None, progress: Progress | None, failure: str
+) -> Path:
+    check_online(f"“{one_line(repository, 100)}” {failure}")
     return Download(repository, revision).run(resolve_progress(progress))
 
 
@@ -141,7 +177,7 @@ def cached_snapshots() -> list[Snapshot]:
 
 
 def remove(repository: str) -> int:
-    """Delete every cached commit of a repository; return the bytes that became free.
+    """Delete every cached commit of a repository, and what half arrived; return the bytes.
 
     Raises
     ------
@@ -150,21 +186,26 @@ def remove(repository: str) -> int:
     OutputError
         If the cache cannot be changed.
     """
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
+    from huggingface_hub import constants, scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound, HFValidationError
 
     try:
-        cache = scan_cache_dir()
+        half = drop_partials(repository)
+        cache = scan_cache_dir(constants.HF_HUB_CACHE)
+    except HFValidationError as error:
+        raise explain(error, repository) from error
     except CacheNotFound as error:
         raise _nothing_cached(repository) from error
     repos = [r for r in cache.repos if r.repo_id == repository and r.repo_type == "model"]
+    if not repos and half:
+        return half
     if not repos:
         raise _nothing_cached(repository)
     strategy = cache.delete_revisions(*(r.commit_hash for repo in repos for r in repo.revisions))
     strategy.execute()  # logs what it cannot delete, and goes on
     if any(repo.repo_path.exists() for repo in repos):
         raise OutputError(f"Not all of “{repository}” could be deleted: no permission.")
-    return int(strategy.expected_freed_size)
+    return int(strategy.expected_freed_size) + half
 
 
 def _nothing_cached(repository: str) -> ModelNotFoundError:
@@ -210,6 +251,7 @@ def publish(
     sizes = {name: (folder / name).stat().st_size for name in names} | {README_FILE: len(page)}
     if dry_run:
         return Publication(repository, sizes, None)
+    check_online(f"“{repository}” cannot be uploaded")
     try:
         files: dict[str, Path | bytes] = {name: folder / name for name in names}
         files[README_FILE] = page

@@ -13,6 +13,7 @@ from . import hub
 from .catalogue import CatalogueEntry, bundled_folder, check_pin, find_entry, unknown_name
 from .model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, load_network, weights_file
 from .opening import existing_path
+from .own import own_folder
 from .text import one_line
 from .transfer.verified import check_verified
 
@@ -63,7 +64,7 @@ def load_model(
     Parameters
     ----------
     source
-        A name of `list_models` ("em-mitochondria-unet"); a Hub repository
+        A name of `list_models` ("em-mitochondria-unet", or a model of yours); a Hub repository
         ("organisation/name" or "organisation/name@revision"); a path of a model's folder
         or of a lone ``model.safetensors`` file; or a `Model`, which is returned as it is.
     device
@@ -180,6 +181,9 @@ def _locate(source: str, progress: Progress | None) -> _Place:
         raise ModelNotFoundError(f"There is no model at “{one_line(path or source, 300)}”.")
     if entry is not None:
         return _known(entry, revision or entry.revision, progress)
+    own = own_folder(source)
+    if own is not None:
+        return _Place(own, "path")
     if name.count("/") != 1:
         raise unknown_name(source)
     return _on_hub(name, revision or None, None, progress)

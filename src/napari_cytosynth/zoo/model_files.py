@@ -54,6 +54,7 @@ __all__ = [
     "WEIGHTS_FILE",
     "file_sha256",
     "load_network",
+    "parse_card",
     "read_card",
     "read_reference",
     "save_model",
@@ -212,7 +213,7 @@ def _opened(source: Path) -> tuple[Path, Header, ModelCard]:
     header = read_header(weights)
     config = source / CARD_FILE
     if source.is_dir() and config.is_file():
-        return weights, header, _parse_card(read_limited(config), config)
+        return weights, header, parse_card(read_limited(config), config)
     return weights, header, _embedded_card(header, weights)
 
 
@@ -263,7 +264,7 @@ def read_card(source: str | os.PathLike[str]) -> ModelCard:
     path = Path(source)
     config = path / CARD_FILE
     if existing_path(config) and config.is_file():
-        return _parse_card(read_limited(config), config)
+        return parse_card(read_limited(config), config)
     weights = find_weights(path)
     return _embedded_card(read_header(weights), weights)
 
@@ -326,10 +327,11 @@ def _embedded_card(header: Header, path: Path) -> ModelCard:
             f"“{path.name}” has no card that says how to use it: put its {CARD_FILE} beside it "
             "and open the folder. Models made by other programs cannot be used as they are."
         )
-    return _parse_card(header.metadata["card"], path)
+    return parse_card(header.metadata["card"], path)
 
 
-def _parse_card(text: str | bytes, path: Path) -> ModelCard:
+def parse_card(text: str | bytes, path: Path) -> ModelCard:
+    """Read a card from JSON; `path` is named in errors (ModelError)."""
     try:
         record = json.loads(text)
         written = record.get("format_version", FORMAT_VERSION)

@@ -13,7 +13,10 @@ from .text import for_code, for_markdown, for_table_cell
 if TYPE_CHECKING:
     from .card import Inference, Metric, ModelCard, Normalisation
 
-__all__ = ["render_readme"]
+__all__ = ["HUB_TAG", "render_readme"]
+
+HUB_TAG = "napari-cytosynth"
+"""Tag of every model on the Hub that this package can use."""
 
 _PIPELINES = {
     "segment": "image-segmentation",
@@ -45,6 +48,7 @@ _CHOSEN = {
     "validation": "chosen on validation data",
     "start": "chosen for the model that it began with",
     "training": "chosen on training data",
+    "given": "chosen on no images",
 }
 _SETTINGS = {
     "validation": "",
@@ -52,6 +56,7 @@ _SETTINGS = {
     "it began with, on images which that one had not trained on; this one may have.",
     "training": "Threshold, smallest object, confidence and the like were chosen on images that it "
     "was trained on, and may be worse than they look.",
+    "given": "Threshold, smallest object and the like are usual ones, chosen on no images.",
 }
 _IMPORTS = {"encode": "from napari_cytosynth.tasks.features import load_features"}
 _LIBRARY = "import napari_cytosynth as cytosynth"
@@ -75,7 +80,9 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
         use, input and output, test figures with their commands, training, limits,
         licences, citations. The same card always gives the same text.
     """
-    front = yaml.safe_dump(_front_matter(card), sort_keys=False, allow_unicode=True, width=1000)
+    front = yaml.safe_dump(
+        _front_matter(card, place), sort_keys=False, allow_unicode=True, width=1000
+    )
     sections = [
         f"# {card.name}",
         for_markdown(card.title),
@@ -92,11 +99,14 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
     return f"---\n{front}---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
 
 
-def _front_matter(card: ModelCard) -> dict[str, Any]:
+def _front_matter(card: ModelCard, place: str | None) -> dict[str, Any]:
+    found_by = {HUB_TAG} if place and "/" in place else set()
     front = _licence_tags(card.licence) | {
         "library_name": "napari-cytosynth",
         "pipeline_tag": _PIPELINES[card.inference.task],
-        "tags": sorted({"napari", "microscopy", "biology", card.inference.task, *card.tags}),
+        "tags": sorted(
+            {"napari", "microscopy", "biology", card.inference.task, *card.tags} | found_by
+        ),
         "datasets": [_slug(name) for name in card.training.datasets],
         "metrics": sorted({_slug(metric.name) for metric in card.metrics}),
     }
@@ -166,6 +176,7 @@ def _input_and_output(inference: Inference) -> str:
         (f"Threshold ({chosen})", _number(inference.threshold)),
         (f"Smallest object ({chosen})", _pixels(inference.min_size, inference)),
         ("Typical diameter of an object", _pixels(inference.diameter, inference)),
+        ("… before the images were resampled", _number(inference.image_diameter)),
         ("Touching objects", _splitting(inference)),
         ("Classes", ", ".join(inference.classes) or None),
         ("Receptive radius", _radius(inference)),

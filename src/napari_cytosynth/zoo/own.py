@@ -1,34 +1,37 @@
-"""Models that the user has trained: kept in the user's own folder of data."""
+"""The user's own models: folders that were added, each known by its name."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import platformdirs
+from .card.record import is_name
+from .opening import existing_path
+from .settings import home
+from .weights import WEIGHTS_FILE
 
-from .model_files import CARD_FILE
+if TYPE_CHECKING:
+    from pathlib import Path
 
-__all__ = ["data_folder", "own_model_folders", "own_models_folder"]
-
-_VARIABLE = "CYTOSYNTH_HOME"
-
-
-def data_folder() -> Path:
-    """Return the user's folder of data, which need not exist; CYTOSYNTH_HOME names another."""
-    chosen = os.environ.get(_VARIABLE)
-    return Path(chosen or platformdirs.user_data_dir("napari-cytosynth", appauthor=False))
+__all__ = ["models_folder", "own_folder", "own_folders"]
 
 
-def own_models_folder() -> Path:
-    """Return the folder that holds the user's own models, which need not exist."""
-    return data_folder() / "models"
+def models_folder() -> Path:
+    """Return the folder that holds a folder for each own model; it need not exist."""
+    return home() / "models"
 
 
-def own_model_folders() -> list[Path]:
-    """Return the folders of the user's own models, in the order of their names."""
+def own_folder(name: str) -> Path | None:
+    """Return the folder of an own model, or None."""
+    if not is_name(name):  # a path would lead out of the folder
+        return None
+    folder = models_folder() / name
+    return folder if existing_path(folder / WEIGHTS_FILE) else None
+
+
+def own_folders() -> list[Path]:
+    """Return the folders of all own models, in the order of their names."""
     try:
-        found = sorted(own_models_folder().iterdir())
-    except OSError:  # there are none, or none that can be read
+        inside = sorted(models_folder().iterdir())
+    except OSError:  # there are none
         return []
-    return [folder for folder in found if (folder / CARD_FILE).is_file()]
+    return [path for path in inside if own_folder(path.name) == path]

@@ -27,6 +27,10 @@ def test_boxes(large, dtype):
     assert boxes.place(large + 1) is None
 
 
+def test_numbers_need_no_memory():
+    assert find_boxes(np.array([[0, 2**62]]), quiet).labels.tolist() == [2**62]
+
+
 def test_an_image_without_objects_has_no_boxes():
     assert find_boxes(np.zeros((4, 4), int), quiet).place(1) is None
 
@@ -37,6 +41,17 @@ def test_some_objects_are_kept(shape):
     kept = keep_objects(labels, np.array([2, 5]), quiet)
     assert kept.dtype == labels.dtype
     assert np.array_equal(kept, np.where((labels == 2) | (labels == 5), labels, 0))
+
+
+def test_objects_are_kept_in_some_planes_alone():
+    labels = np.ones((2, 3, 4, 5), int)
+    labels[..., 2:] = 7
+    places = np.array([[0, 1], [1, 2], [1, 2]])
+    kept = keep_objects(labels, np.array([1, 1, 7]), quiet, places)
+    expected = np.zeros_like(labels)
+    expected[0, 1, :, :2] = 1
+    expected[1, 2] = labels[1, 2]
+    assert np.array_equal(kept, expected)
 
 
 def test_keeping_can_be_stopped():

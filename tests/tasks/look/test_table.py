@@ -76,3 +76,21 @@ def test_the_table_of_the_layer_is_not_touched():
 def test_what_cannot_be_used_gets_a_sentence(columns, sentence):
     with pytest.raises(InputError, match=sentence):
         ObjectTable.of(columns, "cells")
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "found"),
+    [
+        ("tyx", (2, 9, 9), [[0], [1]]),
+        ("", (2, 9, 9), [[0], [1]]),
+        ("", (2, 3, 9, 9), [[0], [1]]),
+        ("zyx", (2, 9, 9), [[0], [1]]),
+        ("", (9, 9), None),
+        ("tyx", (1, 9, 9), None),  # a part of the film: the planes are others
+        ("ztyx", (2, 3, 9, 9), None),
+    ],
+)
+def test_planes_of_rows(axes, shape, found):
+    table = ObjectTable.of(pd.DataFrame({"label": [1, 1], "t": [0, 1], "area": [1.0, 2]}), "")
+    places = table.places(axes, shape)
+    assert (None if places is None else places.tolist()) == found

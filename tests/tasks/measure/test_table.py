@@ -184,3 +184,12 @@ def test_labels_that_no_table_can_hold_are_refused_not_dropped(ndim):
     labels[..., 2, 2] = 2**63
     with pytest.raises(InputError, match="Number them anew"):
         measure(labels)
+
+
+def test_labels_below_0_are_explained():
+    labels = np.array([[0, 1, -1]])
+    with pytest.raises(InputError, match="Some labels are below 0"):
+        measure(labels)
+    for name in ("parents", "children"):
+        with pytest.raises(InputError, match="parents, children"):
+            measure(abs(labels), **{name: labels})

@@ -197,4 +197,3 @@ def test_labels_of_any_kind_of_whole_number():
     large = labels.astype(np.uint64) * (2**62)
     assert measure(large)["label"].tolist() == [2**62]
     assert len(measure(labels * 0)) == 0
-    assert len(measure(-labels)) == 0

@@ -52,7 +52,7 @@ def test_a_kept_model_is_listed_and_loaded(tiny_model, home):
     assert place == home / "models" / "mine"
     assert not run.folder.exists()
     (found,) = [info for info in cytosynth.list_models("segment") if info.name == "mine"]
-    assert found.source == str(place)
+    assert found.source == place.name
     assert cytosynth.load_model(found.source).card.name == "tiny"
     again = begin_run("other", "start", None)
     (home / "models" / "other").mkdir()

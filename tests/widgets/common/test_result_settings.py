@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 import napari_cytosynth as cytosynth
 from napari_cytosynth.cli import main
 from napari_cytosynth.widgets.batch.widget import BatchWidget
-from napari_cytosynth.widgets.common.result_settings import settings_in
+from napari_cytosynth.widgets.common.result_settings import ResultSettings, settings_in
 from napari_cytosynth.widgets.segment.widget import SegmentWidget
 from napari_cytosynth.widgets.stain.widget import StainWidget
 from napari_cytosynth.zoo.model_files import save_model
@@ -52,6 +52,7 @@ def test_settings_are_saved_as_the_result_has_them_now(segmented, tmp_path, monk
     assert "Saved" in segmented.status.value
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
     segmented.save_settings()  # the dialog was closed
+    assert "region" not in segmented.status.value
     (tmp_path / "file").write_text("x")
     segmented.save_settings(tmp_path / "file" / "s.yaml")
     assert segmented.status.value.startswith("⚠")
@@ -75,6 +76,7 @@ def test_settings_are_handed_to_batch(segmented, viewer, monkeypatch):
     batch = segmented.apply_to_files()
     assert batch.settings.parameters["threshold"] == 0.2
     assert batch._about.value.startswith("Segment: segment")
+    assert batch._status.value == ""
     segmented.threshold.value = 0.5
     assert segmented.wait(30)
     buttons(segmented)[1].native.click()
@@ -92,6 +94,21 @@ def test_settings_are_found_in_the_same_viewer_alone(viewer, make_napari_viewer,
     assert settings_in(viewer, "Stain") is None
     assert settings_in(make_napari_viewer(), "Segment") is None
     widget.close()
+
+
+def test_a_region_is_said_to_be_left_out(viewer, tmp_path):
+    record = {"task": "segment", "model": {"source": "fake/model"}}
+    record["parameters"] = {"threshold": 0.2, "region": {"name": "part", "shapes": []}}
+    said = []
+    settings = ResultSettings(viewer, "Segment", lambda: record, said.append)
+    settings.save(tmp_path / "s.yaml")
+    assert "The region of this result is not among the settings" in said[0]
+    batch = BatchWidget(viewer)
+    batch.take_from("Segment")
+    assert "The region of this result is not" in batch._status.value
+    cytosynth.save_settings(record, tmp_path / "own.yaml")
+    assert "# The region of this result" in (tmp_path / "own.yaml").read_text()
+    assert "region" not in cytosynth.load_settings(tmp_path / "own.yaml").parameters
 
 
 @pytest.mark.slow

@@ -32,9 +32,9 @@ class FakeGenerator:
         progress(0, 0, "Loading the model")
         return self.model
 
-    def sample(self, model, options, *, device, **calls):
+    def sample(self, model, options, *, device, region, **calls):
         # not the callables, which hold on to the job and its result
-        self.runs.append(dataclasses.asdict(options) | {"device": device})
+        self.runs.append(dataclasses.asdict(options) | {"device": device, "region": region})
         first, last, count = options.seed, options.walk_to, options.count
         if last is None:
             return self._make(tuple(range(first, first + count)), options, calls)
@@ -45,6 +45,8 @@ class FakeGenerator:
     def _make(self, seeds, options, calls, **walk):
         images = np.zeros((len(seeds), 2, SIDE, SIDE), np.float32)
         images += np.array(seeds, np.float32)[:, None, None, None] / 100
+        if self.runs[-1]["region"] is not None:
+            self.runs[-1]["region"].clear(images)
         done = 0
         for start in range(0, len(seeds), 2):
             numbers = list(range(start, min(start + 2, len(seeds))))
@@ -63,6 +65,7 @@ class FakeGenerator:
             trajectory=states if options.keep_trajectory else None,
             pixel_size_um=0.5,
             messages=["All went well."],
+            part=self.runs[-1]["region"],
             provenance={
                 "task": "vary" if walk else "generate",
                 "version": "0",

@@ -67,13 +67,26 @@ def test_frames_of_a_table_with_time_points_are_saved_as_such(
 ):
     import pandas as pd
 
-    rows = pd.DataFrame({"label": [1, 1, 2], "t": [0, 1, 0], "area_px": [100, 100, 100.0]})
-    viewer.add_labels(np.stack([pixels * (pixels < 3), pixels * (pixels == 1)]), features=rows)
+    rows = pd.DataFrame({"label": [1, 1, 2], "t": [0, 1, 0], "own": [1.0, 2, 3]})
+    film = np.stack([pixels * (pixels < 3), pixels * (pixels == 1)])
+    viewer.add_labels(film, features=rows, name="film")
     widget = make_look()
     settle(widget)
     widget.saving.save_objects(tmp_path / "film.geojson")
     assert widget.wait(30)
-    assert cytosynth.read_objects(tmp_path / "film.geojson").axes == "TYX"
+    found = cytosynth.read_objects(tmp_path / "film.geojson")
+    assert found.axes == "TYX"
+    assert np.array_equal(found.labels, film)
+    widget.filters.add("own").low.setValue(2)  # object 1 passes at its second time point alone
+    settle(widget)
+    assert "the planes whose rows pass" in widget.shown_count.value
+    widget.saving.save_objects(tmp_path / "some.geojson")
+    assert widget.wait(30)
+    passing = np.stack([film[0] * (film[0] == 2), film[1]])
+    assert np.array_equal(cytosynth.read_objects(tmp_path / "some.geojson").labels, passing)
+    widget.saving.keep_shown()
+    assert widget.wait(30)
+    assert np.array_equal(viewer.layers["film kept"].data, passing)
 
 
 def test_the_figure_shows_what_is_in_the_view(

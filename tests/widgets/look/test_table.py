@@ -164,3 +164,18 @@ def test_numbers_of_objects_may_be_large(viewer, make_look, pixels, table, settl
     assert shown[:, 3].tolist() == [1, 0, 0, 0]
     widget.select(100_000)
     assert layer.colormap.map(np.array([100_000]))[0].tolist() == pytest.approx([1, 0.1, 0.6, 1])
+
+
+def test_numbers_that_cannot_be_coloured_are_said(viewer, make_look, pixels, table, settle):
+    pixels[pixels == 9] = 2**29
+    layer = viewer.add_labels(pixels, features=table.replace({"label": {9: 2**29}}))
+    widget = make_look()
+    settle(widget)
+    assert "above 268,435,456" in widget.status.value
+    assert "relabel_sequential" in widget.status.value
+    layer.features = table[table["label"] < 9]  # the large one has no row
+    settle(widget)
+    widget.filters.add("area_px").low.setValue(90)
+    settle(widget)
+    viewer.screenshot(flash=False)  # napari draws it
+    assert layer.colormap.map(np.array([1, 4, 2**29]))[:, 3].tolist() == [1, 1, 0]

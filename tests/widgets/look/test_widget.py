@@ -196,7 +196,7 @@ def test_without_a_layer_it_says_so_and_a_deleted_one_keeps_its_look(
     ("features", "sentence"),
     [
         ({}, "has no table yet"),
-        ({"label": []}, "has no table yet"),
+        ({"label": []}, "has no rows"),
         ({"kind": ["a", "b"]}, "has no column with numbers"),
         ({"area": [np.nan, np.nan]}, "has no column with numbers"),
         ({"label": [1.5, 2], "area": [1, 2]}, "must hold the whole number"),

@@ -121,3 +121,27 @@ def test_what_the_user_did_not_set_is_as_the_card_says(viewer, make_model, image
     used = widget.segmentation.options
     assert (used.threshold, used.min_size, used.split_touching) == (0.6, 0, False)
     assert [part.value for part in options] == [0.6, 0, False]
+
+
+def test_a_converted_model_of_cellpose_runs_at_the_size_of_its_training(viewer, cellpose_model):
+    from napari_cytosynth.widgets.segment.widget import SegmentWidget
+
+    viewer.add_image(np.random.default_rng(0).random((70, 60), np.float32), name="noise")
+    widget = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.model.value = cellpose_model
+    assert widget.diameter.native.text() == "54, as in training"
+    widget.run()
+    assert widget.wait(120)
+    assert widget.status.value.startswith("Done"), widget.status.value
+    probability, labels = viewer.layers[1:]
+    assert "taken to be about 54 px" in widget.status.value
+    middle = float(np.median(probability.data))
+    widget.threshold.value = round(middle, 3)  # live, without another run
+    assert widget.wait(120)
+    assert (probability.data[labels.data > 0] >= widget.threshold.value).all()
+    assert not widget._size.sentence.value
+    widget.diameter.value = 30  # as it is
+    widget.run()
+    assert widget.wait(120)
+    assert "resampled" not in widget.status.value

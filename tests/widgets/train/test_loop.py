@@ -40,6 +40,6 @@ def test_what_is_painted_is_learned(viewer, make_train_widget, painted, start, h
     segment = next(
         one for name, one in viewer.window.dock_widgets.items() if name.startswith("Segment")
     )
-    assert segment.model.value == str(place)
+    assert segment.model.value == place.name
     assert "my-nuclei" in [info.name for info in cytosynth.list_models("segment")]
     assert told_apart(place, image, strokes) > told_apart(start, image, strokes) + 0.004

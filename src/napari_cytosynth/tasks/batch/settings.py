@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TASKS",
     "BatchSettings",
+    "left_out",
     "load_settings",
     "save_settings",
     "settings_of",
@@ -199,6 +200,8 @@ def save_settings(made_with: BatchSettings | dict[str, Any], path: str | Path) -
         content["weights"] = str(weights)
     content["parameters"] = {n: _yaml_value(v) for n, v in settings.parameters.items()}
     hint = _SIZE_HINT if "pixel_size" in settings.parameters else ""
+    if isinstance(made_with, dict) and (text := left_out(made_with)):
+        hint = f"# {text}\n{hint}"
     text = _HEAD + hint + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -237,6 +240,19 @@ def settings_of(record: Any) -> BatchSettings:
         parameters["objects"] = stain_of_objects
     model = record["model"]
     return BatchSettings(task, model["source"], parameters, model.get("sha256"))
+
+
+def left_out(record: Any) -> str:
+    """Return a sentence on what the settings of a result do not hold; empty if nothing.
+
+    Parameters
+    ----------
+    record
+        As :func:`settings_of` takes it.
+    """
+    if record.get("parameters", {}).get("region") is None:
+        return ""
+    return "The region of this result is not among the settings: of files, all of an image counts."
 
 
 def load_settings(path: str | Path) -> BatchSettings:

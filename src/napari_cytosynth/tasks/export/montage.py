@@ -49,8 +49,8 @@ def montage(images: npt.NDArray[Any], columns: int, gap: int = 0) -> npt.NDArray
 
 
 def to_bytes(values: npt.NDArray[Any]) -> Bytes:
-    """Convert values in [0, 1] to 0 to 255, rounded."""
-    scaled: Bytes = (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+    """Convert values in [0, 1] to 0 to 255, rounded; NaN becomes 0."""
+    scaled: Bytes = (np.clip(np.nan_to_num(values), 0, 1) * 255 + 0.5).astype(np.uint8)
     return scaled
 
 

@@ -76,8 +76,8 @@ def nearest_training(
     Raises
     ------
     InputError
-        If the images do not have the model's channels, or `crops` are not those that the
-        embeddings were made of.
+        If the images do not have the model's channels, are empty outside of a region, or `crops`
+        are not those that the embeddings were made of.
     ModelError
         If the model carries no embeddings, or its encoder cannot be loaded.
     """
@@ -95,6 +95,8 @@ def nearest_training(
     else:
         features = load_features(encoder, device)
     pixels = images.images if isinstance(images, Generation) else np.asarray(images)
+    if isinstance(images, Generation) and images.part is not None:
+        images.part.require_whole("images to compare with those of the training")
     found = _nearest(pixels, features, reference, card)
     if crops is not None:
         found = _with_images(found, reference, loaded, crops)

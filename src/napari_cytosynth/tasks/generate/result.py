@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
-from napari_cytosynth.tasks.common.colours import is_colour_picture, usual_colour
-from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.export.captions import SyntheticArrays, SyntheticFacts
 from napari_cytosynth.tasks.export.destination import find_destination
-from napari_cytosynth.tasks.export.montage import column_count, montage
 from napari_cytosynth.tasks.export.saving import saving
+
+from .layers import MARK, SyntheticLayers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,17 +20,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .neighbours import Nearest
-
-    LayerData = tuple[Any, dict[str, Any], str]
+    from .part import Part
 
 __all__ = ["Generation"]
 
-_EIGHT = np.ones((3, 3), bool)
-_GAP = 2  # px between the samples of a grid
-
 
 @dataclass(eq=False, repr=False)
-class Generation:
+class Generation(SyntheticLayers):
     """Images from a generative model: synthetic, not measured.
 
     Attributes
@@ -66,6 +59,9 @@ class Generation:
         itself; None if they were not kept, or the model has no steps.
     pixel_size_um
         Pixel size of the training images, and so of these; None if unknown.
+    part
+        The region that the images fill, and where it lies; they are NaN outside. None (default)
+        without a region.
     nearest
         Nearest training images (see :func:`~napari_cytosynth.tasks.nearest.
         nearest_training`), once looked up.
@@ -87,6 +83,7 @@ class Generation:
     ends: tuple[int, int] | None = None
     trajectory: npt.NDArray[np.floating] | None = None
     pixel_size_um: float | None = None
+    part: Part | None = None
     nearest: Nearest | None = None
     messages: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -96,31 +93,7 @@ class Generation:
         size = f"{rows} × {columns} px, {', '.join(self.channels)}"
         return f"<Generation by {self.model}: {count} synthetic images of {size}>"
 
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.images)
-
     # ------------------------------------------------------------------ contents
-
-    @property
-    def is_rgb(self) -> bool:
-        """Whether the channels are the red, green and blue of colour pictures."""
-        return is_colour_picture(self.channels)
-
-    @cached_property
-    def labels(self) -> npt.NDArray[np.int32] | None:
-        """int32 (N, Y, X): connected components of the masks, ids continue from image to image.
-
-        Components that touch at a corner are one (8-connected). None without masks.
-        """
-        if self.masks is None:
-            return None
-        labels, last = np.zeros(self.masks.shape, np.int32), 0
-        for plane, mask in zip(labels, self.masks, strict=True):
-            found, count = ndimage.label(mask, _EIGHT)
-            plane[mask] = found[mask] + last
-            last += count
-        return labels
 
     @property
     def table(self) -> pd.DataFrame:
@@ -128,8 +101,9 @@ class Generation:
 
         ``sample``, ``seed``, ``class`` and the requested conditions; of a walk,
         ``from_seed``, ``to_seed`` and ``position`` in place of the seed; of
-        masks ``mask_fraction`` and ``objects``; of :attr:`nearest` ``nearest_distance``,
-        ``nearest_index`` and ``suspicious``.
+        masks ``mask_fraction`` (of the region, if there is one) and ``objects``, and
+        ``at_region_border``, the labels that touch the border, if they were to be marked; of
+        :attr:`nearest` ``nearest_distance``, ``nearest_index`` and ``suspicious``.
         """
         import pandas as pd
 
@@ -144,144 +118,18 @@ class Generation:
         for name, value in self.conditions.items():
             table[name] = value
         if self.masks is not None and self.labels is not None:
-            table["mask_fraction"] = self.masks.mean(axis=(1, 2))
+            pixels = self.masks[0].size if self.part is None else self.part.mask.sum()
+            table["mask_fraction"] = self.masks.sum(axis=(1, 2)) / pixels
             table["objects"] = [len(np.unique(plane[plane > 0])) for plane in self.labels]
+        if self.marked_labels is not None:
+            table[MARK] = [" ".join(map(str, found)) for found in self.marked_labels]
         if self.nearest is not None:
             table["nearest_distance"] = self.nearest.distance
             table["nearest_index"] = self.nearest.index
             table["suspicious"] = self.nearest.suspicious
         return table
 
-    def grid(self, columns: int | None = None) -> npt.NDArray[np.float32]:
-        """Lay all images side by side.
-
-        Parameters
-        ----------
-        columns
-            Images in a row; None (default) makes the grid about square.
-
-        Returns
-        -------
-        ndarray
-            float32 (C, Y, X): row by row, with 2 px of 0 between the images.
-        """
-        return montage(self.images, column_count(len(self), columns), _GAP)
-
-    def contrast_limits(self, channel: int) -> tuple[float, float]:
-        """Return the intensities to show as black and as bright, the same for all images.
-
-        A stain's bright end is its own (the 99.8 % quantile of its pixels), as few of its
-        pixels are bright; all else is shown from 0 to 1.
-        """
-        return self._limits[channel]
-
-    @cached_property
-    def _limits(self) -> tuple[tuple[float, float], ...]:
-        """Contrast limits of each channel, cached: an animation reads them at every step."""
-        limits = []
-        for number, name in enumerate(self.channels):
-            bright = 1.0
-            if not self.is_rgb and usual_colour(name) != "gray" and len(self):
-                bright = float(np.quantile(self.images[:, number], 0.998))
-            limits.append((0.0, min(1.0, max(bright, 0.05))))
-        return tuple(limits)
-
-    # ------------------------------------------------------------------ layers
-
-    def layer_name(self, what: str = "") -> str:
-        """Return the name of a layer, with "synthetic" and the name of the model."""
-        name = f"synthetic {self.model}".rstrip()
-        return f"{name} – {what}" if what else name
-
-    def to_layers(self) -> list[LayerData]:
-        """Return layer data: an image for each channel, labels for the masks.
-
-        Colour pictures are one RGB layer. The axes are ``sample``, ``y`` and ``x``. With a
-        trajectory there is an axis ``step`` behind ``sample``, on which they lie at the last
-        step, and further layers with the steps before it. Under
-        ``metadata["napari-cytosynth"]`` lies the record, with ``synthetic``, ``seeds`` (of
-        each sample; of a walk those of its ends, and the positions as ``walk``) and
-        ``channel``.
-        """
-        steps = 0 if self.trajectory is None else self.trajectory.shape[1] - 1
-        layers = self._image_layers(self.images, steps, "")
-        if self.trajectory is not None and steps:
-            layers += self._image_layers(self.trajectory[:, :-1], None, "steps")
-        if self.labels is not None:
-            placed, place = self._placed(self.labels, steps)
-            attributes = {"name": self.layer_name(self.objects), **self._record(self.objects)}
-            layers.append((placed, attributes | place, "labels"))
-        return layers
-
-    def grid_layers(self, columns: int | None = None) -> list[LayerData]:
-        """Return layer data of all images side by side, in one plane (see :meth:`grid`)."""
-        layers = self._image_layers(self.grid(columns), None, "grid")
-        if self.labels is not None:
-            count = column_count(len(self), columns)
-            labels = montage(self.labels[:, None], count, _GAP)[0]
-            attributes = {"name": self.layer_name(f"{self.objects}, grid")}
-            attributes |= self._record(self.objects) | self._place("yx")
-            layers.append((labels, attributes, "labels"))
-        return layers
-
-    def _image_layers(self, images: Any, step: int | None, content: str) -> list[LayerData]:
-        """Return layers of an array (…, C, Y, X); see :meth:`_placed` for `step`."""
-        suffix = f", {content}" if content else ""
-        if self.is_rgb:
-            placed, place = self._placed(np.moveaxis(images, -3, -1), step, rgb=True)
-            attributes = {"name": self.layer_name(content), "rgb": True, **self._record("rgb")}
-            return [(placed, attributes | place, "image")]
-        layers: list[LayerData] = []
-        for number, channel in enumerate(self.channels):
-            placed, place = self._placed(images[..., number, :, :], step)
-            attributes = {
-                "name": self.layer_name(channel + suffix),
-                "contrast_limits": self.contrast_limits(number),
-                **self._display(channel),
-                **self._record(channel),
-            }
-            layers.append((placed, attributes | place, "image"))
-        return layers
-
-    def _display(self, channel: str) -> dict[str, str]:
-        """Return colormap and blending of a channel; a single channel is grey."""
-        if len(self.channels) == 1:
-            return {"colormap": "gray"}
-        return {"colormap": usual_colour(channel), "blending": "additive"}
-
-    def _record(self, channel: str) -> dict[str, Any]:
-        own = {"synthetic": True, "seeds": list(self.seeds), "channel": channel}
-        if self.walk is not None and self.ends is not None:
-            own |= {"seeds": list(self.ends), "walk": list(self.walk)}
-        return {"metadata": {KEY: self.provenance | own}}
-
-    def _placed(
-        self, array: Any, step: int | None, *, rgb: bool = False
-    ) -> tuple[Any, dict[str, Any]]:
-        """Return an array with the axes of its layer, and the layer's geometry.
-
-        Parameters
-        ----------
-        array
-            (N, Y, X), (N, S, Y, X) or (Y, X), and the colours with `rgb`.
-        step
-            Above 0, the array is (N, Y, X) and lies at this place of an axis ``step``.
-        """
-        if step:
-            array = array[:, None]
-        names = ("sample", "step", "y", "x") if array.ndim - rgb == 4 else ("sample", "y", "x")
-        place = self._place(names if array.ndim - rgb > 2 else "yx")
-        if step:
-            place["translate"] = (0.0, float(step), 0.0, 0.0)
-        return array, place
-
-    def _place(self, axes: tuple[str, ...] | str) -> dict[str, Any]:
-        size = self.pixel_size_um
-        return {
-            "axis_labels": tuple(axes),
-            "scale": tuple(size if size and axis in "yx" else 1.0 for axis in axes),
-            "units": tuple("um" if size and axis in "yx" else "pixel" for axis in axes),
-        }
+    # ------------------------------------------------------------------ viewer
 
     def add_to(self, viewer: Any) -> list[Any]:
         """Add the layers to a napari viewer and return them (in the main thread only)."""
@@ -341,9 +189,13 @@ class Generation:
 
         Raises
         ------
+        InputError
+            With `separate`, if the images are empty outside of a region.
         OutputError
             If it cannot be written there, or something else would be replaced.
         """
+        if separate and self.part is not None:
+            self.part.require_whole("files to train on")
         from napari_cytosynth.tasks.export.results import (
             generation_images,
             single_names,

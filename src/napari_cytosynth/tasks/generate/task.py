@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_cytosynth.arguments import check_callable
 from napari_cytosynth.errors import (
     Cancelled,
+    InputError,
     NotFiniteError,
     not_finite,
 )
@@ -18,19 +17,21 @@ from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.tasks.common.provenance import record
 
 from .loading import load_generator
+from .outcome import image_channels, inside, parameters_of, result_of, settings_in_use
+from .part import find_part
 from .result import Generation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
-    from napari_cytosynth.inference.generation.generator import Generated
-    from napari_cytosynth.inference.generation.request import ResolvedRequest
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import Inference
     from napari_cytosynth.zoo.loading import Model
+
+    from .part import Part
 
     Floats = npt.NDArray[np.float32]
     OnPreview = Callable[[int, int, Floats, Sequence[int]], None]
@@ -50,6 +51,8 @@ def generate(
     steps: int | None = None,
     guidance: float | None = None,
     size: int | Sequence[int] | None = None,
+    region: Any = None,
+    at_border: Literal["keep", "drop", "mark"] = "keep",
     keep_trajectory: bool = False,
     device: str = "auto",
     precision: str = "auto",
@@ -93,6 +96,15 @@ def generate(
         In px, one number or those of Y and X. None (default): that of the training images.
         Diffusion models make larger ones from overlapping windows (MultiDiffusion, Bar-Tal
         et al. 2023, arXiv:2302.08113).
+    region
+        Shapes that the images fill: they are as large as the box around these, lie at its place
+        in the world, and are NaN outside of the shapes. A napari Shapes layer; polygons as arrays
+        (N, 2) or what :func:`~napari_cytosynth.tasks.export.region_file.read_region` returns, in
+        px of the model; or the record of an earlier result. Not together with `size`. None
+        (default): no region.
+    at_border
+        Objects of masks that touch the border of the region: ``"keep"`` (default) their part
+        inside, ``"drop"`` them from the mask, or ``"mark"`` them in the table and the layer.
     keep_trajectory
         Keep the states from noise to image, at most 51. Default: False.
     device, precision
@@ -142,6 +154,8 @@ def generate(
     return sample(
         model,
         options,
+        region=region,
+        at_border=at_border,
         device=device,
         precision=precision,
         on_preview=on_preview,
@@ -162,6 +176,8 @@ def vary(
     steps: int | None = None,
     guidance: float | None = None,
     size: int | Sequence[int] | None = None,
+    region: Any = None,
+    at_border: Literal["keep", "drop", "mark"] = "keep",
     keep_trajectory: bool = False,
     device: str = "auto",
     precision: str = "auto",
@@ -185,7 +201,7 @@ def vary(
         Seeds of the first and the last image.
     count
         Number of images, both ends included, at least 2. Default: 9.
-    label, conditions, steps, guidance, size, keep_trajectory
+    label, conditions, steps, guidance, size, region, at_border, keep_trajectory
         As of :func:`generate`.
     device, precision, batch_size, on_preview, on_image, enough, progress
         As of :func:`generate`.
@@ -216,6 +232,8 @@ def vary(
     return sample(
         model,
         options,
+        region=region,
+        at_border=at_border,
         device=device,
         precision=precision,
         on_preview=on_preview,
@@ -229,6 +247,8 @@ def sample(
     model: str | Path | Model,
     options: SamplingOptions,
     *,
+    region: Any = None,
+    at_border: str = "keep",
     device: str = "auto",
     precision: str = "auto",
     on_preview: OnPreview | None = None,
@@ -244,7 +264,9 @@ def sample(
         As :func:`~napari_cytosynth.zoo.loading.load_model` takes it.
     options
         Options of the run, validated here against the model's card.
-    device, precision, on_preview, on_image, enough, progress
+    region
+        As of :func:`generate`, or a :class:`~napari_cytosynth.tasks.generate.part.Part`.
+    at_border, device, precision, on_preview, on_image, enough, progress
         As of :func:`generate`.
 
     Returns
@@ -265,112 +287,54 @@ def sample(
     with cancellable(resolve_progress(progress)) as tick:
         loaded = load_generator(model, device, progress, tick)
         inference = loaded.card.inference
-        request = resolve(options, inference)
+        part = find_part(region, inference, at_border)
+        request = resolve(_of_size(options, part), inference)
         where = device if device != "auto" else loaded.device
         generator = Generator(loaded.network, inference, device=where, precision=precision)
-        callbacks = _without_mask(_image_channels(inference), on_preview, on_image)
+        callbacks = _shown_alone(image_channels(inference), part, on_preview, on_image)
         try:
             made = generator.run(request, **callbacks, enough=enough, progress=tick)
         except NotFiniteError:
             raise not_finite(loaded.card.name) from None
     if not len(made.images):
         raise Cancelled("Stopped before the first image was finished.")
-    parameters = _parameters(request, made) | {"device": device, "precision": precision}
+    parameters = parameters_of(request, made, part) | {"device": device, "precision": precision}
     engine = {"device": str(generator.device), "precision": generator.precision}
-    engine |= _settings_in_use(request, inference)
+    engine |= settings_in_use(request, inference)
     task = "generate" if made.positions is None else "vary"
     made_by = record(task, loaded, None, parameters, engine)
     made_by |= {"synthetic": True, "seeds": list(made.seeds)}
-    return _result(loaded, request, made, made_by)
+    if part is not None:
+        made_by["place"] = {name: list(values) for name, values in part.place.items()}
+    return result_of(loaded, request, made, part, made_by)
 
 
-def _mask_channel(inference: Inference) -> str | None:
-    return None if inference.generation is None else inference.generation.mask_channel
+def _of_size(options: SamplingOptions, part: Part | None) -> SamplingOptions:
+    """Return options of the size that a region has."""
+    if part is None:
+        return options
+    if options.size is not None:
+        raise InputError("The region says how large the images are: leave the size out.")
+    return replace(options, size=part.size)
 
 
-def _image_channels(inference: Inference) -> list[int]:
-    """Return the indices of the output channels other than the mask."""
-    mask = _mask_channel(inference)
-    return [index for index, name in enumerate(inference.output_channels) if name != mask]
-
-
-def _without_mask(
-    channels: list[int], on_preview: OnPreview | None, on_image: OnImage | None
+def _shown_alone(
+    channels: list[int],
+    part: Part | None,
+    on_preview: OnPreview | None,
+    on_image: OnImage | None,
 ) -> dict[str, Any]:
-    """Return callbacks for the generator that drop the mask's channel."""
+    """Return callbacks that get no channel of a mask, and nothing outside of a region."""
 
     def preview(step: int, steps: int, images: Floats, numbers: Sequence[int]) -> None:
         assert on_preview is not None
-        on_preview(step, steps, images[:, channels], numbers)
+        on_preview(step, steps, inside(images[:, channels], part), numbers)
 
     def finished(number: int, image: Floats) -> None:
         assert on_image is not None
-        on_image(number, image[channels])
+        on_image(number, inside(image[channels], part))
 
     return {
         "on_preview": None if on_preview is None else preview,
         "on_image": None if on_image is None else finished,
     }
-
-
-def _result(
-    model: Model, request: ResolvedRequest, made: Generated, provenance: dict[str, Any]
-) -> Generation:
-    """Return the generated channels as images and masks, with their facts."""
-    inference = model.card.inference
-    card = inference.generation
-    assert card is not None
-    names, shown, mask = inference.output_channels, _image_channels(inference), card.mask_channel
-    walked, states = made.positions is not None, made.trajectory
-    conditions = request.options.conditions
-    return Generation(
-        images=made.images[:, shown],
-        channels=tuple(names[index] for index in shown),
-        seeds=_nearer_seeds(made) if walked else made.seeds,
-        model=model.card.name,
-        masks=None if mask is None else made.images[:, names.index(mask)] > 0.5,
-        objects=card.mask_objects,
-        label=None if request.label is None else inference.classes[request.label],
-        conditions=dict(conditions) if isinstance(conditions, Mapping) else {},
-        walk=made.positions,
-        ends=(made.seeds[0], made.seeds[1]) if walked else None,
-        trajectory=None if states is None else np.moveaxis(states[:, :, shown], 0, 1),
-        pixel_size_um=inference.pixel_size_um,
-        messages=list(made.messages),
-        provenance=provenance,
-    )
-
-
-def _nearer_seeds(made: Generated) -> tuple[int, ...]:
-    """Return the seed of the nearer end for each image of a walk."""
-    return tuple(made.seeds[place > 0.5] for place in made.positions or ())
-
-
-# -- the record -------------------------------------------------------------------------------
-
-
-def _parameters(request: ResolvedRequest, made: Generated) -> dict[str, Any]:
-    """Return the options as plain values, named as the parameters of `generate` or `vary`."""
-    options = request.options
-    if request.positions is None:
-        own = {"count": len(made.images), "seed": request.seeds[0], "sampler": options.sampler}
-    else:
-        first, last = request.seeds
-        own = {"seed_a": first, "seed_b": last, "count": request.count}
-    return own | {
-        "label": options.label,
-        "conditions": options.conditions,
-        "size": None if request.options.size is None else list(request.size),
-        "steps": options.steps,
-        "guidance": options.guidance,
-        "keep_trajectory": options.keep_trajectory,
-    }
-
-
-def _settings_in_use(request: ResolvedRequest, inference: Inference) -> dict[str, Any]:
-    """Return the sampling settings in use, for the record."""
-    card = inference.generation
-    if card is None or "diffusion" not in card.family:
-        return {} if request.positions is None else {"sampler": request.sampler}
-    names = ("sampler", "steps", "guidance")
-    return {name: getattr(request, name) for name in names}

@@ -53,13 +53,14 @@ def find_boxes(data: Any, progress: Progress) -> Boxes:
     progress(0, 1, "Finding the objects")
     pixels = np.asarray(data)
     largest = int(pixels.max(initial=0))
-    numbers = np.arange(1, largest + 1)
     if largest > pixels.size or pixels.min(initial=0) < 0:  # a list up to the largest would be long
         every, inverse = np.unique(pixels, return_inverse=True)
         numbers = every[every != 0].astype(np.int64)
         rank = np.zeros(len(every), np.int64)
         rank[every != 0] = np.arange(1, len(numbers) + 1)
         pixels = rank[inverse].reshape(pixels.shape)
+    else:
+        numbers = np.arange(1, largest + 1)
     found = ndimage.find_objects(pixels.astype(np.int64, copy=False))
     progress(1, 1, "Finding the objects")
     there = [(label, box) for label, box in zip(numbers, found, strict=True) if box is not None]
@@ -73,7 +74,9 @@ def find_boxes(data: Any, progress: Progress) -> Boxes:
     )
 
 
-def keep_objects(data: Any, labels: np.ndarray, progress: Progress) -> np.ndarray:
+def keep_objects(
+    data: Any, labels: np.ndarray, progress: Progress, places: np.ndarray | None = None
+) -> np.ndarray:
     """Return labels with some objects alone, under their numbers.
 
     Parameters
@@ -81,9 +84,12 @@ def keep_objects(data: Any, labels: np.ndarray, progress: Progress) -> np.ndarra
     data
         Whole numbers of shape ([…], Y, X).
     labels
-        Numbers of the objects to keep.
+        Numbers of the objects to keep; one may be there several times.
     progress
         Called after each step along the first axis (rows in a plane); raises to cancel.
+    places
+        int64 of shape (labels, n): where each number is kept, as indices of the first n axes of
+        `data`. Default: None, everywhere.
 
     Returns
     -------
@@ -95,5 +101,11 @@ def keep_objects(data: Any, labels: np.ndarray, progress: Progress) -> np.ndarra
     for start in range(0, data.shape[0], step):
         progress(start, data.shape[0], "Writing the objects")
         part = np.asarray(data[start : start + step])
-        kept[start : start + step] = np.where(np.isin(part, labels), part, 0)
+        if places is None:
+            kept[start : start + step] = np.where(np.isin(part, labels), part, 0)
+            continue
+        for index in np.ndindex(part.shape[1 : places.shape[1]]):
+            here = labels[(places == (start, *index)).all(axis=1)]
+            plane = part[0][index]
+            kept[start][index] = np.where(np.isin(plane, here), plane, 0)
     return kept

@@ -75,7 +75,9 @@ class ObjectTable:
         """
         rows = pd.DataFrame(table)
         rows = rows.loc[:, ~rows.columns.duplicated()].reset_index(drop=True).copy()
-        if not len(rows) or not len(rows.columns):
+        if len(rows.columns) and not len(rows):
+            raise InputError(f"The table of “{name}” has no rows: it is one of no objects.")
+        if not len(rows.columns):
             raise InputError(
                 f"“{name}” has no table yet. Measure it: Plugins > CytoSynth > Measure."
             )
@@ -118,6 +120,33 @@ class ObjectTable:
             values = self.values(one.column)
             passed &= (values >= one.low) & (values <= one.high)
         return passed
+
+    def places(self, axes: str, shape: Sequence[int]) -> np.ndarray | None:
+        """Return the plane of each row in labels.
+
+        Parameters
+        ----------
+        axes
+            Letters of the labels' axes, as far as known, such as ``tyx``.
+        shape
+            Of the labels.
+
+        Returns
+        -------
+        ndarray or None
+            int64 of shape (rows, n), indices of the first n axes; None where the columns ``t`` and
+            ``z`` do not tell.
+        """
+        columns = "".join(axis for axis in "tz" if axis in self.table)
+        if set(columns) <= set(axes):
+            letters = axes
+        else:
+            letters = f"{columns}yx" if len(shape) == 2 + len(columns) else "tzyx"[-len(shape) :]
+        if not columns or not letters.startswith(columns):
+            return None
+        found = np.stack([self.values(axis) for axis in columns], axis=1)
+        inside = (found == np.round(found)) & (found >= 0) & (found < shape[: len(columns)])
+        return found.astype(np.int64) if inside.all() else None
 
     def row_of(self, label: int) -> int | None:
         """Return the place of an object's first row; None without one."""

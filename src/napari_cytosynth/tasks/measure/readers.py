@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class LabelReader(PlaneReader):
-    """Reader of planes of labels, which refuses those that no table can hold."""
+    """Reader of planes of labels, which refuses those that are no objects or fit in no table."""
 
     # the last plane: shapes, neighbours, parents and the border of a region look at it in turn
     _kept: dict[tuple[int, ...], npt.NDArray[Any]] = field(default_factory=dict, init=False)
@@ -45,6 +45,12 @@ class LabelReader(PlaneReader):
 
     def _checked(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
         plane = super().read(index)
+        if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
+            raise InputError(
+                "Some labels are below 0, which stands for no object: set these pixels to 0, the "
+                "background, or number the objects anew, for example with "
+                "skimage.segmentation.relabel_sequential."
+            )
         if plane.dtype == np.uint64 and plane.max(initial=0) > np.iinfo(np.int64).max:
             raise InputError(
                 "Some labels are larger than 9,223,372,036,854,775,807, more than a table can "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.axes import PlaneReader, runs_along_z
 
 from .intensities import intensity_column
@@ -181,7 +182,13 @@ class Rows:
 
 def _whole_numbers(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return labels that were looked up on another grid: outside of it there is nothing."""
-    return np.nan_to_num(labels).astype(np.int64) if labels.dtype.kind == "f" else labels
+    found = np.nan_to_num(labels).astype(np.int64) if labels.dtype.kind == "f" else labels
+    if found.dtype.kind == "i" and found.min(initial=0) < 0:
+        raise InputError(
+            "Some labels that objects lie in, or that lie in them (parents, children), are below "
+            "0: set these pixels to 0, the background."
+        )
+    return found
 
 
 def _rows(columns: Columns, letters: str, place: tuple[int, ...]) -> pd.DataFrame:

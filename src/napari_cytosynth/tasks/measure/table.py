@@ -153,9 +153,9 @@ def measure(
     Raises
     ------
     InputError
-        If labels are not integers or beyond 64 bits with a sign, shapes differ, a layer lies
-        elsewhere, the pixel size is not positive or has a Z that the labels have not, or `doubt`
-        is no such thing.
+        If labels are not integers, below 0 or beyond 64 bits with a sign, shapes differ, a layer
+        lies elsewhere, the pixel size is not positive or has a Z that the labels have not, or
+        `doubt` is no such thing.
     """
     source = read_source(labels, "labels")
     axes = checked_axes(source, axes)

@@ -95,7 +95,8 @@ def segment(
         pixel size. ``"auto"`` measures it and resamples only where the objects clearly differ
         (see :func:`~napari_cytosynth.tasks.segment.object_size.estimate_object_size`). The
         result has the image's own grid, and all sizes stay in its pixels. None (default) leaves
-        the image as it is.
+        the image as it is, unless the model's training resampled its images: then the diameter is
+        taken to be that of those (the card's ``image_diameter``).
     planes
         Index into the axes that count planes: run on this plane only; the result is (Y, X).
         None (default) runs on all.
@@ -168,6 +169,7 @@ def segment(
             card,
             check_flag(resample, "resample"),
             lambda: measure_plane(reader, loaded, run.chosen_plane, device, precision, tick),
+            by_size=resample and None not in (size, card.inference.pixel_size_um),
         )
         known_size = None if run.plan.seen_as_is else size
         defaults = card_options(card.inference, known_size, run.plan.diameter)

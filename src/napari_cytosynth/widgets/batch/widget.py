@@ -100,7 +100,9 @@ class BatchWidget(ChoosingForm):
 
     # -- settings -----------------------------------------------------------------------------
 
-    def take_settings(self, settings: BatchSettings, origin: str = "settings") -> None:
+    def take_settings(
+        self, settings: BatchSettings, origin: str = "settings", remark: str = ""
+    ) -> None:
         """Use settings.
 
         Parameters
@@ -109,11 +111,13 @@ class BatchWidget(ChoosingForm):
             Task, model and arguments.
         origin
             Where they come from, for the user. Default: "settings".
+        remark
+            Sentence to show. Default: none.
         """
         self._settings = settings
         self._show_settings(origin)
         self._on_choice()
-        self._status.value = ""
+        self._status.value = remark
 
     def take_from(self, title: str) -> None:
         """Use the settings of the result in the open widget ``"Segment"`` or ``"Stain"``."""
@@ -122,7 +126,7 @@ class BatchWidget(ChoosingForm):
             self._status.value = f"⚠ Open {title} and press Run there first: its settings are used."
             return
         try:
-            self.take_settings(found.settings(), title)
+            self.take_settings(found.settings(), title, found.left_out)
         except CytosynthError as error:
             self._show_error(error)
 

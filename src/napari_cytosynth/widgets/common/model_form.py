@@ -8,8 +8,11 @@ from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
 from qtpy.QtWidgets import QFileDialog
 from superqt import QCollapsible
 
+from napari_cytosynth.zoo.settings import default_model, preferred_device
+
 from .model_choice import OTHER, ModelChoice
 from .parts import align_captions, plain_label, plain_tooltip
+from .preferences import follow_napari
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -41,10 +44,12 @@ class ModelForm(Container[Any]):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
+        follow_napari()
         super().__init__(widgets=self._make_choices(), labels=True)
         align_captions(self)
         self._advanced = self._make_advanced()
         self._model.changed.connect(self._on_model)
+        self._begin_with_default()
         self._source.native.returnPressed.connect(self._on_source)
         self._browse.changed.connect(self._on_browse)
 
@@ -75,6 +80,19 @@ class ModelForm(Container[Any]):
 
     def _advanced_rows(self) -> list[Any]:
         return [self.device]
+
+    def _begin_with_default(self) -> None:
+        """Choose model and device that the user has chosen for good, where they are there."""
+        model, device = default_model(self._task), preferred_device()
+        if self._model.knows(model):
+            self._model.value = model
+        if device in self.device.choices:
+            self.device.value = device
+
+    def list_models_again(self) -> None:
+        """Offer the models that came or went since; the chosen one stays if it is there."""
+        self._model.refresh()
+        self._on_model()
 
     def _on_model(self, *_: Any) -> None:
         other = self._model.value == OTHER

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from magicgui.widgets import ComboBox
 
 from . import layers
 from .parts import narrow
+from .snapshot import GEOMETRY, copied
 
 if TYPE_CHECKING:
     from napari_cytosynth.tasks.common.region import Region
@@ -61,6 +63,16 @@ class RegionRows:
 
     def _on_region(self, layer: Any) -> None:
         self.at_border.visible = layer is not None
+
+    def drawn(self) -> tuple[Any, AtBorder]:
+        """Return a copy of the Shapes layer as it is now, for where there is no image."""
+        layer = self.region.value
+        if layer is None:
+            return None, "keep"
+        names = (*GEOMETRY, "data", "shape_type")
+        own = {name: copied(getattr(layer, name)) for name in names}
+        kind = {"_type_string": "shapes", "name": str(layer.name), "ndim": int(layer.ndim)}
+        return SimpleNamespace(**own, **kind), self.at_border.value
 
     def chosen(self, image: Any, axes: str, across: str = "") -> tuple[Region | None, AtBorder]:
         """Return the region as it is drawn now, and what becomes of cut objects.

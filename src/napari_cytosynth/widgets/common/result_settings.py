@@ -90,6 +90,13 @@ class ResultSettings(Container[Any]):
 
         return settings_of(record)
 
+    @property
+    def left_out(self) -> str:
+        """A sentence on what of the present result is not in its settings; empty if nothing."""
+        from napari_cytosynth.tasks.batch.settings import left_out
+
+        return left_out(self._record() or {})
+
     def save(self, path: str | Path | None = None) -> None:
         """Save the settings as YAML; without a path, ask for one."""
         try:
@@ -109,14 +116,15 @@ class ResultSettings(Container[Any]):
         except CytosynthError as error:
             self._show(f"⚠ {error}")
         else:
-            self._show(f"Saved {written}: “cytosynth run” does the same with other images.")
+            text = f"Saved {written}: “cytosynth run” does the same with other images."
+            self._show(f"{text} {self.left_out}".strip())
 
     def apply(self) -> Any:
         """Hand the settings to the Batch widget, which is opened if needed; return that."""
         try:
             settings = self.settings()
             batch = open_widget(self.viewer, "Batch")
-            batch.take_settings(settings, self.title)
+            batch.take_settings(settings, self.title, self.left_out)
         except CytosynthError as error:
             self._show(f"⚠ {error}")
             return None

@@ -6,7 +6,7 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LayerSnapshot", "forget_whole", "remember_whole", "whole_data"]
+__all__ = ["GEOMETRY", "LayerSnapshot", "copied", "forget_whole", "remember_whole", "whole_data"]
 
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -52,8 +52,8 @@ class LayerSnapshot:
             ndim=int(layer.ndim),
             metadata=dict(layer.metadata),
             source=_Origin(getattr(getattr(layer, "source", None), "path", None)),
-            features=_copied(getattr(layer, "features", None)),
-            **{name: _copied(getattr(layer, name)) for name in GEOMETRY},
+            features=copied(getattr(layer, "features", None)),
+            **{name: copied(getattr(layer, name)) for name in GEOMETRY},
         )
 
     def pixels(self, ndim: int, position: tuple[int, ...] | None) -> Any:
@@ -72,7 +72,8 @@ class LayerSnapshot:
         return data[tuple(position or ())] if single else data
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Return a copy of what has one."""
     return value.copy() if hasattr(value, "copy") else value
 
 

@@ -9,6 +9,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, PushBu
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets.common.model_choice import OTHER
+from napari_cytosynth.widgets.common.region_rows import RegionRows
 from napari_cytosynth.widgets.common.run_widget import RunWidget
 
 from .condition_rows import ConditionRows
@@ -32,6 +33,11 @@ _SAMPLERS = (
     ("DDPM (as trained, many steps)", "ddpm"),
 )
 _ANY = "of any class"
+_INSIDE = (
+    "A Shapes layer: rectangles, polygons and ellipses. The synthetic images are as large as the "
+    "box around them, lie there in the view, and are empty outside of the shapes. Nothing there "
+    "was measured."
+)
 _NO_MODEL = (
     "No generator is on this machine yet. Choose the folder of a trained model, or type the "
     "id of one on the Hugging Face Hub."
@@ -127,7 +133,12 @@ class GenerateForm(RunWidget):
             tooltip="Keep what the images looked like on the way from noise, as a second slider "
             "and for an animation. Takes memory.",
         )
+        self._inside = RegionRows(self._viewer)
+        self.region, self.at_border = self._inside.rows()
+        self.region.tooltip = _INSIDE
+        self.region.changed.connect(self._on_region)
         own = [self.sampler, self.steps, self.guidance, self.conditions, self.keep_trajectory]
+        own += self._inside.rows()
         return [*own, *super()._advanced_rows()]
 
     def _class_choices(self, _: Any = None) -> list[tuple[str, str | None]]:
@@ -154,9 +165,9 @@ class GenerateForm(RunWidget):
         generation = None if card is None else card.inference.generation
         self.conditions.offer([] if generation is None else generation.conditions)
         stepwise = generation is None or "diffusion" in generation.family
-        parts = (self.sampler, self.steps, self.guidance, self.keep_trajectory, self._image_size)
-        for part in parts:
+        for part in (self.sampler, self.steps, self.guidance, self.keep_trajectory):
             part.enabled = stepwise
+        self._on_region()
         if card is None or generation is None:
             self._preset = {"sampler": self.sampler.value, "steps": self.steps.value}
             self._preset |= {"guidance": self.guidance.value, "size": self._image_size.value}
@@ -171,6 +182,21 @@ class GenerateForm(RunWidget):
             self._how_many.value = _MANY if side < _LARGE_PX else _FEW
         self._preset = {"sampler": self.sampler.value, "steps": self.steps.value}
         self._preset |= {"guidance": self.guidance.value, "size": side}
+
+    def _on_region(self, *_: Any) -> None:
+        """Show what counts: a region has a size of its own, and only masks have objects to cut."""
+        card, region = self._model.card(), self.region.value
+        generation = None if card is None else card.inference.generation
+        stepwise = generation is None or "diffusion" in generation.family
+        self._image_size.enabled = stepwise and region is None
+        masks = generation is None or generation.mask_channel is not None
+        self.at_border.visible = masks and region is not None
+
+    def reset_choices(self, *_: Any) -> None:
+        """List the layers again; napari calls this when layers come and go."""
+        super().reset_choices()
+        if hasattr(self, "_inside"):
+            self.region.reset_choices()
 
     def _unless_preset(self, name: str, value: Any) -> Any:
         """Return a value that the user changed; None where it is the model's default."""
@@ -204,16 +230,18 @@ class GenerateForm(RunWidget):
         if self._model.value == OTHER and len(self._model.choices) == 1:
             raise InputError(_NO_MODEL)
         seed, walk_to = (self.seed.value, None) if walk is None else walk
+        region, at_border = self._inside.drawn()
+        size = self._unless_preset("size", self._image_size.value) if region is None else None
         options = SamplingOptions(
             count=count or self._how_many.value,
             seed=seed,
             walk_to=walk_to,
             label=self._class_name.value,
             conditions=self.conditions.values(),
-            size=self._unless_preset("size", self._image_size.value),
+            size=size,
             sampler=self._unless_preset("sampler", self.sampler.value) if walk is None else None,
             steps=self._unless_preset("steps", self.steps.value),
             guidance=self._unless_preset("guidance", self.guidance.value),
             keep_trajectory=self.keep_trajectory.value and self.keep_trajectory.enabled,
         )
-        return GenerateJob(self._chosen_model(), self.device.value, options)
+        return GenerateJob(self._chosen_model(), self.device.value, options, region, at_border)

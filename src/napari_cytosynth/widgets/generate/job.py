@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.generate.nearest import Nearest
+    from napari_cytosynth.tasks.generate.part import Part
     from napari_cytosynth.tasks.generate.result import Generation
     from napari_cytosynth.tasks.generate.task import SamplingOptions
     from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
@@ -79,11 +80,13 @@ def _training_crops(folder: str | Path) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class GenerateJob:
-    """Input of a run: model, device and sampling options."""
+    """Input of a run: model, device, sampling options, and shapes that the images fill."""
 
     model: str
     device: str
     options: SamplingOptions
+    region: Any = None
+    at_border: str = "keep"
 
 
 @dataclass(eq=False)
@@ -121,9 +124,14 @@ class PreviewBuilder:
     """Turns the images after each step into previews, in the thread of the model."""
 
     def __init__(
-        self, queue: PreviewQueue[GenerationPreview], options: SamplingOptions, card: ModelCard
+        self,
+        queue: PreviewQueue[GenerationPreview],
+        options: SamplingOptions,
+        card: ModelCard,
+        part: Part | None,
     ) -> None:
         self._queue = queue
+        self._part = part
         self._options = options
         self._card = card
         self._layers: list[LayerData] = []
@@ -137,7 +145,7 @@ class PreviewBuilder:
         self.begun = True
         if not self._layers:
             empty = np.zeros((self._options.count, *images.shape[1:]), np.float32)
-            self._layers = self._drawn(empty)
+            self._layers = self._drawn(empty if self._part is None else self._part.clear(empty))
         planes = {
             attributes["name"]: (data, attributes.get("contrast_limits"))
             for data, attributes, _ in self._drawn(images)
@@ -163,6 +171,7 @@ class PreviewBuilder:
             model=self._card.name,
             trajectory=np.stack([images, images], 1) if keep else None,
             pixel_size_um=inference.pixel_size_um,
+            part=self._part,
             provenance={"synthetic": True},
         ).to_layers()
         return layers[: len(layers) // 2] if keep else layers
@@ -197,6 +206,8 @@ def compute(
     Cancelled
         Stopped before the first image was finished.
     """
+    from napari_cytosynth.tasks.generate.part import find_part
+
     progress(0, 0, "Loading the model")
     tasks = tasks or real_tasks()
     builder: PreviewBuilder | None = None
@@ -207,10 +218,12 @@ def compute(
         progress(done, total, message)
 
     model = tasks.load_model(job.model, job.device, progress=report)
-    builder = PreviewBuilder(queue, job.options, model.card)
+    part = find_part(job.region, model.card.inference, job.at_border)
+    builder = PreviewBuilder(queue, job.options, model.card, part)
     generation = tasks.sample(
         model,
         job.options,
+        region=part,
         device=job.device,
         on_preview=builder.update,
         on_image=builder.finished,
@@ -303,11 +316,12 @@ def _neighbours(generation: Generation, nearest: Nearest) -> list[LayerData]:
     count = 1 if real.is_rgb else len(real.channels)
     layers = []
     for number, (data, attributes, kind) in enumerate(real.to_layers()[:count]):
-        width = (pixels.shape[-1] + _GAP_PX) * attributes["scale"][-1]
+        width = (generation.images.shape[-1] + _GAP_PX) * attributes["scale"][-1]
         channel = "" if real.is_rgb else f" – {generation.channels[number]}"
         attributes["name"] = f"nearest training image{channel}"
         attributes["metadata"] = {KEY: {"role": "training image"}}
-        attributes["translate"] = (*attributes.get("translate", (0.0,) * 3)[:-1], width)
+        *before, at = attributes.get("translate", (0.0,) * 3)
+        attributes["translate"] = (*before, at + width)
         if not real.is_rgb:  # as bright as the synthetic image beside it
             attributes["contrast_limits"] = generation.contrast_limits(number)
         layers.append((data, attributes, kind))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_cytosynth.widgets.common.layers import position_in_view
 
 if TYPE_CHECKING:
@@ -192,10 +194,12 @@ def _fill(layer: Any, data: Any, attributes: dict[str, Any]) -> None:
 
 
 def with_opaque_base(layers: list[LayerData]) -> list[LayerData]:
-    """Make the lowest channel opaque: synthetic images lie over no other image."""
+    """Let the lowest channel cover what lies below, which the others are not added to."""
     covered = list(layers)
     for number, (data, attributes, kind) in enumerate(covered):
         if attributes.get("blending") == "additive":
-            covered[number] = data, {**attributes, "blending": "opaque"}, kind
+            # outside of a region one sees through: opaque pixels without a value are black
+            base = "translucent_no_depth" if np.isnan(data).any() else "opaque"
+            covered[number] = data, {**attributes, "blending": base}, kind
             break
     return covered

@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-__all__ = ["LayerColours"]
+from napari_cytosynth.errors import InputError
+
+__all__ = ["LayerColours", "can_be_coloured", "check_numbers"]
 
 _LARGEST = 2**28  # number of a label: its table of colours takes as many bytes
 _NOTHING = np.zeros(4, np.float32)
+
+
+def can_be_coloured(labels: np.ndarray) -> np.ndarray:
+    """Return which numbers napari can give colours of their own, bool of shape (labels,)."""
+    most = np.iinfo(np.int64).max if find_spec("numba") else _LARGEST
+    found: np.ndarray = (labels > 0) & (labels <= most)
+    return found
+
+
+def check_numbers(labels: np.ndarray, name: str) -> None:
+    """Check that the objects of a layer of some name can be coloured.
+
+    Raises
+    ------
+    InputError
+        A number is below 0, or too large.
+    """
+    if not can_be_coloured(labels).all():
+        raise InputError(
+            f"Objects of “{name}” have numbers below 0 or above {_LARGEST:,}, which cannot be "
+            "coloured one by one. Number them anew, for example with "
+            "skimage.segmentation.relabel_sequential, and measure them again."
+        )
 
 
 class LayerColours:

@@ -30,6 +30,8 @@ def about_count(view: TableView, filters: Sequence[Filter]) -> str:
             ". Objects have several rows: one is shown where any of them passes, in the colour of "
             "their mean."
         )
+        if filters and {"t", "z"} & set(table.columns):
+            said += " What is kept and saved are the planes whose rows pass."
     return said
 
 

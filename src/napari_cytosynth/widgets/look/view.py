@@ -10,7 +10,7 @@ import numpy as np
 from napari_cytosynth.tasks.look.colours import LIT, UNKNOWN
 
 from .colour_bar import colours_of
-from .layer_colours import LayerColours
+from .layer_colours import LayerColours, can_be_coloured
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -80,6 +80,7 @@ class TableView:
             self.colours.restore()
             return
         labels, strangers = self.labels, self.strangers()
+        strangers = strangers[can_be_coloured(strangers)]
         if look.column is None:
             colours = self.colours.own_colours(labels)
             other = self.colours.own_colours(strangers)

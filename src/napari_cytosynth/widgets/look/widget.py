@@ -15,7 +15,7 @@ from napari_cytosynth.widgets.common.parts import single_shot
 from . import sentences
 from .docks import LookPanels
 from .form import LookForm
-from .layer_colours import LayerColours
+from .layer_colours import LayerColours, check_numbers
 from .picking import ObjectPicker
 from .saving.seen import ViewedObjects
 from .view import Look, TableView
@@ -127,6 +127,7 @@ class LookWidget(LookForm):
         colours = LayerColours(layer) if old is None else old.colours
         try:
             table = ObjectTable.of(layer.features, layer.name)
+            check_numbers(table.labels, layer.name)
         except InputError as error:
             colours.restore()
             self._view = None

@@ -1,4 +1,4 @@
-"""Model that is chosen before the user chooses: the last one used, else by the image's looks."""
+"""Model that is chosen before the user chooses: starred, else last used, else by the looks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DefaultModel:
         choice.changed.connect(self._on_choice)
         choice.native.activated.connect(self.on_hand)  # not emitted where a script chooses
         last = recall(_NAME)
-        if choice.knows(last):
+        if choice.value == CHOOSE and choice.knows(last):  # none has a star
             choice.value = last
 
     @property

@@ -26,6 +26,7 @@ __all__ = ["ObjectSizePanel", "size_in_words"]
 _LARGEST = 100_000.0
 _FEWEST = 5  # objects whose median says something
 _MEASURE, _CANCEL = "Measure", "Cancel"
+_AS_IS = "as it is"
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,10 @@ class ObjectSizePanel(Container[Any]):
             step=1.0,
             tooltip="Typical diameter of the objects, in pixels of the image. The image is "
             "resampled for the model until they are as large as those that it knows; the "
-            "result keeps the image's own pixels. 0: the image stays as it is.",
+            "result keeps the image's own pixels. 0: the image stays as it is, or is resampled as "
+            "those of the model's training were.",
         )
         self.diameter.native.setDecimals(1)
-        self.diameter.native.setSpecialValueText("as it is")
         self.diameter.native.setKeyboardTracking(False)
         self.measure = PushButton(
             text=_MEASURE,
@@ -108,7 +109,7 @@ class ObjectSizePanel(Container[Any]):
     # -- what the form asks and tells -----------------------------------------------------
 
     def chosen(self) -> float | None:
-        """Return the diameter in px of the image; None leaves the image as it is."""
+        """Return the diameter in px of the image; None if none was given."""
         value = float(self.diameter.value)
         return value if value > 0 and self.visible_for_card else None
 
@@ -123,6 +124,9 @@ class ObjectSizePanel(Container[Any]):
             self.jobs.forget()
             self._clear()
         self._card = card
+        usual = None if card is None else card.inference.image_diameter
+        text = _AS_IS if usual is None else f"{usual:.3g}, as in training"
+        self.diameter.native.setSpecialValueText(text)
         self.visible = self.visible_for_card
 
     def on_image(self) -> None:
@@ -140,7 +144,7 @@ class ObjectSizePanel(Container[Any]):
         labels
             (Y, X) of the plane in view.
         factor
-            By which the image was resampled to the model's pixel size. Default: 1.
+            By which the image was resampled for the model, unasked. Default: 1.
         """
         areas = np.unique(labels[labels > 0], return_counts=True)[1]
         own = None if self._card is None else self._card.inference.diameter

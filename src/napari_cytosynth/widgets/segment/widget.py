@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.widgets.common import layers as reading
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable, size_box
 from napari_cytosynth.widgets.common.region_rows import RegionRows
@@ -334,8 +335,12 @@ class SegmentWidget(KeepingForm):
             self._on_moved()
 
     def _resampled_by(self) -> float:
-        """Return by how much the result's image was resampled to the model's pixel size."""
+        """Return by how much the result's image was resampled for the model."""
         card, found = self._model.card(), self.segmentation
+        usual = found.provenance["parameters"].get("diameter")  # where none was chosen
+        if usual and card is not None and card.inference.diameter:
+            own = card.inference
+            return float(fitting_diameter(own.diameter or usual, own.expected, usual) / usual)
         wanted = None if card is None else card.inference.pixel_size_um
         if not found.provenance["parameters"].get("resample") or None in (wanted, found.pixel_size):
             return 1.0

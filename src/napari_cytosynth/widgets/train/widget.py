@@ -136,7 +136,7 @@ class TrainWidget(RunningForm):
     def _choose_in_segment(self, place: Path) -> None:
         segment = open_widget(self._viewer, "Segment")
         segment.model.refresh()
-        segment.model.value = str(place)
+        segment.model.value = place.name  # own models are known by their names
 
     # -- the window and the dock ----------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from .stains import ObjectDoubt, StainUncertainty
 __all__ = ["Inference", "PredictionType", "ScheduleName", "SettingsOrigin"]
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
-SettingsOrigin = Literal["validation", "start", "training"]
+SettingsOrigin = Literal["validation", "start", "training", "given"]
 ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
 
 
@@ -87,6 +87,12 @@ class Inference(Record):
         description="typical (median) diameter of the training objects, of the circle of their "
         "area, in px of the model's pixel size",
     )
+    image_diameter: Positive | None = Field(
+        None,
+        description="typical diameter of the objects in px of the training images, where these "
+        "were resampled for the training until it was `diameter`: so is an image whose own "
+        "diameter or pixel size is not asked for; null: it stays as it is",
+    )
     objects: str = Field("objects", description="what one object is called: nuclei, cells …")
     object_channel: str | None = Field(
         None, description="output channel that is thresholded (the first if null)"
@@ -110,7 +116,7 @@ class Inference(Record):
         description="images that threshold, smallest object, splitting, flow limit, confidence "
         "and expected results were chosen on; validation: left out of its training; start: left "
         "out of the training of the model that it began with, whose settings it keeps; training: "
-        "it was trained on them, too",
+        "it was trained on them, too; given: on none, they are usual ones or a user's",
     )
     classes: list[Line] = Field(
         default_factory=list, max_length=65536, description="classes of a conditional model"
@@ -237,6 +243,12 @@ class Inference(Record):
             raise ValueError(f"doubt: no output channel called {', '.join(unknown)}")
         if len(set(stains)) < len(stains):
             raise ValueError("doubt: a stain has two entries")
+        return self
+
+    @model_validator(mode="after")
+    def _diameters_belong_together(self) -> Inference:
+        if self.image_diameter is not None and self.diameter is None:
+            raise ValueError("image_diameter needs diameter, which images are resampled to")
         return self
 
     @model_validator(mode="after")

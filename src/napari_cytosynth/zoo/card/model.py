@@ -19,6 +19,7 @@ SINCE_VERSION_2 = (
     "channel_roles",
     "min_size",
     "diameter",
+    "image_diameter",
     "flows",
     "confidence",
     "expected",

@@ -13,8 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from napari_cytosynth.errors import (
     CorruptWeightsError,
     InputError,
@@ -23,12 +21,14 @@ from napari_cytosynth.errors import (
     OutputError,
 )
 from napari_cytosynth.models import build_network
-from napari_cytosynth.zoo.card import Inference, ModelCard, Training
-from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, file_sha256, save_model
+from napari_cytosynth.zoo.bioimageio.package import is_package, open_package
+from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, save_model
 from napari_cytosynth.zoo.text import one_line
 from napari_cytosynth.zoo.weights import fill_network, read_tensors
 
-from .foreign import LAYOUTS, NetworkLayout, Shapes, listed, match_names
+from .card import make_card, warnings_of
+from .cellpose import cellpose, only_for_cellpose, read_facts
+from .foreign import NetworkLayout, Shapes, listed, match_names, pix2pixhd, unet
 from .settings import ConvertSettings, read_settings
 from .worker import time_limit
 
@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["Converted", "convert"]
+    from napari_cytosynth.zoo.bioimageio.package import Package
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["LAYOUTS", "PACKAGE", "Converted", "convert"]
+
+LAYOUTS = {"Cellpose": cellpose, "Pix2PixHD": pix2pixhd, "UNet": unet}
+"""What ``--as`` takes -> the function that reads such a network's layout."""
+
+PACKAGE = "bioimageio"
+"""What ``--as`` takes for a package of BioImage.IO that this program wrote."""
 
 Tensors = dict[str, "torch.Tensor"]
 
@@ -88,15 +97,18 @@ def convert(
     Parameters
     ----------
     source
-        The file, such as ``latest_net_G.pth``.
+        The file, such as ``latest_net_G.pth``, or a package of BioImage.IO that holds it.
     architecture
-        ``Pix2PixHD`` (NVIDIA's layout, with or without local enhancer) or ``UNet``.
+        ``Cellpose`` (a model of its versions 1 to 3), ``Pix2PixHD`` (NVIDIA's layout, with or
+        without local enhancer) or ``UNet``; ``bioimageio`` for a package that this program
+        wrote, whose card says everything.
     folder
         Folder to write, which must not hold a model yet; None (default): one of the model's
         name in the current folder.
     settings
         Facts missing in the weights: ``input_channels``, ``output_channels`` and
-        ``normalisation`` must be there; see :class:`ConvertSettings` for the others.
+        ``normalisation`` must be there, but of Cellpose's; see :class:`ConvertSettings` for the
+        others.
 
     Returns
     -------
@@ -121,26 +133,70 @@ def convert(
     import torch
 
     path = Path(source)
-    if architecture not in LAYOUTS:
+    if architecture not in (PACKAGE, *LAYOUTS):
         raise InputError(
-            f"Weights cannot be converted to “{architecture}”, only to {' or '.join(LAYOUTS)}."
+            f"Weights cannot be converted to “{architecture}”, only to {', '.join(LAYOUTS)} or "
+            f"{PACKAGE}."
         )
     chosen = read_settings(settings or {})
     if not path.is_file():
         raise ModelNotFoundError(f"There is no weights file “{path}”.")
+    package = open_package(path) if architecture == PACKAGE or is_package(path) else None
+    if architecture == PACKAGE and package is not None:
+        return _unpacked(package, folder, chosen)
     name = chosen.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
-    target = Path(name if folder is None else folder)
-    if (target / CARD_FILE).exists() or (target / WEIGHTS_FILE).exists():
-        raise OutputError(f"“{target}” holds a model already; choose another folder with --out.")
-    tensors, messages = _read_elsewhere(path, chosen.leave_out)
+    target = _new_folder(name, folder)
+    tensors, messages = _read(path, package, chosen.leave_out)
     layout = _read_layout(architecture, _shapes(tensors), chosen)
+    facts = None
+    if architecture == "Cellpose":
+        facts = read_facts(path.name, tensors, chosen)
+        tensors, chosen = facts.tensors, facts.settings
+        layout.arguments["in_channels"] = len(chosen.input_channels)
+    else:
+        only_for_cellpose(chosen)
     arguments = layout.arguments
     names = match_names(layout, _expected(layout), _shapes(tensors))
     chosen.check_against(arguments["in_channels"], arguments["out_channels"])
-    card = _card(name, path, layout, chosen)
+    card = make_card(name, path, layout, chosen, facts)
     network = fill_network(card, _state(layout, names, tensors), path)
     save_model(target, network, card, dtype=torch.float32)
-    return Converted(target, card, network, (*messages, *_warnings(layout, chosen)))
+    return Converted(target, card, network, (*messages, *warnings_of(layout, chosen, facts)))
+
+
+def _unpacked(
+    package: Package, folder: str | os.PathLike[str] | None, chosen: ConvertSettings
+) -> Converted:
+    """Return the model of a package that this program wrote, as its card says."""
+    import torch
+
+    if strange := chosen.given() - {"name"}:
+        raise InputError(
+            f"A package says all by itself: it takes no setting {', '.join(sorted(strange))}."
+        )
+    card = package.card()
+    if chosen.name:
+        card = card.model_copy(update={"name": chosen.name})
+    target = _new_folder(card.name, folder)
+    tensors, _ = _read(package.path, package, [])
+    network = fill_network(card, tensors, package.path)
+    save_model(target, network, card, dtype=torch.float32)
+    return Converted(target, card, network, ())
+
+
+def _new_folder(name: str, folder: str | os.PathLike[str] | None) -> Path:
+    target = Path(name if folder is None else folder)
+    if (target / CARD_FILE).exists() or (target / WEIGHTS_FILE).exists():
+        raise OutputError(f"“{target}” holds a model already; choose another folder with --out.")
+    return target
+
+
+def _read(path: Path, package: Package | None, unwanted: list[str]) -> tuple[Tensors, list[str]]:
+    """Read the tensors of a file, or of the weights in a package."""
+    if package is None:
+        return _read_elsewhere(path, unwanted)
+    with TemporaryDirectory() as scratch:
+        return _read_elsewhere(package.extract_weights(Path(scratch)), unwanted)
 
 
 def _read_elsewhere(path: Path, unwanted: list[str]) -> tuple[Tensors, list[str]]:
@@ -256,6 +312,8 @@ def _read_layout(architecture: str, shapes: Shapes, chosen: ConvertSettings) -> 
     """Read the layout from the tensors and complete it with the user's settings."""
     layout = LAYOUTS[architecture](shapes)
     arguments = layout.arguments
+    if architecture == "Cellpose":
+        return layout
     if architecture == "UNet":
         if layout.modules and chosen.dropout:
             raise _no_dropout()
@@ -297,85 +355,3 @@ def _state(layout: NetworkLayout, names: dict[str, str], tensors: Tensors) -> Te
     counters = (name for name in _expected(layout) if name not in names)
     state = {name: torch.zeros((), dtype=torch.int64) for name in counters}
     return state | {ours: tensors[theirs] for ours, theirs in names.items()}
-
-
-def _card(name: str, path: Path, layout: NetworkLayout, chosen: ConvertSettings) -> ModelCard:
-    """Build the card from layout and settings.
-
-    Raises
-    ------
-    InputError
-        If the settings contradict each other.
-    """
-    task = chosen.task or ("segment" if layout.architecture == "UNet" else "stain")
-    bounded = bool(layout.arguments.get("tanh"))
-    file = one_line(path.name, 200)
-    origin = f"Converted from “{file}” ({layout.title}, SHA-256 {file_sha256(path)})."
-    try:
-        return ModelCard(
-            name=name,
-            title=chosen.title,
-            architecture=layout.architecture,
-            arguments=layout.arguments,
-            licence=chosen.licence,
-            inference=Inference(
-                task=task,
-                input_channels=chosen.input_channels,
-                output_channels=chosen.output_channels,
-                pixel_size_um=chosen.pixel_size_um,
-                normalisation=chosen.card_normalisation(),
-                activation="sigmoid" if task == "segment" else "linear",
-                output_range=(-1.0, 1.0) if bounded else (0.0, 1.0),
-                total_stride=_stride(layout),
-                norm=layout.arguments.get("norm", "batch"),
-                dropout=chosen.dropout,
-                threshold=_threshold(task, chosen),
-                objects=chosen.objects,
-                modality=chosen.modality,
-                output_scaling=chosen.output_scaling(),
-                output_unit=chosen.output_unit,
-            ),
-            training=Training(remarks=" ".join([origin, *_warnings(layout, chosen)])),
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the settings"
-        raise InputError(f"The settings make no card: {place}: {first['msg']}.") from error
-
-
-def _threshold(task: str, chosen: ConvertSettings) -> float | None:
-    return 0.5 if task == "segment" and chosen.threshold is None else chosen.threshold
-
-
-def _stride(layout: NetworkLayout) -> int:
-    import torch
-
-    with torch.device("meta"):
-        network = build_network(layout.architecture, layout.arguments)
-    return int(getattr(network, "total_stride", 1))
-
-
-def _warnings(layout: NetworkLayout, chosen: ConvertSettings) -> list[str]:
-    """Return sentences on the limits of the converted model, for card and user."""
-    if layout.architecture == "UNet":
-        return []
-    warnings = []
-    if chosen.dropout:
-        warnings.append(
-            "It was trained with a dropout of single values; here whole channels are dropped with "
-            "the same probability, so its uncertainty is uncalibrated until it is fitted: "
-            "cytosynth evaluate stain --calibrate."
-        )
-    else:
-        warnings.append(
-            "Its training used no dropout, as far as is known: an uncertainty from it is dropout "
-            "injection, uncalibrated."
-        )
-    if layout.arguments["norm"] == "instance":
-        warnings.append(
-            "Its instance normalisation looks at the whole image: no tiles, and a crop gives "
-            "another result than the whole."
-        )
-    if not chosen.scale and not chosen.offset:
-        warnings.append("Its output is left as the network gives it, without a unit.")
-    return warnings

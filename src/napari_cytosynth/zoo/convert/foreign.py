@@ -20,7 +20,7 @@ from napari_cytosynth.zoo.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LAYOUTS", "NetworkLayout", "Shapes", "listed", "match_names"]
+__all__ = ["NetworkLayout", "Shapes", "listed", "match_names", "pix2pixhd", "unet"]
 
 Shapes = dict[str, tuple[int, ...]]
 _NAMED = 30  # names that an error spells out
@@ -197,17 +197,13 @@ def _shape(shapes: Shapes, name: str) -> tuple[int, ...]:
     return shape
 
 
-LAYOUTS = {"Pix2PixHD": pix2pixhd, "UNet": unet}
-"""What ``--as`` takes -> the function that reads such a network's layout."""
-
-
 def match_names(layout: NetworkLayout, expected: Shapes, given: Shapes) -> dict[str, str]:
     """Match the tensors of our network with those of the file, one to one.
 
     Parameters
     ----------
     layout
-        As one of :data:`LAYOUTS` returned it.
+        As the function of its program returned it.
     expected, given
         Shapes of our network's tensors and of the file's.
 

@@ -46,6 +46,10 @@ class ConvertSettings(BaseModel):
     modality: str = ""
     objects: str = "objects"
     threshold: float | None = Field(None, ge=0, le=1)
+    min_size: int | None = Field(None, ge=0, le=10**7)
+    flow_error: float | None = Field(None, ge=0, le=1e3)
+    diameter: float | None = Field(None, gt=0, le=1e5)
+    mean_diameter: float | None = Field(None, gt=0, le=1e5)
     pixel_size_um: float | None = Field(None, gt=0)
     offset: Numbers = Field(default_factory=list)
     scale: Numbers = Field(default_factory=list)
@@ -56,6 +60,15 @@ class ConvertSettings(BaseModel):
     tanh: bool = True
     stem: int = Field(1, ge=1, le=32)
     leave_out: Names = Field(default_factory=list)
+
+    def given(self) -> set[str]:
+        """Return the names of the settings that are not their default."""
+        fields = type(self).model_fields
+        return {
+            name
+            for name in self.model_fields_set
+            if getattr(self, name) != fields[name].get_default(call_default_factory=True)
+        }
 
     def card_normalisation(self) -> Normalisation:
         """Return the normalisation for the card."""

@@ -14,6 +14,7 @@ from napari_cytosynth.zoo.opening import LARGEST_CARD, LARGEST_WEIGHTS
 
 from .answers import check_answer, checked_answers
 from .errors import explain
+from .partial import Resuming
 from .verified import SHA256, mark_pending, mark_verified
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Download:
 
     The client may sit in a connection attempt or between two blocks of a slow line for
     many seconds. The caller's thread therefore only watches; when it leaves, the thread
-    ends by itself at its next block and removes what it had.
+    ends by itself at its next block and keeps what it had for the next download.
     """
 
     def __init__(self, repository: str, revision: str | None) -> None:
@@ -96,7 +97,8 @@ class Download:
         self._file(README_FILE, commit)
         folder = _snapshot(self.repository, commit, remote.commit_hash)
         mark_pending(folder)  # until it is compared: this process may end at any moment
-        weights = self._file(WEIGHTS_FILE, commit, counted=True)
+        with Resuming(self.repository, remote.etag):
+            weights = self._file(WEIGHTS_FILE, commit, counted=True)
         assert weights is not None
         mark_verified(weights.parent, _check_arrival(weights, remote.etag))
         return weights.parent

@@ -13,7 +13,7 @@ from napari_cytosynth.errors import (
 )
 from napari_cytosynth.zoo.text import one_line
 
-__all__ = ["explain", "explain_upload", "no_repository"]
+__all__ = ["explain", "explain_search", "explain_upload", "no_repository"]
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
@@ -32,6 +32,17 @@ def explain(error: BaseException, repository: str) -> CytosynthError:
         or _busy(error, f"“{repository}” could not be fetched")
         or _disk(error, repository)
         or _unreachable(error, repository)
+    )
+
+
+def explain_search(error: BaseException) -> CytosynthError:
+    """Translate an error of a search to one of this package."""
+    from huggingface_hub import constants
+
+    failure = "The Hub could not be searched"
+    return _busy(error, failure) or NetworkError(
+        f"{failure} at {constants.ENDPOINT}: {_reason(error)}. Check your connection (and "
+        "proxy), then try again."
     )
 
 

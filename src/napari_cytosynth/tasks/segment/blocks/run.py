@@ -17,6 +17,7 @@ from napari_cytosynth.tasks.common.messages import Message
 from napari_cytosynth.tasks.common.planes import engine_record, make_reader
 from napari_cytosynth.tasks.segment.confidence import sure_enough
 from napari_cytosynth.tasks.segment.instances import LabelOptions
+from napari_cytosynth.tasks.segment.object_size.diameter import as_in_training
 from napari_cytosynth.tasks.segment.output import ChannelSplit
 from napari_cytosynth.tasks.segment.result_check import check_result, facts_of
 from napari_cytosynth.tasks.segment.run.model_run import ModelRun
@@ -145,6 +146,8 @@ class BlockedRun(ModelRun):
             reason = f"the model “{card.name}” scales each pixel by its surroundings"
         elif self.options.split_touching and not self.flow_channels:
             reason = "without flows, touching objects are split by their shape (split_touching)"
+        elif as_in_training(card).factor not in (None, 1):
+            reason = f"the model “{card.name}” resamples images, as in its training"
         if reason:
             raise InputError(
                 f"A plane cannot be segmented in blocks: {reason}. Crop the image, or take the "

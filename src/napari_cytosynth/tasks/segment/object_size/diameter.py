@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_cytosynth.arguments import check_number, unsuitable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .estimate import ObjectSize
 
-__all__ = ["AUTO", "Resizing", "check_diameter", "plan_resizing", "resized"]
+__all__ = ["AUTO", "Resizing", "as_in_training", "check_diameter", "plan_resizing", "resized"]
 
 AUTO: Literal["auto"] = "auto"
 
@@ -78,6 +78,8 @@ def plan_resizing(
     card: ModelCard,
     resample: bool,
     measure: Callable[[], ObjectSize],
+    *,
+    by_size: bool = False,
 ) -> Resizing:
     """Return the resampling for a diameter that was asked for.
 
@@ -91,6 +93,9 @@ def plan_resizing(
         Whether resampling by pixel size was asked for, too.
     measure
         Measures the size of the objects; called for ``"auto"`` only.
+    by_size
+        Whether pixel sizes decide where no diameter is known, and not the diameter that the model's
+        training images had. Default: False.
 
     Raises
     ------
@@ -98,19 +103,34 @@ def plan_resizing(
         If the card has no diameter, or the objects are too far from its own.
     """
     if asked is None:
-        return Resizing()
+        return Resizing() if by_size else as_in_training(card)
     own = known_diameter(card)
     if asked != AUTO:
         return _resizing(asked, card, resample)
     size = measure()
     if size.diameter is None:
-        return Resizing(messages=(size.sentence,), measured=size.record())
+        usual = Resizing() if by_size else as_in_training(card)
+        messages = (size.sentence, *usual.messages)
+        return replace(usual, messages=messages, measured=size.record())
     if not size.offers:  # what was seen at this scale outweighs a pixel size
         said = (size.sentence, *([_STAYS] if resample else []))
         return Resizing(factor=1.0, messages=said, measured=size.record())
     plan = _resizing(float(size.diameter or own), card, resample)
     messages = (size.sentence, *plan.messages)
     return Resizing(plan.diameter, plan.factor, messages, size.record())
+
+
+def as_in_training(card: ModelCard) -> Resizing:
+    """Return the resampling of the model's training, where that resampled its images."""
+    usual = card.inference.image_diameter
+    if usual is None:
+        return Resizing()
+    plan = _resizing(usual, card, resample=False)
+    said = (
+        f"The objects were taken to be about {usual:.3g} px across, as in the images that this "
+        "model was trained on. If yours are not, give their diameter."
+    )
+    return replace(plan, messages=(said, *plan.messages))
 
 
 def _resizing(diameter: float, card: ModelCard, resample: bool) -> Resizing:

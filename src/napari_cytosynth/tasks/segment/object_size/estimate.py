@@ -200,7 +200,7 @@ def measure_plane(
     progress: Progress,
 ) -> ObjectSize:
     """Measure the size of the objects in one plane (see :func:`estimate_object_size`)."""
-    from napari_cytosynth.inference.predictor import Predictor
+    from napari_cytosynth.inference.windowed import make_predictor
 
     inference = model.card.inference
     own = known_diameter(model.card)
@@ -208,7 +208,7 @@ def measure_plane(
     if plane is None:
         return ObjectSize(own, None, (), "the plane has the same value everywhere.")
     where = device if device != "auto" else model.device
-    predictor = Predictor(
+    predictor = make_predictor(
         model.network, len(inference.input_channels), device=where, precision=precision
     )
     found = passes(plane, inference, predictor, progress)

@@ -30,9 +30,9 @@ class ModelRun(RegionalRun):
 
     def make_predictor(self, device: str, precision: str, tile_size: int | None) -> None:
         """Make what runs the network; the arguments are those of the predictor."""
-        from napari_cytosynth.inference.predictor import Predictor
+        from napari_cytosynth.inference.windowed import make_predictor
 
-        self.predictor: Predictor = Predictor(
+        self.predictor: Predictor = make_predictor(
             self.model.network,
             len(self.model.card.inference.input_channels),
             device=device,

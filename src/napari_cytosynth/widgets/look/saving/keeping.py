@@ -64,13 +64,11 @@ class Kept:
 
 
 def keep(request: KeptRequest, progress: Progress) -> Kept:
-    """Write the objects that pass, under their numbers, with all their rows that pass."""
-    from napari_cytosynth.tasks.look.pixels import keep_objects
-
+    """Write the objects that pass, under their numbers, in the planes of their rows that pass."""
     source, table = request.source, request.table
     passing = table.passing(request.filters)
     labels = np.unique(table.labels[passing])
-    data = keep_objects(source.data[0] if source.multiscale else source.data, labels, progress)
+    data = _passing_pixels(request, passing, progress)
     rows = table.table[passing].reset_index(drop=True)
     if "index" not in rows and not table.repeated:
         rows["index"] = table.labels[passing]  # by which napari finds the row of an object
@@ -95,20 +93,30 @@ def write(request: KeptRequest, path: str | Path, progress: Progress) -> int:
     The user has been asked whether a file that is there may be replaced.
     """
     from napari_cytosynth.tasks.export.objects.exchange import check_target, write_objects
-    from napari_cytosynth.tasks.look.pixels import keep_objects
 
     check_target(path, overwrite=True)  # before pixels are read
     source, table = request.source, request.table
     passing = table.passing(request.filters)
     rows = table.table[passing].reset_index(drop=True).drop(columns="index", errors="ignore")
     rows = rows.assign(label=table.labels[passing])
-    labels = np.unique(table.labels[passing])
-    data = keep_objects(source.data[0] if source.multiscale else source.data, labels, progress)
+    data = _passing_pixels(request, passing, progress)
     write_objects(
         path, replace(source, data=data, multiscale=False), rows, axes=_axes_of(source, rows),
         provenance=record_of(request), overwrite=True, progress=progress,
     )  # fmt: skip
-    return len(labels)
+    return len(np.unique(table.labels[passing]))
+
+
+def _passing_pixels(request: KeptRequest, passing: np.ndarray, progress: Progress) -> np.ndarray:
+    """Return the labels of rows that pass: of an object with several, in their planes alone."""
+    from napari_cytosynth.tasks.look.pixels import keep_objects
+
+    source, table = request.source, request.table
+    data = source.data[0] if source.multiscale else source.data
+    axes = "".join(str(name).lower() for name in source.axis_labels or ())
+    places = table.places(axes, data.shape) if request.filters and table.repeated else None
+    labels = table.labels[passing]
+    return keep_objects(data, labels, progress, None if places is None else places[passing])
 
 
 def _axes_of(source: LayerSnapshot, rows: Any) -> str | None:

@@ -1,0 +1,190 @@
+"""Reading of a package: its record and its weights, of which no code is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+import yaml
+
+from napari_cytosynth.errors import CorruptWeightsError, ModelError
+from napari_cytosynth.zoo.model_files import parse_card
+from napari_cytosynth.zoo.text import one_line
+
+from .record import KEY
+
+if TYPE_CHECKING:
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["Package", "is_package", "open_package"]
+
+_RECORDS = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
+_LARGEST_RECORD = 4_000_000  # bytes
+_SLACK = 1_000_000  # bytes that weights may exceed twice their compressed size by
+_CHUNK = 1 << 20
+_STATE_DICT = "pytorch_state_dict"
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses references, by which a short text can stand for a record without end."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has references (*name)")
+        return super().compose_node(parent, index)
+
+
+@dataclass(frozen=True, eq=False)
+class Package:
+    """A package of the format.
+
+    Attributes
+    ----------
+    path
+        The ZIP file.
+    record
+        What its record says.
+    folder
+        Folder of the record within the file.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    folder: PurePosixPath
+
+    def card(self) -> ModelCard:
+        """Return the card of a package that this program wrote.
+
+        Raises
+        ------
+        ModelError
+            If there is none, or none that can be read.
+        """
+        config = self.record.get("config")
+        own = config.get(KEY) if isinstance(config, dict) else None
+        if not isinstance(own, dict) or "card" not in own:
+            raise ModelError(
+                f"The package “{self.path.name}” was not written by napari-cytosynth: which of the "
+                f"networks here it holds is not said. {self._what_to_do()}"
+            )
+        return parse_card(json.dumps(own["card"], default=str), self.path)
+
+    def _what_to_do(self) -> str:
+        weights = self._weights()
+        if _STATE_DICT in weights:
+            return (
+                "If it is a U-Net, a generator of pix2pixHD or a model of Cellpose 1 to 3, convert "
+                "it with --as UNet, Pix2PixHD or Cellpose."
+            )
+        return _unread(weights)
+
+    def _weights(self) -> dict[str, Any]:
+        found = self.record.get("weights")
+        return (
+            {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
+        )
+
+    def extract_weights(self, folder: Path) -> Path:
+        """Write the state dict of the package to a folder, after checking its SHA-256.
+
+        Raises
+        ------
+        ModelError
+            If there is none, or if it is damaged.
+        """
+        entry = self._weights().get(_STATE_DICT)
+        if not isinstance(entry, dict) or not isinstance(entry.get("source"), str):
+            raise ModelError(
+                f"The package “{self.path.name}” has no weights that can be read. "
+                f"{_unread(self._weights())}"
+            )
+        name = str(self.folder / entry["source"])
+        target = folder / f"{Path(self.path).stem}.pt"
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(name) as source:
+                info = archive.getinfo(name)
+                if info.file_size > 2 * info.compress_size + _SLACK:
+                    raise CorruptWeightsError(
+                        f"The weights of “{self.path.name}” are packed far tighter than weights "
+                        "can be; they were not opened."
+                    )
+                found = _copy(source, target, info.file_size)
+        except KeyError as error:
+            raise _damaged(self.path, f"“{one_line(name, 100)}” is missing") from error
+        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raise _damaged(self.path, one_line(error, 200)) from error
+        if found != str(entry.get("sha256", found)).lower():
+            raise _damaged(self.path, "the SHA-256 of its weights is not the one that it says")
+        return target
+
+
+def is_package(path: Path) -> bool:
+    """Return whether a file is a ZIP file with a record of the format at its top."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _record_name(archive) is not None
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
+
+
+def open_package(path: Path) -> Package:
+    """Read the record of a package.
+
+    Raises
+    ------
+    ModelError
+        If it is none, or not one of a model.
+    """
+    if not is_package(path):
+        raise ModelError(
+            f"“{path.name}” is no package of BioImage.IO: a ZIP file with “rdf.yaml” or "
+            "“bioimageio.yaml”."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = _record_name(archive) or ""
+            with archive.open(name) as file:
+                text = file.read(_LARGEST_RECORD + 1)
+        if len(text) > _LARGEST_RECORD:
+            raise _damaged(path, "its record is larger than 4 MB")
+        record = yaml.load(text, _PlainLoader)
+    except (OSError, yaml.YAMLError, UnicodeError, RecursionError, zipfile.BadZipFile) as error:
+        raise _damaged(path, f"its record cannot be read: {one_line(error, 200)}") from error
+    if not isinstance(record, dict) or record.get("type") != "model":
+        raise ModelError(f"The package “{path.name}” does not describe a model.")
+    return Package(path, record, PurePosixPath(name).parent)
+
+
+def _record_name(archive: zipfile.ZipFile) -> str | None:
+    names = set(archive.namelist())
+    return next((name for name in _RECORDS if name in names), None)
+
+
+def _copy(source: IO[bytes], target: Path, size: int) -> str:
+    """Copy no more than the size that was announced; return the SHA-256."""
+    digest, left = hashlib.sha256(), size
+    with target.open("wb") as file:
+        while left > 0 and (chunk := source.read(min(_CHUNK, left))):
+            digest.update(chunk)
+            file.write(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
+
+
+def _unread(weights: dict[str, Any]) -> str:
+    """Return why weights of other formats are not read."""
+    names = ", ".join(one_line(name, 40) for name in list(weights)[:6]) or "none"
+    return (
+        f"Its weights: {names}. Read is pytorch_state_dict alone: TorchScript is a program that "
+        "opening would run, and the others are for libraries that are not part of this one."
+    )
+
+
+def _damaged(path: Path, reason: str) -> CorruptWeightsError:
+    return CorruptWeightsError(
+        f"The package “{path.name}” is damaged ({reason}). Please download or copy it again."
+    )

@@ -1,0 +1,43 @@
+"""Licences in words: nobody may read more freedom than there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_cytosynth.zoo.catalogue import list_models
+from napari_cytosynth.zoo.collection.licences import licence_in_words
+
+
+@pytest.mark.parametrize(
+    ("licence", "data", "words"),
+    [
+        ("cc0-1.0", "CC0", "free for any use"),
+        ("CC0-1.0", "", "free for any use"),
+        ("cc-by-4.0", "CC BY 4.0", "free for any use, if you name the authors"),
+        ("mit", "MIT", "free for any use, if you keep the licence's text"),
+        ("gpl-3.0", "", "free for any use; what you pass on has to be open, too"),
+        ("other", "LC25000: free for research, no formal licence", "research only"),
+        ("", "research data (EPFL CVLab)", "research only"),
+        ("research only", "", "research only"),
+        ("cc-by-nc-4.0", "CC0", "not for commercial use; name the authors"),
+        ("mit", "CC BY-NC 4.0", "keep the licence's text; its training data: research only"),
+        ("cc-by-nc-nd-4.0", "", "unchanged"),
+        ("other", "CC0", "terms of its own: see its card"),
+        ("my own terms", "", "terms of its own: see its card"),
+        ("", "", "unknown: ask its author"),
+    ],
+)
+def test_what_may_be_done_is_said_in_words(licence, data, words):
+    said = licence_in_words(licence, data)
+    assert words in said
+    if "free" not in words:
+        assert not said.startswith("free for any use,") or "training data" in said
+
+
+def test_the_bundled_models_are_free_or_for_research():
+    words = {info.name: licence_in_words(info.licence, info.data_licence) for info in list_models()}
+    research = {name for name, text in words.items() if text == "research only"}
+    assert research == {
+        "em-mitochondria-unet", "em-encoder", "em-pairs-ddpm", "em-ldm", "histology-ddpm",
+    }  # fmt: skip
+    assert all(words[name].startswith("free for any use") for name in words.keys() - research)
