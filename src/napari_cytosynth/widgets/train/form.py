@@ -74,7 +74,7 @@ class TrainForm(RunWidget):
 
     def _make_material(self) -> list[Any]:
         self._pairs = PairRows(self._viewer)
-        self._pairs.label = "image, labels"
+        self._pairs.label = "pairs"
         self._paint = PushButton(text="Paint", tooltip="Add a labels layer to paint strokes on.")
         self._add = PushButton(text="More", tooltip="Add another image with its labels.")
         self._remove = PushButton(text="Fewer", tooltip="Leave out the last image.")
