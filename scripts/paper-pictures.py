@@ -121,10 +121,12 @@ class Hand:
     def choose(self, box: QComboBox, text: str) -> None:
         """Open a combobox and click one of its entries."""
         self.click(box)
+        QTest.qWait(QApplication.doubleClickInterval() + 50)  # before, Qt hears no click in a list
         listed = box.view()
         index = box.model().index(box.findText(text), 0)
         listed.scrollTo(index)
         self.click(listed.viewport(), listed.visualRect(index).center())
+        assert box.currentText() == text, f"{text} was not chosen, but {box.currentText()}"
 
     def save(self, button: QWidget, path: Path) -> None:
         """Click a button that asks for a file, type its path, and click Save."""
