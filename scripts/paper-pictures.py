@@ -217,14 +217,14 @@ def main() -> None:
     take("opened")
     look = walk(hand, options.out / "cells.geojson")
     sys.stdout.write(f"{hand.clicks} clicks: {look.status.value}\n")
+    look.saving.save_figure(options.out / "paper-figure")
+    look.wait(PATIENCE)
+    sys.stdout.write(f"{look.status.value}\n")
     look.colour_by.value = "volume_um3"
     look.plots.first.setCurrentText("volume_um3")
     look.plots.second.setCurrentText("confidence")
     look.select(int(look.table.model.labels[2]))
     take("look")
-    look.saving.save_figure(options.out / "paper-figure")
-    look.wait(PATIENCE)
-    sys.stdout.write(f"{look.status.value}\n")
     viewer.close()
 
 
