@@ -37,6 +37,7 @@ USED_BY = {
     "dask": "arrays larger than memory, which the tasks read one plane at a time",
     "dask-jobqueue": "starts the workers under SLURM, in docs/plates.md",
     "import-linter": ".ci/run checks the contracts in pyproject.toml",
+    "mkdocs": "make docs; scripts/model-pages.py is its hook",
     "mkdocs-material": "the theme in mkdocs.yml",
     "mkdocstrings": "the plugin in mkdocs.yml that writes the reference",
     "mypy": ".ci/run checks the types",

@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from napari_cytosynth import phantoms
 from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.tasks.stain.comparison import compare
 from napari_cytosynth.tasks.stain.second_opinion import second_opinion
+from napari_cytosynth.training.teach.task import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,12 +130,23 @@ values = st.one_of(
 )
 
 
+def _fine_tune_in(folder: Path) -> Callable[..., Any]:
+    """Return all of `fine_tune` but the training, into another folder at each call."""
+    numbers = count()
+
+    def fine_tune(**arguments: Any) -> Any:
+        return prepare(out=folder / str(next(numbers)), **arguments)
+
+    return fine_tune
+
+
 @pytest.fixture(scope="module")
 def calls(make_model, make_stainer, make_generator, tmp_path_factory) -> list[Call]:
     folder = tmp_path_factory.mktemp("objects")
     objects = folder / "read.geojson"
     cytosynth.write_objects(objects, LABELS)
     tiny, stainer = make_model(), make_stainer()
+    masks = make_model(output_channels=["foreground"], splitting=None, example_size=(16, 16))
     quiet = {"progress": lambda *_: None}
     found = cytosynth.segment(IMAGE, tiny, **quiet)
     stained = cytosynth.stain(IMAGE, stainer, samples=2, **quiet)
@@ -233,6 +246,11 @@ def calls(make_model, make_stainer, make_generator, tmp_path_factory) -> list[Ca
             {"index": 0, "shape": (24, 24), "seed": 0, "pixel_size_um": 2.0},
         ),
         Call(phantoms.transfer_function, {"optics": phantoms.Optics()}),
+        Call(
+            _fine_tune_in(folder),
+            {"model": masks, "pairs": [(IMAGE, LABELS)], "sparse": True, "steps": 1},
+            ("minutes", "seed"),
+        ),
     ]
 
 

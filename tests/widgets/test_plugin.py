@@ -21,13 +21,22 @@ MANIFEST = Path(napari_cytosynth.__file__).with_name("napari.json")
 def test_the_manifest_offers_the_widgets_and_their_menus():
     manifest = PluginManifest.from_file(MANIFEST)
     widgets = {w.display_name for w in manifest.contributions.widgets}
-    assert widgets == {"Generate", "Segment", "Stain", "Measure", "Look", "Batch", "Models"}
+    assert widgets == {
+        "Generate",
+        "Segment",
+        "Stain",
+        "Measure",
+        "Look",
+        "Batch",
+        "Models",
+        "Train",
+    }
     menus = {f"napari/layers/{name}" for name in ("segment", "filter", "measure")}
     menus.add("napari/file/new_layer")
     assert menus <= set(manifest.contributions.menus)
 
 
-WIDGETS = ("Generate", "Segment", "Stain", "Batch", "Models")
+WIDGETS = ("Generate", "Segment", "Stain", "Batch", "Models", "Train")
 
 
 @pytest.fixture(scope="module")

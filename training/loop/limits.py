@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
     from .callbacks import Clock
 
-__all__ = ["ReportedProgress", "TimeLimit"]
+__all__ = ["EndEarly", "ReportedProgress", "TimeLimit"]
+
+
+class EndEarly(Exception):
+    """Raised from a report of progress: the training ends now, with the best that it has."""
 
 
 class TimeLimit(Callback):
@@ -63,7 +67,7 @@ class TimeLimit(Callback):
 
 
 class ReportedProgress(Callback):
-    """Progress of a training for its caller, who may raise Cancelled.
+    """Progress of a training for its caller, who may raise Cancelled or :class:`EndEarly`.
 
     Parameters
     ----------
@@ -79,11 +83,13 @@ class ReportedProgress(Callback):
         self.report, self.steps, self.limit = report, steps, limit
 
     def _tell(self, trainer: Trainer, message: str) -> None:
-        if self.limit is None:
-            self.report(min(trainer.global_step, self.steps), self.steps, message)
-        else:
-            total = round(self.limit.seconds)
-            self.report(min(round(self.limit.clock.now()), total), total, message)
+        done, total = trainer.global_step, self.steps
+        if self.limit is not None:
+            done, total = round(self.limit.clock.now()), round(self.limit.seconds)
+        try:
+            self.report(min(done, total), total, message)
+        except EndEarly:
+            trainer.should_stop = True  # it validates before it ends
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
 __all__ = [
+    "CHOSEN",
+    "LAST",
+    "LOCK",
+    "RECIPE",
     "model_record",
     "read_record",
     "replace_metrics",
@@ -27,6 +31,9 @@ __all__ = [
     "write_json",
     "write_texts",
 ]
+
+RECIPE, LAST, LOCK = "recipe.yaml", "last.ckpt", "run.lock"
+CHOSEN = "validation.json"  # written when a run ends
 
 
 def replace_metrics(

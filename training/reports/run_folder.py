@@ -18,7 +18,7 @@ from napari_cytosynth.training.recipe.hardware import process_count
 from napari_cytosynth.training.recipe.settings import differing, open_precision
 from napari_cytosynth.version import __version__
 
-from .records import read_record, write_json
+from .records import CHOSEN, LAST, LOCK, RECIPE, read_record, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +36,6 @@ __all__ = [
     "write_facts",
     "write_recipe",
 ]
-
-LAST, LOCK = "last.ckpt", "run.lock"
-CHOSEN = "validation.json"  # written when a run ends
 
 # do not change what is learned; where a round starts from and the scale of latents follow
 _FREE = (
@@ -100,7 +97,7 @@ def write_facts(
 def write_recipe(recipe: Recipe, out: Path) -> None:
     """Write ``recipe.yaml`` into a folder that exists."""
     settings = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-    replace_file(out / "recipe.yaml", settings.encode())
+    replace_file(out / RECIPE, settings.encode())
 
 
 def holds_run(out: Path) -> bool:
@@ -125,7 +122,7 @@ def check_settings(recipe: Recipe, out: Path) -> None:
     RecipeError
         If other settings differ, or the checkpoint is damaged.
     """
-    path, checkpoint = out / "recipe.yaml", out / LAST
+    path, checkpoint = out / RECIPE, out / LAST
     if checkpoint.is_file() and not zipfile.is_zipfile(checkpoint):
         raise RecipeError(
             f"{checkpoint} is damaged, so that the run cannot go on: choose another --out."

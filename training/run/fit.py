@@ -53,6 +53,8 @@ from .preflight import begun_last, check_begin, folders_before, parts
 from .rounds import earlier_rounds, is_done, round_folder, spent, starting_from
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.training.data.crops import EpochData
     from napari_cytosynth.training.loop.module import NetworkModule
@@ -101,7 +103,13 @@ def _callbacks(recipe: Recipe, out: Path) -> tuple[list[Callback], RevertToBest,
 
 
 def _trainer(
-    recipe: Recipe, out: Path, callbacks: list[Callback], epochs: int, precision: str
+    recipe: Recipe,
+    out: Path,
+    callbacks: list[Callback],
+    epochs: int,
+    precision: str,
+    *,
+    begins: bool,
 ) -> Trainer:
     train = recipe.train
     manual = recipe.two_optimisers  # which the module steps itself
@@ -115,7 +123,8 @@ def _trainer(
         accumulate_grad_batches=1 if manual else train.accumulate,
         gradient_clip_val=None if manual else train.gradient_clip or None,
         check_val_every_n_epoch=train.validate_every,
-        num_sanity_val_steps=-1 if train.validate_start else 0,
+        # Lightning does it after an interruption, too: the start would be what was learned by then
+        num_sanity_val_steps=-1 if train.validate_start and begins else 0,
         **strategy(train, manual=manual),
         callbacks=callbacks,
         plugins=[AtomicCheckpoints()],
@@ -154,6 +163,7 @@ def train(
     resume: bool | Literal["auto"] = False,
     stop_at_epoch: int | None = None,
     progress: Progress | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Path:
     """Train, select checkpoint and thresholds on validation data, and export.
 
@@ -175,6 +185,8 @@ def train(
     progress
         Called after every batch; raising `Cancelled` from it stops the run, which can be resumed.
         None (default): a bar in the console.
+    callbacks
+        Lightning's, called last, in the last round. Default: none.
 
     Returns
     -------
@@ -198,11 +210,11 @@ def train(
         return out / recipe.name
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if process_count(recipe.train) > 1:
-        return _train_all(recipe, data_dir, out, stop_at_epoch, progress)
+        return _train_all(recipe, data_dir, out, stop_at_epoch, progress, callbacks)
     with results_folder(out):
         pass
     with hold_lock(out / LOCK, f"Another process trains in {out}: choose another --out."):
-        return _train_all(recipe, data_dir, out, stop_at_epoch, progress)
+        return _train_all(recipe, data_dir, out, stop_at_epoch, progress, callbacks)
 
 
 def _train_all(
@@ -211,6 +223,7 @@ def _train_all(
     out: Path,
     stop_at_epoch: int | None,
     progress: Progress | None,
+    callbacks: Sequence[Callback],
 ) -> Path:
     """Train the remaining stages and rounds."""
     if is_first():
@@ -225,7 +238,8 @@ def _train_all(
             _Round(start, data_dir, folder, out, number, progress=progress).finish()
     number = len(recipe.rounds) + 1
     last = starting_from(recipe, number, out)
-    return _Round(last, data_dir, out, out, number, recipe, progress).finish(stop_at_epoch)
+    ending = _Round(last, data_dir, out, out, number, recipe, progress, tuple(callbacks))
+    return ending.finish(stop_at_epoch)
 
 
 def check_start(
@@ -274,6 +288,7 @@ class _Round:
     number: int
     whole: Recipe | None = None
     progress: Progress | None = None
+    callbacks: tuple[Callback, ...] = ()
 
     @cached_property
     def precision(self) -> str:
@@ -299,7 +314,9 @@ class _Round:
             echo(note)
         callbacks, best, clock = self._callbacks(data, module, before)
         epochs = stop_at_epoch or self.recipe.train.max_epochs
-        trainer = _trainer(self.recipe, self.out, callbacks, epochs, self.precision)
+        trainer = _trainer(
+            self.recipe, self.out, callbacks, epochs, self.precision, begins=not resume
+        )
         with interruptible(), warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)
@@ -332,7 +349,7 @@ class _Round:
         bar = ProgressBar(refresh_rate=5)
         steps = _steps(recipe, data)
         report = self.progress and ReportedProgress(self.progress, steps, limit)
-        return [*callbacks, report or bar], best, clock
+        return [*callbacks, report or bar, *self.callbacks], best, clock
 
     def _before(self, data: EpochData) -> dict[str, Any]:
         """Return steps and seconds of earlier rounds, the source model, and what is kept of it."""

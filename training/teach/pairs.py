@@ -92,14 +92,14 @@ def _planes_of(pair: tuple[Any, ...], name: str, *, sparse: bool) -> Iterator[An
     image, labels, *masks = (read_source(each, name) for each in pair)
     name = image.name or name
     arrays = [np.asarray(each.data) for each in (image, labels, *masks)]
+    if image.rgb or arrays[0].ndim < 2 or arrays[0].dtype.kind not in "buif":
+        raise InputError(f"“{name}” is not a grey image (Y, X), or a stack of such planes.")
     for array in arrays[1:]:
         if array.shape != arrays[0].shape:
             raise InputError(
                 f"“{name}” is {arrays[0].shape}, but its labels are {array.shape}: they should "
                 "have the same size, plane by plane."
             )
-    if image.rgb or arrays[0].ndim < 2 or arrays[0].dtype.kind not in "buif":
-        raise InputError(f"“{name}” is not a grey image (Y, X), or a stack of such planes.")
     if reason := check_truth(arrays[1], labels=True):
         raise InputError(f"The labels of “{name}” cannot be learned from: {reason}.")
     for place in np.ndindex(arrays[0].shape[:-2]):

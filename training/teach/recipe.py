@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from napari_cytosynth.training.data.image_files import image_files
 from napari_cytosynth.training.recipe.files import in_words, list_recipes, read_tree
 from napari_cytosynth.training.recipe.settings import assign
 from napari_cytosynth.training.segment.recipe import SegmentRecipe
+from napari_cytosynth.zoo.card.record import LONGEST_NAME
 
 from .material import ANNOTATED, HELD_OUT, IMAGES
 
@@ -21,9 +23,18 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.zoo.card import Inference, ModelCard
 
-__all__ = ["TuningPlan", "expected_prevalence", "folder_plan", "truth_folder", "tuning_recipe"]
+__all__ = [
+    "TuningPlan",
+    "check_kind",
+    "expected_prevalence",
+    "folder_plan",
+    "plain_name",
+    "truth_folder",
+    "tuning_recipe",
+]
 
 STEPS = 270
+_FOLDERS = {"data", "start", "csv", "tensorboard", "autoencoder"}  # of a run
 _STEPS_OF_AN_EPOCH = 30
 _BATCH = 4
 _LARGEST_CROP = 256
@@ -88,6 +99,12 @@ class TuningPlan:
     remarks: str = ""
 
 
+def plain_name(text: str) -> str:
+    """Return the name of a model, which its folder has in that of the run, from any text."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:LONGEST_NAME]
+    return f"{plain}-model" if plain.lower() in _FOLDERS else plain or "tuned"
+
+
 def truth_folder(card: ModelCard) -> str:
     """Return the name of the folder of truth that a model learns from."""
     return "labels" if card.inference.separates_objects else "mask"
@@ -146,7 +163,7 @@ def tuning_recipe(
     RecipeError
         If a setting is unknown or impossible.
     """
-    _check_kind(card)
+    check_kind(card)
     tree = {
         "name": plan.name,
         "modality": card.inference.modality,
@@ -174,7 +191,14 @@ def tuning_recipe(
     return recipe
 
 
-def _check_kind(card: ModelCard) -> None:
+def check_kind(card: ModelCard) -> None:
+    """Check that models of a kind can be fine-tuned.
+
+    Raises
+    ------
+    ModelError
+        If they cannot.
+    """
     inference = card.inference
     if inference.task != "segment":
         raise ModelError(

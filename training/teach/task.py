@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ from napari_cytosynth.errors import CytosynthError, RecipeError
 from napari_cytosynth.files import explained_errors, user_path
 from napari_cytosynth.outcome import TRAIN_EXTRA, explain
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.zoo.card.record import LONGEST_NAME
 from napari_cytosynth.zoo.loading import load_model
 
 if TYPE_CHECKING:
@@ -23,9 +21,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.segment.recipe import SegmentRecipe
     from napari_cytosynth.zoo.loading import Model
 
+    from .pairs import AnnotatedPlane
     from .strokes import HeldOut
 
-__all__ = ["PreparedTuning", "fine_tune", "prepare"]
+__all__ = ["PreparedTuning", "begin_folder", "fine_tune", "prepare", "prepare_planes"]
 
 _MOST_STEPS, _MOST_MINUTES = 1_000_000, 7 * 24 * 60.0
 
@@ -152,24 +151,57 @@ def prepare(
     CytosynthError
         As :func:`fine_tune` does.
     """
-    from .material import write_material
     from .pairs import read_pairs
-    from .recipe import STEPS, TuningPlan, expected_prevalence, truth_folder, tuning_recipe
+
+    planes = read_pairs(pairs, sparse=check_flag(sparse, "sparse"))
+    return prepare_planes(model, planes, out, minutes=minutes, steps=steps, seed=seed)
+
+
+def prepare_planes(
+    model: str | os.PathLike[str] | Model,
+    planes: Sequence[AnnotatedPlane],
+    out: str | os.PathLike[str],
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> PreparedTuning:
+    """Write the material and the recipe of a fine-tuning on planes that were read already.
+
+    Parameters
+    ----------
+    planes
+        Of :func:`~.pairs.read_pairs`.
+    model, out, minutes, steps, seed
+        See :func:`fine_tune`.
+
+    Raises
+    ------
+    CytosynthError
+        As :func:`fine_tune` does.
+    """
+    from .material import write_material
+    from .recipe import (
+        STEPS,
+        TuningPlan,
+        expected_prevalence,
+        plain_name,
+        truth_folder,
+        tuning_recipe,
+    )
     from .strokes import hold_out
 
-    sparse = check_flag(sparse, "sparse")
     seed = check_whole(seed, "seed", 0, 2**31)
     if steps is not None:
         steps = check_whole(steps, "steps", 1, _MOST_STEPS)
     if minutes is not None:
         minutes = check_number(minutes, "minutes", 0.01, _MOST_MINUTES)
     folder, source = user_path(out).absolute(), load_model(model, "cpu")
-    planes = read_pairs(pairs, sparse=sparse)
     card = source.card
     held_out = hold_out(planes, seed, instances=card.inference.separates_objects)
     plan = TuningPlan(
         start=_place(source, folder),
-        name=_name(folder),
+        name=plain_name(folder.name),
         truth=truth_folder(card),
         annotated=True,
         held_out=bool(held_out.masks),
@@ -182,7 +214,7 @@ def prepare(
     )
     recipe = tuning_recipe(card, plan)
     data_dir = write_material(folder, planes, held_out, plan.truth)
-    return PreparedTuning(recipe, _written(recipe, folder), data_dir, folder)
+    return PreparedTuning(recipe, begin_folder(recipe, folder), data_dir, folder)
 
 
 def _place(model: Model, out: Path) -> str:
@@ -192,12 +224,6 @@ def _place(model: Model, out: Path) -> str:
 
         return str(save_model(out / "start", model.network, model.card))
     return str(model.path.absolute()) if model.origin == "path" else model.source
-
-
-def _name(out: Path) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", out.name).strip(".-")[:LONGEST_NAME]
-    taken = {"data", "start", "csv", "tensorboard", "autoencoder"}
-    return f"{plain}-model" if plain.lower() in taken else plain or "tuned"
 
 
 def _remarks(held_out: HeldOut, planes: int) -> str:
@@ -212,7 +238,7 @@ def _remarks(held_out: HeldOut, planes: int) -> str:
     return f"{learned} Not validated: too few of them to hold any out."
 
 
-def _written(recipe: SegmentRecipe, out: Path) -> Path:
+def begin_folder(recipe: SegmentRecipe, out: Path) -> Path:
     """Write the recipe, unless a run has begun there, which keeps its own to be compared."""
     from napari_cytosynth.training.reports.run_folder import holds_run, write_recipe
 

@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QEvent, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.widgets.common.plotting import match_theme, plot_library
 
 from .lasso import Lasso, inside
 
@@ -17,28 +17,11 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.tasks.look.table import ObjectTable
 
-__all__ = ["PlotPanel", "plot_library"]
+__all__ = ["PlotPanel"]
 
 _BINS = 40
 _LIT, _FILL = (255, 26, 153), (240, 161, 60, 200)
 _HELP = "Click a bar or a point, or draw around points: these objects are selected in the viewer."
-
-
-def plot_library() -> Any:
-    """Return pyqtgraph.
-
-    Raises
-    ------
-    InputError
-        If it is missing.
-    """
-    try:
-        import pyqtgraph
-    except ImportError as error:
-        raise InputError(
-            'Plots need the package pyqtgraph: pip install "napari-cytosynth[plots]".'
-        ) from error
-    return pyqtgraph
 
 
 class PlotPanel(QWidget):
@@ -162,14 +145,7 @@ class PlotPanel(QWidget):
         self._draw_points(x, y, lit, labels)
 
     def _match_theme(self) -> None:
-        text = self.palette().color(self.foregroundRole())
-        background = self.palette().color(self.backgroundRole())
-        for plot in (self.histogram, self.scatter):
-            plot.setBackground(background)
-            for side in ("left", "bottom"):
-                axis = plot.getAxis(side)
-                axis.setPen(text)
-                axis.setTextPen(text)
+        match_theme(self, (self.histogram, self.scatter))
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Take the colours of another theme."""

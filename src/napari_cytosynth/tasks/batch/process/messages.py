@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_cytosynth.tasks.common.process.messages import Failed, Final, Working
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -67,27 +69,11 @@ class ItemFinished:
 
 
 @dataclass(frozen=True)
-class Working:
-    """What goes on: `done` of `total` items, and a text."""
-
-    done: int
-    total: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Ended:
+class Ended(Final):
     """The batch is over; the files are its tables and its page."""
 
     files: tuple[Path, ...]
     messages: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The batch could not go on, for the reason in the sentence."""
-
-    sentence: str
 
 
 Event = Planned | Started | ItemFinished | Working | Ended | Failed

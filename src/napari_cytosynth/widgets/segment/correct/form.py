@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.widgets.common.corrected import remember_corrected
 from napari_cytosynth.widgets.segment.live_form import LiveForm
 
 from .gestures import HandGestures
@@ -171,6 +172,8 @@ class CorrectingForm(LiveForm):
         lost = 0 if live is None or not made else live.corrections_without_effect
         self._hand.enabled = live is not None
         self._hand.show_state(made, lost, undo=bool(self._before), redo=bool(self._undone))
+        if live is not None:
+            remember_corrected(live.labels_layer, live.segmentation)
         self._show_looked_at()
 
     def _show_looked_at(self, *_: Any) -> None:

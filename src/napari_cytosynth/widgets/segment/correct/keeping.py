@@ -9,9 +9,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.widgets.common.closing import CloseGuard
 from napari_cytosynth.widgets.common.jobs import JobRunner
 
-from .closing import CloseGuard
 from .form import CorrectingForm
 
 if TYPE_CHECKING:

@@ -1,0 +1,245 @@
+"""The form of the Train widget: start model, material, limits."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, Container, FloatSpinBox, LineEdit, PushButton, RadioButtons
+from magicgui.widgets import SpinBox as WholeBox
+
+from napari_cytosynth.errors import CytosynthError, InputError
+from napari_cytosynth.outcome import TRAIN_EXTRA
+from napari_cytosynth.widgets.common.parts import make_scrollable, plain_label
+from napari_cytosynth.widgets.common.run_widget import RunWidget
+
+from .curves import CurvePanel
+from .folder_panel import FolderPanel
+from .job import TrainOrder
+from .material import copy_pairs
+from .painting import HOW, add_strokes
+from .pair_rows import PairRows
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+__all__ = ["FOLDER", "LAYERS", "TrainForm"]
+
+LAYERS, FOLDER = "layers", "a folder"
+_NEEDED = ("lightning", "tensorboard", "filelock")
+_HINT = (
+    "Paint background also right beside objects, and where the start model finds something that "
+    "is none. Of five objects or more, one in five is held out to measure before and after."
+)
+_MINUTES, _MOST_MINUTES, _MOST_STEPS = 3.0, 7 * 24 * 60.0, 1_000_000
+
+
+class TrainForm(RunWidget):
+    """The parts of the Train widget, and what is chosen in them.
+
+    Parameters
+    ----------
+    viewer
+        The viewer whose layers are offered.
+    """
+
+    _task = "segment"
+    _begins_without_model = True
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer)
+        self._run_text = self._run_button.text = "Train"
+        self._source.changed.connect(self._on_kind)
+        self._kind.changed.connect(self._on_kind)
+        self._paint.changed.connect(lambda *_: self.paint())
+        self._add.changed.connect(lambda *_: self._on_rows(1))
+        self._remove.changed.connect(lambda *_: self._on_rows(-1))
+        self._lay_out()
+        self._on_kind()
+        self._on_model()
+        if missing := missing_extra():
+            self._show_status(f"⚠ {missing}")
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _make_choices(self) -> list[Any]:
+        *model, run = super()._make_choices()
+        self._model.label = "start from"
+        self._kind = RadioButtons(
+            name="kind", label="learns from", choices=[LAYERS, FOLDER], orientation="horizontal"
+        )
+        self._kind.value = LAYERS
+        return [*model, self._kind, *self._make_material(), *self._make_limits(), run]
+
+    def _make_material(self) -> list[Any]:
+        self._pairs = PairRows(self._viewer)
+        self._pairs.label = "pairs"
+        self._paint = PushButton(text="Paint", tooltip="Add a labels layer to paint strokes on.")
+        self._add = PushButton(text="More", tooltip="Add another image with its labels.")
+        self._remove = PushButton(text="Fewer", tooltip="Leave out the last image.")
+        self._painting = Container(
+            widgets=[self._paint, self._add, self._remove], layout="horizontal", labels=False
+        )
+        self._painting.margins = (0, 0, 0, 0)
+        self._painting.label = " "
+        self._sparse = CheckBox(
+            name="sparse",
+            text="sparse strokes: 0 unpainted, 1 background, 2… objects",
+            value=True,
+            tooltip="Without it everything is outlined: 0 is background, 1… are objects. Of labels "
+            "that were corrected in Segment, what was corrected, accepted or looked at counts.",
+        )
+        self._hint = plain_label("hint")
+        self._hint.value = _HINT
+        self._folder = FolderPanel()
+        self._folder.label = "folder"
+        return [self._pairs, self._painting, self._sparse, self._hint, self._folder]
+
+    def _make_limits(self) -> list[Any]:
+        self.minutes = FloatSpinBox(
+            name="minutes",
+            value=_MINUTES,
+            min=0.1,
+            max=_MOST_MINUTES,
+            step=1,
+            tooltip="Time of training and validation.",
+        )
+        self.new_name = LineEdit(name="new_name", label="new name")
+        self.new_name.native.setPlaceholderText("that of the start model, -tuned")
+        return [self.minutes, self.new_name]
+
+    def _advanced_rows(self) -> list[Any]:
+        self.seed = WholeBox(name="seed", max=2**31 - 1, tooltip="Of all draws.")
+        self.steps = WholeBox(
+            name="steps",
+            max=_MOST_STEPS,
+            tooltip="Optimiser steps instead of minutes, which can be repeated to the bit. 0: the "
+            "minutes decide.",
+        )
+        return [self.seed, self.steps]
+
+    def _lay_out(self) -> None:
+        layout = self.native.layout()
+        self._pause = PushButton(text="Pause", tooltip="End the process; Resume goes on later.")
+        self._stop = PushButton(text="Stop", tooltip="End now, with the best so far.")
+        self._cancel = PushButton(text="Cancel", tooltip="End now, and keep nothing.")
+        self._keep = PushButton(
+            text="Keep", tooltip="Put the new model among your own, and choose it in Segment."
+        )
+        self._buttons = Container(
+            widgets=[self._pause, self._stop, self._cancel, self._keep],
+            layout="horizontal",
+            labels=False,
+        )
+        self._buttons.margins = (0, 0, 0, 0)
+        self.curves = CurvePanel()
+        for part in (self._buttons.native, self._messages, self.curves, self._advanced):
+            layout.addWidget(part)
+        make_scrollable(self.native)
+
+    # -- for scripts ------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Any:
+        """The model to start from."""
+        return self._model
+
+    @property
+    def kind(self) -> Any:
+        """Whether it learns from :data:`LAYERS` or :data:`FOLDER`."""
+        return self._kind
+
+    @property
+    def pairs(self) -> Any:
+        """(image, labels) layers: a list as ``value``."""
+        return self._pairs
+
+    @property
+    def sparse(self) -> Any:
+        """Whether labels that were painted are sparse strokes."""
+        return self._sparse
+
+    @property
+    def folder(self) -> Any:
+        """Path of the folder of images and truth."""
+        return self._folder.path
+
+    def paint(self) -> None:
+        """Add a labels layer to paint on to the image of the first row without labels."""
+        rows = self._pairs.value
+        number = next((n for n, (_, labels) in enumerate(rows) if labels is None), 0)
+        image = rows[number][0]
+        if image is None:
+            self._show_status("⚠ Open an image, and choose it as the image of the row.")
+            return
+        layer = add_strokes(self._viewer, image)
+        self._pairs.reset_choices()
+        self._pairs[number][1].value = layer
+        self._show_status(HOW)
+
+    # -- what is chosen ------------------------------------------------------------------------
+
+    def _order(self) -> TrainOrder:
+        """Return what is to be trained, with a copy of the labels.
+
+        Raises
+        ------
+        CytosynthError
+            If something is missing.
+        """
+        if missing := missing_extra():
+            raise CytosynthError(missing)
+        model = self._chosen_model()
+        card = self._model.card(model)
+        layers = self._kind.value == LAYERS
+        sparse = bool(self._sparse.value)
+        steps = int(self.steps.value)
+        pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse)) if layers else ()
+        return TrainOrder(
+            model,
+            card,
+            self.new_name.value.strip() or f"{card.name if card else Path(model).name}-tuned",
+            pairs,
+            sparse,
+            None if layers else self._chosen_folder(),
+            None if steps else float(self.minutes.value),
+            steps or None,
+            int(self.seed.value),
+        )
+
+    def _chosen_folder(self) -> Path:
+        text = self._folder.path.value.strip()
+        if not text:
+            raise InputError("Choose the folder that holds the images and their truth.")
+        return Path(text).expanduser().absolute()
+
+    def _on_rows(self, change: int) -> None:
+        if change > 0:
+            self._pairs.add_row()
+        else:
+            self._pairs.remove_row()
+
+    def _on_kind(self, *_: Any) -> None:
+        layers = self._kind.value == LAYERS
+        for part in (self._pairs, self._painting, self._sparse, self._hint):
+            part.visible = layers
+        self._folder.visible = not layers
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers that there are now."""
+        super().reset_choices()
+        self._pairs.reset_choices()
+
+    def _enable_form(self, enabled: bool) -> None:
+        for part in (
+            self._model, self._source, self._browse, self._kind, self._pairs, self._painting,
+            self._sparse, self._folder, self.minutes, self.new_name, self.seed, self.steps,
+        ):  # fmt: skip
+            part.enabled = enabled
+
+
+def missing_extra() -> str:
+    """Return the sentence with the line that installs the packages of a training; else empty."""
+    lacking = [name for name in _NEEDED if find_spec(name) is None]
+    return f"{TRAIN_EXTRA}\nThen start napari again." if lacking else ""

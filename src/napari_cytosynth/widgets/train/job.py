@@ -1,0 +1,225 @@
+"""What the job of the Train widget does: material, training in another process, comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import Cancelled, CytosynthError
+from napari_cytosynth.outcome import TRAIN_EXTRA, explain
+from napari_cytosynth.tasks.common.layers import Source
+
+from .material import annotated_planes
+from .preview import preview_window
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_cytosynth.progress import Progress
+    from napari_cytosynth.training.teach.process.messages import Event, Tuned
+    from napari_cytosynth.training.teach.runs import OwnRun
+    from napari_cytosynth.zoo.card import ModelCard
+
+    from .material import PairCopy
+    from .preview import PreviewWindow
+
+__all__ = ["TrainOrder", "TrainResult", "check_folder", "train"]
+
+_BY_COMMAND = "Lower train.learning_rate, and look for broken images with --check."
+_BY_FORM = "Look for broken pixels in the images, paint more, or start from another model."
+_AXES = "ABDEFGHIJKLM"  # of positions, whatever they are
+
+
+@dataclass(frozen=True, eq=False)
+class TrainOrder:
+    """What is to be trained.
+
+    Attributes
+    ----------
+    model
+        Model to start from, as `load_model` takes it.
+    card
+        Its card, where it is on this machine.
+    name
+        Name that the new model is to have.
+    pairs, sparse
+        Images and labels of layers, and whether labels that were painted are sparse.
+    data_dir
+        Folder of images and truth instead of pairs. Default: None.
+    minutes, steps, seed
+        See :func:`~napari_cytosynth.fine_tune`.
+    resume
+        Training that goes on; then only `pairs` counts of all the others, for the comparison.
+    """
+
+    model: str = ""
+    card: ModelCard | None = None
+    name: str = ""
+    pairs: tuple[PairCopy, ...] = ()
+    sparse: bool = True
+    data_dir: Path | None = None
+    minutes: float | None = None
+    steps: int | None = None
+    seed: int = 0
+    resume: OwnRun | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """A training that is over, and what both models find in one image.
+
+    Attributes
+    ----------
+    run, tuned
+        The training and its end.
+    before, after
+        Segmentations of the same plane by the start model and the new one; None if the image
+        could not be segmented.
+    messages
+        What the user ought to know of the comparison.
+    """
+
+    run: OwnRun
+    tuned: Tuned
+    before: Any = None
+    after: Any = None
+    messages: list[str] = field(default_factory=list)
+
+
+def train(
+    order: TrainOrder,
+    tune: Callable[..., Tuned],
+    on_begin: Callable[[tuple[OwnRun, PreviewWindow | None]], None],
+    on_event: Callable[[Event], None],
+    enough: threading.Event,
+    progress: Progress,
+) -> TrainResult:
+    """Train as ordered.
+
+    Parameters
+    ----------
+    order
+        The order.
+    tune
+        Does the training: :func:`~napari_cytosynth.training.teach.process.run.tune_in_process`.
+    on_begin
+        Called with the training once it has its folder, and the window of its preview.
+    on_event
+        Called with losses and scores.
+    enough
+        Ends the training early once it is set.
+    progress
+        May raise `Cancelled`.
+
+    Raises
+    ------
+    CytosynthError
+        If something is missing, or the training could not go on.
+    """
+    try:
+        from napari_cytosynth.training.teach.process.messages import TuningRequest
+        from napari_cytosynth.training.teach.recipe import check_kind
+        from napari_cytosynth.training.teach.runs import begin_run, check_alone, lock_file
+
+        check_alone()
+        progress(0, 0, "Looking at what is painted")
+        planes: tuple[Any, ...] = ()
+        if order.resume is None:
+            if order.card is not None:
+                check_kind(order.card)
+            if order.data_dir is None:
+                planes = tuple(annotated_planes(order.pairs, sparse=order.sparse))
+    except ImportError as error:
+        raise CytosynthError(explain(error, TRAIN_EXTRA)) from error
+    run = order.resume or begin_run(order.name, order.model, order.data_dir)
+    window = preview_window(order.pairs)
+    on_begin((run, window))
+    request = TuningRequest(
+        run.model,
+        run.folder,
+        lock_file(),
+        planes,
+        run.data_dir,
+        order.minutes,
+        order.steps,
+        order.seed,
+        None if window is None else window.pixels,
+    )
+    try:
+        tuned = tune(request, on_event, progress, enough)
+    except Cancelled:
+        raise
+    except CytosynthError as error:
+        raise CytosynthError(str(error).replace(_BY_COMMAND, _BY_FORM)) from error
+    # the start model under another name needs no comparison
+    return _compared(order, run, tuned, progress) if tuned.better else TrainResult(run, tuned)
+
+
+def _compared(order: TrainOrder, run: OwnRun, tuned: Tuned, progress: Progress) -> TrainResult:
+    """Let both models segment the plane with the most annotation."""
+    from napari_cytosynth.tasks.segment import segment
+
+    try:
+        image, options = _image(order, run)
+        before, after = (
+            segment(image, model=model, device="cpu", progress=progress, **options)
+            for model in (run.model, tuned.model)
+        )
+    except Cancelled:
+        raise
+    except (CytosynthError, OSError) as error:  # the model is none the worse for it
+        return TrainResult(run, tuned, messages=[f"They could not be compared: {error}"])
+    return TrainResult(run, tuned, before, after)
+
+
+def _image(order: TrainOrder, run: OwnRun) -> tuple[Any, dict[str, Any]]:
+    """Return an image of the material, and how its plane is read."""
+    if order.pairs:
+        pair = max(order.pairs, key=lambda pair: np.count_nonzero(pair.labels))
+        ndim = pair.image.ndim
+        if ndim == 2:
+            return pair.image, {"axes": "YX"}
+        return pair.image, {"axes": f"{_AXES[: ndim - 2]}YX", "planes": pair.place}
+    from napari_cytosynth.images.reading import read_image
+    from napari_cytosynth.training.data.image_files import image_files
+    from napari_cytosynth.training.teach.material import FOLDER, IMAGES
+
+    files = image_files((run.data_dir or run.folder / FOLDER) / IMAGES)
+    data = np.squeeze(np.asarray(read_image(next(iter(files.values()))).data))
+    return Source(data, run.name), {"axes": "YX"}
+
+
+def check_folder(card: ModelCard, model: str, folder: Path) -> list[tuple[str, str]]:
+    """Look at a folder as ``cytosynth train --from MODEL --check`` does.
+
+    Parameters
+    ----------
+    card, model
+        The model to start from.
+    folder
+        The folder.
+
+    Returns
+    -------
+    list of (str, str)
+        ``error``, ``warning`` or ``fact``, and a sentence; errors first.
+
+    Raises
+    ------
+    CytosynthError
+        If the model cannot be fine-tuned, or the folder holds no truth.
+    """
+    try:
+        from napari_cytosynth.training.check.check import check_data
+        from napari_cytosynth.training.teach.recipe import folder_plan, tuning_recipe
+
+        recipe = tuning_recipe(card, folder_plan(card, model, folder))
+        found = check_data(recipe, folder)
+    except ImportError as error:
+        raise CytosynthError(explain(error, TRAIN_EXTRA)) from error
+    kinds = (("error", found.errors), ("warning", found.warnings), ("fact", found.facts))
+    return [(kind, sentence) for kind, sentences in kinds for sentence in sentences]

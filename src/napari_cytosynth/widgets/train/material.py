@@ -1,0 +1,117 @@
+"""What a training learns, copied from layers when it begins: no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.widgets.common.corrected import known_pixels, plane_of
+from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_cytosynth.training.teach.pairs import AnnotatedPlane
+
+__all__ = ["PairCopy", "annotated_planes", "copy_pairs"]
+
+_KEY = "napari-cytosynth"
+_CHOOSE = "Choose an image, and the labels layer that you painted on it."
+
+
+@dataclass(frozen=True, eq=False)
+class PairCopy:
+    """An image and its labels as they were when the training began.
+
+    Attributes
+    ----------
+    image
+        The layer; its pixels are copied in the job.
+    labels
+        Copy of the pixels of the labels.
+    known
+        Finds the mask of what is known of corrected labels; None for labels that were painted.
+    position
+        Index of the plane of the image that corrected labels are of. Default: (), of all.
+    """
+
+    image: LayerSnapshot
+    labels: NDArray[Any]
+    known: Callable[[], Any] | None
+    position: tuple[int, ...] = ()
+
+    def arrays(self) -> tuple[Any, ...]:
+        """Return image and labels, with what is known of them if they were corrected."""
+        data = self.image.data[0] if self.image.multiscale else self.image.data
+        if self._of_one_plane:
+            data = np.asarray(data[self.position])[(np.newaxis,) * len(self.position)]
+        source = Source(data, self.image.name, rgb=self.image.rgb)
+        if self.known is None:
+            return source, self.labels
+        return source, self.labels, np.asarray(self.known(), np.uint8)
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """Index, into the axes before Y and X, of the plane with the most annotation."""
+        if self._of_one_plane:
+            return self.position
+        counts = np.count_nonzero(self.labels, axis=(-2, -1))
+        return tuple(int(at) for at in np.unravel_index(int(np.argmax(counts)), counts.shape))
+
+    @property
+    def _of_one_plane(self) -> bool:
+        """Whether the labels are of one plane of a stack, with axes of length 1."""
+        lengths = self.labels.shape[:-2]
+        return bool(lengths) and len(self.position) == len(lengths) and set(lengths) == {1}
+
+
+def copy_pairs(pairs: Sequence[tuple[Any, Any]], *, sparse: bool) -> list[PairCopy]:
+    """Copy the labels of layers, and note the images.
+
+    Parameters
+    ----------
+    pairs
+        (image, labels) layers; rows in which neither is chosen are left out.
+    sparse
+        Whether labels are sparse strokes, unless they were corrected.
+
+    Raises
+    ------
+    InputError
+        If a layer is missing, or is what a model has found.
+    """
+    chosen = [pair for pair in pairs if pair != (None, None)]
+    if not chosen or any(None in pair for pair in chosen):
+        raise InputError(_CHOOSE)
+    return [_copy(image, labels, sparse=sparse) for image, labels in chosen]
+
+
+def _copy(image: Any, labels: Any, *, sparse: bool) -> PairCopy:
+    known = known_pixels(labels)
+    record = labels.metadata.get(_KEY)
+    if known is None and sparse and isinstance(record, dict):
+        raise InputError(
+            f"“{labels.name}” is what a model has found: its numbers are no strokes. Correct it in "
+            "Segment, or press “Paint” to paint on the image."
+        )
+    data = np.array(labels.data[0] if labels.multiscale else labels.data)
+    return PairCopy(LayerSnapshot.of(image), data, known, plane_of(labels))
+
+
+def annotated_planes(pairs: Sequence[PairCopy], *, sparse: bool) -> list[AnnotatedPlane]:
+    """Return what is known of each plane.
+
+    Raises
+    ------
+    InputError
+        If an image or its labels cannot be used, or too little is painted.
+    """
+    from napari_cytosynth.training.teach.pairs import read_pairs
+
+    return read_pairs([pair.arrays() for pair in pairs], sparse=sparse)
