@@ -121,10 +121,12 @@ class Hand:
     def choose(self, box: QComboBox, text: str) -> None:
         """Open a combobox and click one of its entries."""
         self.click(box)
+        QTest.qWait(QApplication.doubleClickInterval() + 50)  # before, Qt hears no click in a list
         listed = box.view()
         index = box.model().index(box.findText(text), 0)
         listed.scrollTo(index)
         self.click(listed.viewport(), listed.visualRect(index).center())
+        assert box.currentText() == text, f"{text} was not chosen, but {box.currentText()}"
 
     def save(self, button: QWidget, path: Path) -> None:
         """Click a button that asks for a file, type its path, and click Save."""
@@ -215,14 +217,14 @@ def main() -> None:
     take("opened")
     look = walk(hand, options.out / "cells.geojson")
     sys.stdout.write(f"{hand.clicks} clicks: {look.status.value}\n")
+    look.saving.save_figure(options.out / "paper-figure")
+    look.wait(PATIENCE)
+    sys.stdout.write(f"{look.status.value}\n")
     look.colour_by.value = "volume_um3"
     look.plots.first.setCurrentText("volume_um3")
     look.plots.second.setCurrentText("confidence")
     look.select(int(look.table.model.labels[2]))
     take("look")
-    look.saving.save_figure(options.out / "paper-figure")
-    look.wait(PATIENCE)
-    sys.stdout.write(f"{look.status.value}\n")
     viewer.close()
 
 

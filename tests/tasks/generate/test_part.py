@@ -138,6 +138,7 @@ def test_marked_objects_stand_in_the_table_and_the_layer(make_generator):
         (shapes(np.insert(BOX, 0, [0, 0, 5, 5], axis=1)), "diffusion", "tilted"),
         (shapes(), "diffusion", "is empty"),
         ({"scale": [0, 1], "units": ["um", "um"]}, "diffusion", "not above 0"),
+        ({"scale": [250] * 2, "units": ["nm"] * 2}, "diffusion", "0.25 × 0.25 µm, this model"),
     ],
 )
 def test_what_cannot_be_filled_is_explained(region, family, sentence):

@@ -108,6 +108,8 @@ def test_what_cannot_be_tracked_is_refused():
         track(np.ones((2, 2, 4, 4), int), axes="TPYX")
     with pytest.raises(InputError, match="whole numbers"):
         track(np.ones((2, 4, 4)), axes="TYX")
+    with pytest.raises(InputError, match="below 0"):
+        track(-np.ones((2, 4, 4), int), axes="TYX")
     with pytest.raises(InputError, match="max_distance"):
         track(np.ones((2, 4, 4), int), -1, axes="TYX")
 

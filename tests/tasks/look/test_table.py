@@ -42,6 +42,7 @@ def test_a_missing_value_passes_no_filter_and_the_ends_pass():
     [
         ({"label": [5, 7], "index": [1, 2]}, [5, 7]),
         ({"index": [3.0, 4.0]}, [3, 4]),
+        ({"label": [2**53 + 1, 2**53 + 2]}, [2**53 + 1, 2**53 + 2]),  # beyond floats
         ({"area": [10, 20, 30]}, [1, 2]),  # napari's first row is the background's
     ],
 )

@@ -54,6 +54,8 @@ def test_from_a_stack_to_table_plot_and_geojson(make_napari_viewer, steps, dialo
     shown = look.table.model.rowCount()
     every = len(look.objects.value.features)
     assert 0 < shown < every
+    (one,) = look.look.filters
+    assert one.column == "confidence"
     assert look.plots.isVisible()
     assert len(look.plots._points.data) == shown
     (file,) = tmp_path.glob("*.geojson")  # under the name that is offered

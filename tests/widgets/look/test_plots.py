@@ -98,6 +98,15 @@ def test_points_have_the_colours_of_the_column(widget, plots, settle):
     assert colours[4].color().getRgb()[:3] == pytest.approx((253, 231, 37), abs=3)
 
 
+def test_axes_have_the_numbers_of_the_table(plots):
+    plots.second.setCurrentText("confidence")
+    plots.scatter.setYRange(0.2, 0.9, padding=0)
+    axis = plots.scatter.getAxis("left")
+    QApplication.processEvents()
+    assert max(axis.range) < 1
+    assert axis.labelString().count("(x") == 0
+
+
 def test_they_fit_beside_the_viewer_on_a_small_screen(viewer, plots, qtbot):
     viewer.window._qt_window.resize(1280, 720)
     QApplication.processEvents()

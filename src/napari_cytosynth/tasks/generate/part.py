@@ -161,7 +161,7 @@ def _grid(
     """Return length and units of a pixel along Y and X in the world, and what is to be said."""
     known = (pixel_size, pixel_size) if pixel_size else None
     if isinstance(region, dict) and "scale" in region:
-        return (*_recorded(region), [])
+        return (*_recorded(region, pixel_size), [])
     if getattr(region, "_type_string", None) != "shapes":
         about = f", which are {pixel_size:g} µm" if pixel_size else ""
         text = f"The numbers of the region were taken as pixels of the synthetic images{about}."
@@ -200,7 +200,9 @@ def _alike(unit: str) -> tuple[str, str]:
     return unit, unit
 
 
-def _recorded(record: dict[str, Any]) -> tuple[tuple[float, float], tuple[str, str]]:
+def _recorded(
+    record: dict[str, Any], pixel_size: float | None
+) -> tuple[tuple[float, float], tuple[str, str]]:
     try:
         (height, width), (first, second) = record["scale"], record["units"]
         scale = float(height), float(width)
@@ -208,7 +210,14 @@ def _recorded(record: dict[str, Any]) -> tuple[tuple[float, float], tuple[str, s
         raise InputError("The region is no record of an earlier run: scale or units.") from error
     if not all(0 < step < np.inf for step in scale):
         raise InputError("The region is no record of an earlier run: its scale is not above 0.")
-    return scale, (str(first), str(second))
+    units = str(first), str(second)
+    sides = [(micrometres(unit) or np.nan) * step for unit, step in zip(units, scale, strict=True)]
+    if pixel_size and any(abs(side / pixel_size - 1) > 1e-3 for side in sides):
+        raise InputError(
+            f"The region is recorded in pixels of {_in_words(scale, units)}, this model's are "
+            f"{pixel_size:g} µm: choose the Shapes layer as the region again."
+        )
+    return scale, units
 
 
 def _flat(layer: Any) -> list[str]:

@@ -92,7 +92,7 @@ def track(
     Raises
     ------
     InputError
-        If there is no axis T, or an argument is impossible.
+        If there is no axis T, a label is below 0, or an argument is impossible.
     """
     source = read_source(labels, "labels")
     axes = _checked_axes(source, axes)
@@ -180,6 +180,8 @@ def _read_frame(reader: PlaneReader, t: int, step: Floats) -> _Frame:
     time = reader.leading_axes.index("T")
     planes = [index for index in reader.indices() if index[time] == t]
     stack = np.stack([reader.read(index)[0] for index in planes])
+    if stack.min(initial=0) < 0:
+        raise InputError("Some labels are below 0: set these pixels to 0, the background.")
     inside = np.nonzero(stack > 0)
     ids, numbers = np.unique(stack[inside], return_inverse=True)
     areas = np.bincount(numbers, minlength=len(ids))

@@ -187,6 +187,9 @@ def _labels_of(rows: pd.DataFrame, name: str) -> np.ndarray:
     column = next((one for one in _LABEL_COLUMNS if one in rows.columns), None)
     if column is None:
         return np.arange(len(rows), dtype=np.int64)
+    kind = rows[column].dtype
+    if isinstance(kind, np.dtype) and np.can_cast(kind, np.int64):
+        return rows[column].to_numpy(np.int64)  # from 2**53 on, floats would be other numbers
     values = pd.to_numeric(rows[column], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     if not np.isfinite(values).all() or (values != np.round(values)).any():
         raise InputError(

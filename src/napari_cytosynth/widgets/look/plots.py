@@ -59,6 +59,8 @@ class PlotPanel(QWidget):
             plot.setMinimumSize(160, 82)  # with what napari needs, 720 px are enough
             plot.setToolTip(_HELP)
             plot.hideButtons()
+            for side in ("left", "bottom"):  # 0.95 is no 950 with a factor that nobody sees
+                plot.getAxis(side).enableAutoSIPrefix(False)
             plots.addWidget(plot, 1)
         layout.addLayout(choice)
         layout.addLayout(plots, 1)
