@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model, load_model
 
 # Read by torch at its first allocation: large results come in pages of 2 MB where Linux lets a
-# program ask for them, else a fifth of a large plane's time is spent on pages of 4 kB.
+# program ask for them; pages of 4 kB cost a good part of the time of a large plane.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 __all__ = [
