@@ -118,8 +118,10 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         with hold(parent):  # between its making and its lock it would look abandoned
             scratch = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=parent))
-            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+            stack.callback(shutil.rmtree, scratch, ignore_errors=True)  # with its lock on Windows
             stack.enter_context(hold(scratch))
+            # before it is let go of: no other process finds it half removed, and finishes it
+            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         yield scratch
 
 

@@ -108,6 +108,37 @@ def test_one_of_two_savers_wins_whole(made, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_folder_is_not_let_go_of_before_it_is_removed(tmp_path, monkeypatch):
+    """Else another process would take it for abandoned, and finish what is half removed."""
+    from napari_cytosynth import files
+
+    remove, held = files.shutil.rmtree, []
+
+    def look(folder, **options):
+        with files.hold(folder, wait=False) as free:
+            held.append(not free)
+        remove(folder, **options)
+
+    monkeypatch.setattr(files.shutil, "rmtree", look)
+    with files.scratch_folder(tmp_path) as scratch:
+        (scratch / "file").touch()
+    assert held[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_replaced_stays_so_though_nothing_was_cleaned_up(made, tmp_path, monkeypatch):
+    from napari_cytosynth import files
+
+    made.staining().save(tmp_path)
+    assert (tmp_path / "std.tif").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(files.shutil, "rmtree", lambda *_, **__: None)  # as if killed before it
+        made.staining(std=False).save(tmp_path)
+    assert not (tmp_path / "std.tif").exists()
+    made.staining(std=False).save(tmp_path)
+    assert not (tmp_path / "std.tif").exists()
+
+
 def assert_whole(folder):
     """The pixels, the table and the records are of one result."""
     (finding,) = find_provenance(folder)

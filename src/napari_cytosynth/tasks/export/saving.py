@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Saving", "check_beforehand", "saving"]
 
-_NEW, _OLD = "new", "replaced"
+_NEW, _OLD, _DONE = "new", "replaced", "done"
 
 
 @dataclass(eq=False)
@@ -197,6 +197,7 @@ class _Commit:
             for name in stale:
                 self.take_away(name)
             self.put(destination.record)
+            self.old.rename(self.old.with_name(_DONE))  # nothing is left to finish
         except BaseException:
             self.take_back()
             raise
