@@ -54,6 +54,17 @@ def test_a_result_is_read_with_its_table(result, tmp_path, name):
     assert found.pixel_size == (0.5, 0.25)
 
 
+def test_a_film_is_read_with_a_row_for_each_frame(result, tmp_path):
+    """Properties of an OME-Zarr have one row for a label; the CSV beside it has them all."""
+    frames = np.stack([result.probability, result.probability[::-1]])
+    film = Segmentation(frames, "TYX", LabelOptions(0.5), pixel_size=(0.5, 0.25))
+    film.save(tmp_path / "out.zarr")
+    found = read_objects(tmp_path / "out.zarr")
+    np.testing.assert_array_equal(found.labels, film.labels)
+    assert list(found.table["t"]) == [0, 0, 1, 1]
+    assert list(found.table["area_px"]) == list(film.table["area_px"])
+
+
 def test_properties_are_those_of_ome_zarr(result, tmp_path):
     result.save(tmp_path / "out.zarr")
     content = json.loads((tmp_path / "out.zarr/labels/objects/zarr.json").read_text())

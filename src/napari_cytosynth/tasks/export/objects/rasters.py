@@ -132,7 +132,8 @@ def read_labels(path: Path) -> LabelledObjects:
     ----------
     path
         An OME-Zarr with labels, a label image in it, or a TIFF. The table of ``NAME.tif`` is
-        ``NAME-table.csv``, that of ``labels.tif`` also ``table.csv``.
+        ``NAME-table.csv``, that of ``labels.tif`` also ``table.csv``. That of an OME-Zarr lies in
+        it, or, where labels have several rows, in ``NAME-table.csv``, too.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def read_labels(path: Path) -> LabelledObjects:
     InputError
         If it cannot be read, or holds no labels.
     """
-    table, messages = None, []
+    beside, messages = _table_beside(path), []
     if is_zarr(path):
         inner = zarr_labels(path)
         if inner:
@@ -154,10 +155,9 @@ def read_labels(path: Path) -> LabelledObjects:
             path = place
         table = _properties(path)
     else:
-        names = [f"{path.stem.removesuffix('.ome')}-table.csv"]
-        names += ["table.csv"] * (path.stem == "labels")
-        found = [path.with_name(name) for name in names if path.with_name(name).is_file()]
-        table = read_table(found[0])[0] if found else None
+        table = None
+    if table is None and beside is not None:
+        table = read_table(beside)[0]
     file = read_image(path, content="labels")
     size = check_voxel_size(file.pixel_size_um)
     whole = None if size is None else voxel_size(size[1:], file.z_size_um)
@@ -168,6 +168,13 @@ def read_labels(path: Path) -> LabelledObjects:
         table = pd.DataFrame({"label": ids[ids > 0]})
     axes = objects.space.axes
     return LabelledObjects(data, table, axes, whole, messages=[*messages, *file.messages])
+
+
+def _table_beside(path: Path) -> Path | None:
+    """Return the CSV with the table of a file, if there is one."""
+    names = [f"{path.stem.removesuffix('.ome')}-table.csv"]
+    names += ["table.csv"] * (path.stem == "labels")
+    return next((found for name in names if (found := path.with_name(name)).is_file()), None)
 
 
 def _properties(path: Path) -> pd.DataFrame | None:
