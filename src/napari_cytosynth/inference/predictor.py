@@ -163,7 +163,21 @@ class Predictor:
         if out is None:
             out = np.empty((self.geometry.out_channels, *shape), np.float32)
         transform = transform or Scaling(0.0, 1.0).apply
-        report = progress or silent
+        self._fill(out, plane, transform, activations, wanted, part, progress or silent)
+        return out
+
+    def _fill(
+        self,
+        out: Any,
+        plane: Any,
+        transform: Transform,
+        activations: Sequence[str],
+        wanted: Callable[[slice, slice], bool] | None,
+        part: tuple[slice, slice] | None,
+        report: Progress,
+    ) -> None:
+        """Write the result into `out`; the arguments are those of `predict`, checked."""
+        shape = int(plane.shape[1]), int(plane.shape[2])
         tiles = self._plan(shape, part)
         waiting = deque(t for t in tiles if wanted is None or wanted(*place_of(t, shape)))
         done = 0
@@ -176,7 +190,6 @@ class Predictor:
             out[:, *place_of(waiting.popleft(), shape)] = result
             done += 1
             report(done, done + len(waiting), f"Tile {done} of {done + len(waiting)}")
-        return out
 
     def _plan(self, shape: tuple[int, int], part: tuple[slice, slice] | None) -> list[Tile]:
         """Return the tiles of a plane, or of a part of it."""

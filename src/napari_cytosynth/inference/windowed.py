@@ -20,11 +20,9 @@ import numpy as np
 import torch
 
 from napari_cytosynth.errors import OutOfMemoryError
-from napari_cytosynth.progress import silent
 
 from .device import exact_float32, unless_out_of_memory
 from .geometry import round_up, whole_plane_geometry
-from .normalise import Scaling
 from .predictor import Predictor, activated
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.zoo.card import Activation
 
     from .geometry import Geometry
 
@@ -139,27 +136,21 @@ class WindowedPredictor(Predictor):
         found = whole_plane_geometry(network, in_channels)
         return replace(found, radius=_ALL, halo=_ALL)
 
-    def predict(
+    def _fill(
         self,
+        out: Any,
         plane: Any,
-        *,
-        transform: Transform | None = None,
-        activation: Activation | Sequence[Activation] = "sigmoid",
-        out: Any = None,
-        wanted: Callable[[slice, slice], bool] | None = None,
-        part: tuple[slice, slice] | None = None,
-        progress: Progress | None = None,
-    ) -> Any:
-        """Run the network on one plane; see :meth:`Predictor.predict`."""
-        shape = self._check(plane, out)
-        activations = self._activations(activation)
-        if out is None:
-            out = np.empty((self.geometry.out_channels, *shape), np.float32)
-        axes = (_Axis.of(shape[0], self.tile_size), _Axis.of(shape[1], self.tile_size))
+        transform: Transform,
+        activations: Sequence[str],
+        wanted: Callable[[slice, slice], bool] | None,
+        part: tuple[slice, slice] | None,
+        report: Progress,
+    ) -> None:
+        height, width = (int(size) for size in plane.shape[1:])
+        axes = (_Axis.of(height, self.tile_size), _Axis.of(width, self.tile_size))
         cells = _wanted_cells(axes, part, wanted)
         windows = _windows(axes, cells)
-        run = _WindowSums(self, plane, transform or Scaling(0.0, 1.0).apply, axes, windows)
-        report = progress or silent
+        run = _WindowSums(self, plane, transform, axes, windows)
         done, total = 0, sum(map(len, windows))
         report(done, total, "Running the model")
         for row, columns in enumerate(windows):
@@ -171,7 +162,6 @@ class WindowedPredictor(Predictor):
             for column in cells[row]:
                 self._write(run, (row, column), out, activations, part)
             run.next_row()
-        return out
 
     def _write(
         self,
