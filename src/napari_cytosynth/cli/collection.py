@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.zoo.settings import TASKS, VERBS
 
 if TYPE_CHECKING:
     import argparse
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.collection.searching import HubListing, HubModel
 
 __all__ = ["add_parsers", "columns"]
-
-_TASKS = ("segment", "stain", "generate", "encode")
 
 
 def add_parsers(actions: Any) -> None:
@@ -35,7 +34,7 @@ def add_parsers(actions: Any) -> None:
     )
     which = add.add_mutually_exclusive_group()
     which.add_argument("model", nargs="?", help="a name from “cytosynth models list”, or a folder")
-    which.add_argument("--clear", choices=_TASKS[:3], help="let this verb have none")
+    which.add_argument("--clear", choices=VERBS, help="let this verb have none")
     add.set_defaults(run=star)
     add = actions.add_parser(
         "search",
@@ -45,7 +44,7 @@ def add_parsers(actions: Any) -> None:
         "revisions of those that were downloaded. Nothing is downloaded.",
     )
     add.add_argument("text", nargs="?", default="", help="text that their names hold")
-    add.add_argument("--task", choices=_TASKS)
+    add.add_argument("--task", choices=TASKS)
     add.set_defaults(run=search)
     add = actions.add_parser(
         "copy",
@@ -85,7 +84,7 @@ def star(arguments: argparse.Namespace) -> None:
     if arguments.model:
         stars.star(arguments.model)
     chosen = stars.starred()
-    for verb in _TASKS[:3]:
+    for verb in VERBS:
         echo(f"{verb}: {printable(chosen.get(verb, '–'))}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.zoo.settings import TASKS
 
 from . import collection
 
@@ -39,7 +40,7 @@ def add_parser(commands: Any) -> None:
         examples=["cytosynth models list --task segment"],
         help="list the models on this machine",
     )
-    add.add_argument("--task", choices=("segment", "stain", "generate", "encode"))
+    add.add_argument("--task", choices=TASKS)
     add.set_defaults(run=list_them)
     add = actions.add_parser(
         "show",

@@ -14,6 +14,7 @@ from .bundled import bundled_folder, read_index, write_index
 from .hub import Snapshot, cached_snapshots
 from .model_files import WEIGHTS_FILE, file_sha256, read_card
 from .own import own_folders
+from .settings import TASKS
 from .text import one_line
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def list_models(task: str | None = None) -> list[ModelInfo]:
         If `task` is none of the four.
     """
     if task is not None:
-        check_choice(task, "task", ("segment", "stain", "generate", "encode"))
+        check_choice(task, "task", TASKS)
     models = _bundled_models() + _own_models() + _cached_models()
     return [model for model in models if task in (None, model.task)]
 

@@ -18,6 +18,7 @@ from napari_cytosynth.files import explained_errors, replace_file
 from .opening import existing_path, read_limited
 
 __all__ = [
+    "TASKS",
     "VERBS",
     "UserSettings",
     "change_settings",
@@ -31,6 +32,9 @@ __all__ = [
 
 VERBS = ("segment", "stain", "generate")
 """Tasks that have a default model."""
+
+TASKS = (*VERBS, "encode")
+"""All tasks of models."""
 
 HOME = "CYTOSYNTH_HOME"
 DEVICE = "CYTOSYNTH_DEVICE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -160,11 +161,11 @@ def _copy(source: Path, target: Path, progress: Progress | None) -> Path:
         with scratch_folder(target.parent) as scratch:
             copy = scratch / target.name
             copy.mkdir()
-            _copy_weights(weights, copy / WEIGHTS_FILE, size, report)
+            sha256 = _copy_weights(weights, copy / WEIGHTS_FILE, size, report)
             (copy / CARD_FILE).write_bytes(_card_of(source))
             page = render_readme(read_card(source))
             (copy / README_FILE).write_text(page, "utf-8")
-            if file_sha256(copy / WEIGHTS_FILE) != file_sha256(weights):
+            if file_sha256(copy / WEIGHTS_FILE) != sha256:
                 raise CorruptWeightsError(
                     f"What was written to “{target}” is not what was read: the disk or the stick "
                     "may be damaged. Try another one."
@@ -174,11 +175,15 @@ def _copy(source: Path, target: Path, progress: Progress | None) -> Path:
     return target
 
 
-def _copy_weights(source: Path, target: Path, size: int, progress: Progress) -> None:
+def _copy_weights(source: Path, target: Path, size: int, progress: Progress) -> str:
+    """Copy a file; return the SHA-256 of what was read."""
+    digest = hashlib.sha256()
     with open_regular(source) as (file, _), target.open("xb") as copy:
         while block := file.read(_BLOCK):
             progress(min(copy.tell(), max(size - 1, 0)), max(size, 1), f"Copying {source.name}")
             copy.write(block)
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _card_of(source: Path) -> bytes:

@@ -16,9 +16,10 @@ from napari_cytosynth.zoo.hub import cached_snapshots
 from napari_cytosynth.zoo.model_files import CARD_FILE, WEIGHTS_FILE, read_card
 from napari_cytosynth.zoo.model_page import HUB_TAG
 from napari_cytosynth.zoo.opening import LARGEST_CARD
-from napari_cytosynth.zoo.settings import check_online
+from napari_cytosynth.zoo.settings import TASKS, check_online
 from napari_cytosynth.zoo.transfer.answers import check_answer, checked_answers
 from napari_cytosynth.zoo.transfer.errors import explain, explain_search
+from napari_cytosynth.zoo.transfer.watching import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,6 @@ T = TypeVar("T")
 
 MOST = 200
 """Most models of one search."""
-_POLL_SECONDS = 0.1
 _PATIENCE = 10.0  # s
 _MESSAGE = "Asking the Hub"
 
@@ -87,7 +87,7 @@ def search_hub(
     """
     check_text(text, "text", "a part of a model's name")
     if task is not None:
-        check_choice(task, "task", ("segment", "stain", "generate", "encode"))
+        check_choice(task, "task", TASKS)
     check_online("The Hub cannot be searched")
     search = _HubSearch(text, task)
     return search.run(resolve_progress(progress))
@@ -100,31 +100,19 @@ class _HubSearch:
         self._text, self._task = text.strip(), task
         self._done, self._total = 0, 0
         self._stop = threading.Event()
-        self._outcome: HubListing | CytosynthError | None = None
 
     def run(self, progress: Progress) -> HubListing:
-        thread = threading.Thread(target=self._work, name=_MESSAGE, daemon=True)
-        thread.start()
-        try:
-            while thread.is_alive():
-                thread.join(_POLL_SECONDS)
-                total = max(self._total, 1)
-                progress(min(self._done, total - 1), total, _MESSAGE)
-        finally:
-            self._stop.set()
-        if not isinstance(self._outcome, HubListing):
-            assert self._outcome is not None
-            raise self._outcome
+        found = watch(self._work, lambda: (self._done, self._total), self._stop, progress, _MESSAGE)
         progress(1, 1, _MESSAGE)
-        return self._outcome
+        return found
 
-    def _work(self) -> None:
+    def _work(self) -> HubListing:
         try:
-            self._outcome = self._ask()
-        except CytosynthError as error:
-            self._outcome = error
+            return self._ask()
+        except CytosynthError:
+            raise
         except BaseException as error:
-            self._outcome = explain_search(error)
+            raise explain_search(error) from error
 
     def _ask(self) -> HubListing:
         from huggingface_hub import HfApi, constants, get_session

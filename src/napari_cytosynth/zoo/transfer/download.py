@@ -16,6 +16,7 @@ from .answers import check_answer, checked_answers
 from .errors import explain
 from .partial import Resuming
 from .verified import SHA256, mark_pending, mark_verified
+from .watching import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Download"]
 
-_POLL_SECONDS = 0.1
 _BLOCK_BYTES = 128 * 1024
 _COMMIT = re.compile("[0-9a-f]{40}")
 
@@ -46,37 +46,22 @@ class Download:
         self.revision = revision
         self.done = self.total = 0
         self._stop = threading.Event()
-        self._folder: Path | None = None
-        self._error: BaseException | None = None
 
     def run(self, progress: Progress) -> Path:
         """Download with calls of `progress`; return the folder."""
         message = f"Downloading {self.repository}"
-        thread = threading.Thread(target=self._work, name=message, daemon=True)
-        thread.start()
-        total = 1
-        try:
-            while thread.is_alive():
-                thread.join(_POLL_SECONDS)
-                # The last call comes when all is in place, so never before that.
-                total = max(self.total, 1)
-                progress(min(self.done, total - 1), total, message)
-        finally:
-            self._stop.set()
-        if self._error is not None:
-            raise self._error
-        assert self._folder is not None
+        folder = watch(self._work, lambda: (self.done, self.total), self._stop, progress, message)
+        total = max(self.total, 1)
         progress(total, total, message)
-        return self._folder
+        return folder
 
-    def _work(self) -> None:
+    def _work(self) -> Path:
         try:
-            self._folder = self._fetch()
-        except CytosynthError as error:
-            self._error = error
+            return self._fetch()
+        except CytosynthError:
+            raise
         except BaseException as error:
-            self._error = explain(error, self.repository)
-            self._error.__cause__ = error
+            raise explain(error, self.repository) from error
 
     def _fetch(self) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
