@@ -166,7 +166,9 @@ def _geometry(model: Model) -> tuple[int, int]:
 
 def _example(inference: Inference, stride: int, halo: int) -> npt.NDArray[np.float32]:
     """Return an image (C, Y, X) of blurred noise, in [0, 1], of a size that the record allows."""
-    side = -(-max(_SIDE, 2 * halo + stride) // stride) * stride
+    from napari_cytosynth.inference.geometry import round_up
+
+    side = round_up(max(_SIDE, 2 * halo + stride), stride)
     noise = np.random.default_rng(0).random((len(inference.input_channels), side, side))
     smooth = ndimage.gaussian_filter(noise, (0, 3, 3))
     smooth -= smooth.min()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView
+
+from napari_cytosynth.widgets.common.row_list import RowList
 
 from .file_order import FileOrder
 from .file_rows import FileModel
@@ -16,10 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileList"]
 
-_LEAST_ROWS = 7
 
-
-class FileList(QTableView):
+class FileList(RowList):
     """The table, in which one row at a time is chosen, and on which files can be dropped.
 
     Attributes
@@ -39,26 +39,12 @@ class FileList(QTableView):
         self.files = FileModel(self)
         self.order = FileOrder(self.files, self)
         self.takes_files = True
-        self.setModel(self.order)
         self.setDragDropMode(QAbstractItemView.DragDropMode.DropOnly)
-        self.setTabKeyNavigation(False)  # the key leads to the next part of the form
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setWordWrap(False)
-        self.setShowGrid(False)
-        rows, columns = self.verticalHeader(), self.horizontalHeader()
-        assert rows is not None
-        assert columns is not None
-        rows.hide()
-        height = self.fontMetrics().lineSpacing() + 6
-        rows.setDefaultSectionSize(height)
+        columns = self.show_rows(self.order)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as they are done
         columns.setSortIndicatorClearable(True)
         self.setSortingEnabled(True)
-        self.setMinimumHeight(height * (_LEAST_ROWS + 1) + 4)
 
     def chosen(self) -> int | None:
         """Return the number of the row that is chosen; None without one."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
-
-from napari_cytosynth.widgets.common.parts import plain_tooltip
+from napari_cytosynth.widgets.common.row_list import RowTable
 from napari_cytosynth.zoo.text import one_line
 
 from .wording import in_the_form
@@ -20,9 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FileModel", "FileRow", "rows_of"]
 
 RowState = Literal["waiting", "running", "done", "skipped", "failed"]
-_HEADERS = ("file", "state")
 _LONGEST = 200  # characters of a name
-_TOP = QModelIndex()
 
 
 @dataclass(frozen=True)
@@ -80,18 +76,20 @@ def rows_of(items: Sequence[BatchItem]) -> list[FileRow]:
     return [FileRow(item, "failed" if item.problem else "waiting") for item in items]
 
 
-class FileModel(QAbstractTableModel):
+class FileModel(RowTable):
     """The rows, with file and state as columns."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.rows: list[FileRow] = []
+    headers = ("file", "state")
+    rows: list[FileRow]
 
-    def show(self, rows: list[FileRow]) -> None:
-        """Replace all rows."""
-        self.beginResetModel()
-        self.rows = rows
-        self.endResetModel()
+    def text(self, row: FileRow, column: int) -> str:
+        """Return the text of a cell."""
+        return one_line(row.item.title if column == 0 else row.summary, _LONGEST)
+
+    def tip(self, row: FileRow) -> str:
+        """Return the path, and everything that is to be known of the image."""
+        tip = "Click to open image and result." if row.finished else ""
+        return "\n".join(text for text in (str(row.item.path), row.sentence, tip) if text)
 
     def update(self, number: int, state: RowState, outcome: BatchOutcome | None = None) -> None:
         """Give a row another state."""
@@ -122,32 +120,3 @@ class FileModel(QAbstractTableModel):
         }  # fmt: skip
         parts = [f"{counts[state]:,} {word}" for state, word in words.items() if counts[state]]
         return f"{total:,} image{'s' * (total != 1)}: {', '.join(parts)}."
-
-    def rowCount(self, parent: QModelIndex = _TOP) -> int:
-        """Return the number of images."""
-        return 0 if parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: QModelIndex = _TOP) -> int:
-        """Return 2: file and state."""
-        return 0 if parent.isValid() else len(_HEADERS)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Return the title of a column."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return _HEADERS[section]
-        return None
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the text, or the tooltip, of a cell."""
-        if not index.isValid():
-            return None
-        row = self.rows[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            text = row.item.title if index.column() == 0 else row.summary
-            return one_line(text, _LONGEST)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            tip = "Click to open image and result." if row.finished else ""
-            return plain_tooltip("\n".join(t for t in (str(row.item.path), row.sentence, tip) if t))
-        return None

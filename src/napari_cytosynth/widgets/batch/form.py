@@ -6,15 +6,18 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
-from qtpy.QtWidgets import QFileDialog, QProgressBar
+from qtpy.QtWidgets import QFileDialog
 from superqt import QCollapsible
 
 from napari_cytosynth.widgets.common.messages import Messages
 from napari_cytosynth.widgets.common.parts import (
     align_captions,
+    find_box,
     heading,
     make_scrollable,
     plain_label,
+    plain_row,
+    progress_bar,
 )
 from napari_cytosynth.widgets.common.remembered import recall, remember
 
@@ -91,20 +94,14 @@ class BatchForm(Container[Any]):
     def _make_run(self) -> None:
         self._button = PushButton(text="Start")
         self._button.native.setMinimumHeight(30)
-        self._bar = QProgressBar()
-        kept = self._bar.sizePolicy()
-        kept.setRetainSizeWhenHidden(True)
-        self._bar.setSizePolicy(kept)
-        self._bar.setVisible(False)
+        self._bar = progress_bar()
         self._status, self._detail = plain_label("status"), plain_label("detail")
         self._summary = plain_label("summary", visible=False)
         self._file_list = FileList()
         self._shown = ComboBox(
             choices=SHOWN, tooltip="Which images are listed. “To be looked at”: doubtful or failed."
         )
-        self._find = LineEdit(tooltip="List only images with this text in their name.")
-        self._find.native.setPlaceholderText("part of the name")
-        self._find.native.setClearButtonEnabled(True)
+        self._find = find_box("List only images with this text in their name.")
         self._show_page = PushButton(text="Open page", tooltip="Pictures, the doubtful first.")
         self._show_folder = PushButton(text="Open folder", tooltip="The folder of the results.")
 
@@ -148,8 +145,7 @@ class BatchForm(Container[Any]):
         make_scrollable(self.native)
 
     def _row(self, *parts: Any, layout: str = "horizontal", labels: bool = False) -> Any:
-        row = Container(widgets=parts, layout=layout, labels=labels)
-        row.margins = (0, 0, 0, 0)
+        row = plain_row(*parts, layout=layout, labels=labels)
         if labels:
             align_captions(row)
         self.__dict__.setdefault("_rows", []).append(row)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.canvas import camera_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenedLayers", "load_layers"]
 
 LayerData = tuple[Any, dict[str, Any], str]
-_KEY = "napari-cytosynth"
 
 
 def load_layers(outcome: BatchOutcome, out: Path, progress: Progress) -> list[LayerData]:
@@ -110,7 +110,7 @@ def _image_layers(image: LoadedImage, item: BatchItem) -> list[LayerData]:
 def _result(found: LoadedImage, name: str, record: Any) -> dict[str, Any]:
     axes = (found.axes or "").upper()
     place = _placed(found, axes) if len(axes) == found.data.ndim else {}
-    return {"name": name, "metadata": {_KEY: record or {}}, **place}
+    return {"name": name, "metadata": {KEY: record or {}}, **place}
 
 
 def _probability(found: LoadedImage, item: BatchItem, record: Any) -> LayerData:
@@ -141,7 +141,7 @@ def _stains(
         role = "mean" if mean else "uncertainty"
         about: dict[str, Any] = {
             "name": name,
-            "metadata": {_KEY: {**(record or {}), "role": role, "stain": stain}},
+            "metadata": {KEY: {**(record or {}), "role": role, "stain": stain}},
             "colormap": colours[number] if mean else "magma",
             "blending": "additive",
             "visible": mean and number == 0,

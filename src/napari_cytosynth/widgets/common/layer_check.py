@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .snapshot import finest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,8 +30,7 @@ def read_plane(
     """
     from napari_cytosynth.tasks.common.axes import PlaneReader
 
-    data: Any = image.data[0] if image.multiscale else image.data
-    return PlaneReader(data, axes, channels).read(plane)
+    return PlaneReader(finest(image), axes, channels).read(plane)
 
 
 def check_layer(

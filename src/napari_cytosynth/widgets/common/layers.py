@@ -6,6 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError, OutputError
+from napari_cytosynth.tasks.common.provenance import KEY
+
+from .snapshot import finest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +33,6 @@ __all__ = [
     "uncertainty_layer",
 ]
 
-KEY = "napari-cytosynth"
 _OF_ROLES = ("role", "uncertainty_layer", "calibrated", "segmenter", "segmenter_sha256")
 """What records of a run's layers differ in."""
 
@@ -94,8 +96,7 @@ def region_layers(viewer: Any) -> list[Any]:
 
 def shape_of(layer: Any) -> tuple[int, ...]:
     """Return the shape of a layer's data at full resolution."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return tuple(int(size) for size in data.shape)
+    return tuple(int(size) for size in finest(layer).shape)
 
 
 def guess_layer_axes(layer: Any, channels: int = 1) -> str:

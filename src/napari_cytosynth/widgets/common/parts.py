@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import FloatSpinBox, Label
+from magicgui.widgets import Container, FloatSpinBox, Label, LineEdit
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFrame,
     QLabel,
+    QProgressBar,
     QScrollArea,
     QSizePolicy,
     QSlider,
@@ -25,11 +26,14 @@ from qtpy.QtWidgets import (
 __all__ = [
     "Steady",
     "align_captions",
+    "find_box",
     "heading",
     "make_scrollable",
     "narrow",
     "plain_label",
+    "plain_row",
     "plain_tooltip",
+    "progress_bar",
     "single_shot",
     "size_box",
 ]
@@ -91,6 +95,31 @@ def plain_tooltip(text: str) -> str:
     from napari_cytosynth.zoo.text import for_html
 
     return "<qt>" + "<br>".join(map(for_html, text.split("\n"))) + "</qt>"
+
+
+def plain_row(*widgets: Any, layout: str = "horizontal", labels: bool = False) -> Container[Any]:
+    """Return widgets of magicgui in one row (or column), without margins of its own."""
+    row: Container[Any] = Container(widgets=widgets, layout=layout, labels=labels)
+    row.margins = (0, 0, 0, 0)
+    return row
+
+
+def find_box(tooltip: str) -> LineEdit:
+    """Return a line for a part of the names that a list is narrowed down to."""
+    box = LineEdit(tooltip=tooltip)
+    box.native.setPlaceholderText("part of the name")
+    box.native.setClearButtonEnabled(True)
+    return box
+
+
+def progress_bar() -> QProgressBar:
+    """Return a hidden bar that keeps its place."""
+    bar = QProgressBar()
+    kept = bar.sizePolicy()
+    kept.setRetainSizeWhenHidden(True)
+    bar.setSizePolicy(kept)
+    bar.setVisible(False)
+    return bar
 
 
 def align_captions(container: Any, width: int = 78) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QApplication, QProgressBar
+from qtpy.QtWidgets import QApplication
 
 from napari_cytosynth.errors import CytosynthError, InputError
 
@@ -12,7 +12,7 @@ from .jobs import JobRunner
 from .messages import Messages
 from .model_choice import CHOOSE, OTHER
 from .model_form import ModelForm
-from .parts import plain_label
+from .parts import plain_label, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +41,7 @@ class RunWidget(ModelForm):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._run_text = "Run"
         super().__init__(viewer)
-        self._bar = QProgressBar()
-        kept = self._bar.sizePolicy()
-        kept.setRetainSizeWhenHidden(True)
-        self._bar.setSizePolicy(kept)
-        self._bar.setVisible(False)
+        self._bar = progress_bar()
         self.status = plain_label("status")
         self._messages = Messages(self._bar, self.status.native)
         self._runs: JobRunner[Any] = JobRunner(self.native)

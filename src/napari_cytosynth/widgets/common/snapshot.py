@@ -6,7 +6,15 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["GEOMETRY", "LayerSnapshot", "copied", "forget_whole", "remember_whole", "whole_data"]
+__all__ = [
+    "GEOMETRY",
+    "LayerSnapshot",
+    "copied",
+    "finest",
+    "forget_whole",
+    "remember_whole",
+    "whole_data",
+]
 
 GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -67,9 +75,14 @@ class LayerSnapshot:
             Index of the plane, for a result of a single plane; it is taken out of the data if
             they are a stack. None for a whole stack.
         """
-        data: Any = self.data[0] if self.multiscale else self.data
+        data = finest(self)
         single = bool(position) and data.ndim == ndim + len(position or ())
         return data[tuple(position or ())] if single else data
+
+
+def finest(layer: Any) -> Any:
+    """Return the data of a layer, or of its copy; those of a pyramid at full resolution."""
+    return layer.data[0] if layer.multiscale else layer.data
 
 
 def copied(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import Cancelled, CytosynthError
-from napari_cytosynth.widgets.common.layers import KEY
+from napari_cytosynth.tasks.common.provenance import KEY
 
 if TYPE_CHECKING:
     import threading

@@ -11,6 +11,7 @@ from napari_cytosynth.tasks.look.table import ObjectTable
 from napari_cytosynth.widgets.common.canvas import look_at
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.parts import single_shot
+from napari_cytosynth.widgets.common.snapshot import finest
 
 from . import sentences
 from .docks import LookPanels
@@ -158,7 +159,7 @@ class LookWidget(LookForm):
     def _find(self) -> None:
         """Find the objects in the labels, in the background."""
         layer = self._layer
-        data = layer.data[0] if layer.multiscale else layer.data
+        data = finest(layer)
 
         def work(progress: Any) -> Boxes:
             from napari_cytosynth.tasks.look.pixels import find_boxes

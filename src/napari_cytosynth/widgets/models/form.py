@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
+from magicgui.widgets import ComboBox, Container, PushButton
 from qtpy.QtCore import QSortFilterProxyModel, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QProgressBar, QTableView
+from qtpy.QtWidgets import QHeaderView, QLabel
 
 from napari_cytosynth.widgets.common.messages import Messages
-from napari_cytosynth.widgets.common.parts import heading, make_scrollable, plain_label
+from napari_cytosynth.widgets.common.parts import (
+    find_box,
+    heading,
+    make_scrollable,
+    plain_label,
+    plain_row,
+    progress_bar,
+)
+from napari_cytosynth.widgets.common.row_list import RowList
 
 from .rows import ModelRow, ModelTable
 
 __all__ = ["ModelsForm"]
 
-_LEAST_ROWS = 7
 _SHOWN = (
     ("all models", ""),
     ("that segment", "segment"),
@@ -46,9 +53,7 @@ class ModelsForm(Container[Any]):
 
     def _make_list(self) -> None:
         self._shown = ComboBox(choices=_SHOWN, tooltip="Which models are listed.")
-        self._find = LineEdit(tooltip="List, and search for, models with this in their name.")
-        self._find.native.setPlaceholderText("part of the name")
-        self._find.native.setClearButtonEnabled(True)
+        self._find = find_box("List, and search for, models with this in their name.")
         self._search = PushButton(
             text="Search the Hub",
             tooltip="Ask the Hugging Face Hub for models for this plugin, and for newer revisions "
@@ -56,7 +61,11 @@ class ModelsForm(Container[Any]):
         )
         self._table = ModelTable(self.native)
         self._order = _Narrowed(self._table)
-        self._model_list = _ModelList(self._order)
+        self._model_list = RowList()
+        self._model_list.setAccessibleName("Models")
+        columns = self._model_list.show_rows(self._order)
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def _make_actions(self) -> None:
         self._details = plain_label("details")
@@ -82,11 +91,7 @@ class ModelsForm(Container[Any]):
             name: PushButton(text=text, tooltip=tips[name]) for name, text in texts.items()
         }
         self._cancel_button = PushButton(text="Cancel", enabled=False)
-        self._bar = QProgressBar()
-        kept = self._bar.sizePolicy()
-        kept.setRetainSizeWhenHidden(True)
-        self._bar.setSizePolicy(kept)
-        self._bar.setVisible(False)
+        self._bar = progress_bar()
         self._status = plain_label("status")
 
     def _lay_out(self) -> None:
@@ -104,8 +109,7 @@ class ModelsForm(Container[Any]):
         make_scrollable(self.native)
 
     def _row(self, *parts: Any) -> Any:
-        row = Container(widgets=parts, layout="horizontal", labels=False)
-        row.margins = (0, 0, 0, 0)
+        row = plain_row(*parts)
         self.__dict__.setdefault("_rows", []).append(row)
         return row.native
 
@@ -174,28 +178,3 @@ class _Narrowed(QSortFilterProxyModel):
         assert isinstance(table, ModelTable)
         row = table.rows[source_row]
         return self._task in ("", row.task) and self._text in row.name.casefold()
-
-
-class _ModelList(QTableView):
-    """The table, in which one model at a time is chosen."""
-
-    def __init__(self, order: _Narrowed) -> None:
-        super().__init__()
-        self.setModel(order)
-        self.setTabKeyNavigation(False)  # the key leads to the next part of the form
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setWordWrap(False)
-        self.setShowGrid(False)
-        self.setAccessibleName("Models")
-        rows, columns = self.verticalHeader(), self.horizontalHeader()
-        assert rows is not None
-        assert columns is not None
-        rows.hide()
-        height = self.fontMetrics().lineSpacing() + 6
-        rows.setDefaultSectionSize(height)
-        columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.setMinimumHeight(height * (_LEAST_ROWS + 1) + 4)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
-
-from napari_cytosynth.widgets.common.parts import plain_tooltip
+from napari_cytosynth.widgets.common.row_list import RowTable
 from napari_cytosynth.zoo.text import one_line
 
 if TYPE_CHECKING:
@@ -30,9 +28,7 @@ TASKS = {
 PLACES = {"bundled": "package", "own": "yours", "hub": "downloaded", "": "Hub"}
 """Origin -> where a model is, in a few words."""
 
-_HEADERS = ("model", "does", "where")
 _LONGEST = 100
-_TOP = QModelIndex()
 
 
 @dataclass(frozen=True)
@@ -140,45 +136,18 @@ def _on_hub(model: HubModel, kept: int) -> ModelRow:
     )
 
 
-class ModelTable(QAbstractTableModel):
+class ModelTable(RowTable):
     """The rows, with model, task and place as columns."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self.rows: list[ModelRow] = []
+    headers = ("model", "does", "where")
+    rows: list[ModelRow]
 
-    def show(self, rows: list[ModelRow]) -> None:
-        """Replace all rows."""
-        self.beginResetModel()
-        self.rows = rows
-        self.endResetModel()
+    def text(self, row: ModelRow, column: int) -> str:
+        """Return the text of a cell."""
+        star = "★ " if row.starred else ""
+        cells = (star + one_line(row.name, _LONGEST), TASKS.get(row.task, "–"), row.place)
+        return cells[column]
 
-    def rowCount(self, parent: QModelIndex = _TOP) -> int:
-        """Return the number of models."""
-        return 0 if parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: QModelIndex = _TOP) -> int:
-        """Return 3: model, task and place."""
-        return 0 if parent.isValid() else len(_HEADERS)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Return the title of a column."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return _HEADERS[section]
-        return None
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the text, or the tooltip, of a cell."""
-        if not index.isValid():
-            return None
-        row = self.rows[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            star = "★ " if row.starred else ""
-            cells = (star + one_line(row.name, _LONGEST), TASKS.get(row.task, "–"), row.place)
-            return cells[index.column()]
-        if role == Qt.ItemDataRole.ToolTipRole:
-            tip = f"{row.source}\n{row.path or row.problem}"
-            return plain_tooltip(tip.strip())
-        return None
+    def tip(self, row: ModelRow) -> str:
+        """Return what the model is called, and where it is."""
+        return f"{row.source}\n{row.path or row.problem}".strip()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.axes import plane_slices, runs_along_z
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.correct import correct_plane, correct_run
 from napari_cytosynth.tasks.segment.confidence import count_doubtful
-from napari_cytosynth.widgets.common.layers import KEY, format_number, plane_in_view
+from napari_cytosynth.widgets.common.layers import format_number, plane_in_view
 
 from .job import OwnColumns
 from .linked import LinkedCounts, linked_plane, planes_corrected_elsewhere

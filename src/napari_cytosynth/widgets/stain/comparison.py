@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.layers import layer_geometry, read_source
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.stain.matching import channel_names, match_channel
-from napari_cytosynth.widgets.common.layers import KEY
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 from .job import layers_by_role, place_of

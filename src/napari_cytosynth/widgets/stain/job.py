@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.widgets.common.layers import KEY
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.snapshot import GEOMETRY
 
 from .hiding import SpreadRule

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cytosynth.widgets.common.layers import KEY
+from napari_cytosynth.tasks.common.provenance import KEY
 
 from .job import layers_by_role, place_of, run_stainer
 

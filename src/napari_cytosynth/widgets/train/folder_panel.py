@@ -9,7 +9,7 @@ from psygnal import Signal
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QListWidget, QListWidgetItem
 
-from napari_cytosynth.widgets.common.parts import plain_tooltip
+from napari_cytosynth.widgets.common.parts import plain_row, plain_tooltip
 from napari_cytosynth.widgets.common.remembered import recall, remember
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ class FolderPanel(Container[Any]):
         self.path = LineEdit(tooltip="Folder with “image”, and “mask” or “labels”.")
         self.path.native.setPlaceholderText("folder with image, and mask or labels")
         self.browse = PushButton(text="Choose…")
-        self._row: Container[Any] = Container(
-            widgets=[self.path, self.browse], layout="horizontal", labels=False
-        )
-        self._row.margins = (0, 0, 0, 0)
+        self._row = plain_row(self.path, self.browse)
         super().__init__(widgets=[self._row], labels=False)
         self.margins = (0, 0, 0, 0)
         self.findings: tuple[tuple[str, str], ...] = ()

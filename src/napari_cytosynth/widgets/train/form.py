@@ -6,12 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, Container, FloatSpinBox, LineEdit, PushButton, RadioButtons
+from magicgui.widgets import CheckBox, FloatSpinBox, LineEdit, PushButton, RadioButtons
 from magicgui.widgets import SpinBox as WholeBox
 
 from napari_cytosynth.errors import CytosynthError, InputError
 from napari_cytosynth.outcome import TRAIN_EXTRA
-from napari_cytosynth.widgets.common.parts import make_scrollable, plain_label
+from napari_cytosynth.widgets.common.parts import make_scrollable, plain_label, plain_row
 from napari_cytosynth.widgets.common.run_widget import RunWidget
 
 from .curves import CurvePanel
@@ -78,10 +78,7 @@ class TrainForm(RunWidget):
         self._paint = PushButton(text="Paint", tooltip="Add a labels layer to paint strokes on.")
         self._add = PushButton(text="More", tooltip="Add another image with its labels.")
         self._remove = PushButton(text="Fewer", tooltip="Leave out the last image.")
-        self._painting = Container(
-            widgets=[self._paint, self._add, self._remove], layout="horizontal", labels=False
-        )
-        self._painting.margins = (0, 0, 0, 0)
+        self._painting = plain_row(self._paint, self._add, self._remove)
         self._painting.label = " "
         self._sparse = CheckBox(
             name="sparse",
@@ -127,12 +124,7 @@ class TrainForm(RunWidget):
         self._keep = PushButton(
             text="Keep", tooltip="Put the new model among your own, and choose it in Segment."
         )
-        self._buttons = Container(
-            widgets=[self._pause, self._stop, self._cancel, self._keep],
-            layout="horizontal",
-            labels=False,
-        )
-        self._buttons.margins = (0, 0, 0, 0)
+        self._buttons = plain_row(self._pause, self._stop, self._cancel, self._keep)
         self.curves = CurvePanel()
         for part in (self._buttons.native, self._messages, self.curves, self._advanced):
             layout.addWidget(part)

@@ -11,7 +11,7 @@ from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.outcome import TRAIN_EXTRA, explain
 from napari_cytosynth.tasks.common.layers import Source
 
-from .material import annotated_planes
+from .material import annotated_planes, most_painted
 from .preview import preview_window
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _compared(order: TrainOrder, run: OwnRun, tuned: Tuned, progress: Progress) 
 def _image(order: TrainOrder, run: OwnRun) -> tuple[Any, dict[str, Any]]:
     """Return an image of the material, and how its plane is read."""
     if order.pairs:
-        pair = max(order.pairs, key=lambda pair: np.count_nonzero(pair.labels))
+        pair = most_painted(order.pairs)
         ndim = pair.image.ndim
         if ndim == 2:
             return pair.image, {"axes": "YX"}

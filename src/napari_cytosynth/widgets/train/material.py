@@ -9,8 +9,9 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.corrected import known_pixels, plane_of
-from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
+from napari_cytosynth.widgets.common.snapshot import LayerSnapshot, finest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.teach.pairs import AnnotatedPlane
 
-__all__ = ["PairCopy", "annotated_planes", "copy_pairs"]
+__all__ = ["PairCopy", "annotated_planes", "copy_pairs", "most_painted"]
 
-_KEY = "napari-cytosynth"
 _CHOOSE = "Choose an image, and the labels layer that you painted on it."
 
 
@@ -48,7 +48,7 @@ class PairCopy:
 
     def arrays(self) -> tuple[Any, ...]:
         """Return image and labels, with what is known of them if they were corrected."""
-        data = self.image.data[0] if self.image.multiscale else self.image.data
+        data = finest(self.image)
         if self._of_one_plane:
             data = np.asarray(data[self.position])[(np.newaxis,) * len(self.position)]
         source = Source(data, self.image.name, rgb=self.image.rgb)
@@ -94,14 +94,18 @@ def copy_pairs(pairs: Sequence[tuple[Any, Any]], *, sparse: bool) -> list[PairCo
 
 def _copy(image: Any, labels: Any, *, sparse: bool) -> PairCopy:
     known = known_pixels(labels)
-    record = labels.metadata.get(_KEY)
+    record = labels.metadata.get(KEY)
     if known is None and sparse and isinstance(record, dict):
         raise InputError(
             f"“{labels.name}” is what a model has found: its numbers are no strokes. Correct it in "
             "Segment, or press “Paint” to paint on the image."
         )
-    data = np.array(labels.data[0] if labels.multiscale else labels.data)
-    return PairCopy(LayerSnapshot.of(image), data, known, plane_of(labels))
+    return PairCopy(LayerSnapshot.of(image), np.array(finest(labels)), known, plane_of(labels))
+
+
+def most_painted(pairs: Sequence[PairCopy]) -> PairCopy:
+    """Return the pair with the most annotation."""
+    return max(pairs, key=lambda pair: np.count_nonzero(pair.labels))
 
 
 def annotated_planes(pairs: Sequence[PairCopy], *, sparse: bool) -> list[AnnotatedPlane]:

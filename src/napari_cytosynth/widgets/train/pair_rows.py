@@ -7,7 +7,7 @@ from typing import Any
 from magicgui.widgets import ComboBox, Container
 
 from napari_cytosynth.widgets.common.layers import image_layers, label_layers
-from napari_cytosynth.widgets.common.parts import narrow
+from napari_cytosynth.widgets.common.parts import narrow, plain_row
 
 __all__ = ["PairRows"]
 
@@ -58,14 +58,12 @@ class PairRows(Container[Any]):
             nullable=True,
             tooltip="The labels layer that was painted, or corrected, on this image.",
         )
-        for box, layers in ((image, image_layers(self._viewer)), (labels, None)):
+        for box, layers in ((image, image_layers), (labels, label_layers)):
             narrow(box, _CHARACTERS)
-            first = next(iter(layers if layers is not None else label_layers(self._viewer)), None)
+            first = next(iter(layers(self._viewer)), None)
             if first is not None and not len(self):
                 box.value = first
-        row = Container(widgets=[image, labels], layout="horizontal", labels=False)
-        row.margins = (0, 0, 0, 0)
-        self.append(row)
+        self.append(plain_row(image, labels))
 
     def remove_row(self) -> None:
         """Remove the last row, unless it is the only one."""

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.layers import geometry_of, layer_geometry
+from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.widgets.common.snapshot import finest
+
+from .material import most_painted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,10 +51,9 @@ def preview_window(pairs: Sequence[PairCopy]) -> PreviewWindow | None:
     """
     if not pairs:
         return None
-    pair = max(pairs, key=lambda pair: np.count_nonzero(pair.labels))
+    pair = most_painted(pairs)
     image, place = pair.image, pair.place
-    data: Any = image.data[0] if image.multiscale else image.data
-    plane = data[place]
+    plane = finest(image)[place]
     planes = pair.labels.reshape(-1, *plane.shape)
     painted = np.argwhere(planes[np.argmax(np.count_nonzero(planes, axis=(-2, -1)))])
     corner = [
@@ -101,7 +104,7 @@ class PreviewLayer:
                 blending="additive",
                 opacity=0.6,
                 contrast_limits=(0, 255),
-                metadata={"napari-cytosynth": {"role": "preview"}},
+                metadata={KEY: {"role": "preview"}},
                 **window.geometry,
             )
             self._viewer.layers.selection.active = active

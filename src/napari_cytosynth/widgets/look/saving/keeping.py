@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.provenance import KEY
-from napari_cytosynth.widgets.common.snapshot import GEOMETRY, LayerSnapshot
+from napari_cytosynth.widgets.common.snapshot import GEOMETRY, LayerSnapshot, finest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,7 @@ def _passing_pixels(request: KeptRequest, passing: np.ndarray, progress: Progres
     from napari_cytosynth.tasks.look.pixels import keep_objects
 
     source, table = request.source, request.table
-    data = source.data[0] if source.multiscale else source.data
+    data = finest(source)
     axes = "".join(str(name).lower() for name in source.axis_labels or ())
     places = table.places(axes, data.shape) if request.filters and table.repeated else None
     labels = table.labels[passing]

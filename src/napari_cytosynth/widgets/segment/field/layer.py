@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_cytosynth.widgets.common.canvas import camera_of
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
-from napari_cytosynth.widgets.common.snapshot import GEOMETRY
+from napari_cytosynth.widgets.common.snapshot import GEOMETRY, finest
 
 from .job import FieldRequest
 
@@ -62,7 +62,7 @@ class FieldLayer:
 
 def _seen(viewer: Any, layer: Any, axes: str | None) -> tuple[slice, slice] | None:
     """Return rows and columns around the middle of the view of a large plane."""
-    data = layer.data[0] if layer.multiscale else layer.data
+    data = finest(layer)
     plain = data.ndim == 2 or (axes is not None and axes.upper() in ("CYX", "YXC"))
     straight = tuple(viewer.dims.order) == tuple(range(viewer.dims.ndim))
     if not plain or not straight or layer.ndim != 2 or viewer.dims.ndisplay != 2:
