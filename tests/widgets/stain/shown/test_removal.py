@@ -9,7 +9,7 @@ import pytest
 
 # a process of its own: what is tested for is that it lives to the end
 _SCRIPT = """
-import sys, time, warnings
+import gc, sys, time, warnings
 import numpy as np
 warnings.simplefilter("ignore")
 import napari
@@ -26,6 +26,8 @@ widget = StainWidget(viewer)
 viewer.window.add_dock_widget(widget, name="Stain")
 widget.model.value = sys.argv[1]
 widget.samples.value = widget.samples.max
+gc.collect()
+gc.freeze()  # napari collects garbage whenever a layer goes: not among what stays
 
 def until(done):
     end = time.monotonic() + 300
