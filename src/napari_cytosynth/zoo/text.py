@@ -27,6 +27,8 @@ def has_control_characters(text: str) -> bool:
 
     Line feeds and tabs are none: they lay out a longer text.
     """
+    if text.isprintable():  # nearly every text: read at once
+        return False
     return any(_steers(character) for character in text if character not in _LAYOUT)
 
 
