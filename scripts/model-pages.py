@@ -49,6 +49,12 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         picture = f"images/generated-{name}.webp"
         if files.get_file_from_path(picture):
             text += f"\n![Images of {name}, of the first seeds, not selected](../{picture})\n"
+        elif (WEIGHTS / name / "picture.jpg").is_file():
+            text += f"\n![A simulated image, and what {name} makes of it]({name}.jpg)\n"
+            text += "\n*Simulated cells, which are easier than real ones: what comes out, not how "
+            text += "good it is. By `scripts/model-pictures.py`.*\n"
+            path = str(WEIGHTS / name / "picture.jpg")
+            files.append(File.generated(config, f"{FOLDER}/{name}.jpg", abs_src_path=path))
         files.append(File.generated(config, f"{FOLDER}/{name}.md", content=text))
     files.append(File.generated(config, f"{FOLDER}/index.md", content=_overview()))
 

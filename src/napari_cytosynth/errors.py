@@ -7,6 +7,7 @@ one, and a swallowed error leaves a widget running for ever.
 from __future__ import annotations
 
 __all__ = [
+    "LABELS_BELOW_0",
     "Cancelled",
     "CardTooNewError",
     "ChecksumError",
@@ -89,6 +90,13 @@ class NotFiniteError(ModelError):
 
 class NetworkError(ModelError):
     """The Hub cannot be reached, and no cached copy is there."""
+
+
+LABELS_BELOW_0 = (
+    "Some labels are below 0, which stands for no object: set these pixels to 0, the background, "
+    "or number the objects anew, for example with skimage.segmentation.relabel_sequential."
+)
+"""What is said of such labels, whatever is to be done with them."""
 
 
 def not_finite(name: str = "") -> NotFiniteError:

@@ -148,7 +148,7 @@ def test_what_is_no_plane_of_labels_is_refused():
     linker = PlaneLinker()
     with pytest.raises(InputError, match="Planes of labels"):
         linker.add(np.zeros((2, 3, 3), int))
-    with pytest.raises(InputError, match="not be negative"):
+    with pytest.raises(InputError, match="below 0"):
         linker.add(np.full((3, 3), -1))
     linker.add(np.zeros((3, 3), int))
     with pytest.raises(InputError, match="cannot be linked with one of"):

@@ -28,6 +28,7 @@ def test_files_are_listed_before_anything_is_done(filled, batch):
     assert not seen(filled, filled.summary)
 
 
+@pytest.mark.binding
 def test_a_run_shows_the_state_of_each_file(filled, batch, tmp_path, images):
     batch.hold_at, batch.doubt = 2, {1: "Too dark."}
     filled.run()

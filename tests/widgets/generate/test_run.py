@@ -17,6 +17,7 @@ def names(viewer):
     return [layer.name for layer in viewer.layers]
 
 
+@pytest.mark.binding
 def test_run_adds_a_stack_for_each_channel_marked_as_synthetic(viewer, ran, fake):
     assert names(viewer) == NAMES
     layer = viewer.layers[0]

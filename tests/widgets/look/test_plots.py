@@ -71,6 +71,7 @@ def test_what_is_selected_in_the_viewer_is_lit_and_what_is_hidden_is_left_out(
     assert plots._bars.opts["height"].sum() == 3
 
 
+@pytest.mark.binding
 def test_a_lasso_selects(widget, plots, qtbot):
     view, scatter = plots.scatter.viewport(), plots.scatter
     corners = [(90, 0.8), (110, 0.8), (110, 2.2), (90, 2.2)]

@@ -40,6 +40,7 @@ def test_what_is_outside_vanishes_and_the_data_stay(widget, labels, pixels, seen
     assert not widget.filters.rows
 
 
+@pytest.mark.binding
 def test_colours_of_a_column_and_their_bar(widget, labels, settle):
     before = labels.colormap
     widget.colour_by.value = "area_px"

@@ -51,6 +51,7 @@ def tick(widget, qtbot, name):
     )  # fmt: skip
 
 
+@pytest.mark.binding
 def test_ticked_layers_are_measured_at_once(widget, qtbot, images):
     assert "mean_intensity" not in measured(widget)
     assert widget.ratio_of.native.isHidden()

@@ -26,6 +26,7 @@ def shown(widget):
     return [order.index(row, 0).data() for row in range(order.rowCount())]
 
 
+@pytest.mark.binding
 def test_what_is_to_be_known_before_a_model_is_used(models):
     assert "come with the package" in models.status.value
     assert enabled(models) == {"add"}
@@ -71,6 +72,14 @@ def test_a_default_that_is_not_here_is_named(models):
     models.refresh()
     models.wait(30)
     assert "Stain's default, “my-lab/gone”, is not on this computer." in models.status.value
+    models.choose("my-lab/gone")
+    assert models.chosen.place == "not here"
+    assert "take the star away" in models.details.value
+    assert enabled(models) == {"star", "add"}
+    models.star()
+    models.wait(30)
+    assert "Stain has no default model any more." in models.status.value
+    assert not any("gone" in row for row in shown(models))
 
 
 class AnyForm(ModelForm):
@@ -123,6 +132,7 @@ def test_an_error_is_a_sentence_and_the_widget_goes_on(models, tmp_path):
     assert enabled(models) == {"add"}
 
 
+@pytest.mark.binding
 def test_the_card_is_rendered_and_loads_nothing(models, qtbot):
     models.choose("nuclei-ddpm")
     page = models.open_card()

@@ -67,7 +67,10 @@ def test_one_channel_of_a_colour_image_can_be_chosen(viewer, folder, image):
     viewer.window.add_dock_widget(widget)
     widget.model.value = folder
     assert widget.axes.value == "YXC"
-    assert widget._channel.choices == (0, 1, 2)
+    assert widget._channel.choices == (None, 0, 1, 2)
+    widget.run()
+    assert widget.wait(120)
+    assert "sees only one of its colours. Choose it" in widget.status.value
     widget._channel.value = 1
     widget.run()
     assert widget.wait(120)

@@ -102,6 +102,7 @@ def test_the_whole_geometry_reaches_both_layers(viewer, make_widget, blobs):
     assert "µm³" in widget.readout.value
 
 
+@pytest.mark.binding
 def test_dragging_changes_the_plane_in_view_and_letting_go_the_stack(viewer, make_widget, blobs):
     def counts():
         return [len(np.unique(plane[plane > 0])) for plane in labels_of(viewer)[0].data]
@@ -139,6 +140,7 @@ def test_only_the_current_plane(viewer, make_widget, blobs, network):
     assert labels_of(viewer)[0].data.max() == 3
 
 
+@pytest.mark.binding
 def test_cancel_leaves_the_layers_and_the_widget_usable(viewer, make_widget, blobs, network, qtbot):
     viewer.add_image(blobs)
     widget = make_widget()

@@ -56,6 +56,7 @@ def test_without_samples_there_is_no_uncertainty(viewer, cells, make_stain_widge
     assert [layer.name for layer in viewer.layers] == ["cells", *NAMES[:2]]
 
 
+@pytest.mark.binding
 def test_layers_appear_with_the_first_sample_and_sharpen(
     viewer, cells, make_stain_widget, stainer, qtbot
 ):

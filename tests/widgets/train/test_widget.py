@@ -35,6 +35,7 @@ def enabled(widget):
     return [button.text for button in buttons if button.enabled]
 
 
+@pytest.mark.binding
 def test_layers_may_change_during_a_run(viewer, running, tuning, painted, qtbot):
     image, strokes = painted
     before = strokes.copy()

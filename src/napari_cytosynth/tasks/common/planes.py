@@ -72,11 +72,11 @@ def make_reader(
     if 0 in data.shape:
         shape = " × ".join(map(str, data.shape))
         raise InputError(f"The image is empty ({shape} pixels): there is nothing to work on.")
-    if axes is None and channels is None and len(wanted) == 1 and _is_colour(source):
+    if channels is None and len(wanted) == 1 and _is_colour(source, axes):
         raise InputError(
-            "This is a colour (RGB) image, and the model expects one grey channel. Convert it "
-            "first (in napari: right-click the layer, “Split RGB”, and choose one channel; in "
-            "Python: skimage.color.rgb2gray), or pick a channel with axes='YXC' and channels."
+            "This is a colour (RGB) image, and the model sees only one of its colours. Choose it: "
+            "“channel” in the widget, channels=(0,) and axes='YXC' in Python, --channels 0 on the "
+            "command line (0 is red, 1 green, 2 blue). Or convert the image to grey."
         )
     doubt = ""
     if axes is None:
@@ -121,9 +121,10 @@ def _guessed(source: Source, channels: int) -> tuple[str, str]:
     return axes, "" if named else doubt_about(axes, shape)
 
 
-def _is_colour(source: Source) -> bool:
+def _is_colour(source: Source, axes: str | None = None) -> bool:
     """Return whether it is an RGB layer, or an array of a colour picture's shape."""
-    return source.rgb or (source.name is None and looks_like_colour(source.data))
+    as_picture = axes is None or axes.upper() == "YXC"
+    return source.rgb or (source.name is None and as_picture and looks_like_colour(source.data))
 
 
 def looks_like_colour(array: Any) -> bool:

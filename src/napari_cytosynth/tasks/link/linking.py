@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import LABELS_BELOW_0, InputError
 
 from .overlaps import (
     MINIMUM_IOU,
@@ -194,7 +194,7 @@ def _runs_of(labels: Integers) -> LabelRuns:
         raise InputError("Planes of labels (Y, X) of whole numbers can be linked.")
     runs = LabelRuns(labels)
     if runs.values.min(initial=0) < 0:
-        raise InputError("Labels to be linked must not be negative: 0 is the background.")
+        raise InputError(LABELS_BELOW_0)
     return runs
 
 

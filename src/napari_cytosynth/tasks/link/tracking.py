@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from napari_cytosynth.arguments import check_callable, check_flag, check_number, check_whole
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import LABELS_BELOW_0, InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source, voxel_size
@@ -181,7 +181,7 @@ def _read_frame(reader: PlaneReader, t: int, step: Floats) -> _Frame:
     planes = [index for index in reader.indices() if index[time] == t]
     stack = np.stack([reader.read(index)[0] for index in planes])
     if stack.min(initial=0) < 0:
-        raise InputError("Some labels are below 0: set these pixels to 0, the background.")
+        raise InputError(LABELS_BELOW_0)
     inside = np.nonzero(stack > 0)
     ids, numbers = np.unique(stack[inside], return_inverse=True)
     areas = np.bincount(numbers, minlength=len(ids))

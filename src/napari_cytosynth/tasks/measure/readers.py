@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import LABELS_BELOW_0, InputError
 from napari_cytosynth.tasks.common.axes import PlaneReader, place_of_z
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.tasks.common.region import Region, RegionMasks
@@ -46,11 +46,7 @@ class LabelReader(PlaneReader):
     def _checked(self, index: tuple[int, ...]) -> npt.NDArray[Any]:
         plane = super().read(index)
         if plane.dtype.kind == "i" and plane.min(initial=0) < 0:
-            raise InputError(
-                "Some labels are below 0, which stands for no object: set these pixels to 0, the "
-                "background, or number the objects anew, for example with "
-                "skimage.segmentation.relabel_sequential."
-            )
+            raise InputError(LABELS_BELOW_0)
         if plane.dtype == np.uint64 and plane.max(initial=0) > np.iinfo(np.int64).max:
             raise InputError(
                 "Some labels are larger than 9,223,372,036,854,775,807, more than a table can "

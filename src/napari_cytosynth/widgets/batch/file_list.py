@@ -36,6 +36,7 @@ class FileList(RowList):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName("Images, and how far each is")
         self.files = FileModel(self)
         self.order = FileOrder(self.files, self)
         self.takes_files = True

@@ -58,7 +58,7 @@ class ImageForm(RunWidget):
         self._reading = plain_label("reading")
         self._channel = ComboBox(
             name="channel",
-            choices=lambda box: layers.channel_choices(self._image.value, self._axes.value),
+            choices=self._channel_choices,
             tooltip="The channel that the model is to see.",
             visible=False,
         )
@@ -96,6 +96,9 @@ class ImageForm(RunWidget):
 
     def _image_layers(self, _: Any = None) -> list[Any]:
         return layers.image_layers(self._viewer)
+
+    def _channel_choices(self, _: Any = None) -> list[tuple[str, int | None]]:
+        return layers.channel_choices(self._image.value, self._axes.value, self._channels())
 
     def _choose_active_layer(self) -> None:
         self.reset_choices()

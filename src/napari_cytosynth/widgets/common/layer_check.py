@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_layer", "read_plane"]
 
-_COLOUR = "This is a colour (RGB) image; the model sees only one of its colours."
+_ONE_COLOUR = "This is a colour (RGB) image; the model sees only one of its colours."
 
 
 def read_plane(
@@ -68,14 +68,16 @@ def check_layer(
         from napari_cytosynth.tasks.common import input_check as real
 
         check_image = real.check_image
+    colour = image.rgb and len(card.inference.input_channels) == 1
+    if colour and channels is None:
+        return []  # until one is chosen there is nothing to look at, and Run says so
     pixels = _read_planes(image, axes, channels, plane, focal_planes)
     wanted = card.inference.pixel_size_um
     shape = model_shape(pixels.shape[1:], pixel_size, wanted) if resampled else None
     if shape is not None:
         assert wanted is not None
         pixels, pixel_size = to_shape(pixels, shape), (wanted, wanted)
-    colours = [_COLOUR] if image.rgb and len(card.inference.input_channels) == 1 else []
-    return [*colours, *check_image(pixels, card, pixel_size)]
+    return [_ONE_COLOUR] * colour + check_image(pixels, card, pixel_size)
 
 
 def _read_planes(

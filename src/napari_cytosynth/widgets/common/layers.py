@@ -209,14 +209,21 @@ def fitting_axes(layer: Any, axes: str) -> str:
         return ""
 
 
-def channel_choices(layer: Any, axes: str) -> list[tuple[str, int]]:
-    """Return the channels of a layer, each with its name and index; empty without any."""
+def channel_choices(layer: Any, axes: str, wanted: int = 1) -> list[tuple[str, int | None]]:
+    """Return the channels of a layer, each with its name and index; empty without any.
+
+    Of a colour picture and a model of one channel (`wanted`) the first stands for no choice yet:
+    no colour is better than another.
+    """
     letters = "" if layer is None else fitting_axes(layer, axes)
     if "C" not in letters:
         return []
     count = shape_of(layer)[letters.index("C")]
     names = ("red", "green", "blue", "alpha") if layer.rgb else ()
-    return [(names[i] if i < len(names) else f"channel {i + 1}", i) for i in range(count)]
+    found: list[tuple[str, int | None]] = [
+        (names[i] if i < len(names) else f"channel {i + 1}", i) for i in range(count)
+    ]
+    return [("choose one", None), *found] if layer.rgb and wanted == 1 else found
 
 
 def pixel_size_um(layer: Any) -> tuple[float, ...] | None:

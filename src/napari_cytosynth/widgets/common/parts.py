@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, FloatSpinBox, Label, LineEdit
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
@@ -22,6 +22,11 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+
+from .accessible import name_inputs
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QShowEvent
 
 __all__ = [
     "Steady",
@@ -206,6 +211,7 @@ class _Scroll(QScrollArea):
         self._content = content
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # a stop of the Tab key without a mark
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content)
         for kind in _FIELDS:
@@ -220,6 +226,16 @@ class _Scroll(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         """Return the width of the content, beside a scroll bar, and little height."""
         return QSize(self._beside_bar(self._content.minimumSizeHint()).width(), _LEAST_HEIGHT)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Name the inputs that came since."""
+        super().showEvent(event)
+        name_inputs(self._content)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Go on from input to input as they stand, also those that magicgui has made anew."""
+        name_inputs(self._content)
+        return bool(super().focusNextPrevChild(forward))
 
     def _beside_bar(self, size: QSize) -> QSize:
         bar = self.verticalScrollBar()
@@ -243,6 +259,8 @@ class _Scroll(QScrollArea):
 
 def make_scrollable(form: QWidget) -> None:
     """Let a form scroll, rather than be squeezed or make the window higher than the screen.
+
+    Its inputs get names for screen readers when it is shown.
 
     Parameters
     ----------

@@ -99,6 +99,7 @@ class GeneratePanel(Container[Any]):
         )
         self.distances = plain_label("distances")
         self.samples = Table(name="samples")
+        self.samples.native.setAccessibleName("The images that were made")
         self.samples.native.setFixedHeight(_TABLE_PX)
         self.samples.native.verticalHeader().hide()
         self._folds.add(NEAREST, self._data, self.look_up, self.distances, self.samples)

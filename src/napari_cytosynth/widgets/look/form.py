@@ -133,6 +133,8 @@ class RowView(QTableWidget):
 
     def __init__(self) -> None:
         super().__init__(0, 2)
+        self.setAccessibleName("Values of the selected object")
+        self.setTabKeyNavigation(False)  # the key leads to the next part of the form
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setFixedHeight(_ROWS_HEIGHT)
         for header in (self.horizontalHeader(), self.verticalHeader()):

@@ -67,7 +67,9 @@ class LayerColours:
     def own_colours(self, labels: np.ndarray) -> np.ndarray:
         """Return the user's colours of objects, float32 RGBA of shape (labels, 4)."""
         own = self._own if self.active else self.layer.colormap
-        plain = own.model_copy(update={"use_selection": False})
+        # napari 0.6 has the older name
+        copy = own.model_copy if hasattr(own, "model_copy") else own.copy
+        plain = copy(update={"use_selection": False})
         return np.asarray(plain.map(labels.astype(np.int64)), np.float32)
 
     def show(self, labels: np.ndarray, colours: np.ndarray, other: np.ndarray = _NOTHING) -> None:

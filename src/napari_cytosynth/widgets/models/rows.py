@@ -25,7 +25,14 @@ TASKS = {
 }
 """Task -> what a model of it does, in a word."""
 
-PLACES = {"bundled": "package", "own": "yours", "hub": "downloaded", "": "Hub"}
+PLACES = {
+    "bundled": "package",
+    "own": "yours",
+    "hub": "downloaded",
+    "folder": "folder",
+    "gone": "not here",
+    "": "Hub",
+}
 """Origin -> where a model is, in a few words."""
 
 _LONGEST = 100
@@ -44,7 +51,8 @@ class ModelRow:
     task
         Its verb; empty if unknown.
     origin
-        "bundled", "own", "hub"; empty for one that is on the Hub alone.
+        "bundled", "own", "hub"; "folder" and "gone" of a default that is a folder elsewhere or
+        is not on this computer; empty for one that is on the Hub alone.
     size_bytes
         Size of the weights file; 0 if unknown.
     path
@@ -54,7 +62,7 @@ class ModelRow:
     card
         The card of a model on the Hub; that of one on this computer is read when it is looked at.
     problem
-        Why a model of the Hub cannot be used, as a sentence.
+        Why a model cannot be used, as a sentence.
     starred
         Whether its verb begins with it.
     kept
@@ -75,6 +83,11 @@ class ModelRow:
     kept: int = 0
 
     @property
+    def here(self) -> bool:
+        """Whether it is on this computer."""
+        return self.origin not in ("", "gone")
+
+    @property
     def outdated(self) -> bool:
         """Whether a newer revision is known, which can be fetched under the same name."""
         plain = "@" not in self.source
@@ -87,9 +100,13 @@ class ModelRow:
 
 
 def rows_of(
-    infos: list[ModelInfo], stars: dict[str, str], found: HubListing | None, kept: dict[str, int]
+    infos: list[ModelInfo],
+    stars: dict[str, str],
+    found: HubListing | None,
+    kept: dict[str, int],
+    elsewhere: dict[str, Path | None] | None = None,
 ) -> list[ModelRow]:
-    """Return the rows of the models here, then those of the Hub that are not here.
+    """Return the rows of the models here, other defaults, then those that are on the Hub alone.
 
     Parameters
     ----------
@@ -101,6 +118,8 @@ def rows_of(
         Result of the last search of the Hub; None without one.
     kept
         Repository -> bytes of a download that was stopped.
+    elsewhere
+        Verb -> where its default is that is none of `infos`; None: not on this computer.
     """
     listed = {} if found is None else {model.source: model.revision for model in found.models}
     newest = listed | ({} if found is None else found.newest)
@@ -118,9 +137,27 @@ def rows_of(
         )
         for info in infos
     ]
+    rows += [_starred(verb, stars[verb], path) for verb, path in (elsewhere or {}).items()]
     here = {row.source for row in rows}
     found_models = () if found is None else found.models
     return rows + [_on_hub(m, kept.get(m.source, 0)) for m in found_models if m.source not in here]
+
+
+def _starred(verb: str, source: str, path: Path | None) -> ModelRow:
+    """Return the row of a default that is no model of the list, so that its star can be taken."""
+    gone = (
+        f"{verb.capitalize()} was to begin with this model, which is not on this computer any "
+        "more. Add it again, or take the star away."
+    )
+    return ModelRow(
+        source=source,
+        name=source if path is None else path.name,
+        task=verb,
+        origin="gone" if path is None else "folder",
+        path=path,
+        problem=gone if path is None else "",
+        starred=True,
+    )
 
 
 def _on_hub(model: HubModel, kept: int) -> ModelRow:

@@ -102,7 +102,7 @@ class ModelsWidget(ModelsForm):
                 self._show_status(f"⚠ {outcome.error}")
             return
         here = outcome.value
-        self._table.show(rows_of(here.infos, here.stars, self._found, here.kept))
+        self._table.show(rows_of(here.infos, here.stars, self._found, here.kept, here.elsewhere))
         self.choose(source)
         self._show_chosen()
         if not self._status.value:
@@ -119,13 +119,13 @@ class ModelsWidget(ModelsForm):
         picture = picture_of(row)
         self._picture.setPixmap(QPixmap() if picture is None else QPixmap(str(picture)))
         self._picture.setVisible(picture is not None)
-        here = row is not None and bool(row.origin)
+        here = row is not None and row.here
         verb = row is not None and row.task in ("segment", "stain", "generate")
         new = row is not None and not row.problem and (not here or row.outdated)
         starred = row is not None and row.starred
         self._actions["star"].text = "★ Default" if starred else "☆ Default"
         allowed = {
-            "star": here and verb,
+            "star": (here and verb) or starred,
             "card": row is not None and not row.problem,
             "fetch": new,
             "copy": here,

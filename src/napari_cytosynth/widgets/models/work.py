@@ -32,12 +32,16 @@ _COUNTS = 10_000  # from here on they are bytes
 
 @dataclass(frozen=True)
 class Here:
-    """What is on this computer: models, stars, halves of downloads, and a sentence on all."""
+    """What is on this computer: models, stars, halves of downloads, and a sentence on all.
+
+    `elsewhere` are the verbs whose default is no model of the list, with its folder, or None.
+    """
 
     infos: list[ModelInfo]
     stars: dict[str, str]
     kept: dict[str, int]
     sentence: str
+    elsewhere: dict[str, Path | None]
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,15 @@ def look_here(found: HubListing | None) -> Here:
     bundled = sum(info.origin == "bundled" for info in infos)
     parts = [f"{count} models on this computer, {total:.0f} MB; {bundled} come with the package."]
     stars, sources = starred(), {info.source for info in infos}
-    for verb, model in stars.items():
-        if model not in sources and existing_path(model) is None:
-            shown = one_line(model, 100)
+    elsewhere = {v: existing_path(model) for v, model in stars.items() if model not in sources}
+    for verb, path in elsewhere.items():
+        if path is None:
+            shown = one_line(stars[verb], 100)
             parts.append(f"{verb.capitalize()}'s default, “{shown}”, is not on this computer.")
     reason = offline_reason()
     if reason:
         parts.append(f"Offline: {reason} forbids the network.")
-    return Here(infos, stars, kept, " ".join(parts))
+    return Here(infos, stars, kept, " ".join(parts), elsewhere)
 
 
 def change_star(row: ModelRow, _: Progress) -> Done:

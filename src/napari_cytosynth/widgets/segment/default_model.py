@@ -100,4 +100,4 @@ def look_at(
     if not axes:
         return None
     pixels = read_plane(image, axes, channels, plane)
-    return guess_kind(pixels[0]) if len(pixels) == 1 else None
+    return guess_kind(pixels[0]) if len(pixels) == 1 or image.rgb else None

@@ -77,6 +77,7 @@ class FocalPlanesRow(Container[Any]):
             if number < len(names):
                 box.max = max(depth - 1, 0)
                 box.tooltip = f"{names[number]}: which plane of the stack, counted from 0"
+                box.native.setAccessibleName(f"plane {names[number]}")
         self._on_automatic()
 
     def show_found(self, planes: Sequence[int] | None, problem: str = "") -> None:

@@ -72,6 +72,7 @@ class TrustPanel(Container[Any]):
         self._comparison.margins = (0, 0, 0, 0)
         align_captions(self._comparison)
         self.cells = Table(name="cells")
+        self.cells.native.setAccessibleName("The real and the virtual stain, compared")
         self.cells.native.setFixedHeight(_TABLE_PX)
         self.cells.native.verticalHeader().hide()
         self.save_cells = PushButton(

@@ -39,6 +39,7 @@ class FolderPanel(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self.findings: tuple[tuple[str, str], ...] = ()
         self._lines = QListWidget()
+        self._lines.setAccessibleName("What is in the folder")
         self._lines.setWordWrap(True)
         self._lines.setFixedHeight(_HEIGHT)
         self._lines.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -30,6 +30,7 @@ def labels(widget):
     return widget._live.labels_layer.data
 
 
+@pytest.mark.binding
 def test_click_to_delete_and_to_merge(ran, mouse, qtbot):
     _open(ran, qtbot)
     qtbot.mouseClick(ran._hand.tools["merge"].native, LEFT)
@@ -68,6 +69,7 @@ def test_a_line_cuts_and_does_not_move_the_view(viewer, ran, mouse):
     assert ran.wait(20)
 
 
+@pytest.mark.binding
 def test_an_outline_paints(ran, mouse, blobs):
     ran._hand.choose("paint")
     mouse.draw((50, 5), (50, 15), (60, 15), (60, 5))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import LABELS_BELOW_0, InputError
 from napari_cytosynth.tasks.common.axes import PlaneReader, guess_axes, parse_axes
 from napari_cytosynth.tasks.common.layers import known_voxel_size, read_source, voxel_size
 from napari_cytosynth.tasks.common.provenance import KEY
@@ -211,7 +211,7 @@ class Prepared:
                 "example with skimage.segmentation.relabel_sequential."
             )
         if plane.min(initial=0) < 0:
-            raise InputError("Some labels are negative: set those pixels to 0, the background.")
+            raise InputError(LABELS_BELOW_0)
         return plane if plane.dtype.kind == "i" else plane.astype(np.int64)
 
     def outlined(self, progress: Progress) -> Iterator[OutlinedObject]:

@@ -48,6 +48,8 @@ class TablePanel(QWidget):
         self._fitted: list[str] = []
         self._arrange()
         view = self.view
+        view.setAccessibleName("Objects and their values")
+        view.setTabKeyNavigation(False)  # the key leads to the next part of the window
         view.setModel(self.model)
         selection = view.selectionModel()
         assert selection is not None

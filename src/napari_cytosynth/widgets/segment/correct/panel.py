@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from magicgui.widgets import CheckBox, Container, PushButton
@@ -39,7 +38,8 @@ class CorrectPanel(Container[Any]):
         }
         for name, button in self.tools.items():
             button.native.setCheckable(True)
-            button.native.clicked.connect(partial(self._on_tool, name))
+            # no partial: PySide6 sees no arguments of it, and gives none
+            button.native.clicked.connect(lambda checked, tool=name: self._on_tool(tool, checked))
         self.undo = PushButton(name="undo", text="Undo", enabled=False, tooltip="Ctrl+Z")
         self.redo = PushButton(name="redo", text="Redo", enabled=False, tooltip="Ctrl+Shift+Z")
         self.looked_at = CheckBox(
