@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.teach.pairs import AnnotatedPlane
 
-__all__ = ["PairCopy", "annotated_planes", "copy_pairs", "most_painted"]
+__all__ = ["PairCopy", "annotated_planes", "copy_pairs", "most_painted", "position_axes"]
 
 _CHOOSE = "Choose an image, and the labels layer that you painted on it."
 _AXES = "ABDEFGHIJKLM"  # of positions, whatever they are
@@ -118,9 +118,14 @@ def _copy(image: Any, labels: Any, *, sparse: bool, shapes: Any) -> PairCopy:
     copied, position = np.array(finest(labels)), plane_of(labels)
     inside = None
     if shapes is not None and (sparse or known is not None):
-        axes = f"{_AXES[: labels.ndim - 2]}YX"
+        axes = position_axes(labels.ndim)
         inside = outlined_in(shapes, read_source(labels), axes, copied, position)
     return PairCopy(LayerSnapshot.of(image), copied, known, position, inside)
+
+
+def position_axes(ndim: int) -> str:
+    """Return letters of the axes of planes, whatever their positions are."""
+    return f"{_AXES[: ndim - 2]}YX"
 
 
 def most_painted(pairs: Sequence[PairCopy]) -> PairCopy:

@@ -26,7 +26,7 @@ def test_a_kept_model_is_shared(kept, tmp_path, monkeypatch):
     kept._sharing.export(tmp_path)
     assert kept._sharing.jobs.wait(200)
     assert kept.status.value.startswith("Copied to")
-    assert cytosynth.load_model(tmp_path / "tiny-tuned").card.inference.task == "segment"
+    assert cytosynth.load_model(tmp_path / "tiny").card.inference.task == "segment"
 
     asked, uploads = [], []
     answers = [BUTTONS.Yes, BUTTONS.No]

@@ -11,6 +11,7 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.layers import position_in_view
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot, finest
+from napari_cytosynth.widgets.train.material import position_axes
 
 from .finding import Candidate, propose
 from .marking import PlaceMark
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from .finding import Proposal
 
 __all__ = ["PlaceFinder"]
-
-_AXES = "ABDEFGHIJKLM"  # of positions, whatever they are
 
 
 class PlaceFinder:
@@ -73,7 +72,7 @@ class PlaceFinder:
         found = [self._candidate(image, labels) for image, labels in pairs if image is not None]
         if not found:
             raise InputError("Open an image, and choose it as the image of the row.")
-        axes = [f"{_AXES[: one.image.ndim - 2]}YX" for one in found]
+        axes = [position_axes(one.image.ndim) for one in found]
         self.jobs.start(
             lambda progress: propose(found, model, axes, progress), self._on_found, on_tick
         )
