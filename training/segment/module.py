@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_cytosynth.inference.predictor import activated
-from napari_cytosynth.training.loop.callbacks import ExponentialAverage
 from napari_cytosynth.training.loop.module import FieldModule
 
 from .losses import (
@@ -89,9 +88,9 @@ class SegmentationModule(FieldModule):
 
     def _own(self, image: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         """Return the first channel's loss against the averaged network where nothing is known."""
-        average = next(c for c in self.trainer.callbacks if isinstance(c, ExponentialAverage))  # type: ignore[attr-defined]
+        assert self.average is not None
         x = image.contiguous(memory_format=torch.channels_last)
-        teacher = average.predict(self.network, x)
+        teacher = self.average.predict(self.network, x)
         known = truth[:, logits.shape[1]]
         return self_training_loss(logits[:, 0], teacher[:, 0], known)
 
