@@ -7,7 +7,11 @@ threshold chosen again on the strokes, its BatchNorm statistics estimated again 
 random forest on filter responses, and `cytosynth.fine_tune`. The random forest needs scikit-learn.
 
     python scripts/fine-tuning-trial.py MODEL --data em-vnc --truth mitochondria --paint 05 \
-        --test 13 14 15 --old em-epfl/test --windows 5 --seeds 3
+        --test 13 14 15 --old em-epfl/test --beside --windows 5 --seeds 3 --out runs/trial.csv
+
+With --rounds, the user paints in further windows of the image, one after the other: those that
+“Where next?” proposes, and for comparison random ones. Rows that the CSV file has are not
+measured again: the same call goes on where it was ended.
 """
 
 from __future__ import annotations
@@ -15,23 +19,32 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
+import io
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.console import echo
+from napari_cytosynth.files import replace_file
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.inference.normalise import normalise
+from napari_cytosynth.training.recipe.settings import assign
 from napari_cytosynth.training.run.fit import train
 from napari_cytosynth.training.teach.task import prepare
+from napari_cytosynth.training.teach.uncertainty import uncertain_window
 
-SIDE = 512
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Place = tuple[slice, slice]
+Row = tuple[str, list[float], float]
 FOREST = "sklearn.ensemble:RandomForestClassifier"  # of a package that no extra installs
 CANDIDATES = np.round(np.arange(0.05, 1.0, 0.05), 2)
 
@@ -55,11 +68,24 @@ class Images:
         )
 
 
-def window_places(shape: tuple[int, int]) -> list[tuple[slice, slice]]:
-    """Return the four corners and the middle of an image, as windows."""
-    starts = [(y, x) for y in (0, shape[0] - SIDE) for x in (0, shape[1] - SIDE)]
-    starts.append(((shape[0] - SIDE) // 2, (shape[1] - SIDE) // 2))
-    return [(slice(y, y + SIDE), slice(x, x + SIDE)) for y, x in starts]
+def window_places(mask: np.ndarray, count: int, side: int) -> list[Place]:
+    """Return the windows with the most objects, none of which covers half of another one."""
+    centres = np.array(ndimage.center_of_mass(mask, *_numbered(mask)))
+    corners = [range(0, size - side + 1, side // 4) for size in mask.shape]
+    found = [(y, x) for y in corners[0] for x in corners[1]]
+    inside = [np.all((centres >= c) & (centres < np.add(c, side)), 1).sum() for c in found]
+    chosen: list[tuple[int, int]] = []
+    for number in np.argsort(inside, kind="stable")[::-1]:
+        y, x = found[number]
+        shared = [max(side - abs(y - v), 0) * max(side - abs(x - u), 0) for v, u in chosen]
+        if len(chosen) < count and all(each <= side**2 / 2 for each in shared):
+            chosen.append((y, x))
+    return [(slice(y, y + side), slice(x, x + side)) for y, x in chosen]
+
+
+def _numbered(mask: np.ndarray) -> tuple[np.ndarray, range]:
+    parts, count = ndimage.label(mask)
+    return parts, range(1, count + 1)
 
 
 def line(inside: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
@@ -147,7 +173,7 @@ def renewed_statistics(model: object, window: np.ndarray) -> object:
             layer.momentum = None
             layer.train()
     plane = normalise(window[None], model.card.inference.normalisation)
-    half = SIDE // 2
+    half = len(window) // 2
     crops = [plane[:, y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
     with torch.inference_mode():
         for turns in range(4):
@@ -182,80 +208,152 @@ def forest(window: np.ndarray, labels: np.ndarray, sets: list[Images], seed: int
     return found
 
 
-def taught(window: np.ndarray, labels: np.ndarray, seed: int, folder: Path) -> tuple[object, float]:
-    """Fine-tune; return the new model and the seconds that it took."""
+def taught(image: np.ndarray, labels: np.ndarray, seed: int) -> tuple[object, float]:
+    """Fine-tune; return the new model and the seconds of processor time that it took."""
     limits = {"minutes": ARGUMENTS.minutes, "steps": ARGUMENTS.steps, "seed": seed}
-    ready = prepare(ARGUMENTS.model, [(window, labels)], folder, **limits)
-    recipe = ready.recipe
-    if ARGUMENTS.set:
-        from napari_cytosynth.training.recipe.settings import assign
-
-        tree = recipe.model_dump(mode="json")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "run"
+        ready = prepare(ARGUMENTS.model, [(image, labels)], folder, **limits)
+        tree = ready.recipe.model_dump(mode="json")
         for setting in ARGUMENTS.set:
             assign(tree, setting)
-        recipe = type(recipe).model_validate(tree)
-    begun = time.process_time()
-    made = train(recipe, ready.data_dir, folder, progress=lambda *_: None)
-    return cytosynth.load_model(made), time.process_time() - begun
+        recipe = type(ready.recipe).model_validate(tree)
+        begun = time.process_time()
+        made = train(recipe, ready.data_dir, folder, progress=lambda *_: None)
+        return cytosynth.load_model(made), time.process_time() - begun
 
 
-def trial(start: object, place: tuple, seed: int, painted: Images, sets: list[Images]) -> list:
-    """Return the rows of one window and seed: method, IoU on each set, seconds."""
-    window, mask = painted.images[0][place], painted.masks[0][place]
-    found = None
-    if ARGUMENTS.correcting:
-        found = probabilities(start, [window])[0] >= start.card.inference.threshold
-    labels = strokes(mask, seed, beside=ARGUMENTS.beside, found=found)
-    rows = []
+@dataclass
+class Trial:
+    """The images of a trial, and the start model on them."""
 
-    def add(name: str, model: object, threshold: float | None, seconds: float = 0.0) -> None:
-        level = model.card.inference.threshold if threshold is None else threshold
-        scores = [
-            overlap([p >= level for p in probabilities(model, data.images)], data.masks)
-            for data in sets
+    start: object
+    painted: Images
+    sets: list[Images]
+
+    def __post_init__(self) -> None:
+        self.level = self.start.card.inference.threshold
+        self.before = [probabilities(self.start, data.images) for data in self.sets]
+        self.here = probabilities(self.start, self.painted.images)[0]
+
+    def scores(self, found: list[list[np.ndarray]], level: float) -> list[float]:
+        """Return the IoU on each set, from probabilities."""
+        return [
+            overlap([p >= level for p in own], data.masks)
+            for own, data in zip(found, self.sets, strict=True)
         ]
-        rows.append([name, *scores, seconds])
 
-    if not ARGUMENTS.only:
-        add("start", start, None)
-        own = balanced_threshold(probabilities(start, [window])[0], labels)
-        add("threshold on strokes", start, own)
-        add("BatchNorm of the window", renewed_statistics(start, window), None)
-        rows.append(["random forest", *forest(window, labels, sets, seed), 0.0])
-    with tempfile.TemporaryDirectory() as folder:
-        model, seconds = taught(window, labels, seed, Path(folder) / "run")
-        add("fine_tune", model, None, seconds)
-        add("fine_tune, threshold 0.5", model, 0.5, seconds)
-        add("fine_tune, start's threshold", model, start.card.inference.threshold, seconds)
-    share = np.count_nonzero(labels) / labels.size
-    echo(f"{share:.2%} of the window painted, {len(np.unique(labels)) - 2} objects")
-    return rows
+    def measured(self, model: object, level: float | None = None) -> list[float]:
+        """Return the IoU of a model on each set."""
+        found = [probabilities(model, data.images) for data in self.sets]
+        return self.scores(found, model.card.inference.threshold if level is None else level)
+
+    def painted_in(self, places: list[Place], seed: int) -> np.ndarray:
+        """Return the labels of the whole image, with strokes in some windows."""
+        labels = np.zeros(self.here.shape, np.int32)
+        for number, place in enumerate(places):
+            found = self.here[place] >= self.level if ARGUMENTS.correcting else None
+            mask = self.painted.masks[0][place]
+            own = strokes(mask, seed + 1000 * number, beside=ARGUMENTS.beside, found=found)
+            own[own > 1] += int(labels.max())
+            labels[place] = np.where(labels[place] > 0, labels[place], own)
+        return labels
+
+    def methods(self, place: Place, seed: int) -> Iterator[Row]:
+        """Yield method, IoU on each set and seconds, for one window and seed."""
+        labels = self.painted_in([place], seed)
+        image, window = self.painted.images[0], self.painted.images[0][place]
+        share = np.count_nonzero(labels) / window.size
+        echo(f"{share:.2%} of the window painted, {len(np.unique(labels)) - 2} objects")
+        if not ARGUMENTS.only:
+            yield "start", self.scores(self.before, self.level), 0.0
+            own = balanced_threshold(self.here, labels)
+            yield "threshold on strokes", self.scores(self.before, own), 0.0
+            yield (
+                "BatchNorm of the window",
+                self.measured(renewed_statistics(self.start, window)),
+                0.0,
+            )
+            yield "random forest", forest(window, labels[place], self.sets, seed), 0.0
+        model, seconds = taught(image, labels, seed)
+        found = [probabilities(model, data.images) for data in self.sets]
+        yield "fine_tune", self.scores(found, model.card.inference.threshold), seconds
+        yield "fine_tune, start's threshold", self.scores(found, self.level), seconds
+        if ARGUMENTS.whole:
+            model, seconds = taught(window, self.painted.masks[0][place] + 1, seed)
+            yield "fine_tune, window outlined", self.measured(model), seconds
+
+    def rounds(self, place: Place, seed: int) -> Iterator[Row]:
+        """Yield the same for each round, by how the next window is chosen."""
+        rng = np.random.default_rng(seed)
+        for choice in ("proposed", "random"):
+            places, model = [place], self.start
+            for number in range(ARGUMENTS.rounds + 1):
+                if number:
+                    places.append(self._next(choice, model, places, seed, rng))
+                model, seconds = taught(self.painted.images[0], self.painted_in(places, seed), seed)
+                yield f"{choice}, round {number}", self.measured(model), seconds
+
+    def _next(
+        self, choice: str, model: object, places: list[Place], seed: int, rng: np.random.Generator
+    ) -> Place:
+        if choice == "proposed":
+            now = probabilities(model, self.painted.images)[0]
+            known = self.painted_in(places, seed) > 0
+            found = uncertain_window(now, known, ARGUMENTS.side, places)
+            if found is not None:
+                return found[0]
+        y, x = (int(rng.integers(size - ARGUMENTS.side + 1)) for size in self.here.shape)
+        return slice(y, y + ARGUMENTS.side), slice(x, x + ARGUMENTS.side)
 
 
 def main() -> None:
     """Run all trials; print one row each, and mean and worst of each method."""
-    start = cytosynth.load_model(ARGUMENTS.model)
     painted = Images.read(ARGUMENTS.data, ARGUMENTS.truth, [ARGUMENTS.paint])
     sets = [Images.read(ARGUMENTS.data, ARGUMENTS.truth, ARGUMENTS.test)]
     if ARGUMENTS.old:
         sets.append(Images.read(ARGUMENTS.old, ARGUMENTS.truth))
-    places = window_places(painted.images[0].shape)
-    chosen = [places[number] for number in ARGUMENTS.only_windows or range(ARGUMENTS.windows)]
-    table: dict[str, list[list[float]]] = {}
-    for number, place in enumerate(chosen):
-        for seed in range(ARGUMENTS.seeds):
-            for name, *values in trial(start, place, seed, painted, sets):
-                table.setdefault(name, []).append(values)
-                shown = "  ".join(f"{value:.3f}" for value in values)
+    places = window_places(painted.masks[0], ARGUMENTS.windows, ARGUMENTS.side)
+    table = _read(ARGUMENTS.out)
+    done = {(row[0], row[1]) for row in table}
+    trial = Trial(cytosynth.load_model(ARGUMENTS.model), painted, sets)
+    for seed in range(ARGUMENTS.seeds):
+        for number, place in enumerate(places):
+            if (number, seed) in done:
+                continue
+            rows = trial.rounds(place, seed) if ARGUMENTS.rounds else trial.methods(place, seed)
+            new = []
+            for name, scores, seconds in rows:
+                new.append((number, seed, name, *scores, seconds))
+                shown = "  ".join(f"{value:.3f}" for value in scores)
                 echo(f"window {number} seed {seed}  {name:30} {shown}")
+            table += new
+            _write(ARGUMENTS.out, table)
+    _summarise(table)
+
+
+def _read(path: Path | None) -> list[tuple]:
+    if path is None or not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [(int(w), int(s), name, *map(float, v)) for w, s, name, *v in csv.reader(file)]
+
+
+def _write(path: Path | None, table: list[tuple]) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = io.StringIO()
+        csv.writer(text).writerows(table)
+        replace_file(path, text.getvalue().encode())
+
+
+def _summarise(table: list[tuple]) -> None:
+    names = list(dict.fromkeys(row[2] for row in table))
     echo("\nmean (worst), and seconds of processor time")
-    for name, rows in table.items():
-        columns = np.array(rows)
+    for name in names:
+        columns = np.array([row[3:] for row in table if row[2] == name])
         scores = [f"{column.mean():.3f} ({column.min():.3f})" for column in columns.T[:-1]]
-        echo(f"{name:30} {'  '.join(scores)}  {columns[:, -1].mean():.0f} s")
-    if ARGUMENTS.out:
-        with ARGUMENTS.out.open("w", newline="") as file:
-            csv.writer(file).writerows([n, *row] for n, rows in table.items() for row in rows)
+        echo(f"{name:30} {'  '.join(scores)}  {columns[:, -1].mean():.0f} s, {len(columns)} trials")
 
 
 def _arguments() -> argparse.Namespace:
@@ -267,7 +365,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--test", nargs="+", required=True, help="names of the images that test")
     parser.add_argument("--old", type=Path, help="images that the model has to remember")
     parser.add_argument("--windows", type=int, default=5)
-    parser.add_argument("--only-windows", type=int, nargs="+", help="numbers from 0")
+    parser.add_argument("--side", type=int, default=512, help="of a window, in px; default: 512")
+    parser.add_argument("--rounds", type=int, default=0, help="further windows; default: none")
+    parser.add_argument(
+        "--whole", action="store_true", help="teach all truth of the window, too: an upper limit"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
@@ -277,7 +379,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", action="store_true", help="leave out the rivals")
     parser.add_argument("--set", nargs="+", default=[], help="settings of the recipe")
-    parser.add_argument("--out", type=Path, help="CSV file of all rows")
+    parser.add_argument(
+        "--out", type=Path, help="CSV file of all rows, which the same call goes on from"
+    )
     return parser.parse_args()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
+from torch.func import functional_call
 
 from .checkpoints import save_atomically
 
@@ -119,6 +120,18 @@ class ExponentialAverage(Callback):
             self.average = _copy(pl_module)
         device = pl_module.device
         self.average = {key: value.to(device) for key, value in self.average.items()}
+
+    def predict(self, network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
+        """Return what a network with the averaged weights makes of a batch, as at inference."""
+        modes = [(part, part.training) for part in network.modules()]
+        network.eval()
+        try:
+            with torch.no_grad():
+                output: torch.Tensor = functional_call(network, self.average, (image,))
+        finally:
+            for part, training in modes:
+                part.training = training
+        return output
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.data.crops import Field
     from napari_cytosynth.training.recipe.base import Recipe
 
+    from .callbacks import ExponentialAverage
+
 __all__ = ["FieldModule", "NetworkModule"]
 
 
@@ -61,10 +63,13 @@ class NetworkModule(LightningModule):
         Whether all processes draw the same random numbers, of which each takes its part.
     spent
         Returns the part of a limited time that is over, from 0 to 1; None (default): no limit.
+    average
+        Keeps the averaged weights of the run. None (default): there is none.
     """
 
     shares_draws = False
     spent: Callable[[], float] | None = None
+    average: ExponentialAverage | None = None
 
     def __init__(self, recipe: Recipe, total_steps: int) -> None:
         super().__init__()

@@ -111,6 +111,12 @@ class TrainRecipe(SettingsBlock):
     freeze_statistics: bool = Field(
         False, description="BatchNorm layers keep the statistics that training begins with"
     )
+    self_train: float = Field(
+        0.0,
+        ge=0,
+        description="with data.annotated: weight of the loss against what the averaged network is "
+        "certain of, where nothing is known (mean teacher, Tarvainen and Valpola 2017); 0: off",
+    )
     validate_start: bool = Field(
         False,
         description="validate the weights that training begins with, too, and keep them if no "

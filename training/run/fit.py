@@ -346,6 +346,7 @@ class _Round:
         callbacks += task_of(recipe).callbacks(recipe, data, module)
         limit = next((each for each in callbacks if isinstance(each, TimeLimit)), None)
         module.spent = None if limit is None else limit.spent
+        module.average = next(c for c in callbacks if isinstance(c, ExponentialAverage))
         bar = ProgressBar(refresh_rate=5)
         steps = _steps(recipe, data)
         report = self.progress and ReportedProgress(self.progress, steps, limit)

@@ -13,6 +13,7 @@ __all__ = [
     "distance_loss",
     "flow_loss",
     "prior_shift",
+    "self_training_loss",
     "soft_iou_loss",
 ]
 
@@ -62,6 +63,30 @@ def prior_shift(prevalence: float) -> float:
         Part of all pixels that is foreground.
     """
     return math.log((1 - prevalence) / prevalence)
+
+
+def self_training_loss(
+    logits: torch.Tensor, teacher: torch.Tensor, known: torch.Tensor, least: float = 0.9
+) -> torch.Tensor:
+    """Return the cross-entropy with what a teacher is certain of, where the truth is unknown.
+
+    Tarvainen and Valpola 2017, "Mean teachers are better role models"; hard targets above a
+    confidence as in Sohn et al. 2020, "FixMatch".
+
+    Parameters
+    ----------
+    logits, teacher
+        (N, Y, X) of the network and of its teacher.
+    known
+        (N, Y, X), 1 where the truth is known, else 0.
+    least
+        Probability of either class from which the teacher counts as certain. Default: 0.9.
+    """
+    probability = torch.sigmoid(teacher.float())
+    certain = ((probability >= least) | (probability <= 1 - least)).float() * (1 - known)
+    target = (probability > 0.5).float()
+    losses = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return (losses * certain).sum() / certain.sum().clamp(min=1)
 
 
 def soft_iou_loss(

@@ -9,7 +9,14 @@ import torch
 from napari_cytosynth.inference.predictor import activated
 from napari_cytosynth.training.loop.module import FieldModule
 
-from .losses import balanced_weight, bce_soft_iou, distance_loss, flow_loss, prior_shift
+from .losses import (
+    balanced_weight,
+    bce_soft_iou,
+    distance_loss,
+    flow_loss,
+    prior_shift,
+    self_training_loss,
+)
 from .thresholds import Predictions, by_source, instance_score, iou_curve
 
 if TYPE_CHECKING:
@@ -72,9 +79,20 @@ class SegmentationModule(FieldModule):
     def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
         """Return the loss of one batch of crops."""
         image, truth = batch
-        total = self._total(self(image), truth)
+        logits = self(image)
+        total = self._total(logits, truth)
+        if self.recipe.train.self_train and truth.shape[1] > logits.shape[1]:
+            total = total + self.recipe.train.self_train * self._own(image, logits, truth)
         self.log("train/loss", total, prog_bar=True, on_step=True, on_epoch=False)
         return total
+
+    def _own(self, image: torch.Tensor, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        """Return the first channel's loss against the averaged network where nothing is known."""
+        assert self.average is not None
+        x = image.contiguous(memory_format=torch.channels_last)
+        teacher = self.average.predict(self.network, x)
+        known = truth[:, logits.shape[1]]
+        return self_training_loss(logits[:, 0], teacher[:, 0], known)
 
     def on_validation_epoch_start(self) -> None:
         """Discard the predictions of the last validation."""

@@ -38,6 +38,8 @@ _FOLDERS = {"data", "start", "csv", "tensorboard", "autoencoder"}  # of a run
 _STEPS_OF_AN_EPOCH = 30
 _BATCH = 4
 _LARGEST_CROP = 256
+_KEEP, _KEEP_MASKS = 1.0, 0.1  # what unpainted pixels say holds a network near its start, too
+_SELF_TRAIN = 0.5
 _ENDLESS = 10_000  # epochs: the time ends it
 # of models whose recipe does not ship: a single window is learned by heart in a minute
 _AUGMENT = {
@@ -173,7 +175,7 @@ def tuning_recipe(
             "arguments": _own_arguments(card),
             "start_from": plan.start,
         },
-        "train": _training(plan),
+        "train": _training(card, plan),
         "card": _card(card, plan),
     }
     for assignment in overrides:
@@ -263,7 +265,8 @@ def _augment(card: ModelCard) -> dict[str, Any]:
     return dict(shipped or _AUGMENT)
 
 
-def _training(plan: TuningPlan) -> dict[str, Any]:
+def _training(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
+    masks = plan.annotated and not card.inference.separates_objects
     epochs = -(-plan.steps // _STEPS_OF_AN_EPOCH)
     return {
         "max_epochs": _ENDLESS if plan.minutes else epochs,
@@ -275,7 +278,8 @@ def _training(plan: TuningPlan) -> dict[str, Any]:
         "scheduler": "cosine",
         "warmup_steps": 10,
         "ema": 0.97,
-        "keep": 1.0,
+        "keep": _KEEP_MASKS if masks else _KEEP,
+        "self_train": _SELF_TRAIN if masks else 0.0,
         "freeze_statistics": False,
         "validate_start": plan.held_out or not plan.annotated,
         "precision": "auto",

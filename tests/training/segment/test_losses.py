@@ -11,6 +11,7 @@ from napari_cytosynth.training.segment.losses import (
     distance_loss,
     flow_loss,
     prior_shift,
+    self_training_loss,
     soft_iou_loss,
 )
 
@@ -68,3 +69,15 @@ def test_weights_of_known_pixels_alone_count():
         assert torch.allclose(loss(logits, target, weight=known), whole)
     whole = flow_loss(logits[:, :4], target[:, :4])
     assert torch.allclose(flow_loss(logits, target, weight=known), whole)
+
+
+def test_a_teacher_counts_where_it_is_certain_and_nothing_is_known():
+    """One pixel is known, one is doubtful to the teacher; the other two teach, as it says."""
+    teacher = torch.tensor([[[9.0, 9.0, 1.0, -9.0]]])
+    known = torch.tensor([[[1.0, 0.0, 0.0, 0.0]]])
+    logits = torch.tensor([[[-3.0, 2.0, -3.0, 1.0]]], requires_grad=True)
+    self_training_loss(logits, teacher, known).backward()
+    down, up = torch.sigmoid(torch.tensor([1.0, 2.0])).tolist()
+    expected = torch.tensor([[[0.0, (up - 1) / 2, 0.0, down / 2]]])
+    torch.testing.assert_close(logits.grad, expected)
+    assert self_training_loss(logits, teacher, torch.ones_like(known)).item() == 0

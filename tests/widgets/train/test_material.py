@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Shapes
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.layers import Source
@@ -100,3 +100,37 @@ def test_corrections_bring_what_is_known(found):
     layer.metadata["napari-cytosynth"] = {"task": "segment"}
     with pytest.raises(InputError, match="is what a model has found"):
         copy_pairs([(image, layer)], sparse=True)
+
+
+def box(*corners):
+    """A Shapes layer with a rectangle from the first to the last corner."""
+    (top, left), (bottom, right) = corners
+    return Shapes([np.array([[top, left], [top, right], [bottom, right], [bottom, left]])])
+
+
+def test_in_a_rectangle_everything_is_outlined():
+    labels = np.zeros((40, 40), np.uint8)
+    labels[5:10, 5:10], labels[5:10, 18:30], labels[30:33, 5:9], labels[35, 20:30] = 2, 3, 4, 1
+    image, shapes = Image(np.ones((40, 40), np.float32)), box((2, 2), (20, 25))
+    (plane,) = annotated_planes(
+        copy_pairs([(image, Labels(labels))], sparse=True, outlined=shapes), sparse=True
+    )
+    known = plane.annotated
+    assert (known[5:10, 5:10] == 1).all()  # an outline, for all around it is known
+    assert (known[2:5, 2:26] == 1).all()
+    assert not plane.objects[2:5, 2:26].any()
+    assert (known[5:10, 18:30] == 2).all()  # cut by the rectangle
+    assert (known[30:33, 5:9] == 2).all()
+    assert not known[21:30].any()
+
+
+def test_a_rectangle_counts_where_it_lies():
+    stack = np.zeros((2, 40, 40), np.uint8)
+    stack[1, 5:10, 5:10], stack[1, 20, 5:25], stack[0, 30:35, 5:9] = 2, 1, 3
+    pairs = [(Image(np.ones(stack.shape, np.float32)), Labels(stack))]
+    copy = copy_pairs(pairs, sparse=True, outlined=box((2, 2), (15, 15)))
+    first, second = annotated_planes(copy, sparse=True)
+    assert np.count_nonzero(first.annotated) == 20  # nothing is painted there
+    assert (second.annotated[2:15, 2:15] == 1).all()
+    with pytest.raises(InputError, match="lies on nothing that is painted"):
+        copy_pairs(pairs, sparse=True, outlined=box((50, 50), (60, 60)))

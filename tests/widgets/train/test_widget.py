@@ -14,8 +14,8 @@ from napari_cytosynth.training.teach.process.messages import Tuned
 from napari_cytosynth.widgets.train import form
 from napari_cytosynth.widgets.train import widget as module
 from napari_cytosynth.widgets.train.job import TrainResult
+from napari_cytosynth.widgets.train.result.wording import describe
 from napari_cytosynth.widgets.train.running import time_left
-from napari_cytosynth.widgets.train.wording import describe
 
 BUTTONS = QMessageBox.StandardButton
 

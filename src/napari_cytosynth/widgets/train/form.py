@@ -6,12 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, FloatSpinBox, LineEdit, PushButton, RadioButtons
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, PushButton, RadioButtons
 from magicgui.widgets import SpinBox as WholeBox
 
 from napari_cytosynth.errors import CytosynthError, InputError
 from napari_cytosynth.outcome import TRAIN_EXTRA
-from napari_cytosynth.widgets.common.parts import make_scrollable, plain_label, plain_row
+from napari_cytosynth.widgets.common.layers import region_layers
+from napari_cytosynth.widgets.common.parts import make_scrollable, narrow, plain_label, plain_row
 from napari_cytosynth.widgets.common.run_widget import RunWidget
 
 from .curves import CurvePanel
@@ -20,6 +21,7 @@ from .job import TrainOrder
 from .material import copy_pairs
 from .painting import HOW, add_strokes
 from .pair_rows import PairRows
+from .result.sharing import SharingRow
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -78,7 +80,11 @@ class TrainForm(RunWidget):
         self._paint = PushButton(text="Paint", tooltip="Add a labels layer to paint strokes on.")
         self._add = PushButton(text="More", tooltip="Add another image with its labels.")
         self._remove = PushButton(text="Fewer", tooltip="Leave out the last image.")
-        self._painting = plain_row(self._paint, self._add, self._remove)
+        self._next = PushButton(
+            text="Where next?",
+            tooltip="Go to the place, in the planes in view, of which the model is least certain.",
+        )
+        self._painting = plain_row(self._paint, self._next, self._add, self._remove)
         self._painting.label = " "
         self._sparse = CheckBox(
             name="sparse",
@@ -87,11 +93,21 @@ class TrainForm(RunWidget):
             tooltip="Without it everything is outlined: 0 is background, 1… are objects. Of labels "
             "that were corrected in Segment, what was corrected, accepted or looked at counts.",
         )
+        self._outlined = ComboBox(
+            name="outlined",
+            label="outlined in",
+            choices=lambda _: region_layers(self._viewer),
+            nullable=True,
+            tooltip="A Shapes layer: inside its rectangles every object is painted whole, and what "
+            "is not painted is background. So models that separate objects learn outlines.",
+        )
+        narrow(self._outlined)
         self._hint = plain_label("hint")
         self._hint.value = _HINT
         self._folder = FolderPanel()
         self._folder.label = "folder"
-        return [self._pairs, self._painting, self._sparse, self._hint, self._folder]
+        rows = [self._pairs, self._painting, self._sparse, self._outlined, self._hint]
+        return [*rows, self._folder]
 
     def _make_limits(self) -> list[Any]:
         self.minutes = FloatSpinBox(
@@ -126,7 +142,9 @@ class TrainForm(RunWidget):
         )
         self._buttons = plain_row(self._pause, self._stop, self._cancel, self._keep)
         self.curves = CurvePanel()
-        for part in (self._buttons.native, self._messages, self.curves, self._advanced):
+        self._sharing = SharingRow(self.native, self._show_status)
+        share = self._sharing.row.native
+        for part in (self._buttons.native, share, self._messages, self.curves, self._advanced):
             layout.addWidget(part)
         make_scrollable(self.native)
 
@@ -151,6 +169,11 @@ class TrainForm(RunWidget):
     def sparse(self) -> Any:
         """Whether labels that were painted are sparse strokes."""
         return self._sparse
+
+    @property
+    def outlined(self) -> Any:
+        """The Shapes layer in which everything is outlined, or None."""
+        return self._outlined
 
     @property
     def folder(self) -> Any:
@@ -187,7 +210,10 @@ class TrainForm(RunWidget):
         layers = self._kind.value == LAYERS
         sparse = bool(self._sparse.value)
         steps = int(self.steps.value)
-        pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse)) if layers else ()
+        pairs = ()
+        if layers:
+            shapes = self._outlined.value
+            pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse, outlined=shapes))
         return TrainOrder(
             model,
             card,
@@ -214,7 +240,7 @@ class TrainForm(RunWidget):
 
     def _on_kind(self, *_: Any) -> None:
         layers = self._kind.value == LAYERS
-        for part in (self._pairs, self._painting, self._sparse, self._hint):
+        for part in (self._pairs, self._painting, self._sparse, self._outlined, self._hint):
             part.visible = layers
         self._folder.visible = not layers
 
@@ -222,11 +248,13 @@ class TrainForm(RunWidget):
         """Offer the layers that there are now."""
         super().reset_choices()
         self._pairs.reset_choices()
+        self._outlined.reset_choices()
 
     def _enable_form(self, enabled: bool) -> None:
         for part in (
             self._model, self._source, self._browse, self._kind, self._pairs, self._painting,
-            self._sparse, self._folder, self.minutes, self.new_name, self.seed, self.steps,
+            self._sparse, self._outlined, self._folder, self.minutes, self.new_name, self.seed,
+            self.steps,
         ):  # fmt: skip
             part.enabled = enabled
 

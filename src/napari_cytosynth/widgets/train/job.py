@@ -11,7 +11,7 @@ from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.outcome import TRAIN_EXTRA, explain
 from napari_cytosynth.tasks.common.layers import Source
 
-from .material import annotated_planes, most_painted
+from .material import annotated_planes, most_painted, position_axes
 from .preview import preview_window
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ __all__ = ["TrainOrder", "TrainResult", "check_folder", "train"]
 
 _BY_COMMAND = "Lower train.learning_rate, and look for broken images with --check."
 _BY_FORM = "Look for broken pixels in the images, paint more, or start from another model."
-_AXES = "ABDEFGHIJKLM"  # of positions, whatever they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +182,7 @@ def _image(order: TrainOrder, run: OwnRun) -> tuple[Any, dict[str, Any]]:
         ndim = pair.image.ndim
         if ndim == 2:
             return pair.image, {"axes": "YX"}
-        return pair.image, {"axes": f"{_AXES[: ndim - 2]}YX", "planes": pair.place}
+        return pair.image, {"axes": position_axes(ndim), "planes": pair.place}
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.training.data.image_files import image_files
     from napari_cytosynth.training.teach.material import FOLDER, IMAGES

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.layers import Source
+from napari_cytosynth.tasks.common.layers import Source, read_source
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.corrected import known_pixels, plane_of
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot, finest
+
+from .outlined import check_somewhere, outlined_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.teach.pairs import AnnotatedPlane
 
-__all__ = ["PairCopy", "annotated_planes", "copy_pairs", "most_painted"]
+__all__ = ["PairCopy", "annotated_planes", "copy_pairs", "most_painted", "position_axes"]
 
 _CHOOSE = "Choose an image, and the labels layer that you painted on it."
+_AXES = "ABDEFGHIJKLM"  # of positions, whatever they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +42,15 @@ class PairCopy:
         Finds the mask of what is known of corrected labels; None for labels that were painted.
     position
         Index of the plane of the image that corrected labels are of. Default: (), of all.
+    outlined
+        Where everything is outlined, of the shape of the labels. Default: None, nowhere.
     """
 
     image: LayerSnapshot
     labels: NDArray[Any]
     known: Callable[[], Any] | None
     position: tuple[int, ...] = ()
+    outlined: NDArray[np.bool_] | None = None
 
     def arrays(self) -> tuple[Any, ...]:
         """Return image and labels, with what is known of them if they were corrected."""
@@ -52,9 +58,10 @@ class PairCopy:
         if self._of_one_plane:
             data = np.asarray(data[self.position])[(np.newaxis,) * len(self.position)]
         source = Source(data, self.image.name, rgb=self.image.rgb)
+        inside = False if self.outlined is None else self.outlined
         if self.known is None:
-            return source, self.labels
-        return source, self.labels, np.asarray(self.known(), np.uint8)
+            return source, np.where(inside & (self.labels == 0), 1, self.labels)
+        return source, self.labels, np.where(inside, 1, self.known()).astype(np.uint8)
 
     @property
     def place(self) -> tuple[int, ...]:
@@ -71,7 +78,9 @@ class PairCopy:
         return bool(lengths) and len(self.position) == len(lengths) and set(lengths) == {1}
 
 
-def copy_pairs(pairs: Sequence[tuple[Any, Any]], *, sparse: bool) -> list[PairCopy]:
+def copy_pairs(
+    pairs: Sequence[tuple[Any, Any]], *, sparse: bool, outlined: Any = None
+) -> list[PairCopy]:
     """Copy the labels of layers, and note the images.
 
     Parameters
@@ -80,19 +89,25 @@ def copy_pairs(pairs: Sequence[tuple[Any, Any]], *, sparse: bool) -> list[PairCo
         (image, labels) layers; rows in which neither is chosen are left out.
     sparse
         Whether labels are sparse strokes, unless they were corrected.
+    outlined
+        A Shapes layer in which everything is outlined: what is not painted there is background.
+        Default: None.
 
     Raises
     ------
     InputError
-        If a layer is missing, or is what a model has found.
+        If a layer is missing, or is what a model has found, or the shapes lie elsewhere.
     """
     chosen = [pair for pair in pairs if pair != (None, None)]
     if not chosen or any(None in pair for pair in chosen):
         raise InputError(_CHOOSE)
-    return [_copy(image, labels, sparse=sparse) for image, labels in chosen]
+    copies = [_copy(image, labels, sparse=sparse, shapes=outlined) for image, labels in chosen]
+    if outlined is not None:
+        check_somewhere([pair.outlined for pair in copies], str(outlined.name))
+    return copies
 
 
-def _copy(image: Any, labels: Any, *, sparse: bool) -> PairCopy:
+def _copy(image: Any, labels: Any, *, sparse: bool, shapes: Any) -> PairCopy:
     known = known_pixels(labels)
     record = labels.metadata.get(KEY)
     if known is None and sparse and isinstance(record, dict):
@@ -100,7 +115,17 @@ def _copy(image: Any, labels: Any, *, sparse: bool) -> PairCopy:
             f"“{labels.name}” is what a model has found: its numbers are no strokes. Correct it in "
             "Segment, or press “Paint” to paint on the image."
         )
-    return PairCopy(LayerSnapshot.of(image), np.array(finest(labels)), known, plane_of(labels))
+    copied, position = np.array(finest(labels)), plane_of(labels)
+    inside = None
+    if shapes is not None and (sparse or known is not None):
+        axes = position_axes(labels.ndim)
+        inside = outlined_in(shapes, read_source(labels), axes, copied, position)
+    return PairCopy(LayerSnapshot.of(image), copied, known, position, inside)
+
+
+def position_axes(ndim: int) -> str:
+    """Return letters of the axes of planes, whatever their positions are."""
+    return f"{_AXES[: ndim - 2]}YX"
 
 
 def most_painted(pairs: Sequence[PairCopy]) -> PairCopy:

@@ -11,10 +11,11 @@ from napari_cytosynth.widgets.common.closing import CloseGuard
 from napari_cytosynth.widgets.common.jobs import JobRunner
 from napari_cytosynth.widgets.common.opening import open_widget
 
-from .comparison import ModelComparison
 from .job import check_folder
+from .proposal.finder import PlaceFinder
+from .result.comparison import ModelComparison
+from .result.wording import describe
 from .running import RunningForm
-from .wording import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_cytosynth.training.teach.process.messages import Tuned
-    from napari_cytosynth.widgets.common.jobs import Outcome
+    from napari_cytosynth.widgets.common.jobs import Outcome, Tick
 
     from .job import TrainResult
+    from .proposal.finding import Proposal
 
 __all__ = ["TrainWidget"]
 
@@ -68,6 +70,10 @@ class TrainWidget(RunningForm):
         self._folder.chosen.connect(self.check)
         self._keep.changed.connect(lambda *_: self.keep())
         self._guard = CloseGuard(self.native, self._may_close)
+        self._finder = PlaceFinder(napari_viewer, self.native, self._on_place)
+        self._next.changed.connect(lambda *_: self.propose())
+        self._newest = ""
+        self._model.changed.connect(self._forget_newest)
 
     # -- the folder -------------------------------------------------------------------------
 
@@ -94,6 +100,52 @@ class TrainWidget(RunningForm):
         if hasattr(self, "_checks") and self._folder.path.value and self._folder.visible:
             self.check()
 
+    # -- where to paint next -----------------------------------------------------------------
+
+    def propose(self) -> None:
+        """Go to the place of which the model is least certain; while it looks, stop that.
+
+        The model is the one that was trained last, if it is kept or waits to be, else the one to
+        start from.
+        """
+        if self._finder.jobs.busy:
+            self._finder.jobs.cancel()
+            return
+        try:
+            found = self._found
+            model = str(found.tuned.model) if found and found.tuned.better else self._newest
+            self._finder.start(self._pairs.value, model or self._chosen_model(), self._on_looking)
+        except CytosynthError as error:
+            self._show_status(f"⚠ {error}")
+            return
+        self._next.text = "Stop looking"
+        self._bar.setRange(0, 0)
+        self._bar.setVisible(True)
+        self._show_status("Looking for the place of which the model is least certain …")
+
+    def _on_looking(self, tick: Tick) -> None:
+        if not self._runs.busy:
+            self._bar.setRange(0, max(tick.total, 0))
+            self._bar.setValue(tick.done)
+
+    def _on_place(self, place: Proposal | None, sentence: str) -> None:
+        self._next.text = "Where next?"
+        self._bar.setVisible(self._runs.busy)
+        self._show_status(sentence)
+        if place is None:
+            return
+        image = place.candidate.layer
+        labels = next((labels for one, labels in self._pairs.value if one is image), None)
+        if labels is None:
+            self.paint()
+            self._show_status(sentence)
+        elif labels in self._viewer.layers:
+            self._viewer.layers.selection.active = labels
+            labels.mode = "paint"
+
+    def _forget_newest(self, *_: Any) -> None:
+        self._newest = ""
+
     # -- the result ---------------------------------------------------------------------------
 
     @property
@@ -112,6 +164,8 @@ class TrainWidget(RunningForm):
     def _clear_result(self) -> None:
         self._found = None
         self._comparison.remove()
+        self._sharing.offer(None)
+        self._finder.mark.remove()
 
     def keep(self) -> Path | None:
         """Put the new model among the user's own and choose it in Segment; return its folder."""
@@ -130,6 +184,8 @@ class TrainWidget(RunningForm):
         self._show_waiting()
         self._model.refresh()
         self._choose_in_segment(place)
+        self._newest = str(place)
+        self._sharing.offer(place)
         self._show_status(f"Kept in {place}, and chosen in Segment.")
         return place
 
@@ -141,7 +197,7 @@ class TrainWidget(RunningForm):
     # -- the window and the dock ----------------------------------------------------------------
 
     def _all_jobs(self) -> tuple[JobRunner[Any], ...]:
-        return (self._runs, self._checks)
+        return (self._runs, self._checks, self._finder.jobs, self._sharing.jobs)
 
     def _may_close(self) -> bool:
         """Ask whether a training is to be paused; return whether napari may close."""

@@ -9,7 +9,7 @@ import numpy as np
 from napari_cytosynth.tasks.common.layers import layer_geometry
 
 if TYPE_CHECKING:
-    from .job import TrainResult
+    from napari_cytosynth.widgets.train.job import TrainResult
 
 __all__ = ["ModelComparison"]
 

@@ -1,0 +1,1 @@
+"""What comes of a training: comparison with the start model, sentences, and sharing."""
