@@ -29,7 +29,12 @@ os.environ["CYTOSYNTH_HOME"] = str(Path(tempfile.gettempdir()) / f"cytosynth-non
 HERE = Path(__file__).parent
 MARKS = {"training": "training", "benchmarks": "benchmark", "test_end_to_end": "weights"}
 """What the tests of a folder, or of files whose names begin like this, are marked as."""
-FIXTURES = {"shared_data": "shared_data", "make_napari_viewer": "viewer", "hub_server": "hub"}
+FIXTURES = {
+    "shared_data": "shared_data",
+    "make_napari_viewer": "viewer",
+    "shared_window": "viewer",
+    "hub_server": "hub",
+}
 """What the tests that use a fixture are marked as."""
 
 
@@ -368,6 +373,7 @@ model_folder, hub_server, hub_client = _hub.model_folder, _hub.hub_server, _hub.
 _cpnet = _load("cpnet")
 make_cpnet, cellpose_state = _cpnet.make_cpnet, _cpnet.cellpose_state
 cellpose_model = _cpnet.cellpose_model
+shared_window = _load("window").shared_window
 
 
 @pytest.fixture

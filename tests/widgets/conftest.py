@@ -280,8 +280,10 @@ def settings(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(shared_window, qtbot):
+    """A viewer as new, in a window that tests share; files that must see it make one that shows."""
+    yield shared_window.viewer()
+    shared_window.clear()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QFileDialog
 
 import napari_cytosynth as cytosynth
@@ -94,6 +95,18 @@ def test_settings_are_found_in_the_same_viewer_alone(viewer, make_napari_viewer,
     assert settings_in(viewer, "Stain") is None
     assert settings_in(make_napari_viewer(), "Segment") is None
     widget.close()
+
+
+def test_a_widget_that_was_deleted_is_not_open(viewer, make_widget):
+    closed = make_widget()
+    assert settings_in(viewer, "Segment") is closed._for_files
+    viewer.window.remove_dock_widget(closed.native)
+    closed.native.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    assert settings_in(viewer, "Segment") is None
+    again = SegmentWidget(viewer)
+    assert settings_in(viewer, "Segment") is again._for_files
+    again.close()
 
 
 def test_a_region_is_said_to_be_left_out(viewer, tmp_path):

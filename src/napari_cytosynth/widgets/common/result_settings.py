@@ -65,6 +65,11 @@ class ResultSettings(Container[Any]):
         self._save.changed.connect(lambda *_: self.save())
         self._apply.changed.connect(lambda *_: self.apply())
         _open.add(self)
+        # a bound method: see `JobRunner`
+        self.native.destroyed.connect(self._forget)
+
+    def _forget(self, *_: Any) -> None:
+        _open.discard(self)
 
     def enable(self, there: bool) -> None:
         """Enable the buttons if there is a result."""
