@@ -8,15 +8,19 @@ import numpy as np
 
 from napari_cytosynth.errors import InputError
 
-from .job import layers_by_role
+from .job import compute, layers_by_role, run_stainer
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.widgets.common.in_view import FieldRequest
+    from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 
-__all__ = ["preview_field"]
+    from .job import StainPreview, StainRunResult
+
+__all__ = ["compute_in_view_first", "preview_field"]
 
 _LOOKS = ("colormap", "contrast_limits", "blending", "visible")
 _ONCE = {"views": 1, "samples": 0, "tolerance": None, "keep_samples": False, "inject_dropout": None}
@@ -24,6 +28,29 @@ _ONCE = {"views": 1, "samples": 0, "tolerance": None, "keep_samples": False, "in
 
 class _NeedsWhole(Exception):
     """The network needs the whole plane for any part of it."""
+
+
+def compute_in_view_first(
+    request: Any,
+    progress: Progress,
+    queue: PreviewQueue[StainPreview],
+    enough: threading.Event,
+    stain: Callable[..., Any] | None,
+    field: FieldRequest | None,
+) -> StainRunResult:
+    """Show what is in view of a large image, then run the model on the whole.
+
+    Parameters
+    ----------
+    request, progress, queue, enough, stain
+        See :func:`~napari_cytosynth.widgets.stain.job.compute`.
+    field
+        What is in view; None where the whole comes soon enough.
+    """
+    if field is not None:
+        progress(0, 0, "Loading the model")
+        preview_field(request, field, run_stainer(stain), progress)
+    return compute(request, progress, queue, enough, stain)
 
 
 def preview_field(

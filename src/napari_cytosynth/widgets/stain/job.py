@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.common.region import Region
-    from napari_cytosynth.widgets.common.in_view import FieldRequest
     from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
@@ -138,7 +137,6 @@ def compute(
     queue: PreviewQueue[StainPreview],
     enough: threading.Event,
     stain: Callable[..., Any] | None,
-    field: FieldRequest | None = None,
 ) -> StainRunResult:
     """Run the model and leave a preview after each sample.
 
@@ -154,8 +152,6 @@ def compute(
         Set when the user wants no more samples.
     stain
         Function that runs the network. None: :func:`napari_cytosynth.stain`.
-    field
-        What is in view of a large image, and is shown first. Default: None.
 
     Raises
     ------
@@ -163,12 +159,8 @@ def compute(
         With the sentence that the user reads.
     """
     progress(0, 0, "Loading the model")
-    builder, run = StainPreviewBuilder(queue), run_stainer(stain)
-    if field is not None:
-        from .field import preview_field
-
-        preview_field(request, field, run, progress)
-    staining = run(
+    builder = StainPreviewBuilder(queue)
+    staining = run_stainer(stain)(
         request.image,
         request.model,
         on_start=builder.start,

@@ -19,8 +19,9 @@ from napari_cytosynth.widgets.common.result_settings import ResultSettings
 from .comparing import Comparisons
 from .doubt.doubts import Doubts
 from .doubt.panel import DoubtPanel
+from .field import compute_in_view_first
 from .form import StainForm
-from .job import StainRequest, compute
+from .job import StainRequest
 from .live import LiveStain
 from .remarks import worth_of_spreads
 from .shown.panel import ShownPanel
@@ -238,7 +239,9 @@ class StainWidget(StainForm):
         self._running = self._begin_live(request)
         queue, enough, stain = self._queue, self._enough, self._stain
         field = self._field.begin(self._image.value, request.axes)
-        return lambda progress: compute(request, progress, queue, enough, stain, field)
+        return lambda progress: compute_in_view_first(
+            request, progress, queue, enough, stain, field
+        )
 
     def _begin_live(self, request: StainRequest) -> LiveStain:
         source = self._image.value
