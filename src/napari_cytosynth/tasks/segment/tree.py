@@ -249,7 +249,7 @@ def ranks(
     lowest = (np.arange(last + 1, dtype=np.int32) << _LOWER_BITS).view(np.float32)
     table = np.searchsorted(levels, lowest, side="right").astype(np.uint16)
     table = np.concatenate([np.zeros(1, np.uint16), table])
-    rank = np.take(table, np.clip(bits, -1, last) + 1)
+    rank: npt.NDArray[np.uint16] = np.take(table, np.clip(bits, -1, last) + 1)
     above = np.append(levels, np.float32(np.inf))
     for _ in range(int(np.diff(table[1:]).max())):
         rank += values >= np.take(above, rank)
