@@ -177,9 +177,9 @@ def _share_out(
     tick(0, 1, "looking at the intensities")
     worker.scalings = tuple(run.scalings(plane))
     worker.precision = str(run.predictor.precision)
-    asked, written = asked_of(run, worker.settings), {"overwrite": overwrite, "added": added}
+    asked = asked_of(run, worker.settings)
     if all(one.scale == 0 for one in worker.scalings):  # nothing to share out
-        return write_blocks(run, destination, asked, tick, **written)
+        return write_blocks(run, destination, asked, tick, overwrite=overwrite, added=added)
     (name,) = [Path(image).stem for image in destination.files if image.suffix == ".zarr"]
     staged = worker.staged = StagedBlocks(
         worker.out / f"{name}-blocks", (rows, columns), run.by_flows, grid.BLOCK
@@ -188,7 +188,9 @@ def _share_out(
         staged.prepare(_key(worker, asked))
     for stage in _STAGES[: 1 + run.by_flows]:
         _do(worker, staged, stage, scheduler, tick)
-    result = write_blocks(run, destination, asked, tick, staged=staged, **written)
+    result = write_blocks(
+        run, destination, asked, tick, overwrite=overwrite, added=added, staged=staged
+    )
     staged.remove()
     return result
 
