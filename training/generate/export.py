@@ -55,17 +55,18 @@ def generation_facts(recipe: GenerateRecipe, data: GenerateData) -> dict[str, An
     }
     if not isinstance(plan, DiffusionObjective):
         return {"generation": GenerationSettings(**facts)}
+    flow = plan.prediction == "flow"
     generation = GenerationSettings(
         **facts,
-        zero_terminal_snr=plan.zero_terminal_snr,
-        sampler=plan.sampler,
+        zero_terminal_snr=plan.zero_terminal_snr and not flow,
+        sampler="euler" if flow else plan.sampler,
         steps=plan.sampling_steps,
         guidance=plan.guidance,
     )
     return {
         "generation": generation,
         "prediction_type": plan.prediction,
-        "schedule": plan.schedule,
+        "schedule": "straight" if flow else plan.schedule,
         "training_steps": plan.steps,
     }
 

@@ -139,7 +139,10 @@ class DiffusionModule(NetworkModule):
         ratio = self.schedule.signal_to_noise(time).clamp(min=1e-8)
         capped = ratio.clamp(max=self.plan.min_snr_gamma)
         kind = self.plan.prediction
-        return capped / {"epsilon": ratio, "v_prediction": ratio + 1}.get(kind, 1.0)
+        # by what an error of the prediction is more than that of the clean image
+        flow = (1 + ratio.sqrt()).square()
+        more = {"epsilon": ratio, "v_prediction": ratio + 1, "flow": flow}
+        return capped / more.get(kind, 1.0)
 
     def _network_conditions(
         self, label: torch.Tensor, condition: torch.Tensor, left_out: torch.Tensor

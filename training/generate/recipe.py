@@ -141,7 +141,11 @@ class DiffusionObjective(SettingsBlock):
     schedule: Literal["linear", "scaled_linear", "cosine", "sigmoid"] = "cosine"
     steps: int = Field(1000, ge=2, description="number of time steps T")
     zero_terminal_snr: bool = Field(False, description="make the last step pure noise")
-    prediction: Literal["epsilon", "v_prediction", "sample"] = "v_prediction"
+    prediction: Literal["epsilon", "v_prediction", "sample", "flow"] = Field(
+        "v_prediction",
+        description="flow: rectified flow, on straight lines and by Euler's steps, whatever "
+        "schedule, zero_terminal_snr and sampler say",
+    )
     loss: Literal["mse", "smooth_l1"] = "mse"
     weighting: Literal["none", "min_snr"] = "none"
     min_snr_gamma: float = Field(5.0, gt=0, description="of min-SNR weighting")

@@ -47,7 +47,9 @@ def add_parser(commands: Any) -> None:
     )
     _add_options(parser.add_argument_group("what is made"))
     group = parser.add_argument_group("how it is made (diffusion models)")
-    group.add_argument("--sampler", help="ddpm, ddim, dpm++ or unipc (default: the model's own)")
+    group.add_argument(
+        "--sampler", help="ddpm, ddim, dpm++ or unipc; euler of a flow (default: the model's own)"
+    )
     group.add_argument(
         "--steps", type=int, metavar="N", help="sampling steps (default: the model's own)"
     )

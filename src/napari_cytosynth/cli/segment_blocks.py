@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.messages import topic_of
+from napari_cytosynth.tasks.segment.blocks.grid import HUGE, pixels_of_single_plane
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["echo_objects", "is_shared_plane", "large_target", "run_in_blocks"]
 
 _LARGE = 4096 * 4096  # px: up to here, flows are decoded as a whole
-_HUGE = 8192 * 8192  # px: beyond, a folder gets an OME-Zarr, too
 _NAME = "segmentation.zarr"
 _OPTIONS = (
     *("threshold", "min_size", "fill_holes", "split_touching", "drop_border", "min_confidence"),
@@ -56,18 +55,14 @@ def large_target(arguments: argparse.Namespace, file: LoadedImage) -> Path | Non
         and what blocks cannot do.
     """
     axes = (arguments.axes or file.axes or "").upper()
-    if not file.levels or len(axes) != len(file.data.shape) or not {"Y", "X"} <= set(axes):
-        return None
-    sizes = dict(zip(axes, file.data.shape, strict=True))
-    pixels = sizes["Y"] * sizes["X"]
-    planes = math.prod(size for axis, size in sizes.items() if axis not in "CYX")
+    pixels = pixels_of_single_plane(file.data.shape, axes) if file.levels else 0
     other = (arguments.resample, arguments.diameter, arguments.doubt, arguments.export)
-    if planes != 1 or pixels <= _LARGE or any(other):
+    if pixels <= _LARGE or any(other):
         return None
     out: Path = arguments.out
     if out.suffix.lower() == ".zarr":
         return out
-    return out / _NAME if pixels > _HUGE and not out.suffix else None
+    return out / _NAME if pixels > HUGE and not out.suffix else None
 
 
 def run_in_blocks(

@@ -59,7 +59,7 @@ def test_faint_detail_survives_few_steps(spec, sampler):
     assert float(drawn.std()) == pytest.approx(0.05, rel=0.04)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "euler"])
 @pytest.mark.parametrize("spec", SCHEDULES)
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 30, 333, 999, 1000])
 def test_steps_fall_and_are_as_many_as_asked_for(spec, sampler, steps):

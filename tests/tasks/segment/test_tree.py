@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.segment.instances import LabelOptions, label_plane
-from napari_cytosynth.tasks.segment.tree import ComponentTree
+from napari_cytosynth.tasks.segment.tree import ComponentTree, ranks, slider_levels
 
 
 def noise(shape, seed, smoothing=1.0):
@@ -75,6 +75,32 @@ def test_constant_planes(value):
     plane = np.full((6, 5), value, np.float32)
     view = ComponentTree(plane).at(0.5, LabelOptions(0.5, fill_holes=True))
     assert view.total_area == (30 if value >= 0.5 else 0)
+
+
+@pytest.mark.parametrize("fill_holes", [False, True])
+def test_flat_areas_of_any_shape(fill_holes):
+    y, x = np.mgrid[:60, :60]
+    turn = np.hypot(y - 30, x - 30) / 8 + np.arctan2(y - 30, x - 30) / (2 * np.pi)
+    plane = np.where(turn % 1 < 0.5, 0.7, np.where(noise((60, 60), 3, 4) > 0.5, 0.3, 0.7))
+    plane[::7] = 0.3  # flat spirals, crossed by lines, joined here and there
+    plane[:, 20] = np.nan
+    tree = ComponentTree(plane.astype(np.float32))
+    for threshold in (0.2, 0.5, 0.9):
+        options = LabelOptions(threshold, 3, fill_holes)
+        expected = label_plane(plane.astype(np.float32), None, options)
+        np.testing.assert_array_equal(tree.at(threshold, options).labels, expected)
+
+
+def test_a_pixel_reaches_the_levels_up_to_its_value():
+    near = np.nextafter(np.float32(0.05), [np.float32(0), np.float32(1)])  # in one entry of a table
+    levels = slider_levels([1e-30, 0.42371, *near])
+    below, above = np.nextafter(levels, np.float32(-1)), np.nextafter(levels, np.float32(2))
+    values = np.concatenate(
+        [levels, below, above, [-0.0, -1, 2, np.inf, -np.inf]], dtype=np.float32
+    )
+    np.testing.assert_array_equal(
+        ranks(values[None], levels)[0], np.searchsorted(levels, values, side="right")
+    )
 
 
 def test_empty_plane_and_wrong_axes():

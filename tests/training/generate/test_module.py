@@ -71,6 +71,24 @@ def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(
     assert torch.equal(weights_of(whole), weights_of(resumed))
 
 
+def test_a_rectified_flow_is_an_override(make_generate_recipe, generator_folder, tmp_path):
+    recipe = make_generate_recipe(
+        "diffusion",
+        objective={"prediction": "flow", "weighting": "min_snr"},
+        train={"max_epochs": 1},
+        data={"crops_per_epoch": 16},
+    )
+    module = DiffusionModule(recipe, 1)
+    time = torch.tensor([0, 9, 19])
+    share = (time + 1) / 20
+    capped = ((1 - share) / share).square().clamp(1e-8, recipe.objective.min_snr_gamma)
+    torch.testing.assert_close(module.weights(time), capped * share**2, rtol=1e-3, atol=1e-6)
+    _, card = load_network(train(recipe, generator_folder, tmp_path / "run"))
+    known = card.inference
+    assert (known.prediction_type, known.schedule) == ("flow", "straight")
+    assert known.generation.sampler == "euler"
+
+
 def test_the_divergence_is_really_optimised(make_generate_recipe, generator_folder, tmp_path):
     spreads = []
     for beta in (0.0, 10.0):

@@ -77,6 +77,7 @@ def test_settings_are_never_called_like_what_stands_beside_them() -> None:
 
 FIRST = {
     "ddpm-schedule-attention": "schedule-linear_attention-none",
+    "ddpm-rectified-flow": "prediction-v_prediction",
     "pix2pixhd-width-loss": "width-4_adversarial-0.1_feature_matching-0",
     "vae-latent-width": "latent-8_widths-narrow",
     "wgan-latent-width": "latent-8_widths-narrow",

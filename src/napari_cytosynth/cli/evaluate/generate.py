@@ -101,7 +101,9 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     group.add_argument(
-        "--sampler", choices=("ddpm", "ddim", "dpm++", "unipc"), help="(default: the card's)"
+        "--sampler",
+        choices=("ddpm", "ddim", "dpm++", "unipc", "euler"),
+        help="(default: the card's)",
     )
     group.add_argument(
         "--steps", type=at_least_one, metavar="N", help="sampling steps (default: the card's)"

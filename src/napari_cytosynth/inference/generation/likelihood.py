@@ -122,7 +122,7 @@ def bits_per_dim(
     Raises
     ------
     ModelError
-        If the model has no likelihood of pixels: a VAE, WGAN or latent diffusion.
+        If the model has no likelihood of pixels: a VAE, WGAN, latent diffusion or flow.
     InputError
         If the images do not fit the model, or `times` is impossible.
     OutOfMemoryError
@@ -139,6 +139,8 @@ def bits_per_dim(
             "Only diffusion models of pixels have a likelihood in bits per dimension; VAEs, "
             "WGANs and latent diffusion do not."
         )
+    if inference.prediction_type == "flow":
+        raise ModelError("The likelihood of a rectified flow, in bits per dimension, is not known.")
     denoiser = Denoiser(network, inference, choose_device(device), "float32")
     bound = _Bound(denoiser, times, seed, clip)
     levels = _levels(images, inference)

@@ -4,16 +4,17 @@ References
 ----------
 Ho et al. 2020, arXiv:2006.11239. Cosine schedule: Nichol and Dhariwal 2021,
 arXiv:2102.09672. Velocity: Salimans and Ho 2022, arXiv:2202.00512. Zero terminal SNR: Lin
-et al. 2024, arXiv:2305.08891. The schedules themselves are those of `diffusers`.
+et al. 2024, arXiv:2305.08891. Rectified flow: Liu et al. 2022, arXiv:2209.03003. The other
+schedules are those of `diffusers`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
+if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import PredictionType, ScheduleName
 
 __all__ = ["NoiseSchedule", "betas"]
@@ -79,18 +80,24 @@ def betas(
 class NoiseSchedule:
     """The mixture of image and noise at each step: √ᾱ · image + √(1 - ᾱ) · noise.
 
+    Of a rectified flow, (1 - s) · image + s · noise, on straight lines: s = (step + 1) / T.
+
     Parameters
     ----------
     name, steps, zero_terminal_snr
         As of :func:`betas`.
     prediction_type
-        What the network predicts: the noise (epsilon), the velocity (v_prediction) or the
-        clean image (sample). Default: ``"epsilon"``.
+        What the network predicts: the noise (epsilon), the velocity (v_prediction), the clean
+        image (sample), or the noise less the image on straight lines (flow), for which the other
+        arguments but `steps` do not matter. Default: ``"epsilon"``.
 
     Attributes
     ----------
     alphas_cumprod
-        (T,) float32: the fraction ᾱ of the image's variance at each step.
+        (T,) float32: the fraction ᾱ of the image's variance at each step; of a flow, that of
+        the mixture scaled to the same variance.
+    straight : bool
+        Whether it is that of a flow.
     """
 
     def __init__(
@@ -101,19 +108,35 @@ class NoiseSchedule:
         *,
         zero_terminal_snr: bool = False,
     ) -> None:
-        if prediction_type not in ("epsilon", "v_prediction", "sample"):
+        if prediction_type not in ("epsilon", "v_prediction", "sample", "flow"):
             raise ValueError(f"unknown prediction type {prediction_type}")
         if prediction_type == "epsilon" and zero_terminal_snr:
             raise ValueError(
                 "from pure noise nothing can be learned by predicting the noise: "
                 "with zero_terminal_snr choose v_prediction or sample"
             )
-        self.betas = betas(name, steps, zero_terminal_snr=zero_terminal_snr)
         self.steps, self.prediction_type = steps, prediction_type
+        self.straight = prediction_type == "flow"
+        if self.straight:
+            noise = self.noise_share(torch.arange(steps, dtype=torch.float64))
+            share = (1 - noise).square() / ((1 - noise).square() + noise.square())
+            self.betas = 1 - share / torch.cat([share.new_ones(1), share[:-1]])
+        else:
+            self.betas = betas(name, steps, zero_terminal_snr=zero_terminal_snr)
         self.alphas_cumprod = (1 - self.betas).cumprod(0).float()
 
+    def noise_share(self, time: torch.Tensor) -> torch.Tensor:
+        """Return how far on the straight line to the noise a flow is at (N,) steps."""
+        return (time + 1) / self.steps
+
     def mixture(self, like: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return √ᾱ and √(1 - ᾱ) at (N,) steps, shaped to multiply (N, C, Y, X)."""
+        """Return √ᾱ and √(1 - ᾱ) at (N,) steps, shaped to multiply (N, C, Y, X).
+
+        Of a flow, 1 - s and s.
+        """
+        if self.straight:
+            share = self.noise_share(time.to(like.device)).float().reshape(-1, 1, 1, 1)
+            return 1 - share, share
         alpha_bar = self.alphas_cumprod.to(like.device)[time.long()].reshape(-1, 1, 1, 1)
         return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
 
@@ -133,6 +156,8 @@ class NoiseSchedule:
             return noise
         if self.prediction_type == "sample":
             return x
+        if self.straight:
+            return noise - x
         signal, sigma = self.mixture(x, time)
         return signal * noise - sigma * x
 
@@ -145,6 +170,8 @@ class NoiseSchedule:
         signal, sigma = self.mixture(noisy, time)
         if self.prediction_type == "epsilon":
             return (noisy - sigma * output) / signal
+        if self.straight:
+            return noisy - sigma * output
         return signal * noisy - sigma * output
 
     def to_noise(
@@ -156,4 +183,6 @@ class NoiseSchedule:
         signal, sigma = self.mixture(noisy, time)
         if self.prediction_type == "sample":
             return (noisy - signal * output) / sigma
+        if self.straight:
+            return noisy + signal * output
         return sigma * noisy + signal * output

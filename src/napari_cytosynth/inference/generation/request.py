@@ -176,7 +176,7 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
     label = _class_number(options.label, classes)
     named, condition = _conditions(options.conditions, card.conditions if stepwise else [], classes)
     guidance = None if options.guidance is None else check_guidance(options.guidance)
-    sampler = card.sampler if options.sampler is None else _sampler(options.sampler)
+    sampler = _sampler(options, inference)
     steps = _steps(options.steps, card, inference.training_steps if stepwise else None)
     checked = replace(
         options,
@@ -194,7 +194,7 @@ def resolve(options: SamplingOptions, inference: Inference) -> ResolvedRequest:
         size=pixels,
         label=label,
         condition=condition,
-        sampler="ddim" if positions else sampler,
+        sampler="ddim" if positions and sampler != "euler" else sampler,
         steps=steps,
         guidance=float(card.guidance) if guidance is None else guidance,
         keep_trajectory=checked.keep_trajectory and stepwise,
@@ -254,10 +254,21 @@ def _is_stepwise(card: GenerationSettings) -> bool:
     return "diffusion" in card.family
 
 
-def _sampler(name: Any) -> SamplerName:
+def _sampler(options: SamplingOptions, inference: Inference) -> SamplerName:
+    card, name = generation_of(inference), options.sampler
+    if name is None:
+        return card.sampler
+    flow, others = inference.prediction_type == "flow", [one for one in SAMPLERS if one != "euler"]
     for known in SAMPLERS:
-        if check_text(name, "sampler", f"one of {', '.join(SAMPLERS)}") == known:
-            return known
+        if check_text(name, "sampler", f"one of {', '.join(SAMPLERS)}") != known:
+            continue
+        if _is_stepwise(card) and flow != (known == "euler"):
+            raise InputError(
+                "This model is a rectified flow: its only sampler is euler."
+                if flow
+                else f"Euler's sampler is for rectified flows: use one of {', '.join(others)}."
+            )
+        return known
     raise InputError(f"There is no sampler “{shown(name)}”; use one of {', '.join(SAMPLERS)}.")
 
 

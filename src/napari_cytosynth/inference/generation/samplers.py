@@ -4,6 +4,7 @@ References
 ----------
 DDPM: Ho et al. 2020, arXiv:2006.11239. DDIM: Song et al. 2021, arXiv:2010.02502.
 DPM-Solver++: Lu et al. 2022, arXiv:2211.01095. UniPC: Zhao et al. 2023, arXiv:2302.04867.
+Rectified flow, by Euler: Liu et al. 2022, arXiv:2209.03003.
 Leaving out time steps by merging their noise: Nichol and Dhariwal 2021, arXiv:2102.09672.
 """
 
@@ -31,6 +32,7 @@ _ALL_BUT_NOTHING = 1 - 2.0**-24
 def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> list[int]:
     """Choose time steps that are evenly spaced in log signal-to-noise ratio.
 
+    Those of a flow are evenly spaced in time, as its lines are straight.
     Evenly spaced in time, 25 steps of a cosine schedule would end so far from the clean
     image that half of its fine detail is lost; so, all but 1 % is kept.
 
@@ -49,6 +51,9 @@ def time_steps(schedule: NoiseSchedule, steps: int, sampler: SamplerName) -> lis
     list of int
         Falling strictly, from the noisiest step; as many as requested and possible.
     """
+    if schedule.straight:
+        count = min(steps, schedule.steps)
+        return [schedule.steps * (count - number) // count - 1 for number in range(count)]
     alpha_bar = schedule.alphas_cumprod.double()
     log_snr = 0.5 * (alpha_bar / (1 - alpha_bar)).log()
     last = schedule.steps - 1
@@ -84,7 +89,11 @@ class SamplingSteps:
 
     def __init__(self, sampler: SamplerName, steps: int, schedule: NoiseSchedule) -> None:
         self.times = time_steps(schedule, steps, sampler)
+        self._schedule = schedule
         self._takes_noise = sampler == "ddpm"
+        if schedule.straight:
+            self._scheduler = _flow_scheduler(schedule, self.times)
+            return
         self._scheduler = _scheduler(sampler, _merged_betas(schedule, self.times))
         # Its own idea of spacing has nothing left to choose: each of its steps, once.
         self._scheduler.set_timesteps(len(self.times))
@@ -109,10 +118,23 @@ class SamplingSteps:
         generators
             One of each image, on the CPU; only DDPM draws from them.
         """
+        if self._schedule.straight:
+            share = float(self._scheduler.sigmas[number])
+            clean = (noisy - clean) / share  # the direction, which is what it takes
         noise: dict[str, Any] = {"generator": list(generators)} if self._takes_noise else {}
         time = self._scheduler.timesteps[number]
         result: torch.Tensor = self._scheduler.step(clean, time, noisy, **noise).prev_sample
         return result
+
+
+def _flow_scheduler(schedule: NoiseSchedule, times: Sequence[int]) -> Any:
+    import diffusers
+
+    library: Any = diffusers  # which has no types
+    scheduler = library.FlowMatchEulerDiscreteScheduler(num_train_timesteps=schedule.steps)
+    shares = schedule.noise_share(torch.tensor(times, dtype=torch.float64))
+    scheduler.set_timesteps(sigmas=shares.tolist())
+    return scheduler
 
 
 def _merged_betas(schedule: NoiseSchedule, times: Sequence[int]) -> list[float]:

@@ -10,6 +10,7 @@ from napari_cytosynth.arguments import check_callable, check_choice, check_flag,
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import resolve_progress
 
+from .cluster.blocks import SharingWorker
 from .cluster.client import outcomes_of_cluster
 from .cluster.connection import check_scheduler
 from .plan import make_plan
@@ -314,23 +315,47 @@ class _Run:
         self, items: Sequence[BatchItem], report: Callable[[int, str], None]
     ) -> Generator[tuple[int, BatchOutcome], None, None]:
         if self.scheduler is not None:
-            return outcomes_of_cluster(self.worker, items, self.scheduler, report, self._begin)
-        few = self.jobs == 1 or len(items) == 1
-        return self._one_by_one(items, report) if few else self._side_by_side(items, report)
+            return self._on_cluster(items, report, self.scheduler)
+        if self.jobs == 1 or len(items) == 1:
+            return self._one_by_one(items, report, self.worker)
+        return self._side_by_side(items, report)
+
+    def _on_cluster(
+        self, items: Sequence[BatchItem], report: Callable[[int, str], None], scheduler: str
+    ) -> Generator[tuple[int, BatchOutcome], None, None]:
+        """Give each image to a worker; then those that are too large for one, block by block."""
+        worker = self.worker
+        shared = [n for n, item in enumerate(items) if worker.blocked_run(item) is not None]
+        whole = [number for number in range(len(items)) if number not in set(shared)]
+        if whole:
+            some = [items[number] for number in whole]
+            with closing(outcomes_of_cluster(worker, some, scheduler, report, self._begin)) as done:
+                for place, outcome in done:
+                    yield whole[place], outcome
+        sharing = SharingWorker(worker.settings, worker.out, False, worker.overwrite)
+        sharing.scheduler = scheduler
+        some = [items[number] for number in shared]
+        for place, outcome in self._one_by_one(some, report, sharing, len(whole)):
+            yield shared[place], outcome
 
     def _one_by_one(
-        self, items: Sequence[BatchItem], report: Callable[[int, str], None]
+        self,
+        items: Sequence[BatchItem],
+        report: Callable[[int, str], None],
+        worker: Worker,
+        before: int = 0,
     ) -> Generator[tuple[int, BatchOutcome], None, None]:
         for number, item in enumerate(items):
+            done_before = before + number
 
             def within(
-                done: int, total: int, message: str, /, at: int = number, of: str = item.title
+                done: int, total: int, message: str, /, at: int = done_before, of: str = item.title
             ) -> None:
                 report(at, f"{of}: {message} {done}/{total}")
 
-            report(number, item.title)
+            report(done_before, item.title)
             self._begin(item)
-            yield number, self.worker.do(item, within)
+            yield number, worker.do(item, within)
 
     def _side_by_side(
         self, items: Sequence[BatchItem], report: Callable[[int, str], None]

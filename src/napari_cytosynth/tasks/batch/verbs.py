@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.images.ome_zarr import is_zarr
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.common.input_check import check_image
+from napari_cytosynth.tasks.segment.blocks import grid
 from napari_cytosynth.tasks.segment.task import segment
 from napari_cytosynth.tasks.stain.objects.task import check_stain
 from napari_cytosynth.tasks.stain.task import first_plane_of, stain
@@ -25,12 +27,25 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.images.loaded import LoadedImage
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.tasks.segment.blocks.run import BlockedRun
     from napari_cytosynth.tasks.segment.result import Segmentation
 
     from .records import BatchItem
     from .settings import BatchSettings
 
-__all__ = ["Finished", "files_to_come", "run_task"]
+__all__ = [
+    "Finished",
+    "asked_of",
+    "blocked_run",
+    "files_to_come",
+    "is_huge",
+    "mean_of",
+    "run_task",
+]
+
+_OF_LABELS = (
+    *("threshold", "min_size", "split_touching", "fill_holes", "drop_border", "min_confidence"),
+)
 
 MOST_STAINS = 3
 """Stains that a picture shows."""
@@ -104,6 +119,56 @@ def run_task(settings: BatchSettings, model: Any, item: BatchItem, progress: Pro
     return run(file, item, model, arguments, before, progress)
 
 
+def is_huge(settings: BatchSettings, item: BatchItem) -> bool:
+    """Return whether an image is one plane that is too large to be segmented as a whole."""
+    facts, given = item.facts, settings.parameters
+    if settings.task != "segment" or facts is None or item.zarr or not is_zarr(item.place):
+        return False
+    axes = (given.get("axes") or facts.axes or "").upper()
+    asks_for_whole = given.get("resample") or given.get("diameter")
+    return not asks_for_whole and grid.pixels_of_single_plane(facts.shape, axes) > grid.HUGE
+
+
+def blocked_run(
+    settings: BatchSettings, model: Any, item: BatchItem, precision: str = "auto"
+) -> BlockedRun:
+    """Return a run over the plane of an OME-Zarr, block by block; nothing is read yet.
+
+    Parameters
+    ----------
+    settings, model, item
+        See :func:`run_task`.
+    precision
+        Of the network. Default: the best for the device.
+
+    Raises
+    ------
+    InputError
+        If the image has several planes, or the settings need a plane as a whole.
+    """
+    from napari_cytosynth.tasks.segment.blocks.run import prepare_run
+
+    file = read_image(item.place, item.read_series, lazy=True)
+    given = dict(settings.parameters)
+    run = prepare_run(
+        file_source(file, item.path),
+        model,
+        {name: given.get(name) for name in _OF_LABELS},
+        axes=given.get("axes") or file.axes,
+        channels=given.get("channels"),
+        pixel_size=given.get("pixel_size") or file.pixel_size_um,
+        device=given.get("device", "auto"),
+        precision=precision,
+    )
+    run.add_messages(*file.messages, *_about_size(file, given.get("pixel_size")))
+    return run
+
+
+def asked_of(run: BlockedRun, settings: BatchSettings) -> dict[str, Any]:
+    """Return the parameters of a run in blocks, for the record of its result."""
+    return run.common_parameters(settings.parameters.get("channels"), False, "auto", "auto")
+
+
 def files_to_come(settings: BatchSettings) -> dict[str, Any]:
     """Return which files the task writes, as ``find_destination`` takes them."""
     if settings.task != "stain":
@@ -147,7 +212,7 @@ def _segment(
         result.messages,
         before,
         count=len(result.table),
-        confidence=_mean(result.table, "confidence"),
+        confidence=mean_of(result.table, "confidence"),
         doubt=result.doubt,
         thumbnail=thumbnail(plane, middle_plane(result.labels, result.axes)),
         segmentation=result,
@@ -187,7 +252,7 @@ def _stain(
         result.messages,
         before,
         count=None if objects is None else len(objects.table),
-        confidence=None if objects is None else _mean(objects.table, "confidence"),
+        confidence=None if objects is None else mean_of(objects.table, "confidence"),
         doubt=" ".join(str(doubt) for doubt in doubts),
         thumbnail=thumbnail(_plane_of(result, file), labels, shown),
     )
@@ -217,7 +282,8 @@ def _plane_of(result: Any, file: LoadedImage) -> Any:
     return middle_plane(file.data, result.source_axes, result.channel, result.position)
 
 
-def _mean(table: pd.DataFrame, column: str) -> float | None:
+def mean_of(table: pd.DataFrame, column: str) -> float | None:
+    """Return the mean of a column; None without it, or where it is unknown."""
     if column not in table or not len(table):
         return None
     mean = float(table[column].mean())

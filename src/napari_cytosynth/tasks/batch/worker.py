@@ -7,26 +7,29 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import printable
-from napari_cytosynth.errors import Cancelled, CytosynthError
+from napari_cytosynth.errors import Cancelled, CytosynthError, InputError
 from napari_cytosynth.images.ome_zarr import zarr_labels
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.outcome import explain
 from napari_cytosynth.tasks.export.destination import find_destination
 from napari_cytosynth.tasks.export.saving import check_beforehand
+from napari_cytosynth.tasks.segment.blocks.task import blocks_destination, write_blocks
 
 from .from_file import count_pixels
 from .plates.in_place import check_labels_free, labels_name, save_in_place
 from .records import BatchOutcome
 from .report.thumbnails import middle_plane, thumbnail
 from .resume import KEY, earlier_result, input_state
-from .verbs import MOST_STAINS, files_to_come, run_task
+from .verbs import MOST_STAINS, asked_of, blocked_run, files_to_come, is_huge, mean_of, run_task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_cytosynth.images.loaded import LoadedImage
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.export.destination import Destination
+    from napari_cytosynth.tasks.segment.blocks.run import BlockedRun, BlockedSegmentation
 
     from .records import BatchItem
     from .resume import EarlierResult
@@ -115,6 +118,8 @@ class Worker:
         return replace(outcome, seconds=time.monotonic() - start)
 
     def _made(self, item: BatchItem, progress: Progress) -> BatchOutcome:
+        if (run := self.blocked_run(item)) is not None:
+            return self._made_in_blocks(item, run, progress)
         state = input_state(item)  # before it is read: what is written meanwhile is read again
         folder = self.out / item.folder
         destination = self._destination(item)
@@ -142,6 +147,67 @@ class Worker:
             form = {"zarr": True} if item.zarr else {}
             files = finished.save(folder, stem=item.stem, overwrite=self.overwrite, **form)
         return replace(outcome, messages=finished.messages, files=self._names(files))
+
+    def blocked_run(self, item: BatchItem) -> BlockedRun | None:
+        """Return how a huge plane is segmented in blocks; None for what is done as a whole."""
+        if self.in_place is not None or item.problem or not is_huge(self.settings, item):
+            return None
+        try:
+            return blocked_run(self.settings, self.load(), item)
+        except InputError:  # as a whole, if the memory suffices: some models need that
+            return None
+
+    def _made_in_blocks(self, item: BatchItem, run: BlockedRun, progress: Progress) -> BatchOutcome:
+        known = {"settings": self.digest, "input": input_state(item)}
+
+        def outcome(result: BlockedSegmentation) -> BatchOutcome:
+            return BatchOutcome(
+                item,
+                "done",
+                messages=tuple(dict.fromkeys(map(str, result.messages))),
+                count=len(result.table),
+                confidence=mean_of(result.table, "confidence"),
+                doubt=result.doubt,
+            )
+
+        def added(result: BlockedSegmentation) -> dict[str, Any]:
+            return {KEY: known | outcome(result).facts()}
+
+        from napari_cytosynth.inference.cancelling import cancellable
+
+        with cancellable(progress) as tick:
+            result = self.write_blocks(item, run, added, tick)
+        return replace(outcome(result), files=self._names(result.files))
+
+    def write_blocks(
+        self,
+        item: BatchItem,
+        run: BlockedRun,
+        added: Callable[[BlockedSegmentation], dict[str, Any]],
+        progress: Progress,
+    ) -> BlockedSegmentation:
+        """Segment a plane into an OME-Zarr, block by block.
+
+        Parameters
+        ----------
+        item
+            The image.
+        run
+            From :meth:`blocked_run`.
+        added
+            What the record of the result holds besides.
+        progress
+            Called between tiles and blocks.
+        """
+        asked = asked_of(run, self.settings)
+        destination = self.blocks_destination(item)
+        return write_blocks(
+            run, destination, asked, progress, overwrite=self.overwrite, added=added
+        )
+
+    def blocks_destination(self, item: BatchItem) -> Destination:
+        """Return where a plane is segmented into, block by block."""
+        return blocks_destination(self.out / item.folder / f"{item.stem}.zarr")
 
     def _destination(self, item: BatchItem) -> Destination:
         which = files_to_come(self.settings) | {"zarr": item.zarr}
@@ -179,6 +245,8 @@ class Worker:
     def _picture(self, item: BatchItem, record: dict[str, Any]) -> bytes:
         """Return the picture of a result that was made earlier; none if it cannot be read."""
         measured = self.settings.task == "measure"
+        if is_huge(self.settings, item):  # it may not fit into the memory
+            return b""
         try:
             labels, mean = (self._read(item, record, name) for name in ("labels", "mean"))
             if measured:

@@ -43,7 +43,7 @@ def load_layers(outcome: BatchOutcome, out: Path, progress: Progress) -> list[La
     Raises
     ------
     InputError
-        If a file is gone, or cannot be read.
+        If a file is gone, cannot be read, or is of a plane too large for that.
     """
     from napari_cytosynth.images.reading import read_image
     from napari_cytosynth.tasks.export.records import read_record
@@ -52,6 +52,11 @@ def load_layers(outcome: BatchOutcome, out: Path, progress: Progress) -> list[La
     files = {name.rpartition("/")[2].removeprefix(f"{item.stem}-"): name for name in outcome.files}
     total = len(files) + 1
     progress(0, total, f"Opening {item.title}")
+    if (plane := f"{item.stem}.zarr") in files:
+        raise InputError(
+            f"“{plane}” was segmented in blocks and may not fit into the memory: open it, and its "
+            "image, with napari's File > Open and a reader of OME-Zarr."
+        )
     record = read_record(out / files["provenance.json"]) if "provenance.json" in files else None
     measured = (record or {}).get("task") == "measure"
     image = read_image(item.place, item.read_series, content="labels" if measured else "image")

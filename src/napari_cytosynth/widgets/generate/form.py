@@ -32,6 +32,7 @@ _SAMPLERS = (
     ("DDIM (without noise on the way)", "ddim"),
     ("DDPM (as trained, many steps)", "ddpm"),
 )
+_OF_FLOWS = (("Euler (straight lines)", "euler"),)
 _ANY = "of any class"
 _INSIDE = (
     "A Shapes layer: rectangles, polygons and ellipses. The synthetic images are as large as the "
@@ -175,6 +176,8 @@ class GenerateForm(RunWidget):
         side, inference = max(card.inference.example_size), card.inference
         self.steps.max = inference.training_steps or _MAX_STEPS
         self.steps.value = min(generation.steps, self.steps.max)
+        flow = generation.sampler == "euler"
+        self.sampler.choices = list(_OF_FLOWS if flow else _SAMPLERS)
         self.sampler.value, self.guidance.value = generation.sampler, generation.guidance
         self._image_size.value = side
         self._image_size.step = max(1, inference.total_stride)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from napari_cytosynth.tasks.segment.flows.objects import FlowObjects
     from napari_cytosynth.tasks.segment.instances import LabelOptions
     from napari_cytosynth.tasks.segment.tree import ComponentTree
+    from napari_cytosynth.widgets.common.in_view import FieldRequest
     from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
     from napari_cytosynth.zoo.loading import KeptModel
 
-    from .field.job import FieldRequest
 
 __all__ = [
     "OwnColumns",
@@ -209,7 +209,7 @@ def compute(
     if segment is None:
         loaded = kept.load(request.model, request.device, progress=progress)
         if field is not None:
-            preview_field(request, field, loaded, progress)
+            preview_field(request, field, loaded, progress, run_network)
     segmentation = (segment or run_network)(
         request.image,
         loaded or request.model,

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_cytosynth.errors import InputError, OutputError
 from napari_cytosynth.tasks.common.defaults import fitting_diameter
 from napari_cytosynth.widgets.common import layers as reading
+from napari_cytosynth.widgets.common.in_view import FieldLayers
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable, size_box
 from napari_cytosynth.widgets.common.region_rows import RegionRows
 from napari_cytosynth.widgets.common.result_settings import ResultSettings
@@ -20,7 +21,6 @@ from napari_cytosynth.zoo.loading import KeptModel
 from .correct.keeping import KeepingForm
 from .correct.panel import CorrectPanel
 from .default_model import ASK, DefaultModel
-from .field import FieldLayer
 from .job import SegmentRequest, StainSnapshots, compute
 from .live import LiveSegmentation
 from .object_size import ObjectSizePanel
@@ -98,7 +98,7 @@ class SegmentWidget(KeepingForm):
         self._segment = segment
         self._kept = KeptModel()
         self._results = ResultRegister()
-        self._field = FieldLayer(napari_viewer)
+        self._field = FieldLayers(napari_viewer)
         super().__init__(napari_viewer, check_image)
         self._lay_out()
         self._begin_following()

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.errors import OutputError
 from napari_cytosynth.widgets.common import layers
+from napari_cytosynth.widgets.common.in_view import FieldLayers
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 from napari_cytosynth.widgets.common.result_settings import ResultSettings
@@ -18,8 +19,9 @@ from napari_cytosynth.widgets.common.result_settings import ResultSettings
 from .comparing import Comparisons
 from .doubt.doubts import Doubts
 from .doubt.panel import DoubtPanel
+from .field import compute_in_view_first
 from .form import StainForm
-from .job import StainRequest, compute
+from .job import StainRequest
 from .live import LiveStain
 from .remarks import worth_of_spreads
 from .shown.panel import ShownPanel
@@ -103,6 +105,7 @@ class StainWidget(StainForm):
         self._enough = threading.Event()
         self._register = StainRegister(napari_viewer)
         self._remover: LayerRemover | None = None
+        self._field = FieldLayers(napari_viewer)
         super().__init__(napari_viewer, check_image)
         self._lay_out()
         self._view = StainView(napari_viewer, self._on_view)
@@ -235,7 +238,10 @@ class StainWidget(StainForm):
         self._queue, self._enough = PreviewQueue(), threading.Event()
         self._running = self._begin_live(request)
         queue, enough, stain = self._queue, self._enough, self._stain
-        return lambda progress: compute(request, progress, queue, enough, stain)
+        field = self._field.begin(self._image.value, request.axes)
+        return lambda progress: compute_in_view_first(
+            request, progress, queue, enough, stain, field
+        )
 
     def _begin_live(self, request: StainRequest) -> LiveStain:
         source = self._image.value
@@ -259,7 +265,9 @@ class StainWidget(StainForm):
     def _on_tick(self, tick: Tick) -> None:
         if not self._enough.is_set():
             super()._on_tick(tick)
+        self._field.update()
         for preview in self._queue.take():
+            self._field.end()
             if self._running is not None:
                 self._pause_doubts(self._running)
                 self._running.update(preview)
@@ -270,6 +278,7 @@ class StainWidget(StainForm):
             self._doubts.pause()
 
     def _accept(self, value: StainRunResult) -> None:
+        self._field.end()
         self._forget_result()
         live, self._running = self._running, None
         assert live is not None
@@ -284,6 +293,7 @@ class StainWidget(StainForm):
         self.ticks.explain(*worth_of_spreads(live.staining))
 
     def _reject(self) -> None:
+        self._field.end()
         if self._running is not None:
             self._running.discard()
             self._running = None

@@ -18,7 +18,7 @@ __all__ = [
     "Splitting",
 ]
 
-SamplerName = Literal["ddpm", "ddim", "dpm++", "unipc"]
+SamplerName = Literal["ddpm", "ddim", "dpm++", "unipc", "euler"]
 
 
 class Normalisation(Record):

@@ -21,9 +21,9 @@ from .stains import ObjectDoubt, StainUncertainty
 
 __all__ = ["Inference", "PredictionType", "ScheduleName", "SettingsOrigin"]
 
-PredictionType = Literal["epsilon", "v_prediction", "sample"]
+PredictionType = Literal["epsilon", "v_prediction", "sample", "flow"]
 SettingsOrigin = Literal["validation", "start", "training", "given"]
-ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid"]
+ScheduleName = Literal["linear", "scaled_linear", "cosine", "sigmoid", "straight"]
 
 
 class Inference(Record):
@@ -125,7 +125,8 @@ class Inference(Record):
         None, description="diffusion: what the network predicts"
     )
     schedule: ScheduleName | None = Field(
-        None, description="diffusion: the beta schedule it was trained with"
+        None,
+        description="diffusion: the beta schedule it was trained with; straight of a flow",
     )
     training_steps: int | None = Field(
         None, ge=2, le=10_000, description="diffusion: number of time steps it was trained with"
@@ -186,6 +187,11 @@ class Inference(Record):
             raise ValueError("diffusion needs prediction_type, schedule and training_steps")
         if self.generation and self.generation.zero_terminal_snr and known[0] == "epsilon":
             raise ValueError("zero_terminal_snr needs another prediction_type than epsilon")
+        sampler = self.generation.sampler if self.generation else ""
+        if len({known[0] == "flow", known[1] == "straight", sampler == "euler"}) == 2:
+            raise ValueError(
+                "prediction_type flow, schedule straight and sampler euler go together"
+            )
         return self
 
     @model_validator(mode="after")

@@ -7,52 +7,22 @@ import threading
 import numpy as np
 import pytest
 
-from napari_cytosynth.widgets.common.canvas import camera_of
-from napari_cytosynth.widgets.segment.field import FieldLayer, FieldRequest, preview_field
-from napari_cytosynth.widgets.segment.field import layer as layer_module
+from napari_cytosynth.progress import silent
+from napari_cytosynth.tasks.segment.task import segment as segment_whole
+from napari_cytosynth.widgets.common import in_view
+from napari_cytosynth.widgets.common.in_view import FieldRequest
+from napari_cytosynth.widgets.segment.field import preview_field
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(layer_module, "LARGE", 100 * 100)
-    monkeypatch.setattr(layer_module, "SIDE", 48)
+    monkeypatch.setattr(in_view, "LARGE", 100 * 100)
+    monkeypatch.setattr(in_view, "SIDE", 48)
 
 
 @pytest.fixture
 def image():
     return np.random.default_rng(0).random((256, 320)).astype(np.float32)
-
-
-@pytest.mark.parametrize("levels", [1, 3])
-def test_the_middle_of_the_view_is_the_field(viewer, image, levels):
-    data = [image[:: 2**n, :: 2**n] for n in range(levels)]
-    given = {"scale": (0.5, 0.25), "translate": (7, 3), "rotate": 20}
-    layer = viewer.add_image(data if levels > 1 else image, **given)
-    camera_of(viewer).center = layer.data_to_world((160, 200))
-    shown = FieldLayer(viewer)
-    field = shown.begin(layer, "YX")
-    assert (field.rows, field.columns) == (slice(136, 184), slice(176, 224))
-    before = set(viewer.layers.selection)
-    field.show(np.ones((48, 48), np.int32))
-    shown.update()
-    assert set(viewer.layers.selection) == before
-    np.testing.assert_allclose(
-        shown.layer.data_to_world((2, 5)),
-        layer.data_to_world((field.rows.start + 2, field.columns.start + 5)),
-    )
-    assert "provisional" in shown.layer.name
-    shown.end()
-    assert list(viewer.layers) == [layer]
-
-
-def test_small_images_stacks_and_volumes_have_no_field(viewer, image):
-    shown = FieldLayer(viewer)
-    assert shown.begin(viewer.add_image(image[:64, :64]), "YX") is None
-    assert shown.begin(viewer.add_image(np.stack([image] * 3)), "ZYX") is None
-    layer = viewer.add_image(image)
-    assert shown.begin(layer, "YX") is not None
-    viewer.dims.ndisplay = 3
-    assert shown.begin(layer, "YX") is None
 
 
 @pytest.fixture
@@ -106,11 +76,29 @@ def test_what_blocks_cannot_do_has_no_preview(widget, make_model, image):
     shown = []
     field = FieldRequest(slice(0, 32), slice(0, 32), shown.append)
     request = widget._request()
-    preview_field(request, field, make_model(splitting=None, threshold=0.5), lambda *_: None)
+    preview_field(request, field, make_model(splitting=None, threshold=0.5), silent, segment_whole)
     assert len(shown) == 1
     local = make_model(splitting=None, threshold=0.5)
     normalisation = local.card.inference.normalisation.model_copy(update={"kind": "local"})
     inference = local.card.inference.model_copy(update={"normalisation": normalisation})
     object.__setattr__(local.card, "inference", inference)
-    preview_field(request, field, local, lambda *_: None)
+    preview_field(request, field, local, silent, segment_whole)
     assert len(shown) == 1
+
+
+def test_of_a_stack_the_plane_in_view_comes_first(viewer, widget, make_model, image):
+    """Its objects are those of that plane alone, none of them too small: the stack goes on."""
+    stack = np.stack([image, image.T[:256].repeat(2, 1)[:, :320], image[::-1]])
+    layer = viewer.add_image(stack, name="stack")
+    widget.image.value, widget.axes.value = layer, "ZYX"
+    viewer.dims.set_current_step(0, 1)
+    request = widget._request()
+    field, shown = widget._field.begin(layer, request.axes), []
+    field = FieldRequest(field.rows, field.columns, shown.extend, field.plane)
+    model = make_model(splitting=None, threshold=0.5)
+    preview_field(request, field, model, silent, segment_whole)
+    ((labels, _, kind),) = shown
+    expected = segment_whole(stack[1], model, axes="YX", min_size=0, progress=silent).labels
+    assert kind == "labels"
+    np.testing.assert_array_equal(labels > 0, expected > 0)
+    assert labels.any()

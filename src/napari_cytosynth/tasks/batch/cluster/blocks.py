@@ -11,20 +11,19 @@ import json
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.files import explained_errors
-from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.batch.from_file import file_source
 from napari_cytosynth.tasks.batch.records import BatchItem, BatchOutcome
 from napari_cytosynth.tasks.batch.resume import input_state
+from napari_cytosynth.tasks.batch.verbs import asked_of, blocked_run
 from napari_cytosynth.tasks.batch.worker import Worker
 from napari_cytosynth.tasks.export.saving import check_beforehand
 from napari_cytosynth.tasks.segment.blocks import grid
 from napari_cytosynth.tasks.segment.blocks.plane import LazyPlane
-from napari_cytosynth.tasks.segment.blocks.run import prepare_run
 from napari_cytosynth.tasks.segment.blocks.staged import StagedBlocks
 from napari_cytosynth.tasks.segment.blocks.task import blocks_destination, write_blocks
 
@@ -32,19 +31,17 @@ from .client import outcomes_of_cluster
 from .connection import check_scheduler
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from napari_cytosynth.inference.normalise import Scaling
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.tasks.batch.settings import BatchSettings
+    from napari_cytosynth.tasks.export.destination import Destination
     from napari_cytosynth.tasks.segment.blocks.run import BlockedRun, BlockedSegmentation
     from napari_cytosynth.tasks.segment.blocks.staged import Stage
 
-__all__ = ["segment_on_cluster"]
+__all__ = ["SharingWorker", "segment_on_cluster"]
 
-_OF_LABELS = (
-    *("threshold", "min_size", "split_touching", "fill_holes", "drop_border", "min_confidence"),
-)
 _STAGES: tuple[Stage, ...] = ("network", "objects")
 _SAID = {"network": "running the network on blocks", "objects": "finding objects in blocks"}
 
@@ -69,7 +66,7 @@ class _BlockWorker(Worker):
     @cached_property
     def run(self) -> BlockedRun:
         assert self.image is not None
-        return _run_of(self.image, self.load(), self.settings, self.precision)
+        return blocked_run(self.settings, self.load(), self.image, self.precision)
 
     def _made(self, item: BatchItem, progress: Progress) -> BatchOutcome:
         staged = self.staged
@@ -87,23 +84,6 @@ class _BlockWorker(Worker):
             progress(0, 1, "finding objects")
             staged.save_objects(item.number, found)
         return BatchOutcome(item, "done")
-
-
-def _run_of(image: BatchItem, model: Any, settings: BatchSettings, precision: str) -> BlockedRun:
-    """Return a run over the plane of a file, of which nothing is read yet."""
-    file = read_image(image.place, image.read_series, lazy=True)
-    given = dict(settings.parameters)
-    options = {name: given.get(name) for name in _OF_LABELS}
-    return prepare_run(
-        file_source(file, image.path),
-        model,
-        options,
-        axes=given.get("axes") or file.axes,
-        channels=given.get("channels"),
-        pixel_size=given.get("pixel_size") or file.pixel_size_um,
-        device=given.get("device", "auto"),
-        precision=precision,
-    )
 
 
 def segment_on_cluster(
@@ -151,33 +131,76 @@ def segment_on_cluster(
     tick = resolve_progress(progress)
     image = BatchItem(path.absolute(), path.name, series)
     worker = _BlockWorker(settings, destination.folder.absolute(), image=image)
-    run = _run_of(image, worker.load(), settings, "auto")
+    run = blocked_run(settings, worker.load(), image)
+    return _share_out(run, worker, destination, scheduler, tick, overwrite=overwrite)
+
+
+@dataclass(eq=False)
+class SharingWorker(Worker):
+    """Does huge planes of a batch: their blocks are shared out to the workers of a cluster.
+
+    Attributes
+    ----------
+    scheduler
+        Its address, or its scheduler file.
+    """
+
+    scheduler: str = ""
+
+    def write_blocks(
+        self,
+        item: BatchItem,
+        run: BlockedRun,
+        added: Callable[[BlockedSegmentation], dict[str, Any]],
+        progress: Progress,
+    ) -> BlockedSegmentation:
+        """Segment a plane into an OME-Zarr on the cluster."""
+        destination = self.blocks_destination(item)
+        worker = _BlockWorker(self.settings, destination.folder.absolute(), image=item)
+        worker._loaded = self._loaded
+        return _share_out(run, worker, destination, self.scheduler, progress, self.overwrite, added)
+
+
+def _share_out(
+    run: BlockedRun,
+    worker: _BlockWorker,
+    destination: Destination,
+    scheduler: str,
+    tick: Progress,
+    overwrite: bool,
+    added: Callable[[BlockedSegmentation], dict[str, Any]] | None = None,
+) -> BlockedSegmentation:
+    """Do the blocks of a plane on a cluster, and join them here."""
     rows, columns = run.reader.plane_shape
     check_beforehand(destination, run.source.files, size=20 * rows * columns, overwrite=overwrite)
     plane = LazyPlane(run.reader)
     tick(0, 1, "looking at the intensities")
     worker.scalings = tuple(run.scalings(plane))
     worker.precision = str(run.predictor.precision)
-    asked = run.common_parameters(settings.parameters.get("channels"), False, "auto", "auto")
+    asked = asked_of(run, worker.settings)
     if all(one.scale == 0 for one in worker.scalings):  # nothing to share out
-        return write_blocks(run, destination, asked, tick, overwrite=overwrite)
+        return write_blocks(run, destination, asked, tick, overwrite=overwrite, added=added)
+    (name,) = [Path(image).stem for image in destination.files if image.suffix == ".zarr"]
     staged = worker.staged = StagedBlocks(
-        worker.out / f"{target.stem}-blocks", (rows, columns), run.by_flows, grid.BLOCK
+        worker.out / f"{name}-blocks", (rows, columns), run.by_flows, grid.BLOCK
     )
     with explained_errors(staged.folder):
-        staged.prepare(_key(worker, image, asked))
+        staged.prepare(_key(worker, asked))
     for stage in _STAGES[: 1 + run.by_flows]:
         _do(worker, staged, stage, scheduler, tick)
-    result = write_blocks(run, destination, asked, tick, overwrite=overwrite, staged=staged)
+    result = write_blocks(
+        run, destination, asked, tick, overwrite=overwrite, added=added, staged=staged
+    )
     staged.remove()
     return result
 
 
-def _key(worker: _BlockWorker, image: BatchItem, asked: dict[str, Any]) -> str:
+def _key(worker: _BlockWorker, asked: dict[str, Any]) -> str:
     """Return what tells these blocks from those of another image, or of other settings."""
+    assert worker.image is not None
     known = {
         "settings": worker.digest,
-        "input": input_state(image),
+        "input": input_state(worker.image),
         "precision": worker.precision,
         "scalings": [asdict(one) for one in worker.scalings],
         "asked": asked,
@@ -193,7 +216,7 @@ def _do(
     image, total = worker.image, len(staged.blocks())
     todo = staged.pending(stage)
     items = [
-        _BlockItem(image.path, f"block {number}", image.series, stage=stage, number=number)
+        _BlockItem(image.place, f"block {number}", image.read_series, stage=stage, number=number)
         for number in todo
     ]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["BLOCK", "Block", "grown", "plan_blocks"]
+__all__ = ["BLOCK", "HUGE", "Block", "grown", "pixels_of_single_plane", "plan_blocks"]
 
 BLOCK = 2048
 """Side of a block in px: whole chunks of the files."""
+HUGE = 8192 * 8192
+"""Pixels of a plane beyond which it is segmented in blocks, also into a folder."""
 
 
 class Block(NamedTuple):
@@ -40,6 +43,23 @@ class Block(NamedTuple):
     def own(self) -> tuple[slice, slice]:
         """Where its own pixels lie in the window."""
         return self.inside(self.rows, self.columns)
+
+
+def pixels_of_single_plane(shape: Sequence[int], axes: str) -> int:
+    """Return the pixels of an image's only plane; 0 where it has several, or other axes.
+
+    Parameters
+    ----------
+    shape
+        Of the image.
+    axes
+        One letter for each axis.
+    """
+    if len(axes) != len(shape) or not {"Y", "X"} <= set(axes):
+        return 0
+    sizes = dict(zip(axes, shape, strict=True))
+    planes = math.prod(size for axis, size in sizes.items() if axis not in "CYX")
+    return sizes["Y"] * sizes["X"] if planes == 1 else 0
 
 
 def grown(

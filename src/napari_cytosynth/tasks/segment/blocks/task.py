@@ -16,7 +16,7 @@ from napari_cytosynth.tasks.export.saving import saving
 from .run import BlockedSegmentation, prepare_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from napari_cytosynth.progress import Progress
@@ -136,6 +136,7 @@ def write_blocks(
     *,
     overwrite: bool = False,
     staged: StagedBlocks | None = None,
+    added: Callable[[BlockedSegmentation], dict[str, Any]] | None = None,
 ) -> BlockedSegmentation:
     """Do a run, and put its files in place as a whole.
 
@@ -153,6 +154,8 @@ def write_blocks(
         Replace what others wrote, too. Default: False.
     staged
         Blocks that are done already, and are only joined. Default: None.
+    added
+        What the record of the result holds besides. Default: nothing.
     """
     parameters = asked | asdict(run.options) | {"planes": None} | run.region_parameters()
     made = record("segment", run.model, run.source, parameters, {}) | {"in_blocks": True}
@@ -160,5 +163,7 @@ def write_blocks(
     size, sources = 8 * rows * columns, run.source.files
     with saving(destination, made, sources, size=size, overwrite=overwrite) as files:
         result = run.execute(files, tick, staged)
+        if added is not None:
+            files.provenance.update(added(result))
     run.add_messages(*files.messages)
     return replace(result, files=destination.files)

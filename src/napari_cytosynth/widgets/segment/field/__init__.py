@@ -1,6 +1,5 @@
-"""What is in view of a large image is segmented first, and shown until the whole is there."""
+"""What is in view of a large image is segmented first."""
 
-from .job import FieldRequest, preview_field
-from .layer import FieldLayer
+from .job import preview_field
 
-__all__ = ["FieldLayer", "FieldRequest", "preview_field"]
+__all__ = ["preview_field"]
