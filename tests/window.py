@@ -7,6 +7,7 @@ new. Whatever of a test still listens to the viewer then is a fault, of the widg
 from __future__ import annotations
 
 import gc
+import inspect
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -59,7 +60,9 @@ class SharedWindow:
             self._patches.enter_context(patch.multiple(target, **value))
         _initialize_plugins.cache_clear()
         init_qactions.cache_clear()
-        self._viewer = napari.Viewer(show=False, show_welcome_screen=False)
+        welcome = "show_welcome_screen" in inspect.signature(napari.Viewer).parameters
+        own = {"show_welcome_screen": False} if welcome else {}  # not before napari 0.7
+        self._viewer = napari.Viewer(show=False, **own)
         # napari's own fixture takes what it finds there for a viewer that a test has forgotten
         QtViewer._instances.clear()
         self._as_new = self._listeners()

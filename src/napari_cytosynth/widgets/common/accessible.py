@@ -115,7 +115,8 @@ def _label_before(part: QWidget) -> QLabel | None:
 
 def _first_sentence(part: QWidget) -> str:
     placeholder = str(part.placeholderText()) if isinstance(part, QLineEdit) else ""
-    beside = [] if part.parentWidget() is None else part.parentWidget().children()
+    parent = part.parentWidget()
+    beside = [] if parent is None else parent.children()
     sliders = [str(one.toolTip()) for one in beside if isinstance(one, QAbstractSlider)]
     text = str(part.toolTip()) or (sliders or [""])[0]  # the number beside a slider
     return text.partition(". ")[0].strip().removesuffix(".") or placeholder

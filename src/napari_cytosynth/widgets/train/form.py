@@ -18,7 +18,7 @@ from napari_cytosynth.widgets.common.run_widget import RunWidget
 from .curves import CurvePanel
 from .folder_panel import FolderPanel
 from .job import TrainOrder
-from .material import copy_pairs
+from .material import PairCopy, copy_pairs
 from .painting import HOW, add_strokes
 from .pair_rows import PairRows
 from .result.sharing import SharingRow
@@ -210,7 +210,7 @@ class TrainForm(RunWidget):
         layers = self._kind.value == LAYERS
         sparse = bool(self._sparse.value)
         steps = int(self.steps.value)
-        pairs = ()
+        pairs: tuple[PairCopy, ...] = ()
         if layers:
             shapes = self._outlined.value
             pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse, outlined=shapes))

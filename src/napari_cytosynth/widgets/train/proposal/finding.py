@@ -85,9 +85,13 @@ def propose(
 
     best: Proposal | None = None
     for candidate, letters in zip(candidates, axes, strict=True):
-        plane = {"planes": candidate.place} if candidate.place else {}
         found = segment(
-            candidate.image, model=model, device="cpu", axes=letters, progress=progress, **plane
+            candidate.image,
+            model=model,
+            device="cpu",
+            axes=letters,
+            planes=candidate.place or None,
+            progress=progress,
         )
         size = finest(candidate.image).shape[-2:]
         probability = np.asarray(found.probability).reshape(size)
