@@ -74,7 +74,8 @@ class SharedWindow:
 
     def clear(self) -> None:
         """Make the viewer as new, or close it; complain about who still listens to it."""
-        if not hasattr(self._viewer.window, "_qt_window"):
+        window = getattr(self._viewer.window, "_qt_window", None)
+        if window is None or window.isVisible():  # what is drawn costs every test time
             self.close()
             return
         try:

@@ -20,7 +20,6 @@ from .thresholds import (
     choose_splitting,
     choose_threshold,
     iou_curve,
-    renewed_threshold,
 )
 
 if TYPE_CHECKING:
@@ -63,9 +62,6 @@ def _chosen(
 ) -> tuple[dict[str, Any], dict[str, Any], list[ConfidenceTest]]:
     """Return the card's fields on objects, how they were chosen, and tests of the confidence."""
     if kept := kept_fields(summary):
-        if summary.get("chosen_threshold"):
-            renewed = renewed_threshold(predictions, kept["threshold"], recipe.prevalence)
-            kept = kept | {"threshold": renewed}
         return dict(kept), {name: kept[name] for name in KEPT if kept[name] is not None}, []
     if recipe.flow_channel is not None:
         choice = choose_decoding(predictions, recipe.flow_channel, data.diameter)

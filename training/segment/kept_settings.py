@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from .data import SegmentationData
     from .recipe import SegmentRecipe
 
-__all__ = ["KEPT", "START_ADVICE", "kept_fields", "settings_record", "widened"]
+__all__ = [
+    "KEPT",
+    "START_ADVICE",
+    "kept_fields",
+    "settings_record",
+    "start_threshold",
+    "widened",
+]
 
 KEPT = ("threshold", "min_size", "diameter", "splitting", "flows", "confidence", "expected")
 """Fields of the card that are kept together: each was chosen with the others."""
@@ -54,9 +61,8 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
     dict
         Empty if all validation images are left out of training. Else ``settings_from``, as on the
         card; ``settings_note``, a sentence; and ``kept_settings``, fields of the card, if those
-        of the model that it starts from can be kept. With partly known truth, ``chosen_threshold``
-        tells whether the threshold is chosen nevertheless, and ``start_inputs`` holds the ranges of
-        the images of that model.
+        of the model that it starts from can be kept. With partly known truth, ``start_inputs``
+        holds the ranges of the images of that model.
 
     Raises
     ------
@@ -87,7 +93,7 @@ def settings_record(recipe: SegmentRecipe, data: SegmentationData) -> dict[str, 
 
 
 def _partly_known(recipe: SegmentRecipe) -> dict[str, Any]:
-    """Return the record of a run whose strokes tell no sizes: all but the threshold is kept."""
+    """Return the record of a run whose strokes tell no sizes, and are no sample of the pixels."""
     assert recipe.network.start_from
     card = load_model(recipe.network.start_from, "cpu").card
     if reason := _obstacle(recipe, None, card.inference):
@@ -98,17 +104,27 @@ def _partly_known(recipe: SegmentRecipe) -> dict[str, Any]:
     kept = card.inference.model_dump(mode="json", include=set(KEPT))
     inputs = {"quantiles": card.inference.input_quantiles, "looks": card.inference.input_looks}
     begins = f"Settings of objects are as for the model that it starts from, “{card.name}”"
+    note = f"{begins}."
     if recipe.trains_on_validation:
-        note = f"{begins}. Not validated: no strokes are left out of training."
-        record = {"settings_from": "start", "settings_note": note, "kept_settings": kept}
-        return record | {"start_inputs": inputs}
+        note += " Not validated: no strokes are left out of training."
     return {
         "start_inputs": inputs,
-        "settings_from": "validation",
-        "settings_note": f"{begins}, but for the threshold.",
+        "settings_from": "start",
+        "settings_note": note,
         "kept_settings": kept,
-        "chosen_threshold": True,
     }
+
+
+def start_threshold(recipe: SegmentRecipe) -> float | None:
+    """Return the threshold that a model keeps of the one that it starts from; None if it is chosen.
+
+    It is kept where truth is partly known: a threshold that is best on strokes, which lie where
+    somebody painted, is often a worse one on whole images.
+    """
+    if not (recipe.data.annotated and recipe.network.start_from):
+        return None
+    inference = load_model(recipe.network.start_from, "cpu").card.inference
+    return None if _obstacle(recipe, None, inference) else inference.threshold
 
 
 def _begins(recipe: SegmentRecipe, seen: int, every: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from napari_cytosynth.inference.predictor import activated
 from napari_cytosynth.training.loop.module import FieldModule
 
+from .kept_settings import start_threshold
 from .losses import (
     balanced_weight,
     bce_soft_iou,
@@ -17,7 +19,7 @@ from .losses import (
     prior_shift,
     self_training_loss,
 )
-from .thresholds import Predictions, by_source, instance_score, iou_curve
+from .thresholds import THRESHOLDS, Predictions, by_source, instance_score, iou_curve
 
 if TYPE_CHECKING:
     from .recipe import SegmentRecipe, TargetRecipe
@@ -124,7 +126,13 @@ class SegmentationModule(FieldModule):
     def _score(self, predictions: list[Predictions]) -> float:
         if self.recipe.instances:
             return instance_score(predictions, 0.5, None, flows=self.recipe.flow_channel)
-        return max(iou_curve(predictions, self.recipe.prevalence).values())
+        kept = self._kept_threshold
+        thresholds = THRESHOLDS if kept is None else (kept,)
+        return max(iou_curve(predictions, self.recipe.prevalence, thresholds).values())
+
+    @cached_property
+    def _kept_threshold(self) -> float | None:
+        return start_threshold(self.recipe)
 
 
 def _target_losses(

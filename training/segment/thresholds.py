@@ -16,6 +16,8 @@ from napari_cytosynth.zoo.card import Splitting
 from .known import known_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = [
@@ -26,11 +28,9 @@ __all__ = [
     "choose_threshold",
     "instance_score",
     "iou_curve",
-    "renewed_threshold",
 ]
 
 THRESHOLDS = (0.01, 0.02, 0.05, *np.round(np.arange(0.1, 0.95, 0.05), 2).tolist(), 0.95)
-_SLACK = 0.02  # of the IoU: a few strokes tell no less
 DEFAULT = Splitting(channel="distance", seed_threshold=0.5, smoothing=1.0)
 
 
@@ -72,9 +72,11 @@ def by_source(predictions: list[Predictions]) -> dict[str, list[Predictions]]:
 
 
 def iou_curve(
-    predictions: list[Predictions], prevalence: float | None = None
+    predictions: list[Predictions],
+    prevalence: float | None = None,
+    thresholds: Sequence[float] = THRESHOLDS,
 ) -> dict[float, float]:
-    """Return the foreground IoU at each of :data:`THRESHOLDS`, known pixels pooled over images.
+    """Return the foreground IoU at each threshold, known pixels pooled over images.
 
     Parameters
     ----------
@@ -83,15 +85,17 @@ def iou_curve(
     prevalence
         Part of the pixels that the foreground counts as, however many of them are known. None
         (default): that of the known ones.
+    thresholds
+        Default: :data:`THRESHOLDS`.
     """
-    right, wrong = np.zeros(len(THRESHOLDS)), np.zeros(len(THRESHOLDS))
+    right, wrong = np.zeros(len(thresholds)), np.zeros(len(thresholds))
     foreground = background = 0
     for item in predictions:
         known = ... if item.known is None else item.known[0]
         true, probability = item.maps[0][known] > 0.5, item.probability[0][known]
         foreground += int(np.count_nonzero(true))
         background += int(np.count_nonzero(~true))
-        for number, threshold in enumerate(THRESHOLDS):
+        for number, threshold in enumerate(thresholds):
             found = probability >= threshold
             right[number] += np.count_nonzero(found & true)
             wrong[number] += np.count_nonzero(found & ~true)
@@ -100,38 +104,13 @@ def iou_curve(
         weight = foreground / background * (1 / prevalence - 1)
     union = foreground + weight * wrong
     values = np.divide(right, union, out=np.ones_like(union), where=union > 0)
-    return dict(zip(THRESHOLDS, values.tolist(), strict=True))
+    return dict(zip(thresholds, values.tolist(), strict=True))
 
 
 def choose_threshold(predictions: list[Predictions], prevalence: float | None = None) -> float:
     """Return the threshold of the highest pooled IoU, as of :func:`iou_curve`."""
     curve = iou_curve(predictions, prevalence)
     return max(curve, key=lambda threshold: curve[threshold])
-
-
-def renewed_threshold(
-    predictions: list[Predictions], start: float, prevalence: float | None
-) -> float:
-    """Return a threshold near that of a model that training started from.
-
-    Parameters
-    ----------
-    predictions
-        Of all validation images, of which little may be known.
-    start
-        The threshold of the model before.
-    prevalence
-        As of :func:`iou_curve`.
-
-    Returns
-    -------
-    float
-        `start` if it is about as good as any, else the nearest that is.
-    """
-    curve = iou_curve(predictions, prevalence)
-    good = [each for each in curve if curve[each] >= max(curve.values()) - _SLACK]
-    nearest = min(curve, key=lambda each: abs(each - start))
-    return start if nearest in good else min(good, key=lambda each: abs(each - start))
 
 
 def instance_score(

@@ -38,7 +38,7 @@ _FOLDERS = {"data", "start", "csv", "tensorboard", "autoencoder"}  # of a run
 _STEPS_OF_AN_EPOCH = 30
 _BATCH = 4
 _LARGEST_CROP = 256
-_KEEP, _KEEP_MASKS = 1.0, 0.1  # what unpainted pixels say holds a network near its start, too
+_KEEP, _KEEP_MASKS = 1.0, 0.3  # what unpainted pixels say holds a network near its start, too
 _SELF_TRAIN = 0.5
 _ENDLESS = 10_000  # epochs: the time ends it
 # of models whose recipe does not ship: a single window is learned by heart in a minute

@@ -15,7 +15,6 @@ from napari_cytosynth.training.segment.thresholds import (
     Predictions,
     choose_threshold,
     iou_curve,
-    renewed_threshold,
 )
 
 
@@ -145,13 +144,10 @@ def test_balanced_scores_do_not_depend_on_how_much_background_is_painted():
     assert iou_curve([item])[0.5] != pytest.approx(iou_curve([half])[0.5])
 
 
-def test_a_threshold_stays_unless_another_one_is_clearly_better():
-    everywhere = np.ones((1, 20, 20), bool)
-    first = everywhere.copy()
-    first[0, 10:] = False  # right between 0.3 and 0.45 only
-    assert renewed_threshold([_prediction(first)], 0.42, 0.5) == 0.42
-    assert renewed_threshold([_prediction(first)], 0.9, 0.5) == pytest.approx(0.45)
-    assert renewed_threshold([_prediction(first)], 0.1, 0.5) == pytest.approx(0.35)
+def test_the_curve_is_asked_for_other_thresholds():
+    item = _prediction(np.ones((1, 20, 20), bool))
+    assert list(iou_curve([item], 0.5, (0.42,))) == [0.42]
+    assert iou_curve([item], 0.5, (0.5,))[0.5] == iou_curve([item], 0.5)[0.5]
 
 
 def test_objects_are_known_by_their_pixels():

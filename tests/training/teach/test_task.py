@@ -41,6 +41,7 @@ def test_a_few_strokes_make_a_model_that_is_better_on_what_was_held_out(
     assert model.card.training.started_from.startswith("tiny")
     assert "held out to validate on" in model.card.training.remarks
     assert "before → after" in model.card.training.remarks
+    assert model.card.inference.threshold == cytosynth.load_model(beginner).card.inference.threshold
     image, strokes = painted
     told = []
     for each in (beginner, model):
@@ -55,6 +56,7 @@ def test_channels_and_sizes_that_strokes_tell_nothing_of_stay(mask_model, painte
     inference = cytosynth.load_model(made).card.inference
     assert inference.output_channels == ["foreground", "membrane"]
     assert inference.min_size == 3
+    assert inference.threshold == mask_model.card.inference.threshold
     assert torch.equal(mask_model.network.head.weight, before)
 
 

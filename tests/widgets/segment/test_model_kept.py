@@ -85,6 +85,7 @@ def test_an_unlike_image_is_noticed_before_the_run(viewer, dock, make_model, tmp
 
 def test_colours_and_an_empty_image_are_noticed(viewer, widget):
     widget.image.value = viewer.add_image(np.zeros((32, 32, 3), np.uint8), name="picture")
+    widget._channel.value = 0
     widget.wait(30)
     assert "colour (RGB) image" in widget._check.value
     assert "same value everywhere" in widget._check.value
