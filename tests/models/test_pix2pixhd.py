@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -267,6 +268,18 @@ def test_an_untrained_network_leaves_a_checkerboard_by_transposed_convolutions_o
         stain = _stain_of_a_smooth_image(name)
         ripples[name] = grid_power(stain)[:, 0].max(axis=1) / np.ptp(stain) ** 2
     assert (ripples["bilinear"] < 1e-3 * ripples["transposed"]).all()
+
+
+def test_a_smooth_network_is_the_same_one_blurred_as_often_as_asked():
+    plain, smooth = tiny(out_channels=2).eval(), tiny(out_channels=2, smooth=2).eval()
+    smooth.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before, after = plain(image).numpy(), smooth(image).numpy()
+    blur = np.convolve([1, 2, 1], [1, 2, 1]) / 16
+    expected = ndimage.convolve1d(ndimage.convolve1d(before, blur, axis=2), blur, axis=3)
+    inside = (..., slice(4, -4), slice(4, -4))
+    np.testing.assert_allclose(after[inside], expected[inside], atol=1e-5)
 
 
 def test_the_upsampling_changes_neither_names_nor_shapes_of_weights():

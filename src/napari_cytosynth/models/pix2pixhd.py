@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .unet import Binomial
+
 __all__ = [
     "BilinearConvolution",
     "GlobalGenerator",
@@ -313,6 +315,9 @@ class Pix2PixHD(nn.Module):
         convolution (:class:`BilinearConvolution`), which leave no checkerboard. Weights of the
         one have the names and shapes of the other's, but need a training of their own.
         Default: ``"transposed"``.
+    smooth
+        How often the output is blurred by a binomial filter, as in
+        :class:`~napari_cytosynth.models.unet.UNet`. Default: 0.
 
     Notes
     -----
@@ -334,6 +339,7 @@ class Pix2PixHD(nn.Module):
         head_kernel: int = 7,
         tanh: bool = False,
         upsampling: Upsampling = "transposed",
+        smooth: int = 0,
     ) -> None:
         super().__init__()
         if min(width, downsamplings, global_blocks, local_blocks) < 1:
@@ -343,17 +349,9 @@ class Pix2PixHD(nn.Module):
         self.total_stride = 2 ** (downsamplings + 1)
         self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
         further = max(0, dropout_blocks - local_blocks)
-        self.coarse = GlobalGenerator(
-            in_channels,
-            2 * width,
-            downsamplings,
-            global_blocks,
-            norm,
-            padding,
-            dropout,
-            further,
-            upsampling,
-        )
+        size = (2 * width, downsamplings, global_blocks)
+        others = (norm, padding, dropout, further, upsampling)
+        self.coarse = GlobalGenerator(in_channels, *size, *others)
         self.first = _first(in_channels, width, norm, padding)
         self.down = _down(width, 2 * width, norm)
         quiet = max(0, local_blocks - dropout_blocks)
@@ -365,6 +363,7 @@ class Pix2PixHD(nn.Module):
         self.up = _up(2 * width, width, norm, upsampling)
         self.head = _head(width, out_channels, head_kernel, padding)
         self.tanh = tanh
+        self.smooth = nn.Sequential(*(Binomial() for _ in range(smooth)))
 
     def coarse_features(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, Y, X) to the global generator's (N, 2·width, Y/2, X/2)."""
@@ -391,7 +390,8 @@ class Pix2PixHD(nn.Module):
         for block in blocks:
             x = block(x)
         image: torch.Tensor = self.head(self.up(x))
-        return torch.tanh(image) if self.tanh else image
+        smoothed: torch.Tensor = self.smooth(torch.tanh(image) if self.tanh else image)
+        return smoothed
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, Y, X) to the stains (N, out_channels, Y, X)."""
