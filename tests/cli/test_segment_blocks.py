@@ -9,6 +9,7 @@ import zarr
 from napari_cytosynth.cli import main, segment_blocks
 from napari_cytosynth.images.reading import read_image
 from napari_cytosynth.tasks.export.ome_zarr.groups import fill_group
+from napari_cytosynth.tasks.segment.blocks import grid
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def arguments(saved_model, image):
 def large(monkeypatch):
     """Make planes of a few pixels large."""
     monkeypatch.setattr(segment_blocks, "_LARGE", 1000)
-    monkeypatch.setattr(segment_blocks, "_HUGE", 2000)
+    monkeypatch.setattr(grid, "HUGE", 2000)
 
 
 def in_blocks(record):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from napari_cytosynth.console import echo, printable
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.messages import topic_of
-from napari_cytosynth.tasks.segment.blocks.grid import HUGE, pixels_of_single_plane
 
 if TYPE_CHECKING:
     import argparse
@@ -54,15 +53,17 @@ def large_target(arguments: argparse.Namespace, file: LoadedImage) -> Path | Non
         None for whatever is segmented as a whole: smaller planes, several of them, other files,
         and what blocks cannot do.
     """
+    from napari_cytosynth.tasks.segment.blocks import grid
+
     axes = (arguments.axes or file.axes or "").upper()
-    pixels = pixels_of_single_plane(file.data.shape, axes) if file.levels else 0
+    pixels = grid.pixels_of_single_plane(file.data.shape, axes) if file.levels else 0
     other = (arguments.resample, arguments.diameter, arguments.doubt, arguments.export)
     if pixels <= _LARGE or any(other):
         return None
     out: Path = arguments.out
     if out.suffix.lower() == ".zarr":
         return out
-    return out / _NAME if pixels > HUGE and not out.suffix else None
+    return out / _NAME if pixels > grid.HUGE and not out.suffix else None
 
 
 def run_in_blocks(

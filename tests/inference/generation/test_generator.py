@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.inference.generation.generator import Generated
 
 KINDS = ("diffusion", "latent", "vae", "gan", "classes", "pairs", "five")
+OF_NOISE = [name for name in SAMPLERS if name != "euler"]  # which is of flows
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_each_family_draws_images_of_its_channels_that_differ(generator, kind):
 
 @pytest.mark.parametrize(
     ("kind", "sampler"),
-    [*((kind, "ddpm") for kind in KINDS), *(("latent", sampler) for sampler in SAMPLERS[1:])],
+    [*((kind, "ddpm") for kind in KINDS), *(("latent", sampler) for sampler in OF_NOISE[1:])],
 )
 def test_a_seed_gives_the_same_image_in_any_company(generator, kind, sampler):
     made = generator(kind)
@@ -183,7 +184,7 @@ def test_decoders_only_make_their_own_size(generator):
 # -- steps in between ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", OF_NOISE)
 @pytest.mark.parametrize(
     ("kind", "steps"),
     [("diffusion", 1), ("diffusion", 2), ("diffusion", 7), ("diffusion", 20), ("latent", 3)],
@@ -321,7 +322,7 @@ def test_damaged_weights_are_an_error_and_no_image(make_generator, kind):
         ("vae", {"conditions": (0.0,)}, "classes or properties"),
         ("classes", {"label": 2}, "no class “2”"),
         ("pairs", {"conditions": (0.0, 1.0)}, "1 properties"),
-        ("diffusion", {"sampler": "euler"}, "no sampler “euler”"),
+        ("diffusion", {"sampler": "heun"}, "no sampler “heun”"),
         ("diffusion", {"steps": 21}, "between 1 and 20"),
         ("diffusion", {"steps": 0}, "between 1 and 20"),
         ("diffusion", {"guidance": -1.0}, "guidance"),

@@ -152,7 +152,7 @@ def test_a_walk_leads_from_one_seed_to_the_other(make_generator, kind):
         ("pairs", {"conditions": {"area": 1}}, "it knows foreground fraction"),
         ("pairs", {"conditions": {"foreground fraction": np.nan}}, "must be a number"),
         ("pairs", {"conditions": {"foreground fraction": "a lot"}}, "a number, not a lot"),
-        ("diffusion", {"sampler": "euler"}, "no sampler “euler”"),
+        ("diffusion", {"sampler": "heun"}, "no sampler “heun”"),
         ("diffusion", {"steps": 99}, "between 1 and 20"),
         ("diffusion", {"guidance": -1.0}, "from 0 on"),
         ("vae", {"size": 64}, "only makes images of 16 × 16"),
