@@ -41,7 +41,6 @@ class SharedWindow:
 
     def _open(self) -> None:
         import napari
-        from app_model import Application
         from napari._app_model._app import NapariApplication, _napari_names
         from napari._qt._qapp_model.qactions import init_qactions
         from napari._qt.qt_viewer import QtViewer
@@ -51,7 +50,7 @@ class SharedWindow:
         name = f"shared_app_{self._made}"
         app = NapariApplication(name)
         app.injection_store.namespace = _napari_names
-        self._patches.callback(Application.destroy, name)
+        self._patches.callback(NapariApplication.destroy, name)
         for target, value in (
             (NapariApplication, {"get_app_model": lambda *_: app}),
             ("napari._qt.threads.status_checker.StatusChecker", {"start": lambda *_: None}),

@@ -123,7 +123,7 @@ def _guessed(source: Source, channels: int) -> tuple[str, str]:
 
 def _is_colour(source: Source, axes: str | None = None) -> bool:
     """Return whether it is an RGB layer, or an array of a colour picture's shape."""
-    as_picture = axes is None or axes.upper() == "YXC"
+    as_picture = axes is None or (isinstance(axes, str) and axes.upper() == "YXC")
     return source.rgb or (source.name is None and as_picture and looks_like_colour(source.data))
 
 
