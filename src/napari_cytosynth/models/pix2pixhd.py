@@ -350,8 +350,9 @@ class Pix2PixHD(nn.Module):
         self.pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
         further = max(0, dropout_blocks - local_blocks)
         size = (2 * width, downsamplings, global_blocks)
-        others = (norm, padding, dropout, further, upsampling)
-        self.coarse = GlobalGenerator(in_channels, *size, *others)
+        self.coarse = GlobalGenerator(
+            in_channels, *size, norm, padding, dropout, further, upsampling
+        )
         self.first = _first(in_channels, width, norm, padding)
         self.down = _down(width, 2 * width, norm)
         quiet = max(0, local_blocks - dropout_blocks)
