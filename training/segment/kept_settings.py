@@ -123,8 +123,8 @@ def start_threshold(recipe: SegmentRecipe) -> float | None:
     """
     if not (recipe.data.annotated and recipe.network.start_from):
         return None
-    inference = load_model(recipe.network.start_from, "cpu").card.inference
-    return None if _obstacle(recipe, None, inference) else inference.threshold
+    kept = kept_fields(_partly_known(recipe))
+    return None if kept is None else kept["threshold"]
 
 
 def _begins(recipe: SegmentRecipe, seen: int, every: int) -> str:

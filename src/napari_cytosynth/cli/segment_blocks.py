@@ -19,10 +19,6 @@ __all__ = ["echo_objects", "is_shared_plane", "large_target", "run_in_blocks"]
 
 _LARGE = 4096 * 4096  # px: up to here, flows are decoded as a whole
 _NAME = "segmentation.zarr"
-_OPTIONS = (
-    *("threshold", "min_size", "fill_holes", "split_touching", "drop_border", "min_confidence"),
-    *("channels", "device", "overwrite"),
-)
 
 
 def is_shared_plane(arguments: argparse.Namespace) -> bool:
@@ -88,8 +84,10 @@ def run_in_blocks(
         ``region`` and ``at_border``; empty for the whole plane.
     """
     from napari_cytosynth.tasks.segment.blocks import segment_in_blocks
+    from napari_cytosynth.tasks.segment.blocks.run import OPTIONS
 
-    options: dict[str, Any] = {name: getattr(arguments, name) for name in _OPTIONS}
+    given = (*OPTIONS, "channels", "device", "overwrite")
+    options: dict[str, Any] = {name: getattr(arguments, name) for name in given}
     if target != arguments.out:
         echo(f"The plane is too large for a TIFF: the result goes into {printable(target)}")
     options |= {"axes": axes, "pixel_size": pixel_size, **inside}

@@ -258,18 +258,17 @@ def _sampler(options: SamplingOptions, inference: Inference) -> SamplerName:
     card, name = generation_of(inference), options.sampler
     if name is None:
         return card.sampler
-    flow, others = inference.prediction_type == "flow", [one for one in SAMPLERS if one != "euler"]
-    for known in SAMPLERS:
-        if check_text(name, "sampler", f"one of {', '.join(SAMPLERS)}") != known:
-            continue
-        if _is_stepwise(card) and flow != (known == "euler"):
-            raise InputError(
-                "This model is a rectified flow: its only sampler is euler."
-                if flow
-                else f"Euler's sampler is for rectified flows: use one of {', '.join(others)}."
-            )
+    text = check_text(name, "sampler", f"one of {', '.join(SAMPLERS)}")
+    known = next((one for one in SAMPLERS if one == text), None)
+    if known is None:
+        raise InputError(f"There is no sampler “{shown(name)}”; use one of {', '.join(SAMPLERS)}.")
+    flow = inference.prediction_type == "flow"
+    if not _is_stepwise(card) or flow == (known == "euler"):
         return known
-    raise InputError(f"There is no sampler “{shown(name)}”; use one of {', '.join(SAMPLERS)}.")
+    if flow:
+        raise InputError("This model is a rectified flow: its only sampler is euler.")
+    others = ", ".join(one for one in SAMPLERS if one != "euler")
+    raise InputError(f"Euler's sampler is for rectified flows: use one of {others}.")
 
 
 def _steps(wanted: Any, card: GenerationSettings, most: int | None) -> int:

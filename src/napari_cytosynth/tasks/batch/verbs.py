@@ -43,10 +43,6 @@ __all__ = [
     "run_task",
 ]
 
-_OF_LABELS = (
-    *("threshold", "min_size", "split_touching", "fill_holes", "drop_border", "min_confidence"),
-)
-
 MOST_STAINS = 3
 """Stains that a picture shows."""
 
@@ -146,14 +142,14 @@ def blocked_run(
     InputError
         If the image has several planes, or the settings need a plane as a whole.
     """
-    from napari_cytosynth.tasks.segment.blocks.run import prepare_run
+    from napari_cytosynth.tasks.segment.blocks.run import OPTIONS, prepare_run
 
     file = read_image(item.place, item.read_series, lazy=True)
     given = dict(settings.parameters)
     run = prepare_run(
         file_source(file, item.path),
         model,
-        {name: given.get(name) for name in _OF_LABELS},
+        {name: given.get(name) for name in OPTIONS},
         axes=given.get("axes") or file.axes,
         channels=given.get("channels"),
         pixel_size=given.get("pixel_size") or file.pixel_size_um,

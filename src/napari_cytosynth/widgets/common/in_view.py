@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .canvas import camera_of
-from .layers import fitting_axes, plane_in_view
+from .layers import fitting_axes, plane_in_view, take_out
 from .preview_queue import PreviewQueue
 from .snapshot import GEOMETRY, finest
 
@@ -90,9 +90,7 @@ class FieldLayers:
 
     def end(self) -> None:
         """Take the layers away."""
-        for layer in self.layers:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        take_out(self._viewer, *self.layers)
         self.layers = []
         self._queue.take()
 

@@ -30,11 +30,25 @@ __all__ = [
     "region_layers",
     "save_table",
     "show_table",
+    "take_out",
     "uncertainty_layer",
 ]
 
 _OF_ROLES = ("role", "uncertainty_layer", "calibrated", "segmenter", "segmenter_sha256")
 """What records of a run's layers differ in."""
+
+
+def take_out(viewer: Any, *layers: Any) -> bool:
+    """Remove those of the layers that are still there; None stands for none.
+
+    Return whether there were any.
+    """
+    gone = False
+    for layer in layers:
+        if layer is not None and layer in viewer.layers:
+            viewer.layers.remove(layer)
+            gone = True
+    return gone
 
 
 def image_layers(viewer: Any, *, results: bool = False, stains: bool = False) -> list[Any]:

@@ -174,8 +174,7 @@ class MeasureWidget(MeasureForm):
         self.status.value = " ".join([*said, *result.messages])
 
     def _show_tracks(self, tracks: Tracks) -> None:
-        if self._tracks_layer is not None and self._tracks_layer in self._viewer.layers:
-            self._viewer.layers.remove(self._tracks_layer)
+        layers.take_out(self._viewer, self._tracks_layer)
         chosen = self._objects.value
         self._tracks_layer = tracks.add_to(self._viewer) if len(tracks.table) else None
         self._objects.value = chosen

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_cytosynth.tasks.common.layers import geometry_of, layer_geometry
 from napari_cytosynth.tasks.common.provenance import KEY
+from napari_cytosynth.widgets.common.layers import take_out
 from napari_cytosynth.widgets.common.snapshot import finest
 
 from .material import most_painted
@@ -115,6 +116,5 @@ class PreviewLayer:
 
     def remove(self) -> None:
         """Take the layer out of the viewer."""
-        if self._layer is not None and self._layer in self._viewer.layers:
-            self._viewer.layers.remove(self._layer)
+        take_out(self._viewer, self._layer)
         self._layer = self._window = None

@@ -45,7 +45,17 @@ if TYPE_CHECKING:
     from .seams import JoinedObjects
     from .staged import StagedBlocks
 
-__all__ = ["BlockedRun", "BlockedSegmentation", "prepare_run"]
+__all__ = ["OPTIONS", "BlockedRun", "BlockedSegmentation", "prepare_run"]
+
+OPTIONS = (
+    "threshold",
+    "min_size",
+    "fill_holes",
+    "split_touching",
+    "drop_border",
+    "min_confidence",
+)
+"""Options of the labels that a run over blocks takes."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.widgets.common.canvas import camera_of, follow_click
+from napari_cytosynth.widgets.common.layers import take_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -190,8 +191,7 @@ class HandGestures:
 
     def _remove_drawing(self) -> None:
         drawn, self._drawn = self._drawn, None
-        if drawn is not None and drawn in self._viewer.layers:
-            self._viewer.layers.remove(drawn)
+        take_out(self._viewer, drawn)
 
 
 def _of_key(action: Callable[[], Any]) -> Callable[[Any], None]:

@@ -9,6 +9,7 @@ import numpy as np
 from napari_cytosynth.tasks.common.layers import geometry_of
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.canvas import camera_of, look_at
+from napari_cytosynth.widgets.common.layers import take_out
 
 if TYPE_CHECKING:
     from .finding import Proposal
@@ -63,8 +64,7 @@ class PlaceMark:
 
     def remove(self) -> None:
         """Take the rectangle out of the viewer."""
-        if self.layer is not None and self.layer in self._viewer.layers:
-            self._viewer.layers.remove(self.layer)
+        take_out(self._viewer, self.layer)
         self.layer = None
 
     def _bring_into_view(self, proposal: Proposal) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.tasks.common.layers import layer_geometry
+from napari_cytosynth.widgets.common.layers import take_out
 
 if TYPE_CHECKING:
     from napari_cytosynth.widgets.train.job import TrainResult
@@ -40,11 +41,9 @@ class ModelComparison:
 
     def remove(self) -> None:
         """Take the layers out of the viewer, as far as they are still there."""
-        there = [layer for layer in self.layers if layer in self._viewer.layers]
-        for layer in there:
-            self._viewer.layers.remove(layer)
+        gone = take_out(self._viewer, *self.layers)
         self.layers = []
-        if there:
+        if gone:
             self._viewer.reset_view()
 
     def _add(self, found: Any, title: str, widths: float) -> None:
