@@ -11,7 +11,7 @@ from filelock import FileLock
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import CytosynthError, RecipeError
-from napari_cytosynth.training.teach.pairs import read_pairs
+from napari_cytosynth.training.teach.segment.pairs import read_pairs
 from napari_cytosynth.training.teach.process.child import tune
 from napari_cytosynth.training.teach.process.messages import (
     Learned,

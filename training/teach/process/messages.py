@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_cytosynth.training.teach.pairs import AnnotatedPlane
-
 __all__ = ["Event", "Failed", "Learned", "Previewed", "Scored", "Tuned", "TuningRequest", "Working"]
 
 
@@ -31,7 +29,8 @@ class TuningRequest:
     lock
         File of which one process at a time has the lock: a second training is refused.
     planes
-        What is learned. Default: none, but the images of a folder.
+        What is learned, as of :attr:`~napari_cytosynth.training.teach.kinds.TuningKind.read`.
+        Default: none, but the images of a folder.
     data_dir
         Folder of images and truth, as ``cytosynth train --from`` takes it. Default: None.
     minutes, steps, seed
@@ -43,7 +42,7 @@ class TuningRequest:
     model: str
     out: Path
     lock: Path
-    planes: tuple[AnnotatedPlane, ...] = ()
+    planes: tuple[Any, ...] = ()
     data_dir: Path | None = None
     minutes: float | None = None
     steps: int | None = None
@@ -81,6 +80,8 @@ class Tuned(Final):
         Scores on what was held out, of the start model and of the new one; empty if nothing was.
     remarks
         What the card says of the training.
+    task
+        Task of the model. Default: segment.
     """
 
     model: Path
@@ -88,6 +89,7 @@ class Tuned(Final):
     before: dict[str, float] = field(default_factory=dict)
     after: dict[str, float] = field(default_factory=dict)
     remarks: str = ""
+    task: str = "segment"
 
     @property
     def validated(self) -> bool:

@@ -17,6 +17,8 @@ from napari_cytosynth.widgets.common.run_widget import RunWidget
 
 from .curves import CurvePanel
 from .folder_panel import FolderPanel
+from .inputs.images import ImageRows
+from .inputs.stains import StainRows
 from .job import TrainOrder
 from .material import PairCopy, copy_pairs
 from .painting import HOW, add_strokes
@@ -53,6 +55,7 @@ class TrainForm(RunWidget):
         super().__init__(viewer)
         self._run_text = self._run_button.text = "Train"
         self._source.changed.connect(self._on_kind)
+        self._teaches.changed.connect(self._on_task)
         self._kind.changed.connect(self._on_kind)
         self._paint.changed.connect(lambda *_: self.paint())
         self._add.changed.connect(lambda *_: self._on_rows(1))
@@ -68,11 +71,18 @@ class TrainForm(RunWidget):
     def _make_choices(self) -> list[Any]:
         *model, run = super()._make_choices()
         self._model.label = "start from"
+        self._teaches = RadioButtons(
+            name="teaches",
+            label="model that",
+            choices=[("segments", "segment"), ("stains", "stain"), ("generates", "generate")],
+            value="segment",
+            orientation="horizontal",
+        )
         self._kind = RadioButtons(
             name="kind", label="learns from", choices=[LAYERS, FOLDER], orientation="horizontal"
         )
         self._kind.value = LAYERS
-        return [*model, self._kind, *self._make_material(), *self._make_limits(), run]
+        return [self._teaches, *model, self._kind, *self._make_material(), *self._make_limits(), run]
 
     def _make_material(self) -> list[Any]:
         self._pairs = PairRows(self._viewer)
@@ -104,10 +114,14 @@ class TrainForm(RunWidget):
         narrow(self._outlined)
         self._hint = plain_label("hint")
         self._hint.value = _HINT
+        self._stains, self._images = StainRows(self._viewer), ImageRows(self._viewer)
+        self._stains.label, self._images.label = "layers", "images"
+        self._shift = PushButton(text="Shift", tooltip="Move the stain onto its image.")
+        self._shift.label, self._shift.visible = " ", False
         self._folder = FolderPanel()
         self._folder.label = "folder"
         rows = [self._pairs, self._painting, self._sparse, self._outlined, self._hint]
-        return [*rows, self._folder]
+        return [*rows, self._stains, self._images, self._shift, self._folder]
 
     def _make_limits(self) -> list[Any]:
         self.minutes = FloatSpinBox(
@@ -138,7 +152,7 @@ class TrainForm(RunWidget):
         self._stop = PushButton(text="Stop", tooltip="End now, with the best so far.")
         self._cancel = PushButton(text="Cancel", tooltip="End now, and keep nothing.")
         self._keep = PushButton(
-            text="Keep", tooltip="Put the new model among your own, and choose it in Segment."
+            text="Keep", tooltip="Put the new model among your own, and choose it in its widget."
         )
         self._buttons = plain_row(self._pause, self._stop, self._cancel, self._keep)
         self.curves = CurvePanel()
@@ -154,6 +168,21 @@ class TrainForm(RunWidget):
     def model(self) -> Any:
         """The model to start from."""
         return self._model
+
+    @property
+    def teaches(self) -> Any:
+        """Task of the model: ``segment``, ``stain`` or ``generate``."""
+        return self._teaches
+
+    @property
+    def stains(self) -> Any:
+        """Image layer and stains of it: (layer, {name: layer}) as ``value``."""
+        return self._stains
+
+    @property
+    def images(self) -> Any:
+        """Images of a generator: a list of (layer, class) as ``value``."""
+        return self._images
 
     @property
     def kind(self) -> Any:
@@ -207,13 +236,16 @@ class TrainForm(RunWidget):
             raise CytosynthError(missing)
         model = self._chosen_model()
         card = self._model.card(model)
-        layers = self._kind.value == LAYERS
+        task, layers = str(self._teaches.value), self._kind.value == LAYERS
         sparse = bool(self._sparse.value)
         steps = int(self.steps.value)
         pairs: tuple[PairCopy, ...] = ()
-        if layers:
+        taught: tuple[Any, ...] = ()
+        if layers and task == "segment":
             shapes = self._outlined.value
             pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse, outlined=shapes))
+        elif layers:
+            taught = (self._stains if task == "stain" else self._images).copies()
         return TrainOrder(
             model,
             card,
@@ -224,7 +256,13 @@ class TrainForm(RunWidget):
             None if steps else float(self.minutes.value),
             steps or None,
             int(self.seed.value),
+            taught=taught,
+            offer_shift=self._may_offer_shift(),
         )
+
+    def _may_offer_shift(self) -> bool:
+        """Whether a shift of stains is looked for: not again what was offered."""
+        raise NotImplementedError
 
     def _chosen_folder(self) -> Path:
         text = self._folder.path.value.strip()
@@ -239,20 +277,39 @@ class TrainForm(RunWidget):
             self._pairs.remove_row()
 
     def _on_kind(self, *_: Any) -> None:
-        layers = self._kind.value == LAYERS
+        layers, task = self._kind.value == LAYERS, self._teaches.value
         for part in (self._pairs, self._painting, self._sparse, self._outlined, self._hint):
-            part.visible = layers
+            part.visible = layers and task == "segment"
+        self._stains.visible = layers and task == "stain"
+        self._images.visible = layers and task == "generate"
+        self._shift.visible = False
         self._folder.visible = not layers
+
+    def _on_task(self, *_: Any) -> None:
+        self._task = str(self._teaches.value)
+        self._model.offer(self._task)
+        self._folder.expect(self._task)
+        self._on_kind()
+
+    def _on_model(self, *arguments: Any) -> None:
+        super()._on_model(*arguments)
+        card = self._model.card()
+        if card is not None and card.inference.task == "stain":
+            self._stains.offer(card.inference.output_channels)
+        elif card is not None and card.inference.task == "generate":
+            self._images.offer(card.inference.classes)
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are now."""
         super().reset_choices()
         self._pairs.reset_choices()
-        self._outlined.reset_choices()
+        for part in (self._outlined, self._stains, self._images):
+            part.reset_choices()
 
     def _enable_form(self, enabled: bool) -> None:
         for part in (
-            self._model, self._source, self._browse, self._kind, self._pairs, self._painting,
+            self._teaches, self._model, self._source, self._browse, self._kind, self._pairs,
+            self._painting, self._stains, self._images, self._shift,
             self._sparse, self._outlined, self._folder, self.minutes, self.new_name, self.seed,
             self.steps,
         ):  # fmt: skip
