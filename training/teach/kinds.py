@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_cytosynth.errors import ModelError
+from napari_cytosynth.errors import InputError, ModelError
 
 from .generate.images import generate_lesson, read_images
 from .generate.recipe import check_generator, generate_folder, generate_tree
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
     from .plan import TuningPlan
+    from .segment.synthetic import SyntheticImages
 
     Files = dict[str, NDArray[Any]]
 
@@ -35,6 +36,15 @@ __all__ = ["KINDS", "TuningKind", "kind_of"]
 
 def _as_it_is(model: Model, planes: Sequence[Any]) -> Model:
     return model
+
+
+def _none_beside(
+    card: ModelCard, planes: Sequence[Any], plan: TuningPlan, synthetic: SyntheticImages
+) -> tuple[TuningPlan, Files]:
+    raise InputError(
+        f"Only models that segment learn from synthetic masks; “{card.name}” is one to "
+        f"{card.inference.task}."
+    )
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class TuningKind:
         Given card and plan, returns the recipe as a tree of settings.
     narrowed
         Given model and planes, returns the model to start from. Default: the model.
+    with_synthetic
+        As `lesson`, with synthetic images beside the planes. Default: an error.
     """
 
     check: Callable[[ModelCard], None]
@@ -63,6 +75,9 @@ class TuningKind:
     folder: Callable[[ModelCard, TuningPlan, Path], TuningPlan]
     tree: Callable[[ModelCard, TuningPlan], dict[str, Any]]
     narrowed: Callable[[Model, Sequence[Any]], Model] = _as_it_is
+    with_synthetic: Callable[
+        [ModelCard, Sequence[Any], TuningPlan, SyntheticImages], tuple[TuningPlan, Files]
+    ] = _none_beside
 
 
 def kind_of(card: ModelCard) -> TuningKind:
@@ -94,7 +109,14 @@ def _read_images(pairs: Sequence[Any], card: ModelCard, sparse: bool) -> list[An
 
 
 KINDS: dict[str, TuningKind] = {
-    "segment": TuningKind(check_segmenter, _read_pairs, segment_lesson, segment_folder, segment_tree),
+    "segment": TuningKind(
+        check_segmenter,
+        _read_pairs,
+        segment_lesson,
+        segment_folder,
+        segment_tree,
+        with_synthetic=segment_lesson,
+    ),
     "stain": TuningKind(
         check_stainer, _read_stained, stain_lesson, stain_folder, stain_tree, narrowed
     ),

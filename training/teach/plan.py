@@ -57,10 +57,10 @@ class TuningPlan:
         Names of the images that validate instead. Default: none.
     classes
         Whether the images lie in folders of their class. Default: False.
-    synthetic
-        Part of the crops that is of synthetic images. Default: 0.
-    rare_boost
-        How many times as often those with the least covered are drawn. Default: 1.
+    shares
+        Folders of synthetic images, with their part of the crops. Default: none.
+    magnify
+        Magnification of the crops of synthetic images. Default: 1.
     steps
         Optimiser steps, rounded up to whole epochs. Default: 270.
     minutes
@@ -83,8 +83,8 @@ class TuningPlan:
     last: int = 1
     names: tuple[str, ...] = ()
     classes: bool = False
-    synthetic: float = 0.0
-    rare_boost: float = 1.0
+    shares: tuple[tuple[str, float], ...] = ()
+    magnify: float = 1.0
     steps: int = STEPS
     minutes: float | None = None
     seed: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.arguments import check_flag, check_number, check_whole
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.training.recipe.base import Recipe
     from napari_cytosynth.zoo.loading import Model
+
+    from .segment.synthetic import SyntheticImages
 
 __all__ = ["PreparedTuning", "begin_folder", "fine_tune", "prepare", "prepare_planes"]
 
@@ -50,6 +52,9 @@ def fine_tune(
     out: str | os.PathLike[str],
     *,
     sparse: bool = True,
+    synthetic: Any = None,
+    synthetic_share: float = 0.5,
+    rare_boost: float = 1.0,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -78,9 +83,18 @@ def fine_tune(
     out
         Folder of the run. If the same training was interrupted there, it goes on.
     sparse
-        For a model that segments: in labels of pairs of two, 0 is unpainted, 1 background, and 2 and up are objects. An
-        object with paint all around teaches its outline, another one only where it is painted.
+        For a model that segments: in labels of pairs of two, 0 is unpainted, 1 background, and 2
+        and up are objects. An object with paint all around teaches its outline, another one only
+        where it is painted.
         False: 0 is background, and everything is known. Default: True.
+    synthetic
+        For a model that segments: images with masks of :func:`~napari_cytosynth.generate` that are
+        learned beside the pairs; with no pairs, alone. None (default): none.
+    synthetic_share
+        Part of the crops that is of synthetic images, from 0 to 0.9. Default: 0.5.
+    rare_boost
+        How many times as often the third of the synthetic images with the least covered is drawn,
+        from 1 to 10. Default: 1, all alike.
     minutes
         Time of training and validation, to which the schedule is fitted. None (default): `steps`
         decide.
@@ -124,8 +138,16 @@ def fine_tune(
     """
     report = resolve_progress(progress)
     try:
+        made = None if synthetic is None else _synthetic(synthetic, synthetic_share, rare_boost)
         prepared = prepare(
-            model, pairs, out, sparse=sparse, minutes=minutes, steps=steps, seed=seed
+            model,
+            pairs,
+            out,
+            sparse=sparse,
+            synthetic=made,
+            minutes=minutes,
+            steps=steps,
+            seed=seed,
         )
         from napari_cytosynth.training.run.fit import train
 
@@ -145,6 +167,7 @@ def prepare(
     out: str | os.PathLike[str],
     *,
     sparse: bool = True,
+    synthetic: SyntheticImages | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -155,6 +178,8 @@ def prepare(
     ----------
     model, pairs, out, sparse, minutes, steps, seed
         See :func:`fine_tune`.
+    synthetic
+        Images with masks beside the pairs. Default: none.
 
     Raises
     ------
@@ -165,8 +190,18 @@ def prepare(
 
     source = load_model(model, "cpu")
     kind = kind_of(source.card)
-    planes = kind.read(pairs, source.card, check_flag(sparse, "sparse"))
-    return prepare_planes(source, planes, out, minutes=minutes, steps=steps, seed=seed)
+    sparse = check_flag(sparse, "sparse")
+    alone = synthetic is not None and not len(pairs)
+    planes = [] if alone else kind.read(pairs, source.card, sparse)
+    return prepare_planes(
+        source, planes, out, synthetic=synthetic, minutes=minutes, steps=steps, seed=seed
+    )
+
+
+def _synthetic(generation: Any, share: float, boost: float) -> SyntheticImages:
+    from .segment.synthetic import SyntheticImages
+
+    return SyntheticImages.of(generation, share, boost)
 
 
 def prepare_planes(
@@ -174,6 +209,7 @@ def prepare_planes(
     planes: Sequence[Any],
     out: str | os.PathLike[str],
     *,
+    synthetic: SyntheticImages | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -184,6 +220,8 @@ def prepare_planes(
     ----------
     planes
         Of :attr:`.kinds.TuningKind.read`.
+    synthetic
+        See :func:`prepare`.
     model, out, minutes, steps, seed
         See :func:`fine_tune`.
 
@@ -204,16 +242,13 @@ def prepare_planes(
         minutes = check_number(minutes, "minutes", 0.01, _MOST_MINUTES)
     folder, source = user_path(out).absolute(), load_model(model, "cpu")
     kind = kind_of(source.card)
-    source = kind.narrowed(source, planes)
-    plan = TuningPlan(
-        _place(source, folder),
-        plain_name(folder.name),
-        steps=steps or STEPS,
-        minutes=minutes,
-        seed=seed,
-    )
-    plan, files = kind.lesson(source.card, planes, plan)
-    recipe = tuning_recipe(source.card, plan)
+    plan = TuningPlan("", plain_name(folder.name), steps=steps or STEPS, minutes=minutes, seed=seed)
+    if synthetic is None:
+        source = kind.narrowed(source, planes)
+        plan, files = kind.lesson(source.card, planes, plan)
+    else:
+        plan, files = kind.with_synthetic(source.card, planes, plan, synthetic)
+    recipe = tuning_recipe(source.card, replace(plan, start=_place(source, folder)))
     data_dir = write_material(folder, files)
     return PreparedTuning(recipe, begin_folder(recipe, folder), data_dir, folder)
 

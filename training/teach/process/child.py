@@ -41,6 +41,7 @@ def _prepared(request: TuningRequest) -> PreparedTuning:
         request.model,
         request.planes,
         request.out,
+        synthetic=request.synthetic,
         minutes=request.minutes,
         steps=request.steps,
         seed=request.seed,

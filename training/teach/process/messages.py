@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_cytosynth.training.teach.segment.synthetic import SyntheticImages
+
 __all__ = ["Event", "Failed", "Learned", "Previewed", "Scored", "Tuned", "TuningRequest", "Working"]
 
 
@@ -35,6 +37,8 @@ class TuningRequest:
         Folder of images and truth, as ``cytosynth train --from`` takes it. Default: None.
     minutes, steps, seed
         See :func:`~napari_cytosynth.fine_tune`.
+    synthetic
+        Synthetic images with masks beside them. Default: None.
     window
         (Y, X) pixels in which the network shows what it finds meanwhile. Default: None.
     """
@@ -48,6 +52,7 @@ class TuningRequest:
     steps: int | None = None
     seed: int = 0
     window: NDArray[Any] | None = None
+    synthetic: SyntheticImages | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from napari_cytosynth.training.teach.material import ANNOTATED, HELD_OUT, IMAGES
 
 from .recipe import expected_prevalence, truth_folder
 from .strokes import hold_out
+from .synthetic import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
     from .pairs import AnnotatedPlane
     from .strokes import HeldOut
+    from .synthetic import SyntheticImages
 
 __all__ = ["segment_lesson"]
 
 
 def segment_lesson(
-    card: ModelCard, planes: Sequence[AnnotatedPlane], plan: TuningPlan
+    card: ModelCard,
+    planes: Sequence[AnnotatedPlane],
+    plan: TuningPlan,
+    synthetic: SyntheticImages | None = None,
 ) -> tuple[TuningPlan, dict[str, NDArray[Any]]]:
     """Return the completed plan, and the files: name in the data folder -> (Y, X).
 
@@ -40,7 +45,12 @@ def segment_lesson(
         Of :func:`.pairs.read_pairs`.
     plan
         Options of the fine-tuning.
+    synthetic
+        Synthetic images beside the planes; without any planes, all that is learned. Default: none.
     """
+    alone = synthetic is not None and not planes
+    if synthetic is not None and alone:
+        planes = synthetic.planes()
     held_out = hold_out(planes, plan.seed, instances=card.inference.separates_objects)
     truth = truth_folder(card)
     done = replace(
@@ -52,7 +62,40 @@ def segment_lesson(
         datasets=tuple(dict.fromkeys(f"{plane.source} (own annotation)" for plane in planes)),
         remarks=_remarks(held_out, len(planes)),
     )
-    return done, _files(planes, held_out, truth)
+    files = _files(planes, held_out, truth)
+    if synthetic is None or not (alone or synthetic.share):
+        return done, files
+    if alone:
+        said = (
+            "All images are synthetic, those that validate too: how good it is on real ones was "
+            "not measured."
+        )
+        return replace(done, datasets=_made_by(synthetic), remarks=f"{done.remarks} {said}"), files
+    said = (
+        f"{synthetic.share:.0%} of the crops are of {counted(len(synthetic.images), 'image')} that "
+        f"“{synthetic.name}” made"
+    )
+    if synthetic.rare_boost > 1:
+        said += f", those with few objects {synthetic.rare_boost:.3g} times as often"
+    done = replace(
+        done,
+        shares=tuple(synthetic.shares().items()),
+        magnify=_magnification(synthetic, card),
+        datasets=(*done.datasets, *_made_by(synthetic)),
+        remarks=f"{done.remarks} {said}.",
+    )
+    own = {f"{OWN}/{name}": array for name, array in files.items()}
+    return done, own | synthetic.files(truth)
+
+
+def _made_by(synthetic: SyntheticImages) -> tuple[str, ...]:
+    return (f"synthetic images by {synthetic.name}",)
+
+
+def _magnification(synthetic: SyntheticImages, card: ModelCard) -> float:
+    """Return by what synthetic images are brought to the pixel size of the model."""
+    own, wanted = synthetic.pixel_size_um, card.inference.pixel_size_um
+    return 1.0 if own is None or wanted is None else min(max(own / wanted, 0.1), 10.0)
 
 
 def _files(

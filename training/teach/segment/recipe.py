@@ -18,6 +18,8 @@ from napari_cytosynth.training.teach.plan import (
     training_block,
 )
 
+from .synthetic import sources
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -161,7 +163,11 @@ def _data(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
     }
     if plan.annotated:
         settings["annotated"] = ANNOTATED
-        settings["split"] = {"kind": "pixels", "use_all": not plan.held_out}
+        split = {"kind": "pixels", "use_all": not plan.held_out}
+        if plan.shares:
+            settings["sources"] = sources(dict(plan.shares), split, plan.magnify)
+        else:
+            settings["split"] = split
     else:
         settings["split"] = {"kind": "last", "count": plan.last}
     return settings

@@ -57,9 +57,7 @@ def narrowed(model: Model, planes: Sequence[StainedPlane]) -> Model:
     return replace(model, card=card, network=network, path=None)
 
 
-def _cut(
-    value: torch.Tensor, like: torch.Tensor, index: list[int], count: int
-) -> torch.Tensor:
+def _cut(value: torch.Tensor, like: torch.Tensor, index: list[int], count: int) -> torch.Tensor:
     """Return the rows of the wanted stains of a last layer, which may have several for each."""
     if value.shape == like.shape:
         return value
@@ -91,6 +89,9 @@ def _card(card: ModelCard, arguments: dict[str, Any], index: list[int]) -> Model
     own = inference.model_copy(update=cut | nothing)
     return card.model_copy(
         update={
-            "inference": own, "arguments": arguments, "metrics": [], "confidence_tests": [],
-        }  # fmt: skip
+            "inference": own,
+            "arguments": arguments,
+            "metrics": [],
+            "confidence_tests": [],
+        }
     )

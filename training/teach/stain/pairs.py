@@ -212,9 +212,7 @@ def _plane(
     return StainedPlane(name, image, stains, names, notes, step)
 
 
-def _known_scale(
-    shape: tuple[int, ...], source: Source, card: ModelCard
-) -> tuple[int, int] | None:
+def _known_scale(shape: tuple[int, ...], source: Source, card: ModelCard) -> tuple[int, int] | None:
     axes = [len(source.shape) - 2, len(source.shape) - 1]
     size = physical_pixel_size(source.geometry, axes) if source.geometry else None
     wanted = card.inference.pixel_size_um

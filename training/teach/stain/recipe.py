@@ -29,7 +29,7 @@ __all__ = ["STAINS", "check_stainer", "image_folders", "stain_folder", "stain_tr
 
 STAINS = "stains"
 _UNIT = "units of the stains that it was taught"
-_KEEP = 0.1
+_RATE, _KEEP = 1e-3, 0.01  # of an image alone, less is learned with smaller rates
 _FROM_SHIPPED = ("low", "high", "foreground_share", "foreground_level", "augment", "between")
 
 
@@ -91,7 +91,7 @@ def stain_tree(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
         "data": _data(card, plan),
         "network": network_block(card, plan, ("in_channels", "out_channels")),
         "loss": {"l1": 1.0, "ms_ssim": 1.0, "adversarial": 0.0, "feature_matching": 0.0},
-        "train": training_block(plan, keep=_KEEP, monitor="score"),
+        "train": training_block(plan, learning_rate=_RATE, keep=_KEEP, monitor="score"),
         "card": card_block(card, plan),
     }
 

@@ -71,7 +71,9 @@ class CurvePanel(QWidget):
         )
         self._start.setVisible(False)
         self._plots[1].addItem(self._start)
-        self._plots[1].setToolTip("The score, or of a generator the loss. The dashed line: the model that it started from.")
+        self._plots[1].setToolTip(
+            "The score; of a generator the loss. Dashed: the model that it started from."
+        )
         self._plots[0].setToolTip("Over optimiser steps; the mean of about a second.")
 
     @property

@@ -11,6 +11,7 @@ from magicgui.widgets import SpinBox as WholeBox
 
 from napari_cytosynth.errors import CytosynthError, InputError
 from napari_cytosynth.outcome import TRAIN_EXTRA
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.layers import region_layers
 from napari_cytosynth.widgets.common.parts import make_scrollable, narrow, plain_label, plain_row
 from napari_cytosynth.widgets.common.run_widget import RunWidget
@@ -19,9 +20,10 @@ from .curves import CurvePanel
 from .folder_panel import FolderPanel
 from .inputs.images import ImageRows
 from .inputs.stains import StainRows
+from .inputs.synthetic import SyntheticRows
 from .job import TrainOrder
 from .material import PairCopy, copy_pairs
-from .painting import HOW, add_strokes
+from .painting import HOW, add_phantom, add_strokes
 from .pair_rows import PairRows
 from .result.sharing import SharingRow
 
@@ -58,6 +60,7 @@ class TrainForm(RunWidget):
         self._teaches.changed.connect(self._on_task)
         self._kind.changed.connect(self._on_kind)
         self._paint.changed.connect(lambda *_: self.paint())
+        self._phantom.changed.connect(lambda *_: self.add_phantom())
         self._add.changed.connect(lambda *_: self._on_rows(1))
         self._remove.changed.connect(lambda *_: self._on_rows(-1))
         self._lay_out()
@@ -82,7 +85,14 @@ class TrainForm(RunWidget):
             name="kind", label="learns from", choices=[LAYERS, FOLDER], orientation="horizontal"
         )
         self._kind.value = LAYERS
-        return [self._teaches, *model, self._kind, *self._make_material(), *self._make_limits(), run]
+        return [
+            self._teaches,
+            *model,
+            self._kind,
+            *self._make_material(),
+            *self._make_limits(),
+            run,
+        ]
 
     def _make_material(self) -> list[Any]:
         self._pairs = PairRows(self._viewer)
@@ -90,11 +100,14 @@ class TrainForm(RunWidget):
         self._paint = PushButton(text="Paint", tooltip="Add a labels layer to paint strokes on.")
         self._add = PushButton(text="More", tooltip="Add another image with its labels.")
         self._remove = PushButton(text="Fewer", tooltip="Leave out the last image.")
+        self._phantom = PushButton(
+            text="Phantom", tooltip="Add simulated cells with their truth, to try it without data."
+        )
         self._next = PushButton(
             text="Where next?",
             tooltip="Go to the place, in the planes in view, of which the model is least certain.",
         )
-        self._painting = plain_row(self._paint, self._next, self._add, self._remove)
+        self._painting = plain_row(self._paint, self._phantom, self._next, self._add, self._remove)
         self._painting.label = " "
         self._sparse = CheckBox(
             name="sparse",
@@ -116,12 +129,14 @@ class TrainForm(RunWidget):
         self._hint.value = _HINT
         self._stains, self._images = StainRows(self._viewer), ImageRows(self._viewer)
         self._stains.label, self._images.label = "layers", "images"
+        self._synthetic = SyntheticRows()
+        self._synthetic.label = "synthetic"
         self._shift = PushButton(text="Shift", tooltip="Move the stain onto its image.")
         self._shift.label, self._shift.visible = " ", False
         self._folder = FolderPanel()
         self._folder.label = "folder"
         rows = [self._pairs, self._painting, self._sparse, self._outlined, self._hint]
-        return [*rows, self._stains, self._images, self._shift, self._folder]
+        return [*rows, self._synthetic, self._stains, self._images, self._shift, self._folder]
 
     def _make_limits(self) -> list[Any]:
         self.minutes = FloatSpinBox(
@@ -180,6 +195,11 @@ class TrainForm(RunWidget):
         return self._stains
 
     @property
+    def synthetic(self) -> Any:
+        """Synthetic images beside the pairs: sliders ``share`` and ``boost``."""
+        return self._synthetic
+
+    @property
     def images(self) -> Any:
         """Images of a generator: a list of (layer, class) as ``value``."""
         return self._images
@@ -208,6 +228,36 @@ class TrainForm(RunWidget):
     def folder(self) -> Any:
         """Path of the folder of images and truth."""
         return self._folder.path
+
+    def use_synthetic(self, generation: Any) -> None:
+        """Learn from the images and masks of a result of Generate, too.
+
+        Parameters
+        ----------
+        generation
+            A :class:`~napari_cytosynth.tasks.generate.Generation` with masks.
+        """
+        self._teaches.value, self._kind.value = "segment", LAYERS
+        self._pairs.value = [
+            (None, None) if any(map(_is_synthetic, pair)) else pair for pair in self._pairs.value
+        ]
+        self._synthetic.take(generation)
+        self._show_status(
+            "Choose the model to start from, paint on an image of yours too if you have one, and "
+            "press Train."
+        )
+
+    def add_phantom(self) -> None:
+        """Add simulated cells with their truth, and choose both in the first row that is free."""
+        image, labels = add_phantom(self._viewer)
+        rows = [pair for pair in self._pairs.value if pair[1] is not None]
+        self.reset_choices()
+        self._pairs.value = [*rows, (image, labels)]
+        self._sparse.value = False
+        self._show_status(
+            "Simulated cells: “truth” is what is right, everywhere (so “sparse strokes” is off). "
+            "Erase from it, or press Paint for strokes of your own instead."
+        )
 
     def paint(self) -> None:
         """Add a labels layer to paint on to the image of the first row without labels."""
@@ -241,9 +291,12 @@ class TrainForm(RunWidget):
         steps = int(self.steps.value)
         pairs: tuple[PairCopy, ...] = ()
         taught: tuple[Any, ...] = ()
+        synthetic = None
         if layers and task == "segment":
             shapes = self._outlined.value
-            pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse, outlined=shapes))
+            synthetic = self._synthetic.copies()
+            if synthetic is None or any(labels is not None for _, labels in self._pairs.value):
+                pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse, outlined=shapes))
         elif layers:
             taught = (self._stains if task == "stain" else self._images).copies()
         return TrainOrder(
@@ -258,6 +311,7 @@ class TrainForm(RunWidget):
             int(self.seed.value),
             taught=taught,
             offer_shift=self._may_offer_shift(),
+            synthetic=synthetic,
         )
 
     def _may_offer_shift(self) -> bool:
@@ -280,6 +334,8 @@ class TrainForm(RunWidget):
         layers, task = self._kind.value == LAYERS, self._teaches.value
         for part in (self._pairs, self._painting, self._sparse, self._outlined, self._hint):
             part.visible = layers and task == "segment"
+        shown = layers and task == "segment" and self._synthetic.generation is not None
+        self._synthetic.visible = shown
         self._stains.visible = layers and task == "stain"
         self._images.visible = layers and task == "generate"
         self._shift.visible = False
@@ -309,11 +365,15 @@ class TrainForm(RunWidget):
     def _enable_form(self, enabled: bool) -> None:
         for part in (
             self._teaches, self._model, self._source, self._browse, self._kind, self._pairs,
-            self._painting, self._stains, self._images, self._shift,
+            self._painting, self._synthetic, self._stains, self._images, self._shift,
             self._sparse, self._outlined, self._folder, self.minutes, self.new_name, self.seed,
             self.steps,
         ):  # fmt: skip
             part.enabled = enabled
+
+
+def _is_synthetic(layer: Any) -> bool:
+    return layer is not None and bool(layer.metadata.get(KEY, {}).get("synthetic"))
 
 
 def missing_extra() -> str:

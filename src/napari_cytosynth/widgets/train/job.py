@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.training.teach.process.messages import Event, Tuned
     from napari_cytosynth.training.teach.runs import OwnRun
+    from napari_cytosynth.training.teach.segment.synthetic import SyntheticImages
     from napari_cytosynth.zoo.card import ModelCard
 
     from .material import PairCopy
@@ -55,6 +56,8 @@ class TrainOrder:
         comparison.
     taught
         What a stainer or a generator learns, of layers, instead of pairs. Default: nothing.
+    synthetic
+        Synthetic images with masks beside the pairs. Default: None.
     offer_shift
         Whether a shift between image and stains is looked for first. Default: False.
     """
@@ -71,6 +74,7 @@ class TrainOrder:
     resume: OwnRun | None = None
     taught: tuple[Any, ...] = ()
     offer_shift: bool = False
+    synthetic: SyntheticImages | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +153,7 @@ def train(
         order.steps,
         order.seed,
         None if window is None else window.pixels,
+        order.synthetic,
     )
     try:
         tuned = tune(request, on_event, progress, enough)
@@ -174,6 +179,8 @@ def _planes(order: TrainOrder) -> tuple[Any, ...]:
         return ()
     if kind is not None and order.taught:
         return tuple(kind.read(order.taught, card, False))
+    if order.synthetic is not None and not order.pairs:
+        return ()
     return tuple(annotated_planes(order.pairs, sparse=order.sparse))
 
 

@@ -94,9 +94,7 @@ class RunningForm(TrainForm):
         waiting = self._run
         if waiting is not None:
             used = self._order_used
-            self._begin(
-                lambda: TrainOrder(pairs=used.pairs, taught=used.taught, resume=waiting)
-            )
+            self._begin(lambda: TrainOrder(pairs=used.pairs, taught=used.taught, resume=waiting))
 
     def pause(self) -> None:
         """End the process; what was learned up to the last whole epoch waits for Resume."""

@@ -21,7 +21,6 @@ from napari_cytosynth.training.teach.stain.pairs import read_stained
 from napari_cytosynth.training.teach.task import prepare
 from napari_cytosynth.zoo.card import Metric
 
-
 NONE = {"sigma_scale": None, "sigma_floor": None}
 
 
@@ -64,14 +63,12 @@ def test_a_stainer_learns_and_its_card_keeps_nothing_that_was_measured_before(
     assert "Neither its errors nor its objects were calibrated" in card.training.remarks
     held = tifffile.imread(made.parent / "data" / "held-out" / "image" / "001.tif")
     learned = tifffile.imread(made.parent / "data" / "learned" / "image" / "001.tif")
-    assert held.shape == (96, 32)
-    assert learned.shape == (96, 160 - 32 - 16)
+    assert held.shape == (1, 96, 32)
+    assert learned.shape == (1, 96, 160 - 32 - 16)
 
 
 @pytest.mark.parametrize("stem", [1, 2])
-def test_of_stains_that_are_left_out_the_new_model_makes_none(
-    make_stainer, pair, tmp_path, stem
-):
+def test_of_stains_that_are_left_out_the_new_model_makes_none(make_stainer, pair, tmp_path, stem):
     image, stains = pair
     start = make_stainer(example_size=(32, 32))
     if stem == 2:  # several rows of the last layer are of one stain
@@ -120,7 +117,7 @@ def test_a_shift_is_found_and_told_but_not_applied(make_stainer, tmp_path):
     remarks = ready.recipe.card.remarks
     assert re.search(r"“DNA” \d+ px lower and \d+ px further left. It was learned as", remarks)
     stains = tifffile.imread(ready.data_dir / "learned" / "stains" / "001.tif")
-    assert any(np.array_equal(stains, moved[rows]) for rows in (np.s_[67:], np.s_[:189]))
+    assert any(np.array_equal(stains[0], moved[rows]) for rows in (np.s_[67:], np.s_[:189]))
 
 
 def test_of_images_too_small_nothing_is_validated(make_stainer, cells, tmp_path):

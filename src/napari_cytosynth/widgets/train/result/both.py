@@ -83,8 +83,9 @@ def _first_image(folder: Path) -> Path:
     from napari_cytosynth.training.data.image_files import image_files
     from napari_cytosynth.training.teach.held_out import ALL, VALIDATING
     from napari_cytosynth.training.teach.material import IMAGES
+    from napari_cytosynth.training.teach.segment.synthetic import OWN
 
-    places = [folder / IMAGES, folder / VALIDATING / IMAGES, folder / ALL / IMAGES]
+    places = [folder / part / IMAGES for part in ("", OWN, VALIDATING, ALL)]
     found = next((place for place in places if place.is_dir()), None)
     if found is None:
         raise InputError("there is no image of one channel to compare them on.")

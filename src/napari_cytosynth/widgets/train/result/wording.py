@@ -42,7 +42,9 @@ def _figures(tuned: Tuned) -> str:
         return _NOT_VALIDATED[tuned.task]
     names = [name for name in ("score", "loss") if name in tuned.before and name in tuned.after]
     said = {"score": _SCORE.get(tuned.task, "score")}
-    figures = ", ".join(f"{said.get(n, n)} {tuned.before[n]:.3f} → {tuned.after[n]:.3f}" for n in names)
+    figures = ", ".join(
+        f"{said.get(n, n)} {tuned.before[n]:.3f} → {tuned.after[n]:.3f}" for n in names
+    )
     worse = "score" in names and tuned.after["score"] < tuned.before["score"]
     warning = f" ⚠ The {said['score']} got worse." if worse else ""
     return f"On what was held out, before → after: {figures}.{warning}"
