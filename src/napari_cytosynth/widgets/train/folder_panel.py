@@ -23,7 +23,7 @@ _HEIGHT = 130  # px
 _HOLDS = {
     "segment": "image, and mask or labels",
     "stain": "image, and stains",
-    "generate": "images, or a folder of them for each class",
+    "generate": "images, or class folders",
 }
 
 

@@ -130,13 +130,12 @@ class TrainForm(RunWidget):
         self._stains, self._images = StainRows(self._viewer), ImageRows(self._viewer)
         self._stains.label, self._images.label = "layers", "images"
         self._synthetic = SyntheticRows()
-        self._synthetic.label = "synthetic"
         self._shift = PushButton(text="Shift", tooltip="Move the stain onto its image.")
         self._shift.label, self._shift.visible = " ", False
         self._folder = FolderPanel()
         self._folder.label = "folder"
         rows = [self._pairs, self._painting, self._sparse, self._outlined, self._hint]
-        return [*rows, self._synthetic, self._stains, self._images, self._shift, self._folder]
+        return [*rows, *self._synthetic.rows, self._stains, self._images, self._shift, self._folder]
 
     def _make_limits(self) -> list[Any]:
         self.minutes = FloatSpinBox(
@@ -335,7 +334,7 @@ class TrainForm(RunWidget):
         for part in (self._pairs, self._painting, self._sparse, self._outlined, self._hint):
             part.visible = layers and task == "segment"
         shown = layers and task == "segment" and self._synthetic.generation is not None
-        self._synthetic.visible = shown
+        self._synthetic.show(shown)
         self._stains.visible = layers and task == "stain"
         self._images.visible = layers and task == "generate"
         self._shift.visible = False
@@ -345,6 +344,7 @@ class TrainForm(RunWidget):
         self._task = str(self._teaches.value)
         self._model.offer(self._task)
         self._folder.expect(self._task)
+        self._show_status("")
         self._on_kind()
 
     def _on_model(self, *arguments: Any) -> None:
@@ -365,11 +365,12 @@ class TrainForm(RunWidget):
     def _enable_form(self, enabled: bool) -> None:
         for part in (
             self._teaches, self._model, self._source, self._browse, self._kind, self._pairs,
-            self._painting, self._synthetic, self._stains, self._images, self._shift,
+            self._painting, self._stains, self._images, self._shift,
             self._sparse, self._outlined, self._folder, self.minutes, self.new_name, self.seed,
             self.steps,
         ):  # fmt: skip
             part.enabled = enabled
+        self._synthetic.enable(enabled)
 
 
 def _is_synthetic(layer: Any) -> bool:

@@ -48,7 +48,7 @@ def test_what_generate_made_is_learned(
     )
     made._panel.teach.native.click()
     assert opened == ["Train"]
-    assert not train.synthetic.native.isHidden()
+    assert not train.synthetic.share.native.isHidden()
     assert train.pairs.value == [(None, None)]
     train.synthetic.share.value, train.synthetic.boost.value = 0.3, 2.0
     train.run()
@@ -64,7 +64,7 @@ def test_what_generate_made_is_learned(
     assert train.wait(20)
     assert len(tuning.requests[1].planes) == 1
     train.synthetic._leave.native.click()
-    assert train.synthetic.native.isHidden()
+    assert train.synthetic.share.native.isHidden()
     train.run()
     assert train.wait(20)
     assert tuning.requests[2].synthetic is None

@@ -46,7 +46,7 @@ def find_shift(planes: Sequence[Any]) -> ShiftOffer | None:
         return None
     down, right = planes[0].step
     shifts = {one.name: (one.down * down, one.right * right) for one in found}
-    advice = "Shift moves its layer there; Train again learns it as it lies."
+    advice = "Shift moves its layer onto the image; Train again learns it as it lies."
     return ShiftOffer(shifts, f"{offset_words(found)} {advice}")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, FloatSlider, PushButton
+from magicgui.widgets import FloatSlider, PushButton
 
-from napari_cytosynth.widgets.common.parts import align_captions, plain_label
+from napari_cytosynth.widgets.common.parts import plain_label
 
 if TYPE_CHECKING:
     from napari_cytosynth.training.teach.segment.synthetic import SyntheticImages
@@ -21,8 +21,8 @@ FINDING = (
 """What the study of synthetic data has found, as in docs/studies.md."""
 
 
-class SyntheticRows(Container[Any]):
-    """How many crops are of synthetic images, and how often those with few objects are drawn."""
+class SyntheticRows:
+    """Rows of a form: the share of synthetic images, and of those with few objects among them."""
 
     def __init__(self) -> None:
         self._generation: Any = None
@@ -50,10 +50,9 @@ class SyntheticRows(Container[Any]):
         self._finding.value = FINDING
         self._leave = PushButton(text="Leave them out")
         self._leave.label = " "
-        parts = [self._said, self.share, self.boost, self._finding, self._leave]
-        super().__init__(widgets=parts, labels=True)
-        self.margins = (0, 0, 0, 0)
-        align_captions(self)
+        self.rows: list[Any] = [
+            self._said, self.share, self.boost, self._finding, self._leave,
+        ]  # fmt: skip
         self._leave.changed.connect(lambda *_: self.take(None))
 
     @property
@@ -64,13 +63,23 @@ class SyntheticRows(Container[Any]):
     def take(self, generation: Any) -> None:
         """Take the images of a result of Generate; None leaves them out and hides the rows."""
         self._generation = generation
-        self.visible = generation is not None
+        self.show(generation is not None)
         if generation is not None:
             count = len(generation.images)
             self._said.value = (
                 f"{count} synthetic image{'s' * (count != 1)} with masks, by {generation.model}. "
                 "Without labels above, they are all that is learned."
             )
+
+    def show(self, shown: bool) -> None:
+        """Show or hide the rows."""
+        for row in self.rows:
+            row.visible = shown
+
+    def enable(self, enabled: bool) -> None:
+        """Enable or disable the rows."""
+        for row in self.rows:
+            row.enabled = enabled
 
     def copies(self) -> SyntheticImages | None:
         """Return a copy of them with the settings; None without any.
