@@ -59,7 +59,7 @@ class FakeTuning:
         images = out / "data" / "image"
         for plane in () if images.exists() else self.requests[0].planes:
             images.mkdir(parents=True)
-            tifffile.imwrite(images / "1.tif", plane.image)
+            tifffile.imwrite(images / "1.tif", plane.image, photometric="minisblack")
         for each in ("recipe.yaml", name):
             (out / each).write_text("{}")
 

@@ -61,8 +61,9 @@ def _cut(value: torch.Tensor, like: torch.Tensor, index: list[int], count: int) 
     """Return the rows of the wanted stains of a last layer, which may have several for each."""
     if value.shape == like.shape:
         return value
-    rows = value.unflatten(0, (count, -1))
-    return rows[index].flatten(0, 1)
+    rows = value.reshape(count, -1, *value.shape[1:])
+    kept: torch.Tensor = rows[index].flatten(0, 1)
+    return kept
 
 
 def _same(model: Model, network: torch.nn.Module, index: list[int]) -> bool:
@@ -82,7 +83,7 @@ def _card(card: ModelCard, arguments: dict[str, Any], index: list[int]) -> Model
         for name in ("output_channels", "channel_roles", "output_scaling")
         if (values := getattr(inference, name))
     }
-    nothing = {
+    nothing: dict[str, Any] = {
         "uncertainty": None, "doubt": [], "sigma_scale": None, "sigma_slope": None,
         "sigma_floor": None, "sigma_samples": None, "object_channel": None,
     }  # fmt: skip

@@ -94,7 +94,7 @@ class ModelChoice(ComboBox):
         if task != self._task:
             self._task, self._extra = task, []
             self.refresh()
-            self.value = CHOOSE if self._ask else self.choices[0]
+            self.value = CHOOSE if self._ask else str(self.choices[0])
 
     def card(self, source: str | None = None) -> ModelCard | None:
         """Return the card of a model, or None where it is not on this machine.

@@ -341,7 +341,10 @@ class TrainForm(RunWidget):
         self._folder.visible = not layers
 
     def _on_task(self, *_: Any) -> None:
-        self._task = str(self._teaches.value)
+        task = str(self._teaches.value)
+        if task == self._task:  # the same again, as when layers come and go
+            return
+        self._task = task
         self._model.offer(self._task)
         self._folder.expect(self._task)
         self._show_status("")
