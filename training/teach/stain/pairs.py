@@ -190,7 +190,7 @@ def _plane(
     notes: tuple[str, ...],
 ) -> StainedPlane:
     """Return a plane cut to where everything lies, at a scale that the model knows."""
-    box = _common(np.isfinite(stains).all(axis=0, keepdims=True)[0])
+    box = _common(np.logical_and.reduce(np.isfinite(stains)))
     image, stains = np.array(image[:, *box]), stains[:, *box]
     if min(image.shape[1:]) < LEAST_SIDE:
         raise InputError(

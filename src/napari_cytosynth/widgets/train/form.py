@@ -78,9 +78,9 @@ class TrainForm(RunWidget):
             name="teaches",
             label="model that",
             choices=[("segments", "segment"), ("stains", "stain"), ("generates", "generate")],
-            value="segment",
             orientation="horizontal",
         )
+        self._teaches.value = "segment"
         self._kind = RadioButtons(
             name="kind", label="learns from", choices=[LAYERS, FOLDER], orientation="horizontal"
         )

@@ -174,11 +174,12 @@ def _planes(order: TrainOrder) -> tuple[Any, ...]:
         from napari_cytosynth.zoo.loading import load_model
 
         card = load_model(order.model, "cpu").card
-    kind = None if card is None else kind_of(card)
+    if card is not None:
+        kind = kind_of(card)
+        if order.taught:
+            return tuple(kind.read(order.taught, card, False))
     if order.data_dir is not None:
         return ()
-    if kind is not None and order.taught:
-        return tuple(kind.read(order.taught, card, False))
     if order.synthetic is not None and not order.pairs:
         return ()
     return tuple(annotated_planes(order.pairs, sparse=order.sparse))

@@ -29,6 +29,7 @@ class ModelComparison:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
+        self._task = "segment"
         self.layers: list[Any] = []
 
     def show(self, result: TrainResult) -> None:
@@ -36,6 +37,7 @@ class ModelComparison:
         self.remove()
         if result.before is None or result.after is None:
             return
+        self._task = result.tuned.task
         self._add(result.before, "before", 0.0)
         self._add(result.after, "after", _APART)
         self._bring_into_view()
@@ -48,15 +50,17 @@ class ModelComparison:
             self._viewer.reset_view()
 
     def _add(self, found: Any, title: str, widths: float) -> None:
-        if hasattr(found, "labels"):
+        if self._task == "segment":
             self._add_objects(found, title, widths)
-        elif hasattr(found, "mean"):
+        elif self._task == "stain":
             self._add_stains(found, title, widths)
         else:
-            grid = _grid(np.asarray(found.images))
-            place = {"scale": np.ones(2), "translate": (0.0, widths * grid.shape[1])}
-            rgb = grid.ndim == 3
-            self.layers.append(self._viewer.add_image(grid, name=title, rgb=rgb, **place))
+            self._add_images(found, title, widths)
+
+    def _add_images(self, found: Any, title: str, widths: float) -> None:
+        grid, rgb = _grid(np.asarray(found.images)), found.images.shape[1] == 3
+        move = (0.0, widths * grid.shape[1])
+        self.layers.append(self._viewer.add_image(grid, name=title, rgb=rgb, translate=move))
 
     def _add_objects(self, found: Any, title: str, widths: float) -> None:
         labels, about, _ = found.to_layers()[1]
