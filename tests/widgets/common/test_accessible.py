@@ -1,4 +1,4 @@
-"""The frame around the part of a form that the keyboard is at, in both of napari's themes."""
+"""What must be seen in both of napari's themes: where the keyboard is, and what folds away."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cytosynth.widgets.common.folds import Fold
 from napari_cytosynth.widgets.common.parts import make_scrollable
 
 KINDS = (QLineEdit, QPushButton, QSlider, QCheckBox, QComboBox, QTableWidget)
@@ -34,6 +35,7 @@ def form(request, qtbot):
     layout = QVBoxLayout(form)
     for kind in KINDS:
         layout.addWidget(kind())
+    layout.addWidget(Fold("Advanced"))
     make_scrollable(form)
     qtbot.addWidget(form)
     with qtbot.waitExposed(form):
@@ -44,18 +46,20 @@ def form(request, qtbot):
     return form
 
 
-def edge(part: QWidget) -> np.ndarray:
-    """Return the colours (N, 3) of the first and last row of a part, as its window shows it."""
-    area = QRect(part.mapTo(part.window(), QPoint(0, 0)), part.size())
-    image = part.window().grab(area).toImage().convertToFormat(QImage.Format.Format_RGB32)
-    corners = [(x, y) for x in range(image.width()) for y in (0, image.height() - 1)]
-    return np.array([image.pixelColor(*place).getRgb()[:3] for place in corners])
+def written(form: QWidget, part: QWidget) -> np.ndarray:
+    """Return where (Y, X) a part has the colour of the theme's text, as its window shows it."""
+    area = QRect(part.mapTo(form, QPoint(0, 0)), part.size())
+    image = form.grab(area).toImage().convertToFormat(QImage.Format.Format_RGB32)
+    places = np.ndindex(image.height(), image.width())
+    colours = np.array([image.pixelColor(x, y).getRgb()[:3] for y, x in places])
+    text = get_theme(form.property("theme")).text.as_rgb_tuple()[:3]
+    like = np.abs(colours - text).max(axis=1) < 40
+    return like.reshape(image.height(), image.width())
 
 
 def framed(form: QWidget, part: QWidget) -> bool:
-    """Return whether the outermost pixels have the colour of the theme's text."""
-    text = get_theme(form.property("theme")).text.as_rgb_tuple()[:3]
-    return bool((np.abs(edge(part) - text).max(axis=1) < 40).mean() > 0.9)
+    """Return whether the first and the last row of a part have the colour of the text."""
+    return bool(written(form, part)[[0, -1]].mean() > 0.9)
 
 
 def test_the_part_that_the_tab_key_comes_to_has_a_frame(form, qtbot):
@@ -69,6 +73,11 @@ def test_the_part_that_the_tab_key_comes_to_has_a_frame(form, qtbot):
     assert framed(form, part)
     form.findChild(QPushButton).setFocus()
     assert not framed(form, part)
+
+
+def test_the_arrow_of_a_folded_part_has_the_colour_of_the_text(form):
+    button = form.findChild(Fold).toggleButton()
+    assert written(form, button)[:, :16].any()  # left of the title
 
 
 def test_what_goes_away_or_is_clicked_leaves_no_frame(form, qtbot):
