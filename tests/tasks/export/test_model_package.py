@@ -217,3 +217,13 @@ def test_the_source_of_a_network_needs_nothing_but_torch(architecture):
     imported = {line.split()[1].split(".")[0] for line in source.splitlines()
                 if line.startswith(("import ", "from "))}  # fmt: skip
     assert imported <= {"__future__", "collections", "itertools", "torch", "typing"}
+
+
+def test_the_source_brings_along_what_its_module_takes_from_another():
+    names: dict[str, type[torch.nn.Module]] = {}
+    exec(standalone_source("Pix2PixHD"), names)  # as a reader of the package does
+    network = names["Exported"](width=8, downsamplings=1, global_blocks=1, smooth=2)
+    plain = names["Exported"](width=8, downsamplings=1, global_blocks=1)
+    plain.load_state_dict(network.state_dict())
+    x = torch.rand(1, 1, 32, 32)
+    assert network.eval()(x).std() < plain.eval()(x).std()

@@ -44,7 +44,8 @@ class FieldErrors:
     inside
         Whether the pixel lies in a structure, real or predicted.
     spreads
-        Standard deviation over ``views`` and over ``samples``, where there are any.
+        What may widen the curve, by name, such as the standard deviation over ``views`` and
+        over ``samples``, in units of the network's output.
     """
 
     group: str
@@ -72,7 +73,7 @@ def pooled_curve(fields: Sequence[FieldErrors], counting: Sequence[str]) -> Erro
 
 def common_spreads(fields: Sequence[FieldErrors]) -> list[str]:
     """Return the names of the spreads that all fields have."""
-    return [name for name in ("views", "samples") if all(name in one.spreads for one in fields)]
+    return [name for name in fields[0].spreads if all(name in one.spreads for one in fields)]
 
 
 def _constant(fields: Sequence[FieldErrors]) -> Sigma:
@@ -167,8 +168,7 @@ def choose(judged: pd.DataFrame) -> tuple[str, ...]:
         As :func:`judge` returns it.
     """
     names = list(judged["rival"].unique())
-    spreads = [name for name in ("views", "samples") if f"{BRIGHTNESS}, {name}" in names]
-    rivals = _rivals(spreads)
+    rivals = _rivals([n.removesuffix(" alone") for n in names if n.endswith(" alone")])
     chosen = BRIGHTNESS
     for name in rivals:
         if name != chosen and _beats(judged, name, chosen):

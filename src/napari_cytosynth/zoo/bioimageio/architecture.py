@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from napari_cytosynth import models
@@ -47,4 +48,24 @@ def standalone_source(architecture: str) -> str:
     """
     module, _, network = ARCHITECTURES[architecture].partition(":")
     file = Path(models.__file__).with_name(f"{module.rpartition('.')[2]}.py")
-    return file.read_text("utf-8") + _CLASS.format(name=CLASS, network=network)
+    return _with_siblings(file) + _CLASS.format(name=CLASS, network=network)
+
+
+def _with_siblings(file: Path) -> str:
+    """Return the source of a module, with the definitions that it imports from its siblings.
+
+    They find what they use among the imports of the module: torch and its ``nn``.
+    """
+    source = file.read_text("utf-8")
+    lines = source.splitlines(keepends=True)
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            sibling = file.with_name(f"{node.module}.py").read_text("utf-8")
+            wanted = {alias.name for alias in node.names}
+            found = [
+                ast.get_source_segment(sibling, definition) or ""
+                for definition in ast.parse(sibling).body
+                if getattr(definition, "name", None) in wanted
+            ]
+            lines[node.lineno - 1 : node.end_lineno] = ["\n\n" + "\n\n\n".join(found) + "\n\n"]
+    return "".join(lines)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_cytosynth.tasks.segment.confidence import sure_enough
 
 from .decoding import ComponentDecoder
-from .grid import Block
-from .plane import LazyPlane
+from .grid import Block, grown
+from .plane import LazyPlane, WindowArray
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,9 +57,9 @@ def segment_field(
         margin, align = known.margin, known.align
     # what is too small, and reaches into the field, is seen whole
     margin = max(margin, min(run.options.min_size, _WIDEST))
-    window = _grown(field, shape, margin, math.lcm(stride, align))
-    probability = _WindowArray.of(shape, window)
-    flows = _WindowArray.of((2, *shape), window) if run.by_flows else None
+    window = grown(field, shape, margin, math.lcm(stride, align))
+    probability = WindowArray.zeros(shape, window)
+    flows = WindowArray.zeros((2, *shape), window) if run.by_flows else None
     run.predict(plane, run.scalings(plane), probability, flows, progress, window)
     threshold = run.options.threshold
     decoder: BlockDecoder = ComponentDecoder(probability, threshold)
@@ -95,47 +94,3 @@ def _cut(
     ):
         cut[side] |= goes_on
     return cut
-
-
-def _grown(
-    field: tuple[slice, slice], shape: tuple[int, int], margin: int, align: int
-) -> tuple[slice, slice]:
-    """Return a field with a margin around it, from multiples of a number to such or the end."""
-    rows, columns = (
-        slice(
-            max(one.start - margin, 0) // align * align,
-            min(-(-(one.stop + margin) // align) * align, size),
-        )
-        for one, size in zip(field, shape, strict=True)
-    )
-    return rows, columns
-
-
-@dataclass(frozen=True, eq=False)
-class _WindowArray:
-    """An array as large as a plane, of which only a window is there; axes before Y, X are whole."""
-
-    shape: tuple[int, ...]
-    data: npt.NDArray[np.float32]
-    origin: tuple[int, int]
-
-    @classmethod
-    def of(cls, shape: tuple[int, ...], window: tuple[slice, slice]) -> _WindowArray:
-        rows, columns = window
-        sides = (rows.stop - rows.start, columns.stop - columns.start)
-        data = np.zeros((*shape[:-2], *sides), np.float32)
-        return cls(shape, data, (rows.start, columns.start))
-
-    def _inside(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
-        places = [
-            slice(one.start - first, one.stop - first)
-            for one, first in zip(key[-2:], self.origin, strict=True)
-        ]
-        return (*key[:-2], *places)
-
-    def __getitem__(self, key: tuple[Any, ...]) -> npt.NDArray[np.float32]:
-        part: npt.NDArray[np.float32] = self.data[self._inside(key)]
-        return part
-
-    def __setitem__(self, key: tuple[Any, ...], value: npt.NDArray[np.float32]) -> None:
-        self.data[self._inside(key)] = value

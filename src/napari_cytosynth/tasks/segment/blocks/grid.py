@@ -67,17 +67,24 @@ def grown(
 ) -> tuple[slice, slice]:
     """Return rows and columns with a margin around them, within a plane of a shape.
 
-    They begin at multiples of `align`. Default: 1.
+    They begin at multiples of `align`, and end there or with the plane. Default: 1.
     """
     high, wide = (
-        slice(max(one.start - margin, 0) // align * align, min(one.stop + margin, size))
+        slice(
+            max(one.start - margin, 0) // align * align,
+            min(-(-(one.stop + margin) // align) * align, size),
+        )
         for one, size in zip(window, shape, strict=True)
     )
     return high, wide
 
 
 def plan_blocks(
-    shape: tuple[int, int], margin: int = 0, align: int = 1, block: int | None = None
+    shape: tuple[int, int],
+    margin: int = 0,
+    align: int = 1,
+    block: int | None = None,
+    unit: int = 1,
 ) -> Iterator[Block]:
     """Yield the blocks of a plane, row by row.
 
@@ -91,8 +98,10 @@ def plan_blocks(
         Windows begin at multiples of this. Default: 1.
     block
         Side of a block in px. Default: None, 2048.
+    unit
+        The side is made a multiple of this. Default: 1.
     """
-    block = block or BLOCK
+    block = -(-(block or BLOCK) // unit) * unit
     for top in range(0, shape[0], block):
         rows = slice(top, min(top + block, shape[0]))
         for left in range(0, shape[1], block):

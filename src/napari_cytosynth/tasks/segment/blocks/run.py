@@ -24,10 +24,11 @@ from napari_cytosynth.tasks.segment.run.model_run import ModelRun
 
 from .decoding import ComponentDecoder, FlowDecoder, GapDecoder
 from .files import MOST_ROWS, PlaneFiles, scratch_array
+from .grid import grown, plan_blocks
 from .inside import InsidePlane, Limited
 from .joining import join_blocks, number_objects
-from .plane import LazyPlane
-from .stages import Stages
+from .plane import LazyPlane, WindowArray
+from .stages import Stages, part_of
 from .tables import measure_blocks
 
 if TYPE_CHECKING:
@@ -219,30 +220,51 @@ class BlockedRun(ModelRun):
         progress: Progress,
         part: tuple[slice, slice] | None = None,
     ) -> None:
-        """Run the network on the tiles of the plane, or of a part of it."""
+        """Run the network on the tiles of the plane, or of a part of it.
+
+        What a block needs is read once, and its result is written once: tiles are smaller than
+        the chunks of files.
+        """
         from napari_cytosynth.inference.normalise import tile_transform
 
-        inference = self.model.card.inference
-        count = len(inference.output_channels)
         if all(scaling.scale == 0 for scaling in scalings):
             self.add_nothing_to_find()
             return
+        wanted = None if self.inside is None else self.inside.near(self._reach())
+        geometry = self.predictor.geometry
+        blocks = list(plan_blocks(plane.shape[1:], unit=geometry.stride))
+        parts = [(one.rows, one.columns) for one in blocks] if part is None else [part]
+        transform = tile_transform(scalings)
+        targets = [probability] if flows is None else [probability, flows]
+        for number, place in enumerate(parts):
+            if wanted is not None and not wanted(*place):
+                continue
+            window = grown(place, plane.shape[1:], geometry.halo, geometry.stride)
+            found = [WindowArray.zeros(one.shape, place) for one in targets]
+            self.predictor.predict(
+                WindowArray.read(plane, window),
+                transform=transform,
+                activation=self.model.card.inference.activations,
+                out=self._split(*found),
+                part=place,
+                wanted=wanted,
+                progress=part_of(progress, number, len(parts)),
+            )
+            for target, one in zip(targets, found, strict=True):
+                target[(*(slice(None),) * (len(target.shape) - 2), *place)] = one.data
+        self.add_messages(*self.predictor.messages)
+
+    def _split(self, probability: Any, flows: Any = None) -> ChannelSplit:
+        """Return what takes the network's output, and puts its channels where they belong."""
+        inference = self.model.card.inference
         everywhere = (slice(None), slice(None))
         found = inference.channel_of("foreground") or 0
         arrays: dict[int, Any] = {found: (probability, everywhere)}
         if flows is not None:
             for number, channel in enumerate(self.flow_channels):
                 arrays[channel] = flows, (number, *everywhere)
-        self.predictor.predict(
-            plane,
-            transform=tile_transform(scalings),
-            activation=inference.activations,
-            out=ChannelSplit(arrays, (count, *plane.shape[1:]), self.check_result),
-            part=part,
-            wanted=None if self.inside is None else self.inside.near(self._reach()),
-            progress=progress,
-        )
-        self.add_messages(*self.predictor.messages)
+        shape = (len(inference.output_channels), *probability.shape)
+        return ChannelSplit(arrays, shape, self.check_result)
 
     def _reach(self) -> int:
         """Return how far around the region the network's output matters to objects in it."""

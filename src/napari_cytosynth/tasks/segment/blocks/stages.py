@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
 
-__all__ = ["Stages"]
+__all__ = ["Stages", "part_of"]
 
 _STAGES = {"network": 0.88, "objects": 0.06, "table": 0.03, "pyramid": 0.03}
 """About how the time of a run is spent."""
@@ -36,3 +36,15 @@ class Stages:
     def end(self) -> None:
         """Report that everything is done."""
         self._tick(_UNITS, _UNITS, "done")
+
+
+def part_of(progress: Progress, number: int, count: int) -> Progress:
+    """Return the progress of one of several parts of a run, in thousandths of it."""
+    if count == 1:
+        return progress
+
+    def report(done: int, total: int, message: str, /) -> None:
+        whole = 1000 * number + 1000 * done // max(total, 1)
+        progress(whole, 1000 * count, f"{message} (block {number + 1} of {count})")
+
+    return report
