@@ -84,8 +84,8 @@ def test_what_goes_away_or_is_clicked_leaves_no_frame(form, qtbot):
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
     button, box = form.findChild(QPushButton), form.findChild(QCheckBox)
     assert framed(form, button)
-    button.deleteLater()
-    qtbot.waitUntil(lambda: form.findChild(QPushButton) is None)
+    with qtbot.waitSignal(button.destroyed):
+        button.deleteLater()
     qtbot.mouseClick(box, Qt.MouseButton.LeftButton)
     box.setFocus(Qt.FocusReason.MouseFocusReason)
     qtbot.keyClick(box, Qt.Key.Key_Tab)
