@@ -162,6 +162,7 @@ class _Ring(QWidget):
 
     def __init__(self, part: QWidget) -> None:
         super().__init__(part)
+        self._part = part
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setGeometry(part.rect())
         part.installEventFilter(self)
@@ -169,12 +170,12 @@ class _Ring(QWidget):
 
     def eventFilter(self, part: QObject | None, event: QEvent | None) -> bool:
         if event is not None and event.type() == QEvent.Type.Resize:
-            self.setGeometry(self.parentWidget().rect())
+            self.setGeometry(self._part.rect())
         return False
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
-        pen = QPen(self.parentWidget().palette().windowText().color())
+        pen = QPen(self._part.palette().windowText().color())
         pen.setWidth(_RING)
         painter.setPen(pen)
         inset = _RING // 2
@@ -184,4 +185,6 @@ class _Ring(QWidget):
 
 def _by_keyboard(part: QWidget) -> bool:
     """Return whether the Tab key or a letter with Alt has moved the focus."""
-    return bool(part.window().testAttribute(Qt.WidgetAttribute.WA_KeyboardFocusChange))
+    window = part.window()
+    attribute = Qt.WidgetAttribute.WA_KeyboardFocusChange
+    return window is not None and bool(window.testAttribute(attribute))
