@@ -13,12 +13,13 @@ AIM, SECONDS = 20, 6.0
 
 def frames(viewer, seconds):
     """Pan for some seconds, each frame drawn; return how many there were, and the longest."""
+    camera = getattr(viewer, "scene", viewer).camera
     canvas = viewer.window._qt_viewer.canvas.native
     made, longest, begun = 0, 0.0, time.perf_counter()
     while time.perf_counter() - begun < seconds:
         start = time.perf_counter()
         angle = 2 * np.pi * (start - begun)
-        viewer.camera.center = (0, 128 + 20 * np.sin(angle), 128 + 20 * np.cos(angle))
+        camera.center = (0, 128 + 20 * np.sin(angle), 128 + 20 * np.cos(angle))
         QApplication.processEvents()
         canvas.repaint()
         longest = max(longest, time.perf_counter() - start)
