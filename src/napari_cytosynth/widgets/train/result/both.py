@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_cytosynth.progress import Progress
     from napari_cytosynth.training.teach.process.messages import Tuned
     from napari_cytosynth.training.teach.runs import OwnRun
-    from napari_cytosynth.widgets.train.job import TrainOrder
+    from napari_cytosynth.widgets.train.order import TrainOrder
 
 __all__ = ["compare_models"]
 

@@ -11,7 +11,7 @@ from napari_cytosynth.tasks.common.layers import layer_geometry
 from napari_cytosynth.widgets.common.layers import take_out
 
 if TYPE_CHECKING:
-    from napari_cytosynth.widgets.train.job import TrainResult
+    from napari_cytosynth.widgets.train.order import TrainResult
 
 __all__ = ["ModelComparison"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_cytosynth.training.teach.process.messages import Tuned
-    from napari_cytosynth.widgets.train.job import TrainResult
+    from napari_cytosynth.widgets.train.order import TrainResult
 
 __all__ = ["describe"]
 
