@@ -57,5 +57,5 @@ def plane_offsets(planes: Sequence[StainedPlane]) -> list[Offset]:
 
 def offset_words(offsets: Sequence[Offset]) -> str:
     """Return a sentence on shifted stains; empty if there are none."""
-    said = ", ".join(f"“{one.name}” {in_words(one.down, one.right)}" for one in offsets)
+    said = ", ".join(f"“{one.name}” about {in_words(one.down, one.right)}" for one in offsets)
     return f"A stain seems to lie beside its image: {said}." if said else ""

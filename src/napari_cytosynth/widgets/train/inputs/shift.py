@@ -60,7 +60,11 @@ def move_stain(image: Any, stain: Any, shift: tuple[float, float]) -> None:
     shift
         By how many px of the image it lies lower, and further right.
     """
-    world = world_matrix(geometry_of(image))[-3:-1, -3:-1] @ np.asarray(shift)
+    known = geometry_of(image)
+    units = known.get("units")
+    if units is not None:  # the layers may be in different ones
+        units = (*units[:-2], *stain.units[-2:])
+    world = world_matrix(known, units)[-3:-1, -3:-1] @ np.asarray(shift)
     affine = np.asarray(geometry_of(stain).get("affine", np.eye(3)))[-3:-1, -3:-1]
     moved = np.array(stain.translate, float)
     moved[-2:] -= np.linalg.solve(affine, world)
