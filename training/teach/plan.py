@@ -61,6 +61,8 @@ class TuningPlan:
         Folders of synthetic images, with their part of the crops. Default: none.
     magnify
         Magnification of the crops of synthetic images. Default: 1.
+    pixel_size_um
+        Of the images that are learned. Default: None, that of the model to start from.
     steps
         Optimiser steps, rounded up to whole epochs. Default: 270.
     minutes
@@ -85,6 +87,7 @@ class TuningPlan:
     classes: bool = False
     shares: tuple[tuple[str, float], ...] = ()
     magnify: float = 1.0
+    pixel_size_um: float | None = None
     steps: int = STEPS
     minutes: float | None = None
     seed: int = 0
@@ -159,7 +162,7 @@ def card_block(card: ModelCard, plan: TuningPlan) -> dict[str, Any]:
     return {
         "title": card.title,
         "objects": inference.objects,
-        "pixel_size_um": inference.pixel_size_um,
+        "pixel_size_um": plan.pixel_size_um or inference.pixel_size_um,
         "licence": card.licence,
         "datasets": list(plan.datasets),
         "tags": card.tags,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["segment_lesson"]
 
+_SAME = 1.05  # pixel sizes that differ by less are one
+
 
 def segment_lesson(
     card: ModelCard,
@@ -52,15 +54,16 @@ def segment_lesson(
     if synthetic is not None and alone:
         planes = synthetic.planes()
     held_out = hold_out(planes, plan.seed, instances=card.inference.separates_objects)
-    truth = truth_folder(card)
+    truth, size = truth_folder(card), _pixel_size(card, planes)
     done = replace(
         plan,
+        pixel_size_um=size,
         truth=truth,
         annotated=True,
         held_out=bool(held_out.masks),
         prevalence=expected_prevalence(card),
         datasets=tuple(dict.fromkeys(f"{plane.source} (own annotation)" for plane in planes)),
-        remarks=_remarks(held_out, len(planes)),
+        remarks=_remarks(held_out, len(planes)) + _other_scale(card, size),
     )
     files = _files(planes, held_out, truth)
     if synthetic is None or not (alone or synthetic.share):
@@ -80,7 +83,7 @@ def segment_lesson(
     done = replace(
         done,
         shares=tuple(synthetic.shares().items()),
-        magnify=_magnification(synthetic, card),
+        magnify=_magnification(synthetic, size or card.inference.pixel_size_um),
         datasets=(*done.datasets, *_made_by(synthetic)),
         remarks=f"{done.remarks} {said}.",
     )
@@ -92,9 +95,29 @@ def _made_by(synthetic: SyntheticImages) -> tuple[str, ...]:
     return (f"synthetic images by {synthetic.name}",)
 
 
-def _magnification(synthetic: SyntheticImages, card: ModelCard) -> float:
-    """Return by what synthetic images are brought to the pixel size of the model."""
-    own, wanted = synthetic.pixel_size_um, card.inference.pixel_size_um
+def _pixel_size(card: ModelCard, planes: Sequence[AnnotatedPlane]) -> float | None:
+    """Return the pixel size of the planes, where it is known and not that of the model.
+
+    They are learned as they are: so that is the size which the new model knows.
+    """
+    sizes = [plane.pixel_size_um for plane in planes]
+    known = [size for size in sizes if size is not None]
+    if not known or len(known) < len(sizes) or max(known) > _SAME * min(known):
+        return None
+    size, own = float(np.median(known)), card.inference.pixel_size_um
+    return None if own is not None and max(size / own, own / size) <= _SAME else size
+
+
+def _other_scale(card: ModelCard, size: float | None) -> str:
+    own = card.inference.pixel_size_um
+    if size is None or own is None:
+        return ""
+    return f" Its images have {size:.3g} µm per pixel, those of the start model {own:.3g}."
+
+
+def _magnification(synthetic: SyntheticImages, wanted: float | None) -> float:
+    """Return by what synthetic images are brought to the pixel size that is learned."""
+    own = synthetic.pixel_size_um
     return 1.0 if own is None or wanted is None else min(max(own / wanted, 0.1), 10.0)
 
 

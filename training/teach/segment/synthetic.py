@@ -87,7 +87,9 @@ class SyntheticImages:
     def planes(self) -> list[AnnotatedPlane]:
         """Return them as images that are wholly annotated: there are no others."""
         return [
-            AnnotatedPlane(self.name, image, objects, np.ones(objects.shape, np.uint8))
+            AnnotatedPlane(
+                self.name, image, objects, np.ones(objects.shape, np.uint8), self.pixel_size_um
+            )
             for image, objects in zip(self.images, self.objects, strict=True)
         ]
 

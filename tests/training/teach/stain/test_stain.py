@@ -115,7 +115,7 @@ def test_a_shift_is_found_and_told_but_not_applied(make_stainer, tmp_path):
         ]
     ready = prepare(model, [(image, {"DNA": moved})], tmp_path / "run", steps=1)
     remarks = ready.recipe.card.remarks
-    assert re.search(r"“DNA” about \d+ px lower and \d+ px further left. It was learned as", remarks)
+    assert re.search(r"“DNA” about \d+ px lower and \d+ px further left. It was", remarks)
     stains = tifffile.imread(ready.data_dir / "learned" / "stains" / "001.tif")
     assert any(np.array_equal(stains[0], moved[rows]) for rows in (np.s_[67:], np.s_[:189]))
 
