@@ -11,7 +11,7 @@ from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 from .comparison import compare_with_real, geometry_of
 from .remarks import figure_of_test
-from .second_opinion import compare_models
+from .second_opinion import RealStain, compare_models
 from .trust_panel import REAL_COMPARISON
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Comparisons:
         """Compare a new result from now on."""
         self._live, self._remover = live, remover
         self._panel.offer_stains(live.staining.channels)
+        run = live.staining.run
+        self._panel.offer_models(None if run is None else run.model.card)
         self._match()
         self.compare(alone=self._panel.is_open(REAL_COMPARISON))
 
@@ -196,14 +198,21 @@ class Comparisons:
         if model == OTHER:
             panel.opinion.value = "⚠ Choose a model first."
             return
-        staining, request = live.staining, live.request
+        staining, request, real = live.staining, live.request, self._chosen_real(live)
         panel.ask.text = "Cancel"
         panel.opinion.value = "Asking …"
         self._models.start(
-            lambda progress: compare_models(staining, request, model, progress, stain),
+            lambda progress: compare_models(staining, request, model, progress, stain, real),
             lambda outcome: self._on_models_compared(live, outcome),
             lambda tick: setattr(panel.opinion, "value", f"{tick.message} …"),
         )
+
+    def _chosen_real(self, live: LiveStain) -> RealStain | None:
+        """Return the real stain that is chosen for the comparison; None without one."""
+        layer, name = self._panel.compare_with.value, self._panel.compare_as.value
+        if layer is None or name is None:
+            return None
+        return RealStain(LayerSnapshot.of(layer), name, geometry_of(live.mean_layer(name)))
 
     def _on_models_compared(self, live: LiveStain, outcome: Outcome[DisagreementResult]) -> None:
         panel = self._panel

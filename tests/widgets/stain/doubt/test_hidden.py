@@ -6,6 +6,9 @@ from time import thread_time
 
 import numpy as np
 
+from napari_cytosynth.widgets.stain.doubt.sentences import about_hidden
+from napari_cytosynth.widgets.stain.hiding import SpreadRule
+
 DNA, OUTLINES = "DNA · virtual · cells", "DNA · doubt of nuclei"
 
 
@@ -82,6 +85,13 @@ def test_one_view_and_a_card_that_knows_ask_for_the_search_first(
 def without_views(staining):
     staining.view_std = None
     return staining
+
+
+def test_a_spread_of_nearly_nothing_is_said_in_words():
+    spread = np.linspace(0, 1e-9, 100, dtype=np.float32)
+    rule = SpreadRule(np.ones(100, np.float32), spread, lambda _, own: own)
+    told = about_hidden(0.99, {"AGP": rule}, [], None, "")
+    assert told.endswith("(from less than 0.01 times the usual on).")
 
 
 def test_data_of_the_users_own_are_left_alone(viewer, found):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["about_hidden", "about_nuclei", "joined", "nothing_to_find", "what_it_will_tell"]
 
+_LEAST_TIMES = 0.01
 _WRONG = "not there, or not in that shape"
 
 
@@ -134,8 +135,12 @@ def _pixels(rules: Mapping[str, SpreadRule], fraction: float) -> str:
     names = joined(list(rules))
     if fraction >= 1:
         return f"Hidden: all of {names}."
-    limits = ", ".join(f"{rule.limit(fraction):.2g}" for rule in rules.values())
+    limits = ", ".join(_times(rule.limit(fraction)) for rule in rules.values())
     return (
         f"Hidden in {names}: the {100 * fraction:.3g} % of the stain where the views differ most "
         f"for its brightness (from {limits} times the usual on)."
     )
+
+
+def _times(limit: float) -> str:
+    return f"{limit:.2g}" if limit >= _LEAST_TIMES else f"less than {_LEAST_TIMES}"
