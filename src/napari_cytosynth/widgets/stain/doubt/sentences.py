@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["about_hidden", "about_nuclei", "joined", "nothing_to_find", "what_it_will_tell"]
 
 _LEAST_TIMES = 0.01
+_HARDLY = 0.2  # of a nucleus: so few are expected to be wrong
 _WRONG = "not there, or not in that shape"
 
 
@@ -69,7 +70,9 @@ def about_nuclei(objects: Any) -> str:
         )
         return " ".join([f"{count} {_named(what, stain)}.", *objects.messages]) + order
     wrong = objects.expected_wrong
-    about = f"about {wrong:.0f}" if wrong >= 1 else "hardly any"
+    about = f"about {wrong:.0f}" if wrong >= 1 else f"about {wrong:.1f}"
+    if wrong < _HARDLY:
+        about = "hardly any"
     return (
         f"{count} {_named(what, stain)}. By the sum of their doubts {about} of them are {_WRONG}, "
         "if this image is like those of the calibration."
