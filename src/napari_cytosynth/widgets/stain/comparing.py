@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_cytosynth.widgets.common.jobs import Outcome
+    from napari_cytosynth.zoo.card import ModelCard
 
     from .comparison import ComparisonResult
     from .live import LiveStain
@@ -74,12 +75,17 @@ class Comparisons:
         """The runners of both comparisons."""
         return (self._real, self._models)
 
+    @property
+    def _card(self) -> ModelCard | None:
+        """Card of the model of the result in view; None if it is not known."""
+        run = None if self._live is None else self._live.staining.run
+        return None if run is None else run.model.card
+
     def take(self, live: LiveStain, remover: LayerRemover) -> None:
         """Compare a new result from now on."""
         self._live, self._remover = live, remover
         self._panel.offer_stains(live.staining.channels)
-        run = live.staining.run
-        self._panel.offer_models(None if run is None else run.model.card)
+        self._panel.offer_models(self._card)
         self._match()
         self.compare(alone=self._panel.is_open(REAL_COMPARISON))
 
@@ -154,8 +160,7 @@ class Comparisons:
             panel.show_cells(None)
             self._end_difference()
         elif self._live is not None and self._remover is not None:
-            card = panel.other_model.card(self._live.request.model)
-            sentences = [outcome.value.sentence, figure_of_test(card, name)]
+            sentences = [outcome.value.sentence, figure_of_test(self._card, name)]
             panel.agreement.value = " ".join(filter(None, sentences))
             panel.show_cells(outcome.value.table)
             with self._view.quiet():
