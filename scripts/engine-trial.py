@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.loading import Model
 
     Run = Callable[[np.ndarray], np.ndarray]
+
+
+OPENVINO, NNCF = "openvino", "nncf"  # of packages that no extra installs
 
 
 def pairs(folder: Path, truth: str, model: Model) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -67,7 +70,7 @@ def plain(model: Model) -> Run:
 def openvino(converted: Any, precision: str) -> Run:
     """Return a run of a converted network."""
     settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": 1}
-    request = import_module("openvino").Core().compile_model(converted, "CPU", settings)
+    request = resolve_name(OPENVINO).Core().compile_model(converted, "CPU", settings)
     request = request.create_infer_request()
     return lambda image: np.array(request.infer({0: image})[0])
 
@@ -77,13 +80,13 @@ def engines(model: Model, calibration: list[np.ndarray]) -> dict[str, Run]:
     found = {"PyTorch, float32": plain(model), "ours, float32": ours(model, "float32")}
     start = time.process_time()
     example = torch.from_numpy(calibration[0])
-    converted = import_module("openvino").convert_model(model.network, example_input=example)
+    converted = resolve_name(OPENVINO).convert_model(model.network, example_input=example)
     echo(f"converted for OpenVINO in {time.process_time() - start:.1f} s")
     found["OpenVINO, float32"] = openvino(converted, "f32")
     if has_bfloat16():
         found["ours, bfloat16"] = ours(model, "bfloat16")
         found["OpenVINO, bfloat16"] = openvino(converted, "bf16")
-    nncf = import_module("nncf")
+    nncf = resolve_name(NNCF)
     small = nncf.quantize(converted, nncf.Dataset(calibration), subset_size=len(calibration))
     found["OpenVINO, int8"] = openvino(small, "bf16" if has_bfloat16() else "f32")
     return found

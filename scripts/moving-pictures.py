@@ -7,13 +7,18 @@ Usage:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
 from PIL import Image
+from qtpy.QtWidgets import QApplication
+from scipy import ndimage
 
 from napari_cytosynth.widgets.demo.generate import GenerateScene
 from napari_cytosynth.widgets.demo.scene import settle, show_caption
@@ -71,10 +76,55 @@ def generate(viewer: Any) -> Iterator[Image.Image]:
         yield frame(viewer)
 
 
+def painted(truth: Any) -> Iterator[Any]:
+    """Yield what is painted, step by step: background beside the cells, then the cells."""
+    beside = (ndimage.grey_dilation(truth, size=(7, 7)) > 0) & (truth == 0)
+    strokes = beside.astype(np.uint16)
+    yield strokes
+    for numbers in np.array_split(np.unique(truth[truth > 0]), 3):
+        strokes = np.where(np.isin(truth, numbers), truth + 1, strokes).astype(np.uint16)
+        yield strokes
+
+
+def loop(viewer: Any) -> Iterator[Image.Image]:
+    """Paint, train, compare and keep: the training is a real one, of two epochs."""
+    os.environ["CYTOSYNTH_HOME"] = tempfile.mkdtemp()
+    viewer.window._qt_viewer.dockLayerControls.hide()
+    _, train = viewer.window.add_plugin_dock_widget("napari-cytosynth", "Train")
+    train.add_phantom()
+    image, truth = viewer.layers
+    pixels = np.array(truth.data)
+    viewer.layers.remove(truth)
+    train.sparse.value, train.model.value = True, "phase-cells-unet"
+    train.pairs.value = [(image, None)]
+    train.paint()
+    settle(train, 1)
+    yield frame(viewer)
+    strokes = viewer.layers.selection.active
+    for strokes.data in painted(pixels):
+        settle(train, 0.3)
+        yield frame(viewer)
+    train.steps.value = 60
+    train.run()
+    seen = 0
+    while train.busy:
+        QApplication.processEvents()
+        time.sleep(0.02)
+        if len(train.curves.scores) > seen:
+            seen += 1
+            yield from [frame(viewer)] * 3
+    settle(train, 1)
+    yield from [frame(viewer)] * 6
+    train.keep()
+    settle(train, 1)
+    yield frame(viewer)
+
+
 PICTURES: dict[str, Callable[[Any], Iterator[Image.Image]]] = {
     "moving-threshold": threshold,
     "moving-stain": stain,
     "moving-generate": generate,
+    "moving-loop": loop,
 }
 
 

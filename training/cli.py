@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_cytosynth.console import CommandParser, echo
-from napari_cytosynth.errors import Cancelled, RecipeError
+from napari_cytosynth.errors import Cancelled, CytosynthError, RecipeError
 from napari_cytosynth.outcome import STOPPED, TRAIN_EXTRA, WRONG_INPUT, run_command
 from napari_cytosynth.training.cluster.arguments import add_arguments, from_arguments
 from napari_cytosynth.training.cluster.job import EXIT_NOT_RETRYABLE
@@ -121,7 +121,7 @@ def _train(arguments: argparse.Namespace) -> str:
             else write_slurm(job, arguments.slurm, arguments.out)
         )
         return f"Written: {', '.join(map(str, files))}"
-    from napari_cytosynth.training.loop.processes import is_first
+    from napari_cytosynth.training.loop.processes import is_first, lost_another
     from napari_cytosynth.training.run.fit import check_start, train
     from napari_cytosynth.training.run.rounds import is_done
 
@@ -140,6 +140,13 @@ def _train(arguments: argparse.Namespace) -> str:
         folder = train(recipe, arguments.data_dir, out, resume=resume)
     except KeyboardInterrupt as error:
         raise Cancelled(_kept(out)) from error
+    except RuntimeError as error:
+        if not lost_another(error):
+            raise
+        raise CytosynthError(
+            "Another process of this training has ended; what it wrote says why. torchrun starts "
+            "all of them again, from the last epoch, as often as --max-restarts allows."
+        ) from error
     message = "It was finished before:" if finished else "Model written to"
     return f"{message} {folder}" if is_first() else ""
 

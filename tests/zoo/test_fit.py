@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -78,3 +81,24 @@ def test_a_network_that_gives_images_does_not_encode(tmp_path, tiny_model):
     edit(folder, task="encode", channel_roles=[])
     with pytest.raises(ModelError, match="returns an array of shape"):
         load_network(folder)
+
+
+TRITON = """
+import sys
+from napari_cytosynth.zoo.model_files import load_network
+load_network(sys.argv[1])
+assert "torch._dynamo" in sys.modules, "the case is not given"
+print("imported" if "triton" in sys.modules else "left alone")
+from torch.utils._triton import has_triton_package
+print(has_triton_package())
+"""
+
+
+def test_no_triton_is_imported_beside_the_window(tiny_model, tmp_path):
+    """Beside Mesa's OpenGL its import ends napari; later it is found as before."""
+    (tmp_path / "triton").mkdir()
+    (tmp_path / "triton" / "__init__.py").touch()
+    command = [sys.executable, "-c", TRITON, str(saved(tmp_path, tiny_model))]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert run.stdout.split("\n")[:2] == ["left alone", "True"], run.stderr

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_cytosynth.training.data.findings import Findings
 
-__all__ = ["Offset", "estimate_offset", "finite_plane", "report_offsets", "structure"]
+__all__ = ["Offset", "estimate_offset", "finite_plane", "in_words", "report_offsets", "structure"]
 
 _register: Any = phase_cross_correlation  # it has no types
 
@@ -181,7 +181,8 @@ def estimate_offset(image: Structure, other: Structure) -> tuple[int, int] | Non
     return (down, right) if best > _GAIN * now and best > _LIKE else None
 
 
-def _words(down: int, right: int) -> str:
+def in_words(down: int, right: int) -> str:
+    """Return a shift in words: ``3 px lower and 5 px further left``."""
     parts = []
     if down:
         parts.append(f"{abs(down)} px {'lower' if down > 0 else 'higher'}")
@@ -214,12 +215,12 @@ def report_offsets(
     if len(shifted) > 2 and max(far) <= 2:
         down, right = (round(float(value)) for value in middle)
         report.warnings.append(
-            f"The {what} lies about {_words(down, right)} than the image in {len(shifted)} of "
+            f"The {what} lies about {in_words(down, right)} than the image in {len(shifted)} of "
             f"{total} pairs looked at: {named([item.name for item in shifted])}. {advice}"
         )
     else:
         report.warnings.extend(
-            f"The {what} of “{item.name}” lies {_words(item.down, item.right)} than its image. "
+            f"The {what} of “{item.name}” lies {in_words(item.down, item.right)} than its image. "
             f"{advice}"
             for item in shifted
         )

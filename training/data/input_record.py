@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["QUANTILES", "input_looks", "input_quantiles"]
+    from napari_cytosynth.zoo.card import ModelCard
+
+__all__ = ["QUANTILES", "input_looks", "input_quantiles", "start_inputs", "widened"]
 
 QUANTILES = ("0.1", "1", "5", "25", "50", "75", "95", "99", "99.9")
 
@@ -43,3 +45,29 @@ def input_looks(images: Sequence[NDArray[np.float32]]) -> dict[str, tuple[float,
         (C, Y, X) of each image, scaled as at inference.
     """
     return look_limits([looks(image[0]) for image in images])
+
+
+def start_inputs(card: ModelCard) -> dict[str, Any]:
+    """Return the record of a model whose knowledge a run keeps: see :func:`widened`."""
+    return {"quantiles": card.inference.input_quantiles, "looks": card.inference.input_looks}
+
+
+def widened(
+    ranges: dict[str, tuple[float, float]], summary: dict[str, Any], name: str
+) -> dict[str, tuple[float, float]]:
+    """Return ranges of the training images, and of those of the model that the run starts from.
+
+    Parameters
+    ----------
+    ranges
+        What is measured -> its smallest and largest value.
+    summary
+        Of the run; ``start_inputs`` are those of the model that it starts from.
+    name
+        Entry of them.
+    """
+    before = summary.get("start_inputs", {}).get(name, {})
+    return {
+        key: (min(low, before[key][0]), max(high, before[key][1])) if key in before else (low, high)
+        for key, (low, high) in ranges.items()
+    }

@@ -193,4 +193,6 @@ class DiffusionModule(NetworkModule):
 
     def configure_optimizers(self) -> Any:
         """Make the optimiser and schedule of the denoiser alone."""
-        return optimiser_config(self.denoiser.parameters(), self.recipe.train, self.total_steps)
+        return optimiser_config(
+            self.denoiser.parameters(), self.recipe.train, self.total_steps, self.spent
+        )

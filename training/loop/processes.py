@@ -34,6 +34,7 @@ __all__ = [
     "hold_lock",
     "interruptible",
     "is_first",
+    "lost_another",
     "run_on_first",
     "strategy",
 ]
@@ -65,6 +66,13 @@ def run_on_first(work: Callable[[], None]) -> None:
         raise failed
     if not succeeded[0]:
         raise OutputError("The first process could not end the round; it says why.")
+
+
+def lost_another(error: RuntimeError) -> bool:
+    """Return whether an error says that another process of the training has ended."""
+    if not (torch.distributed.is_available() and torch.distributed.is_torchelastic_launched()):
+        return False
+    return isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error)
 
 
 def check_started(train: TrainRecipe) -> None:

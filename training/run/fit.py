@@ -67,6 +67,7 @@ _HINTS = (
     r"The dirpath has changed from",  # a folder that was moved goes on all the same
     r".*Checkpoint directory .* exists and is not empty",
     r".*does not have many workers",
+    r"The `srun` command is available",  # of a machine with SLURM, outside of a job
     r".*is smaller than the logging interval",
     r".*Experiment logs directory",
     r".*isinstance\(treespec, LeafSpec\)",
@@ -314,12 +315,12 @@ class _Round:
             echo(note)
         callbacks, best, clock = self._callbacks(data, module, before)
         epochs = stop_at_epoch or self.recipe.train.max_epochs
-        trainer = _trainer(
-            self.recipe, self.out, callbacks, epochs, self.precision, begins=not resume
-        )
         with interruptible(), warnings.catch_warnings():
             for hint in _HINTS:
                 warnings.filterwarnings("ignore", hint)
+            trainer = _trainer(
+                self.recipe, self.out, callbacks, epochs, self.precision, begins=not resume
+            )
             trainer.fit(
                 module,
                 datamodule=data,

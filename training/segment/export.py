@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_cytosynth.inference.predictor import activated
+from napari_cytosynth.training.data.input_record import widened
 from napari_cytosynth.training.reports.model_export import network_facts, save_trained
 from napari_cytosynth.training.reports.records import write_json
 from napari_cytosynth.training.reports.run_folder import CHOSEN
 from napari_cytosynth.zoo.card import Inference
 
 from .decoding import choose_decoding, choose_part_sizes
-from .kept_settings import KEPT, kept_fields, widened
+from .kept_settings import KEPT, kept_fields
 from .thresholds import (
     Predictions,
     by_source,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_cytosynth.training.data.input_record import start_inputs
 from napari_cytosynth.training.data.wording import counted
 from napari_cytosynth.zoo.loading import load_model
 
@@ -26,7 +27,6 @@ __all__ = [
     "kept_fields",
     "settings_record",
     "start_threshold",
-    "widened",
 ]
 
 KEPT = ("threshold", "min_size", "diameter", "splitting", "flows", "confidence", "expected")
@@ -102,13 +102,12 @@ def _partly_known(recipe: SegmentRecipe) -> dict[str, Any]:
             f"it starts from, “{card.name}”, cannot be kept: {reason}."
         )
     kept = card.inference.model_dump(mode="json", include=set(KEPT))
-    inputs = {"quantiles": card.inference.input_quantiles, "looks": card.inference.input_looks}
     begins = f"Settings of objects are as for the model that it starts from, “{card.name}”"
     note = f"{begins}."
     if recipe.trains_on_validation:
         note += " Not validated: no strokes are left out of training."
     return {
-        "start_inputs": inputs,
+        "start_inputs": start_inputs(card),
         "settings_from": "start",
         "settings_note": note,
         "kept_settings": kept,
@@ -143,27 +142,6 @@ def kept_fields(summary: dict[str, Any]) -> dict[str, Any] | None:
     """
     kept: dict[str, Any] | None = summary.get("kept_settings")
     return kept
-
-
-def widened(
-    ranges: dict[str, tuple[float, float]], summary: dict[str, Any], name: str
-) -> dict[str, tuple[float, float]]:
-    """Return ranges of the training images, and of those of the model that the run starts from.
-
-    Parameters
-    ----------
-    ranges
-        What is measured -> its smallest and largest value.
-    summary
-        Of the run, with its :func:`settings_record`.
-    name
-        Entry of its ``start_inputs``.
-    """
-    before = summary.get("start_inputs", {}).get(name, {})
-    return {
-        key: (min(low, before[key][0]), max(high, before[key][1])) if key in before else (low, high)
-        for key, (low, high) in ranges.items()
-    }
 
 
 def _warned(note: str) -> dict[str, Any]:

@@ -76,6 +76,12 @@ def _score(recipe: StainRecipe, model: Path, data_dir: Path, options: ScoreOptio
     return score(recipe, model, data_dir, options)
 
 
+def _settings_record(recipe: StainRecipe, data: Any) -> dict[str, Any]:
+    from .export import settings_record
+
+    return settings_record(recipe)
+
+
 STAIN = Task(
     recipe=StainRecipe,
     data=_data,
@@ -87,4 +93,5 @@ STAIN = Task(
     score_names=score_names,
     check_part=_check_part,
     score=_score,
+    settings_record=_settings_record,
 )

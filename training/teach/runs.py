@@ -15,7 +15,7 @@ from napari_cytosynth.zoo.card.record import LONGEST_NAME
 from napari_cytosynth.zoo.own import models_folder
 from napari_cytosynth.zoo.settings import home
 
-from .recipe import plain_name
+from .plan import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

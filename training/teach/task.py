@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.arguments import check_flag, check_number, check_whole
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_cytosynth.progress import Progress
-    from napari_cytosynth.training.segment.recipe import SegmentRecipe
+    from napari_cytosynth.training.recipe.base import Recipe
     from napari_cytosynth.zoo.loading import Model
 
-    from .pairs import AnnotatedPlane
-    from .strokes import HeldOut
+    from .segment.synthetic import SyntheticImages
 
 __all__ = ["PreparedTuning", "begin_folder", "fine_tune", "prepare", "prepare_planes"]
 
@@ -41,7 +40,7 @@ class PreparedTuning:
         What ``cytosynth train RECIPE --data-dir DATA --out OUT --auto-resume`` takes.
     """
 
-    recipe: SegmentRecipe
+    recipe: Recipe
     recipe_file: Path
     data_dir: Path
     out: Path
@@ -53,28 +52,49 @@ def fine_tune(
     out: str | os.PathLike[str],
     *,
     sparse: bool = True,
+    synthetic: Any = None,
+    synthetic_share: float = 0.5,
+    rare_boost: float = 1.0,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Path:
-    """Teach a segmentation model your images, from a few strokes or corrected objects.
+    """Teach a model your images: strokes or objects, measured stains, or images alone.
 
     Parameters
     ----------
     model
         Model to start from, as in :func:`~napari_cytosynth.load_model`.
     pairs
-        (image, labels) of arrays or layers, both (Y, X) or stacks of planes (…, Y, X), copied
-        when the training begins; or (image, labels, annotated), with the labels and the mask
-        ``annotated`` that Segment saves: 1 where all is known, 2 where only the class of the
-        pixel is, 0 elsewhere. Of stacks, planes without annotation are left out.
+        What is learned, of arrays or layers, copied when the training begins.
+
+        For a model that segments: (image, labels), both (Y, X) or stacks of planes (…, Y, X); or
+        (image, labels, annotated), with the labels and the mask ``annotated`` that Segment saves:
+        1 where all is known, 2 where only the class of the pixel is, 0 elsewhere. Of stacks,
+        planes without annotation are left out.
+
+        For a virtual stainer: (image, stains). The image is (…, Y, X), of several channels or
+        focal planes (…, K, Y, X), or a list of K. Stains are a dictionary: name, as of the model,
+        -> image; those that are left out, the new model does not make. Layers count where they
+        lie in the world: they are cut to the overlap, and resampled to the image.
+
+        For a generator: images (…, Y, X) or (…, C, Y, X); with classes, (image, class) each.
     out
         Folder of the run. If the same training was interrupted there, it goes on.
     sparse
-        In labels of pairs of two, 0 is unpainted, 1 background, and 2 and up are objects. An
-        object with paint all around teaches its outline, another one only where it is painted.
+        For a model that segments: in labels of pairs of two, 0 is unpainted, 1 background, and 2
+        and up are objects. An object with paint all around teaches its outline, another one only
+        where it is painted.
         False: 0 is background, and everything is known. Default: True.
+    synthetic
+        For a model that segments: images with masks of :func:`~napari_cytosynth.generate` that are
+        learned beside the pairs; with no pairs, alone. None (default): none.
+    synthetic_share
+        Part of the crops that is of synthetic images, from 0 to 0.9. Default: 0.5.
+    rare_boost
+        How many times as often the third of the synthetic images with the least covered is drawn,
+        from 1 to 10. Default: 1, all alike.
     minutes
         Time of training and validation, to which the schedule is fitted. None (default): `steps`
         decide.
@@ -109,13 +129,25 @@ def fine_tune(
 
     Notes
     -----
-    One in five objects and strokes is held out of training; before and after are measured on
-    these. Of fewer than five objects none is held out, and the card says “not validated”.
+    One in five objects and strokes is held out of training, or one in five images (of fewer than
+    five, a fifth of each); before and after are measured on these: a loss, and IoU, AP or, of
+    stains, PCC. Where there is too little to hold any out, the card says “not validated”.
+
+    What a stainer's card says of its errors and doubts was measured on the weights of before, and
+    is left out; so is what a generator's card says of its images.
     """
     report = resolve_progress(progress)
     try:
+        made = None if synthetic is None else _synthetic(synthetic, synthetic_share, rare_boost)
         prepared = prepare(
-            model, pairs, out, sparse=sparse, minutes=minutes, steps=steps, seed=seed
+            model,
+            pairs,
+            out,
+            sparse=sparse,
+            synthetic=made,
+            minutes=minutes,
+            steps=steps,
+            seed=seed,
         )
         from napari_cytosynth.training.run.fit import train
 
@@ -135,6 +167,7 @@ def prepare(
     out: str | os.PathLike[str],
     *,
     sparse: bool = True,
+    synthetic: SyntheticImages | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -145,23 +178,38 @@ def prepare(
     ----------
     model, pairs, out, sparse, minutes, steps, seed
         See :func:`fine_tune`.
+    synthetic
+        Images with masks beside the pairs. Default: none.
 
     Raises
     ------
     CytosynthError
         As :func:`fine_tune` does.
     """
-    from .pairs import read_pairs
+    from .kinds import kind_of
 
-    planes = read_pairs(pairs, sparse=check_flag(sparse, "sparse"))
-    return prepare_planes(model, planes, out, minutes=minutes, steps=steps, seed=seed)
+    source = load_model(model, "cpu")
+    kind = kind_of(source.card)
+    sparse = check_flag(sparse, "sparse")
+    alone = synthetic is not None and not len(pairs)
+    planes = [] if alone else kind.read(pairs, source.card, sparse)
+    return prepare_planes(
+        source, planes, out, synthetic=synthetic, minutes=minutes, steps=steps, seed=seed
+    )
+
+
+def _synthetic(generation: Any, share: float, boost: float) -> SyntheticImages:
+    from .segment.synthetic import SyntheticImages
+
+    return SyntheticImages.of(generation, share, boost)
 
 
 def prepare_planes(
     model: str | os.PathLike[str] | Model,
-    planes: Sequence[AnnotatedPlane],
+    planes: Sequence[Any],
     out: str | os.PathLike[str],
     *,
+    synthetic: SyntheticImages | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -171,7 +219,9 @@ def prepare_planes(
     Parameters
     ----------
     planes
-        Of :func:`~.pairs.read_pairs`.
+        Of :attr:`.kinds.TuningKind.read`.
+    synthetic
+        See :func:`prepare`.
     model, out, minutes, steps, seed
         See :func:`fine_tune`.
 
@@ -180,16 +230,10 @@ def prepare_planes(
     CytosynthError
         As :func:`fine_tune` does.
     """
+    from .kinds import kind_of
     from .material import write_material
-    from .recipe import (
-        STEPS,
-        TuningPlan,
-        expected_prevalence,
-        plain_name,
-        truth_folder,
-        tuning_recipe,
-    )
-    from .strokes import hold_out
+    from .plan import STEPS, TuningPlan, plain_name
+    from .recipe import tuning_recipe
 
     seed = check_whole(seed, "seed", 0, 2**31)
     if steps is not None:
@@ -197,23 +241,15 @@ def prepare_planes(
     if minutes is not None:
         minutes = check_number(minutes, "minutes", 0.01, _MOST_MINUTES)
     folder, source = user_path(out).absolute(), load_model(model, "cpu")
-    card = source.card
-    held_out = hold_out(planes, seed, instances=card.inference.separates_objects)
-    plan = TuningPlan(
-        start=_place(source, folder),
-        name=plain_name(folder.name),
-        truth=truth_folder(card),
-        annotated=True,
-        held_out=bool(held_out.masks),
-        prevalence=expected_prevalence(card),
-        steps=steps or STEPS,
-        minutes=minutes,
-        seed=seed,
-        datasets=tuple(dict.fromkeys(f"{plane.source} (own annotation)" for plane in planes)),
-        remarks=_remarks(held_out, len(planes)),
-    )
-    recipe = tuning_recipe(card, plan)
-    data_dir = write_material(folder, planes, held_out, plan.truth)
+    kind = kind_of(source.card)
+    plan = TuningPlan("", plain_name(folder.name), steps=steps or STEPS, minutes=minutes, seed=seed)
+    if synthetic is None:
+        source = kind.narrowed(source, planes)
+        plan, files = kind.lesson(source.card, planes, plan)
+    else:
+        plan, files = kind.with_synthetic(source.card, planes, plan, synthetic)
+    recipe = tuning_recipe(source.card, replace(plan, start=_place(source, folder)))
+    data_dir = write_material(folder, files)
     return PreparedTuning(recipe, begin_folder(recipe, folder), data_dir, folder)
 
 
@@ -226,19 +262,7 @@ def _place(model: Model, out: Path) -> str:
     return str(model.path.absolute()) if model.origin == "path" else model.source
 
 
-def _remarks(held_out: HeldOut, planes: int) -> str:
-    from napari_cytosynth.training.data.wording import counted
-
-    learned = (
-        f"Taught {counted(held_out.objects, 'object')} or strokes of objects in "
-        f"{counted(planes, 'image')}."
-    )
-    if held_out.masks:
-        return f"{learned} {held_out.held_objects} of them were held out to validate on."
-    return f"{learned} Not validated: too few of them to hold any out."
-
-
-def begin_folder(recipe: SegmentRecipe, out: Path) -> Path:
+def begin_folder(recipe: Recipe, out: Path) -> Path:
     """Write the recipe, unless a run has begun there, which keeps its own to be compared."""
     from napari_cytosynth.training.reports.run_folder import holds_run, write_recipe
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import ModelError, UnknownArchitectureError
@@ -9,6 +11,7 @@ from napari_cytosynth.errors import ModelError, UnknownArchitectureError
 from .text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import torch
@@ -93,7 +96,7 @@ def _shapes(inference: Inference, network: nn.Module) -> tuple[tuple[int, ...], 
     import torch
 
     outputs = len(inference.output_channels)
-    with torch.inference_mode(), torch.device("meta"):
+    with _without_triton(), torch.inference_mode(), torch.device("meta"):
         if inference.task == "generate":
             found = _generated(inference, network)
             return tuple(found.shape), (1, outputs, *inference.example_size)
@@ -103,6 +106,28 @@ def _shapes(inference: Inference, network: nn.Module) -> tuple[tuple[int, ...], 
         if inference.task == "encode":  # a vector for each image, of any length
             return tuple(found.shape), (1, *found.shape[-1:])
         return tuple(found.shape), (1, outputs, side, side)
+
+
+@contextmanager
+def _without_triton() -> Iterator[None]:
+    """Keep torch from importing triton, which comes with its build for CUDA.
+
+    Some layers on the device "meta" import ``torch._dynamo``, and that triton. After OpenGL by
+    Mesa has drawn napari's window, this import ends the process: both bring an LLVM along.
+    """
+    if "triton" in sys.modules or "torch._dynamo" in sys.modules:
+        yield
+        return
+    import torch.utils._triton
+
+    sys.modules["triton"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.modules.pop("triton", None)
+        for function in vars(torch.utils._triton).values():  # who asks later gets the truth
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 def _generated(inference: Inference, network: nn.Module) -> torch.Tensor:

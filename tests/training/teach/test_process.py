@@ -11,7 +11,6 @@ from filelock import FileLock
 
 import napari_cytosynth as cytosynth
 from napari_cytosynth.errors import CytosynthError, RecipeError
-from napari_cytosynth.training.teach.pairs import read_pairs
 from napari_cytosynth.training.teach.process.child import tune
 from napari_cytosynth.training.teach.process.messages import (
     Learned,
@@ -20,6 +19,7 @@ from napari_cytosynth.training.teach.process.messages import (
     TuningRequest,
 )
 from napari_cytosynth.training.teach.process.run import tune_in_process
+from napari_cytosynth.training.teach.segment.pairs import read_pairs
 
 # each process imports torch anew
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

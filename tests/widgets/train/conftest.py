@@ -14,7 +14,7 @@ import torch
 from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
 from napari_cytosynth.training.teach.process.child import tune
 from napari_cytosynth.training.teach.process.messages import Learned, Previewed, Scored, Tuned
-from napari_cytosynth.zoo.model_files import save_model
+from napari_cytosynth.zoo.model_files import read_card, save_model
 
 
 class FakeTuning:
@@ -52,13 +52,14 @@ class FakeTuning:
         if not model.exists():
             shutil.copytree(request.model, model)
         self._write(request.out, "validation.json")
-        return Tuned(model, self.best_epoch, self.before, self.after)
+        task = read_card(model).inference.task
+        return Tuned(model, self.best_epoch, self.before, self.after, task=task)
 
     def _write(self, out, name):
         images = out / "data" / "image"
-        for plane in () if images.exists() else self.requests[0].planes:
+        for plane in () if images.exists() else self.requests[0].planes[:1]:
             images.mkdir(parents=True)
-            tifffile.imwrite(images / "1.tif", plane.image)
+            tifffile.imwrite(images / "1.tif", plane.image, photometric="minisblack")
         for each in ("recipe.yaml", name):
             (out / each).write_text("{}")
 
@@ -77,8 +78,9 @@ def tune_here(request, on_event, progress, enough):
 
 
 @pytest.fixture
-def tuning():
+def tuning(tmp_path):
     fake = FakeTuning()
+    fake.folder = tmp_path
     yield fake
     fake.gate.set()
 

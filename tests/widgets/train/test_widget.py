@@ -9,11 +9,11 @@ import pytest
 from filelock import FileLock
 from qtpy.QtWidgets import QMessageBox
 
-from napari_cytosynth.errors import CytosynthError
+from napari_cytosynth.errors import CytosynthError, RecipeError
 from napari_cytosynth.training.teach.process.messages import Tuned
 from napari_cytosynth.widgets.train import form
 from napari_cytosynth.widgets.train import widget as module
-from napari_cytosynth.widgets.train.job import TrainResult
+from napari_cytosynth.widgets.train.job import _BY_COMMAND, TrainResult
 from napari_cytosynth.widgets.train.result.wording import describe
 from napari_cytosynth.widgets.train.running import time_left
 
@@ -44,6 +44,7 @@ def test_layers_may_change_during_a_run(viewer, running, tuning, painted, qtbot)
     assert now.data.shape == image.shape
     np.testing.assert_array_equal(now.scale, (0.5, 0.5))
     viewer.layers["strokes"].data[:] = 0
+    viewer.layers["strokes"].name, viewer.layers["cells"].name = "other", "another"
     viewer.layers.clear()
     tuning.gate.set()
     assert running.wait(20)
@@ -107,7 +108,13 @@ def test_what_brings_nothing_leaves_nothing(running, tuning, home):
     running.run()
     assert running.wait(20)
     assert "no space left" in running.status.value
-    assert len(tuning.requests) == 2
+    tuning.error = RecipeError(f"The training has diverged: … {_BY_COMMAND}")
+    running.run()
+    assert running.wait(20)
+    assert "diverged" in running.status.value
+    assert "--check" not in running.status.value
+    assert "Look for broken pixels in the images" in running.status.value
+    assert len(tuning.requests) == 3
     for request in tuning.requests:
         assert not request.out.exists()
     assert enabled(running) == ["Train"]

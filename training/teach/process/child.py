@@ -34,13 +34,14 @@ def _prepared(request: TuningRequest) -> PreparedTuning:
     data_dir = request.data_dir or own
     if recipe_file.is_file():
         recipe = load_recipe(str(recipe_file))
-        return PreparedTuning(recipe, recipe_file, data_dir, request.out)  # type: ignore[arg-type]
+        return PreparedTuning(recipe, recipe_file, data_dir, request.out)
     if request.data_dir is not None:
         return _of_folder(request, request.data_dir)
     return prepare_planes(
         request.model,
         request.planes,
         request.out,
+        synthetic=request.synthetic,
         minutes=request.minutes,
         steps=request.steps,
         seed=request.seed,
@@ -48,7 +49,8 @@ def _prepared(request: TuningRequest) -> PreparedTuning:
 
 
 def _of_folder(request: TuningRequest, data_dir: Path) -> PreparedTuning:
-    from napari_cytosynth.training.teach.recipe import STEPS, folder_plan, tuning_recipe
+    from napari_cytosynth.training.teach.plan import STEPS
+    from napari_cytosynth.training.teach.recipe import folder_plan, tuning_recipe
     from napari_cytosynth.training.teach.task import PreparedTuning, begin_folder
     from napari_cytosynth.zoo.loading import load_model
 
@@ -116,13 +118,14 @@ def _tuned(out: Path, model: Path) -> Tuned:
     from napari_cytosynth.training.reports.records import CHOSEN, read_record
     from napari_cytosynth.zoo.model_files import read_card
 
-    record = read_record(out / CHOSEN)
+    record, card = read_record(out / CHOSEN), read_card(model)
     return Tuned(
         model,
         int(record.get("best_epoch", 0)),
         dict(record.get("start_scores") or {}),
         dict(record.get("best_scores") or {}),
-        read_card(model).training.remarks,
+        card.training.remarks,
+        card.inference.task,
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_cytosynth.training.teach.pairs import AnnotatedPlane
+    from napari_cytosynth.training.teach.segment.synthetic import SyntheticImages
 
 __all__ = ["Event", "Failed", "Learned", "Previewed", "Scored", "Tuned", "TuningRequest", "Working"]
 
@@ -31,11 +31,14 @@ class TuningRequest:
     lock
         File of which one process at a time has the lock: a second training is refused.
     planes
-        What is learned. Default: none, but the images of a folder.
+        What is learned, as of :attr:`~napari_cytosynth.training.teach.kinds.TuningKind.read`.
+        Default: none, but the images of a folder.
     data_dir
         Folder of images and truth, as ``cytosynth train --from`` takes it. Default: None.
     minutes, steps, seed
         See :func:`~napari_cytosynth.fine_tune`.
+    synthetic
+        Synthetic images with masks beside them. Default: None.
     window
         (Y, X) pixels in which the network shows what it finds meanwhile. Default: None.
     """
@@ -43,12 +46,13 @@ class TuningRequest:
     model: str
     out: Path
     lock: Path
-    planes: tuple[AnnotatedPlane, ...] = ()
+    planes: tuple[Any, ...] = ()
     data_dir: Path | None = None
     minutes: float | None = None
     steps: int | None = None
     seed: int = 0
     window: NDArray[Any] | None = None
+    synthetic: SyntheticImages | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Tuned(Final):
         Scores on what was held out, of the start model and of the new one; empty if nothing was.
     remarks
         What the card says of the training.
+    task
+        Task of the model. Default: segment.
     """
 
     model: Path
@@ -88,6 +94,7 @@ class Tuned(Final):
     before: dict[str, float] = field(default_factory=dict)
     after: dict[str, float] = field(default_factory=dict)
     remarks: str = ""
+    task: str = "segment"
 
     @property
     def validated(self) -> bool:

@@ -37,7 +37,7 @@ PATCHED_PIXELS = 9 * 64 * 64
 
 def stain(
     image: Any,
-    model: str | Path | Model = "u2os-brightfield-pix2pixhd",
+    model: str | Path | Model = "u2os-brightfield-unet",
     *,
     views: int | None = None,
     samples: int | None = None,
@@ -82,7 +82,7 @@ def stain(
         scaling, with a message.
     model
         As :func:`~napari_cytosynth.zoo.loading.load_model` takes it. Default:
-        ``"u2os-brightfield-pix2pixhd"``.
+        ``"u2os-brightfield-unet"``.
     views
         Number of flips and rotations of the image, from 1 to 8, that are stained and turned
         back; the result is their mean. Each costs as much as a single prediction. None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
 from qtpy.QtWidgets import QFileDialog
-from superqt import QCollapsible
 
+from napari_cytosynth.widgets.common.folds import Fold
 from napari_cytosynth.widgets.common.messages import Messages
 from napari_cytosynth.widgets.common.parts import (
     align_captions,
@@ -127,10 +127,9 @@ class BatchForm(Container[Any]):
 
     def _lay_out(self) -> None:
         layout = self.native.layout()
-        advanced = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
+        advanced = Fold("Advanced")
         options = (self._jobs, self._pattern, self._again, self._overwrite)
         advanced.addWidget(self._row(*options, layout="vertical", labels=True))
-        advanced.collapse(animate=False)
         for part in (
             heading("What is done"), self._row(*self._sources), self._about.native,
             self._row(self._own),

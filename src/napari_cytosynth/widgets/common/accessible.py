@@ -1,15 +1,19 @@
-"""Names of the inputs of a form, which a screen reader reads out, and their Tab order."""
+"""Inputs of a form for the keyboard and screen readers: names, Tab order, the mark of the focus."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QPainter, QPen
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -22,9 +26,10 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from qtpy.QtGui import QPaintEvent
     from qtpy.QtWidgets import QLayout
 
-__all__ = ["inputs", "name_inputs", "name_of"]
+__all__ = ["FocusMark", "inputs", "name_inputs", "name_of"]
 
 
 _INPUTS = (
@@ -37,6 +42,7 @@ _INPUTS = (
     QTextEdit,
 )
 _WITH_PARTS = (QAbstractItemView, QAbstractSpinBox, QComboBox, QLineEdit)
+_RING = 2  # px
 
 
 def inputs(form: QWidget) -> list[QWidget]:
@@ -120,3 +126,65 @@ def _first_sentence(part: QWidget) -> str:
     sliders = [str(one.toolTip()) for one in beside if isinstance(one, QAbstractSlider)]
     text = str(part.toolTip()) or (sliders or [""])[0]  # the number beside a slider
     return text.partition(". ")[0].strip().removesuffix(".") or placeholder
+
+
+class FocusMark(QObject):
+    """Draws a frame around the part of a form that the keyboard is at, as napari's style does not.
+
+    Parts that were clicked have none.
+
+    Parameters
+    ----------
+    form
+        The frame is on parts of it, also on those that come later.
+    """
+
+    def __init__(self, form: QWidget) -> None:
+        super().__init__(form)
+        self._form = form
+        self._ring: _Ring | None = None
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(self._follow)
+
+    def _follow(self, _: QWidget | None, part: QWidget | None) -> None:
+        ring, self._ring = self._ring, None
+        if ring is not None:
+            with suppress(RuntimeError):  # it went with its part
+                ring.hide()
+                ring.deleteLater()
+        if part is not None and self._form.isAncestorOf(part) and _by_keyboard(part):
+            self._ring = _Ring(part)
+
+
+class _Ring(QWidget):
+    """A frame on top of a part, which moves and goes with it, in the colour of its text."""
+
+    def __init__(self, part: QWidget) -> None:
+        super().__init__(part)
+        self._part = part
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setGeometry(part.rect())
+        part.installEventFilter(self)
+        self.show()
+
+    def eventFilter(self, part: QObject | None, event: QEvent | None) -> bool:
+        if event is not None and event.type() == QEvent.Type.Resize:
+            self.setGeometry(self._part.rect())
+        return False
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        pen = QPen(self._part.palette().windowText().color())
+        pen.setWidth(_RING)
+        painter.setPen(pen)
+        inset = _RING // 2
+        painter.drawRect(self.rect().adjusted(inset, inset, -inset, -inset))
+        painter.end()
+
+
+def _by_keyboard(part: QWidget) -> bool:
+    """Return whether the Tab key or a letter with Alt has moved the focus."""
+    window = part.window()
+    attribute = Qt.WidgetAttribute.WA_KeyboardFocusChange
+    return window is not None and bool(window.testAttribute(attribute))

@@ -1,9 +1,10 @@
-"""Folded parts of a panel, of which one is open at a time."""
+"""Parts of a form that fold away, alone or so that one is open at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QEvent
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
@@ -11,7 +12,32 @@ if TYPE_CHECKING:
 
     from qtpy.QtWidgets import QLayout
 
-__all__ = ["Folds"]
+__all__ = ["Fold", "Folds"]
+
+_REPAINTED = (QEvent.Type.StyleChange, QEvent.Type.PaletteChange)
+
+
+class Fold(QCollapsible):
+    """A folded part under a title, whose arrow has the colour of the text in every theme.
+
+    superqt draws the arrow once, when the part is in no window yet: black, on dark ground, too.
+
+    Parameters
+    ----------
+    title
+        Text beside the arrow.
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title, expandedIcon="▼", collapsedIcon="▶")
+        self.collapse(animate=False)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Draw the arrow anew when the theme changes."""
+        super().changeEvent(event)
+        if event is not None and event.type() in _REPAINTED and hasattr(self, "_collapsed_icon"):
+            self.setExpandedIcon("▼")
+            self.setCollapsedIcon("▶")
 
 
 class Folds:
@@ -27,14 +53,13 @@ class Folds:
 
     def __init__(self, layout: QLayout) -> None:
         self._layout = layout
-        self._folds: list[QCollapsible] = []
+        self._folds: list[Fold] = []
 
     def add(self, title: str, *parts: Any) -> None:
         """Add magicgui widgets under a title."""
-        folded = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
+        folded = Fold(title)
         for part in parts:
             folded.addWidget(part.native)
-        folded.collapse(animate=False)
         folded.toggled.connect(lambda opened: self._close_others(folded) if opened else None)
         self._folds.append(folded)
         self._layout.addWidget(folded)
@@ -55,7 +80,7 @@ class Folds:
             if folded.text() == title:
                 folded.toggled.connect(action)
 
-    def _close_others(self, opened: QCollapsible) -> None:
+    def _close_others(self, opened: Fold) -> None:
         for folded in self._folds:
             if folded is not opened:
                 folded.collapse(animate=False)

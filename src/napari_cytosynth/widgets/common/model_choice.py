@@ -98,6 +98,13 @@ class ModelChoice(ComboBox):
         self._suits = suits
         self.refresh()
 
+    def offer(self, task: str) -> None:
+        """Offer the models of another task, and begin without one."""
+        if task != self._task:
+            self._task, self._extra, self._suits = task, [], None
+            self.refresh()
+            self.value = CHOOSE if self._ask else str(self.choices[0])
+
     def card(self, source: str | None = None) -> ModelCard | None:
         """Return the card of a model, or None where it is not on this machine.
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, LineEdit, PushButton
 from qtpy.QtWidgets import QFileDialog
-from superqt import QCollapsible
 
 from napari_cytosynth.zoo.settings import default_model, preferred_device
 
+from .folds import Fold
 from .model_choice import OTHER, ModelChoice
 from .parts import align_captions, plain_label, plain_tooltip
 from .preferences import follow_napari
@@ -64,7 +64,7 @@ class ModelForm(Container[Any]):
         self._run_button.native.setMinimumHeight(30)
         return [self._model, self._about, self._source, self._browse, self._run_button]
 
-    def _make_advanced(self) -> QCollapsible:
+    def _make_advanced(self) -> Fold:
         self.device = ComboBox(
             name="device",
             choices=list(_DEVICES),
@@ -73,9 +73,8 @@ class ModelForm(Container[Any]):
         self._extras = Container(widgets=self._advanced_rows(), labels=True)
         self._extras.margins = (0, 0, 0, 0)
         align_captions(self._extras)
-        folded = QCollapsible("Advanced", expandedIcon="▼", collapsedIcon="▶")
+        folded = Fold("Advanced")
         folded.addWidget(self._extras.native)
-        folded.collapse(animate=False)
         return folded
 
     def _advanced_rows(self) -> list[Any]:

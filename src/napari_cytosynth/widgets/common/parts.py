@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .accessible import name_inputs
+from .accessible import FocusMark, name_inputs
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QShowEvent
@@ -260,7 +260,8 @@ class _Scroll(QScrollArea):
 def make_scrollable(form: QWidget) -> None:
     """Let a form scroll, rather than be squeezed or make the window higher than the screen.
 
-    Its inputs get names for screen readers when it is shown.
+    Its inputs get names for screen readers when it is shown, and the one that the keyboard is at
+    a frame.
 
     Parameters
     ----------
@@ -274,3 +275,4 @@ def make_scrollable(form: QWidget) -> None:
     outer = QVBoxLayout(form)
     outer.setContentsMargins(0, 0, 0, 0)
     outer.addWidget(_Scroll(content))
+    FocusMark(form)

@@ -50,9 +50,13 @@ class GeneratePanel(Container[Any]):
         self.script = PushButton(
             text="Copy as Python", tooltip="Copy a script that makes these images again."
         )
-        buttons = [self.save, self.save_animation, self.script]
-        self._buttons = _row(buttons)
-        self.native.layout().addWidget(self._buttons.native)
+        self.teach = PushButton(
+            text="Use as training set",
+            tooltip="Train learns from these images and their masks, beside images of yours.",
+        )
+        self._buttons = _row([self.save, self.save_animation, self.script])
+        for part in (self._buttons, self.teach):
+            self.native.layout().addWidget(part.native)
 
     def _add_walk(self) -> None:
         self.seed_from = _seed("seed_from", "from seed", 0)
@@ -134,8 +138,9 @@ class GeneratePanel(Container[Any]):
             self.samples.native.resizeColumnsToContents()
         self.samples.native.setVisible(table is not None)
 
-    def enable(self, *, result: bool, film: bool) -> None:
+    def enable(self, *, result: bool, film: bool, masks: bool) -> None:
         """Enable the controls that the present result allows."""
+        self.teach.enabled = masks
         parts = (self.show_as_grid, self.save, self.script, self.look_up)
         for part in (*parts, self.take_from, self.take_to):
             part.enabled = result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog
 
 from napari_cytosynth.widgets.common.jobs import JobRunner
+from napari_cytosynth.widgets.common.opening import open_widget
 from napari_cytosynth.widgets.common.parts import heading, make_scrollable
 from napari_cytosynth.widgets.common.preview_queue import PreviewQueue
 
@@ -98,6 +99,7 @@ class GenerateWidget(GenerateForm):
         panel.script.changed.connect(lambda *_: self.copy_as_python())
         panel.take_from.changed.connect(lambda *_: self._take_seed(panel.seed_from))
         panel.take_to.changed.connect(lambda *_: self._take_seed(panel.seed_to))
+        panel.teach.changed.connect(lambda *_: self.use_for_training())
         panel.walk.changed.connect(lambda *_: self.vary())
         panel.look_up.changed.connect(lambda *_: self.look_up_nearest())
         self._viewer.dims.events.current_step.connect(self._on_step)
@@ -246,6 +248,11 @@ class GenerateWidget(GenerateForm):
         live.show_neighbours(outcome.value.layers)
         self._on_step()
 
+    def use_for_training(self) -> None:
+        """Open Train, which learns from these images and their masks."""
+        if self._live is not None and self._live.generation.masks is not None:
+            open_widget(self._viewer, "Train").use_synthetic(self._live.generation)
+
     # -- files ----------------------------------------------------------------------------------
 
     def save(self, path: str | Path | None = None) -> None:
@@ -303,4 +310,5 @@ class GenerateWidget(GenerateForm):
         there = self._live is not None
         generation = self.generation
         film = there and (generation.trajectory is not None or generation.walk is not None)
-        self._panel.enable(result=there, film=film)
+        masks = there and generation.masks is not None
+        self._panel.enable(result=there, film=film, masks=masks)

@@ -52,7 +52,7 @@ class CurvePanel(QWidget):
 
     def _add_plots(self, library: Any) -> None:
         self.setFixedHeight(_HEIGHT)
-        for title, colour in (("loss", _LOSS), ("score, held out", _SCORE)):
+        for title, colour in (("loss", _LOSS), ("held out", _SCORE)):
             plot = library.PlotWidget()
             plot.setMinimumWidth(_LEAST_WIDTH)
             # its hint would make the form wider than the canvas
@@ -71,7 +71,9 @@ class CurvePanel(QWidget):
         )
         self._start.setVisible(False)
         self._plots[1].addItem(self._start)
-        self._plots[1].setToolTip("The dashed line: the model that it started from.")
+        self._plots[1].setToolTip(
+            "The score; of a generator the loss. Dashed: the model that it started from."
+        )
         self._plots[0].setToolTip("Over optimiser steps; the mean of about a second.")
 
     @property
@@ -98,8 +100,10 @@ class CurvePanel(QWidget):
         for event in events:
             if isinstance(event, Learned):
                 self.losses.append((event.step, event.loss))
-            elif isinstance(event, Scored) and "score" in event.scores:
-                self.scores.append((event.step, event.scores["score"]))
+            elif isinstance(event, Scored):
+                value = event.scores.get("score", event.scores.get("loss"))  # of a generator
+                if value is not None:
+                    self.scores.append((event.step, value))
         self._draw()
 
     def _draw(self) -> None:

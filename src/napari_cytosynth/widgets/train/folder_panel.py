@@ -20,6 +20,11 @@ __all__ = ["FolderPanel"]
 _MARKS = {"error": "✗", "warning": "⚠", "fact": "·"}
 _REMEMBERED = "train-folder"
 _HEIGHT = 130  # px
+_HOLDS = {
+    "segment": "image, and mask or labels",
+    "stain": "image, and stains",
+    "generate": "images, or class folders",
+}
 
 
 class FolderPanel(Container[Any]):
@@ -31,8 +36,8 @@ class FolderPanel(Container[Any]):
     chosen = Signal()
 
     def __init__(self) -> None:
-        self.path = LineEdit(tooltip="Folder with “image”, and “mask” or “labels”.")
-        self.path.native.setPlaceholderText("folder with image, and mask or labels")
+        self.path = LineEdit()
+        self.expect("segment")
         self.browse = PushButton(text="Choose…")
         self._row = plain_row(self.path, self.browse)
         super().__init__(widgets=[self._row], labels=False)
@@ -46,6 +51,11 @@ class FolderPanel(Container[Any]):
         self.native.layout().addWidget(self._lines)
         self.browse.changed.connect(lambda *_: self.ask())
         self.path.native.editingFinished.connect(self.chosen.emit)
+
+    def expect(self, task: str) -> None:
+        """Say what a folder of a task holds."""
+        self.path.tooltip = f"Folder with {_HOLDS[task]}."
+        self.path.native.setPlaceholderText(f"folder with {_HOLDS[task]}")
 
     def ask(self) -> None:
         """Ask for a folder."""

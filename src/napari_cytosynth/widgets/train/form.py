@@ -11,15 +11,19 @@ from magicgui.widgets import SpinBox as WholeBox
 
 from napari_cytosynth.errors import CytosynthError, InputError
 from napari_cytosynth.outcome import TRAIN_EXTRA
+from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.layers import region_layers
 from napari_cytosynth.widgets.common.parts import make_scrollable, narrow, plain_label, plain_row
 from napari_cytosynth.widgets.common.run_widget import RunWidget
 
 from .curves import CurvePanel
 from .folder_panel import FolderPanel
+from .inputs.images import ImageRows
+from .inputs.stains import StainRows
+from .inputs.synthetic import SyntheticRows
 from .job import TrainOrder
 from .material import PairCopy, copy_pairs
-from .painting import HOW, add_strokes
+from .painting import HOW, add_phantom, add_strokes
 from .pair_rows import PairRows
 from .result.sharing import SharingRow
 
@@ -53,8 +57,10 @@ class TrainForm(RunWidget):
         super().__init__(viewer)
         self._run_text = self._run_button.text = "Train"
         self._source.changed.connect(self._on_kind)
+        self._teaches.changed.connect(self._on_task)
         self._kind.changed.connect(self._on_kind)
         self._paint.changed.connect(lambda *_: self.paint())
+        self._phantom.changed.connect(lambda *_: self.add_phantom())
         self._add.changed.connect(lambda *_: self._on_rows(1))
         self._remove.changed.connect(lambda *_: self._on_rows(-1))
         self._lay_out()
@@ -68,11 +74,25 @@ class TrainForm(RunWidget):
     def _make_choices(self) -> list[Any]:
         *model, run = super()._make_choices()
         self._model.label = "start from"
+        self._teaches = RadioButtons(
+            name="teaches",
+            label="model that",
+            choices=[("segments", "segment"), ("stains", "stain"), ("generates", "generate")],
+            orientation="horizontal",
+        )
+        self._teaches.value = "segment"
         self._kind = RadioButtons(
             name="kind", label="learns from", choices=[LAYERS, FOLDER], orientation="horizontal"
         )
         self._kind.value = LAYERS
-        return [*model, self._kind, *self._make_material(), *self._make_limits(), run]
+        return [
+            self._teaches,
+            *model,
+            self._kind,
+            *self._make_material(),
+            *self._make_limits(),
+            run,
+        ]
 
     def _make_material(self) -> list[Any]:
         self._pairs = PairRows(self._viewer)
@@ -80,11 +100,14 @@ class TrainForm(RunWidget):
         self._paint = PushButton(text="Paint", tooltip="Add a labels layer to paint strokes on.")
         self._add = PushButton(text="More", tooltip="Add another image with its labels.")
         self._remove = PushButton(text="Fewer", tooltip="Leave out the last image.")
+        self._phantom = PushButton(
+            text="Phantom", tooltip="Add simulated cells with their truth, to try it without data."
+        )
         self._next = PushButton(
             text="Where next?",
             tooltip="Go to the place, in the planes in view, of which the model is least certain.",
         )
-        self._painting = plain_row(self._paint, self._next, self._add, self._remove)
+        self._painting = plain_row(self._paint, self._phantom, self._next, self._add, self._remove)
         self._painting.label = " "
         self._sparse = CheckBox(
             name="sparse",
@@ -104,10 +127,15 @@ class TrainForm(RunWidget):
         narrow(self._outlined)
         self._hint = plain_label("hint")
         self._hint.value = _HINT
+        self._stains, self._images = StainRows(self._viewer), ImageRows(self._viewer)
+        self._stains.label, self._images.label = "layers", "images"
+        self._synthetic = SyntheticRows()
+        self._shift = PushButton(text="Shift", tooltip="Move the stain onto its image.")
+        self._shift.label, self._shift.visible = " ", False
         self._folder = FolderPanel()
         self._folder.label = "folder"
         rows = [self._pairs, self._painting, self._sparse, self._outlined, self._hint]
-        return [*rows, self._folder]
+        return [*rows, *self._synthetic.rows, self._stains, self._images, self._shift, self._folder]
 
     def _make_limits(self) -> list[Any]:
         self.minutes = FloatSpinBox(
@@ -138,7 +166,7 @@ class TrainForm(RunWidget):
         self._stop = PushButton(text="Stop", tooltip="End now, with the best so far.")
         self._cancel = PushButton(text="Cancel", tooltip="End now, and keep nothing.")
         self._keep = PushButton(
-            text="Keep", tooltip="Put the new model among your own, and choose it in Segment."
+            text="Keep", tooltip="Put the new model among your own, and choose it in its widget."
         )
         self._buttons = plain_row(self._pause, self._stop, self._cancel, self._keep)
         self.curves = CurvePanel()
@@ -154,6 +182,26 @@ class TrainForm(RunWidget):
     def model(self) -> Any:
         """The model to start from."""
         return self._model
+
+    @property
+    def teaches(self) -> Any:
+        """Task of the model: ``segment``, ``stain`` or ``generate``."""
+        return self._teaches
+
+    @property
+    def stains(self) -> Any:
+        """Image layer and stains of it: (layer, {name: layer}) as ``value``."""
+        return self._stains
+
+    @property
+    def synthetic(self) -> Any:
+        """Synthetic images beside the pairs: sliders ``share`` and ``boost``."""
+        return self._synthetic
+
+    @property
+    def images(self) -> Any:
+        """Images of a generator: a list of (layer, class) as ``value``."""
+        return self._images
 
     @property
     def kind(self) -> Any:
@@ -179,6 +227,36 @@ class TrainForm(RunWidget):
     def folder(self) -> Any:
         """Path of the folder of images and truth."""
         return self._folder.path
+
+    def use_synthetic(self, generation: Any) -> None:
+        """Learn from the images and masks of a result of Generate, too.
+
+        Parameters
+        ----------
+        generation
+            A :class:`~napari_cytosynth.tasks.generate.Generation` with masks.
+        """
+        self._teaches.value, self._kind.value = "segment", LAYERS
+        self._pairs.value = [
+            (None, None) if any(map(_is_synthetic, pair)) else pair for pair in self._pairs.value
+        ]
+        self._synthetic.take(generation)
+        self._show_status(
+            "Choose the model to start from, paint on an image of yours too if you have one, and "
+            "press Train."
+        )
+
+    def add_phantom(self) -> None:
+        """Add simulated cells with their truth, and choose both in the first row that is free."""
+        image, labels = add_phantom(self._viewer)
+        rows = [pair for pair in self._pairs.value if pair[1] is not None]
+        self.reset_choices()
+        self._pairs.value = [*rows, (image, labels)]
+        self._sparse.value = False
+        self._show_status(
+            "Simulated cells: “truth” is what is right, everywhere (so “sparse strokes” is off). "
+            "Erase from it, or press Paint for strokes of your own instead."
+        )
 
     def paint(self) -> None:
         """Add a labels layer to paint on to the image of the first row without labels."""
@@ -207,13 +285,19 @@ class TrainForm(RunWidget):
             raise CytosynthError(missing)
         model = self._chosen_model()
         card = self._model.card(model)
-        layers = self._kind.value == LAYERS
+        task, layers = str(self._teaches.value), self._kind.value == LAYERS
         sparse = bool(self._sparse.value)
         steps = int(self.steps.value)
         pairs: tuple[PairCopy, ...] = ()
-        if layers:
+        taught: tuple[Any, ...] = ()
+        synthetic = None
+        if layers and task == "segment":
             shapes = self._outlined.value
-            pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse, outlined=shapes))
+            synthetic = self._synthetic.copies()
+            if synthetic is None or any(labels is not None for _, labels in self._pairs.value):
+                pairs = tuple(copy_pairs(self._pairs.value, sparse=sparse, outlined=shapes))
+        elif layers:
+            taught = (self._stains if task == "stain" else self._images).copies()
         return TrainOrder(
             model,
             card,
@@ -224,7 +308,14 @@ class TrainForm(RunWidget):
             None if steps else float(self.minutes.value),
             steps or None,
             int(self.seed.value),
+            taught=taught,
+            offer_shift=self._may_offer_shift(),
+            synthetic=synthetic,
         )
+
+    def _may_offer_shift(self) -> bool:
+        """Whether a shift of stains is looked for: not again what was offered."""
+        raise NotImplementedError
 
     def _chosen_folder(self) -> Path:
         text = self._folder.path.value.strip()
@@ -239,24 +330,54 @@ class TrainForm(RunWidget):
             self._pairs.remove_row()
 
     def _on_kind(self, *_: Any) -> None:
-        layers = self._kind.value == LAYERS
+        layers, task = self._kind.value == LAYERS, self._teaches.value
         for part in (self._pairs, self._painting, self._sparse, self._outlined, self._hint):
-            part.visible = layers
+            part.visible = layers and task == "segment"
+        shown = layers and task == "segment" and self._synthetic.generation is not None
+        self._synthetic.show(shown)
+        self._stains.visible = layers and task == "stain"
+        self._images.visible = layers and task == "generate"
+        self._shift.visible = False
         self._folder.visible = not layers
+
+    def _on_task(self, *_: Any) -> None:
+        task = str(self._teaches.value)
+        if task == self._task:  # the same again, as when layers come and go
+            return
+        self._task = task
+        self._model.offer(self._task)
+        self._folder.expect(self._task)
+        self._show_status("")
+        self._on_kind()
+
+    def _on_model(self, *arguments: Any) -> None:
+        super()._on_model(*arguments)
+        card = self._model.card()
+        if card is not None and card.inference.task == "stain":
+            self._stains.offer(card.inference.output_channels)
+        elif card is not None and card.inference.task == "generate":
+            self._images.offer(card.inference.classes)
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that there are now."""
         super().reset_choices()
         self._pairs.reset_choices()
-        self._outlined.reset_choices()
+        for part in (self._outlined, self._stains, self._images):
+            part.reset_choices()
 
     def _enable_form(self, enabled: bool) -> None:
         for part in (
-            self._model, self._source, self._browse, self._kind, self._pairs, self._painting,
+            self._teaches, self._model, self._source, self._browse, self._kind, self._pairs,
+            self._painting, self._stains, self._images, self._shift,
             self._sparse, self._outlined, self._folder, self.minutes, self.new_name, self.seed,
             self.steps,
         ):  # fmt: skip
             part.enabled = enabled
+        self._synthetic.enable(enabled)
+
+
+def _is_synthetic(layer: Any) -> bool:
+    return layer is not None and bool(layer.metadata.get(KEY, {}).get("synthetic"))
 
 
 def missing_extra() -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from napari_cytosynth.errors import Cancelled, CytosynthError
 from napari_cytosynth.outcome import TRAIN_EXTRA, explain
-from napari_cytosynth.tasks.common.layers import Source
 
-from .material import annotated_planes, most_painted, position_axes
+from .inputs.shift import ShiftOffer, find_shift
+from .material import annotated_planes
+from .order import TrainOrder, TrainResult
 from .preview import preview_window
+from .result.both import compare_models
 
 if TYPE_CHECKING:
     import threading
@@ -24,69 +23,12 @@ if TYPE_CHECKING:
     from napari_cytosynth.training.teach.runs import OwnRun
     from napari_cytosynth.zoo.card import ModelCard
 
-    from .material import PairCopy
     from .preview import PreviewWindow
 
 __all__ = ["TrainOrder", "TrainResult", "check_folder", "train"]
 
 _BY_COMMAND = "Lower train.learning_rate, and look for broken images with --check."
 _BY_FORM = "Look for broken pixels in the images, paint more, or start from another model."
-
-
-@dataclass(frozen=True, eq=False)
-class TrainOrder:
-    """What is to be trained.
-
-    Attributes
-    ----------
-    model
-        Model to start from, as `load_model` takes it.
-    card
-        Its card, where it is on this machine.
-    name
-        Name that the new model is to have.
-    pairs, sparse
-        Images and labels of layers, and whether labels that were painted are sparse.
-    data_dir
-        Folder of images and truth instead of pairs. Default: None.
-    minutes, steps, seed
-        See :func:`~napari_cytosynth.fine_tune`.
-    resume
-        Training that goes on; then only `pairs` counts of all the others, for the comparison.
-    """
-
-    model: str = ""
-    card: ModelCard | None = None
-    name: str = ""
-    pairs: tuple[PairCopy, ...] = ()
-    sparse: bool = True
-    data_dir: Path | None = None
-    minutes: float | None = None
-    steps: int | None = None
-    seed: int = 0
-    resume: OwnRun | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class TrainResult:
-    """A training that is over, and what both models find in one image.
-
-    Attributes
-    ----------
-    run, tuned
-        The training and its end.
-    before, after
-        Segmentations of the same plane by the start model and the new one; None if the image
-        could not be segmented.
-    messages
-        What the user ought to know of the comparison.
-    """
-
-    run: OwnRun
-    tuned: Tuned
-    before: Any = None
-    after: Any = None
-    messages: list[str] = field(default_factory=list)
 
 
 def train(
@@ -96,8 +38,8 @@ def train(
     on_event: Callable[[Event], None],
     enough: threading.Event,
     progress: Progress,
-) -> TrainResult:
-    """Train as ordered.
+) -> TrainResult | ShiftOffer:
+    """Train as ordered, or return a shift that the user ought to know of first.
 
     Parameters
     ----------
@@ -121,17 +63,13 @@ def train(
     """
     try:
         from napari_cytosynth.training.teach.process.messages import TuningRequest
-        from napari_cytosynth.training.teach.recipe import check_kind
         from napari_cytosynth.training.teach.runs import begin_run, check_alone, lock_file
 
         check_alone()
-        progress(0, 0, "Looking at what is painted")
-        planes: tuple[Any, ...] = ()
-        if order.resume is None:
-            if order.card is not None:
-                check_kind(order.card)
-            if order.data_dir is None:
-                planes = tuple(annotated_planes(order.pairs, sparse=order.sparse))
+        progress(0, 0, "Looking at what is learned")
+        planes = () if order.resume else _planes(order)
+        if order.offer_shift and planes and (offer := find_shift(planes)):
+            return offer
     except ImportError as error:
         raise CytosynthError(explain(error, TRAIN_EXTRA)) from error
     run = order.resume or begin_run(order.name, order.model, order.data_dir)
@@ -147,6 +85,7 @@ def train(
         order.steps,
         order.seed,
         None if window is None else window.pixels,
+        order.synthetic,
     )
     try:
         tuned = tune(request, on_event, progress, enough)
@@ -158,38 +97,35 @@ def train(
     return _compared(order, run, tuned, progress) if tuned.better else TrainResult(run, tuned)
 
 
-def _compared(order: TrainOrder, run: OwnRun, tuned: Tuned, progress: Progress) -> TrainResult:
-    """Let both models segment the plane with the most annotation."""
-    from napari_cytosynth.tasks.segment import segment
+def _planes(order: TrainOrder) -> tuple[Any, ...]:
+    """Return copies of what is learned; none of a folder."""
+    from napari_cytosynth.training.teach.kinds import kind_of
 
+    card = order.card
+    if card is None and order.taught:
+        from napari_cytosynth.zoo.loading import load_model
+
+        card = load_model(order.model, "cpu").card
+    if card is not None:
+        kind = kind_of(card)
+        if order.taught:
+            return tuple(kind.read(order.taught, card, False))
+    if order.data_dir is not None:
+        return ()
+    if order.synthetic is not None and not order.pairs:
+        return ()
+    return tuple(annotated_planes(order.pairs, sparse=order.sparse))
+
+
+def _compared(order: TrainOrder, run: OwnRun, tuned: Tuned, progress: Progress) -> TrainResult:
+    """Let both models work on the plane with the most annotation, or from the same noise."""
     try:
-        image, options = _image(order, run)
-        before, after = (
-            segment(image, model=model, device="cpu", progress=progress, **options)
-            for model in (run.model, tuned.model)
-        )
+        before, after = compare_models(order, run, tuned, progress)
     except Cancelled:
         raise
     except (CytosynthError, OSError) as error:  # the model is none the worse for it
         return TrainResult(run, tuned, messages=[f"They could not be compared: {error}"])
     return TrainResult(run, tuned, before, after)
-
-
-def _image(order: TrainOrder, run: OwnRun) -> tuple[Any, dict[str, Any]]:
-    """Return an image of the material, and how its plane is read."""
-    if order.pairs:
-        pair = most_painted(order.pairs)
-        ndim = pair.image.ndim
-        if ndim == 2:
-            return pair.image, {"axes": "YX"}
-        return pair.image, {"axes": position_axes(ndim), "planes": pair.place}
-    from napari_cytosynth.images.reading import read_image
-    from napari_cytosynth.training.data.image_files import image_files
-    from napari_cytosynth.training.teach.material import FOLDER, IMAGES
-
-    files = image_files((run.data_dir or run.folder / FOLDER) / IMAGES)
-    data = np.squeeze(np.asarray(read_image(next(iter(files.values()))).data))
-    return Source(data, run.name), {"axes": "YX"}
 
 
 def check_folder(card: ModelCard, model: str, folder: Path) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_cytosynth.training.teach.pairs import AnnotatedPlane
+    from napari_cytosynth.training.teach.segment.pairs import AnnotatedPlane
 
 __all__ = ["PairCopy", "annotated_planes", "copy_pairs", "most_painted", "position_axes"]
 
@@ -141,6 +141,6 @@ def annotated_planes(pairs: Sequence[PairCopy], *, sparse: bool) -> list[Annotat
     InputError
         If an image or its labels cannot be used, or too little is painted.
     """
-    from napari_cytosynth.training.teach.pairs import read_pairs
+    from napari_cytosynth.training.teach.segment.pairs import read_pairs
 
     return read_pairs([pair.arrays() for pair in pairs], sparse=sparse)

@@ -11,6 +11,7 @@ from napari_cytosynth.errors import CytosynthError
 from napari_cytosynth.widgets.common.parts import single_shot
 
 from .form import TrainForm
+from .inputs.shift import ShiftOffer, move_stain
 from .job import TrainOrder, TrainResult, train
 from .preview import PreviewLayer, PreviewWindow
 
@@ -55,11 +56,14 @@ class RunningForm(TrainForm):
         self._next_words = 0.0
         self._ticks: deque[tuple[float, int]] = deque(maxlen=200)
         self._preview = PreviewLayer(viewer)
+        self._shift_offer: ShiftOffer | None = None
         super().__init__(viewer)
         self._take_soon = single_shot(self.native, _TAKE_MS, self._take_events)
         self._pause.changed.connect(lambda *_: self._on_pause())
         self._stop.changed.connect(lambda *_: self.stop())
         self._cancel.changed.connect(lambda *_: self._on_cancel())
+        self._shift.changed.connect(lambda *_: self.shift())
+        self._stains.changed.connect(self._forget_offer)
         self._find_waiting()
 
     # -- for subclasses ---------------------------------------------------------------------
@@ -89,8 +93,8 @@ class RunningForm(TrainForm):
         """Go on with the training that was paused, or is waiting from an earlier session."""
         waiting = self._run
         if waiting is not None:
-            pairs = self._order_used.pairs
-            self._begin(lambda: TrainOrder(pairs=pairs, resume=waiting))
+            used = self._order_used
+            self._begin(lambda: TrainOrder(pairs=used.pairs, taught=used.taught, resume=waiting))
 
     def pause(self) -> None:
         """End the process; what was learned up to the last whole epoch waits for Resume."""
@@ -134,12 +138,12 @@ class RunningForm(TrainForm):
         self._runs.start(self._training(order), self._on_result, self._on_tick)
         self._take_soon.start()
 
-    def _training(self, order: TrainOrder) -> Callable[[Progress], TrainResult]:
+    def _training(self, order: TrainOrder) -> Callable[[Progress], TrainResult | ShiftOffer]:
         events, enough, given = self._events, self._enough, self._tune
         known: list[tuple[OwnRun, PreviewWindow | None]] = []
         self._known = known  # filled by the job
 
-        def work(progress: Progress) -> TrainResult:
+        def work(progress: Progress) -> TrainResult | ShiftOffer:
             from napari_cytosynth.training.teach.process.run import tune_in_process
 
             tune = tune_in_process if given is None else given
@@ -191,20 +195,22 @@ class RunningForm(TrainForm):
             from napari_cytosynth.training.teach.process.messages import Previewed
 
             self.curves.add(found)
-            self._preview.begin(self._known[0][1])
+            self._preview.begin(self._known[0][1] if self._known else None)
             seen = [event for event in found if isinstance(event, Previewed)]
             for event in seen[-1:]:
                 self._preview.show(event.probability)
         if self._runs.busy:
             self._take_soon.start()
 
-    def _on_result(self, outcome: Outcome[TrainResult]) -> None:
+    def _on_result(self, outcome: Outcome[TrainResult | ShiftOffer]) -> None:
         self._take_soon.stop()
         self._take_events()
         self._preview.remove()
         self._run = self._known[0][0] if self._known else self._run
         self._show_running(False)
-        if outcome.value is not None:
+        if isinstance(outcome.value, ShiftOffer):
+            self._show_offer(outcome.value)
+        elif outcome.value is not None:
             self._show_result(outcome.value)
             if not outcome.value.tuned.better and self._discard(self._run):
                 self._run = self._found = None  # a copy of the start model
@@ -250,6 +256,30 @@ class RunningForm(TrainForm):
         self._pause.text, self._cancel.text = "Pause", "Cancel"
         self._pause.enabled = self._cancel.enabled = running
         self._stop.enabled = self._keep.enabled = False
+
+    # -- a shift of stains --------------------------------------------------------------------
+
+    def _may_offer_shift(self) -> bool:
+        return self._teaches.value == "stain" and self._shift_offer is None
+
+    def _show_offer(self, offer: ShiftOffer) -> None:
+        self._shift_offer, self._shift.visible = offer, True
+        self._show_status(f"⚠ {offer.sentence}")
+
+    def shift(self) -> None:
+        """Move the layers of stains that seem to lie beside their image onto it."""
+        offer, (image, stains) = self._shift_offer, self._stains.value
+        self._shift.visible = False
+        moved = [name for name in (offer.shifts if offer else ()) if name in stains]
+        if offer is None or image is None or not moved:
+            return
+        for name in moved:
+            move_stain(image, stains[name], offer.shifts[name])
+        layers = ", ".join(f"“{stains[name].name}”" for name in moved)
+        self._show_status(f"Moved {layers}: look whether it fits now, and press Train.")
+
+    def _forget_offer(self, *_: Any) -> None:
+        self._shift_offer, self._shift.visible = None, False
 
     # -- trainings that wait ----------------------------------------------------------------
 

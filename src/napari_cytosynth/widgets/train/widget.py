@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainWidget"]
 
+_WIDGETS = {"segment": "Segment", "stain": "Stain", "generate": "Generate"}
 _BUTTONS = QMessageBox.StandardButton
 
 
 class TrainWidget(RunningForm):
-    """Teaches a segmentation model the user's images, from a few strokes or corrected objects.
+    """Teaches a model the user's images: from strokes or objects, stains, or images alone.
 
     A script drives it by value: ``widget.model.value = "em-mitochondria-unet"``,
     ``widget.pairs.value = [(image, strokes)]``, ``widget.minutes.value = 3``, ``widget.run()``,
@@ -51,7 +52,7 @@ class TrainWidget(RunningForm):
 
     Attributes
     ----------
-    model, kind, pairs, sparse, folder, minutes, new_name, seed, steps
+    teaches, model, kind, pairs, sparse, stains, images, folder, minutes, new_name, seed, steps
         What is trained: parts with a ``value``.
     status
         The sentence that the user reads.
@@ -168,7 +169,7 @@ class TrainWidget(RunningForm):
         self._finder.mark.remove()
 
     def keep(self) -> Path | None:
-        """Put the new model among the user's own and choose it in Segment; return its folder."""
+        """Put the new model among the user's own and choose it in its widget; return its folder."""
         found = self._found
         if found is None or not found.tuned.better:
             return None
@@ -183,16 +184,17 @@ class TrainWidget(RunningForm):
         self._clear_result()
         self._show_waiting()
         self._model.refresh()
-        self._choose_in_segment(place)
+        title = _WIDGETS[found.tuned.task]
+        self._choose_in(title, place)
         self._newest = str(place)
         self._sharing.offer(place)
-        self._show_status(f"Kept in {place}, and chosen in Segment.")
+        self._show_status(f"Kept in {place}, and chosen in {title}.")
         return place
 
-    def _choose_in_segment(self, place: Path) -> None:
-        segment = open_widget(self._viewer, "Segment")
-        segment.model.refresh()
-        segment.model.value = place.name  # own models are known by their names
+    def _choose_in(self, title: str, place: Path) -> None:
+        widget = open_widget(self._viewer, title)
+        widget.model.refresh()
+        widget.model.value = place.name  # own models are known by their names
 
     # -- the window and the dock ----------------------------------------------------------------
 

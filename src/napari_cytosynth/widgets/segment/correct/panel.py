@@ -6,8 +6,8 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, Container, PushButton
 from psygnal import Signal
-from superqt import QCollapsible
 
+from napari_cytosynth.widgets.common.folds import Fold
 from napari_cytosynth.widgets.common.parts import plain_label
 
 __all__ = ["TOOLS", "CorrectPanel"]
@@ -61,9 +61,8 @@ class CorrectPanel(Container[Any]):
         super().__init__(widgets=parts, labels=False)
         for part in (self, *self._rows):
             part.margins = (0, 0, 0, 0)
-        self.fold = QCollapsible("Correct by hand", expandedIcon="▼", collapsedIcon="▶")
+        self.fold = Fold("Correct by hand")
         self.fold.addWidget(self.native)
-        self.fold.collapse(animate=False)
         self.fold.toggled.connect(lambda opened: None if opened else self.put_away())
 
     @property

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cytosynth.training.teach.pairs import read_pairs
-from napari_cytosynth.training.teach.strokes import hold_out
+from napari_cytosynth.training.teach.segment.pairs import read_pairs
+from napari_cytosynth.training.teach.segment.strokes import hold_out
 
 
 def _planes(objects, *, whole=False, planes=1):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.layers import read_source
+from napari_cytosynth.tasks.common.layers import physical_pixel_size, read_source
 from napari_cytosynth.training.data.masks import check_truth, object_numbers
 from napari_cytosynth.training.segment.known import CLASS_ONLY
 
@@ -38,12 +38,15 @@ class AnnotatedPlane:
         (Y, X) numbers of the objects, 0 for background and where nothing is known.
     annotated
         (Y, X) of uint8: 0 unknown, 2 foreground whose outline is unknown, 1 all is known.
+    pixel_size_um
+        Of the image, the mean of Y and X. Default: None, not known.
     """
 
     source: str
     image: NDArray[Any]
     objects: NDArray[Any]
     annotated: NDArray[np.uint8]
+    pixel_size_um: float | None = None
 
     @property
     def whole(self) -> bool:
@@ -102,10 +105,12 @@ def _planes_of(pair: tuple[Any, ...], name: str, *, sparse: bool) -> Iterator[An
             )
     if reason := check_truth(arrays[1], labels=True):
         raise InputError(f"The labels of “{name}” cannot be learned from: {reason}.")
+    axes = (arrays[0].ndim - 2, arrays[0].ndim - 1)
+    sizes = physical_pixel_size(image.geometry, axes) if image.geometry else None
     for place in np.ndindex(arrays[0].shape[:-2]):
         plane = _annotated(name, [array[place] for array in arrays], sparse=sparse)
         if plane.annotated.any():
-            yield plane
+            yield replace(plane, pixel_size_um=None if sizes is None else float(np.mean(sizes)))
 
 
 def _annotated(name: str, planes: list[NDArray[Any]], *, sparse: bool) -> AnnotatedPlane:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.training.teach.pairs import read_pairs
+from napari_cytosynth.training.teach.segment.pairs import read_pairs
 
 IMAGE = np.random.default_rng(0).random((40, 40)).astype(np.float32)
 

@@ -1,0 +1,1 @@
+"""What a generator is taught: images, perhaps of classes, and their recipe."""

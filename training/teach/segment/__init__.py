@@ -1,0 +1,1 @@
+"""What a model that segments is taught: strokes and objects, and the recipe that they give."""

@@ -1,0 +1,1 @@
+"""What a virtual stainer is taught: images with their measured stains, and their recipe."""
