@@ -163,7 +163,8 @@ def second_opinion(
         others = second.objects(chosen, progress=tick)
         objects = _disagreeing(own, others)
         if real is not None:
-            objects["real_iou"] = _real_iou(objects, (own, others), real)
+            measured = real_on_grid(first, real).pixels
+            objects["real_iou"] = _real_iou(objects, (own, others), measured)
     maps, places = [], []
     for name in names:
         one, other = (s.mean[s.channels.index(name)] for s in (first, second))
@@ -217,13 +218,14 @@ def _disagreeing(first: StainedObjects, second: StainedObjects) -> pd.DataFrame:
 
 
 def _real_iou(
-    objects: pd.DataFrame, found: tuple[StainedObjects, StainedObjects], real: Any
+    objects: pd.DataFrame,
+    found: tuple[StainedObjects, StainedObjects],
+    measured: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float64]:
     """Return the highest IoU of each listed object with one of the real stain.
 
     NaN where the real image does not lie.
     """
-    measured = real_on_grid(found[0].staining, real).pixels
     known = np.isfinite(measured)
     if not known.any():
         return np.full(len(objects), np.nan)
