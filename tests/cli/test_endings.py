@@ -120,7 +120,9 @@ def test_a_card_does_not_steer_the_terminal(monkeypatch, capsys) -> None:
     from types import SimpleNamespace
 
     title = "x\x1b]0;owned\x07\x1b[2J\nfluo-nuclei-unet"
-    info = SimpleNamespace(source="a/b", task="segment", size_bytes=1, licence="\r", title=title)
+    info = SimpleNamespace(
+        source="a/b", task="segment", size_bytes=1, licence="\r", data_licence="", title=title
+    )
     monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [info])
     assert main(["models", "list"]) == 0
     shown = capsys.readouterr().out

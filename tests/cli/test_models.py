@@ -16,6 +16,7 @@ def test_models_show_explains_the_card(saved_model, capsys) -> None:
     assert main(["models", "show", str(saved_model)]) == 0
     shown = capsys.readouterr().out
     assert "A tiny random network" in shown
+    assert f"Lies in: {saved_model}\n" in shown
     assert "threshold: 0.5" in shown
     assert "threshold chosen on validation data" in shown
     assert main(["models", "show", str(saved_model), "--json"]) == 0
@@ -36,12 +37,14 @@ def test_models_tell_what_an_encoder_is_for(capsys) -> None:
 
 def test_models_list_aligns_its_columns(monkeypatch, capsys) -> None:
     info = SimpleNamespace(
-        source="some-model", task="segment", size_bytes=2_500_000, licence="CC0", title="Cells"
+        **{"source": "some-model", "task": "segment", "size_bytes": 2_500_000, "title": "Cells"},
+        **{"licence": "other", "data_licence": "for research only"},
     )
     monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [info])
     assert main(["models", "list"]) == 0
     head, row = capsys.readouterr().out.splitlines()
     assert "2.5 MB" in row
+    assert row[head.index("MAY BE USED") :].startswith("research only ")
     assert head.index("WHAT") == row.index("Cells")
     monkeypatch.setattr("napari_cytosynth.zoo.catalogue.list_models", lambda task: [])
     assert main(["models", "list"]) == 0

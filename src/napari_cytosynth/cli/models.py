@@ -146,6 +146,7 @@ def _add_export(actions: Any) -> None:
 def list_them(arguments: argparse.Namespace) -> None:
     """Print one line for each model."""
     from napari_cytosynth.zoo.catalogue import list_models
+    from napari_cytosynth.zoo.collection.licences import licence_in_words
     from napari_cytosynth.zoo.collection.stars import starred
     from napari_cytosynth.zoo.text import one_line
 
@@ -156,7 +157,7 @@ def list_them(arguments: argparse.Namespace) -> None:
             for cell in (
                 info.source + " ★" * (stars.get(info.task) == info.source),
                 *(info.task, f"{info.size_bytes / 1e6:.1f} MB"),
-                *(info.licence, info.title),
+                *(licence_in_words(info.licence, info.data_licence), info.title),
             )
         )
         for info in list_models(arguments.task)
@@ -164,7 +165,9 @@ def list_them(arguments: argparse.Namespace) -> None:
     if not rows:
         echo("There are no models on this machine.")
         return
-    for line in collection.columns([("MODEL", "TASK", "SIZE", "LICENCE", "WHAT IT DOES"), *rows]):
+    for line in collection.columns(
+        [("MODEL", "TASK", "SIZE", "MAY BE USED", "WHAT IT DOES"), *rows]
+    ):
         echo(printable(line))
 
 
@@ -175,12 +178,14 @@ def show(arguments: argparse.Namespace) -> None:
     from napari_cytosynth.zoo.model_files import read_card
     from napari_cytosynth.zoo.text import one_line
 
-    card = read_card(folder_of(arguments.model))
+    folder = folder_of(arguments.model)
+    card = read_card(folder)
     if arguments.json:
         echo(_json(card))
         return
     echo(one_line(f"{card.name}: {card.title}" if card.title else card.name))
     echo(f"May be used: {licence_in_words(card.licence, card.training.data_licence)}")
+    echo(printable(f"Lies in: {folder}"))
     for part in (card, card.inference, card.training):
         _print_fields(part)
     if card.metrics:

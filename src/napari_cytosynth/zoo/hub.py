@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cytosynth.errors import ModelError, ModelNotFoundError, OutputError
+from napari_cytosynth.files import explained_errors
 from napari_cytosynth.progress import resolve_progress
 
 from .model_files import CARD_FILE, README_FILE, WEIGHTS_FILE, load_network
@@ -190,7 +191,8 @@ def remove(repository: str) -> int:
     from huggingface_hub.errors import CacheNotFound, HFValidationError
 
     try:
-        half = drop_partials(repository)
+        with explained_errors(Path(constants.HF_HUB_CACHE)):
+            half = drop_partials(repository)
         cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except HFValidationError as error:
         raise explain(error, repository) from error

@@ -181,6 +181,30 @@ def test_an_archive_that_is_not_unpacked_is_refused(package, tmp_path, at, value
         convert(tmp_path / "p.zip", "bioimageio", tmp_path / "o")
 
 
+@pytest.mark.usefixtures("in_process")
+def test_weights_that_cannot_be_unpacked_are_damaged(package, tmp_path):
+    path, files = tmp_path / "p.zip", contents(package)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name in ("rdf.yaml", "weights.pt"):
+            archive.writestr(name, files[name])
+        start = archive.getinfo("weights.pt").header_offset
+    damaged = bytearray(path.read_bytes())
+    damaged[start + 200 : start + 600] = bytes(b ^ 0xFF for b in damaged[start + 200 : start + 600])
+    path.write_bytes(damaged)
+    with pytest.raises(ModelError, match="is damaged"):
+        convert(path, "bioimageio", tmp_path / "o")
+
+
+def test_an_archive_that_lies_about_its_size_is_not_unpacked(package, tmp_path):
+    path = rewritten(package, tmp_path / "p.zip", weights=bytes(20_000_000))
+    archive = bytearray(path.read_bytes())
+    start = archive.find(b"weights.pt", archive.find(b"PK\x01\x02")) - 46
+    archive[start + 20 : start + 24] = (15_000_000).to_bytes(4, "little")
+    path.write_bytes(archive)
+    with pytest.raises(ModelError, match="packed far tighter"):
+        convert(path, "bioimageio", tmp_path / "o")
+
+
 def test_what_the_format_has_no_words_for_is_refused(make_model, make_stainer, tmp_path):
     local = make_model(normalisation=Normalisation(kind="local"))
     with pytest.raises(InputError, match="no words"):

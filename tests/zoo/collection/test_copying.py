@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -136,6 +137,20 @@ def test_a_linked_model_is_removed_and_what_it_points_to_stays(tiny, own_home):
     assert remove_model("linked") == 0
     assert own() == ["tiny"]
     assert load_model(tiny).card.name == "tiny"
+
+
+def test_a_model_that_another_process_removes_at_the_same_time(tiny, own_home, monkeypatch):
+    add_model(tiny)
+    rename = Path.rename
+
+    def late(path, target):
+        shutil.rmtree(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with pytest.raises(ModelNotFoundError, match="“tiny” has been removed already"):
+        remove_model("tiny")
+    assert list((own_home / "models").iterdir()) == []
 
 
 def test_what_is_no_model_is_not_added(tmp_path):

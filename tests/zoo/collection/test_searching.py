@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
-from napari_cytosynth.errors import Cancelled, NetworkError
+from napari_cytosynth.errors import Cancelled, NetworkError, OutputError
 from napari_cytosynth.zoo import hub
 from napari_cytosynth.zoo.catalogue import list_models
 from napari_cytosynth.zoo.collection.places import remove_model
@@ -93,6 +94,23 @@ def test_what_half_arrived_can_be_removed(hub_client, tmp_path):
     hub.fetch("org/tiny")
     assert remove_model("org/tiny") > 4
     assert hub.cached("org/tiny") is None
+
+
+def test_what_half_arrived_but_may_not_be_deleted_is_a_sentence(hub_client, tmp_path, monkeypatch):
+    from napari_cytosynth.zoo.transfer.partial import Resuming
+
+    with (tmp_path / "file").open("w+b") as file:
+        file.write(b"half")
+        Resuming("org/tiny", "e" * 64).keep(file)
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(OutputError, match="you may not write there"):
+            remove_model("org/tiny")
+    assert kept_bytes("org/tiny") == 4
 
 
 @pytest.mark.parametrize("by", ["preferences", "CYTOSYNTH_OFFLINE", "HF_HUB_OFFLINE"])

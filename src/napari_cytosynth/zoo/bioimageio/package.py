@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ _LARGEST_RECORD = 4_000_000  # bytes
 _SLACK = 1_000_000  # bytes that weights may exceed twice their compressed size by
 _CHUNK = 1 << 20
 _STATE_DICT = "pytorch_state_dict"
+_UNPACKING = (
+    *(OSError, EOFError, RuntimeError, ValueError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+"""What the readers of the ways of packing raise for a damaged file."""
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -108,7 +114,9 @@ class Package:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(name) as source:
                 info = archive.getinfo(name)
-                if info.file_size > 2 * info.compress_size + _SLACK:
+                # the archive says both sizes; it can hold no more than there is of it
+                packed = min(info.compress_size, self.path.stat().st_size)
+                if info.file_size > 2 * packed + _SLACK:
                     raise CorruptWeightsError(
                         f"The weights of “{self.path.name}” are packed far tighter than weights "
                         "can be; they were not opened."
@@ -116,8 +124,9 @@ class Package:
                 found = _copy(source, target, info.file_size)
         except KeyError as error:
             raise _damaged(self.path, f"“{one_line(name, 100)}” is missing") from error
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise _damaged(self.path, one_line(error, 200)) from error
+        except _UNPACKING as error:
+            reason = one_line(error, 200) or "its weights end too early"
+            raise _damaged(self.path, reason) from error
         if found != str(entry.get("sha256", found)).lower():
             raise _damaged(self.path, "the SHA-256 of its weights is not the one that it says")
         return target

@@ -109,8 +109,13 @@ def _delete(folder: Path) -> int:
         with explained_errors(folder):
             folder.unlink()
         return 0
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     with explained_errors(folder), scratch_folder(folder.parent) as scratch:
-        folder.rename(scratch / folder.name)  # at once: no half model is left
-        shutil.rmtree(scratch / folder.name)
+        gone = scratch / folder.name
+        try:
+            folder.rename(gone)  # at once: no half model is left
+        except FileNotFoundError as error:
+            shown = one_line(folder.name, 100)
+            raise ModelNotFoundError(f"“{shown}” has been removed already.") from error
+        size = sum(path.stat().st_size for path in gone.rglob("*") if path.is_file())
+        shutil.rmtree(gone)
     return size

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,12 @@ def kept_bytes(repository: str) -> int:
 
 def drop_partials(repository: str) -> int:
     """Delete what is kept of unfinished downloads; return the bytes."""
-    size = kept_bytes(repository)
+    size = 0
     for path in _folder(repository).glob(f"*{_SUFFIX}"):
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process took or deleted it
+            found = path.stat().st_size
+            path.unlink()
+            size += found
     return size
 
 
