@@ -9,6 +9,7 @@ import pytest
 from napari.layers import Image
 
 from napari_cytosynth import phantoms
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.progress import silent
 from napari_cytosynth.tasks.stain.result import Staining
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
@@ -43,6 +44,15 @@ def test_the_chosen_real_stain_says_who_is_right(pair):
         count = round(share * len(found.table))
         assert f"in one stain only, the real stain shows {count}." in found.sentence
         assert "real_iou" in next(a for *_, a, _ in found.layers if "features" in a)["features"]
+
+
+def test_the_model_itself_is_refused_before_it_runs(pair):
+    own = Staining(
+        pair[0].mean, None, ("DNA",), "CYX", provenance={"model": {"name": "mine", "sha256": "a"}}
+    )
+    request = SimpleNamespace(arguments=dict, image=None)
+    with pytest.raises(InputError, match="same model"):
+        compare_models(own, request, "mine", silent, lambda *_, **__: pytest.fail("it ran"))
 
 
 def test_without_one_or_with_one_that_lies_elsewhere_nothing_is_said(pair):

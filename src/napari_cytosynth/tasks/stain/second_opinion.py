@@ -33,6 +33,7 @@ __all__ = [
     "ONLY_FIRST",
     "ONLY_SECOND",
     "Disagreement",
+    "check_other",
     "may_judge",
     "second_opinion",
     "share_training",
@@ -41,6 +42,10 @@ __all__ = [
 _KNOWN = ["kind", "image", "label", "iou"]
 _PLACES = ["stain", "area_px", "difference", "times_usual"]
 _LEAST_PIXELS = 100
+_SAME = (
+    "Both results are by the same model, which agrees with itself: a second opinion needs another "
+    "one."
+)
 _MOSTLY = 0.5  # of an object lies where the real image does, or it cannot be told
 _FROM_TABLE = ("area_px", "area_um2", "mean_intensity", "doubt")
 
@@ -104,6 +109,13 @@ def may_judge(own: ModelCard, other: ModelCard) -> bool:
     same_data = bool(data) and data == set(other.training.datasets)
     same_network = own.architecture == other.architecture
     return not (same_data and same_network and one.input_channels == two.input_channels)
+
+
+def check_other(staining: Staining, model: str) -> None:
+    """Raise InputError if a model is named that a result is by, before it runs again."""
+    own = staining.provenance.get("model", {})
+    if model in (own.get("name"), own.get("source")):
+        raise InputError(_SAME)
 
 
 def share_training(first: Staining, second: Staining) -> bool:
@@ -184,10 +196,7 @@ def _check(first: Any, second: Any) -> tuple[str, ...]:
     check_staining(second, "second")
     models = [one.provenance.get("model", {}).get("sha256") for one in (first, second)]
     if first is second or (models[0] is not None and models[0] == models[1]):
-        raise InputError(
-            "Both results are by the same model, which agrees with itself: a second opinion "
-            "needs another one."
-        )
+        raise InputError(_SAME)
     names = tuple(name for name in first.channels if name in second.channels)
     if not names:
         raise InputError(

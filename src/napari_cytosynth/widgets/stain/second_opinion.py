@@ -83,8 +83,13 @@ def compare_models(
     CytosynthError
         With the sentence that the user reads.
     """
-    from napari_cytosynth.tasks.stain.second_opinion import second_opinion, share_training
+    from napari_cytosynth.tasks.stain.second_opinion import (
+        check_other,
+        second_opinion,
+        share_training,
+    )
 
+    check_other(staining, model)
     arguments = request.arguments() | {
         "views": None,
         "samples": None,
@@ -154,10 +159,12 @@ def _objects_sentence(found: Any) -> str:
     # a pair of different outlines is one disagreement, seen from either side
     differ = int(((found.objects["kind"] == "differ") & (found.objects["image"] == "first")).sum())
     where = "" if what == found.stain else f" in {found.stain}"
+    first, second = found.count("only in the first"), found.count("only in the second")
     return (
         f"Of {len(found.first.table)} {what}{where}, "
-        f"{found.count('only in the first')} are not in the other model's stain and {differ} "
-        f"have another shape there; {found.count('only in the second')} are in its stain only."
+        f"{first} {'is' if first == 1 else 'are'} not in the other model's stain and {differ} "
+        f"{'has' if differ == 1 else 'have'} another shape there; "
+        f"{second} {'is' if second == 1 else 'are'} in its stain only."
     )
 
 
