@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File
 
+from napari_cytosynth.zoo.collection.licences import licence_in_words
+
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
@@ -73,14 +75,16 @@ def _overview() -> str:
         "images that it never saw, where it fails, under which licence, and the commands that",
         "measure it again.",
         "",
-        "| model | for | licence of the weights | size |",
+        "| model | for | may be used | size |",
         "|---|---|---|---|",
     ]
     for name, task in models().items():
         card = json.loads((WEIGHTS / name / "config.json").read_text("utf-8"))
-        size = (WEIGHTS / name / "model.safetensors").stat().st_size / 2**20
+        title = card["title"][:1].lower() + card["title"][1:]  # the rest has names: U2OS, H&E
+        size = (WEIGHTS / name / "model.safetensors").stat().st_size / 1e6
         rows.append(
-            f"| [{name}]({name}.md) | {TASKS[task]}: {card['title'].lower()} | "
-            f"{card['licence']} | {size:.1f} MB |"
+            f"| [{name}]({name}.md) | {TASKS[task]}: {title} | "
+            f"{licence_in_words(card['licence'], card['training']['data_licence'])} | "
+            f"{size:.1f} MB |"
         )
     return "\n".join(rows) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,17 @@ def test_the_workflows_install_what_make_installs():
     assert extras.findall(_commands()) == extras.findall(script)
 
 
+def test_nothing_is_installed_that_has_no_wheels_for_the_newest_python():
+    """Readers of CZI would be compiled there, on machines without what that needs."""
+    lines = [Requirement(line) for line in EXTRAS["readers"] + EXTRAS["test"]]
+    czi = [line for line in lines if "czi" in line.name.lower()]
+    assert len(czi) == 2
+    for line in czi:
+        assert line.marker is not None
+        assert line.marker.evaluate({"python_version": "3.13"})
+        assert not line.marker.evaluate({"python_version": "3.14"})
+
+
 def test_the_workflows_cover_every_system_binding_and_python():
     matrix = _workflow("ci.yml")["jobs"]["test"]["strategy"]["matrix"]["include"]
     assert {row["os"].partition("-")[0] for row in matrix} == {"ubuntu", "macos", "windows"}
@@ -111,3 +123,24 @@ def test_the_forms_for_issues_lead_to_pages_that_are_there():
     for page, anchor in pages:
         headings = (ROOT / "docs" / f"{page}.md").read_text("utf-8").lower()
         assert not anchor or f"# {anchor.replace('-', ' ')}\n" in headings, anchor
+
+
+def test_the_page_of_the_bundled_models_has_licences_in_words_and_names_as_they_are_written():
+    pytest.importorskip("mkdocs")
+    page = runpy.run_path(str(ROOT / "scripts/model-pages.py"))["_overview"]()
+    rows = [row for row in page.splitlines() if row.startswith("| [")]
+    assert len(rows) > 10
+    (row,) = [row for row in rows if "(em-mitochondria-unet.md)" in row]
+    assert "| research only |" in row
+    assert "Stain: five Cell Painting stains" in page
+    assert "U2OS" in page
+
+
+def test_the_front_page_of_the_documents_names_every_dock():
+    manifest = yaml.safe_load((ROOT / "napari.yaml").read_text("utf-8"))
+    docks = [widget["display_name"] for widget in manifest["contributions"]["widgets"]]
+    page = (ROOT / "docs/index.md").read_text("utf-8")
+    rows = [row.split("|") for row in page.splitlines() if row.startswith("| ")]
+    in_napari = {row[2].strip("[ *") for row in rows}
+    assert len(docks) >= 8
+    assert not [dock for dock in docks if not any(cell.startswith(dock) for cell in in_napari)]

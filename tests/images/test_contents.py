@@ -7,7 +7,6 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
-from pylibCZIrw import czi as pyczi
 
 from napari_cytosynth.errors import InputError
 from napari_cytosynth.images.reading import inspect_image, read_image
@@ -25,6 +24,7 @@ def _zarr(path):
 
 
 def _czi(path):
+    pyczi = pytest.importorskip("pylibCZIrw.czi")
     with pyczi.create_czi(str(path)) as file:
         file.write(data=GREY[..., None], plane={"C": 0})
 

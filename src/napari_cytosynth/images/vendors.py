@@ -88,9 +88,10 @@ def _opened(path: Path) -> Any:
 
         reader: Any = _plugin(path.suffix.lower()).Reader
     except ImportError as error:
+        where = ", with Python 3.13 or older" if path.suffix.lower() == ".czi" else ""
         raise InputError(
             f"“{path.name}” is a file of a microscope's own program. Reading it needs the extra "
-            '“readers”: pip install "napari-cytosynth[readers]". Or export it as OME-TIFF.'
+            f'“readers”{where}: pip install "napari-cytosynth[readers]". Or export it as OME-TIFF.'
         ) from error
     return BioImage(path, reader=reader)
 

@@ -7,7 +7,7 @@ import re
 __all__ = ["licence_in_words"]
 
 _WORDS = (
-    (r"cc0|pddl|unlicense|public.domain|free.of.rights", "free for any use"),
+    (r"cc0|pddl|unlicense(?![a-z])|public.domain|free.of.rights", "free for any use"),
     (r"cc-by-nc-nd", "not for commercial use; unchanged, and if you name the authors"),
     (r"cc-by-nc-sa", "not for commercial use; name the authors, share changes under these terms"),
     (r"cc-by-nc", "not for commercial use; name the authors"),
@@ -15,9 +15,13 @@ _WORDS = (
     (r"cc-by-sa", "free for any use, if you name the authors and share changes under these terms"),
     (r"cc-by", "free for any use, if you name the authors"),
     (r"a?l?gpl", "free for any use; what you pass on has to be open, too"),
-    (r"mit|bsd|apache", "free for any use, if you keep the licence's text"),
+    (r"(mit|bsd|apache)(?![a-z])", "free for any use, if you keep the licence's text"),
 )
-_RESEARCH = re.compile(r"research|academic|non-?commercial|cc[- ]by[- ]nc", re.IGNORECASE)
+_RESEARCH = re.compile(
+    r"research|academic|non[-_\s]?commercial|(not for|no) commercial|personal use"
+    r"|(?<![a-z])nc(?![a-z])",
+    re.IGNORECASE,
+)
 _RESEARCH_ONLY = "research only"
 
 
@@ -38,10 +42,10 @@ def licence_in_words(licence: str, data_licence: str = "") -> str:
     """
     name = re.sub(r"[\s_]+", "-", licence.strip().lower())
     words = next((text for start, text in _WORDS if re.match(start, name)), "")
-    if _RESEARCH.search(licence) and not words:
-        return _RESEARCH_ONLY
     if words.startswith("not for"):
         return words
+    if _RESEARCH.search(licence):  # however it begins: “MIT, for research only”
+        return _RESEARCH_ONLY
     if _RESEARCH.search(data_licence):
         if name in ("", "other"):
             return _RESEARCH_ONLY
