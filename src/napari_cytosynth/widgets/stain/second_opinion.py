@@ -27,6 +27,7 @@ _POINT_PX = 16
 _MET = 0.1
 """IoU with a real nucleus from which on that is taken for the same place, if not the shape."""
 _OUTLINE_PX = 2
+_BESIDE = 1.5  # radii of an object from its middle to its name
 # of Okabe and Ito's palette, which colour-blind eyes tell apart
 COLOURS = {
     "only in the first": "#e69f00",
@@ -250,7 +251,9 @@ def _names(staining: Any, found: Any) -> LayerData:
     # a pair of different outlines needs one word
     twice = (found.objects["kind"] == "differ") & (found.objects["image"] == "second")
     table = found.objects[~twice]
-    places = table[[*leading, *columns]].to_numpy(float)
+    places = np.array(table[[*leading, *columns]], float)
+    # beside the outline, as if the object were round
+    places[:, -1] += _BESIDE * np.sqrt(table["area_px"].to_numpy(float) / np.pi)
     return (
         np.pad(places, ((0, 0), (extra, 0))),
         {
