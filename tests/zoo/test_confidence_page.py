@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from napari_cytosynth.zoo.card import Auroc, ConfidenceTest, ModelCard, ReliabilityBin
+from napari_cytosynth.zoo.card import (
+    Auroc,
+    ConfidenceTerm,
+    ConfidenceTest,
+    ModelCard,
+    ObjectDoubt,
+    ReliabilityBin,
+)
+from napari_cytosynth.zoo.confidence_page import doubt_text
 from napari_cytosynth.zoo.model_page import render_readme
 
 from .test_model_page import CARD
@@ -25,6 +33,17 @@ TEST = ConfidenceTest(
     gain=(0.159, 0.05, 0.2),
     error=0.048,
     reliability=BINS,
+)
+
+BLOCK = ObjectDoubt(
+    stain="DNA",
+    segmenter="fluo-nuclei-unet",
+    intercept=0.0,
+    terms={"outline_views": ConfidenceTerm(weight=-1.0, mean=0.8, std=0.1)},
+    wrong=0.2,
+    count=1000,
+    fields=7,
+    hidden=[(0.05, 0.9, 1.0), (0.1, 0.5, 0.9), (0.45, 0.2, 0.8), (0.5, 0.1, 0.45)],
 )
 
 
@@ -95,3 +114,27 @@ def test_impossible_tests_and_older_cards_are_refused() -> None:
     tree = CARD.model_dump() | {"format_version": 1, "confidence_tests": [TEST.model_dump()]}
     with pytest.raises(ValidationError, match="confidence_tests needs format_version 2"):
         ModelCard.model_validate(tree)
+
+
+def test_the_page_holds_what_was_stated_against_what_was_found_and_what_hiding_leaves() -> None:
+    text = doubt_text([BLOCK])
+    assert "Of 1000 in 7 left-out fields, 20 % were wrong" in text
+    rows = [line for line in text.splitlines() if line.startswith("| 0")]
+    assert rows == [
+        "| 0–0.1 | 500 | 4 % | 50 % | 4 % |",  # 20 of 500 wrong
+        "| 0.1–0.5 | 400 | 22 % | 90 % | 12 % |",  # 90 of 400; 110 of 900 left
+        "| 0.5–1 | 100 | 90 % | 100 % | 20 % |",
+    ]
+
+
+def test_too_few_objects_tell_no_fraction() -> None:
+    few = BLOCK.model_copy(update={"hidden": [(0.1, 0.5, 0.9), (0.9, 0.001, 0.004)]})
+    assert doubt_text([few]).endswith("| 0.9–1 | 1 | – | 100 % | 20 % |")
+
+
+def test_a_page_without_that_says_nothing_of_it() -> None:
+    assert doubt_text([]) == doubt_text([BLOCK.model_copy(update={"hidden": []})]) == ""
+    assert "Doubt of each object" not in render_readme(CARD)
+    inference = CARD.inference.model_copy(update={"doubt": [BLOCK]})
+    page = render_readme(CARD.model_copy(update={"inference": inference}))
+    assert "## Doubt of each object" in page

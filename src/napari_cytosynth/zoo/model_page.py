@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from .confidence_page import confidence_text
+from .confidence_page import confidence_text, doubt_text
 from .text import for_code, for_markdown, for_table_cell
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def render_readme(card: ModelCard, place: str | None = None) -> str:
         _input_and_output(card.inference),
         _figures(card.metrics),
         _section("Confidence in each object", confidence_text(card.confidence_tests)),
+        _section("Doubt of each object", doubt_text(card.inference.doubt)),
         _training(card),
         _section("Limits", _limits(card)),
         _licences(card),

@@ -97,5 +97,18 @@ def test_what_no_model_can_use(card, plane):
         check_image(plane.astype(complex), card)
 
 
+def test_light_below_0_is_no_raw_image_for_a_contrast_against_the_surroundings(
+    make_stainer, card, plane
+):
+    local = make_stainer(normalisation=Normalisation(kind="local", sigma=9, std=0.1)).card
+    subtracted = plane.astype(np.float32) - plane.mean()
+    (sentence,) = check_image(subtracted, local)
+    assert "give it the raw image" in sentence
+    dark = plane.astype(np.int32)
+    dark[0, :9] = -2  # as of a camera with a dark offset
+    for pixels, known in ((plane, local), (dark, local), (subtracted, make_stainer().card)):
+        assert check_image(pixels, known) == []
+
+
 def test_a_card_without_quantiles_says_nothing_of_intensities(make_stainer, plane):
     assert check_image(plane // 8, make_stainer().card) == []

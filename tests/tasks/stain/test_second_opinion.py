@@ -15,6 +15,7 @@ from napari_cytosynth.tasks.stain.second_opinion import (
     DIFFER,
     ONLY_FIRST,
     ONLY_SECOND,
+    may_judge,
     second_opinion,
 )
 
@@ -98,6 +99,31 @@ def test_the_real_stain_says_who_is_right(scene):
     assert second_opinion(*pair, real=erased).objects["real_iou"].item() < 0.1
     with pytest.raises(InputError, match="same field and size"):
         second_opinion(*pair, real=image[:-1])
+
+
+def test_where_the_real_image_does_not_lie_it_says_nothing(scene):
+    image, labels, number = scene
+    pair = stained(image, name="a"), stained(without(image, labels, number), name="b")
+    ys = np.nonzero(labels == number)[0]
+    real = image.copy()
+    real[: ys.max() + 5] = np.nan
+    assert np.isnan(second_opinion(*pair, real=real).objects["real_iou"].item())
+    real = image.copy()
+    real[ys.max() + 12 :] = np.nan
+    assert second_opinion(*pair, real=real).objects["real_iou"].item() > 0.8
+
+
+def test_a_model_judges_another_kind_that_shows_the_same_stain(make_stainer):
+    unknown = make_stainer().card
+    assert may_judge(unknown, unknown)  # it is not known what either has seen
+    known = unknown.training.model_copy(update={"datasets": ["these"]})
+    own = unknown.model_copy(update={"training": known})
+    assert not may_judge(own, own.model_copy(update={"name": "another seed"}))
+    assert may_judge(own, unknown)
+    assert may_judge(own, own.model_copy(update={"architecture": "UNet"}))
+    others = own.inference.model_copy(update={"output_channels": ["NFH"]})
+    strange = own.model_copy(update={"architecture": "UNet", "inference": others})
+    assert not may_judge(own, strange)
 
 
 def test_pixels_are_held_against_the_usual_difference_of_the_two():

@@ -152,6 +152,13 @@ def test_nan_and_infinite_pixels_are_reported(image, model):
     assert any("NaN" in text for text in result.messages)
 
 
+def test_a_subtracted_background_is_reported(make_stainer, image):
+    model = make_stainer(normalisation=Normalisation(kind="local", sigma=9, std=0.1))
+    told = run(image.astype(np.int32) - int(image.mean()), model, samples=0).messages
+    assert any("background was subtracted" in text for text in told)
+    assert not any("background" in text for text in run(image, model, samples=0).messages)
+
+
 @pytest.mark.parametrize("kind", ["zscore", "local"])
 def test_a_constant_plane_is_reported(image, make_stainer, kind):
     stainer = make_stainer(normalisation=Normalisation(kind=kind, sigma=4))

@@ -49,6 +49,17 @@ def test_encoders_are_offered_in_no_box(qapp, task):
     assert not shown & {"nuclei-encoder", "em-encoder"}
 
 
+def test_a_box_may_offer_some_models_only(qapp):
+    box = ModelChoice(task="stain")
+    box.value = "phantom-phase-unet"
+    box.limit_to(lambda card: "membrane" not in card.inference.output_channels)
+    assert set(box.choices) >= {"u2os-brightfield-unet", OTHER}
+    assert "phantom-phase-unet" not in box.choices
+    assert box.value in box.choices
+    box.limit_to(None)
+    assert "phantom-phase-unet" in box.choices
+
+
 def test_a_tooltip_shows_tags_instead_of_following_them():
     assert plain_tooltip("H&E, 2 µm\nName: x") == "H&E, 2 µm\nName: x"
     shown = plain_tooltip("<img src='//server/share'>\nsecond")

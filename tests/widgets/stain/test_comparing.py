@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_cytosynth.zoo.card import Metric
+
 UM = {"scale": (0.5, 0.5), "units": ("µm", "µm")}
 DIFFERENCE = "AGP difference · virtual − plate 3 agp"
 
@@ -54,6 +56,20 @@ def test_the_stain_is_matched_by_name_and_the_view_undone_when_closed(viewer, ra
     assert DIFFERENCE not in viewer.layers
     assert visible(viewer) == before
     assert ran.ticks.stains["DNA"].value
+
+
+def test_the_models_figure_is_quoted_and_models_with_one_of_its_stains_offered(
+    viewer, cells, make_stain_widget, stainer, knowing_card
+):
+    metric = Metric(name="AGP: PCC", value=0.88, dataset="fields", command="evaluate")
+    stainer.card = knowing_card().model_copy(update={"metrics": [metric]})
+    widget = make_stain_widget()
+    widget.run()
+    assert widget.wait(20)
+    compare(widget, viewer.add_image(cells.data + 1, name="AGP", visible=False, **UM))
+    assert "this model reached a PCC of 0.88 for AGP" in widget.agreement.value
+    assert "u2os-brightfield-unet" in widget.other_model.choices
+    assert "phantom-phase-unet" not in widget.other_model.choices  # has no stain in common
 
 
 def test_a_deleted_difference_shows_the_stains_again(viewer, ran, cells):

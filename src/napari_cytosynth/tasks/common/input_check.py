@@ -10,7 +10,15 @@ import numpy as np
 from napari_cytosynth.errors import InputError
 
 from .layers import resolve_pixel_size
-from .looks import LARGEST, PERCENTILE_LOOKS, guess_kind, looks, middle, trained_on
+from .looks import (
+    LARGEST,
+    PERCENTILE_LOOKS,
+    guess_kind,
+    looks,
+    middle,
+    not_raw_light,
+    trained_on,
+)
 from .planes import is_constant, looks_like_colour
 from .resample import TOLERANCE, resampled_shape, to_shape
 
@@ -102,8 +110,8 @@ def check_image(
     else:
         reasons += _unlike(pixels, card)
         last = _saturation(pixels)
-    unlike = _sentence(reasons, card)
-    return [unlike] * bool(unlike) + _missing(pixels) + last
+    first = (_sentence(reasons, card), not_raw_light(pixels, card.inference.normalisation))
+    return [*filter(None, first), *_missing(pixels), *last]
 
 
 def unlike_training(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.card import ModelCard, Normalisation
 
 __all__ = [
     "LARGEST",
@@ -24,6 +24,7 @@ __all__ = [
     "look_limits",
     "looks",
     "middle",
+    "not_raw_light",
     "trained_on",
 ]
 
@@ -36,6 +37,7 @@ PERCENTILE_LOOKS = tuple(map("p{:g}".format, PERCENTILES))
 LARGEST = (1536, 1536)
 """Rows and columns: of a larger plane its middle is looked at."""
 
+_BELOW_ZERO = 0.01  # a larger fraction of pixels below 0 is no noise of a camera's dark
 _LOWEST, _HIGHEST = 1.0, 99.8  # percentiles that count as its darkest and its brightest
 _SCALES = (1.0, 2.0, 4.0, 8.0)  # sigma in px of the bands that structures are sorted into
 _FINE = (0.7, 1.4)  # sigma in px of the finest band above the noise
@@ -182,3 +184,26 @@ def trained_on(card: ModelCard) -> Kind | None:
     """Return the kind of microscopy that a card names, by its modality or its tags."""
     words = " ".join([card.inference.modality, *card.tags]).lower().replace("-", " ")
     return next((kind for kind in get_args(Kind) if kind in words), None)
+
+
+def not_raw_light(plane: npt.NDArray[Any], normalisation: Normalisation) -> str:
+    """Return that a plane is no raw transmitted light, where a model needs that; else "".
+
+    The contrast against the surroundings is a ratio to their light: where a background was
+    subtracted these are near 0, and the ratio is anything.
+
+    Parameters
+    ----------
+    plane
+        (C, Y, X) real numbers, before scaling.
+    normalisation
+        Of the model's card.
+    """
+    if normalisation.kind != "local" or plane.dtype.kind not in "if":
+        return ""
+    if np.mean(plane < 0) <= _BELOW_ZERO:
+        return ""
+    return (
+        "The image has intensities below 0, as after a background was subtracted. The model takes "
+        "the contrast of raw light against its surroundings: give it the raw image."
+    )

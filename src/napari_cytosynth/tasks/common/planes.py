@@ -14,6 +14,7 @@ from napari_cytosynth.memory import require_memory
 from .axes import PlaneReader, axes_from_labels, doubt_about, guess_axes, parse_axes
 from .focal_reader import FocalPlaneReader, takes_from_z
 from .layers import Source, voxel_size
+from .looks import not_raw_light
 from .resample import check_scale, model_shape, pixel_size_hint, resampled_shape
 
 if TYPE_CHECKING:
@@ -303,6 +304,7 @@ class PlaneRun:
 
             plane = self.reader.read(index)
             self._check_finite(plane)
+            self.add_messages(*filter(None, [not_raw_light(plane, self._normalisation())]))
             yield index, plane, report
 
     def normalised(self, plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -14,9 +14,8 @@ from napari_cytosynth.errors import InputError
 from napari_cytosynth.metrics import best_iou
 from napari_cytosynth.metrics.error_curve import fit_error_curve
 from napari_cytosynth.progress import resolve_progress
-from napari_cytosynth.tasks.common.layers import read_source
 
-from .comparison import check_staining
+from .comparison import check_staining, real_on_grid
 from .objects.matching import DIFFER, ONLY_FIRST, ONLY_SECOND, match_objects
 from .objects.task import object_stain
 from .result import Staining
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.zoo.card import ModelCard
 
     from .objects.result import StainedObjects
 
@@ -33,6 +33,8 @@ __all__ = [
     "ONLY_FIRST",
     "ONLY_SECOND",
     "Disagreement",
+    "check_other",
+    "may_judge",
     "second_opinion",
     "share_training",
 ]
@@ -40,6 +42,11 @@ __all__ = [
 _KNOWN = ["kind", "image", "label", "iou"]
 _PLACES = ["stain", "area_px", "difference", "times_usual"]
 _LEAST_PIXELS = 100
+_SAME = (
+    "Both results are by the same model, which agrees with itself: a second opinion needs another "
+    "one."
+)
+_MOSTLY = 0.5  # of an object lies where the real image does, or it cannot be told
 _FROM_TABLE = ("area_px", "area_um2", "mean_intensity", "doubt")
 
 
@@ -69,7 +76,7 @@ class Disagreement:
         the second, differ), ``image`` (whose object it is), ``label`` (there), ``iou`` (the
         highest with an object of the other), its place, ``area_px``, ``mean_intensity`` and,
         where it is known, ``doubt``; with a real stain ``real_iou``, the highest IoU with a
-        real object.
+        real object (NaN where the real image does not lie).
     first, second
         All objects of either; None without a stain of objects.
     """
@@ -87,6 +94,28 @@ class Disagreement:
     def count(self, kind: str) -> int:
         """Return the number of objects of a kind."""
         return int((self.objects["kind"] == kind).sum())
+
+
+def may_judge(own: ModelCard, other: ModelCard) -> bool:
+    """Return whether a model has something to say on another's stains.
+
+    It predicts one of them, and is not of the same kind: its architecture, its input or its
+    training data differ, or are not known.
+    """
+    one, two = own.inference, other.inference
+    if not set(one.output_channels) & set(two.output_channels):
+        return False
+    data = set(own.training.datasets)
+    same_data = bool(data) and data == set(other.training.datasets)
+    same_network = own.architecture == other.architecture
+    return not (same_data and same_network and one.input_channels == two.input_channels)
+
+
+def check_other(staining: Staining, model: str) -> None:
+    """Raise InputError if a model is named that a result is by, before it runs again."""
+    own = staining.provenance.get("model", {})
+    if model in (own.get("name"), own.get("source")):
+        raise InputError(_SAME)
 
 
 def share_training(first: Staining, second: Staining) -> bool:
@@ -120,8 +149,8 @@ def second_opinion(
         Name of the stain in which objects are compared. None (default): the one that shows
         nuclei, if both have it.
     real
-        The measured stain, array or layer of the shape of that stain, for ``real_iou``.
-        Default: None.
+        The measured stain for ``real_iou``: a layer, where it lies, or an array of the shape of
+        that stain, NaN where it is not known. Default: None.
     sigmas
         A pixel is a disagreement where the difference exceeds this many times the one that is
         usual between the two at that brightness, in this very image. Default: 3.
@@ -146,7 +175,8 @@ def second_opinion(
         others = second.objects(chosen, progress=tick)
         objects = _disagreeing(own, others)
         if real is not None:
-            objects["real_iou"] = _real_iou(objects, (own, others), real)
+            measured = real_on_grid(first, real).pixels
+            objects["real_iou"] = _real_iou(objects, (own, others), measured)
     maps, places = [], []
     for name in names:
         one, other = (s.mean[s.channels.index(name)] for s in (first, second))
@@ -166,10 +196,7 @@ def _check(first: Any, second: Any) -> tuple[str, ...]:
     check_staining(second, "second")
     models = [one.provenance.get("model", {}).get("sha256") for one in (first, second)]
     if first is second or (models[0] is not None and models[0] == models[1]):
-        raise InputError(
-            "Both results are by the same model, which agrees with itself: a second opinion "
-            "needs another one."
-        )
+        raise InputError(_SAME)
     names = tuple(name for name in first.channels if name in second.channels)
     if not names:
         raise InputError(
@@ -200,32 +227,38 @@ def _disagreeing(first: StainedObjects, second: StainedObjects) -> pd.DataFrame:
 
 
 def _real_iou(
-    objects: pd.DataFrame, found: tuple[StainedObjects, StainedObjects], real: Any
+    objects: pd.DataFrame,
+    found: tuple[StainedObjects, StainedObjects],
+    measured: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float64]:
-    """Return the highest IoU of each listed object with one of the real stain."""
-    labels = _real_objects(found[0], real)
+    """Return the highest IoU of each listed object with one of the real stain.
+
+    NaN where the real image does not lie.
+    """
+    known = np.isfinite(measured)
+    if not known.any():
+        return np.full(len(objects), np.nan)
+    labels = _real_objects(found[0], np.where(known, measured, measured[known].min()))
     # outside of a region there are no objects of the stain
-    labels = np.where(np.isnan(found[0].staining.mean[0]), 0, labels)
+    labels = np.where(known & np.isfinite(found[0].staining.mean[0]), labels, 0)
     ious: dict[tuple[str, int], float] = {}
     for image, own in zip(("first", "second"), found, strict=True):
-        ids = np.unique(own.labels[own.labels > 0]).tolist()
-        best = best_iou(labels, own.labels).tolist()
-        ious |= {(image, label): iou for label, iou in zip(ids, best, strict=True)}
+        ids = np.unique(own.labels[own.labels > 0])
+        best = np.where(
+            ndimage.mean(known, own.labels, ids) > _MOSTLY, best_iou(labels, own.labels), np.nan
+        )
+        ious |= {
+            (image, label): iou for label, iou in zip(ids.tolist(), best.tolist(), strict=True)
+        }
     pairs = zip(objects["image"], objects["label"], strict=True)
     return np.array([ious[pair] for pair in pairs], np.float64)
 
 
-def _real_objects(like: StainedObjects, real: Any) -> npt.NDArray[np.int32]:
+def _real_objects(like: StainedObjects, real: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
     """Segment a real stain as the virtual one was."""
-    data = np.asarray(read_source(real, "real").data)
-    shape = like.labels.shape
-    if tuple(n for n in data.shape if n > 1) != tuple(n for n in shape if n > 1):
-        raise InputError(
-            f"The real image has the shape {tuple(data.shape)}, but the virtual stain has "
-            f"{tuple(shape)}: choose an image of the same field and size."
-        )
-    planes = data.reshape(1, *shape).astype(np.float32)
-    return Staining(planes, None, (like.stain,), f"C{like.axes}").objects(like.stain).labels
+    return (
+        Staining(real[np.newaxis], None, (like.stain,), f"C{like.axes}").objects(like.stain).labels
+    )
 
 
 def _places(

@@ -58,6 +58,7 @@ class ModelChoice(ComboBox):
         self._extra: list[str] = []
         self._infos: dict[str, ModelInfo] = {}
         self._known: list[ModelInfo] | None = None
+        self._suits: Callable[[ModelCard], bool] | None = None
         super().__init__(choices=self._model_choices, **kwargs)
         self.native.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -89,10 +90,18 @@ class ModelChoice(ComboBox):
         self._known = None
         self.reset_choices()
 
+    def limit_to(self, suits: Callable[[ModelCard], bool] | None) -> None:
+        """Offer only those of this machine whose card suits; None offers all.
+
+        What was typed in stays: it may not be on this machine.
+        """
+        self._suits = suits
+        self.refresh()
+
     def offer(self, task: str) -> None:
         """Offer the models of another task, and begin without one."""
         if task != self._task:
-            self._task, self._extra = task, []
+            self._task, self._extra, self._suits = task, [], None
             self.refresh()
             self.value = CHOOSE if self._ask else str(self.choices[0])
 
@@ -170,12 +179,26 @@ class ModelChoice(ComboBox):
         return existing_path(info.path if info else source)
 
     def _model_choices(self, _: Any = None) -> list[tuple[str, str]]:
-        infos = self._known = self._models() if self._known is None else self._known
+        infos = self._known = self._suitable() if self._known is None else self._known
         self._infos = {info.source: info for info in infos}
         names = Counter(info.name for info in infos)  # a row stands for the model of its text
         rows = [(i.name if names[i.name] == 1 else i.source, i.source) for i in infos]
         rows += [(_short(text), text) for text in self._extra if text not in self._infos]
         return [*([(CHOOSE, CHOOSE)] if self._ask else []), *rows, (OTHER, OTHER)]
+
+    def _suitable(self) -> list[ModelInfo]:
+        from napari_cytosynth.zoo.model_files import read_card
+
+        suits, infos = self._suits, self._models()
+        if suits is None:
+            return infos
+        found = []
+        for info in infos:
+            try:
+                found += [info] if suits(read_card(info.path)) else []
+            except CytosynthError:  # Run would show the error
+                continue
+        return found
 
     def _models(self) -> list[ModelInfo]:
         if self._list_models is not None:

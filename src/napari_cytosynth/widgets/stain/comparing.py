@@ -11,7 +11,7 @@ from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
 from .comparison import compare_with_real, geometry_of
 from .remarks import figure_of_test
-from .second_opinion import compare_models
+from .second_opinion import RealStain, compare_models
 from .trust_panel import REAL_COMPARISON
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_cytosynth.widgets.common.jobs import Outcome
+    from napari_cytosynth.zoo.card import ModelCard
 
     from .comparison import ComparisonResult
     from .live import LiveStain
@@ -74,10 +75,17 @@ class Comparisons:
         """The runners of both comparisons."""
         return (self._real, self._models)
 
+    @property
+    def _card(self) -> ModelCard | None:
+        """Card of the model of the result in view; None if it is not known."""
+        run = None if self._live is None else self._live.staining.run
+        return None if run is None else run.model.card
+
     def take(self, live: LiveStain, remover: LayerRemover) -> None:
         """Compare a new result from now on."""
         self._live, self._remover = live, remover
         self._panel.offer_stains(live.staining.channels)
+        self._panel.offer_models(self._card)
         self._match()
         self.compare(alone=self._panel.is_open(REAL_COMPARISON))
 
@@ -152,8 +160,7 @@ class Comparisons:
             panel.show_cells(None)
             self._end_difference()
         elif self._live is not None and self._remover is not None:
-            card = panel.other_model.card(self._live.request.model)
-            sentences = [outcome.value.sentence, figure_of_test(card, name)]
+            sentences = [outcome.value.sentence, figure_of_test(self._card, name)]
             panel.agreement.value = " ".join(filter(None, sentences))
             panel.show_cells(outcome.value.table)
             with self._view.quiet():
@@ -196,14 +203,21 @@ class Comparisons:
         if model == OTHER:
             panel.opinion.value = "⚠ Choose a model first."
             return
-        staining, request = live.staining, live.request
+        staining, request, real = live.staining, live.request, self._chosen_real(live)
         panel.ask.text = "Cancel"
         panel.opinion.value = "Asking …"
         self._models.start(
-            lambda progress: compare_models(staining, request, model, progress, stain),
+            lambda progress: compare_models(staining, request, model, progress, stain, real),
             lambda outcome: self._on_models_compared(live, outcome),
             lambda tick: setattr(panel.opinion, "value", f"{tick.message} …"),
         )
+
+    def _chosen_real(self, live: LiveStain) -> RealStain | None:
+        """Return the real stain that is chosen for the comparison; None without one."""
+        layer, name = self._panel.compare_with.value, self._panel.compare_as.value
+        if layer is None or name is None:
+            return None
+        return RealStain(LayerSnapshot.of(layer), name, geometry_of(live.mean_layer(name)))
 
     def _on_models_compared(self, live: LiveStain, outcome: Outcome[DisagreementResult]) -> None:
         panel = self._panel

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_cytosynth.errors import InputError
 from napari_cytosynth.tasks.common.provenance import KEY
 
+from .comparison import real_source
 from .job import layers_by_role, place_of, run_stainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_cytosynth.progress import Progress
+    from napari_cytosynth.widgets.common.snapshot import LayerSnapshot
 
     from .job import LayerData, StainRequest
 
-__all__ = ["COLOURS", "DisagreementResult", "compare_models"]
+__all__ = ["COLOURS", "DisagreementResult", "RealStain", "compare_models"]
 
 _POINT_PX = 16
+_MET = 0.1
+"""IoU with a real nucleus from which on that is taken for the same place, if not the shape."""
 _OUTLINE_PX = 2
 # of Okabe and Ito's palette, which colour-blind eyes tell apart
 COLOURS = {
@@ -29,6 +34,15 @@ COLOURS = {
     "differ": "#f0e442",
 }
 """Kind of a disagreeing object -> colour of its outline."""
+
+
+@dataclass(frozen=True, eq=False)
+class RealStain:
+    """A real image, the stain that it is of, and where the virtual one's layer lies."""
+
+    image: LayerSnapshot
+    stain: str
+    place: dict[str, Any] | None
 
 
 @dataclass(eq=False)
@@ -46,6 +60,7 @@ def compare_models(
     model: str,
     progress: Progress,
     stain: Callable[..., Any] | None,
+    real: RealStain | None = None,
 ) -> DisagreementResult:
     """Stain the same image with another model; return what the two do not agree on.
 
@@ -59,14 +74,22 @@ def compare_models(
         Raises `Cancelled` to stop.
     stain
         Function that runs the network. None: :func:`napari_cytosynth.stain`.
+    real
+        The real stain that was chosen, which tells who is right if it is that of the nuclei.
+        Default: None.
 
     Raises
     ------
     CytosynthError
         With the sentence that the user reads.
     """
-    from napari_cytosynth.tasks.stain.second_opinion import second_opinion, share_training
+    from napari_cytosynth.tasks.stain.second_opinion import (
+        check_other,
+        second_opinion,
+        share_training,
+    )
 
+    check_other(staining, model)
     arguments = request.arguments() | {
         "views": None,
         "samples": None,
@@ -77,16 +100,42 @@ def compare_models(
     arguments |= _planes_for(model, staining)
     other = run_stainer(stain)(request.image, model, progress=progress, **arguments)
     progress(0, 0, "Comparing the two models")
-    found = second_opinion(staining, other, progress=progress)
+    measured = None if real is None else _measured(staining, other, real)
+    found = second_opinion(staining, other, real=measured, progress=progress)
     layers = [_disagreement(staining, name, found.map[i]) for i, name in enumerate(found.channels)]
     if len(found.points):
         layers.append(_places(staining, found))
     if len(found.objects):
         layers += [_outlines(staining, found), _names(staining, found)]
-    sentence = _objects_sentence(found) + _places_sentence(found)
+    sentence = _objects_sentence(found) + _real_sentence(found) + _places_sentence(found)
     if share_training(staining, other):
         sentence += " Both models learned from the same images: errors that they share stay unseen."
     return DisagreementResult(sentence, layers, found.objects)
+
+
+def _measured(staining: Any, other: Any, real: RealStain) -> Any:
+    """Return the real stain on the grid of the virtual one; None if it is not of the nuclei."""
+    from napari_cytosynth.tasks.stain.comparison import real_on_grid
+    from napari_cytosynth.tasks.stain.objects.task import object_stain
+
+    common = tuple(name for name in staining.channels if name in other.channels)
+    if object_stain(common) != real.stain:
+        return None
+    try:
+        return real_on_grid(staining, real_source(real.image, real.stain), real.place).pixels
+    except InputError:  # the comparison with it says so
+        return None
+
+
+def _real_sentence(found: Any) -> str:
+    """Return what the real stain shows of the nuclei that one model alone paints."""
+    if "real_iou" not in found.objects:
+        return ""
+    alone = found.objects[found.objects["kind"] != "differ"]["real_iou"].dropna()
+    if not len(alone):
+        return ""
+    shown = int((alone >= _MET).sum())
+    return f" Of the {len(alone)} in one stain only, the real stain shows {shown}."
 
 
 def _planes_for(model: str, staining: Any) -> dict[str, Any]:
@@ -110,10 +159,12 @@ def _objects_sentence(found: Any) -> str:
     # a pair of different outlines is one disagreement, seen from either side
     differ = int(((found.objects["kind"] == "differ") & (found.objects["image"] == "first")).sum())
     where = "" if what == found.stain else f" in {found.stain}"
+    first, second = found.count("only in the first"), found.count("only in the second")
     return (
         f"Of {len(found.first.table)} {what}{where}, "
-        f"{found.count('only in the first')} are not in the other model's stain and {differ} "
-        f"have another shape there; {found.count('only in the second')} are in its stain only."
+        f"{first} {'is' if first == 1 else 'are'} not in the other model's stain and {differ} "
+        f"{'has' if differ == 1 else 'have'} another shape there; "
+        f"{second} {'is' if second == 1 else 'are'} in its stain only."
     )
 
 

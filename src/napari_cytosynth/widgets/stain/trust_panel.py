@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox, Container, PushButton, Table
@@ -13,6 +14,8 @@ from napari_cytosynth.widgets.common.parts import align_captions, narrow, plain_
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from napari_cytosynth.zoo.card import ModelCard
 
 __all__ = ["MODEL_COMPARISON", "REAL_COMPARISON", "TrustPanel"]
 
@@ -93,7 +96,8 @@ class TrustPanel(Container[Any]):
         self.ask = PushButton(
             text="Ask it",
             tooltip="Stain the same image with this model, show where the two disagree, and mark "
-            "the places where they disagree by more than the uncertainty allows.",
+            "the places where they disagree by more than is usual between them. A real stain that "
+            "is chosen above tells who is right.",
         )
         self.opinion = plain_label("opinion")
         self._other = Container(widgets=[self.other_model, self.ask], labels=True)
@@ -129,6 +133,12 @@ class TrustPanel(Container[Any]):
     def offer_stains(self, names: Sequence[str]) -> None:
         """Offer the stains of a result, keeping the chosen one if it is among them."""
         self.compare_as.choices = list(names)
+
+    def offer_models(self, card: ModelCard | None) -> None:
+        """Offer the models that may judge the stains of another one; of an unknown one, all."""
+        from napari_cytosynth.tasks.stain.second_opinion import may_judge
+
+        self.other_model.limit_to(None if card is None else partial(may_judge, card))
 
     def show_cells(self, table: Any) -> None:
         """Show a table of objects; None hides it."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from time import thread_time
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
+
+from napari_cytosynth.widgets.stain.doubt.sentences import about_hidden, about_nuclei
+from napari_cytosynth.widgets.stain.hiding import SpreadRule
 
 DNA, OUTLINES = "DNA · virtual · cells", "DNA · doubt of nuclei"
 
@@ -82,6 +87,23 @@ def test_one_view_and_a_card_that_knows_ask_for_the_search_first(
 def without_views(staining):
     staining.view_std = None
     return staining
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [(0.63, "about 0.6"), (0.05, "hardly any"), (2.4, "about 2")]
+)
+def test_a_part_of_a_wrong_nucleus_is_not_hardly_any(wrong, told):
+    found = SimpleNamespace(
+        table=[1, 2, 3], objects="nuclei", stain="DNA", doubt=np.zeros(4), expected_wrong=wrong
+    )
+    assert f"By the sum of their doubts {told} of them are not there" in about_nuclei(found)
+
+
+def test_a_spread_of_nearly_nothing_is_said_in_words():
+    spread = np.linspace(0, 1e-9, 100, dtype=np.float32)
+    rule = SpreadRule(np.ones(100, np.float32), spread, lambda _, own: own)
+    told = about_hidden(0.99, {"AGP": rule}, [], None, "")
+    assert told.endswith("(from less than 0.01 times the usual on).")
 
 
 def test_data_of_the_users_own_are_left_alone(viewer, found):

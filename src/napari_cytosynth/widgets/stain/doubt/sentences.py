@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["about_hidden", "about_nuclei", "joined", "nothing_to_find", "what_it_will_tell"]
 
+_LEAST_TIMES = 0.01
+_HARDLY = 0.2  # of a nucleus: so few are expected to be wrong
 _WRONG = "not there, or not in that shape"
 
 
@@ -68,7 +70,9 @@ def about_nuclei(objects: Any) -> str:
         )
         return " ".join([f"{count} {_named(what, stain)}.", *objects.messages]) + order
     wrong = objects.expected_wrong
-    about = f"about {wrong:.0f}" if wrong >= 1 else "hardly any"
+    about = f"about {wrong:.0f}" if wrong >= 1 else f"about {wrong:.1f}"
+    if wrong < _HARDLY:
+        about = "hardly any"
     return (
         f"{count} {_named(what, stain)}. By the sum of their doubts {about} of them are {_WRONG}, "
         "if this image is like those of the calibration."
@@ -134,8 +138,12 @@ def _pixels(rules: Mapping[str, SpreadRule], fraction: float) -> str:
     names = joined(list(rules))
     if fraction >= 1:
         return f"Hidden: all of {names}."
-    limits = ", ".join(f"{rule.limit(fraction):.2g}" for rule in rules.values())
+    limits = ", ".join(_times(rule.limit(fraction)) for rule in rules.values())
     return (
         f"Hidden in {names}: the {100 * fraction:.3g} % of the stain where the views differ most "
         f"for its brightness (from {limits} times the usual on)."
     )
+
+
+def _times(limit: float) -> str:
+    return f"{limit:.2g}" if limit >= _LEAST_TIMES else f"less than {_LEAST_TIMES}"
