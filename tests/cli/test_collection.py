@@ -45,6 +45,20 @@ def test_a_model_is_copied_added_and_removed(saved_model, tmp_path, capsys):
     assert (code, "comes with the package" in said) == (1, True)
 
 
+def test_a_folder_without_a_name_is_not_the_current_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, said = run(capsys, "copy", "nuclei-vae", "")
+    assert (code, "cannot be the name of a file or folder" in said) == (1, True)
+    assert run(capsys, "add", "")[0] == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_is_not_added_and_the_way_is_named(tmp_path, capsys):
+    (tmp_path / "cells.zip").write_bytes(b"PK\x03\x04" + b"x" * 100)
+    code, said = run(capsys, "add", tmp_path / "cells.zip")
+    assert (code, "“cytosynth models convert”" in said) == (1, True)
+
+
 def test_the_hub_is_searched_and_a_newer_revision_named(hub_client, model_folder, capsys):
     code, said = run(capsys, "search")
     assert code == 0

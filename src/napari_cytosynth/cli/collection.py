@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
@@ -52,7 +51,7 @@ def add_parsers(actions: Any) -> None:
         help="copy a model to a folder, for a computer without internet",
     )
     add.add_argument("model", help="a name from “cytosynth models list”, or a folder")
-    add.add_argument("folder", type=Path, help="a folder of the model's name is made in it")
+    add.add_argument("folder", help="a folder of the model's name is made in it")
     add.set_defaults(run=copy)
     add = actions.add_parser(
         "add",
@@ -61,7 +60,7 @@ def add_parsers(actions: Any) -> None:
         description="Copy a model's folder to this computer, so that napari lists it and its name "
         "is enough. The folder may go afterwards.",
     )
-    add.add_argument("folder", type=Path, help="a model's folder, or its model.safetensors")
+    add.add_argument("folder", help="a model's folder, or its model.safetensors")
     add.add_argument("--name", help="name to know it by (default: that on its card)")
     add.set_defaults(run=add_from_folder)
 

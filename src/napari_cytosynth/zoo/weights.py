@@ -264,7 +264,8 @@ def _no_weights_in(folder: Path) -> Path:
 def _not_safetensors(path: Path) -> NotSafetensorsError:
     return NotSafetensorsError(
         f"“{path.name}” is not a safetensors file. Other weight files can run hidden code when "
-        f"they are opened, so they are never read; ask the model's author for {WEIGHTS_FILE}."
+        f"they are opened, so they are never read: “cytosynth models convert” can make "
+        f"a model of some, or ask the author for {WEIGHTS_FILE}."
     )
 
 

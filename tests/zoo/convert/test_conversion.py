@@ -153,6 +153,7 @@ def test_what_the_weights_do_not_tell_is_asked_for(foreign, tmp_path) -> None:
         ({"colour": "red"}, "no setting “colour”"),
         ({"dropout": "much"}, "dropout=much is wrong"),
         ({"pixel_size_um": "-1"}, "pixel_size_um=-1 is wrong"),
+        ({"name": "größe"}, "name=größe is wrong: use letters from a to z, digits"),
         ({"normalisation": "magic"}, "normalisation=magic is wrong"),
     ],
 )

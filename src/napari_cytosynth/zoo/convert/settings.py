@@ -115,6 +115,9 @@ class ConvertSettings(BaseModel):
             )
 
 
+_LETTERS = "use letters from a to z, digits, and . _ - alone"
+
+
 def read_settings(values: Mapping[str, Any]) -> ConvertSettings:
     """Validate settings from the command line or a program.
 
@@ -131,4 +134,5 @@ def read_settings(values: Mapping[str, Any]) -> ConvertSettings:
         if first["type"] == "extra_forbidden":
             known = ", ".join(ConvertSettings.model_fields)
             raise InputError(f"There is no setting “{name}”; there are: {known}.") from error
-        raise InputError(f"The setting {name}={values[name]} is wrong: {first['msg']}.") from error
+        reason = _LETTERS if first["type"] == "string_pattern_mismatch" else first["msg"]
+        raise InputError(f"The setting {name}={values[name]} is wrong: {reason}.") from error
