@@ -304,10 +304,10 @@ def test_a_slurm_job_may_be_submitted_from_anywhere(tmp_path, monkeypatch):
 
 
 FAILS_ONCE = """
-import os, sys, torch.distributed as dist
+import os, signal, torch.distributed as dist
 dist.init_process_group("gloo")
 if dist.get_rank() == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-    sys.exit(3)
+    os.kill(os.getpid(), signal.SIGKILL)
 dist.barrier()
 open(f"done-{dist.get_rank()}-of-{dist.get_world_size()}", "w").close()
 dist.destroy_process_group()
@@ -315,19 +315,23 @@ dist.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_machines_meet_again_after_one_of_them_failed(tmp_path):
+def test_machines_meet_again_after_a_process_of_one_was_killed(tmp_path):
+    """Two launchers, each with an address of its own where the system has several loopback ones."""
     (tmp_path / "fails_once.py").write_text(FAILS_ONCE)
     job = ClusterJob("a", "em-cells-unet", PurePosixPath("/data"), nodes=2, gpus=0, max_restarts=2)
     with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        endpoint = f"localhost:{probe.getsockname()[1]}"
+        probe.bind(("127.0.0.1", 0))
+        endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+    own = [{"PET_LOCAL_ADDR": f"127.0.0.{n}"} if sys.platform == "linux" else {} for n in (1, 2)]
     script = launch(job, ["fails_once"], endpoint, "$NUMBER")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     machines = [
         subprocess.Popen(
             ["sh", "-c", script],
             cwd=tmp_path,
-            env=os.environ | {"NUMBER": str(number), "PATH": path, "OMP_NUM_THREADS": "1"},
+            env=os.environ
+            | {"NUMBER": str(number), "PATH": path, "OMP_NUM_THREADS": "1"}
+            | own[number],
             stderr=subprocess.DEVNULL,
         )
         for number in range(2)
