@@ -59,6 +59,13 @@ def test_shapes_and_colours_that_do_not_fit_are_told(painted):
         planes(Image(np.zeros((*image.shape, 3), np.uint8)), Labels(strokes))
 
 
+def test_the_pixel_size_of_the_layer_is_known(painted):
+    for units, size in ((("nm", "nm"), 0.2), (("pixel", "pixel"), None)):
+        image = Image(painted[0], scale=(200, 200), units=units)
+        (plane,) = planes(image, Labels(painted[1]))
+        assert plane.pixel_size_um == size
+
+
 def test_all_is_known_where_everything_is_outlined(painted):
     image, strokes = painted
     (plane,) = planes(Image(image), Labels(strokes), sparse=False)

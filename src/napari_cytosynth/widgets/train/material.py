@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import InputError
-from napari_cytosynth.tasks.common.layers import Source, read_source
+from napari_cytosynth.tasks.common.layers import Source, geometry_of, read_source
 from napari_cytosynth.tasks.common.provenance import KEY
 from napari_cytosynth.widgets.common.corrected import known_pixels, plane_of
 from napari_cytosynth.widgets.common.snapshot import LayerSnapshot, finest
@@ -57,7 +57,8 @@ class PairCopy:
         data = finest(self.image)
         if self._of_one_plane:
             data = np.asarray(data[self.position])[(np.newaxis,) * len(self.position)]
-        source = Source(data, self.image.name, rgb=self.image.rgb)
+        place = geometry_of(self.image)
+        source = Source(data, self.image.name, rgb=self.image.rgb, geometry=place)
         inside = False if self.outlined is None else self.outlined
         if self.known is None:
             return source, np.where(inside & (self.labels == 0), 1, self.labels)
