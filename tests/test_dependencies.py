@@ -28,7 +28,7 @@ EXTRAS_OF = {
     "src": ("distributed", "parquet", "plots", "readers"),
     "training": ("train", "distributed"),
     "scripts": ("train", "docs"),
-    "tests": ("train", "distributed", "parquet", "plots", "readers", "test", "bench", "docs"),
+    "tests": ("train", "distributed", "parquet", "plots", "readers", "test", "bench"),
 }
 
 # declared, but not imported: for tests by tests, all else by the product itself

@@ -21,6 +21,7 @@ CONDA_NAMES = {"huggingface-hub": "huggingface_hub", "torch": "pytorch"}
 pytestmark = pytest.mark.skipif(
     not (ROOT / ".github").is_dir(), reason="not a checkout of the repository"
 )
+PAGES = "mkdocs"  # of the extra docs, which make does not install
 
 
 def test_no_dependency_has_an_upper_bound():
@@ -126,7 +127,7 @@ def test_the_forms_for_issues_lead_to_pages_that_are_there():
 
 
 def test_the_page_of_the_bundled_models_has_licences_in_words_and_names_as_they_are_written():
-    pytest.importorskip("mkdocs")
+    pytest.importorskip(PAGES, reason=f"{PAGES} is not installed")
     page = runpy.run_path(str(ROOT / "scripts/model-pages.py"))["_overview"]()
     rows = [row for row in page.splitlines() if row.startswith("| [")]
     assert len(rows) > 10
