@@ -55,6 +55,8 @@ class ONNX(nn.Module):
 
     own_format = True
     """It is not converted to other number formats, nor folded."""
+    window_border = 0
+    """No zeros are put around a plane: they would change the means over all of it."""
     tolerance = 1e-4
     """Of its output, in parts of the largest value: it computes in single precision."""
 
