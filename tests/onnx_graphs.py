@@ -6,15 +6,21 @@ import hashlib
 import io
 import json
 import zipfile
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 import yaml
 from scipy import ndimage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+NEEDS_EXTRA = pytest.mark.skipif(
+    find_spec("onnx") is None or find_spec("onnxruntime") is None,
+    reason="the extra “onnx” is not installed",
+)
 SIDE = 48
 
 
@@ -22,7 +28,9 @@ def node(kind: str, inputs: str, output: str, **facts: Any) -> Any:
     """Return an operator; inputs with spaces between them, “-” for none."""
     from onnx import helper
 
-    return helper.make_node(kind, ["" if n == "-" else n for n in inputs.split()], [output], **facts)
+    return helper.make_node(
+        kind, ["" if n == "-" else n for n in inputs.split()], [output], **facts
+    )
 
 
 def tensor(name: str, value: Any) -> Any:
@@ -56,17 +64,21 @@ def unet(
 ) -> Any:
     """Return a network of two levels; `last`: its channels come last."""
     random = np.random.default_rng(0)
-    weights = [
-        tensor(name, random.normal(0, 0.4, shape))
-        for name, shape in (("v", (4, channels, 3, 3)), ("w", (8, 4, 3, 3)), ("h", (outputs, 12, 3, 3)))
-    ]  # fmt: skip
-    weights += [tensor("twice", [1, 1, 2, 2]), tensor("one", np.ones(4)), tensor("zero", np.zeros(4))]
+    counts = {"v": (4, channels), "w": (8, 4), "h": (outputs, 12)}
+    weights = [tensor(k, random.normal(0, 0.4, (*pair, 3, 3))) for k, pair in counts.items()]
+    weights += [
+        tensor("twice", [1, 1, 2, 2]),
+        tensor("one", np.ones(4)),
+        tensor("zero", np.zeros(4)),
+    ]
     same = {"kernel_shape": [3, 3], "pads": [1] * 4}
     grown = {"mode": "nearest", "nearest_mode": "floor"}
     grown |= {"coordinate_transformation_mode": "asymmetric"}
     nodes = [node("Transpose", "image", "x", perm=[0, 3, 1, 2] if last else [0, 1, 2, 3])]
     nodes += [node("Conv", "x v", "a", **same)]
-    nodes += [node("InstanceNormalization", "a one zero", "n") if norm else node("Identity", "a", "n")]
+    nodes += [
+        node("InstanceNormalization", "a one zero", "n") if norm else node("Identity", "a", "n")
+    ]
     nodes += [
         node("Relu", "n", "fine"),
         node("MaxPool", "fine", "pooled", kernel_shape=[2, 2], strides=[2, 2]),
@@ -84,7 +96,9 @@ def unet(
         weights.append(numpy_helper.from_array(np.array([1, 8, side, side]), "size"))
     shapes = [[c, side, side] for c in (channels, outputs)]
     shapes = [s[1:] + s[:1] for s in shapes] if last else shapes
-    return model(nodes, [image("image", "b", *shapes[0])], [image("output", "b", *shapes[1])], weights)
+    return model(
+        nodes, [image("image", "b", *shapes[0])], [image("output", "b", *shapes[1])], weights
+    )
 
 
 def run(graph: Any, pixels: np.ndarray) -> np.ndarray:
@@ -129,7 +143,9 @@ def package(path: Path, graph: Any, channels: int = 1, outputs: int = 1, **chang
     files["output.npy"] = _npy(output)
     zscore = {"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}
     size = {"min": 8, "step": 2}
-    sides = [{"type": "space", "id": a, "size": size, "scale": 0.5, "unit": "micrometer"} for a in "yx"]
+    sides = [
+        {"type": "space", "id": a, "size": size, "scale": 0.5, "unit": "micrometer"} for a in "yx"
+    ]
 
     def tensor_of(kind: str, count: int, steps: str, done: list[Any]) -> dict[str, Any]:
         named = {"type": "channel", "channel_names": [f"{kind} {n}" for n in range(count)]}

@@ -96,9 +96,9 @@ def _add_convert(actions: Any) -> None:
         help="turn weights that another program wrote into a model",
         description="Turn a model of Cellpose 1 to 3, or a .pth file of a pix2pixHD generator or a "
         "U-Net, or an ONNX graph, into a model folder. A .pth file is opened in a process of its "
-        "own by a reader that runs no code of it. What the weights do not record is given with --set: at least "
-        "input_channels, output_channels and normalisation, of a model of Cellpose at most "
-        "input_channels.",
+        "own by a reader that runs no code of it. What the weights do not record is given with "
+        "--set: at least input_channels, output_channels and normalisation, of a model of "
+        "Cellpose at most input_channels, of a package of BioImage.IO most often nothing.",
     )
     add.add_argument(
         "file",

@@ -80,9 +80,7 @@ class _Axis:
     starts: NDArray[np.intp]
 
     @classmethod
-    def of(
-        cls, size: int, window: int, border: int = _BORDER, multiple: int = _MULTIPLE
-    ) -> _Axis:
+    def of(cls, size: int, window: int, border: int = _BORDER, multiple: int = _MULTIPLE) -> _Axis:
         padded = round_up(size, multiple) + 2 * border
         low = border + (padded - 2 * border - size) // 2
         side = min(window, padded)

@@ -240,4 +240,3 @@ def _passing(onnx: Any, node: Any, opset: int) -> list[Any]:
         f"How far the operator {first_line(node.op_type)} of this ONNX graph looks is not known "
         "here, so that it cannot be cut into tiles."
     )
-

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import pickle
+import threading
+import time
 import zipfile
 
 import numpy as np
 import pytest
 import torch
-
-pytest.importorskip("onnx", reason="the extra “onnx” is not installed")
-pytest.importorskip("onnxruntime", reason="the extra “onnx” is not installed")
+from tests import onnx_graphs as graphs
 
 from napari_cytosynth import segment, stain
 from napari_cytosynth.cli import main
-from napari_cytosynth.errors import CytosynthError, InputError, ModelError
+from napari_cytosynth.errors import Cancelled, InputError, ModelError
+from napari_cytosynth.inference.cancelling import cancellable
 from napari_cytosynth.inference.geometry import network_geometry
 from napari_cytosynth.training.teach.kinds import kind_of
 from napari_cytosynth.zoo.convert import convert
 from napari_cytosynth.zoo.loading import load_model
-from tests import onnx_graphs as graphs
 
-STAIN = {"task": "stain"}
+pytestmark = graphs.NEEDS_EXTRA
 
 
 @pytest.fixture
@@ -40,8 +40,7 @@ def packed(tmp_path):
 
 def expected(graph, plane):
     """Return ONNX Runtime's output (K, Y, X) for a plane (C, Y, X) that is scaled by itself."""
-    around = {"axis": (1, 2), "keepdims": True}
-    return graphs.run(graph, ((plane - plane.mean(**around)) / plane.std(**around))[None])[0]
+    return graphs.run(graph, standardised(plane)[None])[0]
 
 
 def test_a_segmenter_gives_the_same_probability_in_tiles_too(packed, tmp_path):
@@ -67,7 +66,11 @@ def test_a_segmenter_gives_the_same_probability_in_tiles_too(packed, tmp_path):
 def test_what_a_pixel_sees_is_measured_as_on_a_network_of_torch():
     torch.manual_seed(0)
     layers = [torch.nn.Conv2d(1, 3, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
-    layers += [torch.nn.Conv2d(3, 3, 3, padding=1), torch.nn.ReLU(), torch.nn.Upsample(scale_factor=2)]
+    layers += [
+        torch.nn.Conv2d(3, 3, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Upsample(scale_factor=2),
+    ]
     ours = network_geometry(torch.nn.Sequential(*layers), 1)
     nodes = [
         graphs.node("Conv", "image v", "a", kernel_shape=[5, 5], pads=[2] * 4),
@@ -78,7 +81,10 @@ def test_what_a_pixel_sees_is_measured_as_on_a_network_of_torch():
         graphs.node("Resize", "e - twice", "output", mode="nearest", nearest_mode="floor",
                     coordinate_transformation_mode="asymmetric"),
     ]  # fmt: skip
-    weights = [graphs.tensor("v", -np.ones((3, 1, 5, 5))), graphs.tensor("w", np.zeros((3, 3, 3, 3)))]
+    weights = [
+        graphs.tensor("v", -np.ones((3, 1, 5, 5))),
+        graphs.tensor("w", np.zeros((3, 3, 3, 3))),
+    ]
     weights += [graphs.tensor("twice", [1, 1, 2, 2]), graphs.tensor("low", 0.0)]
     sides = [graphs.image(name, 1, c, "y", "x") for name, c in (("image", 1), ("output", 3))]
     theirs = network_geometry(network_of(graphs.model(nodes, sides[:1], sides[1:], weights)), 1)
@@ -100,7 +106,8 @@ def test_a_stainer_has_views_but_is_not_trained(packed):
     scaled = {"id": "scale_linear", "kwargs": {"axis": "channel", "gain": [2, 3], "offset": 1}}
     example = graphs.run(graph, np.moveaxis(standardised(plane), 0, 2)[None])
     example = example * np.array([2, 3]) + 1
-    folder = packed(graph, "task=stain", channels=2, outputs=2, axes="byxc", after=[scaled], output=example)  # fmt: skip
+    options = {"channels": 2, "outputs": 2, "axes": "byxc", "after": [scaled], "output": example}
+    folder = packed(graph, "task=stain", **options)
     found = stain(plane, folder, views=2)
     once = stain(plane, folder, views=1)
     np.testing.assert_allclose(once.mean, np.moveaxis(example[0], 2, 0), atol=1e-3)
@@ -138,7 +145,9 @@ def test_a_fixed_size_is_lifted_where_it_is_only_said(packed, tmp_path):
 
 def test_an_unpacked_package_and_a_lone_graph_are_taken(tmp_path):
     graph = graphs.unet(end="")
-    path = graphs.package(tmp_path / "p.zip", graph, after=[{"id": "sigmoid"}], output=1 / (1 + np.exp(-expected(graph, graphs.pixels())[None])))  # fmt: skip
+    output = 1 / (1 + np.exp(-expected(graph, graphs.pixels())[None]))
+    path = tmp_path / "p.zip"
+    graphs.package(path, graph, after=[{"id": "sigmoid"}], output=output)
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "unpacked")
     from_folder = convert(tmp_path / "unpacked", "bioimageio", tmp_path / "a").card.inference
@@ -147,8 +156,37 @@ def test_an_unpacked_package_and_a_lone_graph_are_taken(tmp_path):
     said = {"input_channels": "a", "output_channels": "b", "normalisation": "zscore"}
     with pytest.raises(InputError, match="activation=sigmoid"):
         convert(lone, "ONNX", tmp_path / "b", said)
-    done = convert(lone, "ONNX", tmp_path / "b", said | {"task": "segment", "activation": "sigmoid"})
+    done = convert(
+        lone, "ONNX", tmp_path / "b", said | {"task": "segment", "activation": "sigmoid"}
+    )
     assert done.card.inference == from_folder.model_copy(
         update={"input_channels": ["a"], "output_channels": ["b"], "pixel_size_um": None}
     )
     assert any("without an example" in message for message in done.messages)
+
+
+def test_a_run_is_cancelled_while_the_graph_computes():
+    network = network_of(graphs.unet())
+    stopped = threading.Event()
+
+    class Slow:
+        """As a graph that takes a minute for an image, but for a request to stop."""
+
+        get_inputs = network._session.get_inputs
+
+        def run(self, _names, _feed, options):
+            end = time.monotonic() + 60
+            while not options.terminate and time.monotonic() < end:
+                stopped.wait(0.01)
+            stopped.set()
+            raise RuntimeError("terminated")
+
+    def cancel(done, total, message, /):
+        raise Cancelled
+
+    network._session = Slow()
+    started = time.monotonic()
+    with pytest.raises(Cancelled), cancellable(cancel):
+        network(torch.zeros(1, 1, 16, 16))
+    assert stopped.is_set()
+    assert time.monotonic() - started < 10

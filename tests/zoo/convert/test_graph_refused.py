@@ -6,15 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-
-onnx = pytest.importorskip("onnx", reason="the extra “onnx” is not installed")
-pytest.importorskip("onnxruntime", reason="the extra “onnx” is not installed")
+from tests import onnx_graphs as graphs
 
 from napari_cytosynth.errors import CytosynthError, InputError, ModelError
-from napari_cytosynth.training.run import recipe_check
 from napari_cytosynth.zoo.convert import convert
 from napari_cytosynth.zoo.loading import load_model
-from tests import onnx_graphs as graphs
+
+pytestmark = graphs.NEEDS_EXTRA
 
 LONE = {"input_channels": "a", "output_channels": "b", "normalisation": "zscore"}
 
@@ -47,6 +45,8 @@ def one(kind, inputs="image", sides=("b", 1, "y", "x"), weights=(), **facts):
 
 
 def test_graphs_that_steer_or_reach_out_are_not_run(refused, tmp_path):
+    import onnx
+
     own = one("Sigmoid", domain="com.microsoft")
     refused(r"com\.microsoft\.Sigmoid, which is none of ONNX itself", own)
     refused("RandomNormalLike, which draws random numbers", one("RandomNormalLike"))
@@ -98,7 +98,8 @@ def test_packages_are_held_to_what_they_say(refused):
     dataset = [{"id": "zero_mean_unit_variance", "kwargs": {"axes": ["batch", "y", "x"]}}]
     refused("not one of a plane by itself", graph, lone=False, before=dataset)
     shuffled = [{"id": "shuffle", "kwargs": {}}]
-    refused("in a way that is not known here: shuffle", graph, {"normalisation": "zscore"}, lone=False, before=shuffled)  # fmt: skip
+    zscore = {"normalisation": "zscore"}
+    refused("in a way that is not known here: shuffle", graph, zscore, lone=False, before=shuffled)
     refused("does not say what goes in", graph, lone=False, record={"inputs": None})
 
 

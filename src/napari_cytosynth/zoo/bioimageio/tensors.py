@@ -122,9 +122,7 @@ def _pixel_size(axes: list[dict[str, Any]]) -> float | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def apply_steps(
-    array: NDArray[Any], axes: str, steps: list[Step]
-) -> tuple[NDArray[Any], str]:
+def apply_steps(array: NDArray[Any], axes: str, steps: list[Step]) -> tuple[NDArray[Any], str]:
     """Return an array after steps, by the formulas of the format, and the step that is not known.
 
     Parameters
@@ -165,7 +163,7 @@ def _zscore(array: NDArray[Any], axes: str, kwargs: dict[str, Any]) -> NDArray[A
     if "mean" in kwargs:  # fixed numbers, in version 0.4
         return _fixed(array, axes, kwargs)
     over, eps = _over(kwargs, axes), kwargs.get("eps", 1e-6)
-    return (array - array.mean(**over)) / (array.std(**over) + eps)
+    return np.asarray((array - array.mean(**over)) / (array.std(**over) + eps))
 
 
 def _fixed(array: NDArray[Any], axes: str, kwargs: dict[str, Any]) -> NDArray[Any]:

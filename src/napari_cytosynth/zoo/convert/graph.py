@@ -233,9 +233,7 @@ def _network(
     return network.eval(), arguments
 
 
-def _any_size(
-    model: Any, content: bytes, axes: tuple[str, str], counts: tuple[int, int]
-) -> bytes:
+def _any_size(model: Any, content: bytes, axes: tuple[str, str], counts: tuple[int, int]) -> bytes:
     """Return a graph that takes images of any size; one that says none does already."""
     from napari_cytosynth.models.graph_checks import input_shape, with_any_size
 
@@ -267,7 +265,9 @@ def _noise(
 def _output(network: nn.Module, image: NDArray[Any]) -> NDArray[np.float32]:
     import torch
 
-    found: NDArray[np.float32] = network(torch.from_numpy(image[None].astype(np.float32)))[0].numpy()
+    found: NDArray[np.float32] = network(torch.from_numpy(image[None].astype(np.float32)))[
+        0
+    ].numpy()
     return found
 
 
