@@ -129,9 +129,10 @@ class WindowedPredictor(Predictor):
 
     def __init__(self, network: nn.Module, in_channels: int, **options: Any) -> None:
         super().__init__(network, in_channels, **options)
-        self.tile_size = int(network.window)  # type: ignore[arg-type]
+        stride = self.geometry.stride
+        self.tile_size = max(int(network.window) // stride, 1) * stride  # type: ignore[arg-type]
         border = int(getattr(network, "window_border", _BORDER))
-        self._around = border, _MULTIPLE if border else self.geometry.stride
+        self._around = border, _MULTIPLE if border else stride
         self._at_once = 1 if self.device.type == "cpu" else _AT_ONCE
 
     def _measure(self, network: nn.Module, in_channels: int) -> Geometry:

@@ -190,3 +190,27 @@ def test_a_run_is_cancelled_while_the_graph_computes():
         network(torch.zeros(1, 1, 16, 16))
     assert stopped.is_set()
     assert time.monotonic() - started < 10
+
+
+def test_a_record_of_version_0_4_is_read(tmp_path):
+    scaled = {"name": "scale_range", "kwargs": {"mode": "per_sample", "axes": "yx"}}
+    scaled["kwargs"] |= {"min_percentile": 1, "max_percentile": 99}
+    plane = graphs.pixels()
+    low, high = np.percentile(plane, [1, 99])
+    graph = graphs.unet()
+    path = graphs.package(
+        tmp_path / "p.zip",
+        graph,
+        output=graphs.run(graph, (plane[None] - low) / (high - low)),
+        record={
+            "inputs": [{"name": "in", "axes": "bcyx", "preprocessing": [scaled]}],
+            "outputs": [{"name": "out", "axes": "bcyx"}],
+            "test_inputs": ["input.npy"],
+            "test_outputs": ["output.npy"],
+        },
+    )
+    said = {"input_channels": "a", "output_channels": "b"}
+    with pytest.raises(InputError, match="the network has 1: as many names"):
+        convert(path, "ONNX", tmp_path / "o")
+    found = convert(path, "ONNX", tmp_path / "o", said).card.inference.normalisation
+    assert (found.kind, found.low, found.high) == ("percentile", 1, 99)

@@ -66,7 +66,7 @@ def test_graphs_of_something_else_are_named(refused):
     refused("the network has 3: as many names", graphs.unet(3))
     pooled = one("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
     refused("only networks that keep the size", pooled, {"task": "stain"})
-    refused("gives values that are no numbers", one("Acosh"), {"task": "stain"})
+    refused("gave values that are no numbers", one("Acosh"), {"task": "stain"})
     newer = graphs.unet()
     newer.opset_import[0].version = 999
     refused(r"ONNX Runtime .* cannot open the graph", newer)
@@ -100,6 +100,8 @@ def test_packages_are_held_to_what_they_say(refused):
     shuffled = [{"id": "shuffle", "kwargs": {}}]
     zscore = {"normalisation": "zscore"}
     refused("in a way that is not known here: shuffle", graph, zscore, lone=False, before=shuffled)
+    strange = [{"id": "scale_range", "kwargs": {"axes": ["y", "x"], "min_percentile": "low"}}]
+    refused("record of “their.zip” cannot be followed", graph, lone=False, before=strange)
     refused("does not say what goes in", graph, lone=False, record={"inputs": None})
 
 

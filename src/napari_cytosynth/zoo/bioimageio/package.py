@@ -32,7 +32,7 @@ _RECORDS = ("bioimageio.yaml", "rdf.yaml", "model.yaml")
 _LARGEST_RECORD = 4_000_000  # bytes
 _SLACK = 1_000_000  # bytes that weights may exceed twice their compressed size by
 _CHUNK = 1 << 20
-_LARGEST_ARRAY = 256_000_000  # bytes of an example, which may be packed tightly
+_LARGEST_ARRAY = 64_000_000  # bytes of an example, which may be packed tightly
 _STATE_DICT = "pytorch_state_dict"
 GRAPH = "onnx"
 """What the format calls weights that are an ONNX graph."""

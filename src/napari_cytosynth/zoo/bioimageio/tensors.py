@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Described", "Step", "apply_steps", "describe"]
+__all__ = ["Described", "ProcessingStep", "apply_steps", "describe"]
 
 _LETTERS = {"batch": "b", "channel": "c"}
 _MICROMETRES = {"micrometer": 1.0, "nanometer": 1e-3, "millimeter": 1e3}
 
 
-class Step(NamedTuple):
+class ProcessingStep(NamedTuple):
     """One step before or after the network, called as in the format."""
 
     name: str
@@ -49,7 +49,9 @@ class Described:
     axes: tuple[str, str] = ("bcyx", "bcyx")
     channels: tuple[list[str], list[str]] = ([], [])
     pixel_size_um: float | None = None
-    steps: tuple[list[Step], list[Step]] = field(default_factory=lambda: ([], []))
+    steps: tuple[list[ProcessingStep], list[ProcessingStep]] = field(
+        default_factory=lambda: ([], [])
+    )
     examples: tuple[Any, Any] = (None, None)
 
 
@@ -106,7 +108,7 @@ def _one(record: dict[str, Any], what: str, steps: str) -> dict[str, Any] | None
         "channels": [one_line(name, 100) for name in (names or [[]])[0]],
         "size": _pixel_size(detailed),
         "steps": [
-            Step(str(one.get("id", one.get("name"))), dict(one.get("kwargs") or {}))
+            ProcessingStep(str(one.get("id", one.get("name"))), dict(one.get("kwargs") or {}))
             for one in entry.get(steps) or []
         ],
         "example": entry.get("test_tensor", tests[0]),
@@ -122,7 +124,9 @@ def _pixel_size(axes: list[dict[str, Any]]) -> float | None:
     return sizes.pop() if len(sizes) == 1 else None
 
 
-def apply_steps(array: NDArray[Any], axes: str, steps: list[Step]) -> tuple[NDArray[Any], str]:
+def apply_steps(
+    array: NDArray[Any], axes: str, steps: list[ProcessingStep]
+) -> tuple[NDArray[Any], str]:
     """Return an array after steps, by the formulas of the format, and the step that is not known.
 
     Parameters
@@ -130,13 +134,13 @@ def apply_steps(array: NDArray[Any], axes: str, steps: list[Step]) -> tuple[NDAr
     array, axes
         Numbers, and the letters of its axes.
     steps
-        To be done in order; they end before one that is not known.
+        To be done in order; they end before one that is not known, or incomplete.
     """
     for step in steps:
-        function = _STEPS.get(step.name)
-        if function is None:
+        try:
+            array = _STEPS[step.name](array, axes, step.kwargs)
+        except (KeyError, TypeError, ValueError, IndexError):
             return array, step.name
-        array = function(array, axes, step.kwargs)
     return array, ""
 
 

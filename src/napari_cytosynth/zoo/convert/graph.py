@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_cytosynth.zoo.bioimageio.package import Package
-    from napari_cytosynth.zoo.bioimageio.tensors import Step
+    from napari_cytosynth.zoo.bioimageio.tensors import ProcessingStep
 
     from .settings import ConvertSettings
 
@@ -79,7 +79,7 @@ def read_graph(
     ModelError
         If the graph cannot be used, or gives another output than its package says.
     """
-    from napari_cytosynth.models.graph_checks import check_graph, input_shape, last_operator
+    from napari_cytosynth.models.onnx_graph.checks import check_graph, input_shape, last_operator
 
     if strange := [name for name in _MEANINGLESS if name in settings.given()]:
         raise InputError(f"An ONNX graph takes no setting {', '.join(strange)}.")
@@ -92,7 +92,14 @@ def read_graph(
             f"The ONNX graph in “{path.name}” takes {len(sides)} axes: only 2-D images can be "
             f"used, of {len(described.axes[0])} axes ({', '.join(described.axes[0])})."
         )
-    done, messages = _completed(settings, described, package, last_operator(model))
+    try:
+        done, messages = _completed(settings, described, package, last_operator(model))
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"The record of “{path.name}” cannot be followed: {one_line(error, 200)}."
+        ) from error
     counts = len(done.input_channels), len(done.output_channels)
     place = described.axes[0].find("c")
     done.check_against((sides[place] if place >= 0 else 1) or counts[0], max(counts[1], 1))
@@ -171,12 +178,13 @@ def _completed(
     return done, [said] if left else []
 
 
-def _normalisation(steps: list[Step], axes: str, channels: int) -> dict[str, Any]:
+def _normalisation(steps: list[ProcessingStep], axes: str, channels: int) -> dict[str, Any]:
     """Return the settings that scale each plane as a package does."""
     steps = [step for step in steps if step.name != "ensure_dtype"]
     name, kwargs = steps[0] if len(steps) == 1 else ("", {})
     together = set(joint_axes(kwargs, axes)) - (set("c") if channels == 1 else set())
-    alone = together == set("yx") and not {"mean", "reference_tensor"} & kwargs.keys()
+    alone = together == set("yx") and kwargs.get("mode") in (None, "per_sample")
+    alone = alone and not {"mean", "reference_tensor"} & kwargs.keys()
     if alone and name == "zero_mean_unit_variance":
         return {"normalisation": "zscore"}
     if alone and name == "scale_range":
@@ -208,7 +216,7 @@ def _activation(settings: ConvertSettings, after: list[str], last: str) -> dict[
     return {"task": task, "activation": known or settings.activation}
 
 
-def _scaling(step: Step, channels: int) -> dict[str, Any]:
+def _scaling(step: ProcessingStep, channels: int) -> dict[str, Any]:
     pairs = (("scale", "gain", 1.0), ("offset", "offset", 0.0))
     found = {ours: np.ravel(step.kwargs.get(name, usual)) for ours, name, usual in pairs}
     return {name: np.broadcast_to(one, channels).tolist() for name, one in found.items()}
@@ -235,7 +243,7 @@ def _network(
 
 def _any_size(model: Any, content: bytes, axes: tuple[str, str], counts: tuple[int, int]) -> bytes:
     """Return a graph that takes images of any size; one that says none does already."""
-    from napari_cytosynth.models.graph_checks import input_shape, with_any_size
+    from napari_cytosynth.models.onnx_graph.checks import input_shape, with_any_size
 
     sides = [input_shape(model)[axes[0].index(letter)] for letter in "yx"]
     if not any(sides):
@@ -245,7 +253,7 @@ def _any_size(model: Any, content: bytes, axes: tuple[str, str], counts: tuple[i
     try:
         same = np.array_equal(*(_noise(one, axes, counts, size) for one in (content, freed)))
         double = _noise(freed, axes, counts, (2 * size[0], size[1]))
-    except RuntimeError:
+    except InputError:
         same = False
     if not same or double.shape[1:] != (2 * size[0], size[1]):
         raise ModelError(
@@ -293,8 +301,8 @@ def _tried(
         image = _plane(image, axes[0])
     try:
         output = _output(network, image)
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"“{name}” cannot be used: {one_line(error, 400)}.") from error
+    except InputError as error:
+        raise ModelError(f"“{name}” cannot be used: {one_line(error, 400)}") from error
     if output.shape != (channels[1], *image.shape[1:]):  # type: ignore[index]
         raise ModelError(
             f"The ONNX graph in “{name}” returns an array of shape {output.shape} for an image of "

@@ -1,7 +1,7 @@
 """A network that is an ONNX graph of another program, run by ONNX Runtime on the processor.
 
 Its one tensor holds the bytes of the graph. A graph is no program, but it may refer to files, ask
-for operators of other libraries, or never end: what is refused stands in `graph_checks`.
+for operators of other libraries, or never end: what is refused stands in `checks`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_cytosynth.errors import ModelError
+from napari_cytosynth.errors import InputError, ModelError
 
-from .graph_checks import check_graph, first_line, onnx_library, probing_graph, values_per_pixel
+from .checks import check_graph, first_line, onnx_library, probing_graph, values_per_pixel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ONNX"]
 
 _ASK = 0.1  # s between two operations of torch, by which a run notices that it was cancelled
+SMALLEST_WINDOW = 32  # px
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
@@ -73,6 +74,8 @@ class ONNX(nn.Module):
         for axes, channels in ((input_axes, in_channels), (output_axes, out_channels)):
             if sorted(axes) != list("bcxy") and (sorted(axes) != list("bxy") or channels != 1):
                 raise ValueError(f"the axes are the letters b, c, y and x in some order: {axes}")
+        if window is not None and window < SMALLEST_WINDOW:
+            raise ValueError(f"window must be at least {SMALLEST_WINDOW}")
         self.channels = (in_channels, out_channels)
         self.axes = (input_axes, output_axes)
         self.window = window
@@ -141,7 +144,9 @@ class ONNX(nn.Module):
         source = self._session.get_inputs()[0]
         output = self._run({source.name: np.ascontiguousarray(array, _TYPES[source.type])})
         if output.ndim != len(returned):
-            raise ValueError(f"the graph returns {output.ndim} axes in place of {len(returned)}")
+            raise InputError(
+                f"The ONNX graph returns {output.ndim} axes in place of {len(returned)}."
+            )
         if "c" not in returned:
             output, returned = output[..., None], f"{returned}c"
         found: NDArray[np.float32] = output.transpose([returned.index(c) for c in "bcyx"])[0]
@@ -167,7 +172,7 @@ class ONNX(nn.Module):
             text = first_line(error)
             if "allocate memory" in text or "bad_alloc" in text:
                 raise MemoryError(text) from error
-            raise RuntimeError(f"the ONNX graph fails on this image: {text}") from error
+            raise InputError(f"The ONNX graph fails on an image of this size: {text}.") from error
 
 
 def _open(network: nn.Module, _keys: Any) -> None:
