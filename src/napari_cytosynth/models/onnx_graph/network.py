@@ -81,7 +81,7 @@ class ONNX(nn.Module):
         self.window = window
         self._session: Any = None
         self.register_buffer("graph", torch.zeros(graph_bytes, dtype=torch.uint8))
-        self.register_load_state_dict_post_hook(_open)
+        self.register_load_state_dict_post_hook(_open)  # type: ignore[no-untyped-call]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_session": None}  # another process opens its own

@@ -251,7 +251,8 @@ def _any_size(model: Any, content: bytes, axes: tuple[str, str], counts: tuple[i
     freed = with_any_size(model, axes[0])
     size = tuple(side or _SIDE for side in sides)
     try:
-        same = np.array_equal(*(_noise(one, axes, counts, size) for one in (content, freed)))
+        before, after = (_noise(one, axes, counts, size) for one in (content, freed))
+        same = np.array_equal(before, after)
         double = _noise(freed, axes, counts, (2 * size[0], size[1]))
     except InputError:
         same = False
@@ -320,7 +321,7 @@ def _plane(array: NDArray[Any], axes: str) -> NDArray[Any]:
     """Return the first image (C, Y, X) of an array of other axes."""
     if "c" not in axes:
         array, axes = array[..., None], f"{axes}c"
-    return array.transpose([axes.index(letter) for letter in "bcyx"])[0]
+    return np.asarray(array.transpose([axes.index(letter) for letter in "bcyx"])[0])
 
 
 def _compare(
