@@ -274,10 +274,14 @@ def _noise(
 def _output(network: nn.Module, image: NDArray[Any]) -> NDArray[np.float32]:
     import torch
 
-    found: NDArray[np.float32] = network(torch.from_numpy(image[None].astype(np.float32)))[
-        0
-    ].numpy()
-    return found
+    try:
+        found = network(torch.from_numpy(image[None].astype(np.float32)))[0]
+    except MemoryError as error:
+        raise ModelError(
+            "The ONNX graph needs more memory than there is, for an image of "
+            f"{image.shape[2]} × {image.shape[1]} px."
+        ) from error
+    return np.asarray(found.numpy())
 
 
 def _tried(
