@@ -224,7 +224,7 @@ def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> N
 
     bits = 8 if any(name + SCALE in tensors for name in tensors) else None
     card = card.model_copy(update={"format_version": FORMAT_VERSION, "weight_bits": bits})
-    text = card.model_dump_json(indent=2)
+    text = card.model_dump_json(indent=1)
     # A single metadata key: the order of several is random and would change the hash.
     weights = save(tensors, metadata={"card": text})
     try:
