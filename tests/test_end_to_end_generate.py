@@ -59,7 +59,7 @@ NEAREST = {  # of two images of waves: extractor, distances, rows of the embeddi
     "cellpainting-ddpm": ("nuclei-encoder", [5.1280, 4.7240], [624, 1210]),
     "histology-ddpm": ("nuclei-encoder", [4.7538, 4.6467], [1330, 1424]),
     "em-pairs-ddpm": ("em-encoder", [2.2871, 3.0260], [990, 990]),
-    "em-ldm": ("em-encoder", [2.9393, 3.5455], [828, 457]),
+    "em-ldm": ("em-encoder", [2.9444, 3.5479], [828, 457]),
 }
 
 
