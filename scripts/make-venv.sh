@@ -25,4 +25,4 @@ fi
 
 echo "Installing into $venv; the first time this takes some minutes."
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" \
-    -c constraints.txt "napari[pyqt6]" -e '.[train,distributed,parquet,plots,readers,test]'
+    -c constraints.txt "napari[pyqt6]" -e '.[train,distributed,onnx,parquet,plots,readers,test]'

@@ -25,10 +25,10 @@ OWN = {"napari_cytosynth", "tests"}
 # folder -> the extras that its imports may come from, beside the dependencies of everyone;
 # the evaluations of the command line import the training package, which is part of the wheel
 EXTRAS_OF = {
-    "src": ("distributed", "parquet", "plots", "readers"),
+    "src": ("distributed", "onnx", "parquet", "plots", "readers"),
     "training": ("train", "distributed"),
     "scripts": ("train", "docs"),
-    "tests": ("train", "distributed", "parquet", "plots", "readers", "test", "bench"),
+    "tests": ("train", "distributed", "onnx", "parquet", "plots", "readers", "test", "bench"),
 }
 
 # declared, but not imported: for tests by tests, all else by the product itself

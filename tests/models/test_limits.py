@@ -12,7 +12,7 @@ from napari_cytosynth.models.limits import LIMITS, check_arguments
 
 WORDS = {
     *("attention", "autoencoder", "denoiser", "dropout_at", "encoder", "norm", "padding", "tanh"),
-    *("smooth", "upsampling"),
+    *("input_axes", "output_axes", "smooth", "upsampling"),
 }
 
 

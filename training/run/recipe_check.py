@@ -125,6 +125,8 @@ def _network(recipe: Recipe) -> torch.nn.Module:
         raise RecipeError(
             f"network.arguments of {architecture} do not make a network: {reason}."
         ) from error
+    if next(network.parameters(), None) is None:
+        raise RecipeError(f"network.architecture: {architecture} has no weights to be trained.")
     return network
 
 

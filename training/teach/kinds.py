@@ -91,6 +91,8 @@ def kind_of(card: ModelCard) -> TuningKind:
     task = card.inference.task
     if task not in KINDS:
         raise ModelError(f"“{card.name}” is a model to {task}, which cannot be fine-tuned.")
+    if card.architecture == "ONNX":
+        raise ModelError(f"“{card.name}” is an ONNX graph of another program: it is not trained.")
     kind = KINDS[task]
     kind.check(card)
     return kind

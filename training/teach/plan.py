@@ -73,6 +73,8 @@ class TuningPlan:
         Names of the images, for the card. Default: none.
     remarks
         For the card. Default: none.
+    fresh
+        Whether `start` is an untrained model, of which nothing is to be kept. Default: False.
     """
 
     start: str
@@ -93,6 +95,7 @@ class TuningPlan:
     seed: int = 0
     datasets: tuple[str, ...] = ()
     remarks: str = ""
+    fresh: bool = False
 
     @property
     def validates(self) -> bool:

@@ -13,6 +13,7 @@ from napari_cytosynth.training.tasks import TASKS
 
 from .kinds import kind_of
 from .plan import TuningPlan
+from .scratch import scratch_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,8 @@ def tuning_recipe(card: ModelCard, plan: TuningPlan, overrides: Sequence[str] = 
         If a setting is unknown or impossible.
     """
     tree = kind_of(card).tree(card, plan)
+    if plan.fresh:
+        tree["train"] = scratch_settings(card, tree["train"])
     for assignment in overrides:
         assign(tree, assignment)
     try:

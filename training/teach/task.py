@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     from .segment.synthetic import SyntheticImages
 
-__all__ = ["PreparedTuning", "begin_folder", "fine_tune", "prepare", "prepare_planes"]
+__all__ = [
+    "PreparedTuning",
+    "begin_folder",
+    "fine_tune",
+    "prepare",
+    "prepare_folder",
+    "prepare_planes",
+]
 
 _MOST_STEPS, _MOST_MINUTES = 1_000_000, 7 * 24 * 60.0
 
@@ -55,6 +62,7 @@ def fine_tune(
     synthetic: Any = None,
     synthetic_share: float = 0.5,
     rare_boost: float = 1.0,
+    from_scratch: bool = False,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -95,6 +103,10 @@ def fine_tune(
     rare_boost
         How many times as often the third of the synthetic images with the least covered is drawn,
         from 1 to 10. Default: 1, all alike.
+    from_scratch
+        Begin with random weights instead of the model's, of which only the form is taken: network,
+        channels, scaling of the image, pixel size. It needs far more images and time.
+        Default: False.
     minutes
         Time of training and validation, to which the schedule is fitted. None (default): `steps`
         decide.
@@ -145,6 +157,7 @@ def fine_tune(
             out,
             sparse=sparse,
             synthetic=made,
+            from_scratch=from_scratch,
             minutes=minutes,
             steps=steps,
             seed=seed,
@@ -168,6 +181,7 @@ def prepare(
     *,
     sparse: bool = True,
     synthetic: SyntheticImages | None = None,
+    from_scratch: bool = False,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -176,7 +190,7 @@ def prepare(
 
     Parameters
     ----------
-    model, pairs, out, sparse, minutes, steps, seed
+    model, pairs, out, sparse, from_scratch, minutes, steps, seed
         See :func:`fine_tune`.
     synthetic
         Images with masks beside the pairs. Default: none.
@@ -194,7 +208,14 @@ def prepare(
     alone = synthetic is not None and not len(pairs)
     planes = [] if alone else kind.read(pairs, source.card, sparse)
     return prepare_planes(
-        source, planes, out, synthetic=synthetic, minutes=minutes, steps=steps, seed=seed
+        source,
+        planes,
+        out,
+        synthetic=synthetic,
+        from_scratch=from_scratch,
+        minutes=minutes,
+        steps=steps,
+        seed=seed,
     )
 
 
@@ -210,6 +231,7 @@ def prepare_planes(
     out: str | os.PathLike[str],
     *,
     synthetic: SyntheticImages | None = None,
+    from_scratch: bool = False,
     minutes: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -222,7 +244,7 @@ def prepare_planes(
         Of :attr:`.kinds.TuningKind.read`.
     synthetic
         See :func:`prepare`.
-    model, out, minutes, steps, seed
+    model, out, from_scratch, minutes, steps, seed
         See :func:`fine_tune`.
 
     Raises
@@ -234,6 +256,7 @@ def prepare_planes(
     from .material import write_material
     from .plan import STEPS, TuningPlan, plain_name
     from .recipe import tuning_recipe
+    from .scratch import untrained
 
     seed = check_whole(seed, "seed", 0, 2**31)
     if steps is not None:
@@ -243,6 +266,8 @@ def prepare_planes(
     folder, source = user_path(out).absolute(), load_model(model, "cpu")
     kind = kind_of(source.card)
     plan = TuningPlan("", plain_name(folder.name), steps=steps or STEPS, minutes=minutes, seed=seed)
+    if check_flag(from_scratch, "from_scratch"):
+        source, plan = untrained(source, seed), replace(plan, fresh=True)
     if synthetic is None:
         source = kind.narrowed(source, planes)
         plan, files = kind.lesson(source.card, planes, plan)
@@ -251,6 +276,50 @@ def prepare_planes(
     recipe = tuning_recipe(source.card, replace(plan, start=_place(source, folder)))
     data_dir = write_material(folder, files)
     return PreparedTuning(recipe, begin_folder(recipe, folder), data_dir, folder)
+
+
+def prepare_folder(
+    model: str | os.PathLike[str] | Model,
+    data_dir: Path,
+    out: Path,
+    *,
+    from_scratch: bool = False,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> PreparedTuning:
+    """Write the recipe of a fine-tuning on a folder of images and truth, which stays as it is.
+
+    Parameters
+    ----------
+    data_dir
+        As ``cytosynth train --from`` takes it.
+    model, out, from_scratch, minutes, steps, seed
+        See :func:`fine_tune`.
+
+    Raises
+    ------
+    CytosynthError
+        If the model cannot be fine-tuned, or a folder is missing.
+    """
+    from .plan import STEPS
+    from .recipe import folder_plan, tuning_recipe
+    from .scratch import untrained
+
+    source = load_model(model, "cpu")
+    if from_scratch:
+        source = untrained(source, seed)
+    plan = replace(
+        folder_plan(source.card, "", data_dir),
+        name=out.name,
+        minutes=minutes,
+        steps=steps or STEPS,
+        seed=seed,
+        fresh=from_scratch,
+        datasets=(f"{data_dir.name} (own images)",),
+    )
+    recipe = tuning_recipe(source.card, replace(plan, start=_place(source, out)))
+    return PreparedTuning(recipe, begin_folder(recipe, out), data_dir, out)
 
 
 def _place(model: Model, out: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.console import echo, printable
-from napari_cytosynth.errors import InputError
+from napari_cytosynth.errors import InputError, ModelError
 from napari_cytosynth.progress import resolve_progress
 from napari_cytosynth.zoo.settings import TASKS
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from napari_cytosynth.zoo.card import ModelCard
+    from napari_cytosynth.zoo.convert import Converted
 
 __all__ = ["add_parser"]
 
 _LONGEST = 20_000  # characters of a card's text on the terminal
+_WINDOW = 256  # px
 MODEL_HELP = "a name from “cytosynth models list”, a folder, or org/name[@revision] of the Hub"
 
 
@@ -89,25 +91,27 @@ def _add_convert(actions: Any) -> None:
             "input_channels=brightfield output_channels=nuclei normalisation=zscore",
             "cytosynth models convert CP_20240101_mine --as Cellpose --out my-cells --set "
             "input_channels=image",
+            "cytosynth models convert their-model.zip --as bioimageio --out their-model",
         ],
         help="turn weights that another program wrote into a model",
         description="Turn a model of Cellpose 1 to 3, or a .pth file of a pix2pixHD generator or a "
-        "U-Net, into a model folder. The file is opened in a process of its own by a reader that "
-        "runs no code of it. What the weights do not record is given with --set: at least "
-        "input_channels, output_channels and normalisation, of a model of Cellpose at most "
-        "input_channels.",
+        "U-Net, or an ONNX graph, into a model folder. A .pth file is opened in a process of its "
+        "own by a reader that runs no code of it. What the weights do not record is given with "
+        "--set: at least input_channels, output_channels and normalisation, of a model of "
+        "Cellpose at most input_channels, of a package of BioImage.IO most often nothing.",
     )
     add.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        help="the weights: .pth, .pt, .safetensors, or a model of Cellpose",
+        help="the weights: .pth, .pt, .safetensors, .onnx, a model of Cellpose, or a package of "
+        "BioImage.IO",
     )
     add.add_argument(
         "--as",
         dest="architecture",
         required=True,
-        choices=("Cellpose", "Pix2PixHD", "UNet", "bioimageio"),
+        choices=("Cellpose", "ONNX", "Pix2PixHD", "UNet", "bioimageio"),
         help="network",
     )
     add.add_argument(
@@ -265,7 +269,6 @@ def publish(arguments: argparse.Namespace) -> None:
 
 def convert(arguments: argparse.Namespace) -> None:
     """Convert one weights file."""
-    from napari_cytosynth.inference.geometry import network_geometry
     from napari_cytosynth.zoo.convert import conversion as converting
     from napari_cytosynth.zoo.model_files import update_card
 
@@ -275,14 +278,43 @@ def convert(arguments: argparse.Namespace) -> None:
         raise InputError(f"--set takes KEY=VALUE; “{wrong[0]}” has no “=”.")
     settings = {key: value for key, _, value in pairs}
     done = converting.convert(arguments.file, arguments.architecture, arguments.out, settings)
-    inference = done.card.inference
-    if inference.norm == "batch" and not inference.receptive_radius:  # others see the whole image
-        radius = network_geometry(done.network, len(inference.input_channels)).radius
-        inference = inference.model_copy(update={"receptive_radius": radius})
-        update_card(done.folder, done.card.model_copy(update={"inference": inference}))
+    update_card(done.folder, _measured(done))
     for message in done.messages:
         echo(message)
     echo(f"{done.card.architecture} in {done.folder}")
+
+
+def _measured(done: Converted) -> ModelCard:
+    """Return the card of a converted model with what can only be measured on its network."""
+    from napari_cytosynth.inference.geometry import network_geometry
+
+    card, inference = done.card, done.card.inference
+    if inference.norm != "batch" or inference.receptive_radius:
+        return card  # it sees the whole image
+    try:
+        radius = network_geometry(done.network, len(inference.input_channels)).radius
+    except ModelError:
+        if card.architecture != "ONNX":
+            raise
+        return _whole_image_card(card)
+    changes = {"inference": inference.model_copy(update={"receptive_radius": radius})}
+    return card.model_copy(update=changes)
+
+
+def _whole_image_card(card: ModelCard) -> ModelCard:
+    """Return the card of a graph in which a pixel may depend on the whole image."""
+    segments = card.inference.task == "segment"
+    how = f"windows of {_WINDOW} px that are averaged" if segments else "the image in one piece"
+    remark = f"A pixel may depend on the whole image: it runs on {how}."
+    echo(remark)
+    remarks = f"{card.training.remarks} {remark}"
+    return card.model_copy(
+        update={
+            "arguments": {**card.arguments, **({"window": _WINDOW} if segments else {})},
+            "inference": card.inference.model_copy(update={"norm": "instance"}),
+            "training": card.training.model_copy(update={"remarks": remarks}),
+        }
+    )
 
 
 def export(arguments: argparse.Namespace) -> None:

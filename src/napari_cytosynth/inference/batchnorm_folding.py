@@ -38,6 +38,8 @@ def folded_copy(network: nn.Module, example: torch.Tensor) -> nn.Module:
         copy is returned unfolded.
     """
     plain = copy.deepcopy(network).to("cpu", torch.float32).eval()
+    if getattr(network, "own_format", False):
+        return plain
     folded = copy.deepcopy(plain)
     with torch.inference_mode():
         pairs, expected = _find_pairs(folded, example, nn.BatchNorm2d)

@@ -59,7 +59,8 @@ def choose_format(
     Parameters
     ----------
     network
-        The network as it will run (folded, float32, on the CPU); not changed.
+        The network as it will run (folded, float32, on the CPU); not changed. One that has an
+        ``own_format`` gets float32, whatever the precision.
     example
         Input (N, C, Y, X) in float32 on the CPU that a measurement runs on.
     device
@@ -83,6 +84,8 @@ def choose_format(
             f"There is no precision “{shown(precision)}”. Choose auto, float32 or bfloat16 (also "
             f"for the environment variable {ENVIRONMENT_VARIABLE})."
         )
+    if getattr(network, "own_format", False):
+        return FORMATS["float32-contiguous"]
     if precision != "auto":
         return Format(precision, device.type != "mps")
     if device.type != "cpu":

@@ -89,6 +89,8 @@ class Predictor:
         if tile_size is not None:
             tile_size = check_whole(tile_size, "tile_size", 1, unit=" pixel")
         self.device = choose_device(device)
+        if getattr(network, "own_format", False):  # of a library that knows no other
+            self.device = torch.device("cpu")
         self.geometry: Geometry = self._measure(network, in_channels)
         self.in_channels = in_channels
         random = torch.Generator().manual_seed(0)

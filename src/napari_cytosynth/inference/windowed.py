@@ -107,9 +107,9 @@ class _Axis:
     starts: NDArray[np.intp]
 
     @classmethod
-    def of(cls, size: int, window: int) -> _Axis:
-        padded = round_up(size, _MULTIPLE) + 2 * _BORDER
-        low = _BORDER + (padded - 2 * _BORDER - size) // 2
+    def of(cls, size: int, window: int, border: int = _BORDER, multiple: int = _MULTIPLE) -> _Axis:
+        padded = round_up(size, multiple) + 2 * border
+        low = border + (padded - 2 * border - size) // 2
         side = min(window, padded)
         count = 1 if padded <= window else int(np.ceil((1.0 + 2 * _OVERLAP) * padded / window))
         return cls(size, low, side, np.linspace(0, padded - side, count).astype(np.intp))
@@ -156,7 +156,10 @@ class WindowedPredictor(Predictor):
 
     def __init__(self, network: nn.Module, in_channels: int, **options: Any) -> None:
         super().__init__(network, in_channels, **options)
-        self.tile_size = int(network.window)  # type: ignore[arg-type]
+        stride = self.geometry.stride
+        self.tile_size = max(int(network.window) // stride, 1) * stride  # type: ignore[arg-type]
+        border = int(getattr(network, "window_border", _BORDER))
+        self._around = border, _MULTIPLE if border else stride
         self._at_once = 1 if self.device.type == "cpu" else _AT_ONCE
 
     def _measure(self, network: nn.Module, in_channels: int) -> Geometry:
@@ -174,7 +177,8 @@ class WindowedPredictor(Predictor):
         report: Progress,
     ) -> None:
         height, width = (int(size) for size in plane.shape[1:])
-        axes = (_Axis.of(height, self.tile_size), _Axis.of(width, self.tile_size))
+        side = self.tile_size
+        axes = (_Axis.of(height, side, *self._around), _Axis.of(width, side, *self._around))
         cells = _wanted_cells(axes, part, wanted)
         windows = _windows(axes, cells)
         run = _WindowSums(self, plane, transform, axes, windows)

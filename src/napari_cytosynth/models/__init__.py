@@ -25,6 +25,7 @@ ARCHITECTURES: dict[str, str] = {
     "CPnet": "napari_cytosynth.models.cpnet:CPnet",
     "DiffusionUNet": "napari_cytosynth.models.diffusion_unet:DiffusionUNet",
     "LatentDiffusion": "napari_cytosynth.models.latent:LatentDiffusion",
+    "ONNX": "napari_cytosynth.models.onnx_graph.network:ONNX",
     "Pix2PixHD": "napari_cytosynth.models.pix2pixhd:Pix2PixHD",
     "Pix2PixHDGlobal": "napari_cytosynth.models.pix2pixhd:Pix2PixHDGlobal",
     "UNet": "napari_cytosynth.models.unet:UNet",

@@ -23,6 +23,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "dropout_blocks": (0, 256),
     "expansion": (0, 16),
     "global_blocks": (0, 128),
+    "graph_bytes": (0, 2**31),
     "groups": (0, 1024),
     "head_kernel": (0, 31),
     "head_width": (0, 1024),
@@ -41,6 +42,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "time_widths": (0, 65536),
     "width": (0, 8192),
     "widths": (0, 8192),
+    "window": (0, 8192),
 }
 """Smallest and largest value of the arguments of this name, of every architecture."""
 

@@ -42,6 +42,11 @@ def test_the_recipes_of_the_how_to_can_be_trained(tmp_path):
         ("fluo-nuclei-unet", "network.arguments={width: [4]}", "Is “widths” meant"),
         ("fluo-nuclei-unet", "network.arguments={widths: []}", "widths must be positive"),
         ("fluo-nuclei-unet", "network.arguments.in_channels=3", "follows from the block data"),
+        (
+            "fluo-nuclei-unet",
+            "network.architecture=ONNX; network.arguments={}",
+            "no weights to be trained",
+        ),
         ("fluo-nuclei-unet", "network.architecture=VNet", "no network.architecture “VNet”"),
         ("fluo-nuclei-unet", "train.validate_every=70", "60 epochs, and a validation after every"),
         ("fluo-nuclei-unet", "data.normalisation={low: 99, high: 1}", "low must lie below high"),

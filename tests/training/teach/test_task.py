@@ -21,7 +21,7 @@ from napari_cytosynth.errors import (
     RecipeError,
 )
 from napari_cytosynth.training.cli import main
-from napari_cytosynth.training.teach.task import fine_tune, prepare
+from napari_cytosynth.training.teach.task import fine_tune, prepare, prepare_folder
 from napari_cytosynth.zoo.model_files import save_model
 
 
@@ -48,6 +48,36 @@ def test_a_few_strokes_make_a_model_that_is_better_on_what_was_held_out(
         found = cytosynth.segment(image, model=each).probability
         told.append(found[strokes > 1].mean() - found[strokes == 1].mean())
     assert told[1] > told[0]
+
+
+def test_from_scratch_nothing_of_the_model_but_its_form_is_left(beginner, painted, tmp_path):
+    arguments = {"from_scratch": True, "steps": 90, "progress": _silent}
+    made = fine_tune(beginner, [painted], tmp_path / "fresh", **arguments)
+    start = cytosynth.load_model(made.parent / "start")
+    given, model = cytosynth.load_model(beginner), cytosynth.load_model(made)
+    for name, weights in given.network.state_dict().items():
+        if name.endswith("weight") and weights.ndim > 1:
+            assert not torch.equal(weights, start.network.state_dict()[name])
+    assert start.card.metrics == []
+    assert start.card.inference.input_quantiles == {}
+    assert "random weights (seed 0)" in model.card.training.started_from
+    assert model.card.arguments == given.card.arguments
+    assert model.card.inference.pixel_size_um == given.card.inference.pixel_size_um
+    settings = yaml.safe_load((made.parent / "recipe.yaml").read_text())["train"]
+    assert settings["keep"] == 0
+    record = json.loads((made.parent / "validation.json").read_text())
+    assert record["best_scores"]["loss"] < record["start_scores"]["loss"]
+    again = prepare(beginner, [painted], tmp_path / "again", from_scratch=True, steps=90)
+    same = cytosynth.load_model(again.out / "start").network.state_dict()
+    assert all(torch.equal(each, same[name]) for name, each in start.network.state_dict().items())
+
+
+def test_a_folder_teaches_from_scratch_too(make_model, nuclei_folder, tmp_path):
+    ready = prepare_folder(make_model(), nuclei_folder, tmp_path / "run", from_scratch=True)
+    assert ready.data_dir == nuclei_folder
+    assert ready.recipe.network.start_from == str(ready.out / "start")
+    assert ready.recipe.train.keep == 0
+    assert prepare_folder(make_model(), nuclei_folder, tmp_path / "tuned").recipe.train.keep > 0
 
 
 def test_channels_and_sizes_that_strokes_tell_nothing_of_stay(mask_model, painted, tmp_path):

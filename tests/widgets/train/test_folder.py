@@ -29,8 +29,10 @@ def test_a_folder_is_looked_at_before_it_is_learned(make_train_widget, painted, 
     assert "error" not in kinds
     assert {"warning", "fact"} <= kinds  # two copies of one image
     assert any("1 image to train on" in sentence for _, sentence in widget._folder.findings)
+    widget.from_scratch.value = True
     widget.run()
     assert widget.wait(20)
     (request,) = tuning.requests
+    assert request.from_scratch
     assert (request.data_dir, request.planes) == (place, ())
     assert widget.result.after is not None

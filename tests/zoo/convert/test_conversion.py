@@ -166,7 +166,7 @@ def test_wrong_settings_are_named_before_the_file_is_opened(foreign, said, words
 def test_places_that_do_not_work_are_named(foreign, tmp_path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"missing\.pth"):
         convert(tmp_path / "missing.pth", "Pix2PixHD", None, foreign.SAID)
-    with pytest.raises(InputError, match="only to Cellpose, Pix2PixHD, UNet or bioimageio"):
+    with pytest.raises(InputError, match="only to Cellpose, Pix2PixHD, UNet, ONNX or bioimageio"):
         convert(tmp_path / "missing.pth", "ViT", None, foreign.SAID)
     path = foreign.saved(tmp_path, foreign.grown(foreign.Global()))
     convert(path, "Pix2PixHD", tmp_path / "out", foreign.SAID)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.outcome import TRAIN_EXTRA
 from napari_cytosynth.tasks.common.process.child import Sender, serve
@@ -28,44 +27,26 @@ def _prepared(request: TuningRequest) -> PreparedTuning:
     from napari_cytosynth.training.reports.records import RECIPE
     from napari_cytosynth.training.tasks import load_recipe
     from napari_cytosynth.training.teach.material import FOLDER
-    from napari_cytosynth.training.teach.task import PreparedTuning, prepare_planes
+    from napari_cytosynth.training.teach.task import (
+        PreparedTuning,
+        prepare_folder,
+        prepare_planes,
+    )
 
     recipe_file, own = request.out / RECIPE, request.out / FOLDER
     data_dir = request.data_dir or own
     if recipe_file.is_file():
         recipe = load_recipe(str(recipe_file))
         return PreparedTuning(recipe, recipe_file, data_dir, request.out)
+    options: dict[str, Any] = {
+        name: getattr(request, name) for name in ("from_scratch", "minutes", "steps", "seed")
+    }
     if request.data_dir is not None:
-        return _of_folder(request, request.data_dir)
+        return prepare_folder(request.model, request.data_dir, request.out, **options)
+    synthetic = request.synthetic
     return prepare_planes(
-        request.model,
-        request.planes,
-        request.out,
-        synthetic=request.synthetic,
-        minutes=request.minutes,
-        steps=request.steps,
-        seed=request.seed,
+        request.model, request.planes, request.out, synthetic=synthetic, **options
     )
-
-
-def _of_folder(request: TuningRequest, data_dir: Path) -> PreparedTuning:
-    from napari_cytosynth.training.teach.plan import STEPS
-    from napari_cytosynth.training.teach.recipe import folder_plan, tuning_recipe
-    from napari_cytosynth.training.teach.task import PreparedTuning, begin_folder
-    from napari_cytosynth.zoo.loading import load_model
-
-    card = load_model(request.model, "cpu").card
-    plan = replace(
-        folder_plan(card, request.model, data_dir),
-        name=request.out.name,
-        minutes=request.minutes,
-        steps=request.steps or STEPS,
-        seed=request.seed,
-        datasets=(f"{data_dir.name} (own images)",),
-    )
-    recipe = tuning_recipe(card, plan)
-    request.out.mkdir(parents=True, exist_ok=True)
-    return PreparedTuning(recipe, begin_folder(recipe, request.out), data_dir, request.out)
 
 
 def tune(request: TuningRequest, sender: Sender) -> None:

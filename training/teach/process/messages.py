@@ -39,6 +39,8 @@ class TuningRequest:
         See :func:`~napari_cytosynth.fine_tune`.
     synthetic
         Synthetic images with masks beside them. Default: None.
+    from_scratch
+        Whether it begins with random weights. Default: False.
     window
         (Y, X) pixels in which the network shows what it finds meanwhile. Default: None.
     """
@@ -53,6 +55,7 @@ class TuningRequest:
     seed: int = 0
     window: NDArray[Any] | None = None
     synthetic: SyntheticImages | None = None
+    from_scratch: bool = False
 
 
 @dataclass(frozen=True)

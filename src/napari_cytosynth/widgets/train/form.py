@@ -151,6 +151,12 @@ class TrainForm(RunWidget):
         return [self.minutes, self.new_name]
 
     def _advanced_rows(self) -> list[Any]:
+        self.from_scratch = CheckBox(
+            name="from_scratch",
+            text="from scratch: random weights in its form",
+            tooltip="Forget what the start model knows: only its network, channels and pixel size "
+            "are kept. That needs far more images, painted throughout, and far more minutes.",
+        )
         self.seed = WholeBox(name="seed", max=2**31 - 1, tooltip="Of all draws.")
         self.steps = WholeBox(
             name="steps",
@@ -158,7 +164,7 @@ class TrainForm(RunWidget):
             tooltip="Optimiser steps instead of minutes, which can be repeated to the bit. 0: the "
             "minutes decide.",
         )
-        return [self.seed, self.steps]
+        return [self.from_scratch, self.seed, self.steps]
 
     def _lay_out(self) -> None:
         layout = self.native.layout()
@@ -311,6 +317,7 @@ class TrainForm(RunWidget):
             taught=taught,
             offer_shift=self._may_offer_shift(),
             synthetic=synthetic,
+            from_scratch=bool(self.from_scratch.value),
         )
 
     def _may_offer_shift(self) -> bool:
@@ -370,7 +377,7 @@ class TrainForm(RunWidget):
             self._teaches, self._model, self._source, self._browse, self._kind, self._pairs,
             self._painting, self._stains, self._images, self._shift,
             self._sparse, self._outlined, self._folder, self.minutes, self.new_name, self.seed,
-            self.steps,
+            self.steps, self.from_scratch,
         ):  # fmt: skip
             part.enabled = enabled
         self._synthetic.enable(enabled)

@@ -86,6 +86,7 @@ def train(
         order.seed,
         None if window is None else window.pixels,
         order.synthetic,
+        order.from_scratch,
     )
     try:
         tuned = tune(request, on_event, progress, enough)

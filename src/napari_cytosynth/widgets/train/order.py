@@ -43,6 +43,8 @@ class TrainOrder:
         What a stainer or a generator learns, of layers, instead of pairs. Default: nothing.
     synthetic
         Synthetic images with masks beside the pairs. Default: None.
+    from_scratch
+        Whether it begins with random weights in the form of `model`. Default: False.
     offer_shift
         Whether a shift between image and stains is looked for first. Default: False.
     """
@@ -60,6 +62,7 @@ class TrainOrder:
     taught: tuple[Any, ...] = ()
     offer_shift: bool = False
     synthetic: SyntheticImages | None = None
+    from_scratch: bool = False
 
 
 @dataclass(frozen=True, eq=False)

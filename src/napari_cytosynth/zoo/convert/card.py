@@ -15,8 +15,7 @@ from napari_cytosynth.zoo.text import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .cellpose import CellposeFacts
-    from .foreign import NetworkLayout
+    from .foreign import FileFacts, NetworkLayout
     from .settings import ConvertSettings
 
 __all__ = ["make_card", "warnings_of"]
@@ -27,7 +26,7 @@ def make_card(
     path: Path,
     layout: NetworkLayout,
     chosen: ConvertSettings,
-    facts: CellposeFacts | None,
+    facts: FileFacts | None,
 ) -> ModelCard:
     """Build the card from layout and settings.
 
@@ -47,24 +46,26 @@ def make_card(
             architecture=layout.architecture,
             arguments=layout.arguments,
             licence=chosen.licence,
-            inference=Inference(
-                task=task,
-                input_channels=chosen.input_channels,
-                output_channels=chosen.output_channels,
-                pixel_size_um=chosen.pixel_size_um,
-                normalisation=chosen.card_normalisation(),
-                activation="sigmoid" if task == "segment" else "linear",
-                output_range=(-1.0, 1.0) if bounded else (0.0, 1.0),
-                total_stride=_stride(layout),
-                norm=layout.arguments.get("norm", "batch"),
-                dropout=chosen.dropout,
-                threshold=_threshold(task, chosen),
-                settings_from="given" if task == "segment" else "validation",
-                objects=chosen.objects,
-                modality=chosen.modality,
-                output_scaling=chosen.output_scaling(),
-                output_unit=chosen.output_unit,
-                **({} if facts is None else facts.inference),
+            inference=Inference.model_validate(
+                {
+                    "task": task,
+                    "input_channels": chosen.input_channels,
+                    "output_channels": chosen.output_channels,
+                    "pixel_size_um": chosen.pixel_size_um,
+                    "normalisation": chosen.card_normalisation(),
+                    "activation": "sigmoid" if task == "segment" else "linear",
+                    "output_range": (-1.0, 1.0) if bounded else (0.0, 1.0),
+                    "total_stride": _stride(layout),
+                    "norm": layout.arguments.get("norm", "batch"),
+                    "dropout": chosen.dropout,
+                    "threshold": _threshold(task, chosen),
+                    "settings_from": "given" if task == "segment" else "validation",
+                    "objects": chosen.objects,
+                    "modality": chosen.modality,
+                    "output_scaling": chosen.output_scaling(),
+                    "output_unit": chosen.output_unit,
+                    **({} if facts is None else facts.inference),
+                }
             ),
             training=Training(remarks=" ".join([origin, *warnings_of(layout, chosen, facts)])),
         )
@@ -87,7 +88,7 @@ def _stride(layout: NetworkLayout) -> int:
 
 
 def warnings_of(
-    layout: NetworkLayout, chosen: ConvertSettings, facts: CellposeFacts | None
+    layout: NetworkLayout, chosen: ConvertSettings, facts: FileFacts | None
 ) -> list[str]:
     """Return sentences on the limits of the converted model, for card and user."""
     if facts is not None:

@@ -9,13 +9,12 @@ are those of Cellpose 3: percentiles 1 and 99, a flow error of 0.4, objects of a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_cytosynth.errors import InputError, UnknownArchitectureError
 from napari_cytosynth.zoo.card import FlowDecoding
 
-from .foreign import NetworkLayout, Shapes, listed
+from .foreign import FileFacts, NetworkLayout, Shapes, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, torch.Tensor]
 
-__all__ = ["ARCHITECTURE", "CellposeFacts", "cellpose", "only_for_cellpose", "read_facts"]
+__all__ = ["ARCHITECTURE", "cellpose", "only_for_cellpose", "read_facts"]
 
 ARCHITECTURE = "CPnet"
 _OUTPUTS = ["flow y", "flow x", "cell probability"]
@@ -34,33 +33,12 @@ _FLOW_SCALE, _FLOW_ERROR, _MIN_SIZE = 5.0, 0.4, 15
 _EMPTY = 0.01  # variance of the second channel, in that of the first: less was nothing
 _OWN = ("min_size", "flow_error", "diameter", "mean_diameter")
 _MEANINGLESS = (
+    *("activation", "object_channel"),
     *("output_channels", "task", "offset", "scale", "output_unit", "tanh", "stem"),
     *("dropout", "dropout_blocks", "dropout_at"),
 )
 _WINDOW = 224  # px that an output pixel depends on
 _FIRST = "downsample.down.res_down_0.conv.conv_0"
-
-
-@dataclass(frozen=True)
-class CellposeFacts:
-    """What a file of Cellpose says beside its weights.
-
-    Attributes
-    ----------
-    tensors
-        The weights.
-    settings
-        The user's, completed by Cellpose's own.
-    inference
-        Fields of the card on the decoding of the network's output.
-    messages
-        Sentences for card and user.
-    """
-
-    tensors: Tensors
-    settings: ConvertSettings
-    inference: dict[str, Any]
-    messages: tuple[str, ...]
 
 
 def cellpose(shapes: Shapes) -> NetworkLayout:
@@ -129,7 +107,7 @@ def only_for_cellpose(settings: ConvertSettings) -> None:
         raise InputError(f"Only models of Cellpose take the setting {', '.join(strange)}.")
 
 
-def read_facts(name: str, tensors: Tensors, settings: ConvertSettings) -> CellposeFacts:
+def read_facts(name: str, tensors: Tensors, settings: ConvertSettings) -> FileFacts:
     """Complete the user's settings by what a file says, and take that out of the weights.
 
     Parameters
@@ -170,7 +148,7 @@ def read_facts(name: str, tensors: Tensors, settings: ConvertSettings) -> Cellpo
         )
     inputs, said = _inputs(tensors, settings)
     weights = {one: value for one, value in tensors.items() if not one.startswith("diam_")}
-    return CellposeFacts(
+    return FileFacts(
         weights,
         _completed(settings, inputs, mean, usual),
         _decoding(settings, mean, usual),

@@ -29,6 +29,7 @@ from napari_cytosynth.zoo.weights import fill_network, read_tensors
 from .card import make_card, warnings_of
 from .cellpose import cellpose, only_for_cellpose, read_facts
 from .foreign import NetworkLayout, Shapes, listed, match_names, pix2pixhd, unet
+from .graph import GRAPH, only_for_graphs, read_graph
 from .settings import ConvertSettings, read_settings
 from .worker import time_limit
 
@@ -100,8 +101,8 @@ def convert(
         The file, such as ``latest_net_G.pth``, or a package of BioImage.IO that holds it.
     architecture
         ``Cellpose`` (a model of its versions 1 to 3), ``Pix2PixHD`` (NVIDIA's layout, with or
-        without local enhancer) or ``UNet``; ``bioimageio`` for a package that this program
-        wrote, whose card says everything.
+        without local enhancer), ``UNet`` or ``ONNX``; ``bioimageio`` for a package that this
+        program wrote, whose card says everything, or that holds an ONNX graph.
     folder
         Folder to write, which must not hold a model yet; None (default): one of the model's
         name in the current folder.
@@ -133,19 +134,28 @@ def convert(
     import torch
 
     path = Path(source)
-    if architecture not in (PACKAGE, *LAYOUTS):
+    if architecture not in (PACKAGE, GRAPH, *LAYOUTS):
         raise InputError(
-            f"Weights cannot be converted to “{architecture}”, only to {', '.join(LAYOUTS)} or "
-            f"{PACKAGE}."
+            f"Weights cannot be converted to “{architecture}”, only to {', '.join(LAYOUTS)}, "
+            f"{GRAPH} or {PACKAGE}."
         )
     chosen = read_settings(settings or {})
-    if not path.is_file():
+    if not (path.is_file() or is_package(path)):
         raise ModelNotFoundError(f"There is no weights file “{path}”.")
     package = open_package(path) if architecture == PACKAGE or is_package(path) else None
+    if package is not None and architecture == PACKAGE and package.is_foreign_graph:
+        architecture = GRAPH
     if architecture == PACKAGE and package is not None:
         return _unpacked(package, folder, chosen)
     name = chosen.name or re.sub(r"[^A-Za-z0-9._-]", "-", path.stem)
     target = _new_folder(name, folder)
+    if architecture == GRAPH:
+        graph, said = read_graph(path, package, chosen)
+        card = make_card(name, package.file if package else path, graph, said.settings, said)
+        network = fill_network(card, said.tensors, path)
+        save_model(target, network, card, dtype=torch.float32)
+        return Converted(target, card, network, said.messages)
+    only_for_graphs(chosen)
     tensors, messages = _read(path, package, chosen.leave_out)
     layout = _read_layout(architecture, _shapes(tensors), chosen)
     facts = None

@@ -20,7 +20,11 @@ from napari_cytosynth.zoo.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NetworkLayout", "Shapes", "listed", "match_names", "pix2pixhd", "unet"]
+    import torch
+
+    from .settings import ConvertSettings
+
+__all__ = ["FileFacts", "NetworkLayout", "Shapes", "listed", "match_names", "pix2pixhd", "unet"]
 
 Shapes = dict[str, tuple[int, ...]]
 _NAMED = 30  # names that an error spells out
@@ -47,6 +51,28 @@ class NetworkLayout:
     modules: dict[str, str] = field(default_factory=dict)
     dropout_blocks: int = 0
     title: str = ""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file says beside the layout of its network.
+
+    Attributes
+    ----------
+    tensors
+        The weights.
+    settings
+        The user's, completed by those of the file.
+    inference
+        Fields of the card that replace the usual ones.
+    messages
+        Sentences for card and user.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    settings: ConvertSettings
+    inference: dict[str, Any]
+    messages: tuple[str, ...]
 
 
 def pix2pixhd(shapes: Shapes) -> NetworkLayout:

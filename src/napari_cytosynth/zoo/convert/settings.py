@@ -45,6 +45,8 @@ class ConvertSettings(BaseModel):
     task: Literal["segment", "stain"] | None = None
     modality: str = ""
     objects: str = "objects"
+    activation: Literal["sigmoid", "linear"] | None = None
+    object_channel: str | None = None
     threshold: float | None = Field(None, ge=0, le=1)
     min_size: int | None = Field(None, ge=0, le=10**7)
     flow_error: float | None = Field(None, ge=0, le=1e3)

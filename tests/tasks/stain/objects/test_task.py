@@ -113,6 +113,8 @@ def test_the_layer_carries_table_and_record(objects):
     data, attributes, kind = objects.to_layer()
     assert kind == "labels"
     assert attributes["name"].startswith("DNA nuclei")
+    alike = replace(objects, stain=objects.objects).to_layer()[1]["name"]
+    assert alike.startswith("nuclei objects · virtual")  # not “nuclei nuclei”
     assert attributes["features"] is objects.table
     record = attributes["metadata"]["napari-cytosynth"]
     assert (record["role"], record["segmenter"]) == ("objects", "fluo-nuclei-unet")

@@ -28,6 +28,7 @@ __all__ = ["PlaneFiles", "scratch_array"]
 
 MOST_ROWS = 20_000
 """Objects whose table is kept in the metadata of the labels, too: these are read as a whole."""
+_READ = CHUNK // 4  # rows: whole chunks of a wide plane would take more memory than all else
 _ROWS = 128  # hashed at a time
 
 
@@ -106,10 +107,10 @@ class PlaneFiles:
 
 
 def _digest(array: Any) -> str:
-    """Return the digest of the pixels of an array (Y, X), row of chunks by row of chunks."""
+    """Return the digest of the pixels of an array (Y, X), a few rows at a time."""
     digest = PixelDigest(array.shape)
-    for top in range(0, array.shape[0], CHUNK):
-        part = np.asarray(array[top : top + CHUNK])
+    for top in range(0, array.shape[0], _READ):
+        part = np.asarray(array[top : top + _READ])
         for row in range(0, len(part), _ROWS):
             digest.add(part[row : row + _ROWS])
     return digest.text

@@ -137,8 +137,9 @@ class StainedObjects:
         """Return layer data of the labels, with the table as features."""
         placement = self.staining.placement
         source = f" · {self.staining.source.name}" if self.staining.source.name else ""
+        what = self.objects if self.objects.casefold() != self.stain.casefold() else "objects"
         attributes = {
-            "name": f"{self.stain} {self.objects} · virtual{source}",
+            "name": f"{self.stain} {what} · virtual{source}",
             "features": self.table,
             "metadata": {KEY: self.staining.provenance | self.record},
             **placement.geometry,
