@@ -48,7 +48,9 @@ else
 endif
 
 # Two processes, since a test is short and importing torch and starting Qt is not: more would
-# only import more often. One that crashes ends its test, not the run.
+# only import more often. One that crashes ends its test, not the run. Some 150 tests start an
+# interpreter, which would compile the package anew where bytecode is not written.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup
 	@scripts/with-display.sh $(BIN)/python -m pytest -n 2 $(ARGS)
 

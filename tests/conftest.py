@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from napari_cytosynth.zoo.card import ModelCard
     from napari_cytosynth.zoo.loading import Model
 
+# What is imported while the tests are collected stays: until then, there is nothing to look for.
+gc.disable()
+
 torch.set_num_threads(1)
 # No measuring of bfloat16 into the user's cache; the same numbers on every machine.
 os.environ.setdefault("CYTOSYNTH_PRECISION", "float32")
@@ -54,6 +57,7 @@ def pytest_collection_finish() -> None:
 
     napari's fixture collects twice a test, which took a quarter of the widgets' tests.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
 

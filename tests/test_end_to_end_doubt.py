@@ -35,7 +35,7 @@ def test_nuclei_painted_on_clumps_are_doubted_and_others_are_not(model):
     The ranking is what is claimed: the level was calibrated without clumps, and is too low.
     """
     doubts, absent, sizes, lights = [], [], [], []
-    for seed in (41, 42, 43):
+    for seed in (41, 42):
         cells = phantoms.stained_cells(SHAPE, count=8, seed=seed, clumps=8)
         found = stained(model, cells, samples=0).objects("nuclei", progress=silent)
         iou = best_iou(cells.nuclei, found.labels)
@@ -59,7 +59,7 @@ def test_a_membrane_that_does_not_show_is_guessed_in_other_ways_in_other_views(m
     is a limit of the product, shown in docs/trust.md: this test holds it to what it does reach.
     """
     scores, hidden = {"views": [], "brightness": []}, []
-    for seed in range(31, 39):
+    for seed in range(31, 36):
         cells = phantoms.stained_cells(SHAPE, count=12, seed=seed, hidden=0.5)
         result = stained(model, cells, samples=0, views=8)
         mean, spread = result.mean[1], result.view_std[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,16 +87,37 @@ def test_numbers_that_cannot_be_are_refused(option, value, said, capsys) -> None
     assert said in capsys.readouterr().err
 
 
+SEVERAL = """
+import json, sys
+from napari_cytosynth.cli import main
+
+for line in json.loads(sys.argv[1]):
+    try:
+        status = main(line)
+    except SystemExit as end:
+        status = end.code
+    print(f"[status {status}]", flush=True)
+"""
+"""Runs commands one after the other: for each, a process would import everything anew."""
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp932"])
-def test_any_encoding_of_the_console_will_do(encoding, tmp_path) -> None:
-    for arguments in (["segment", "--help"], ["study", "--list"], ["models", "list"]):
-        done = _run(*arguments, PYTHONIOENCODING=encoding)
-        assert done.returncode == 0
-        assert len(done.stdout.decode(encoding)) > 100
-        assert not done.stderr
-    done = _run("segment", "nöthing.tif", "--model", "m", "--out", "o", PYTHONIOENCODING=encoding)
-    assert done.returncode == 1
-    assert "thing.tif" in done.stderr.decode(encoding)
+def test_any_encoding_of_the_console_will_do(encoding) -> None:
+    fails = ["segment", "nöthing.tif", "--model", "m", "--out", "o"]
+    lines = [["segment", "--help"], ["study", "--list"], ["models", "list"], fails]
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, json.dumps(lines)],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = re.split(r"\[status (\d)\]", done.stdout.decode(encoding))
+    assert said[1::2] == ["0", "0", "0", "1"]
+    assert all(len(text) > 100 for text in said[:6:2])
+    (sentence,) = done.stderr.decode(encoding).splitlines()
+    assert "thing.tif" in sentence
 
 
 @pytest.fixture

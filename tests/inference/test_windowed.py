@@ -12,7 +12,11 @@ from torch import nn
 from napari_cytosynth.errors import Cancelled, OutOfMemoryError
 from napari_cytosynth.inference import windowed
 from napari_cytosynth.inference.predictor import Predictor
-from napari_cytosynth.inference.windowed import WindowedPredictor, make_predictor
+from napari_cytosynth.inference.windowed import (
+    WindowedPredictor,
+    kept_predictors,
+    make_predictor,
+)
 
 
 class Mean(nn.Module):
@@ -42,6 +46,19 @@ def whole(predictor, plane):
 def test_only_networks_with_windows_run_on_them(predictor):
     assert type(predictor) is WindowedPredictor
     assert type(make_predictor(nn.Conv2d(1, 1, 3, padding=1), 1, device="cpu")) is Predictor
+
+
+def test_what_was_made_is_kept_for_the_same_network_and_options_where_that_is_asked_for():
+    network, other = (nn.Conv2d(1, 1, 3, padding=1) for _ in range(2))
+    kept = {}
+    with kept_predictors(kept):
+        made = make_predictor(network, 1, device="cpu")
+        assert make_predictor(network, 1, device="cpu") is made
+        assert make_predictor(network, 1, device="cpu", tile_size=64).tile_size == 64
+        assert make_predictor(other, 1, device="cpu") is not made
+    assert make_predictor(network, 1, device="cpu") is not made
+    with kept_predictors(kept):
+        assert make_predictor(network, 1, device="cpu") is made
 
 
 def test_it_equals_the_original(predictor, make_cpnet, monkeypatch):

@@ -13,6 +13,8 @@ overlap by a tenth at least, sigmoid weights.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from .geometry import round_up, whole_plane_geometry
 from .predictor import Predictor, activated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import nn
@@ -37,13 +39,32 @@ if TYPE_CHECKING:
 
     Transform = Callable[[NDArray[Any]], NDArray[np.float32]]
 
-__all__ = ["WindowedPredictor", "make_predictor"]
+__all__ = ["WindowedPredictor", "kept_predictors", "make_predictor"]
 
 _BORDER, _MULTIPLE = 8, 16  # px of zeros around a plane, and what its sides are padded to
 _OVERLAP = 0.1
 _FALL, _SHOULDER = 7.5, 20.0  # px: width of the sigmoid, and how far it lies inside
 _ALL = 2**30  # px: the whole plane matters to each pixel
 _AT_ONCE = 8  # windows on a graphics card
+_kept: ContextVar[dict[Any, Predictor] | None] = ContextVar("_kept", default=None)
+
+
+@contextmanager
+def kept_predictors(kept: dict[Any, Predictor]) -> Iterator[None]:
+    """Let :func:`make_predictor` return what it made before, for the same network and options.
+
+    To fold and check a network takes longer than to run it on a small plane.
+
+    Parameters
+    ----------
+    kept
+        What was made; it grows. The weights of the networks in it must not change.
+    """
+    before = _kept.set(kept)
+    try:
+        yield
+    finally:
+        _kept.reset(before)
 
 
 def make_predictor(network: nn.Module, in_channels: int, **options: Any) -> Predictor:
@@ -54,8 +75,14 @@ def make_predictor(network: nn.Module, in_channels: int, **options: Any) -> Pred
     network, in_channels, options
         As :class:`~napari_cytosynth.inference.predictor.Predictor` takes them.
     """
+    kept, key = _kept.get(), (network, in_channels, *sorted(options.items()))
+    if kept is not None and key in kept:
+        return kept[key]
     windowed = getattr(network, "window", None) is not None
-    return (WindowedPredictor if windowed else Predictor)(network, in_channels, **options)
+    made = (WindowedPredictor if windowed else Predictor)(network, in_channels, **options)
+    if kept is not None:
+        kept[key] = made
+    return made
 
 
 @dataclass(frozen=True, eq=False)

@@ -167,18 +167,18 @@ def test_what_no_further_try_would_help_against_ends_the_job(check, tmp_path):
     (rule, _) = manifests["Job"]["spec"]["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob"
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for container, _, _ in _pods(manifests):
-        script = container["args"][0].replace("/checkpoints", str(tmp_path))
-        environment = {**os.environ, "PATH": path}
-        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
-        assert done.returncode == rule["onExitCodes"]["values"][0]
-        assert "no such data" in done.stderr
-        (tmp_path / "python").write_text("#!/bin/sh\nkill -9 $$\n")  # as a node without memory
-        (tmp_path / "python").chmod(0o755)
-        environment["PATH"] = f"{tmp_path}:{path}"
-        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True)
-        assert done.returncode == 137
-        (tmp_path / "python").unlink()
+    scripts = {container["args"][0] for container, _, _ in _pods(manifests)}
+    (script,) = scripts  # one machine: both jobs do the same
+    script = script.replace("/checkpoints", str(tmp_path))
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == rule["onExitCodes"]["values"][0]
+    assert "no such data" in done.stderr
+    (tmp_path / "python").write_text("#!/bin/sh\nkill -9 $$\n")  # as a node without memory
+    (tmp_path / "python").chmod(0o755)
+    environment["PATH"] = f"{tmp_path}:{path}"
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True)
+    assert done.returncode == 137
 
 
 def test_two_jobs_of_one_recipe_stand_side_by_side(check, tmp_path):

@@ -85,6 +85,12 @@ def test_settings_are_handed_to_batch(segmented, viewer, monkeypatch):
     assert len(docked) == 1
 
 
+def delete(widget):
+    """Delete a widget at once; not every napari collects garbage after a test."""
+    widget.native.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
 def test_settings_are_found_in_the_same_viewer_alone(viewer, make_napari_viewer, make_widget):
     """napari gives each widget of a plugin a wrapper of its own around the viewer."""
     from napari.utils._proxies import PublicOnlyProxy
@@ -94,19 +100,18 @@ def test_settings_are_found_in_the_same_viewer_alone(viewer, make_napari_viewer,
     assert settings_in(viewer, "Segment") is widget._for_files
     assert settings_in(viewer, "Stain") is None
     assert settings_in(make_napari_viewer(), "Segment") is None
-    widget.close()
+    delete(widget)
 
 
 def test_a_widget_that_was_deleted_is_not_open(viewer, make_widget):
     closed = make_widget()
     assert settings_in(viewer, "Segment") is closed._for_files
     viewer.window.remove_dock_widget(closed.native)
-    closed.native.deleteLater()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    delete(closed)
     assert settings_in(viewer, "Segment") is None
     again = SegmentWidget(viewer)
     assert settings_in(viewer, "Segment") is again._for_files
-    again.close()
+    delete(again)
 
 
 def test_a_region_is_said_to_be_left_out(viewer, tmp_path):

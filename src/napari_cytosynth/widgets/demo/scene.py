@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "DRAWING_S",
     "clear_caption",
     "dock",
     "screenshot",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 _CAPTION_PT = 10.0
+DRAWING_S = 1.0
+"""Seconds that a window has to be drawn before its picture is taken."""
 
 
 def dock(viewer: Any, name: str) -> Any:
@@ -29,8 +32,15 @@ def dock(viewer: Any, name: str) -> Any:
     return viewer.window.add_plugin_dock_widget("napari-cytosynth", name, tabify=True)
 
 
-def settle(widget: Any, seconds: float = 1.0) -> None:
+def settle(widget: Any, seconds: float | None = None) -> None:
     """Wait until the widget is idle, then process events while the window is drawn.
+
+    Parameters
+    ----------
+    widget
+        One of the plugin's.
+    seconds
+        How long the window has to be drawn. Default: :data:`DRAWING_S`.
 
     Raises
     ------
@@ -41,7 +51,7 @@ def settle(widget: Any, seconds: float = 1.0) -> None:
 
     if not widget.wait():
         raise CytosynthError(f"The demo did not finish: {widget.status.value}")
-    end = time.monotonic() + seconds
+    end = time.monotonic() + (DRAWING_S if seconds is None else seconds)
     while time.monotonic() < end:
         QApplication.processEvents()
         time.sleep(0.01)

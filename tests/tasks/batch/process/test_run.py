@@ -29,6 +29,9 @@ from napari_cytosynth.tasks.batch.settings import BatchSettings
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
+MANY = 24
+
+
 def quiet(done, total, text):
     pass
 
@@ -48,8 +51,8 @@ def many(tmp_path, picture):
     """Folder of images that take a while."""
     place = tmp_path / "many"
     place.mkdir()
-    for number in range(60):
-        tifffile.imwrite(place / f"{number:02d}.tif", picture(number, (300, 300)))
+    for number in range(MANY):
+        tifffile.imwrite(place / f"{number:02d}.tif", picture(number, (200, 200)))
     return place
 
 
@@ -101,12 +104,12 @@ def test_it_stops_within_a_second_and_goes_on_with_the_rest(request_of, many, jo
     assert children
     assert not psutil.wait_procs(children, timeout=10)[1]
     done = len(list((tmp_path / "out").glob("*-provenance.json")))
-    assert 2 <= done < 60
+    assert 2 <= done < MANY
     again = []
     run_in_process(request_of(many), again.append, quiet)
     states = [event.outcome.state for event in again if isinstance(event, ItemFinished)]
     assert states.count("skipped") == done
-    assert states.count("done") == 60 - done
+    assert states.count("done") == MANY - done
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".napari")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,17 +48,21 @@ class ObjectFinder:
 
     model: Model
     pixel_size_um: float | None = None
+    _predictors: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(self, plane: Floats) -> Found:
         """Return labels (Y, X), numbered from 1 without gaps, and the confidence in each."""
-        result = segment(
-            plane,
-            self.model,
-            axes="YX",
-            pixel_size=self.pixel_size_um,
-            resample=self.pixel_size_um is not None,
-            progress=silent,
-        )
+        from napari_cytosynth.inference.windowed import kept_predictors
+
+        with kept_predictors(self._predictors):  # a dozen small planes for each view
+            result = segment(
+                plane,
+                self.model,
+                axes="YX",
+                pixel_size=self.pixel_size_um,
+                resample=self.pixel_size_um is not None,
+                progress=silent,
+            )
         labels = np.asarray(result.labels)
         count = int(labels.max(initial=0))
         confidence = result.confidence
