@@ -10,6 +10,7 @@ def labels_of(viewer):
     return next(layer for layer in viewer.layers if layer._type_string == "labels")
 
 
+@pytest.mark.newer_napari("it does not tell docks of new names of layers")
 def test_the_box_of_images_follows_the_viewer(viewer, make_widget, blobs):
     def shown():
         box = widget.image.native

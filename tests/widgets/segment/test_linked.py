@@ -127,6 +127,7 @@ def test_linking_can_be_switched_off_where_there_is_depth(viewer, make_widget, v
     assert not widget.link_planes.visible
 
 
+@pytest.mark.newer_napari("its status bar writes numbers in another way")
 def test_the_pointer_shows_the_row_of_the_object(viewer, make_widget, volume):
     run(viewer, make_widget, volume, scale=(2, 0.5, 0.5), units="um", axis_labels="zyx")
     layer = labels_layer(viewer)
@@ -147,6 +148,7 @@ def test_a_step_along_z_that_is_given_is_in_the_table(viewer, make_widget, volum
     assert table["volume_um3"].tolist() == (table["volume_px"] * 0.75).tolist()
 
 
+@pytest.mark.newer_napari("a layer whose data get another number of axes breaks its drawing")
 def test_measure_takes_three_sizes_and_says_what_is_not_known(viewer, dock, volume):
     layer = viewer.add_labels((volume > 0.5).astype(int), name="boxes")
     widget = MeasureWidget(viewer)

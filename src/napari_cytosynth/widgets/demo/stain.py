@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cytosynth.errors import CytosynthError
-from napari_cytosynth.widgets.common.canvas import grid_of
+from napari_cytosynth.widgets.common.canvas import grid_of, name_overlay_of
 from napari_cytosynth.widgets.samples import stained_layers
 from napari_cytosynth.widgets.stain.trust_panel import MODEL_COMPARISON, REAL_COMPARISON
 
@@ -167,14 +167,14 @@ class StainScene:
         shown = [layer for layer in viewer.layers if layer._type_string == "image"]
         for layer in shown:
             layer.visible = not layer.name.startswith("membrane σ")
-            layer.name_overlay.visible = True
+            _show_name(layer, True)
         # two layers to a cell: phase and masks, true stains, virtual stains, uncertainties
         grid.stride, grid.shape, grid.enabled = 2, (2, -1), True
         viewer.reset_view()
         picture = self._picture(path)
         grid.enabled = False
         for layer in shown:
-            layer.name_overlay.visible = False
+            _show_name(layer, False)
         for layer, visible in before.items():
             layer.visible = visible
         viewer.reset_view()
@@ -194,3 +194,8 @@ class StainScene:
         }
         written = write_images(folder, self.name, images, (phantom.pixel_size_um,) * 2)
         return [*written, *self.widget.staining.save(folder / "stain")]
+
+
+def _show_name(layer: Any, visible: bool) -> None:
+    if (overlay := name_overlay_of(layer)) is not None:
+        overlay.visible = visible
