@@ -42,7 +42,7 @@ def threshold(viewer: Any) -> Iterator[Image.Image]:
     scene = TouchingScene(viewer, "phase-cells-unet", side=256)
     scene.show()
     settle(scene.widget)
-    for value in (*np.arange(0.3, 0.96, 0.05), *np.arange(0.9, 0.45, -0.1)):
+    for value in (*np.arange(0.3, 0.96, 0.1), *np.arange(0.8, 0.45, -0.1)):
         scene.widget.threshold.value = float(value)
         settle(scene.widget, 0.2)
         count = np.count_nonzero(np.unique(scene.labels.data))

@@ -25,7 +25,7 @@ def shrink(source: Path, target: Path) -> None:
     """Write the smaller of both kinds."""
     with Image.open(source) as opened:
         picture = opened.convert("RGB")
-    kinds = encode(picture, quality=85), encode(picture, lossless=True)
+    kinds = encode(picture, quality=45), encode(picture, lossless=True)
     target.write_bytes(min(kinds, key=len))
 
 

@@ -389,7 +389,7 @@ def main() -> None:
         SAID[name] = []
         sys.stdout.write(f"\n== {name}\n")
         figure = CASES[name](models)
-        figure.savefig(options.out / f"trust-{name}.webp", dpi=76, pil_kwargs={"quality": 85})
+        figure.savefig(options.out / f"trust-{name}.webp", dpi=76, pil_kwargs={"quality": 45})
         plt.close(figure)
     if options.page:
         update(options.page)

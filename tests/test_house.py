@@ -88,3 +88,9 @@ def test_no_file_was_left_by_a_test_and_no_link_leads_out():
     assert not [name for _, name in tracked if not re.fullmatch(r"[\w./-]+", name, re.ASCII)]
     links = [name for mode, name in tracked if mode == "120000"]
     assert all((ROOT / name).resolve().is_relative_to(ROOT) for name in links)
+
+
+@requires_checkout
+def test_a_clone_stays_small():
+    files = [ROOT / name for mode, name in _tracked() if mode.startswith("100")]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 48e6

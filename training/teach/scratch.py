@@ -73,6 +73,6 @@ def scratch_settings(card: ModelCard, settings: dict[str, Any]) -> dict[str, Any
     settings
         The block as for weights that know something.
     """
-    changed = {name: 0.0 for name in ("keep", "self_train") if name in settings}
+    changed: dict[str, Any] = {name: 0.0 for name in ("keep", "self_train") if name in settings}
     changed["learning_rate"] = float(shipped_block(card, "train").get("learning_rate", _RATE))
     return settings | changed

@@ -10,6 +10,7 @@ from napari_cytosynth.errors import CytosynthError, RecipeError
 from napari_cytosynth.files import explained_errors, user_path
 from napari_cytosynth.outcome import TRAIN_EXTRA, explain
 from napari_cytosynth.progress import resolve_progress
+from napari_cytosynth.zoo.fit import without_triton
 from napari_cytosynth.zoo.loading import load_model
 
 if TYPE_CHECKING:
@@ -162,9 +163,9 @@ def fine_tune(
             steps=steps,
             seed=seed,
         )
-        from napari_cytosynth.training.run.fit import train
+        with without_triton(), explained_errors(prepared.out):  # called beside napari's window
+            from napari_cytosynth.training.run.fit import train
 
-        with explained_errors(prepared.out):
             return train(
                 prepared.recipe, prepared.data_dir, prepared.out, resume="auto", progress=report
             )

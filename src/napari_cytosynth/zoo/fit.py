@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .card import Inference, ModelCard
 
-__all__ = ["check_counts", "check_use"]
+__all__ = ["check_counts", "check_use", "without_triton"]
 
 _SIDE = 64  # of the image that a network is tried with, in px, or the next multiple
 
@@ -96,7 +96,7 @@ def _shapes(inference: Inference, network: nn.Module) -> tuple[tuple[int, ...], 
     import torch
 
     outputs = len(inference.output_channels)
-    with _without_triton(), torch.inference_mode(), torch.device("meta"):
+    with without_triton(), torch.inference_mode(), torch.device("meta"):
         if inference.task == "generate":
             found = _generated(inference, network)
             return tuple(found.shape), (1, outputs, *inference.example_size)
@@ -109,7 +109,7 @@ def _shapes(inference: Inference, network: nn.Module) -> tuple[tuple[int, ...], 
 
 
 @contextmanager
-def _without_triton() -> Iterator[None]:
+def without_triton() -> Iterator[None]:
     """Keep torch from importing triton, which comes with its build for CUDA.
 
     Some layers on the device "meta" import ``torch._dynamo``, and that triton. After OpenGL by

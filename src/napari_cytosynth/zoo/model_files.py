@@ -29,6 +29,7 @@ from .opening import existing_path, open_regular, read_limited
 from .text import one_line
 from .weights import (
     REFERENCE,
+    SCALE,
     WEIGHTS_FILE,
     check_fit,
     find_weights,
@@ -88,7 +89,8 @@ def save_model(
     dtype
         Type that floating-point tensors are stored in; ``torch.float16`` if None (default).
         BatchNorm statistics, and tensors that do not fit into half precision, are
-        stored as float32.
+        stored as float32. ``torch.int8``: large weights are rounded to 8 bits, with a factor
+        for each row of NAME in NAME.scale, the rest as by default; the card says so.
 
     Returns
     -------
@@ -220,8 +222,9 @@ def _opened(source: Path) -> tuple[Path, Header, ModelCard]:
 def _write(folder: Path, tensors: dict[str, torch.Tensor], card: ModelCard) -> None:
     from safetensors.torch import save
 
-    card = card.model_copy(update={"format_version": FORMAT_VERSION})
-    text = card.model_dump_json(indent=2)
+    bits = 8 if any(name + SCALE in tensors for name in tensors) else None
+    card = card.model_copy(update={"format_version": FORMAT_VERSION, "weight_bits": bits})
+    text = card.model_dump_json(indent=1)
     # A single metadata key: the order of several is random and would change the hash.
     weights = save(tensors, metadata={"card": text})
     try:

@@ -256,6 +256,7 @@ def _training(card: ModelCard) -> str:
         ("Data sets", for_markdown(", ".join(training.datasets))),
         ("Began with the weights of", for_markdown(training.started_from)),
         ("Network", f"`{for_code(card.architecture)}` with {_arguments(card.arguments)}"),
+        ("Weights", "stored at 8 bits each" if card.weight_bits else ""),
         ("Recipe", f"`cytosynth train {training.recipe} --data-dir FOLDER`"),
         ("Hardware", for_markdown(training.hardware)),
         ("Duration", for_markdown(training.duration)),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REFERENCE",
+    "SCALE",
     "WEIGHTS_FILE",
     "Header",
     "check_fit",
@@ -48,6 +49,8 @@ __all__ = [
 WEIGHTS_FILE = "model.safetensors"
 REFERENCE = "reference."
 """Prefix of tensors that are no weights: see `model_files.read_reference`."""
+SCALE = ".scale"
+"""Suffix of the factors of a weight of 8 bits: float32 (C,), one for each row of int8 (C, …)."""
 
 _FOREIGN_SUFFIXES = frozenset(
     {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".h5", ".hdf5", ".keras", ".onnx", ".npz"}
@@ -56,6 +59,8 @@ _LARGEST_HEADER = LARGEST_CARD
 _LARGEST_FORMAT = 100_000_000  # the format's own limit of a header: beyond, it is none
 _LARGEST_REFERENCE = 256_000_000  # bytes of the embeddings, beside the weights
 _LARGEST_HALF = 65504.0
+_LEVELS = 127  # of 8 bits, on either side of 0
+_FEWEST = 1024  # elements of a weight that is worth 8 bits
 _SIZES = {"BOOL": 1, "U8": 1, "I8": 1, "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "F32": 4}
 _SIZES |= {"I32": 4, "U32": 4, "F64": 8, "I64": 8, "U64": 8}
 
@@ -67,7 +72,7 @@ class Header:
     metadata: Mapping[str, Any]
     """The texts beside the tensors, such as the card."""
     shapes: Mapping[str, tuple[int, ...]]
-    """Name of each tensor -> its shape."""
+    """Name of each tensor -> its shape; factors of weights of 8 bits are none of their own."""
     size: int
     """Size of the whole file in bytes."""
 
@@ -104,6 +109,7 @@ def read_weights(path: Path, header: Header) -> dict[str, torch.Tensor]:
 
 def read_tensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
     """Read the tensors of a safetensors file with a valid header."""
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -112,19 +118,48 @@ def read_tensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise _corrupt(path, one_line(error)) from error
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        levels = tensors.get(name.removesuffix(SCALE), tensor)
+        largest = tensor * 128 if levels.dtype == torch.int8 else tensor  # weight that can result
+        if tensor.is_floating_point() and not bool(largest.isfinite().all()):
             raise _corrupt(path, f"“{_short(name)}” holds values that are not numbers")
     return tensors
 
 
 def stored_state(network: nn.Module, dtype: torch.dtype | None) -> dict[str, torch.Tensor]:
-    """Return the state dict as it is stored: contiguous, unshared, on the CPU."""
+    """Return the state dict as it is stored: contiguous, unshared, on the CPU.
+
+    With the dtype int8, large weights become int8 with a factor for each row, the rest float16.
+    """
     import torch
 
-    return {
-        name: stored_tensor(tensor, torch.float32 if _is_statistic(name) else dtype)
-        for name, tensor in network.state_dict().items()
-    }
+    dtype, small = (None, True) if dtype == torch.int8 else (dtype, False)
+    weights = {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    stored: dict[str, torch.Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        if small and name in weights and tensor.dim() > 1 and tensor.numel() >= _FEWEST:
+            stored[name], stored[name + SCALE] = _eight_bits(tensor)
+        else:
+            stored[name] = stored_tensor(tensor, torch.float32 if _is_statistic(name) else dtype)
+    return stored
+
+
+def _eight_bits(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a weight (C, …) as int8 (C, …) in -127 to 127, and its factors (C,)."""
+    import torch
+
+    rows = weight.detach().cpu().float().flatten(1)
+    scale = rows.abs().amax(dim=1) / _LEVELS
+    levels = (rows / scale.clamp(min=torch.finfo(torch.float32).tiny)[:, None]).round()
+    return levels.to(torch.int8).reshape(weight.shape), scale
+
+
+def _full_precision(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a network's own tensors, weights of 8 bits multiplied by their factors."""
+    full = {name: tensor for name, tensor in state.items() if not name.startswith(REFERENCE)}
+    for name in [name for name in full if name + SCALE in full]:
+        scale, levels = full.pop(name + SCALE), full[name]
+        full[name] = (levels.flatten(1) * scale[:, None]).reshape(levels.shape)
+    return full
 
 
 def check_fit(card: ModelCard, shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
@@ -174,7 +209,7 @@ def load_weights(card: ModelCard, state: dict[str, torch.Tensor]) -> nn.Module:
 
     with torch.random.fork_rng(devices=[]):  # loading a model must not change random numbers
         network = build_network(card.architecture, card.arguments)
-    network.load_state_dict({k: v for k, v in state.items() if not k.startswith(REFERENCE)})
+    network.load_state_dict(_full_precision(state))
     return network.float().eval().requires_grad_(False)
 
 
@@ -232,7 +267,21 @@ def _parse_header(start: bytes, content: bytes, size: int, path: Path) -> Header
     reference = (math.prod(s) for name, s in shapes.items() if name.startswith(REFERENCE))
     if sum(reference) > _LARGEST_REFERENCE:
         raise _corrupt(path, "it carries more embeddings than a model may")
-    return Header(metadata, shapes, size)
+    return Header(metadata, _without_factors(header, shapes, path), size)
+
+
+def _without_factors(
+    header: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], path: Path
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes without those of the factors, after checking that each weight has them."""
+    own = dict(shapes)
+    for name, shape in shapes.items():
+        if header[name]["dtype"] != "I8" or name.startswith(REFERENCE):
+            continue
+        fits = len(shape) > 1 and own.pop(name + SCALE, None) == shape[:1]
+        if not fits or header[name + SCALE]["dtype"] != "F32":
+            raise _corrupt(path, f"“{_short(name)}” has 8 bits, but not a factor for each row")
+    return own
 
 
 def _shape(entry: dict[str, Any]) -> tuple[int, ...]:

@@ -90,6 +90,14 @@ def test_a_score_that_is_not_measured_is_told_before_any_training(name, words) -
         Study.model_validate(tree | {"scores": scores}).check()
 
 
+def test_a_rectified_flow_has_no_bits_per_dimension() -> None:
+    tree = {"name": "mine", "recipe": "nuclei-ddpm", "vary": {"train.ema": [0.5]}}
+    tree["set"] = {"objective.prediction": "flow"}
+    scores = [{"name": "bits/dim", "direction": "minimize"}]
+    with pytest.raises(RecipeError, match="and rectified flows do not"):
+        Study.model_validate(tree | {"scores": scores}).check()
+
+
 def test_each_stain_may_be_a_score_of_its_own(make_stain_recipe) -> None:
     recipe = make_stain_recipe()
     check_scores([Score.model_validate({"name": "DNA: PCC"})], recipe, 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import errno
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -197,6 +198,19 @@ def test_a_full_disk_is_said_and_leaves_no_half_a_folder(
     with pytest.raises(OutputError, match="no space left"):
         prepare(mask_model, [painted], tmp_path / "run")
     assert not (tmp_path / "run" / "data").exists()
+
+
+def test_no_triton_is_imported_beside_the_window(mask_model, painted, tmp_path, monkeypatch):
+    seen = []
+    for name in ("triton", "torch._dynamo"):  # as if neither had been imported yet
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(
+        "napari_cytosynth.training.run.fit.train",
+        lambda *_, **__: seen.append(sys.modules.get("triton", "to be had")),
+    )
+    fine_tune(mask_model, [painted], tmp_path / "run", steps=1, progress=_silent)
+    assert seen == [None]
+    assert "triton" not in sys.modules
 
 
 def test_without_the_extra_its_install_line_is_given(mask_model, painted, tmp_path, monkeypatch):

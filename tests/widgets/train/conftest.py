@@ -14,6 +14,7 @@ import torch
 from napari_cytosynth.phantoms.simulate import fluorescent_nuclei
 from napari_cytosynth.training.teach.process.child import tune
 from napari_cytosynth.training.teach.process.messages import Learned, Previewed, Scored, Tuned
+from napari_cytosynth.zoo.fit import without_triton
 from napari_cytosynth.zoo.model_files import read_card, save_model
 
 
@@ -73,7 +74,8 @@ def tune_here(request, on_event, progress, enough):
         if not isinstance(event, Tuned):
             on_event(event)
 
-    tune(request, SimpleNamespace(send=send, progress=progress, enough=enough))
+    with without_triton():  # beside a window, unlike the other process
+        tune(request, SimpleNamespace(send=send, progress=progress, enough=enough))
     return sent[-1]
 
 

@@ -251,10 +251,12 @@ def _condition_error(
 
 
 def _likelihood(model: Model, real: Crops, options: GenerateOptions) -> dict[str, float]:
-    """Return the bits/dim of the first real images, of a diffusion model of pixels."""
+    """Return the bits/dim of the first real images, of a diffusion model of pixels; not a flow."""
     inference, count = model.card.inference, options.likelihood
     generation = inference.generation
     if not count or generation is None or generation.family != "diffusion":
+        return {}
+    if inference.prediction_type == "flow":
         return {}
     classes, conditions = known_properties(model)
     found = bits_per_dim(

@@ -46,7 +46,9 @@ def score_names(recipe: GenerateRecipe, likelihood: int) -> list[str]:
 
 
 def _has_likelihood(recipe: GenerateRecipe) -> bool:
-    return recipe.objective.kind == "diffusion" and recipe.autoencoder is None
+    objective = recipe.objective
+    pixels = objective.kind == "diffusion" and recipe.autoencoder is None
+    return pixels and getattr(objective, "prediction", "") != "flow"
 
 
 def unmeasured(recipe: GenerateRecipe, name: str) -> str:
@@ -55,4 +57,7 @@ def unmeasured(recipe: GenerateRecipe, name: str) -> str:
         return ""
     if _has_likelihood(recipe):
         return f"“{name}” is not measured: the study's setting likelihood is 0."
-    return f"“{name}” is not measured of “{recipe.name}”: only diffusion models of pixels have it."
+    return (
+        f"“{name}” is not measured of “{recipe.name}”: only diffusion models of pixels have it, "
+        "and rectified flows do not."
+    )

@@ -66,6 +66,9 @@ class ModelCard(Record):
         default_factory=dict, description="keyword arguments of the network class"
     )
     licence: str = Field("", description="licence of the weights")
+    weight_bits: Literal[8] | None = Field(
+        None, description="8: large weights are stored at 8 bits each; none: at 16 or 32"
+    )
     inference: Inference = Field(description="how to run it")
     training: Training = Field(default_factory=lambda: Training(), description="how it was trained")
     metrics: list[Metric] = Field(default_factory=list, description="measured figures")
@@ -83,6 +86,8 @@ class ModelCard(Record):
         if self.format_version < 2:
             if self.inference.task == "encode":
                 raise ValueError("inference.task encode needs format_version 2")
+            if self.weight_bits is not None:
+                raise ValueError("weight_bits needs format_version 2")
             if self.confidence_tests:
                 raise ValueError("confidence_tests needs format_version 2")
             fields = type(self.inference).model_fields

@@ -63,18 +63,30 @@ def options(**changes: object) -> GenerateOptions:
     return GenerateOptions(**values | changes)
 
 
+def as_flow(model):
+    """Return a diffusion model whose card says that it is a rectified flow."""
+    own = model.card.inference
+    generation = own.generation.model_copy(update={"sampler": "euler"})
+    update = {"prediction_type": "flow", "schedule": "straight", "generation": generation}
+    inference = own.model_copy(update=update)
+    card = model.card.model_copy(update={"name": "tiny-flow", "inference": inference})
+    return dataclasses.replace(model, card=card)
+
+
 def test_every_family_is_measured_beside_real_images_and_noise(make_generator, make_data) -> None:
     models = [make_generator(kind) for kind in ("diffusion", "vae", "gan")]
+    models.append(as_flow(models[0]))
     report = evaluate_generate(models, make_data(), options())
     table = report.comparison().set_index("figure")
-    assert list(table) == ["tiny-diffusion", "tiny-vae", "tiny-gan", "real images", "noise"]
+    names = [model.card.name for model in models]
+    assert list(table) == [*names, "real images", "noise"]
     assert np.isfinite(table.loc["Fréchet distance"]).all()
-    # only a diffusion model of pixels has a likelihood
-    assert np.isfinite(table.loc["bits/dim"]).tolist() == [True, False, False, False, False]
+    # only a diffusion model of pixels has a likelihood, and no rectified flow
+    assert np.isfinite(table.loc["bits/dim"]).tolist() == [True] + [False] * 5
     assert table.loc["bits/dim, standard error", "tiny-diffusion"] > 0
     assert table.loc["Fréchet distance", "real images"] < table.loc["Fréchet distance", "noise"]
     # random weights: anything but nuclei
-    for name in ("tiny-diffusion", "tiny-vae", "tiny-gan"):
+    for name in names:
         assert not report.passes(name)
         assert "WARNING: nearer to noise" in report.verdicts[name]
 
