@@ -118,6 +118,72 @@ def test_a_stainer_has_views_but_is_not_trained(packed):
         kind_of(load_model(folder).card)
 
 
+def test_whole_numbers_hide_no_pixel_from_the_measurement(packed, capsys):
+    import onnx
+
+    graph = graphs.unet(end="")
+    graph.graph.node[-1].output[0] = "real"
+    graph.graph.node.append(
+        graphs.node("Cast", "real", "output", to=onnx.TensorProto.INT32)
+    )  # a NaN, which tells what a pixel depends on, ends here
+    graph.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
+    folder = packed(graph, "task=stain")
+    assert "it runs on the image in one piece" in capsys.readouterr().out
+    plane = graphs.pixels(side=90)
+    found = stain(plane, folder, views=1, tile_size=16).mean
+    # scaled in another order of sums, a number beside a whole one falls to the next
+    assert (found == expected(graph, plane)).mean() > 0.99
+
+
+def test_operators_on_sizes_alone_stay_as_they_are(tmp_path):
+    from onnx import numpy_helper
+
+    graph = graphs.unet(side=graphs.SIDE, sized=True)
+    size = next(one for one in graph.graph.initializer if one.name == "size")
+    graph.graph.initializer.remove(size)
+    whole = {"three": 3, "none": [0], "two": 2, "ends": 4}
+    graph.graph.initializer.extend(
+        numpy_helper.from_array(np.array(value), name) for name, value in whole.items()
+    )
+    computed = [
+        graphs.node("Shape", "coarse", "shape"),
+        graphs.node("Gather", "shape two", "height"),
+        graphs.node("Gather", "shape three", "width"),
+        graphs.node("Mul", "height two", "high"),
+        graphs.node("Mul", "width two", "wide0"),
+        graphs.node("Max", "wide0 two", "wide"),
+        graphs.node("Unsqueeze", "high none", "high1"),
+        graphs.node("Unsqueeze", "wide none", "wide1"),
+        graphs.node("Slice", "shape none two1", "first"),
+        graphs.node("Concat", "first high1 wide1", "size", axis=0),
+    ]
+    graph.graph.initializer.append(numpy_helper.from_array(np.array([2]), "two1"))
+    nodes = list(graph.graph.node)
+    place = next(n for n, one in enumerate(nodes) if one.op_type == "Resize")
+    del graph.graph.node[:]
+    graph.graph.node.extend([*nodes[:place], *computed, *nodes[place:]])
+    found = network_geometry(network_of(graph_of_any_size(graph)), 1)
+    plain = network_geometry(network_of(graphs.unet()), 1)
+    assert (found.radius, found.stride) == (plain.radius, plain.stride)
+
+
+def graph_of_any_size(graph):
+    import onnx
+
+    from napari_cytosynth.models.onnx_graph.checks import with_any_size
+
+    return onnx.load_model_from_string(with_any_size(graph, "bcyx"))
+
+
+def test_a_limit_of_logits_becomes_one_of_probabilities(tmp_path):
+    graph, plane = graphs.unet(end=""), graphs.pixels()
+    steps = {"after": [{"id": "binarize", "kwargs": {"threshold": 0.0}}]}
+    steps["output"] = expected(graph, plane)[None] > 0
+    path = graphs.package(tmp_path / "p.zip", graph, **steps)
+    said = {"task": "segment", "activation": "sigmoid"}
+    assert convert(path, "ONNX", tmp_path / "o", said).card.inference.threshold == 0.5
+
+
 def standardised(plane):
     around = {"axis": (1, 2), "keepdims": True}
     return (plane - plane.mean(**around)) / plane.std(**around)

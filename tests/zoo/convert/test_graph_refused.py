@@ -52,6 +52,21 @@ def test_graphs_that_steer_or_reach_out_are_not_run(refused, tmp_path):
     refused("RandomNormalLike, which draws random numbers", one("RandomNormalLike"))
     branch = onnx.helper.make_graph([], "branch", [], [])
     refused("If, which steers its own course", one("If", then_branch=branch, else_branch=branch))
+    training = graphs.tensor("on", 1)
+    drops = graphs.model(
+        [
+            graphs.node("Cast", "on", "told", to=onnx.TensorProto.BOOL),
+            graphs.node("Dropout", "image - told", "output"),
+        ],
+        [graphs.image("image", "b", 1, "y", "x")],
+        [graphs.image("output", "b", 1, "y", "x")],
+        [training],
+    )
+    refused("Dropout in training, which draws random numbers", drops)
+    told = onnx.numpy_helper.from_array(np.array(True), "told")
+    del drops.graph.node[0]
+    drops.graph.initializer.append(told)
+    refused("Dropout in training, which draws random numbers", drops)
     outside = graphs.unet()
     first = outside.graph.initializer[0]
     first.data_location = onnx.TensorProto.EXTERNAL

@@ -40,7 +40,7 @@ _PASSING = frozenset(
     "ConvTranspose DepthToSpace Div Dropout Expand Flatten Floor Gather Gemm GlobalAveragePool "
     "GroupNormalization Identity InstanceNormalization LayerNormalization MatMul Mean Mul Neg Pad "
     "ReduceMean ReduceSum Reshape Resize Shape Slice SpaceToDepth Split Sqrt Squeeze Sub Sum Tile "
-    "Transpose Unsqueeze Upsample".split()
+    "Size Transpose Unsqueeze Upsample".split()
 )
 _PIXELWISE = frozenset(
     "Abs Celu Clip Elu Erf Exp Gelu HardSigmoid HardSwish LeakyRelu Log Mish PRelu Relu Selu "
@@ -97,6 +97,11 @@ def check_graph(content: bytes) -> Any:
             "The weights of the ONNX graph lie in another file, which is never followed. Save it "
             "with its weights inside, as one file."
         )
+    if any(_drops_at_random(onnx, model.graph, node) for node in model.graph.node):
+        raise ModelError(
+            "The ONNX graph has the operator Dropout in training, which draws random numbers: it "
+            "is not run. Export it in evaluation mode."
+        )
     for what, entries in (("input", _inputs(model)), ("output", model.graph.output)):
         if len(entries) != 1:
             raise ModelError(
@@ -117,6 +122,17 @@ def _check_operator(onnx: Any, node: Any) -> None:
         raise ModelError(
             f"The ONNX graph has the operator {first_line(name)}, which {reason}: it is not run."
         )
+
+
+def _drops_at_random(onnx: Any, graph: Any, node: Any) -> bool:
+    """Return whether a Dropout is told to drop, or not known to be told not to."""
+    if node.op_type != "Dropout" or len(node.input) < 3 or not node.input[2]:
+        return False
+    told = [one for one in graph.initializer if one.name == node.input[2]]
+    for other in graph.node:
+        if other.op_type == "Constant" and node.input[2] in other.output:
+            told += [one.t for one in other.attribute if one.name == "value"]
+    return not told or any(bool(onnx.numpy_helper.to_array(one).any()) for one in told)
 
 
 def _tensors(graph: Any) -> Iterator[Any]:
@@ -209,8 +225,12 @@ def probing_graph(content: bytes) -> bytes:
     model = check_graph(content)
     opset = max(one.version for one in model.opset_import if one.domain in _DOMAINS)
     nodes: list[Any] = []
+    pixels = {_inputs(model)[0].name}
     for node in model.graph.node:
-        nodes += _passing(onnx, node, opset)
+        seen = not pixels.isdisjoint(node.input)  # what sees none computes sizes, and stays
+        nodes += _passing(onnx, node, opset) if seen else [node]
+        if seen and node.op_type not in ("Shape", "Size"):
+            pixels.update(node.output)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
@@ -234,9 +254,15 @@ def _passing(onnx: Any, node: Any, opset: int) -> list[Any]:
             make("ReduceSum", [node.input[0], axes], [total]),
             make("Add", [node.input[0], total], target),
         ]
-    if node.op_type in _PASSING:
+    whole = node.op_type == "Cast" and facts["to"] not in _real_numbers(onnx)  # it knows no NaN
+    if node.op_type in _PASSING and not whole:
         return [node]
     raise ModelError(
         f"How far the operator {first_line(node.op_type)} of this ONNX graph looks is not known "
         "here, so that it cannot be cut into tiles."
     )
+
+
+def _real_numbers(onnx: Any) -> tuple[int, ...]:
+    kinds = onnx.TensorProto
+    return kinds.FLOAT, kinds.DOUBLE, kinds.FLOAT16, kinds.BFLOAT16

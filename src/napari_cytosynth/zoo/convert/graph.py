@@ -161,13 +161,16 @@ def _completed(
         changes |= _normalisation(before, described.axes[0], len(changes["input_channels"]))
     changes |= _activation(settings, [step.name for step in after], last)
     done, left = settings.model_copy(update=changes), []
-    for step in after:
+    segments = done.task == "segment"
+    for number, step in enumerate(after):
         if step.name == "scale_linear" and done.task == "stain" and not (done.scale or done.offset):
             done = done.model_copy(update=_scaling(step, len(done.output_channels)))
         elif step.name == "binarize" and done.threshold is None and done.task == "segment":
             limit = np.ravel(step.kwargs.get("threshold", 0.5))[0]
+            if done.activation == "sigmoid" and "sigmoid" not in [s.name for s in after[:number]]:
+                limit = 1 / (1 + np.exp(-limit))  # it was one of logits
             done = done.model_copy(update={"threshold": float(np.clip(limit, 0, 1))})
-        elif step.name not in ("sigmoid", "clip", "ensure_dtype"):
+        elif step.name not in ("sigmoid", "ensure_dtype", *(["clip"] if segments else [])):
             left.append(one_line(step.name, 60))
     said = f"What its package does with the output is left out: {', '.join(left)}."
     if last == "Softmax" and done.object_channel is None and len(done.output_channels) > 1:
