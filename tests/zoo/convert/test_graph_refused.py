@@ -112,6 +112,10 @@ def test_packages_are_held_to_what_they_say(refused):
     refused("packed far tighter", graph, lone=False, files=bomb)
     dataset = [{"id": "zero_mean_unit_variance", "kwargs": {"axes": ["batch", "y", "x"]}}]
     refused("not one of a plane by itself", graph, lone=False, before=dataset)
+    soft = [{"id": "scale_range", "kwargs": {"axes": ["y", "x"], "eps": 0.1}}]
+    refused("not one of a plane by itself", graph, lone=False, before=soft)
+    turned = [{"id": "scale_linear", "kwargs": {"gain": -3}}, {"id": "sigmoid"}]
+    refused("before the sigmoid comes scale_linear", graph, lone=False, after=turned)
     shuffled = [{"id": "shuffle", "kwargs": {}}]
     zscore = {"normalisation": "zscore"}
     refused("in a way that is not known here: shuffle", graph, zscore, lone=False, before=shuffled)

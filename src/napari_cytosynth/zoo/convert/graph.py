@@ -38,6 +38,7 @@ _MEANINGLESS = (
     *("flow_error", "diameter", "mean_diameter"),
 )
 _PROBABILITIES = ("HardSigmoid", "Sigmoid", "Softmax")
+_EPS = 1e-3  # what is added to a range of counts without a change that could be seen
 _TOLERANCE, _STRANGE = 1e-3, 1e-3  # of the example's range; fraction of pixels beyond it
 _LIMITS = (
     'It needs the extra “onnx” (pip install "napari-cytosynth[onnx]"). '
@@ -188,6 +189,7 @@ def _normalisation(steps: list[ProcessingStep], axes: str, channels: int) -> dic
     together = set(joint_axes(kwargs, axes)) - (set("c") if channels == 1 else set())
     alone = together == set("yx") and kwargs.get("mode") in (None, "per_sample")
     alone = alone and not {"mean", "reference_tensor"} & kwargs.keys()
+    alone = alone and float(kwargs.get("eps", 0)) <= _EPS
     if alone and name == "zero_mean_unit_variance":
         return {"normalisation": "zscore"}
     if alone and name == "scale_range":
@@ -204,6 +206,12 @@ def _normalisation(steps: list[ProcessingStep], axes: str, channels: int) -> dic
 def _activation(settings: ConvertSettings, after: list[str], last: str) -> dict[str, Any]:
     """Return task and activation, which follow from what ends the network."""
     logits, ended = "sigmoid" in after, last in _PROBABILITIES
+    before = after[: after.index("sigmoid")] if logits else []
+    if changed := [name for name in before if name not in ("clip", "ensure_dtype")]:
+        raise InputError(
+            "What follows this network has no equal here: before the sigmoid comes "
+            f"{one_line(', '.join(changed), 100)}."
+        )
     known = "sigmoid" if logits else "linear" if ended else None
     task = settings.task or ("segment" if known or settings.activation else None)
     if task is None or (task == "segment" and not (known or settings.activation)):
