@@ -112,22 +112,29 @@ def _shapes(inference: Inference, network: nn.Module) -> tuple[tuple[int, ...], 
 def without_triton() -> Iterator[None]:
     """Keep torch from importing triton, which comes with its build for CUDA.
 
-    Some layers on the device "meta" import ``torch._dynamo``, and that triton. After OpenGL by
-    Mesa has drawn napari's window, this import ends the process: both bring an LLVM along.
+    Some layers on the device "meta" import ``torch._dynamo``, and that triton, as does lightning.
+    After OpenGL by Mesa has drawn napari's window, this import ends the process: both bring an
+    LLVM along.
     """
-    if "triton" in sys.modules or "torch._dynamo" in sys.modules:
+    if "triton" in sys.modules:
         yield
         return
-    import torch.utils._triton
-
+    _forget_triton()
     sys.modules["triton"] = None  # type: ignore[assignment]
     try:
         yield
     finally:
         sys.modules.pop("triton", None)
-        for function in vars(torch.utils._triton).values():  # who asks later gets the truth
-            if hasattr(function, "cache_clear"):
-                function.cache_clear()
+        _forget_triton()  # who asks later gets the truth
+
+
+def _forget_triton() -> None:
+    """Let torch look again whether there is triton: it keeps the answer."""
+    import torch.utils._triton
+
+    for function in vars(torch.utils._triton).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
 
 
 def _generated(inference: Inference, network: nn.Module) -> torch.Tensor:
