@@ -291,14 +291,16 @@ def _measured(done: Converted) -> ModelCard:
     card, inference = done.card, done.card.inference
     if inference.norm != "batch" or inference.receptive_radius:
         return card  # it sees the whole image
+    graph = card.architecture == "ONNX"  # other networks say their stride
     try:
-        radius = network_geometry(done.network, len(inference.input_channels)).radius
+        found = network_geometry(done.network, len(inference.input_channels))
     except ModelError:
-        if card.architecture != "ONNX":
+        if not graph:
             raise
         return _whole_image_card(card)
-    changes = {"inference": inference.model_copy(update={"receptive_radius": radius})}
-    return card.model_copy(update=changes)
+    stride = found.stride if graph else inference.total_stride
+    facts = {"receptive_radius": found.radius, "total_stride": stride}
+    return card.model_copy(update={"inference": inference.model_copy(update=facts)})
 
 
 def _whole_image_card(card: ModelCard) -> ModelCard:

@@ -50,6 +50,7 @@ def test_a_segmenter_gives_the_same_probability_in_tiles_too(packed, tmp_path):
     inference = model.card.inference
     assert (inference.task, inference.activation, inference.norm) == ("segment", "linear", "batch")
     assert (inference.pixel_size_um, inference.receptive_radius) == (0.5, 5)
+    assert inference.total_stride == 2
     assert model.card.licence == "CC-BY-4.0"
     assert 'pip install "napari-cytosynth[onnx]"' in model.card.training.remarks
     plane = graphs.pixels(side=90)

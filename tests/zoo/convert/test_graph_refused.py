@@ -79,6 +79,8 @@ def test_graphs_of_something_else_are_named(refused):
     refused("takes 5 axes: only 2-D", one("Sigmoid", sides=("b", 1, "z", "y", "x")))
     refused(r"takes tensor\(uint8\)", one("Identity", element="UINT8"), {"task": "stain"})
     refused("the network has 3: as many names", graphs.unet(3))
+    refused("output_channels=… .the network has 3", graphs.unet(1, 3), {"output_channels": ""})
+    refused("takes 4 images at once", one("Sigmoid", sides=(4, 1, "y", "x")))
     pooled = one("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
     refused("only networks that keep the size", pooled, {"task": "stain"})
     refused("gave values that are no numbers", one("Acosh"), {"task": "stain"})

@@ -16,6 +16,7 @@ __all__ = [
     "input_shape",
     "last_operator",
     "onnx_library",
+    "output_shape",
     "probing_graph",
     "values_per_pixel",
     "with_any_size",
@@ -164,7 +165,16 @@ def _inputs(model: Any) -> list[Any]:
 
 def input_shape(model: Any) -> list[int]:
     """Return the sides of the input; 0 for one of any size."""
-    return [int(side.dim_value) for side in _inputs(model)[0].type.tensor_type.shape.dim]
+    return _sides(_inputs(model)[0])
+
+
+def output_shape(model: Any) -> list[int]:
+    """Return the sides that the output is said to have; 0 for any, empty where none are said."""
+    return _sides(model.graph.output[0])
+
+
+def _sides(entry: Any) -> list[int]:
+    return [int(side.dim_value) for side in entry.type.tensor_type.shape.dim]
 
 
 def last_operator(model: Any) -> str:

@@ -93,6 +93,11 @@ def read_graph(
             f"The ONNX graph in “{path.name}” takes {len(sides)} axes: only 2-D images can be "
             f"used, of {len(described.axes[0])} axes ({', '.join(described.axes[0])})."
         )
+    if sides[described.axes[0].index("b")] > 1:
+        raise ModelError(
+            f"The ONNX graph in “{path.name}” takes {sides[described.axes[0].index('b')]} images "
+            "at once, no other number. Export it for one, or for any number (dynamic axes)."
+        )
     try:
         done, messages = _completed(settings, described, package, last_operator(model))
     except InputError:
@@ -103,7 +108,8 @@ def read_graph(
         ) from error
     counts = len(done.input_channels), len(done.output_channels)
     place = described.axes[0].find("c")
-    done.check_against((sides[place] if place >= 0 else 1) or counts[0], max(counts[1], 1))
+    given = (sides[place] if place >= 0 else 1) or counts[0]
+    done.check_against(given, counts[1] or _said_outputs(model, described.axes[1]))
     content = _any_size(model, content, described.axes, counts)
     network, arguments = _network(content, described.axes, counts)
     output = _tried(network, example, described, path.name)
@@ -118,6 +124,14 @@ def read_graph(
         inference["output_range"] = (float(output.min()), float(output.max()))
     layout = NetworkLayout(GRAPH, arguments, title="an ONNX graph")
     return layout, FileFacts(dict(network.state_dict()), done, inference, tuple(messages))
+
+
+def _said_outputs(model: Any, axes: str) -> int:
+    """Return the number of output channels that the graph says, else 1."""
+    from napari_cytosynth.models.onnx_graph.checks import output_shape
+
+    sides = output_shape(model)
+    return (sides[axes.index("c")] if len(sides) == len(axes) and "c" in axes else 0) or 1
 
 
 def _contents(
