@@ -232,6 +232,26 @@ def test_an_unpacked_package_and_a_lone_graph_are_taken(tmp_path):
     assert any("without an example" in message for message in done.messages)
 
 
+def test_a_lone_graph_of_multiples_of_three_is_taken(tmp_path):
+    step = {"kernel_shape": [3, 3], "strides": [3, 3]}
+    nodes = [graphs.node("Conv", "image v", "a", **step), graphs.node("Sigmoid", "a", "b")]
+    nodes += [
+        graphs.node("ConvTranspose", "b v", "c", **step),
+        graphs.node("Sigmoid", "c", "output"),
+    ]
+    sides = ("b", 1, "y", "x")
+    weights = [graphs.tensor("v", np.ones((1, 1, 3, 3)))]
+    graph = graphs.model(
+        nodes, [graphs.image("image", *sides)], [graphs.image("output", *sides)], weights
+    )
+    (tmp_path / "lone.onnx").write_bytes(graph.SerializeToString())
+    said = {"input_channels": "a", "output_channels": "b", "normalisation": "zscore"}
+    convert(tmp_path / "lone.onnx", "ONNX", tmp_path / "ours", said)
+    plane = graphs.pixels(side=48)
+    found = segment(plane[0], tmp_path / "ours").probability
+    np.testing.assert_allclose(found, expected(graph, plane)[0], atol=1e-5)
+
+
 def test_a_run_is_cancelled_while_the_graph_computes():
     network = network_of(graphs.unet())
     stopped = threading.Event()
