@@ -153,7 +153,7 @@ class TrainForm(RunWidget):
     def _advanced_rows(self) -> list[Any]:
         self.from_scratch = CheckBox(
             name="from_scratch",
-            text="from scratch: random weights in its form",
+            text="from scratch, with random weights",
             tooltip="Forget what the start model knows: only its network, channels and pixel size "
             "are kept. That needs far more images, painted throughout, and far more minutes.",
         )
