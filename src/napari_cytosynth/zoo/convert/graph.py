@@ -319,7 +319,7 @@ def _tried(
     """Return the output (K, Y, X) for the example, or else for noise, after checking it."""
     axes, channels = described.axes, network.channels
     if example is None:
-        image = _kept_noise(network, channels[0])  # type: ignore[index]
+        image = _kept_noise(network, channels[0])  # type: ignore
     else:
         if example[0].ndim != len(axes[0]) or example[1].ndim != len(axes[1]):
             raise ModelError(f"The example in “{name}” has other axes than its record.")
