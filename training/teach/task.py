@@ -257,18 +257,22 @@ def prepare_planes(
     from .material import write_material
     from .plan import STEPS, TuningPlan, plain_name
     from .recipe import tuning_recipe
-    from .scratch import untrained
 
     seed = check_whole(seed, "seed", 0, 2**31)
     if steps is not None:
         steps = check_whole(steps, "steps", 1, _MOST_STEPS)
     if minutes is not None:
         minutes = check_number(minutes, "minutes", 0.01, _MOST_MINUTES)
-    folder, source = user_path(out).absolute(), load_model(model, "cpu")
+    folder, source = user_path(out).absolute(), _start(model, from_scratch, seed)
     kind = kind_of(source.card)
-    plan = TuningPlan("", plain_name(folder.name), steps=steps or STEPS, minutes=minutes, seed=seed)
-    if check_flag(from_scratch, "from_scratch"):
-        source, plan = untrained(source, seed), replace(plan, fresh=True)
+    plan = TuningPlan(
+        "",
+        plain_name(folder.name),
+        steps=steps or STEPS,
+        minutes=minutes,
+        seed=seed,
+        fresh=from_scratch,
+    )
     if synthetic is None:
         source = kind.narrowed(source, planes)
         plan, files = kind.lesson(source.card, planes, plan)
@@ -305,11 +309,8 @@ def prepare_folder(
     """
     from .plan import STEPS
     from .recipe import folder_plan, tuning_recipe
-    from .scratch import untrained
 
-    source = load_model(model, "cpu")
-    if from_scratch:
-        source = untrained(source, seed)
+    source = _start(model, from_scratch, seed)
     plan = replace(
         folder_plan(source.card, "", data_dir),
         name=out.name,
@@ -321,6 +322,14 @@ def prepare_folder(
     )
     recipe = tuning_recipe(source.card, replace(plan, start=_place(source, out)))
     return PreparedTuning(recipe, begin_folder(recipe, out), data_dir, out)
+
+
+def _start(model: str | os.PathLike[str] | Model, from_scratch: bool, seed: int) -> Model:
+    """Return the model that a training begins with."""
+    from .scratch import untrained
+
+    source = load_model(model, "cpu")
+    return untrained(source, seed) if check_flag(from_scratch, "from_scratch") else source
 
 
 def _place(model: Model, out: Path) -> str:

@@ -278,7 +278,8 @@ def convert(arguments: argparse.Namespace) -> None:
         raise InputError(f"--set takes KEY=VALUE; “{wrong[0]}” has no “=”.")
     settings = {key: value for key, _, value in pairs}
     done = converting.convert(arguments.file, arguments.architecture, arguments.out, settings)
-    update_card(done.folder, _measured(done))
+    if (card := _measured(done)) is not done.card:  # it rewrites the weights, too
+        update_card(done.folder, card)
     for message in done.messages:
         echo(message)
     echo(f"{done.card.architecture} in {done.folder}")
